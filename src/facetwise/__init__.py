@@ -1,0 +1,57 @@
+"""Cross-validate, blend and ship image classifiers whose label is made of several attributes.
+
+`import facetwise as fw` is light: the verbs below are loaded when they are first used, and torch only by those
+that train or predict.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from facetwise.api import (
+        Project,
+        check,
+        demo,
+        draw_contest,
+        fit,
+        folds,
+        init,
+        open_project,
+        predict,
+        prepare,
+        runs,
+        score,
+        show,
+        submit,
+    )
+
+__all__ = [
+    "Project",
+    "__version__",
+    "check",
+    "demo",
+    "draw_contest",
+    "fit",
+    "folds",
+    "init",
+    "open_project",
+    "predict",
+    "prepare",
+    "runs",
+    "score",
+    "show",
+    "submit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from facetwise import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'facetwise' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

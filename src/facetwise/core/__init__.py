@@ -1,0 +1,1 @@
+"""What everything else stands on: labels, tables, the workspace, provenance and errors."""

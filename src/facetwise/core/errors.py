@@ -1,0 +1,74 @@
+"""Every error a user can meet.
+
+FacetwiseError                 base; `str()` is what went wrong, `hint` is what to do
+├── InputError                 a file, row or image from outside is not what it should be
+│   └── ProblemsError          several of those at once, one line each
+├── SettingError               a key or value in facetwise.toml, a recipe or a command
+├── ArtefactError              something this project made is missing, unfinished or damaged
+│   └── MismatchError          it was made from other data or settings; names what differs
+├── LockedError                another process is working on it
+├── LeakError                  people would stand on both sides of a validation
+├── GateError                  a submission that must not be sent
+└── TrainingError              training had to stop (a loss that is not finite, for one)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class FacetwiseError(Exception):
+    """Base of all errors meant for the user: one or two lines, no traceback, exit code 2."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class InputError(FacetwiseError, ValueError):
+    """A file, row or image from outside is not what it should be."""
+
+
+class ProblemsError(InputError):
+    """Several problems of one input, reported at once: `problems` has a line each."""
+
+    def __init__(self, what: str, problems: Iterable[str], *, hint: str | None = None) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join([what, *(f"  - {p}" for p in self.problems)]), hint=hint)
+
+
+class SettingError(FacetwiseError, ValueError):
+    """A key or value in facetwise.toml, a recipe or a command line is not allowed."""
+
+
+class ArtefactError(FacetwiseError):
+    """Something this project made is missing, unfinished or damaged."""
+
+
+class MismatchError(ArtefactError):
+    """An artefact was made from other data or settings than those in use now."""
+
+
+class LockedError(FacetwiseError):
+    """Another process is working on the same artefact."""
+
+
+class LeakError(FacetwiseError):
+    """People would stand on both sides of a validation."""
+
+
+class GateError(FacetwiseError):
+    """A submission did not pass the gate."""
+
+
+class TrainingError(FacetwiseError):
+    """Training had to stop; what was saved last is still good."""
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """A half-sentence with close matches of `word` and the allowed values, for the end of a message."""
+    options = sorted(allowed)
+    close = get_close_matches(word, options, n=3)
+    listed = ", ".join(f"`{o}`" for o in options)
+    return (f"did you mean `{close[0]}`? " if close else "") + f"allowed: {listed}"

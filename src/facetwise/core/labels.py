@@ -1,0 +1,185 @@
+"""The label space: the only place that knows how attributes make up the joint class.
+
+A label is a product of attributes. `codes` hold one class number an attribute, shape (..., num_attributes); the
+joint class is their mixed-radix number with the first attribute most significant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from facetwise.core.errors import SettingError, did_you_mean
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+MAX_ATTRIBUTES = 6
+MAX_CLASSES = 30
+MAX_LISTED_JOINT = 4096
+"""Above this many joint classes nothing holds a column a joint class; attributes are kept apart."""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One part of the label: a name and its classes, in the order of their class numbers.
+
+    An *ordinal* attribute has `cuts`, ascending, one fewer than classes: its class is the number of cuts that are
+    less than or equal to the value. `valid` is the closed range of values that are believable.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    cuts: tuple[float, ...] | None = None
+    valid: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        _check_attribute(self)
+
+    @property
+    def size(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    @property
+    def is_ordinal(self) -> bool:
+        """Whether classes come from a number by cuts."""
+        return self.cuts is not None
+
+    def code_of(self, name: str) -> int:
+        """Class number of the class called `name`; raises SettingError with close matches."""
+        if name not in self.classes:
+            known = did_you_mean(name, self.classes)
+            raise SettingError(f"attribute `{self.name}` has no class `{name}`", hint=known)
+        return self.classes.index(name)
+
+    def codes_of_values(self, values: npt.ArrayLike) -> IntArray:
+        """Class numbers of ordinal `values` (any shape): how many cuts are <= the value."""
+        if self.cuts is None:
+            raise SettingError(f"attribute `{self.name}` has no cuts: its classes are not made from numbers")
+        array = np.asarray(values, dtype=np.float64)
+        return np.searchsorted(np.asarray(self.cuts), array, side="right").astype(np.int64)
+
+    def with_cuts(self, cuts: Sequence[float]) -> Attribute:
+        """The same attribute with moved cuts; names and number of classes stay."""
+        if self.cuts is None:
+            raise SettingError(f"cuts of `{self.name}` cannot be moved: it has none")
+        return replace(self, cuts=tuple(float(c) for c in cuts))
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """An ordered product of attributes, and the codec between their classes and the joint class."""
+
+    attributes: tuple[Attribute, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.attributes) <= MAX_ATTRIBUTES:
+            raise SettingError(f"a label has 1 to {MAX_ATTRIBUTES} attributes, got {len(self.attributes)}")
+        if len(set(self.names)) != len(self.names):
+            raise SettingError(f"attribute names must differ, got {', '.join(self.names)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Attribute names, most significant first."""
+        return tuple(a.name for a in self.attributes)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of classes of each attribute."""
+        return tuple(a.size for a in self.attributes)
+
+    @property
+    def num_joint(self) -> int:
+        """Number of joint classes: the product of the sizes."""
+        return math.prod(self.sizes)
+
+    @cached_property
+    def joint_names(self) -> tuple[str, ...]:
+        """Names of the joint classes in order, such as `wear/male/<30`."""
+        if self.num_joint > MAX_LISTED_JOINT:
+            raise SettingError(f"{self.num_joint} joint classes are too many to list (at most {MAX_LISTED_JOINT})")
+        return tuple("/".join(names) for names in product(*(a.classes for a in self.attributes)))
+
+    def attribute(self, name: str) -> Attribute:
+        """The attribute called `name`; raises SettingError with close matches."""
+        for attribute in self.attributes:
+            if attribute.name == name:
+                return attribute
+        raise SettingError(f"no attribute is called `{name}`", hint=did_you_mean(name, self.names))
+
+    def index(self, name: str) -> int:
+        """Position of the attribute called `name`."""
+        return self.attributes.index(self.attribute(name))
+
+    def encode(self, codes: npt.ArrayLike) -> IntArray:
+        """Joint classes, shape (...), of class numbers, shape (..., num_attributes)."""
+        array = np.asarray(codes, dtype=np.int64)
+        if array.shape[-1:] != (len(self.attributes),):
+            raise ValueError(f"codes must have shape (..., {len(self.attributes)}), got {array.shape}")
+        _check_range(array, np.asarray(self.sizes), "class number")
+        joint: IntArray = np.ravel_multi_index(tuple(np.moveaxis(array, -1, 0)), self.sizes).astype(np.int64)
+        return joint
+
+    def decode(self, joint: npt.ArrayLike) -> IntArray:
+        """Class numbers, shape (..., num_attributes), of joint classes, shape (...)."""
+        array = np.asarray(joint, dtype=np.int64)
+        _check_range(array, np.asarray(self.num_joint), "joint class")
+        return np.stack(np.unravel_index(array, self.sizes), axis=-1).astype(np.int64)
+
+    def columns(self, name: str) -> tuple[str, ...]:
+        """Table columns that hold the log-probabilities of the attribute called `name`: `mask=wear`, ..."""
+        return tuple(f"{name}={c}" for c in self.attribute(name).classes)
+
+    @property
+    def joint_columns(self) -> tuple[str, ...]:
+        """Table columns that hold joint log-probabilities: `joint=0`, `joint=1`, ..."""
+        return tuple(f"joint={i}" for i in range(len(self.joint_names)))
+
+    def with_cuts(self, moved: Mapping[str, Sequence[float]]) -> LabelSpace:
+        """The same space with the cuts of some ordinal attributes moved (for a training view only)."""
+        for name in moved:
+            self.attribute(name)
+        return LabelSpace(tuple(a.with_cuts(moved[a.name]) if a.name in moved else a for a in self.attributes))
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain data, for hashes and records."""
+        return {
+            "attributes": [
+                {"name": a.name, "classes": list(a.classes), "cuts": None if a.cuts is None else list(a.cuts)}
+                for a in self.attributes
+            ]
+        }
+
+
+def _check_attribute(attribute: Attribute) -> None:
+    name, classes, cuts = attribute.name, attribute.classes, attribute.cuts
+    if not name or "=" in name or ":" in name or name == "joint":
+        raise SettingError(f"`{name}` cannot name an attribute: not empty, without `=` or `:`, and not `joint`")
+    if not 2 <= len(classes) <= MAX_CLASSES:
+        raise SettingError(f"attribute `{name}` has {len(classes)} classes, expected 2 to {MAX_CLASSES}")
+    if repeated := _repeated(classes):
+        raise SettingError(f"attribute `{name}` lists class `{repeated[0]}` twice")
+    if cuts is None:
+        return
+    if len(cuts) != len(classes) - 1:
+        raise SettingError(
+            f"attribute `{name}` has {len(classes)} classes and so needs {len(classes) - 1} cuts, got {list(cuts)}"
+        )
+    if any(not math.isfinite(c) for c in cuts) or any(a >= b for a, b in zip(cuts, cuts[1:], strict=False)):
+        raise SettingError(f"cuts of `{name}` must be finite and ascending, got {list(cuts)}")
+
+
+def _repeated(items: Sequence[str]) -> list[str]:
+    return [item for i, item in enumerate(items) if item in items[:i]]
+
+
+def _check_range(array: IntArray, size: IntArray, what: str) -> None:
+    if array.size and ((array < 0) | (array >= size)).any():
+        raise ValueError(f"{what} out of range: got {array.min()}..{array.max()}, sizes {size.tolist()}")

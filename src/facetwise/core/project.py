@@ -1,0 +1,171 @@
+"""The project file `facetwise.toml`: where the data is and what its labels are. Everything contest-specific is here."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from facetwise.core.errors import SettingError
+from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.core.settings import Spec, parse, read_toml
+from facetwise.core.workspace import Workspace, content_hash
+
+
+class AttributeSpec(Spec):
+    """One attribute of the label: exactly one of `column` and `files` says where its class comes from."""
+
+    name: str
+    """Name of the attribute."""
+    classes: Annotated[list[str], Field(min_length=2)]
+    """Class names, in the order of their numbers."""
+    column: str | None = None
+    """Column of the training table: a class name, or a number when there are `cuts`."""
+    values: dict[str, str] = {}
+    """Spellings in that column other than the class names: spelling -> class name."""
+    files: dict[str, str] = {}
+    """For a folder a group: file stem -> class name. Other files in the folder are not images of the dataset."""
+    cuts: list[float] | None = None
+    """For an ordinal attribute: the true cuts; class = number of cuts <= value."""
+    valid: tuple[float, float] | None = None
+    """For an ordinal attribute: smallest and largest value that is believable."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> AttributeSpec:
+        if (self.column is None) == (not self.files):
+            raise ValueError("give exactly one of `column` and `files`")
+        if self.cuts is not None and self.column is None:
+            raise ValueError("`cuts` need a `column` of numbers")
+        for source in (self.values, self.files):
+            if unknown := sorted(set(source.values()) - set(self.classes)):
+                raise ValueError(f"unknown class {unknown[0]!r}; classes: {', '.join(self.classes)}")
+        return self
+
+
+class TrainSide(Spec):
+    """The labelled side of the dataset."""
+
+    table: str
+    """The csv of labels, relative to the dataset."""
+    images: str
+    """The folder of images, relative to the dataset."""
+    group: str
+    """Column that names the group (the person): what must never stand on both sides of a split."""
+    folder: str | None = None
+    """Layout `folders`: column with the group's folder under `images`, a row a group."""
+    image: str | None = None
+    """Layout `images`: column with the image's path under `images`, a row an image."""
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> TrainSide:
+        if (self.folder is None) == (self.image is None):
+            raise ValueError("give exactly one of `folder` (a row a group) and `image` (a row an image)")
+        return self
+
+
+class TestSide(Spec):
+    """The side to predict: its csv is the template of a submission."""
+
+    __test__ = False  # not a test class for pytest
+
+    table: str
+    """The csv that lists the images, relative to the dataset; its order is the submission's order."""
+    images: str
+    """The folder of images, relative to the dataset."""
+    image: str
+    """Column with the image's path under `images`."""
+    answer: str
+    """Column to fill with the joint class; added when the csv lacks it."""
+
+
+class DatasetSpec(Spec):
+    """Where the dataset is; it is only ever read."""
+
+    path: str
+    """Folder of the dataset: absolute, or relative to the project."""
+    layout: Literal["folders", "images"]
+    """`folders`: the training table has a row a group with a folder; `images`: a row an image."""
+    train: TrainSide
+    """The labelled side."""
+    test: TestSide | None = None
+    """The side to predict, if there is one."""
+
+
+class ProjectFile(Spec):
+    """Everything in `facetwise.toml`."""
+
+    schema_version: Literal[1] = 1
+    """Version of this file's format."""
+    name: str
+    """A name for people."""
+    dataset: DatasetSpec
+    """Where the data is."""
+    attributes: Annotated[list[AttributeSpec], Field(min_length=1)]
+    """The label, most significant attribute first."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ProjectFile:
+        wanted = "folder" if self.dataset.layout == "folders" else "image"
+        if getattr(self.dataset.train, wanted) is None:
+            raise ValueError(f"layout `{self.dataset.layout}` needs `dataset.train.{wanted}`")
+        if self.dataset.layout == "images" and any(a.files for a in self.attributes):
+            raise ValueError("layout `images` has a row an image: every attribute needs a `column`, not `files`")
+        try:
+            _label_space(self)
+        except SettingError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    @cached_property
+    def space(self) -> LabelSpace:
+        """The label space with the true cuts."""
+        return _label_space(self)
+
+
+def _label_space(file: ProjectFile) -> LabelSpace:
+    return LabelSpace(
+        tuple(
+            Attribute(a.name, tuple(a.classes), None if a.cuts is None else tuple(a.cuts), a.valid)
+            for a in file.attributes
+        )
+    )
+
+
+class Project:
+    """An opened project: its workspace, its file and its label space."""
+
+    def __init__(self, workspace: Workspace, file: ProjectFile) -> None:
+        self.workspace = workspace
+        self.file = file
+
+    @classmethod
+    def open(cls, folder: Path) -> Project:
+        """Open the project that `folder` is in; raises InputError or SettingError naming the file and key."""
+        workspace = Workspace.find(folder)
+        path = workspace.project_file
+        return cls(workspace, parse(ProjectFile, read_toml(path), str(path)))
+
+    @property
+    def root(self) -> Path:
+        """The project folder."""
+        return self.workspace.root
+
+    @property
+    def space(self) -> LabelSpace:
+        """The label space with the true cuts."""
+        return self.file.space
+
+    @property
+    def dataset_root(self) -> Path:
+        """The dataset's folder (may be missing: the manifest says so)."""
+        return (self.root / self.file.dataset.path).resolve()
+
+    @property
+    def space_hash(self) -> str:
+        """Hash of the label space."""
+        return content_hash(self.space.as_dict())
+
+    def __repr__(self) -> str:
+        return f"Project({str(self.root)!r}, attributes={list(self.space.names)})"

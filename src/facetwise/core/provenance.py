@@ -1,0 +1,71 @@
+"""What an artefact was made with: versions, commit, machine. No paths of the machine and no names of people."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("facetwise", "numpy", "pillow", "simplejpeg", "polars", "scikit-learn", "torch", "timm")
+
+
+def now() -> str:
+    """The time now, UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def provenance() -> dict[str, Any]:
+    """Plain data: when, with which versions and code, on what kind of machine."""
+    return {"made": now(), "versions": versions(), "commit": commit(), "machine": machine()}
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that shape results."""
+    return {"python": platform.python_version(), **{p: v for p in PACKAGES if (v := _version(p))}}
+
+
+def commit() -> str | None:
+    """The commit of facetwise's own source, `+changed` when the tree differs; None when it is no checkout."""
+    here = Path(__file__).resolve().parent
+    head = _git(here, "rev-parse", "--short=12", "HEAD")
+    if head is None:
+        return None
+    return head + ("+changed" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory and system."""
+    return {
+        "system": platform.system(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

@@ -1,0 +1,121 @@
+"""The run folder: what is in it and how to find one. Reading needs no torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from facetwise.core.errors import ArtefactError, InputError, did_you_mean
+from facetwise.core.tables import PREDICTIONS, read_table
+from facetwise.core.workspace import Workspace, is_done, read_json
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run: `recipe.toml`, `run.json`, `events.jsonl`, `fold-<k>/`, `oof.parquet`, `test.parquet`, `DONE.json`."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """Name of the run, such as `01-AdamW-StepLR-CE-v0-multilabel_5fold`."""
+        return self.path.name
+
+    @property
+    def recipe_file(self) -> Path:
+        """The effective recipe."""
+        return self.path / "recipe.toml"
+
+    @property
+    def events_file(self) -> Path:
+        """One JSON object a line, appended while it trains."""
+        return self.path / "events.jsonl"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the process that trains the run."""
+        return self.path / ".lock"
+
+    @property
+    def finished(self) -> bool:
+        """Whether every fold was trained and the tables were written."""
+        return is_done(self.path)
+
+    def fold(self, fold: int) -> Path:
+        """Folder of one fold's model and predictions."""
+        return self.path / f"fold-{fold}"
+
+    def record(self) -> dict[str, Any]:
+        """`run.json`: fingerprint, fingerprint fields, choices, provenance, folds."""
+        record = read_json(self.path / "run.json")
+        if not isinstance(record, dict):
+            raise ArtefactError(f"{self.path / 'run.json'}: damaged (not an object)")
+        return record
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events so far; a last line that was cut off by a kill is left out."""
+        return list(_read_events(self.events_file))
+
+    def epochs(self) -> list[dict[str, Any]]:
+        """The `epoch` events, the last one of each fold and epoch, in that order."""
+        latest = {(e["fold"], e["epoch"]): e for e in self.events() if e.get("event") == "epoch"}
+        return [latest[key] for key in sorted(latest)]
+
+    def oof(self) -> pl.DataFrame | None:
+        """The out-of-fold table in manifest order, or None for a run trained on all."""
+        path = self.path / "oof.parquet"
+        return read_table(path, PREDICTIONS) if path.is_file() else None
+
+    def test(self) -> pl.DataFrame | None:
+        """The test table (each image once a fold model), or None when the dataset has no test side."""
+        path = self.path / "test.parquet"
+        return read_table(path, PREDICTIONS) if path.is_file() else None
+
+
+def _read_events(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if isinstance(event, dict):
+                yield event
+
+
+def list_runs(workspace: Workspace) -> list[RunFolder]:
+    """Every run of the project, by number."""
+    folders = workspace.runs.glob("*/run.json") if workspace.runs.is_dir() else ()
+    return sorted((RunFolder(f.parent) for f in folders), key=lambda r: (run_number(r.id), r.id))
+
+
+def run_number(run_id: str) -> int:
+    """The number a run id begins with; 0 when it has none."""
+    match = re.match(r"\d+", run_id)
+    return int(match.group()) if match else 0
+
+
+def find_run(workspace: Workspace, reference: str) -> RunFolder:
+    """The run that `reference` means: a run id, its number, an unambiguous beginning of it, or `last`."""
+    runs = list_runs(workspace)
+    if not runs:
+        raise InputError(f"{workspace.runs}: no runs yet", hint="train one with `facetwise fit RECIPE`")
+    if reference == "last":
+        return runs[-1]
+    exact = [r for r in runs if r.id == reference]
+    numbered = [r for r in runs if reference.isdecimal() and run_number(r.id) == int(reference)]
+    begun = [r for r in runs if r.id.startswith(reference)]
+    for found in (exact, numbered, begun):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InputError(f"run `{reference}` is ambiguous: {', '.join(r.id for r in found)}")
+    raise InputError(f"no run is called `{reference}`", hint=did_you_mean(reference, [r.id for r in runs]))

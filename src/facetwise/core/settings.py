@@ -1,0 +1,82 @@
+"""Typed settings from TOML: one way to read them, and one way to say what is wrong with them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from facetwise.core.errors import InputError, SettingError, did_you_mean
+
+
+class Spec(BaseModel):
+    """Base of every typed setting: frozen, no unknown keys, a docstring under each field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, strict=False)
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The TOML file at `path` as plain data; raises InputError naming the file and line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder, expected a TOML file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start})", hint="save the file as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from None
+
+
+def parse(spec: type[S], data: dict[str, Any], source: str) -> S:
+    """Validate `data` as `spec`; raises SettingError with every problem at once, each naming its key."""
+    try:
+        return spec.model_validate(data)
+    except ValidationError as error:
+        lines = [_explain(spec, problem) for problem in error.errors()]
+        raise SettingError("\n".join([f"{source}: {len(lines)} setting(s) not usable", *lines])) from None
+
+
+def _explain(spec: type[BaseModel], problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+    if problem["type"] == "extra_forbidden":
+        known = _fields_at(spec, problem["loc"][:-1])
+        return f"  - `{where}`: unknown key; {did_you_mean(str(problem['loc'][-1]), known)}"
+    if problem["type"] == "union_tag_invalid":
+        context = problem["ctx"]
+        tags = [t.strip().strip("'") for t in str(context["expected_tags"]).split(",")]
+        return f"  - `{where}.name`: unknown `{context['tag']}`; {did_you_mean(str(context['tag']), tags)}"
+    if problem["type"] == "missing":
+        return f"  - `{where}`: missing"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"  - `{where}`: {message} (got {problem.get('input')!r})"
+
+
+def _fields_at(spec: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    """Field names of the model that `path` leads to, walking through lists and tagged unions."""
+    models: list[type[BaseModel]] = [spec]
+    for part in path:
+        if isinstance(part, int):
+            continue
+        annotations = [m.model_fields[part].annotation for m in models if part in m.model_fields]
+        found = [sub for a in annotations for sub in _models_in(a)]
+        tagged = [m for m in models if _tag(m) == part]
+        models = found or tagged or models
+    return sorted({name for m in models for name in m.model_fields})
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for arg in getattr(annotation, "__args__", ()) for m in _models_in(arg)]
+
+
+def _tag(model: type[BaseModel]) -> Any:
+    field = model.model_fields.get("name")
+    return None if field is None else field.default

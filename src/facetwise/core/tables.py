@@ -1,0 +1,83 @@
+"""The columns of every table on disk, checked when written and when read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from facetwise.core.errors import ArtefactError
+from facetwise.core.workspace import write_atomic
+
+Schema = Mapping[str, pl.DataType]
+
+TRAIN, TEST = "train", "test"
+
+MANIFEST: Schema = {
+    "image": pl.String(),  # path relative to the dataset; the key of every other table
+    "split": pl.String(),  # train | test
+    "group": pl.String(),  # the person; null on the test side
+    "name": pl.String(),  # how the dataset's own table calls it (test: the csv's value)
+    "sha256": pl.String(),  # of the file; null when missing
+    "bytes": pl.Int64(),
+    "width": pl.Int32(),  # pixels, after EXIF orientation
+    "height": pl.Int32(),
+    "phash": pl.UInt64(),  # perceptual hash; null when unreadable
+    "status": pl.String(),  # ok | damaged | missing
+    "note": pl.String(),  # what is wrong or odd with it; null when nothing
+}
+"""Plus `label:<attribute>` (Int16, null on the test side), `value:<attribute>` (Float64, ordinal ones) and
+`meta:<column>` (String) for every other column of the dataset's table."""
+
+FOLDS: Schema = {"group": pl.String(), "fold": pl.Int32()}
+
+PREDICTIONS: Schema = {
+    "image": pl.String(),
+    "group": pl.String(),  # null on the test side
+    "fold": pl.Int32(),  # out of fold: the fold that held the image out; test: the fold whose model predicted
+    "repeat": pl.Int32(),
+}
+"""Plus float32 log-probability columns of the label space: `<attribute>=<class>`, `joint=<i>`."""
+
+
+def check_table(table: pl.DataFrame, schema: Schema, what: str) -> None:
+    """Raise ArtefactError unless `table` has the schema's columns with their types (more columns may follow)."""
+    wrong = [
+        f"`{name}` is {table.schema[name]}, expected {kind}" if name in table.columns else f"`{name}` is missing"
+        for name, kind in schema.items()
+        if table.schema.get(name) != kind
+    ]
+    if wrong:
+        raise ArtefactError(f"{what}: columns not as expected: " + "; ".join(wrong), hint="make it again")
+
+
+def write_table(table: pl.DataFrame, path: Path, schema: Schema) -> None:
+    """Write a checked Parquet file, whole or not at all."""
+    check_table(table, schema, str(path))
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd")
+    write_atomic(path, buffer.getvalue())
+
+
+def read_table(path: Path, schema: Schema) -> pl.DataFrame:
+    """Read a Parquet file and check it; raises ArtefactError when missing, damaged or of another shape."""
+    if not path.is_file():
+        raise ArtefactError(f"{path}: missing")
+    try:
+        table = pl.read_parquet(path, use_statistics=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ArtefactError(f"{path}: not readable as Parquet ({error})", hint="make it again") from None
+    check_table(table, schema, str(path))
+    return table
+
+
+def probability_columns(table: pl.DataFrame) -> list[str]:
+    """Names of the log-probability columns of a prediction table, in table order."""
+    return [c for c in table.columns if "=" in c]
+
+
+def same_images(table: pl.DataFrame, images: Sequence[str]) -> bool:
+    """Whether `table` has exactly these images, in this order."""
+    return bool(table["image"].to_list() == list(images))

@@ -1,0 +1,234 @@
+"""Where artefacts live, and how they are written so that a half-written one is never taken for a whole one."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facetwise.core.errors import ArtefactError, InputError, LockedError
+
+PROJECT_FILE = "facetwise.toml"
+DONE = "DONE.json"
+"""Written last into every artefact folder: schema version, what it was made from, and a hash a file."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project folder: `facetwise.toml` and, beside it, one folder a kind of artefact."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path) -> Workspace:
+        """The project that `start` is in (itself or the nearest parent with a `facetwise.toml`)."""
+        start = start.resolve()
+        for folder in (start, *start.parents):
+            if (folder / PROJECT_FILE).is_file():
+                return cls(folder)
+        raise InputError(
+            f"{start}: no {PROJECT_FILE} here or in a folder above",
+            hint="make a project with `facetwise init DIR --dataset PATH`, or name one with `--project DIR`",
+        )
+
+    @property
+    def project_file(self) -> Path:
+        return self.root / PROJECT_FILE
+
+    @property
+    def overlay_file(self) -> Path:
+        """The csv of label corrections; need not exist."""
+        return self.root / "labels" / "overlay.csv"
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest"
+
+    @property
+    def folds(self) -> Path:
+        return self.root / "folds"
+
+    @property
+    def stores(self) -> Path:
+        return self.root / "stores"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def submissions(self) -> Path:
+        return self.root / "submissions"
+
+
+def canonical_json(value: Any) -> str:
+    """One spelling a value: sorted keys, no spaces, any Unicode kept."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def content_hash(value: Any) -> str:
+    """sha256 (hex) of plain data."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """sha256 (hex) of a file's bytes, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write a file whole or not at all: a temporary name beside it, flushed to disk, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain data as readable JSON, whole or not at all."""
+    write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Plain data of a JSON file; raises ArtefactError naming it when it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtefactError(f"{path}: missing") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ArtefactError(f"{path}: damaged ({error})", hint="delete it and make it again") from None
+
+
+@contextmanager
+def new_artefact(folder: Path, made_from: dict[str, Any], *, schema_version: int = 1) -> Iterator[Path]:
+    """Make an artefact folder: yields a temporary folder to fill, marks it done and renames it when the block ends.
+
+    An older artefact of the same name is replaced in the same step. When the block raises, nothing is left behind.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(folder)
+    temporary.mkdir()
+    try:
+        yield temporary
+        mark_done(temporary, made_from, schema_version=schema_version)
+        _swap(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _flush_folder(folder.parent)
+
+
+def mark_done(folder: Path, made_from: dict[str, Any], *, schema_version: int = 1, hash_files: bool = True) -> None:
+    """Write the DONE mark of a finished artefact, with the sha256 of each of its files."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != DONE)
+    hashes = {p.relative_to(folder).as_posix(): file_hash(p) for p in files} if hash_files else {}
+    write_json(folder / DONE, {"schema_version": schema_version, "made_from": made_from, "files": hashes})
+
+
+def is_done(folder: Path) -> bool:
+    """Whether the artefact in `folder` was finished."""
+    return (folder / DONE).is_file()
+
+
+def read_done(folder: Path, *, schema_version: int = 1) -> dict[str, Any]:
+    """The DONE mark of a finished artefact; raises ArtefactError when unfinished or of another version."""
+    if not is_done(folder):
+        raise ArtefactError(f"{folder}: not finished")
+    done = read_json(folder / DONE)
+    if not isinstance(done, dict) or done.get("schema_version") != schema_version:
+        got = done.get("schema_version") if isinstance(done, dict) else done
+        raise ArtefactError(
+            f"{folder / DONE}: schema version {got!r}, this facetwise reads {schema_version}",
+            hint="it was made by another version: make it again",
+        )
+    return done
+
+
+def verify_files(folder: Path) -> None:
+    """Compare an artefact's files with the hashes in its DONE mark; raises ArtefactError naming the first damaged."""
+    for name, expected in read_done(folder)["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise ArtefactError(f"{path}: missing", hint="the artefact is damaged: make it again")
+        if file_hash(path) != expected:
+            raise ArtefactError(f"{path}: changed since it was made", hint="the artefact is damaged: make it again")
+
+
+@contextmanager
+def lock(path: Path, what: str) -> Iterator[None]:
+    """Hold an exclusive `flock` on `path` (made if missing); raises LockedError at once when another holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(
+                f"{what}: another facetwise process is working on it", hint="wait for it to end, or stop it"
+            ) from None
+        yield
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock file `path` now."""
+    if not path.exists():
+        return False
+    try:
+        with lock(path, str(path)):
+            return False
+    except LockedError:
+        return True
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Temporary files and folders that a killed process left directly in `folder`."""
+    return sorted(folder.glob(".*.tmp-*")) if folder.is_dir() else []
+
+
+def inside(root: Path, relative: str) -> Path | None:
+    """`root / relative`, or None when that path would leave `root` (absolute, `..`, or a link that leads out)."""
+    if not relative or "\0" in relative or Path(relative).is_absolute():
+        return None
+    try:
+        path = (root / relative).resolve()
+    except (OSError, RuntimeError):
+        return None
+    return root / relative if path.is_relative_to(root.resolve()) else None
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp-{uuid.uuid4().hex[:8]}")
+
+
+def _swap(new: Path, old: Path) -> None:
+    if not old.exists():
+        new.rename(old)
+        return
+    retired = _temporary(old)
+    old.rename(retired)
+    new.rename(old)
+    shutil.rmtree(retired)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

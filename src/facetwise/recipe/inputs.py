@@ -1,0 +1,31 @@
+"""What the network sees: crop and size of the decoded store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from facetwise.core.settings import Spec
+
+
+class InputSpec(Spec):
+    """Crop, then resize. Both are done once, by `facetwise prepare`."""
+
+    height: Annotated[int, Field(ge=8, le=2048)]
+    """Pixels."""
+    width: Annotated[int, Field(ge=8, le=2048)]
+    """Pixels."""
+    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    """The part of each image to keep: left, top, right, bottom as fractions of its size."""
+    boxes: str | None = None
+    """A csv of boxes, `image,left,top,right,bottom` in pixels, from any detector; relative to the project."""
+
+    @model_validator(mode="after")
+    def _a_box(self) -> InputSpec:
+        left, top, right, bottom = self.box
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise ValueError("`box` must be left < right and top < bottom, each from 0 to 1")
+        if self.boxes is not None and self.box != (0.0, 0.0, 1.0, 1.0):
+            raise ValueError("give `box` or `boxes`, not both")
+        return self

@@ -1,0 +1,16 @@
+"""The training view of the labels. Nothing here touches what a run is scored on."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from facetwise.core.settings import Spec
+
+
+class LabelsSpec(Spec):
+    """How training labels differ from the dataset's own."""
+
+    overlay: bool = True
+    """Whether corrections in `labels/overlay.csv` are trained on."""
+    cuts: dict[str, list[float]] = Field(default_factory=dict)
+    """Moved cuts of ordinal attributes, such as `age = [29, 59]`."""

@@ -1,0 +1,21 @@
+"""What is minimised."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from facetwise.core.settings import Spec
+
+
+class CrossEntropy(Spec):
+    """Cross-entropy of each block of the head, averaged over the blocks."""
+
+    name: Literal["cross-entropy"] = "cross-entropy"
+    """The kind of loss."""
+    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Label smoothing: this share of the target is spread evenly over all classes (Szegedy et al. 2016, sec. 7)."""
+
+
+Loss = CrossEntropy

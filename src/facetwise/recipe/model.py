@@ -1,0 +1,50 @@
+"""What the network is: backbone and head."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from facetwise.core.settings import Spec
+
+
+class FlatHead(Spec):
+    """One softmax over the joint classes (18 outputs for 3 x 2 x 3)."""
+
+    name: Literal["flat"] = "flat"
+    """The kind of head."""
+
+
+class MultiLabelHead(Spec):
+    """A softmax a block of outputs, one block an attribute (3+2+3 = 8 outputs)."""
+
+    name: Literal["multilabel"] = "multilabel"
+    """The kind of head."""
+
+
+class SingleHead(Spec):
+    """A specialist: one softmax over the classes of one attribute."""
+
+    name: Literal["single"] = "single"
+    """The kind of head."""
+    attribute: str
+    """The attribute that it predicts."""
+
+
+Head = Annotated[FlatHead | MultiLabelHead | SingleHead, Field(discriminator="name")]
+
+
+class ModelSpec(Spec):
+    """The network."""
+
+    backbone: str
+    """A timm model name, such as `resnet18`, or `timm/...` names with a pretrained tag (`resnet18.a1_in1k`)."""
+    weights: str = "none"
+    """`none` (from scratch), `hub` (timm's pretrained weights for this name) or the path of a `.safetensors` file."""
+    args: dict[str, bool | int | float | str | list[int] | list[float]] = {}
+    """More keyword arguments for the backbone, as timm names them (`drop_path_rate = 0.1`)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout between the pooled features and the head."""
+    head: Head = MultiLabelHead()
+    """What the outputs are."""

@@ -1,0 +1,29 @@
+"""How long, with what batches, and which epoch is kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from facetwise.core.settings import Spec
+from facetwise.recipe.duration import DurationField
+
+
+class TrainSpec(Spec):
+    """The training loop."""
+
+    length: DurationField
+    """How long each model trains; whole epochs are validated and saved."""
+    batch_size: Annotated[int, Field(ge=2)] = 64
+    """Images a step. A last batch that is not full is left out of the epoch (another draw brings its images)."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Seed of everything random: first weights, order, augmentation, dropout."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay a step of an exponential moving average of the weights; what is validated, kept and predicted with."""
+    select: Literal["last", "best"] = "last"
+    """The epoch that is kept: the last, or for each fold the one at which the *other* folds score best."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the forward and backward pass; `auto` is bf16 on a GPU that has it, else fp32."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `cuda:1`."""
