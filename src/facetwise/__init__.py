@@ -10,9 +10,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from facetwise.api import (
-        Project,
         check,
-        demo,
+        doctor,
         draw_contest,
         fit,
         folds,
@@ -25,12 +24,13 @@ if TYPE_CHECKING:
         show,
         submit,
     )
+    from facetwise.core.project import Project
 
 __all__ = [
     "Project",
     "__version__",
     "check",
-    "demo",
+    "doctor",
     "draw_contest",
     "fit",
     "folds",

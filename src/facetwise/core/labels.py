@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import numpy.typing as npt
@@ -172,7 +172,7 @@ def _check_attribute(attribute: Attribute) -> None:
         raise SettingError(
             f"attribute `{name}` has {len(classes)} classes and so needs {len(classes) - 1} cuts, got {list(cuts)}"
         )
-    if any(not math.isfinite(c) for c in cuts) or any(a >= b for a, b in zip(cuts, cuts[1:], strict=False)):
+    if any(not math.isfinite(c) for c in cuts) or any(a >= b for a, b in pairwise(cuts)):
         raise SettingError(f"cuts of `{name}` must be finite and ascending, got {list(cuts)}")
 
 

@@ -23,9 +23,9 @@ class AttributeSpec(Spec):
     """Class names, in the order of their numbers."""
     column: str | None = None
     """Column of the training table: a class name, or a number when there are `cuts`."""
-    values: dict[str, str] = {}
+    values: dict[str, str] = Field(default_factory=dict)
     """Spellings in that column other than the class names: spelling -> class name."""
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default_factory=dict)
     """For a folder a group: file stem -> class name. Other files in the folder are not images of the dataset."""
     cuts: list[float] | None = None
     """For an ordinal attribute: the true cuts; class = number of cuts <= value."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from facetwise.core.settings import Spec
@@ -14,3 +16,6 @@ class LabelsSpec(Spec):
     """Whether corrections in `labels/overlay.csv` are trained on."""
     cuts: dict[str, list[float]] = Field(default_factory=dict)
     """Moved cuts of ordinal attributes, such as `age = [29, 59]`."""
+    soften: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Softened labels near the cuts of ordinal attributes: the value is taken with a normal error of this standard
+    deviation (in the value's unit, such as years), and each class gets the probability that the value lies in it."""

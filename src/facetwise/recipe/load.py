@@ -38,7 +38,7 @@ class Recipe(Spec):
     """How the weights move."""
     schedule: Schedule = Field(default_factory=Cosine)
     """How the learning rate changes."""
-    augment: list[Augment] = []
+    augment: list[Augment] = Field(default_factory=list)
     """Random changes to training images, in this order."""
     labels: LabelsSpec = LabelsSpec()
     """The training view of the labels."""

@@ -16,6 +16,9 @@ class CrossEntropy(Spec):
     """The kind of loss."""
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Label smoothing: this share of the target is spread evenly over all classes (Szegedy et al. 2016, sec. 7)."""
+    prior: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Logit adjustment: while training, `prior` times the log share of each class is added to its logit, so that the
+    network leans to rare classes, as macro F1 does (Menon et al. 2021, eq. 10; 1 is balanced, 0 is plain)."""
 
 
 Loss = CrossEntropy

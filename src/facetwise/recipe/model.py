@@ -39,10 +39,11 @@ class ModelSpec(Spec):
     """The network."""
 
     backbone: str
-    """A timm model name, such as `resnet18`, or `timm/...` names with a pretrained tag (`resnet18.a1_in1k`)."""
+    """A timm model name, such as `resnet18` or, with a pretrained tag, `resnet18.a1_in1k`; or `small_resnet`, ours, for
+    training from scratch on small machines (`args`: `stem`, `widths`, `depths`)."""
     weights: str = "none"
     """`none` (from scratch), `hub` (timm's pretrained weights for this name) or the path of a `.safetensors` file."""
-    args: dict[str, bool | int | float | str | list[int] | list[float]] = {}
+    args: dict[str, bool | int | float | str | list[int] | list[float]] = Field(default_factory=dict)
     """More keyword arguments for the backbone, as timm names them (`drop_path_rate = 0.1`)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout between the pooled features and the head."""

@@ -20,7 +20,8 @@ class TrainSpec(Spec):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of everything random: first weights, order, augmentation, dropout."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Decay a step of an exponential moving average of the weights; what is validated, kept and predicted with."""
+    """Decay a step of an exponential moving average of the weights, which is then what is validated, kept and predicted
+    with. After t steps the decay is at most (1 + t) / (10 + t), so that the first weights are soon forgotten."""
     select: Literal["last", "best"] = "last"
     """The epoch that is kept: the last, or for each fold the one at which the *other* folds score best."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

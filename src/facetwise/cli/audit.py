@@ -1,0 +1,90 @@
+"""Text of `facetwise check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from facetwise.data.audit import Audit, ClassCount, FoundKind
+
+MAX_LISTED = 10
+_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
+
+
+def audit_text(audit: Audit) -> RenderableType:
+    """Everything the audit found, what matters most first."""
+    return Group(*_sides(audit), *_findings(audit.findings), *_copies(audit), *_suspicious(audit), *_balance(audit))
+
+
+def _sides(audit: Audit) -> Iterator[RenderableType]:
+    for side in audit.sides:
+        people = f" of {side.groups:,} people" if side.groups else ""
+        states = ", ".join(f"{count:,} {status}" for status, count in side.status.items())
+        yield Text.assemble((f"{side.split:<6}", "bold"), f"{side.images:,} images{people}: {states}")
+    sizes = [f"{s.width}x{s.height} ({s.images:,})" for s in audit.sizes[:4]]
+    more = f" and {len(audit.sizes) - 4} other sizes" if len(audit.sizes) > 4 else ""
+    if sizes:
+        yield Text.assemble(("sizes ", "bold"), ", ".join(sizes) + more)
+    if audit.corrections:
+        yield Text.assemble(("labels", "bold"), f" {audit.corrections} corrections in the overlay")
+
+
+def _findings(findings: Sequence[FoundKind]) -> Iterator[RenderableType]:
+    for kind in findings:
+        label = kind.level.upper() if kind.level == "error" else kind.level
+        yield Text.assemble("\n", (f"{label}: {kind.code}", _STYLES[kind.level]), f" ({kind.count})")
+        for example in kind.examples:
+            yield Text(f"  {example}")
+        if kind.count > len(kind.examples):
+            yield Text(f"  and {kind.count - len(kind.examples)} more", style="dim")
+        if kind.hint:
+            yield Text(f"  -> {kind.hint}", style="dim")
+
+
+def _copies(audit: Audit) -> Iterator[RenderableType]:
+    pairs = audit.copies.pairs
+    if not pairs:
+        yield Text("\nno exact or near copies between people, or between train and test", style="green")
+        return
+    conflicts = len(audit.copies.conflicts)
+    yield Text(f"\nwarning: {len(pairs)} pairs of copies, {conflicts} under different labels", style="yellow")
+    for pair in pairs[:MAX_LISTED]:
+        kind = "same file" if pair.exact else f"{pair.distance} bits apart"
+        labels = ", labels differ" if pair.labels_differ else ""
+        yield Text(f"  {pair.first} = {pair.second} ({kind}, between {pair.between}{labels})")
+    if len(pairs) > MAX_LISTED:
+        yield Text(f"  and {len(pairs) - MAX_LISTED} more (`--json` lists all)", style="dim")
+    if audit.copies.not_compared:
+        yield Text(f"  {audit.copies.not_compared} more candidate pairs were not compared", style="dim")
+
+
+def _suspicious(audit: Audit) -> Iterator[RenderableType]:
+    if audit.suspicious:
+        yield Text(f"\nwarning: {len(audit.suspicious)} suspicious images", style="yellow")
+        for found in audit.suspicious[:MAX_LISTED]:
+            yield Text(f"  {found.image}: {found.reason}")
+        if len(audit.suspicious) > MAX_LISTED:
+            yield Text(f"  and {len(audit.suspicious) - MAX_LISTED} more (`--json` lists all)", style="dim")
+
+
+def _balance(audit: Audit) -> Iterator[RenderableType]:
+    total = sum(c.images for c in audit.joint)
+    if not total:
+        return
+    yield Text("\nclasses (training side)", style="bold")
+    for name, classes in audit.balance.items():
+        yield Text(f"  {name}: " + ", ".join(f"{c.name} {c.images:,} ({c.images / total:.1%})" for c in classes))
+    yield _joint_table(audit.joint, total)
+
+
+def _joint_table(classes: Sequence[ClassCount], total: int) -> Table:
+    table = Table(box=None, pad_edge=True, padding=(0, 3, 0, 0))
+    for heading, side in (("", "right"), ("joint class", "left"), ("images", "right"), ("people", "right")):
+        table.add_column(heading, justify="left" if side == "left" else "right")
+    table.add_column("share", justify="right")
+    for number, c in enumerate(classes):
+        table.add_row(str(number), Text(c.name), f"{c.images:,}", f"{c.groups:,}", f"{c.images / total:.1%}")
+    return table

@@ -1,0 +1,79 @@
+"""What every command shares: the opened project, output, progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from facetwise.core.project import Project
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """The global options."""
+
+    folder: Path
+    debug: bool
+
+    def project(self) -> Project:
+        """The project of `--project` or the current folder."""
+        from facetwise import api
+
+        return api.open_project(self.folder)
+
+
+def get_context(context: typer.Context) -> Context:
+    """The global options of a command."""
+    found = context.find_object(Context)
+    assert found is not None
+    return found
+
+
+def console() -> Console:
+    """Where text for people goes: stdout, colours only on a terminal, 80 columns when it is none."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=100, soft_wrap=False)
+
+
+def say(message: str) -> None:
+    """A line about what is happening: stderr, so that stdout holds data only."""
+    typer.echo(message, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Data for programs: JSON on stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Progress]:
+    """A bar on stderr for what takes longer than a moment; nothing when stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    started = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(what, total=None, visible=False)
+
+        def update(done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total, visible=time.monotonic() - started > 1)
+
+        yield update

@@ -1,0 +1,132 @@
+"""`init`, `check`, `folds`, `prepare`, `doctor`: from a dataset to what training reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from facetwise.cli.context import console, get_context, print_json, progress_bar, say
+
+Json = Annotated[bool, typer.Option("--json", help="Print data for programs instead of text.")]
+Workers = Annotated[int | None, typer.Option(help="Threads; the default is one a core.", min=1)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    for command in (init, check, folds, prepare, doctor):
+        app.command()(command)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new project.")],
+    dataset: Annotated[Path, typer.Option(help="Folder of the dataset; it is only ever read.")],
+    name: Annotated[str | None, typer.Option(help="A name for people; the default is the dataset's.")] = None,
+) -> None:
+    """Make a project for a dataset.
+
+    Recognises the layout, writes `facetwise.toml` and copies the shipped recipes to edit.
+    """
+    from facetwise import api
+
+    project = api.init(folder, dataset, name=name)
+    space = project.space
+    sizes = " x ".join(f"{a.size} {a.name}" for a in space.attributes)
+    say(f"wrote {project.workspace.project_file}")
+    say(f"label: {sizes} = {space.num_joint} classes; dataset: {project.dataset_root}")
+    say(f"next: cd {folder} && facetwise check")
+
+
+def check(
+    context: typer.Context,
+    json: Json = False,
+    workers: Workers = None,
+) -> None:
+    """Look into every image and row of the dataset.
+
+    Saves the manifest and reports all that is found in one go; a second call reads only what changed.
+    """
+    from facetwise import api
+    from facetwise.cli.audit import audit_text
+
+    project = get_context(context).project()
+    with progress_bar("reading images") as progress:
+        audit = api.check(project, workers=workers, progress=progress)
+    if json:
+        print_json(audit.as_dict())
+    else:
+        console().print(audit_text(audit))
+    if audit.has_errors:
+        say("error: the dataset cannot be used as it is; no manifest was saved")
+        say("hint: mend the lines marked ERROR above, then run `facetwise check` again")
+        raise typer.Exit(2)
+    if not json:
+        say("next: facetwise folds")
+
+
+def folds(
+    context: typer.Context,
+    num_folds: Annotated[int, typer.Option("--folds", "-k", help="Number of folds.", min=2, max=20)] = 5,
+    name: Annotated[str, typer.Option(help="Name to save them under; several may coexist.")] = "default",
+    seed: Annotated[int, typer.Option(help="Seed of the dealing.", min=0)] = 0,
+    new: Annotated[bool, typer.Option("--new", help="Replace folds of that name.")] = False,
+    unsafe_split: Annotated[
+        Literal["image"] | None,
+        typer.Option(help="UNSAFE, for teaching: split by image, so that people stand on both sides."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Deal people into folds.
+
+    Stratified by joint class; every invariant is checked, and folds that exist are never silently remade.
+    """
+    from facetwise import api
+    from facetwise.cli.folds import folds_dict, folds_text
+
+    project = get_context(context).project()
+    made = api.folds(project, name=name, num_folds=num_folds, seed=seed, split=unsafe_split or "group", new=new)
+    if json:
+        print_json(folds_dict(made))
+    else:
+        console().print(folds_text(made, project.space))
+        say("next: facetwise prepare recipes/cpu-tiny.toml")
+
+
+def prepare(
+    context: typer.Context,
+    recipe: Annotated[str | None, typer.Argument(help="The recipe whose size and crop to prepare.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Change one key of the recipe.")] = None,
+    view: Annotated[bool, typer.Option("--view", help="Only the uncropped store for pages and pictures.")] = False,
+    workers: Workers = None,
+) -> None:
+    """Decode, crop and resize every image once.
+
+    Makes the store that a recipe reads, or with `--view` the uncropped one for pages and pictures, or both.
+    """
+    from facetwise import api
+    from facetwise.core.errors import SettingError
+
+    if recipe is None and not view:
+        raise SettingError("give a recipe, such as `recipes/cpu-tiny.toml`, or `--view`")
+    project = get_context(context).project()
+    for wanted in [None] if recipe is None else [None, recipe] if view else [recipe]:
+        with progress_bar("decoding") as progress:
+            store = api.prepare(project, wanted, settings=settings or (), workers=workers, progress=progress)
+        num, height, width = store.images.shape[:3]
+        say(f"store {store.path.name}: {num} images of {height}x{width}, {store.images.nbytes / 2**20:.0f} MiB")
+    say(f"next: facetwise fit {recipe or 'recipes/cpu-tiny.toml'}")
+
+
+def doctor(context: typer.Context, json: Json = False) -> None:
+    """Say what machine and project have and lack."""
+    from facetwise import api
+    from facetwise.cli.doctor import doctor_text
+
+    found = api.doctor(get_context(context).folder)
+    if json:
+        print_json(found.as_dict())
+    else:
+        console().print(doctor_text(found))
+    if any(line.level == "problem" for line in found.findings):
+        raise typer.Exit(1)

@@ -1,0 +1,93 @@
+"""`demo` and `draw`: made contests, and the whole job on one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facetwise.cli.context import console, progress_bar, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    app.command()(draw)
+    app.command()(demo)
+
+
+def draw(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+    train_people: Annotated[int, typer.Option(help="People with labels.", min=1)] = 200,
+    eval_people: Annotated[int, typer.Option(help="People to predict.", min=1)] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same bytes.", min=0)] = 0,
+    wrong_labels: Annotated[float, typer.Option(help="Share of people with a wrong label.", min=0, max=0.5)] = 0.0,
+) -> None:
+    """Draw a made contest.
+
+    Procedural faces in a mask contest's layout, with hidden labels.
+    """
+    from facetwise import api
+    from facetwise.core.errors import InputError
+
+    try:
+        contest = api.draw_contest(
+            folder, train_people=train_people, eval_people=eval_people, seed=seed, wrong_labels=wrong_labels
+        )
+    except FileExistsError as error:
+        raise InputError(str(error)) from None
+    say(f"drew {contest.root}; its hidden labels are {contest.labels}")
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")] = Path("demo"),
+    recipe: Annotated[str, typer.Option(help="The recipe to train.")] = "demo",
+    seed: Annotated[int, typer.Option(help="Seed of the made contest.", min=0)] = 0,
+) -> None:
+    """Run the whole job on a made contest.
+
+    From photos to a submission that is scored on hidden labels; takes two or three minutes on two cores.
+    """
+    import shutil
+    import sys
+
+    from facetwise import api
+    from facetwise.cli.folds import folds_text
+    from facetwise.cli.gate import submission_text
+    from facetwise.cli.training import TrainingDisplay
+    from facetwise.core.errors import InputError
+    from facetwise.report.text import summary_text
+
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / "contest" / "hidden").is_dir():
+            raise InputError(f"{folder}: exists and is no earlier demo", hint="choose another folder")
+        shutil.rmtree(folder)
+    out = console()
+    say("1/6 drawing a made contest: 200 people to train on, 60 to predict, seven photos each")
+    contest = api.draw_contest(folder / "contest", seed=seed)
+    project = api.init(folder / "project", contest.root, name="demo")
+    say("2/6 checking every image and row")
+    with progress_bar("reading images") as progress:
+        audit = api.check(project, progress=progress)
+    say(f"    {sum(s.images for s in audit.sides):,} images, {len(audit.copies.pairs)} copies between people")
+    say("3/6 folds by person")
+    out.print(folds_text(api.folds(project), project.space))
+    say("4/6 training five folds")
+    with TrainingDisplay(sys.stderr) as display:
+        run = api.fit(project, recipe, listener=display.event, progress=display.preparing)
+    say("5/6 report")
+    page = folder / "report.html"
+    api.prepare(project)
+    card = api.show(project, run.id, html=page).scorecard
+    assert card is not None
+    out.print(summary_text(card))
+    say("6/6 submission")
+    made = api.submit(project, run.id, yes=True)
+    out.print(submission_text(made))
+    true = api.score(project, made.folder.id, labels=contest.labels)
+    low, high = card.macro_f1_interval.low, card.macro_f1_interval.high
+    typer.echo("")
+    typer.echo(f"out-of-fold macro F1   {card.macro_f1:.3f} [{low:.3f}, {high:.3f}]")
+    typer.echo(f"true score (hidden)    {true.macro_f1:.3f}")
+    typer.echo(f"submission             {made.folder.csv_file}")
+    typer.echo(f"report                 {page}")

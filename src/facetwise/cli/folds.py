@@ -1,0 +1,48 @@
+"""Text of `facetwise folds`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from facetwise.core.labels import MAX_LISTED_JOINT, LabelSpace
+from facetwise.data.folds import Folds
+
+
+def folds_dict(folds: Folds) -> dict[str, Any]:
+    """Plain data for `--json`."""
+    kept = ("name", "split", "num_folds", "seed", "hash", "manifest_hash")
+    return {**{k: getattr(folds, k) for k in kept}, "stats": asdict(folds.stats)}
+
+
+def folds_text(folds: Folds, space: LabelSpace) -> RenderableType:
+    """Sizes of the folds, how even they are, and what to beware of."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("fold", "people", "images"):
+        table.add_column(heading, justify="right")
+    stats = folds.stats
+    for fold, (people, images) in enumerate(zip(stats.num_groups, stats.num_images, strict=True)):
+        table.add_row(str(fold), f"{people:,}", f"{images:,}")
+    lines = [_kind(folds), Text(f"largest deviation of a class's share in a fold: {stats.deviation:.1%}")]
+    lines += [_missing(fold, joint, space) for fold, joint in stats.missing]
+    return Group(Text(f"folds `{folds.name}` ({folds.hash[:12]})", style="bold"), table, *lines)
+
+
+def _kind(folds: Folds) -> Text:
+    if folds.split == "group":
+        return Text("every person is in one fold, every image is held out once")
+    shared = folds.stats.shared_groups
+    return Text(
+        f"UNSAFE: split by image; people stand in {shared} more folds than one each. Scores on these folds are too "
+        "high, and no submission is made from them.",
+        style="bold red",
+    )
+
+
+def _missing(fold: int, joint: int, space: LabelSpace) -> Text:
+    name = space.joint_names[joint] if space.num_joint <= MAX_LISTED_JOINT else str(joint)
+    return Text(f"warning: fold {fold} has no image of class {joint} ({name})", style="yellow")

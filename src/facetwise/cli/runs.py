@@ -1,0 +1,109 @@
+"""`fit`, `predict`, `runs`, `show`: training, and what came of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from facetwise.cli.context import console, get_context, print_json, progress_bar, say
+from facetwise.cli.data import Json
+
+Tta = Annotated[Literal["none", "flip"], typer.Option(help="Test-time augmentation: average with the mirror image.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    for command in (fit, predict, runs, show):
+        app.command()(command)
+
+
+def fit(
+    context: typer.Context,
+    recipe: Annotated[str | None, typer.Argument(help="A recipe file, or the name of a shipped recipe.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one key: `--set optimizer.lr=1e-3`. May be repeated.")
+    ] = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Continue an interrupted run.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Train even if the same was trained before.")] = False,
+) -> None:
+    """Train a recipe on every fold.
+
+    Keeps weights, out-of-fold and test predictions. What was trained before is not trained again.
+    """
+    from facetwise import api
+    from facetwise.cli.training import TrainingDisplay
+    from facetwise.report.text import summary_text
+
+    project = get_context(context).project()
+    with TrainingDisplay(sys.stderr) as display:
+        run = api.fit(
+            project, recipe, settings=settings or (), resume=resume, again=again, listener=display.event,
+            progress=display.preparing,
+        )  # fmt: skip
+    view = api.show(project, run.id)
+    if view.scorecard is not None:
+        console().print(summary_text(view.scorecard))
+    for notice in view.warnings:
+        say(f"note: {notice.text}")
+    say(f"run {run.id} is finished: {run.path}")
+    say(f"next: facetwise show {run.id.split('-')[0]} --html run.html, facetwise submit {run.id.split('-')[0]}")
+
+
+def predict(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="A run: its id, number or `last`.")] = "last",
+    images: Annotated[Path | None, typer.Option(help="Any folder of photos to predict.")] = None,
+    dataset: Annotated[Path | None, typer.Option(help="Another dataset in the project's layout.")] = None,
+    tta: Tta = "none",
+) -> None:
+    """Predict photos with the models of a run.
+
+    Any folder, another dataset, or the project's own again with test-time augmentation; kept beside the run.
+    """
+    from facetwise import api
+
+    project = get_context(context).project()
+    with progress_bar("decoding") as progress:
+        folder = api.predict(project, run, images=images, dataset=dataset, tta=tta, progress=progress)
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".csv", ".parquet"):
+            typer.echo(str(path))
+
+
+def runs(context: typer.Context, json: Json = False) -> None:
+    """List all runs with their scores."""
+    from facetwise import api
+    from facetwise.report.text import runs_text
+
+    view = api.runs(get_context(context).project())
+    _print(view, json, runs_text)
+
+
+def show(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="A run: its id, number or `last`.")] = "last",
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
+    json: Json = False,
+) -> None:
+    """Show everything about one run.
+
+    Scores with intervals, per attribute, class and fold, and its mistakes; `--html` writes a page.
+    """
+    from facetwise import api
+    from facetwise.report.text import run_text
+
+    view = api.show(get_context(context).project(), run, html=html)
+    if html is None or json:
+        _print(view, json, run_text)
+    if html is not None:
+        say(f"wrote {html}")
+
+
+def _print(view: Any, json: bool, render: Any) -> None:
+    if json:
+        print_json(view.as_dict())
+    else:
+        console().print(render(view))

@@ -1,0 +1,63 @@
+"""What a person sees while a run trains: bars on a terminal, a line an epoch anywhere else."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class TrainingDisplay:
+    """Takes the events of a run; use as a context manager."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.console = Console(file=stream, width=None if stream.isatty() else 100, highlight=False)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bars = Progress(*columns, console=self.console, transient=True, disable=not stream.isatty())
+        self.task = self.bars.add_task("", visible=False)
+        self.epochs = 0
+
+    def __enter__(self) -> TrainingDisplay:
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bars.stop()
+
+    def preparing(self, done: int, total: int) -> None:
+        """Progress of the image store."""
+        self.bars.update(self.task, description="decoding images", completed=done, total=total, visible=done < total)
+
+    def event(self, event: dict[str, Any]) -> None:
+        """One event of the run."""
+        match event["event"]:
+            case "run":
+                self.console.print(f"run {event['run']}")
+            case "fold":
+                self.epochs = event["epochs"]
+                if event["from_epoch"]:
+                    self.console.print(f"fold {event['fold']}: continues after epoch {event['from_epoch']}")
+            case "step":
+                self._step(event)
+            case "epoch":
+                self.console.print(_epoch_line(event, self.epochs))
+            case _:
+                pass
+
+    def _step(self, event: dict[str, Any]) -> None:
+        steps = event["steps"]
+        done = (event["epoch"] - 1) * steps + event["step"]
+        what = f"fold {event['fold']}, epoch {event['epoch']}/{self.epochs}"
+        self.bars.update(self.task, description=what, completed=done, total=self.epochs * steps, visible=True)
+
+
+def _epoch_line(event: dict[str, Any], epochs: int) -> str:
+    parts = [f"fold {event['fold']}  epoch {event['epoch']:>3}/{epochs}  train loss {event['train_loss']:.4f}"]
+    if event["val_loss"] is not None:
+        parts.append(f"val loss {event['val_loss']:.4f}  val macro F1 {event['val_macro_f1']:.4f}")
+    parts.append(f"{event['images_per_second']:,.0f} images/s")
+    return "  ".join(parts)

@@ -1,0 +1,168 @@
+"""The audit: everything a person should know about a dataset before training on it, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.project import Project
+from facetwise.core.tables import TEST, TRAIN
+from facetwise.data.copies import Copies, find_copies
+from facetwise.data.findings import LEVELS, Finding, Level
+from facetwise.data.manifest import Manifest
+from facetwise.data.overlay import Overlay, apply
+
+MAX_ASPECT = 3.0
+"""An image more than this many times as long as wide is suspicious."""
+USUAL_SHARE = 0.9
+"""When at least this share of the images has one size, others are suspicious."""
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the dataset: `train` or `test`."""
+
+    split: str
+    images: int
+    groups: int
+    """People; 0 on the test side, where they are not known."""
+    status: dict[str, int]
+    """Images by status: ok, damaged, missing."""
+
+
+@dataclass(frozen=True)
+class FoundKind:
+    """Findings of one kind: how many, and the first few as text."""
+
+    level: Level
+    code: str
+    count: int
+    examples: tuple[str, ...]
+    hint: str | None
+
+
+@dataclass(frozen=True)
+class SizeCount:
+    """How many readable images have one size, in pixels."""
+
+    width: int
+    height: int
+    images: int
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """How many training images and groups have a class, by the dataset's own labels."""
+
+    name: str
+    images: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class Suspicious:
+    """An image that is readable, but may not be what it should be."""
+
+    image: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the audit found; `copies` are judged by labels with the overlay's corrections."""
+
+    sides: tuple[Side, ...]
+    findings: tuple[FoundKind, ...]
+    """Errors first, then warnings, then the rest; in a level the most frequent first."""
+    sizes: tuple[SizeCount, ...]
+    """The most frequent first."""
+    balance: dict[str, tuple[ClassCount, ...]]
+    """Class counts by attribute, classes in order."""
+    joint: tuple[ClassCount, ...]
+    """Class counts of the joint class, in order."""
+    copies: Copies
+    suspicious: tuple[Suspicious, ...]
+    corrections: int
+    """Corrections in the overlay."""
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether something forbids the use of the dataset."""
+        return any(f.level == "error" for f in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for `--json`."""
+        return asdict(self)
+
+
+def audit(project: Project, manifest: Manifest, overlay: Overlay | None = None) -> Audit:
+    """Audit a manifest (also one with errors); reads small versions of the few images that may be copies."""
+    overlay = overlay or Overlay()
+    codes, _ = apply(overlay, manifest, project.space)
+    table = manifest.table
+    return Audit(
+        sides=tuple(side for split in (TRAIN, TEST) if (side := _side(table, split)).images),
+        findings=_kinds(manifest.findings),
+        sizes=_sizes(table),
+        balance=_balance(manifest, project.space),
+        joint=_joint(manifest, project.space),
+        copies=find_copies(project.dataset_root, manifest, codes),
+        suspicious=tuple(_suspicious(table)),
+        corrections=len(overlay),
+    )
+
+
+def _side(table: pl.DataFrame, split: str) -> Side:
+    rows = table.filter(pl.col("split") == split)
+    status = dict(sorted(rows["status"].value_counts().iter_rows()))
+    return Side(split, rows.height, rows["group"].drop_nulls().n_unique(), status)
+
+
+def _kinds(findings: Iterable[Finding]) -> tuple[FoundKind, ...]:
+    by_kind: dict[tuple[Level, str], list[Finding]] = {}
+    for finding in findings:
+        by_kind.setdefault((finding.level, finding.code), []).append(finding)
+    ordered = sorted(by_kind.items(), key=lambda item: (LEVELS.index(item[0][0]), -len(item[1]), item[0][1]))
+    return tuple(
+        FoundKind(level, code, len(found), tuple(map(str, found[:_EXAMPLES])), found[0].hint)
+        for (level, code), found in ordered
+    )
+
+
+def _sizes(table: pl.DataFrame) -> tuple[SizeCount, ...]:
+    counted = table.filter(pl.col("status") == "ok").group_by("width", "height").len()
+    return tuple(SizeCount(*row) for row in counted.sort(["len", "width", "height"], descending=True).iter_rows())
+
+
+def _balance(manifest: Manifest, space: LabelSpace) -> dict[str, tuple[ClassCount, ...]]:
+    codes = manifest.codes(space)
+    return {a.name: _counts(manifest, codes[:, k], a.classes) for k, a in enumerate(space.attributes)}
+
+
+def _joint(manifest: Manifest, space: LabelSpace) -> tuple[ClassCount, ...]:
+    return _counts(manifest, space.encode(manifest.codes(space)), space.joint_names)
+
+
+def _counts(manifest: Manifest, codes: IntArray, names: Iterable[str]) -> tuple[ClassCount, ...]:
+    rows = manifest.train.select("group", code=pl.Series(codes, dtype=pl.Int64))
+    counted = rows.group_by("code").agg(images=pl.len(), groups=pl.col("group").n_unique())
+    by_code = {code: (images, groups) for code, images, groups in counted.iter_rows()}
+    return tuple(ClassCount(name, *by_code.get(k, (0, 0))) for k, name in enumerate(names))
+
+
+def _suspicious(table: pl.DataFrame) -> Iterable[Suspicious]:
+    ok = table.filter(pl.col("status") == "ok")
+    sizes = _sizes(table)
+    usual = sizes[0] if sizes and sizes[0].images >= USUAL_SHARE * ok.height else None
+    for image, width, height, note in ok.select("image", "width", "height", "note").iter_rows():
+        if note is not None:
+            yield Suspicious(image, note)
+        if max(width, height) > MAX_ASPECT * min(width, height):
+            yield Suspicious(image, f"extreme shape: {width}x{height}")
+        elif usual is not None and (width, height) != (usual.width, usual.height):
+            yield Suspicious(image, f"{width}x{height}, while most are {usual.width}x{usual.height}")

@@ -1,0 +1,130 @@
+"""Reading a csv from outside: UTF-8, comma, a header; every problem is a finding with the line an editor shows."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facetwise.core.errors import InputError, did_you_mean
+from facetwise.data.findings import Findings, listed
+from facetwise.data.images import read_bytes
+
+MAX_CELL = 4096
+"""Most characters of a cell that is believable."""
+_AS_UTF8 = "save it as UTF-8 (in a spreadsheet: `CSV UTF-8`)"
+
+
+@dataclass(frozen=True)
+class CsvRow:
+    """One row: `line` is the number an editor shows where it begins (the header is on line 1); `cells` by column."""
+
+    line: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """A csv as text: its name for messages, columns with a name in file order, rows, and the sha256 of the file."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[CsvRow, ...]
+    sha256: str
+
+    def at(self, row: CsvRow) -> str:
+        """Where `row` is, for messages: `train.csv:12`."""
+        return f"{self.name}:{row.line}"
+
+    def others(self, used: Sequence[str]) -> list[str]:
+        """Columns that are not among `used`."""
+        return [c for c in self.columns if c not in used]
+
+
+def read_csv(
+    path: Path, name: str, needed: Sequence[str], findings: Findings, *, may_be_empty: bool = False
+) -> CsvTable | None:
+    """The table at `path`, called `name` in messages; None when it is unusable (then `findings` has the errors).
+
+    A byte order mark, CRLF, quoted line breaks, blank lines and spaces around column names are fine.
+    """
+    try:
+        data = read_bytes(path)
+    except InputError as error:
+        findings.error("unreadable-csv", name, str(error).removeprefix(f"{path}: "))
+        return None
+    text = _text(data, name, findings)
+    if text is None:
+        return None
+    records = _records(text, name, findings)
+    if records is None:
+        return None
+    header = [cell.strip() for cell in records[0][1]] if records else []
+    if not _header_is_usable(header, needed, name, findings):
+        return None
+    rows = tuple(_rows(header, records[1:], name, findings))
+    if not rows and not may_be_empty:
+        findings.error("empty-csv", name, "a header and no rows: nothing is listed")
+        return None
+    return CsvTable(name, tuple(h for h in header if h), rows, hashlib.sha256(data).hexdigest())
+
+
+def _text(data: bytes, name: str, findings: Findings) -> str | None:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
+        findings.error("not-utf8", name, "UTF-16 text, expected UTF-8", _AS_UTF8)
+        return None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        findings.error("not-utf8", f"{name}:{line}", f"not UTF-8 text (byte {data[error.start]:#04x})", _AS_UTF8)
+        return None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        findings.error("nul-in-csv", f"{name}:{line}", "a NUL character: not a text file")
+        return None
+    return text
+
+
+def _records(text: str, name: str, findings: Findings) -> list[tuple[int, list[str]]] | None:
+    """Line and cells of every record that is not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    records, line = [], 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                records.append((line, cells))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        findings.error("broken-csv", f"{name}:{line}", f"not readable as csv from here: {error}")
+        return None
+    return records
+
+
+def _header_is_usable(header: list[str], needed: Sequence[str], name: str, findings: Findings) -> bool:
+    missing = [column for column in needed if column not in header]
+    repeated = [column for column in dict.fromkeys(needed) if header.count(column) > 1]
+    separator = next((s for s in (";", "\t", "|") if missing and any(s in cell for cell in header)), None)
+    if separator is not None:
+        findings.error("wrong-separator", f"{name}:1", f"cells look separated by {separator!r}, expected commas")
+        return False
+    for column in missing:
+        hint = f"its columns: {listed(header, 12)}" if len(header) > 12 else did_you_mean(column, filter(None, header))
+        findings.error("missing-column", f"{name}:1", f"no column `{column}` (columns: {listed(header, 12)})", hint)
+    for column in repeated:
+        findings.error("repeated-column", f"{name}:1", f"column `{column}` stands twice")
+    return not missing and not repeated
+
+
+def _rows(header: list[str], records: list[tuple[int, list[str]]], name: str, findings: Findings) -> Iterator[CsvRow]:
+    for line, cells in records:
+        spare = [cell for cell in cells[len(header) :] if cell.strip()]
+        if len(cells) < len(header) or spare:
+            findings.error("ragged-row", f"{name}:{line}", f"{len(cells)} cells, the header has {len(header)}")
+        elif long := [h for h, cell in zip(header, cells, strict=False) if len(cell) > MAX_CELL]:
+            findings.error("huge-cell", f"{name}:{line}", f"`{long[0]}` has more than {MAX_CELL} characters")
+        else:
+            yield CsvRow(line, {h: cell for h, cell in zip(header, cells, strict=False) if h})

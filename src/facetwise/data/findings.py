@@ -1,0 +1,65 @@
+"""What a look at a dataset finds: collected, never raised one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from facetwise.core.errors import ProblemsError
+
+Level = Literal["error", "warning", "info"]
+LEVELS: tuple[Level, ...] = ("error", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: `code` is a short kebab-case id of its kind, `where` a file, `file:line` or an image."""
+
+    level: Level
+    code: str
+    where: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+class Findings(list[Finding]):
+    """Findings while they are collected, in the order they were met."""
+
+    def error(self, code: str, where: str, message: str, hint: str | None = None) -> None:
+        """Add what makes the dataset unusable until it is mended."""
+        self.append(Finding("error", code, where, message, hint))
+
+    def warning(self, code: str, where: str, message: str, hint: str | None = None) -> None:
+        """Add what is handled, but a person should know."""
+        self.append(Finding("warning", code, where, message, hint))
+
+    def info(self, code: str, where: str, message: str, hint: str | None = None) -> None:
+        """Add what is as it may be."""
+        self.append(Finding("info", code, where, message, hint))
+
+
+def errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings of level `error`."""
+    return tuple(f for f in findings if f.level == "error")
+
+
+def raise_errors(findings: Iterable[Finding], what: str) -> None:
+    """Raise ProblemsError with all errors among `findings`, a line each; return when there are none."""
+    if wrong := errors(findings):
+        hints = dict.fromkeys(f.hint for f in wrong if f.hint)
+        raise ProblemsError(f"{what}: {len(wrong)} error(s)", map(str, wrong), hint="; ".join(hints) or None)
+
+
+def listed(items: Iterable[str], limit: int = 3) -> str:
+    """`a, b, c and 4 more`: a list for a message."""
+    everything = list(items)
+    shown = ", ".join(everything[:limit])
+    return shown + (f" and {len(everything) - limit} more" if len(everything) > limit else "")

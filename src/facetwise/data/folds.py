@@ -1,0 +1,205 @@
+"""Folds: whole people, stratified by joint class, made once and saved with what they were made from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from facetwise.core.errors import ArtefactError, InputError, LeakError, MismatchError, SettingError
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.tables import FOLDS, read_table, write_table
+from facetwise.core.workspace import Workspace, content_hash, is_done, new_artefact, read_done, verify_files
+from facetwise.data.manifest import Manifest
+
+Split = Literal["group", "image"]
+
+IMAGE_FOLDS = {"image": pl.String(), "fold": pl.Int32()}
+"""Columns of unsafe folds, split by image."""
+
+
+@dataclass(frozen=True)
+class FoldStats:
+    """How even the folds are."""
+
+    num_groups: tuple[int, ...]
+    """People with images in each fold."""
+    num_images: tuple[int, ...]
+    """Images in each fold."""
+    deviation: float
+    """Largest |share of a joint class in a fold / its share overall - 1| over classes of at least one image a fold."""
+    missing: tuple[tuple[int, int], ...]
+    """(fold, joint class) pairs: classes of the dataset that a fold has no image of."""
+    shared_groups: int
+    """People with images in more than one fold: 0 unless the split is by image."""
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Which fold holds each person out (or, for the unsafe split, each image)."""
+
+    name: str
+    split: Split
+    num_folds: int
+    seed: int
+    manifest_hash: str
+    table: pl.DataFrame
+    stats: FoldStats
+
+    @property
+    def hash(self) -> str:
+        """Hash of the assignment."""
+        return content_hash([self.split, self.num_folds, *self.table.rows()])
+
+    def of(self, train: pl.DataFrame) -> IntArray:
+        """Fold of each row of the manifest's training side, shape (n,)."""
+        key = self.table.columns[0]
+        joined = train.select(key).join(self.table, on=key, how="left", maintain_order="left")["fold"]
+        if joined.null_count():
+            raise MismatchError(f"folds `{self.name}` do not cover the manifest", hint="`facetwise folds --new`")
+        return joined.to_numpy().astype(np.int64)
+
+
+def split_folds(
+    manifest: Manifest, space: LabelSpace, *, name: str, num_folds: int, seed: int, split: Split = "group"
+) -> Folds:
+    """Deal people into folds so that each fold has its share of every joint class; every invariant is checked.
+
+    Raises InputError when there are fewer people than folds. `split="image"` deals images instead of people: one
+    person then stands on both sides and the estimate is too high; for teaching only.
+    """
+    train = manifest.train
+    joint = space.encode(manifest.codes(space))
+    groups = train["group"].to_numpy()
+    if len(np.unique(groups)) < num_folds:
+        raise InputError(f"{len(np.unique(groups))} people cannot be dealt into {num_folds} folds", hint="fewer folds")
+    fold = _deal(joint, groups, num_folds, seed, split)
+    key = "group" if split == "group" else "image"
+    table = pl.DataFrame({key: train[key], "fold": fold.astype(np.int32)}).unique(maintain_order=True)
+    stats = fold_stats(fold, groups, joint, num_folds)
+    _check(table, stats, key, split)
+    return Folds(name, split, num_folds, seed, manifest.hash, table, stats)
+
+
+def fold_stats(fold: IntArray, groups: npt.NDArray[np.object_], joint: IntArray, num_folds: int) -> FoldStats:
+    """Sizes and evenness of an assignment; all arrays have a row an image."""
+    classes, column = np.unique(joint, return_inverse=True)
+    counts = np.zeros((num_folds, len(classes)), np.int64)
+    np.add.at(counts, (fold, column), 1)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    overall = counts.sum(axis=0) / counts.sum()
+    deviation = np.abs(share / overall - 1)[:, counts.sum(axis=0) >= num_folds]
+    people = [np.unique(groups[fold == k]) for k in range(num_folds)]
+    return FoldStats(
+        num_groups=tuple(len(p) for p in people),
+        num_images=tuple(int(n) for n in counts.sum(axis=1)),
+        deviation=float(deviation.max(initial=0.0)),
+        missing=tuple((int(k), int(classes[c])) for k, c in np.argwhere(counts == 0)),
+        shared_groups=sum(len(p) for p in people) - len(np.unique(groups)),
+    )
+
+
+def make_folds(
+    workspace: Workspace,
+    manifest: Manifest,
+    space: LabelSpace,
+    *,
+    name: str = "default",
+    num_folds: int = 5,
+    seed: int = 0,
+    split: Split = "group",
+    new: bool = False,
+) -> Folds:
+    """Make and save folds. Folds that exist are never silently remade: ArtefactError unless `new`."""
+    folder = _folder(workspace, name)
+    if is_done(folder) and not new:
+        raise ArtefactError(
+            f"folds `{name}` exist; runs made with them could not be compared with runs on others",
+            hint=f"use them, give another `--name`, or replace them with `facetwise folds --name {name} --new`",
+        )
+    folds = split_folds(manifest, space, name=name, num_folds=num_folds, seed=seed, split=split)
+    with new_artefact(folder, _record(folds)) as temporary:
+        write_table(folds.table, temporary / "folds.parquet", FOLDS if split == "group" else IMAGE_FOLDS)
+    return folds
+
+
+def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") -> Folds:
+    """Read saved folds; ArtefactError when there are none or they are damaged, MismatchError on another manifest."""
+    folder = _folder(workspace, name)
+    if not is_done(folder):
+        raise ArtefactError(f"no folds are called `{name}`", hint=f"make them with `facetwise folds --name {name}`")
+    verify_files(folder)
+    made = read_done(folder)["made_from"]
+    if made["manifest_hash"] != manifest.hash:
+        raise MismatchError(
+            f"folds `{name}` were made from another manifest: images, their content or their people changed",
+            hint=f"`facetwise folds --name {name} --new` makes them again (old runs will not be comparable)",
+        )
+    table = read_table(folder / "folds.parquet", FOLDS if made["split"] == "group" else IMAGE_FOLDS)
+    stats = FoldStats(**{k: _tuples(v) for k, v in made["stats"].items()})
+    return Folds(name, made["split"], made["num_folds"], made["seed"], made["manifest_hash"], table, stats)
+
+
+def list_folds(workspace: Workspace) -> list[str]:
+    """Names of all saved folds."""
+    return sorted(p.name for p in workspace.folds.glob("*") if is_done(p)) if workspace.folds.is_dir() else []
+
+
+def _deal(joint: IntArray, groups: npt.NDArray[np.object_], num_folds: int, seed: int, split: Split) -> IntArray:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    maker = StratifiedGroupKFold if split == "group" else StratifiedKFold
+    splitter = maker(n_splits=num_folds, shuffle=True, random_state=seed)
+    fold = np.full(len(joint), -1, np.int64)
+    for number, (_, held_out) in enumerate(_quietly(splitter, joint, groups)):
+        fold[held_out] = number
+    return fold
+
+
+def _quietly(splitter: Any, joint: IntArray, groups: npt.NDArray[np.object_]) -> list[Any]:
+    """Split without scikit-learn's warning about small classes: `FoldStats.missing` says which and where."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        try:
+            return list(splitter.split(np.zeros(len(joint)), joint, groups))
+        except ValueError as error:
+            raise InputError(f"these people cannot be dealt into folds: {error}", hint="use fewer folds") from None
+
+
+def _check(table: pl.DataFrame, stats: FoldStats, key: str, split: Split) -> None:
+    """What must hold after every split, whatever made it."""
+    if table["fold"].min() < 0:  # type: ignore[operator]
+        raise LeakError("the split left images out: every image must be held out exactly once")
+    if table[key].n_unique() != table.height:
+        raise LeakError(f"the split put one {key} into several folds")
+    if split == "group" and stats.shared_groups:
+        raise LeakError(f"the split put {stats.shared_groups} people into several folds")
+    if min(stats.num_images) == 0:
+        raise InputError("a fold is empty", hint="use fewer folds")
+
+
+def _folder(workspace: Workspace, name: str) -> Path:
+    if not re.fullmatch(r"[^\W_][\w.-]*", name):
+        raise SettingError(f"`{name}` cannot name folds", hint="letters, digits, `.`, `_` and `-`, a letter first")
+    return workspace.folds / name
+
+
+def _record(folds: Folds) -> dict[str, Any]:
+    return {
+        "manifest_hash": folds.manifest_hash,
+        "split": folds.split,
+        "num_folds": folds.num_folds,
+        "seed": folds.seed,
+        "stats": asdict(folds.stats),
+    }
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

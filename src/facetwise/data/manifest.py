@@ -1,0 +1,219 @@
+"""The manifest: one row an image, what it is, whose it is, and what is wrong with it. Everything later hangs on it.
+
+Rows: training rows in the order of the training table, and within a group's folder in the order of the project's
+`files`; then the test rows in the order of the test table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from facetwise.core.errors import ArtefactError, InputError, MismatchError
+from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.core.project import Project
+from facetwise.core.provenance import provenance
+from facetwise.core.tables import MANIFEST, TEST, TRAIN, read_table, write_table
+from facetwise.core.workspace import (
+    content_hash,
+    file_hash,
+    lock,
+    new_artefact,
+    read_done,
+    read_json,
+    verify_files,
+    write_json,
+)
+from facetwise.data.findings import Finding, Findings, errors, raise_errors
+from facetwise.data.images import IMAGE_ENDINGS
+from facetwise.data.readers import Listing, read_dataset
+from facetwise.data.scan import read_cache, scan, scan_findings, write_cache
+
+Progress = Callable[[int, int], None]
+"""Called with the images done and the images in all."""
+
+TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-1.parquet"
+_CHECK = "run `facetwise check`"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The rows (columns as in `core.tables.MANIFEST`, then `label:`, `value:` and `meta:` ones) and their hashes."""
+
+    table: pl.DataFrame
+    hash: str
+    """Of paths, contents, groups and sides, in order; correcting a label does not change it."""
+    labels_hash: str
+    """Of the dataset's own labels and values."""
+    findings: tuple[Finding, ...] = ()
+    """What was found when it was made."""
+
+    @classmethod
+    def of(cls, table: pl.DataFrame, findings: Iterable[Finding] = ()) -> Manifest:
+        """The manifest of finished rows: computes both hashes."""
+        return cls(table, _rows_hash(table), _labels_hash(table), tuple(findings))
+
+    @cached_property
+    def train(self) -> pl.DataFrame:
+        """The images to train and score on, in manifest order: training side, status `ok`."""
+        return self.table.filter((pl.col("split") == TRAIN) & (pl.col("status") == "ok"))
+
+    @cached_property
+    def test(self) -> pl.DataFrame:
+        """Every row of the test table in its order, with missing and damaged images."""
+        return self.table.filter(pl.col("split") == TEST)
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that forbid its use; a saved manifest has none."""
+        return errors(self.findings)
+
+    def codes(self, space: LabelSpace) -> IntArray:
+        """The dataset's own class numbers of `train`, shape (n_train, num_attributes)."""
+        columns = [f"label:{name}" for name in space.names]
+        if lacking := [c for c in columns if c not in self.table.columns]:
+            raise MismatchError(f"the manifest lacks {', '.join(f'`{c}`' for c in lacking)}", hint=_CHECK)
+        return self.train.select(columns).to_numpy().astype(np.int64).reshape(-1, len(columns))
+
+    def values(self, attribute: str) -> FloatArray:
+        """The numbers an ordinal attribute was read from, for `train`, shape (n_train,); NaN where there is none."""
+        column = f"value:{attribute}"
+        if column not in self.table.columns:
+            raise MismatchError(f"the manifest lacks `{column}`: `{attribute}` is not ordinal, or new", hint=_CHECK)
+        return self.train[column].fill_null(float("nan")).to_numpy().astype(np.float64)
+
+
+def build_manifest(project: Project, *, workers: int | None = None, progress: Progress | None = None) -> Manifest:
+    """Read the project's dataset, look into every image and save the manifest.
+
+    Images whose size and time of change are as at the last look are not read again. When the dataset has errors the
+    manifest is returned with them (see `Manifest.errors`) and nothing is saved; one saved before is marked as not to
+    be used. `workers` defaults to the number of cores. Raises InputError when there is no such dataset.
+    """
+    folder = project.workspace.manifest
+    with lock(project.root / ".manifest.lock", str(folder)):
+        listing = read_dataset(project)
+        cache = read_cache(folder / CACHE)
+        scanned = scan(project.dataset_root, listing.table["image"].to_list(), cache, workers, progress)
+        manifest = _joined(listing, scanned)
+        if manifest.errors:
+            write_json(folder / FAILED, [str(e) for e in manifest.errors])
+        else:
+            _save(folder, manifest, _made_from(project, listing.sources, manifest))
+        write_cache(scanned, folder / CACHE)
+    return manifest
+
+
+def load_manifest(project: Project) -> Manifest:
+    """The saved manifest; ArtefactError when there is none, MismatchError when the project or its tables changed."""
+    folder = project.workspace.manifest
+    if (folder / FAILED).is_file():
+        found = read_json(folder / FAILED)
+        raise ArtefactError(f"{folder}: the last check found {len(found)} error(s), first: {found[0]}", hint=_CHECK)
+    try:
+        made_from = read_done(folder)["made_from"]
+        verify_files(folder)
+        table = read_table(folder / TABLE, MANIFEST)
+    except ArtefactError as error:
+        raise ArtefactError(str(error), hint=_CHECK) from None
+    _compare(project, made_from)
+    findings = tuple(Finding(**f) for f in read_json(folder / FINDINGS))
+    return Manifest(table, made_from["hash"], made_from["labels_hash"], findings)
+
+
+def describe_other(
+    project: Project, dataset: Path, *, workers: int | None = None, progress: Progress | None = None
+) -> Manifest:
+    """A manifest, not saved, of another dataset of the project's layout; raises ProblemsError when it has errors."""
+    if not dataset.is_dir():
+        raise InputError(f"{dataset}: no such folder")
+    listing = read_dataset(project, dataset)
+    raise_errors(listing.findings, str(dataset))
+    scanned = scan(dataset, listing.table["image"].to_list(), None, workers, progress)
+    return _joined(listing, scanned)
+
+
+def list_images(folder: Path, *, workers: int | None = None, progress: Progress | None = None) -> Manifest:
+    """A manifest, not saved, of every image below `folder`, by path; all rows are test rows.
+
+    Hidden files and links are skipped; a file that is not a readable image is a row with status `damaged` when its
+    name ends like an image's, and is left out otherwise. Raises InputError when no image is found.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    relative = (p.relative_to(folder) for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink())
+    names = [p.as_posix() for p in relative if not any(part.startswith(".") for part in p.parts)]
+    scanned = scan(folder, names, None, workers, progress)
+    named = [Path(name).suffix.lower() in IMAGE_ENDINGS for name in names]
+    kept = scanned.filter((pl.col("status") == "ok") | pl.Series(named, dtype=pl.Boolean))
+    if kept.is_empty():
+        raise InputError(f"{folder}: no images in it")
+    table = kept.select("image", split=pl.lit(TEST), group=pl.lit(None, pl.String), name=pl.col("image"))
+    return _joined(Listing(table, (), {}), kept)
+
+
+def _joined(listing: Listing, scanned: pl.DataFrame) -> Manifest:
+    facts = scanned.select(c for c in MANIFEST if c in scanned.columns)
+    table = listing.table.join(facts, on="image", how="left", maintain_order="left")
+    extra = [c for c in table.columns if c not in MANIFEST]
+    findings = Findings(listing.findings)
+    findings += scan_findings(table)
+    return Manifest.of(table.select(*MANIFEST, *extra), findings)
+
+
+def _save(folder: Path, manifest: Manifest, made_from: dict[str, Any]) -> None:
+    with new_artefact(folder, made_from) as temporary:
+        write_table(manifest.table, temporary / TABLE, MANIFEST)
+        write_json(temporary / FINDINGS, [f.as_dict() for f in manifest.findings])
+
+
+def _made_from(project: Project, sources: dict[str, str], manifest: Manifest) -> dict[str, Any]:
+    return {
+        "project": _project_hash(project),
+        "tables": sources,
+        "hash": manifest.hash,
+        "labels_hash": manifest.labels_hash,
+        "provenance": provenance(),
+    }
+
+
+def _compare(project: Project, made_from: dict[str, Any]) -> None:
+    """A dataset that is away (another machine) is not a mismatch: blends and submissions need no images."""
+    folder = project.workspace.manifest
+    if made_from["project"] != _project_hash(project):
+        raise MismatchError(
+            f"{folder}: `dataset` or `attributes` in {project.workspace.project_file.name} changed since", hint=_CHECK
+        )
+    if not project.dataset_root.is_dir():
+        return
+    now = {t: file_hash(p) for t in _tables(project) if (p := project.dataset_root / t).is_file()}
+    changed = [t for t in sorted({*now, *made_from["tables"]}) if now.get(t) != made_from["tables"].get(t)]
+    if changed:
+        raise MismatchError(f"{folder}: {', '.join(changed)} changed since the last check", hint=_CHECK)
+
+
+def _tables(project: Project) -> list[str]:
+    dataset = project.file.dataset
+    return [dataset.train.table, *([dataset.test.table] if dataset.test else [])]
+
+
+def _project_hash(project: Project) -> str:
+    file = project.file.model_dump(mode="json", include={"dataset", "attributes"})
+    return content_hash(file)
+
+
+def _rows_hash(table: pl.DataFrame) -> str:
+    name = pl.when(pl.col("split") == TEST).then(pl.col("name"))
+    rows = table.select("image", "sha256", "group", "split", name.alias("name"))
+    return content_hash(rows.to_dict(as_series=False))
+
+
+def _labels_hash(table: pl.DataFrame) -> str:
+    columns = [c for c in table.columns if c.startswith(("label:", "value:"))]
+    return content_hash(table.select("image", *columns).to_dict(as_series=False))

@@ -1,0 +1,178 @@
+"""The label overlay: corrections of the dataset's labels in `labels/overlay.csv`, each with a reason and an author.
+
+The dataset is never changed. Corrected labels are for training views and for a second, separately named score.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from facetwise.core.errors import InputError, ProblemsError, SettingError, did_you_mean
+from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
+from facetwise.core.tables import TRAIN
+from facetwise.core.workspace import content_hash, lock, write_atomic
+from facetwise.data.csvfile import CsvRow, read_csv
+from facetwise.data.findings import Findings, raise_errors
+from facetwise.data.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One label put right, for an image or for a whole group (exactly one of the two; the other is empty)."""
+
+    image: str
+    group: str
+    attribute: str
+    value: str
+    """A class name; for an ordinal attribute a number."""
+    reason: str
+    author: str
+
+    @property
+    def target(self) -> tuple[str, str, str]:
+        """What is corrected: two corrections of one target must agree."""
+        return self.image, self.group, self.attribute
+
+
+COLUMNS = tuple(f.name for f in fields(Correction))
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Checked corrections, in file order."""
+
+    corrections: tuple[Correction, ...] = ()
+
+    @cached_property
+    def hash(self) -> str:
+        """Of what is corrected to what, in any order; reasons and authors do not change it."""
+        return content_hash(sorted({(*c.target, c.value) for c in self.corrections}))
+
+    def __len__(self) -> int:
+        return len(self.corrections)
+
+
+def read_overlay(path: Path, space: LabelSpace, manifest: Manifest) -> Overlay:
+    """The corrections at `path`, none when there is no such file; raises ProblemsError with every wrong line."""
+    if not path.exists():
+        return Overlay()
+    findings = Findings()
+    table = read_csv(path, path.name, COLUMNS, findings, may_be_empty=True)
+    known = _Known.of(manifest)
+    corrections, first = [], dict[tuple[str, str, str], tuple[str, int]]()
+    for row in table.rows if table else ():
+        correction = _correction(row, path.name, space, known, findings)
+        if correction is None:
+            continue
+        value, line = first.setdefault(correction.target, (correction.value, row.line))
+        if value != correction.value:
+            message = f"`{correction.attribute}` becomes `{correction.value}`, line {line} says `{value}`"
+            findings.error("contradiction", f"{path.name}:{row.line}", message)
+        corrections.append(correction)
+    raise_errors(findings, str(path))
+    return Overlay(tuple(corrections))
+
+
+def apply(overlay: Overlay, manifest: Manifest, space: LabelSpace) -> tuple[IntArray, dict[str, FloatArray]]:
+    """Corrected labels of `manifest.train`: class numbers (n_train, num_attributes), and values (n_train,) by ordinal.
+
+    A correction of an image goes before one of its group. `space` has the true cuts; nothing given is changed.
+    """
+    codes = manifest.codes(space)
+    values = {a.name: manifest.values(a.name) for a in space.attributes if a.is_ordinal}
+    images, groups = manifest.train["image"].to_numpy(), manifest.train["group"].to_numpy()
+    for correction in sorted(overlay.corrections, key=lambda c: bool(c.image)):
+        rows = images == correction.image if correction.image else groups == correction.group
+        attribute = space.attribute(correction.attribute)
+        if attribute.is_ordinal:
+            values[attribute.name] = np.where(rows, float(correction.value), values[attribute.name])
+        codes[rows, space.index(attribute.name)] = _code(attribute, correction.value)
+    return codes, values
+
+
+def append_correction(path: Path, correction: Correction, space: LabelSpace, manifest: Manifest) -> Overlay:
+    """Check a correction and add it at the end of the file at `path`, whole or not at all; returns the new overlay."""
+    with lock(path.with_name(f".{path.name}.lock"), str(path)):
+        overlay = read_overlay(path, space, manifest)
+        findings = Findings()
+        row = CsvRow(len(overlay) + 2, {k: str(v) for k, v in asdict(correction).items()})
+        checked = _correction(row, "the new correction", space, _Known.of(manifest), findings)
+        raise_errors(findings, "correction not taken")
+        assert checked is not None
+        for other in overlay.corrections:
+            if other.target == checked.target and other.value != checked.value:
+                problem = f"`{other.attribute}` was corrected to `{other.value}` before ({other.author})"
+                raise ProblemsError("correction not taken", [problem], hint=f"edit {path}")
+        write_atomic(path, _with_row(path, checked))
+    return Overlay((*overlay.corrections, checked))
+
+
+@dataclass(frozen=True)
+class _Known:
+    images: frozenset[str]
+    groups: frozenset[str]
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> _Known:
+        train = manifest.table.filter(pl.col("split") == TRAIN)
+        return cls(frozenset(train["image"]), frozenset(train["group"].drop_nulls()))
+
+
+def _correction(row: CsvRow, name: str, space: LabelSpace, known: _Known, findings: Findings) -> Correction | None:
+    """The correction of one row with its value in one spelling; None (and errors) when it cannot be used."""
+    cells = {column: row.cells[column].strip() for column in COLUMNS}
+    problems = [f"`{column}` is empty" for column in ("reason", "author") if not cells[column]]
+    if bool(cells["image"]) == bool(cells["group"]):
+        problems.append("fill exactly one of `image` and `group`")
+    problems += _unknown("image", cells["image"], known.images) + _unknown("group", cells["group"], known.groups)
+    try:
+        cells["value"] = _value(space.attribute(cells["attribute"]), cells["value"])
+    except (SettingError, InputError) as error:
+        problems.append(f"{error}" + (f"; {error.hint}" if error.hint else ""))
+    for problem in problems:
+        findings.error("unusable-correction", f"{name}:{row.line}", problem)
+    return None if problems else Correction(**cells)
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> list[str]:
+    return [f"no {kind} `{name}` on the training side"] if name and name not in known else []
+
+
+def _value(attribute: Attribute, cell: str) -> str:
+    """One spelling a value: the class name, or the shortest form of the number."""
+    if not attribute.is_ordinal:
+        if cell not in attribute.classes:
+            raise InputError(f"`{attribute.name}` has no class `{cell}`", hint=did_you_mean(cell, attribute.classes))
+        return cell
+    try:
+        number = float(cell)
+    except ValueError:
+        number = float("nan")
+    low, high = attribute.valid or (-np.inf, np.inf)
+    if not np.isfinite(number) or not low <= number <= high:
+        raise InputError(f"`{attribute.name}` is `{cell}`, expected a number from {low:g} to {high:g}")
+    return f"{number:.15g}"
+
+
+def _code(attribute: Attribute, value: str) -> int:
+    return int(attribute.codes_of_values(float(value))) if attribute.is_ordinal else attribute.code_of(value)
+
+
+def _with_row(path: Path, correction: Correction) -> bytes:
+    """The file's bytes with one more row, in the order of its own columns."""
+    old = path.read_bytes() if path.exists() else (",".join(COLUMNS) + "\n").encode()
+    old += b"" if old.endswith(b"\n") else b"\n"
+    header = next(csv.reader(io.StringIO(old.decode("utf-8-sig"), newline="")))
+    flat = replace(correction, reason=" ".join(correction.reason.split()))
+    line = io.StringIO(newline="")
+    writer = csv.DictWriter(line, [h.strip() for h in header], lineterminator="\r\n" if b"\r\n" in old else "\n")
+    writer.writerow({**dict.fromkeys(h.strip() for h in header), **asdict(flat)})
+    return old + line.getvalue().encode()

@@ -1,0 +1,157 @@
+"""Looking into every image file once, in parallel: hash, size, whether it is whole. Unchanged files are not reread."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+
+from facetwise.core.errors import ArtefactError, InputError
+from facetwise.core.tables import TEST, read_table, write_table
+from facetwise.core.workspace import inside
+from facetwise.data.findings import Findings
+from facetwise.data.images import Probe, heavy, probe, read_bytes
+from facetwise.data.nearcopies import perceptual_hash
+
+SCAN = {
+    "image": pl.String(),
+    "sha256": pl.String(),
+    "bytes": pl.Int64(),
+    "width": pl.Int32(),
+    "height": pl.Int32(),
+    "phash": pl.UInt64(),
+    "status": pl.String(),
+    "note": pl.String(),
+    "modified": pl.Int64(),  # nanoseconds since 1970; with `bytes` tells whether the file is as it was
+}
+"""Columns of the scan cache: those of the manifest that come from the file alone, and when it changed."""
+
+FLAT = 3.0
+"""An image whose grey levels have a smaller standard deviation (of 255) is noted as nearly uniform."""
+FLAT_NOTE = "nearly uniform"
+
+Row = dict[str, Any]
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def scan(
+    root: Path,
+    images: Sequence[str],
+    cache: pl.DataFrame | None = None,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> pl.DataFrame:
+    """One row an image, in order, columns as in `SCAN`: status `ok`, `damaged` (`note` says why) or `missing`.
+
+    `images` are paths relative to `root`; rows of `cache` whose file has the same size and time of change are reused.
+    """
+    known = {} if cache is None else {row["image"]: row for row in cache.iter_rows(named=True)}
+    seen = [_on_disk(root, image) for image in images]
+    rows = [known[r["image"]] if _unchanged(r, known.get(r["image"])) else r for r in seen]
+    new = [place for place, row in enumerate(rows) if row["status"] is None]
+    looks = in_parallel(lambda place: _look(root, rows[place]), new, workers)
+    for done, (place, content) in enumerate(zip(new, looks, strict=True)):
+        rows[place] = rows[place] | content
+        if progress is not None:
+            progress(len(images) - len(new) + done + 1, len(images))
+    return pl.DataFrame(rows, schema=SCAN, orient="row")
+
+
+def read_cache(path: Path) -> pl.DataFrame | None:
+    """The rows of an earlier scan; None when there are none, or they cannot be read (the cache is then made again)."""
+    try:
+        return read_table(path, SCAN)
+    except ArtefactError:
+        return None
+
+
+def write_cache(scanned: pl.DataFrame, path: Path) -> None:
+    """Keep the rows of a scan for the next one."""
+    write_table(scanned, path, SCAN)
+
+
+def scan_findings(table: pl.DataFrame) -> Findings:
+    """A warning for each image that is missing or damaged, and one line a kind of note on readable ones."""
+    found = Findings()
+    for row in table.filter(pl.col("status") != "ok").iter_rows(named=True):
+        test = row["split"] == TEST
+        kept = "kept as a row without a prediction" if test else "left out of training"
+        found.warning(f"{'test' if test else 'train'}-image-{row['status']}", row["image"], f"{row['note']}; {kept}")
+    noted = table.filter((pl.col("status") == "ok") & pl.col("note").is_not_null())
+    for (note,), rows in noted.group_by("note", maintain_order=True):
+        level = found.warning if FLAT_NOTE in str(note) else found.info
+        level("odd-image", rows["image"][0], f"{note}" + (f" ({len(rows)} images)" if len(rows) > 1 else ""))
+    return found
+
+
+def in_parallel(work: Callable[[T], R], items: Sequence[T], workers: int | None) -> Iterator[R]:
+    """`work` of each item, in order, on threads (decoding and hashing release the lock), with a bounded queue."""
+    count = workers or len(os.sched_getaffinity(0))
+    if count == 1:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(count) as pool:
+        waiting = iter(items)
+        queue = [pool.submit(work, item) for item in islice(waiting, 16 * count)]
+        try:
+            for item in waiting:
+                yield queue.pop(0).result()
+                queue.append(pool.submit(work, item))
+            yield from (job.result() for job in queue)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _on_disk(root: Path, image: str) -> Row:
+    """A row of what the file system says; without a status when the content is to be looked into."""
+    row: Row = {"image": image, **dict.fromkeys(list(SCAN)[1:])}
+    try:
+        status = (root / image).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return row | {"status": "missing", "note": "no such file"}
+    except OSError as error:
+        return row | {"status": "damaged", "note": f"cannot be read ({error.strerror})"}
+    return row | {"bytes": status.st_size, "modified": status.st_mtime_ns}
+
+
+def _unchanged(row: Row, known: Row | None) -> bool:
+    return known is not None and row["status"] is None and all(row[k] == known[k] for k in ("bytes", "modified"))
+
+
+def _look(root: Path, row: Row) -> Row:
+    if inside(root, row["image"]) is None:
+        return {"status": "damaged", "note": "a link that leads out of the dataset"}
+    return _content(root / row["image"], row["bytes"])
+
+
+def _content(path: Path, size: int) -> Row:
+    name = str(path)
+    try:
+        with heavy(size=size):
+            data = read_bytes(path)
+            sha256 = hashlib.sha256(data).hexdigest()
+            try:
+                seen = probe(data, name)
+            except InputError as error:
+                return {"sha256": sha256, "status": "damaged", "note": _without(name, error)}
+    except InputError as error:
+        return {"status": "damaged", "note": _without(name, error)}
+    size_and_hash = {"width": seen.width, "height": seen.height, "phash": perceptual_hash(seen.grey)}
+    return {"sha256": sha256, "status": "ok", "note": _note(seen), **size_and_hash}
+
+
+def _note(seen: Probe) -> str | None:
+    flat = FLAT_NOTE if float(np.std(seen.grey, dtype=np.float64)) < FLAT else None
+    return "; ".join(filter(None, (flat, seen.note))) or None
+
+
+def _without(name: str, error: InputError) -> str:
+    return str(error).removeprefix(f"{name}: ")

@@ -1,0 +1,1 @@
+"""From predictions to scores: composing tables, decisions, metrics and intervals. Pure functions on arrays."""

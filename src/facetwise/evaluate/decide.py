@@ -1,0 +1,36 @@
+"""From probabilities to classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.evaluate.compose import attributes_in, covered, joint_log_probs, marginals
+from facetwise.evaluate.metrics import MISSING
+
+ARGMAX = "argmax"
+"""Name of the decision rule, for records."""
+
+
+def decide(table: pl.DataFrame, space: LabelSpace) -> IntArray:
+    """Class numbers, shape (n, num_attributes), of the most probable joint class; ties go to the lowest number.
+
+    With joint columns that is the argmax of the joint, which may differ from the argmax of each marginal. Without
+    them the joint is the product of the attributes, whose argmax is that of each attribute. -1 stands for an
+    attribute that the table does not have, and for every attribute of a row that is not covered.
+    """
+    present = covered(table)
+    codes = np.full((table.height, len(space.attributes)), MISSING, dtype=np.int64)
+    if "joint=0" in table.columns:
+        codes[present] = space.decode(_argmax(joint_log_probs(table, space)[present]))
+        return codes
+    logs = marginals(table, space)
+    for name in attributes_in(table, space):
+        codes[present, space.index(name)] = _argmax(logs[name][present])
+    return codes
+
+
+def _argmax(logs: FloatArray) -> IntArray:
+    best: IntArray = logs.argmax(axis=1).astype(np.int64)
+    return best

@@ -1,0 +1,301 @@
+"""Intervals by resampling people: images of one person are not independent, people are.
+
+Two questions, two intervals:
+
+- `bootstrap_interval`: where is the score on the population that these people were drawn from? The BCa bootstrap
+  (Efron 1987; Efron & Tibshirani 1993, ch. 14) over people: macro F1 is a mean of ratios, biased and skewed where a
+  class is rare, and BCa corrects percentiles for both.
+- `prediction_interval`: where will the score on `num_people` *other* people fall? It is wider, since those people are
+  a draw as well. The pivot is the difference of two independent draws from these people: a future test set of
+  `num_people` minus a past sample of as many as there are. Its quantiles around the score in hand carry both
+  uncertainties once, and the biases of both sample sizes cancel as they do in reality; drawing a test set from a
+  resample instead (nested) would count the past sample's bias twice (Bai, Bickel & Olshen 1990, on the pivot).
+
+Both widen their tails for a spread that is itself estimated from few people (`_expanded_tails`).
+`benchmarks/interval_coverage.py` measures how often both hold. Neither knows of people unlike those seen, and a score
+that no resample can change (all right, or all wrong) gets an interval of no width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facetwise.core.labels import FloatArray, IntArray
+from facetwise.evaluate.metrics import Metric, checked, f1_of_counts, occurring
+
+LEVEL = 0.95
+RESAMPLES = 2000
+MIN_FREEDOM = 3.0
+"""Fewest degrees of freedom that are used: with fewer the series for Student's t no longer holds."""
+CELLS = 4_000_000
+"""Numbers held at a time: resamples and classes are worked off in pieces of this size."""
+
+Groups = Sequence[Any] | npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A range of scores, `low` <= `high`, that holds with probability `level`."""
+
+    low: float
+    high: float
+    level: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What to expect of the score on a test set of `num_people` people."""
+
+    expected: float
+    """Mean of the simulated scores: below the score in hand when the test set is small and classes are rare."""
+    interval: Interval
+    num_people: int
+
+
+def bootstrap_interval(
+    truth: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    groups: Groups,
+    num_classes: int,
+    *,
+    metric: Metric = "macro_f1",
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Confidence interval of a score on the population, people resampled with replacement.
+
+    `truth` and `predicted` are class numbers, shape (n,), none missing; `groups` is the person of each row. With a
+    single person nothing is known: 0..1.
+    """
+    tally = PersonTally.count(truth, predicted, groups, num_classes, metric)
+    return _bca(tally.scores, tally.leave_one_out, tally.num_people, (0.0, 1.0), level, resamples, seed)
+
+
+def paired_interval(
+    truth: npt.ArrayLike,
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    groups: Groups,
+    num_classes: int,
+    *,
+    metric: Metric = "macro_f1",
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Confidence interval of score(first) - score(second), both predicted for the same rows: -1..1.
+
+    Each resample takes the same people for both, so what makes people hard for either cancels.
+    """
+    one = PersonTally.count(truth, first, groups, num_classes, metric)
+    two = PersonTally.count(truth, second, groups, num_classes, metric)
+    return _bca(
+        lambda weights: one.scores(weights) - two.scores(weights),
+        lambda: one.leave_one_out() - two.leave_one_out(),
+        one.num_people, (-1.0, 1.0), level, resamples, seed,
+    )  # fmt: skip
+
+
+def prediction_interval(
+    truth: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    groups: Groups,
+    num_classes: int,
+    num_people: int,
+    *,
+    metric: Metric = "macro_f1",
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Forecast:
+    """Range and mean of the score on a test set of `num_people` new people, with as many images each as seen here.
+
+    Raises ValueError when `num_people` is not positive. With a single person nothing is known: 0..1.
+    """
+    if num_people < 1:
+        raise ValueError(f"a test set of {num_people} people cannot be forecast: expected 1 or more")
+    _check_settings(level, resamples)
+    tally = PersonTally.count(truth, predicted, groups, num_classes, metric)
+    score = tally.score
+    if tally.num_people < 2:
+        return Forecast(score, Interval(0.0, 1.0, level), num_people)
+    draws = np.random.default_rng(seed)
+    past = _resampled(tally.scores, tally.num_people, tally.num_people, resamples, draws)
+    future = _resampled(tally.scores, tally.num_people, num_people, resamples, draws)
+    tails = _expanded_tails(level, tally.leave_one_out())
+    low, high = np.clip(score + np.quantile(future - past, tails), 0.0, 1.0)
+    expected = float(np.clip(score + (future - past).mean(), 0.0, 1.0))
+    return Forecast(expected, Interval(float(low), float(high), level), num_people)
+
+
+def group_numbers(groups: Groups) -> tuple[IntArray, int]:
+    """Each row's group as 0..num_groups-1 (in sorted order, so the order of rows is no matter), and num_groups.
+
+    Raises ValueError for a row without a group.
+    """
+    if any(g is None for g in groups):
+        raise ValueError(f"{sum(g is None for g in groups)} row(s) have no group: people are needed")
+    names, numbers = np.unique(np.asarray(groups), return_inverse=True)
+    return numbers.astype(np.int64), len(names)
+
+
+@dataclass(frozen=True)
+class PersonTally:
+    """Rows as counts a person and class: all that any resample of people needs.
+
+    `hit`, `truth` and `predicted` have shape (n,), class numbers 0..num_occurring-1; `person` 0..num_people-1.
+    """
+
+    person: IntArray
+    truth: IntArray
+    predicted: IntArray
+    hit: npt.NDArray[np.bool_]
+    num_people: int
+    num_occurring: int
+    num_classes: int
+
+    @classmethod
+    def count(
+        cls, truth: npt.ArrayLike, predicted: npt.ArrayLike, groups: Groups, num_classes: int, metric: Metric
+    ) -> PersonTally:
+        """Counts for `metric`. Accuracy is the F1 of one class that holds every row: 2 hits / (rows + rows)."""
+        rows, columns = checked(truth, predicted, num_classes)
+        person, num_people = group_numbers(groups)
+        if len(person) != len(rows):
+            raise ValueError(f"{len(rows)} rows but {len(person)} groups: expected as many")
+        hit = rows == columns
+        if metric == "accuracy":
+            one = np.zeros_like(rows)
+            return cls(person, one, one, hit, num_people, 1, 1)
+        rows, columns, num_occurring = occurring(rows, columns)
+        return cls(person, rows, columns, hit, num_people, num_occurring, num_classes)
+
+    @property
+    def score(self) -> float:
+        """The score of all people, each once."""
+        return float(self.scores(np.ones((1, self.num_people)))[0])
+
+    def scores(self, weights: FloatArray) -> FloatArray:
+        """Scores, shape (r,), with each person counted `weights` times, shape (r, num_people)."""
+        return self._mean_f1(lambda counts: np.tensordot(weights, counts, axes=1), len(weights))
+
+    def leave_one_out(self) -> FloatArray:
+        """The score without each person, shape (num_people,)."""
+        return self._mean_f1(lambda counts: counts.sum(axis=0) - counts, self.num_people)
+
+    def _mean_f1(self, combined: Callable[[FloatArray], FloatArray], size: int) -> FloatArray:
+        """Mean F1 over all classes; those that never occur add 0."""
+        total = np.zeros(size)
+        for counts in self._counts(max(1, CELLS // (3 * max(size, self.num_people)))):
+            hits, predicted, true = np.moveaxis(combined(counts), 1, 0)
+            total += f1_of_counts(hits, predicted, true).sum(axis=1)
+        return total / self.num_classes
+
+    def _counts(self, width: int) -> Iterator[FloatArray]:
+        """Counts, shape (num_people, 3, classes): hits, predicted, true; `width` classes at a time."""
+        for start in range(0, self.num_occurring, width):
+            stop = min(start + width, self.num_occurring)
+            sides = ((self.truth, self.hit), (self.predicted, None), (self.truth, None))
+            yield np.stack([self._per_person(c, start, stop, keep) for c, keep in sides], axis=1)
+
+    def _per_person(self, classes: IntArray, start: int, stop: int, keep: npt.NDArray[np.bool_] | None) -> FloatArray:
+        inside = (classes >= start) & (classes < stop)
+        if keep is not None:
+            inside &= keep
+        cells = self.person[inside] * (stop - start) + classes[inside] - start
+        counts = np.bincount(cells, minlength=self.num_people * (stop - start))
+        return counts.reshape(self.num_people, stop - start).astype(np.float64)
+
+
+def resampled_people(num_people: int, size: int, resamples: int, draws: np.random.Generator) -> Iterator[FloatArray]:
+    """How often each person is drawn when `size` of them are, with replacement: `resamples` rows in all, in pieces.
+
+    A piece has shape (r, num_people), each row summing to `size`.
+    """
+    step = max(1, CELLS // max(num_people, size))
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn = draws.integers(0, num_people, (rows, size)) + np.arange(rows)[:, None] * num_people
+        weights = np.bincount(drawn.ravel(), minlength=rows * num_people)
+        yield weights.reshape(rows, num_people).astype(np.float64)
+
+
+def _resampled(
+    scores: Callable[[FloatArray], FloatArray], num_people: int, size: int, resamples: int, draws: np.random.Generator
+) -> FloatArray:
+    """Scores, shape (resamples,), of `size` people drawn with replacement from `num_people`."""
+    return np.concatenate([scores(weights) for weights in resampled_people(num_people, size, resamples, draws)])
+
+
+def _bca(
+    scores: Callable[[FloatArray], FloatArray],
+    leave_one_out: Callable[[], FloatArray],
+    num_people: int,
+    nothing_known: tuple[float, float],
+    level: float,
+    resamples: int,
+    seed: int,
+) -> Interval:
+    """The bias-corrected and accelerated percentile interval of a score over people."""
+    _check_settings(level, resamples)
+    if num_people < 2:
+        return Interval(*nothing_known, level)
+    estimate = scores(np.ones((1, num_people)))[0]
+    replicates = _resampled(scores, num_people, num_people, resamples, np.random.default_rng(seed))
+    below = float((replicates < estimate).mean() + (replicates == estimate).mean() / 2)
+    bias = NormalDist().inv_cdf(min(max(below, 0.5 / resamples), 1 - 0.5 / resamples))
+    jackknife = leave_one_out()
+    tails = _expanded_tails(level, jackknife)
+    low, high = np.quantile(replicates, [_adjusted(tail, bias, _acceleration(jackknife)) for tail in tails])
+    return Interval(float(low), float(high), level)
+
+
+def _acceleration(jackknife: FloatArray) -> float:
+    """Skewness of the leave-one-out scores over 6 (Efron & Tibshirani 1993, eq. 14.15); 0 when they are all equal."""
+    away = jackknife.mean() - jackknife
+    spread = float((away**2).sum() ** 1.5)
+    return float((away**3).sum()) / (6 * spread) if spread > 0 else 0.0
+
+
+def _adjusted(tail: float, bias: float, acceleration: float) -> float:
+    """The quantile to take in place of `tail` (eq. 14.10)."""
+    normal = NormalDist()
+    shifted = bias + normal.inv_cdf(tail)
+    shrink = 1 - acceleration * shifted
+    return normal.cdf(bias + shifted / shrink) if shrink > 0 else float(shifted > 0)
+
+
+def _expanded_tails(level: float, jackknife: FloatArray) -> tuple[float, float]:
+    """Quantiles to take so that `level` is held although the spread itself is estimated, from few people that matter.
+
+    The expanded percentile of Hesterberg (2015, "What teachers should know about the bootstrap"): normal
+    tails at sqrt((v + 1) / v) times Student's t with v degrees of freedom. v is Satterthwaite's, from the kurtosis k
+    of the people's influences: 2 n / (k - 1). People of rare classes weigh most in macro F1 and so make v small.
+    """
+    squares = (jackknife - jackknife.mean()) ** 2
+    variance = float(squares.mean())
+    excess = float((squares**2).mean()) / variance**2 - 1 if variance > 0 else 0.0
+    freedom = max(MIN_FREEDOM, 2 * len(jackknife) / excess) if excess > 0 else float(len(jackknife))
+    normal = NormalDist()
+    tail = normal.cdf(-np.sqrt((freedom + 1) / freedom) * _student(normal.inv_cdf((1 + level) / 2), freedom))
+    return tail, 1 - tail
+
+
+def _student(z: float, freedom: float) -> float:
+    """Student's t quantile at a normal quantile `z` (Abramowitz & Stegun 1964, 26.7.5, three terms)."""
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return z + first / freedom + second / freedom**2
+
+
+def _check_settings(level: float, resamples: int) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level}")
+    if resamples < 1:
+        raise ValueError(f"resamples must be 1 or more, got {resamples}")

@@ -1,0 +1,93 @@
+"""Macro F1, accuracy and the confusion matrix of class numbers.
+
+The label set is always all `num_classes` classes, whatever occurs: a class absent from both sides has F1 0, as in
+scikit-learn's `f1_score(labels=range(num_classes), average="macro", zero_division=0)`. A class number of -1 means
+missing; a metric refuses it unless told to leave such rows out.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from facetwise.core.labels import FloatArray, IntArray
+
+Metric = Literal["macro_f1", "accuracy"]
+
+MISSING = -1
+
+
+def confusion(
+    truth: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int, *, skip_missing: bool = False
+) -> IntArray:
+    """Counts, shape (num_classes, num_classes), rows the true class, columns the predicted one.
+
+    Both inputs hold class numbers, shape (n,). Raises ValueError for shapes that differ, class numbers outside
+    0..num_classes-1, and rows that are missing on either side, which `skip_missing` leaves out instead.
+    """
+    rows, columns = checked(truth, predicted, num_classes, skip_missing=skip_missing)
+    cells = np.bincount(rows * num_classes + columns, minlength=num_classes * num_classes)
+    return cells.reshape(num_classes, num_classes).astype(np.int64)
+
+
+def f1_per_class(matrix: npt.ArrayLike) -> FloatArray:
+    """F1 of each class, shape (num_classes,), in 0..1: 2 tp / (2 tp + fp + fn), and 0 where that is 0 / 0."""
+    counts = np.asarray(matrix)
+    return f1_of_counts(np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1))
+
+
+def f1_of_counts(hits: npt.ArrayLike, predicted: npt.ArrayLike, true: npt.ArrayLike) -> FloatArray:
+    """F1, elementwise, of how often a class was right, was predicted and was true; 0 where it is 0 / 0."""
+    total = np.asarray(predicted, dtype=np.float64) + np.asarray(true, dtype=np.float64)
+    twice = 2.0 * np.asarray(hits, dtype=np.float64)
+    return np.divide(twice, total, out=np.zeros_like(total), where=total > 0)
+
+
+def macro_f1(truth: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int, *, skip_missing: bool = False) -> float:
+    """Mean F1 over all `num_classes` classes, in 0..1. Memory goes with the rows, not with `num_classes`."""
+    rows, columns = checked(truth, predicted, num_classes, skip_missing=skip_missing)
+    rows, columns, num_occurring = occurring(rows, columns)
+    hits = np.bincount(rows[rows == columns], minlength=num_occurring)
+    f1 = f1_of_counts(hits, np.bincount(columns, minlength=num_occurring), np.bincount(rows, minlength=num_occurring))
+    return float(f1.sum() / num_classes)
+
+
+def accuracy(truth: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int, *, skip_missing: bool = False) -> float:
+    """Share of rows whose class is right, in 0..1."""
+    rows, columns = checked(truth, predicted, num_classes, skip_missing=skip_missing)
+    return float(np.mean(rows == columns))
+
+
+def occurring(truth: IntArray, predicted: IntArray) -> tuple[IntArray, IntArray, int]:
+    """Both sides renumbered to the classes that occur in either, in order, and how many those are."""
+    classes, numbers = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
+    numbers = numbers.astype(np.int64)
+    return numbers[: len(truth)], numbers[len(truth) :], len(classes)
+
+
+def checked(
+    truth: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int, *, skip_missing: bool = False
+) -> tuple[IntArray, IntArray]:
+    """Both sides as int64 arrays, shape (n,), after the checks that every metric makes; raises ValueError."""
+    rows, columns = _class_numbers(truth, "true"), _class_numbers(predicted, "predicted")
+    if rows.shape != columns.shape:
+        raise ValueError(f"{rows.size} true and {columns.size} predicted classes: expected as many")
+    missing = (rows == MISSING) | (columns == MISSING)
+    if missing.any() and not skip_missing:
+        raise ValueError(f"{int(missing.sum())} of {rows.size} rows are missing (-1): leave them out, or say so")
+    rows, columns = rows[~missing], columns[~missing]
+    if not rows.size:
+        raise ValueError("no rows to score")
+    for name, side in (("true", rows), ("predicted", columns)):
+        if side.min() < 0 or side.max() >= num_classes:
+            raise ValueError(f"{name} classes are {side.min()}..{side.max()}, expected 0..{num_classes - 1}")
+    return rows, columns
+
+
+def _class_numbers(values: npt.ArrayLike, what: str) -> IntArray:
+    array = np.asarray(values)
+    if array.ndim != 1 or not (array.size == 0 or np.issubdtype(array.dtype, np.integer)):
+        raise ValueError(f"{what} classes must be integers of shape (n,), got {array.dtype} of shape {array.shape}")
+    return array.astype(np.int64)

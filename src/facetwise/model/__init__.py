@@ -1,0 +1,1 @@
+"""Networks: a timm backbone and a head laid out by the label space."""

@@ -1,0 +1,38 @@
+"""One line of `facetwise doctor`, and how an error or a size becomes part of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from facetwise.core.errors import FacetwiseError
+
+Level = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True)
+class DoctorLine:
+    """One finding."""
+
+    topic: str
+    """What was looked at: `python`, `extras`, `device`, `weights`, or a part of the project."""
+    level: Level
+    """`problem`: something will fail; `warning`: something to know or to tidy up; `ok`: for the record."""
+    message: str
+    hint: str | None = None
+    """What to do."""
+
+
+Check = Callable[[], Iterable[DoctorLine]]
+"""Looks at one topic. It may raise: that becomes a finding too."""
+
+
+def refused(topic: str, error: FacetwiseError) -> DoctorLine:
+    """The finding that stands for an error."""
+    return DoctorLine(topic, "problem", str(error), error.hint)
+
+
+def gibibytes(num_bytes: float) -> str:
+    """`num_bytes` for people, such as `1.2 GiB` or `34 MiB`."""
+    return f"{num_bytes / 2**30:.1f} GiB" if num_bytes >= 2**30 else f"{num_bytes / 2**20:.0f} MiB"

@@ -1,0 +1,98 @@
+"""One self-contained page a view: styles, the plot library, figures and pictures are all in the file.
+
+Every text goes through Jinja's autoescape. The content security policy allows no request at all and only the two
+scripts whose hashes it names; styles may be inline, because Plotly writes its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from facetwise.core.workspace import write_atomic
+from facetwise.report import wording
+from facetwise.report.plots import run_figures
+from facetwise.report.views import RunView
+
+_UNSAFE_IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def write_run_page(view: RunView, pictures: Mapping[str, str], out: Path) -> None:
+    """Write the page of a run to the file `out`, whole or not at all; see `run_page`."""
+    write_atomic(out, run_page(view, pictures))
+
+
+def run_page(view: RunView, pictures: Mapping[str, str]) -> str:
+    """The page of a run. `pictures`: image -> `data:image/...` address; a mistake without one shows its path only."""
+    bad = [image for image, address in pictures.items() if not address.startswith("data:image/")]
+    if bad:
+        raise ValueError(f"the picture of {bad[0]!r} is not a `data:image/` address: a page may load nothing")
+    figures = run_figures(view)
+    scripts = [_vendored("plotly-cartesian.min.js"), _template_text("page.js")] if figures else []
+    return (
+        _environment()
+        .get_template("run.html.j2")
+        .render(
+            view=view,
+            card=view.scorecard,
+            pictures=pictures,
+            figures=figures,
+            figures_json=script_json(figures),
+            view_json=script_json(view.as_dict()),
+            scripts=[Markup(s) for s in scripts],
+            script_sources=" ".join(f"'sha256-{_sha256(s)}'" for s in scripts) or "'none'",
+        )
+    )
+
+
+def script_json(value: Any) -> Markup:
+    """JSON for a `<script type="application/json">`: nothing in it can end the script or start a comment."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup("".join(_UNSAFE_IN_SCRIPT.get(c, c) for c in text))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("facetwise.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    named = ("score", "loss", "interval", "percent", "count", "duration")
+    environment.filters.update({name: getattr(wording, name) for name in named})
+    environment.filters["grouped"] = lambda number: f"{number:,}"
+    environment.filters["ticked"] = _ticked
+    environment.globals["dash"] = wording.DASH
+    return environment
+
+
+def _ticked(text: str) -> Markup:
+    """Escaped text with what stands in backticks set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+@cache
+def _vendored(name: str) -> str:
+    return (files("facetwise.report") / "vendor" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _template_text(name: str) -> str:
+    return (files("facetwise.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -1,0 +1,129 @@
+"""What a run gets wrong: the class pairs it confuses most, and single images it is most confidently wrong about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.evaluate.compose import attributes_in, joint_log_probs, marginals
+from facetwise.evaluate.decide import decide
+from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.scorecard import Scorecard
+
+MAX_PER_GROUP = 2
+"""So that one person with a wrong label does not fill the list."""
+
+
+@dataclass(frozen=True)
+class Confused:
+    """One cell off the diagonal of the confusion matrix."""
+
+    truth: str
+    predicted: str
+    num_images: int
+    share: float
+    """Of the images of the true class, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One wrong prediction. Class names are those of `attributes`, in that order."""
+
+    image: str
+    group: str | None
+    fold: int | None
+    """The fold whose model predicted it (it never saw the person)."""
+    attributes: tuple[str, ...]
+    truth: tuple[str, ...]
+    predicted: tuple[str, ...]
+    probability: float
+    """Of the predicted class, 0 to 1: how sure the model was."""
+    truth_probability: float
+    """Of the true class, 0 to 1."""
+    margin: float
+    """Natural log of `probability / truth_probability`: what the list is ordered by, largest first."""
+
+
+def most_confused(card: Scorecard, *, limit: int = 8) -> tuple[Confused, ...]:
+    """The pairs of classes with most images between them, most first; ties in class order."""
+    if card.confusion is None:
+        return ()
+    counts = np.asarray(card.confusion, dtype=np.int64)
+    support = counts.sum(axis=1)
+    wrong = counts - np.diag(np.diagonal(counts))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
+    names = [c.name for c in card.classes]
+    pairs = [(int(cell) // len(names), int(cell) % len(names)) for cell in order]
+    return tuple(
+        Confused(names[t], names[p], int(wrong[t, p]), float(wrong[t, p] / support[t])) for t, p in pairs if wrong[t, p]
+    )
+
+
+def worst_mistakes(
+    table: pl.DataFrame, codes: IntArray, space: LabelSpace, *, limit: int = 24, per_group: int = MAX_PER_GROUP
+) -> tuple[Mistake, ...]:
+    """The wrong predictions that most prefer the predicted class over the true one, at most `per_group` a person.
+
+    `codes`: scored class numbers, shape (n, num_attributes), of the table's rows. Over the attributes that the table
+    predicts, as one class: joint probabilities where it has them, else their product. Ties go by image name.
+    """
+    names = attributes_in(table, space)
+    columns = [space.index(n) for n in names]
+    predicted = decide(table, space)
+    wrong = np.flatnonzero(
+        (predicted[:, columns] != codes[:, columns]).any(axis=1) & (predicted[:, columns[0]] != MISSING)
+    )
+    rows = table[wrong]
+    chosen, true = predicted[wrong], codes[wrong]
+    sure, right = _log_prob(rows, chosen, names, space), _log_prob(rows, true, names, space)
+    images, groups = rows["image"].to_list(), rows["group"].to_list()
+    order = sorted(range(len(images)), key=lambda i: (right[i] - sure[i], images[i]))
+    folds = rows["fold"].to_list()
+    return tuple(
+        Mistake(
+            image=images[i],
+            group=groups[i],
+            fold=folds[i],
+            attributes=names,
+            truth=_class_names(true[i], columns, space),
+            predicted=_class_names(chosen[i], columns, space),
+            probability=float(np.exp(sure[i])),
+            truth_probability=float(np.exp(right[i])),
+            margin=float(sure[i] - right[i]),
+        )
+        for i in _few_per_group(order, groups, per_group)[:limit]
+    )
+
+
+def _log_prob(table: pl.DataFrame, codes: IntArray, names: Sequence[str], space: LabelSpace) -> FloatArray:
+    """Log-probability, shape (n,), of class numbers, shape (n, num_attributes), over the attributes called `names`."""
+    rows = np.arange(table.height)
+    if "joint=0" in table.columns:
+        joint = joint_log_probs(table, space)
+        found: FloatArray = joint[rows, space.encode(codes)]
+        return found
+    logs = marginals(table, space)
+    product: FloatArray = np.sum([logs[n][rows, codes[:, space.index(n)]] for n in names], axis=0)
+    return product
+
+
+def _class_names(codes: npt.NDArray[np.int64], columns: Sequence[int], space: LabelSpace) -> tuple[str, ...]:
+    return tuple(space.attributes[c].classes[codes[c]] for c in columns)
+
+
+def _few_per_group(order: Sequence[int], groups: Sequence[str | None], per_group: int) -> list[int]:
+    seen: Counter[str] = Counter()
+    kept = []
+    for i in order:
+        group = groups[i]
+        if group is not None and seen[group] >= per_group:
+            continue
+        seen[group or ""] += 1
+        kept.append(i)
+    return kept

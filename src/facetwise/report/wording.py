@@ -1,0 +1,217 @@
+"""How numbers are written, and the sentences that say how far a number can be trusted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from facetwise.data.manifest import Manifest
+    from facetwise.evaluate.intervals import Interval
+    from facetwise.evaluate.scorecard import Scorecard
+
+DASH = "–"  # noqa: RUF001 - an en dash, as typography wants it for "no value"
+
+Estimate = Literal["cross-validation", "hold-out", "none"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something a reader must know before believing a number."""
+
+    kind: Literal["unsafe", "caution", "note"]
+    """`unsafe`: do not use the number; `caution`: it means less than it seems; `note`: good to know."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Now:
+    """The dataset as it is now, to be compared with what a run was made from."""
+
+    manifest_hash: str
+    labels_hash: str
+    num_people: int
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Now:
+        return cls(manifest.hash, manifest.labels_hash, manifest.train["group"].n_unique())
+
+
+def score(value: float | None) -> str:
+    """A score from 0 to 1 with three decimals; a dash when there is none."""
+    return DASH if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def loss(value: float | None) -> str:
+    """A loss with four decimals; a dash when there is none."""
+    return DASH if value is None or math.isnan(value) else f"{value:.4f}"
+
+
+def interval(low_high: Interval | None) -> str:
+    """`[0.487, 0.537]`, or nothing."""
+    return "" if low_high is None else f"[{low_high.low:.3f}, {low_high.high:.3f}]"
+
+
+def with_interval(value: float | None, low_high: Interval | None) -> str:
+    """`0.512 [0.487, 0.537]`."""
+    return f"{score(value)} {interval(low_high)}".rstrip()
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 as whole percent; what would round to 0 or 100 without being it is marked."""
+    if 0 < share < 0.005:
+        return "<1 %"
+    if 0.995 <= share < 1:
+        return ">99 %"
+    return f"{share * 100:.0f} %"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 image`, `2,700 images`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`0.42 s`, `12.3 s`, `5 min 04 s`, `1 h 20 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def method(estimate: Estimate, record: dict[str, Any], card: Scorecard | None) -> tuple[str, ...]:
+    """How the number was made, a sentence an item."""
+    if estimate == "none":
+        return (
+            "One model was trained on all people. Nobody was held out, so there is no honest estimate of its score.",
+        )
+    by = "image" if record.get("split") == "image" else "person"
+    lines = [_held_out(estimate, record, by)]
+    lines.append(
+        "Truth is the dataset's own labels with the true cuts. What a recipe does to its training labels "
+        "(moved cuts, corrections) never reaches them."
+    )
+    if card is not None:
+        lines.append(_what_is_scored(card))
+    lines.append(_epoch_kept(record))
+    return tuple(lines)
+
+
+def interval_meaning(card: Scorecard, record: dict[str, Any]) -> str:
+    """What the interval of a scorecard says, and what it does not."""
+    if record.get("split") == "image":
+        return (
+            "This is no estimate for new people: the models were trained on other pictures of the very people they are "
+            "scored on. The interval shows only how the number scatters; what it is too high by is not in it."
+        )
+    level, images = f"{card.macro_f1_interval.level * 100:.0f} %", f"{card.num_covered:,} images"
+    if card.by != "person":
+        return (
+            f"The {level} interval comes from drawing the {images} again (BCa bootstrap). It takes images of one "
+            "person as independent and is too narrow."
+        )
+    return (
+        f"The {level} interval says where the score plausibly lies for the population that these "
+        f"{count(card.num_people, 'person', 'people')} were drawn from: people are drawn again and again, each "
+        "with all of their images (BCa bootstrap). A test set is one more draw and scatters more than this, and what "
+        "averaging fold models gains on it is not included."
+    )
+
+
+def notices(
+    estimate: Estimate, record: dict[str, Any], card: Scorecard | None, state: str, now: Now
+) -> tuple[Notice, ...]:
+    """Everything a reader must know before believing the score, the worst first."""
+    found: list[Notice] = []
+    if record.get("split") == "image":
+        found.append(
+            Notice(
+                "unsafe",
+                "UNSAFE: the folds were split by image, so the same people stand in training and validation. "
+                "This estimate is known to be too high. It is for teaching only; it cannot be blended or submitted.",
+            )
+        )
+    if state != "finished":
+        what = "is still training" if state == "training" else "did not finish (the same `facetwise fit` resumes it)"
+        found.append(Notice("caution", f"This run {what}: its numbers are of the folds done so far."))
+    if estimate == "none":
+        found.append(
+            Notice(
+                "caution", "Trained on all people: this run has no estimate. Judge its recipe by a cross-validated run."
+            )
+        )
+    if card is not None:
+        found += _card_notices(card, estimate, now)
+    found += _changed_since(record.get("fingerprint_fields", {}), now)
+    return tuple(found)
+
+
+def _changed_since(fields: dict[str, Any], now: Now) -> list[Notice]:
+    found = []
+    if fields.get("manifest", now.manifest_hash) != now.manifest_hash:
+        text = "The images or people of the dataset changed since this run was trained. Rows are matched by image name."
+        found.append(Notice("caution", text))
+    if fields.get("labels", now.labels_hash) != now.labels_hash:
+        text = "The dataset's labels changed since this run was trained. The scores are on the labels as they are now."
+        found.append(Notice("caution", text))
+    return found
+
+
+def _card_notices(card: Scorecard, estimate: Estimate, now: Now) -> list[Notice]:
+    found = []
+    if card.num_covered < card.num_images:
+        why = (
+            "a hold-out predicts only its held-out people" if estimate == "hold-out" else "the other folds are missing"
+        )
+        people = f"{card.num_people:,} of {count(now.num_people, 'person', 'people')}"
+        images = f"{card.num_covered:,} of {count(card.num_images, 'image')}"
+        found.append(Notice("caution", f"Scored on {people} ({images}): {why}."))
+    if card.by != "person":
+        found.append(Notice("caution", "The intervals draw images, not people: they are too narrow."))
+    if absent := [c.name for c in card.classes if c.support == 0]:
+        listed = ", ".join(absent[:4]) + (", …" if len(absent) > 4 else "")
+        found.append(
+            Notice(
+                "caution",
+                f"No scored image shows {count(len(absent), 'class', 'classes')} ({listed}); each counts as F1 0.",
+            )
+        )
+    return found
+
+
+def _held_out(estimate: Estimate, record: dict[str, Any], by: str) -> str:
+    name = record.get("fold_name", "default")
+    if estimate == "hold-out":
+        return (
+            f"Hold-out: one model was trained on all folds of `{name}` but fold 0, and predicted the people of fold 0. "
+            f"Folds are split by {by}."
+        )
+    folds = record.get("num_folds") or len(record.get("folds", ()))
+    kept = "no model predicts a person it was trained on" if by == "person" else "people are on both sides"
+    return (
+        f"Cross-validation: {folds} models, one a fold of `{name}`; each image was predicted once, by the model "
+        f"of the fold that held it out. Folds are split by {by}: {kept}."
+    )
+
+
+def _what_is_scored(card: Scorecard) -> str:
+    if len(card.attributes) > 1:
+        classes = f"all {len(card.classes)} joint classes" if card.classes else "all joint classes"
+        return f"Macro F1 is the plain mean of the F1 of {classes}: a rare class weighs as much as a common one."
+    return (
+        f"Macro F1 is the plain mean of the F1 of the classes of {card.what}. This is a specialist: it predicts no "
+        "joint class, so its score is not comparable with one over joint classes."
+    )
+
+
+def _epoch_kept(record: dict[str, Any]) -> str:
+    train = record.get("recipe", {}).get("train", {})
+    weights = "the moving average of the weights at" if train.get("ema") else ""
+    if train.get("select") == "best":
+        return f"Kept: {weights} the epoch at which the other folds score best, never the fold's own best.".replace(
+            ":  ", ": "
+        )
+    return f"Kept: {weights} the last epoch. No epoch was picked by its validation score.".replace(":  ", ": ")

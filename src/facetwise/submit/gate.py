@@ -1,0 +1,192 @@
+"""The last look at a submission before it costs one of the few a day: a pure function that tells all it finds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from facetwise.core.errors import InputError
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.evaluate.metrics import MISSING
+from facetwise.submit.mix import Mix, MixCheck, check_mix
+from facetwise.submit.write import CsvFile, answer_fault, parse_csv
+
+Level = Literal["error", "warning", "ok"]
+
+MAX_NAMED = 5
+"""Images that one finding names; the rest is counted."""
+MAX_CHANCE = 0.01
+MIN_DISTANCE = 0.05
+"""A class mix is said to drift when chance alone rarely (`MAX_CHANCE`) moves it as far, and by at least this share of
+the images: with many people any difference is beyond chance, and averaged fold models predict rare classes a little
+less often than single ones."""
+NEVER_CHANCE = 0.05
+"""A class that is never predicted is a warning when fewer than this share of resampled test sets lack it too."""
+
+
+@dataclass(frozen=True)
+class GateFinding:
+    """One thing that was looked at: `error` stops, `warning` must be confirmed, `ok` is fine."""
+
+    level: Level
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """Everything the gate found, errors first, and the class mix it compared (None when the file is not usable)."""
+
+    findings: tuple[GateFinding, ...]
+    mix: MixCheck | None = None
+
+    @property
+    def errors(self) -> tuple[GateFinding, ...]:
+        """What makes the file unusable."""
+        return tuple(f for f in self.findings if f.level == "error")
+
+    @property
+    def warnings(self) -> tuple[GateFinding, ...]:
+        """What somebody should confirm."""
+        return tuple(f for f in self.findings if f.level == "warning")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        findings = [asdict(f) for f in self.findings]
+        return {"findings": findings, "mix": None if self.mix is None else self.mix.as_dict()}
+
+
+def check_submission(
+    data: bytes,
+    expected: Sequence[str],
+    space: LabelSpace,
+    *,
+    image_column: str,
+    answer_column: str,
+    decided: IntArray,
+    oof: Mix,
+    reasons: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> GateReport:
+    """Look at a filled-in csv (`data`, the bytes that would be sent).
+
+    `expected`: image names in the organisers' order; `decided`: the joint class that the predictions give each of
+    them, shape (n,), -1 where there is none; `reasons`: why images have none (`damaged`, `missing`), by name;
+    `oof`: out-of-fold classes and people, for the class mix. Never raises for what is in `data`.
+    """
+    try:
+        file = parse_csv(data, "submission")
+        names, answers = file.column(image_column), file.column(answer_column)
+    except InputError as error:
+        return GateReport((GateFinding("error", "format", " ".join(p for p in (str(error), error.hint) if p)),))
+    findings = [
+        *_name_findings(names, expected),
+        *_answer_findings(file, names, answers, space, reasons or {}),
+    ]
+    if any(f.level == "error" for f in findings):
+        return GateReport(_errors_first(findings))
+    classes = np.array([int(a) for a in answers], dtype=np.int64)
+    findings.append(_decision_finding(names, classes, decided))
+    mix = check_mix(classes, oof, space, seed=seed)
+    findings += [_drift_finding(mix), _never_finding(mix)]
+    return GateReport(_errors_first(findings), mix)
+
+
+def _errors_first(findings: Sequence[GateFinding]) -> tuple[GateFinding, ...]:
+    order = ("error", "warning", "ok")
+    return tuple(sorted(findings, key=lambda f: order.index(f.level)))
+
+
+def _name_findings(names: Sequence[str], expected: Sequence[str]) -> list[GateFinding]:
+    """Every expected image once, no other, in the expected order."""
+    count, wanted = Counter(names), set(expected)
+    faults = (
+        ("names-missing", "not in the file", [n for n in expected if n not in count]),
+        ("names-extra", "not asked for", [n for n in count if n not in wanted]),
+        ("names-twice", "in the file more than once", [n for n, times in count.items() if times > 1]),
+    )
+    findings = [
+        GateFinding("error", code, f"{len(found)} image(s) {what}: {_named(found)}")
+        for code, what, found in faults
+        if found
+    ]
+    if findings:
+        return findings
+    moved = [n for n, e in zip(names, expected, strict=True) if n != e]
+    if moved:
+        message = f"{len(moved)} row(s) are not in the organisers' order; the first is image {moved[0]!r}"
+        return [GateFinding("error", "order", message)]
+    return [GateFinding("ok", "names", f"all {len(names)} images once, in the organisers' order")]
+
+
+def _answer_findings(
+    file: CsvFile, names: Sequence[str], answers: Sequence[str], space: LabelSpace, reasons: Mapping[str, str]
+) -> list[GateFinding]:
+    """An integer class of the label space in every row."""
+    rows = list(zip(names, answers, file.lines, strict=True))
+    empty = [f"{n!r} ({reasons[n]})" if n in reasons else repr(n) for n, a, _ in rows if not a.strip()]
+    faulty = [f"{fault} (line {line})" for _, a, line in rows if a.strip() and (fault := answer_fault(a))]
+    outside = [
+        f"{a} for {n!r} (line {line})" for n, a, line in rows if not answer_fault(a) and int(a) >= space.num_joint
+    ]
+    range_text = f"0..{space.num_joint - 1}"
+    faults = (
+        ("no-prediction", f"{len(empty)} image(s) without a prediction", empty),
+        ("not-integer", f"{len(faulty)} answer(s) are not integers", faulty),
+        ("out-of-range", f"{len(outside)} class(es) outside {range_text}", outside),
+    )
+    findings = [GateFinding("error", code, f"{what}: {_first(found)}") for code, what, found in faults if found]
+    return findings or [GateFinding("ok", "classes", f"every answer is an integer of {range_text}")]
+
+
+def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray) -> GateFinding:
+    """The file says what the predictions say: a wrong mapping or order between the two cannot pass."""
+    differs = classes != np.asarray(decided)
+    lacking = np.asarray(decided) == MISSING
+    if lacking.any():
+        found = [n for n, lacks in zip(names, lacking, strict=True) if lacks]
+        return GateFinding("error", "no-prediction", f"{len(found)} answer(s) without a prediction: {_named(found)}")
+    if differs.any():
+        first = int(np.flatnonzero(differs)[0])
+        message = f"{int(differs.sum())} of {len(classes)} answers differ from the predictions; the first is image "
+        message += f"{names[first]!r}: {classes[first]} in the file, {decided[first]} predicted"
+        return GateFinding("error", "differs", message)
+    return GateFinding("ok", "decisions", "every answer is what the predictions say")
+
+
+def _drift_finding(mix: MixCheck) -> GateFinding:
+    drifts = mix.chance < MAX_CHANCE and mix.distance >= MIN_DISTANCE
+    worst = ", ".join(
+        f"{c.name} {c.test:.1%} against {c.predicted:.1%} (z {c.z:+.1f})"
+        for c in sorted(mix.classes, key=lambda c: -abs(c.test - c.predicted))[:3]
+    )
+    message = (
+        f"class mix: {mix.distance:.1%} of the images stand in other classes than out of fold "
+        f"({mix.usual:.1%} is usual for {mix.num_people} people, chance {mix.chance:.3f})"
+    )
+    return GateFinding("warning", "drift", f"{message}: {worst}") if drifts else GateFinding("ok", "mix", message)
+
+
+def _never_finding(mix: MixCheck) -> GateFinding:
+    never = [c for c in mix.classes if c.test == 0 and c.predicted > 0]
+    odd = [c for c in never if c.never_chance < NEVER_CHANCE]
+    if odd:
+        found = [f"{c.name} ({c.predicted:.1%} out of fold, chance {c.never_chance:.3f})" for c in odd]
+        return GateFinding("warning", "never-predicted", f"{len(odd)} class(es) never predicted: {_first(found)}")
+    if never:
+        message = f"never predicted, as chance would have it: {_first([c.name for c in never])}"
+        return GateFinding("ok", "never-predicted", message)
+    return GateFinding("ok", "never-predicted", "every class that is predicted out of fold is predicted here")
+
+
+def _named(names: Sequence[str]) -> str:
+    return _first([repr(n) for n in names])
+
+
+def _first(texts: Sequence[str]) -> str:
+    rest = len(texts) - MAX_NAMED
+    return ", ".join(texts[:MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,123 @@
+"""Whether the classes predicted on the test side come as often as out of fold, people accounted for.
+
+The images of a person share gender and age, so counts of images vary far more than independent draws would. The test
+side's people are unknown; their number is taken from the images a person has out of fold. What chance does is then
+simulated: the class shares of that many people against those of as many people as out of fold has, both drawn
+with replacement from the out-of-fold people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.evaluate.intervals import Groups, group_numbers, resampled_people
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Out-of-fold joint classes, predicted and true, shape (n,), and the person of each row; covered rows only."""
+
+    predicted: IntArray
+    true: IntArray
+    groups: Groups
+
+
+@dataclass(frozen=True)
+class ClassMix:
+    """One joint class: its share of the images, and how unusual that is."""
+
+    name: str
+    test: float
+    """Share predicted on the test side, 0..1."""
+    predicted: float
+    """Share predicted out of fold."""
+    true: float
+    """Share of the labels."""
+    z: float
+    """(test - predicted) in standard deviations of the simulated differences; 0 when they never differ."""
+    never_chance: float
+    """Share of the simulated test sets in which the class is not predicted at all."""
+
+
+@dataclass(frozen=True)
+class MixCheck:
+    """The class mix of a test side against out of fold."""
+
+    distance: float
+    """Total variation distance of the predicted shares, 0..1: the share of images that stand elsewhere."""
+    usual: float
+    """Median of that distance when only chance moves it."""
+    chance: float
+    """Share of simulated distances at least as large (one added to both counts, so never 0)."""
+    num_people: int
+    """People assumed on the test side."""
+    classes: tuple[ClassMix, ...]
+    """Every class that occurs on a side, in class order."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {**asdict(self), "classes": [asdict(c) for c in self.classes]}
+
+
+def assumed_people(num_images: int, num_known_images: int, num_known_people: int) -> tuple[int, str]:
+    """How many people `num_images` images are of, at the images a person of the known side, and a sentence why."""
+    each = num_known_images / num_known_people
+    people = max(1, round(num_images / each))
+    return people, f"{num_images} test images at {each:.1f} images a person, as on the labelled side"
+
+
+def check_mix(test: IntArray, oof: Mix, space: LabelSpace, *, resamples: int = RESAMPLES, seed: int = 0) -> MixCheck:
+    """Compare the joint classes predicted on the test side, shape (m,), with those out of fold."""
+    occurring = np.unique(np.concatenate([test, oof.predicted, oof.true]))
+    person, num_known = group_numbers(oof.groups)
+    num_people, _ = assumed_people(len(test), len(oof.predicted), num_known)
+    counts = _counts(np.searchsorted(occurring, oof.predicted), person, num_known, len(occurring))
+    draws = np.random.default_rng(seed)
+    past = _simulated(counts, num_known, resamples, draws)
+    future = _simulated(counts, num_people, resamples, draws)
+    here, there, true = (_shares_of(side, occurring) for side in (test, oof.predicted, oof.true))
+    simulated = np.abs(future - past).sum(axis=1) / 2
+    distance = float(np.abs(here - there).sum() / 2)
+    spread = (future - past).std(axis=0)
+    z = np.divide(here - there, spread, out=np.zeros_like(spread), where=spread > 0)
+    columns = zip(_names(occurring, space), here, there, true, z, (future == 0).mean(axis=0), strict=True)
+    return MixCheck(
+        distance=distance,
+        usual=float(np.median(simulated)),
+        chance=float(((simulated >= distance).sum() + 1) / (resamples + 1)),
+        num_people=num_people,
+        classes=tuple(ClassMix(name, *map(float, numbers)) for name, *numbers in columns),
+    )
+
+
+def _counts(classes: npt.NDArray[np.intp], person: IntArray, num_people: int, num_classes: int) -> FloatArray:
+    cells = np.bincount(person * num_classes + classes, minlength=num_people * num_classes)
+    return cells.reshape(num_people, num_classes).astype(np.float64)
+
+
+def _simulated(counts: FloatArray, size: int, resamples: int, draws: np.random.Generator) -> FloatArray:
+    """Class shares, shape (resamples, classes), of `size` people drawn from `counts`, shape (people, classes)."""
+    totals = [weights @ counts for weights in resampled_people(len(counts), size, resamples, draws)]
+    drawn: FloatArray = np.concatenate(totals)
+    shares: FloatArray = drawn / drawn.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _shares_of(classes: IntArray, occurring: IntArray) -> FloatArray:
+    counted = np.bincount(np.searchsorted(occurring, classes), minlength=len(occurring))
+    shares: FloatArray = counted / len(classes)
+    return shares
+
+
+def _names(classes: IntArray, space: LabelSpace) -> list[str]:
+    return [
+        "/".join(a.classes[code] for a, code in zip(space.attributes, codes, strict=True))
+        for codes in space.decode(classes)
+    ]

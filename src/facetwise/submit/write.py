@@ -1,0 +1,197 @@
+"""The organisers' csv, filled in and read back. Bytes from outside are checked strictly, and all at once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facetwise.core.errors import InputError, ProblemsError, did_you_mean
+from facetwise.core.labels import IntArray
+
+MAX_BYTES = 256 * 2**20
+MAX_LISTED = 20
+"""Problems of one file that are written out; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A csv as text: header and rows as they are written, rows as long as the header, and the line each begins on."""
+
+    source: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names, without spaces around them; columns that nobody asks for may repeat or have none."""
+        return tuple(name.strip() for name in self.header)
+
+    def column(self, name: str) -> list[str]:
+        """Values of the column called `name`; raises InputError when there is none, or more than one."""
+        if name not in self.names:
+            raise InputError(f"{self.source}, line 1: no column `{name}`", hint=did_you_mean(name, self.names))
+        if self.names.count(name) > 1:
+            raise InputError(f"{self.source}, line 1: column `{name}` stands there twice")
+        place = self.names.index(name)
+        return [row[place] for row in self.rows]
+
+
+def parse_csv(data: bytes, source: str) -> CsvFile:
+    """Rows of a comma-separated UTF-8 file with a header; a BOM, CRLF, quotes and blank lines are fine.
+
+    It accepts the csv files that `data.csvfile` accepts, but keeps every column, its order and spelling. `source`
+    names the file in messages. Raises InputError (encoding, size, quoting, no header) or ProblemsError (rows that are
+    shorter than the header, or longer by more than empty values).
+    """
+    records = _records(_text(data, source), source)
+    if not records:
+        raise InputError(f"{source}, line 1: expected a header with column names, the file is empty")
+    header, rows = records[0][1], records[1:]
+    size = len(header)
+    uneven = [
+        f"line {line}: {len(row)} value(s), expected {size} as in the header"
+        for line, row in rows
+        if len(row) < size or any(value.strip() for value in row[size:])
+    ]
+    raise_problems(source, uneven)
+    return CsvFile(source, header, tuple(row[:size] for _, row in rows), tuple(line for line, _ in rows))
+
+
+def submission_csv(
+    names: Sequence[str], joint: IntArray, template: bytes, image_column: str, answer_column: str
+) -> bytes:
+    """The organisers' csv `template` with `answer_column` filled in (added when absent): UTF-8, `\\n`.
+
+    `joint`: the joint class of each of `names` (as the template's `image_column` spells them), in any order; -1
+    leaves the answer empty, which the gate refuses. Row order and all other columns stay as they are. Raises
+    ProblemsError when the template's names repeat, or are not those in `names`.
+    """
+    file = parse_csv(template, "the organisers' csv")
+    listed = file.column(image_column)
+    answers = dict(zip(names, np.asarray(joint).tolist(), strict=True))
+    if len(answers) != len(names):
+        raise ValueError(f"predictions name image {_repeated(names)[0]!r} twice")
+    raise_problems(file.source, [*_repeats(file, listed), *_set_problems(listed, names, "predictions")])
+    filled = [str(answers[name]) if answers[name] >= 0 else "" for name in listed]
+    return _written(file, answer_column, filled)
+
+
+def read_submission(
+    path: Path, image_column: str, answer_column: str, *, expected: Sequence[str] | None = None
+) -> tuple[tuple[str, ...], IntArray]:
+    """Image names, in the file's order, and their joint classes, int64, shape (n,), of a filled-in csv.
+
+    With `expected`, the names must be exactly those, in any order. Raises InputError or ProblemsError naming file,
+    line and image: a wrong header, no rows, names that are empty, repeat, miss or are unknown, and answers that
+    are not integers of 0 or more.
+    """
+    file = read_csv(path)
+    names, answers = file.column(image_column), file.column(answer_column)
+    problems = [] if names else ["no rows below the header"]
+    problems += _repeats(file, names)
+    problems += [
+        f"line {line}: image {name!r}: {fault}"
+        for line, name, answer in zip(file.lines, names, answers, strict=True)
+        if (fault := name_fault(name) or answer_fault(answer))
+    ]
+    if expected is not None:
+        problems += _set_problems(names, expected, "expected images")
+    raise_problems(file.source, problems)
+    return tuple(names), np.array([int(a) for a in answers], dtype=np.int64)
+
+
+def read_csv(path: Path) -> CsvFile:
+    """The csv at `path`, as `parse_csv` reads it; raises InputError when it cannot be read."""
+    try:
+        return parse_csv(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def answer_fault(text: str) -> str | None:
+    """What is wrong with an answer, or None when it is an integer of 0 or more."""
+    if re.fullmatch(r"[0-9]{1,18}", text):
+        return None
+    return "no answer" if not text.strip() else f"answer {text!r} is not an integer of 0 or more"
+
+
+def name_fault(text: str) -> str | None:
+    """What is wrong with an image name, or None."""
+    return None if text.strip() else "no image name"
+
+
+def raise_problems(source: str, problems: Sequence[str]) -> None:
+    """Raise ProblemsError with at most `MAX_LISTED` of `problems` and the count of the rest, if there are any."""
+    if problems:
+        rest = len(problems) - MAX_LISTED
+        more = [f"and {rest} more"] if rest > 0 else []
+        raise ProblemsError(f"{source}: {len(problems)} problem(s)", [*problems[:MAX_LISTED], *more])
+
+
+def _written(file: CsvFile, column: str, values: Sequence[str]) -> bytes:
+    header = file.header if column in file.names else (*file.header, column)
+    place = file.names.index(column) if column in file.names else len(file.header)
+    filled = ([*row[:place], value, *row[place + 1 :]] for row, value in zip(file.rows, values, strict=True))
+    return "".join(",".join(map(_quoted, row)) + "\n" for row in (header, *filled)).encode()
+
+
+def _quoted(text: str) -> str:
+    """A field, quoted where it must be. (`csv.writer` with `\n` leaves a carriage return bare, which ends a line.)"""
+    return '"' + text.replace('"', '""') + '"' if re.search('[",\r\n]', text) else text
+
+
+def _text(data: bytes, source: str) -> str:
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{source}: {len(data)} bytes, at most {MAX_BYTES} are read")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{source}, line {line}: not UTF-8 text", hint="save the file as UTF-8") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InputError(f"{source}, line {line}: a NUL character: not a text file")
+    return text
+
+
+def _records(text: str, source: str) -> list[tuple[int, tuple[str, ...]]]:
+    """(first line, values) of every record that is not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    records, line = [], 1
+    try:
+        for row in reader:
+            if any(value.strip() for value in row):
+                records.append((line, tuple(row)))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{source}, line {line}: not a comma-separated file ({error})") from None
+    return records
+
+
+def _repeats(file: CsvFile, names: Sequence[str]) -> list[str]:
+    first: dict[str, int] = {}
+    again = [
+        (line, name, first[name])
+        for name, line in zip(names, file.lines, strict=True)
+        if first.setdefault(name, line) != line
+    ]
+    return [f"line {line}: image {name!r} again, first on line {before}" for line, name, before in again]
+
+
+def _set_problems(names: Sequence[str], expected: Sequence[str], what: str) -> list[str]:
+    here, there = set(names), set(expected)
+    missing = [f"image {name!r} is among the {what} but not in the file" for name in expected if name not in here]
+    extra = [f"image {name!r} is not among the {what}" for name in dict.fromkeys(names) if name not in there]
+    return missing + extra
+
+
+def _repeated(items: Iterable[str]) -> list[str]:
+    return [item for item, count in Counter(items).items() if count > 1]

@@ -1,0 +1,1 @@
+"""Training: from a recipe and a project to a run folder."""

@@ -1,0 +1,86 @@
+"""Automatic choices: made once from what the machine is, recorded in the run with their reason, reused on resume.
+
+They are rules, not timings, so that the same machine kind always chooses alike (contract 7); the measurements behind
+the rules are in `benchmarks/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from facetwise.core.errors import SettingError
+from facetwise.recipe.train import TrainSpec
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value and why it was taken."""
+
+    value: Any
+    reason: str
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How this machine trains this run."""
+
+    device: Choice
+    precision: Choice
+    channels_last: Choice
+    threads: Choice
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for `run.json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Choices:
+        """The choices of a run that is resumed."""
+        return cls(**{name: Choice(**choice) for name, choice in data.items()})
+
+
+def make_choices(spec: TrainSpec) -> Choices:
+    """Choose device, precision, memory layout and threads; raises SettingError for a device that is not here."""
+    device = _device(spec.device)
+    return Choices(
+        device=device,
+        precision=_precision(spec.precision, device.value),
+        channels_last=Choice(True, "convolutions are faster on pixels whose channels lie together"),
+        threads=Choice(torch.get_num_threads(), "as torch found them: one a core, or OMP_NUM_THREADS"),
+    )
+
+
+def apply_choices(choices: Choices) -> torch.device:
+    """Set what is global in torch (threads, deterministic algorithms) and return the device."""
+    device = torch.device(choices.device.value)
+    torch.set_num_threads(choices.threads.value)
+    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+    return device
+
+
+def _device(wanted: str) -> Choice:
+    has_gpu = torch.cuda.is_available()
+    if wanted == "auto":
+        return Choice("cuda", "a GPU is here") if has_gpu else Choice("cpu", "no GPU is here")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise SettingError(f"`train.device`: `{wanted}` is not a device", hint="`auto`, `cpu`, `cuda`") from None
+    if device.type == "cuda" and not has_gpu:
+        raise SettingError(f"`train.device`: `{wanted}` asked for, but no GPU is here", hint="use `auto` or `cpu`")
+    return Choice(wanted, "the recipe says so")
+
+
+def _precision(wanted: str, device: str) -> Choice:
+    if wanted != "auto":
+        return Choice(wanted, "the recipe says so")
+    if device.startswith("cuda") and torch.cuda.is_bf16_supported():
+        return Choice("bf16", "the GPU multiplies bf16 faster")
+    return Choice("fp32", "no fast bf16 on this device")

@@ -1,0 +1,55 @@
+"""What all folds of a run share, and predicting rows of a manifest with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from facetwise.data.store import Store
+from facetwise.model.backbone import Network, build_network
+from facetwise.model.heads import HeadLayout
+from facetwise.recipe import Recipe
+from facetwise.train.choices import Choices
+from facetwise.train.predict import Float32Array, Tta, predict_rows, prediction_table
+from facetwise.train.source import ImageSource
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The recipe and everything made from it once."""
+
+    recipe: Recipe
+    layout: HeadLayout
+    source: ImageSource
+    device: torch.device
+    choices: Choices
+
+    def new_network(self, *, scratch: bool = False) -> Network:
+        """A network on the device; first weights from torch's global generator, or the recipe's unless `scratch`."""
+        spec = self.recipe.model.model_copy(update={"weights": "none"}) if scratch else self.recipe.model
+        network = build_network(spec, self.layout, self.recipe.input.height, self.recipe.input.width).to(self.device)
+        if self.choices.channels_last.value:
+            network = network.to(memory_format=torch.channels_last)
+        return network
+
+    def load_network(self, tensors: dict[str, Tensor]) -> Network:
+        """A network with given weights."""
+        network = self.new_network(scratch=True)
+        network.load_state_dict(tensors)
+        return network
+
+
+def predict_table(
+    setup: Setup, store: Store, network: Network, rows: pl.DataFrame, fold: int, tta: Tta = "none"
+) -> pl.DataFrame:
+    """Predictions of one model for manifest rows, in their order; NaN where there is no readable image."""
+    readable = (rows["status"] == "ok").to_numpy()
+    logs: Float32Array = np.full((rows.height, setup.layout.num_outputs), np.nan, np.float32)
+    chosen = store.index(rows["image"].to_list())[readable]
+    precision = setup.choices.precision.value
+    logs[readable] = predict_rows(network, setup.layout, setup.source, chosen, precision=precision, tta=tta)
+    return prediction_table(rows["image"].to_list(), rows["group"].to_list(), fold, logs, setup.layout)

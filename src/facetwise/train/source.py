@@ -1,0 +1,43 @@
+"""Images of the store as batches on the training device."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from facetwise.train.choices import Choice
+
+
+class ImageSource:
+    """Batches of uint8 images, (n, 3, H, W) in channels-last memory, taken by row number.
+
+    The whole store moves to the device when it fits in half of its free memory; else it stays mapped in host memory
+    and batches travel.
+    """
+
+    def __init__(self, images: npt.NDArray[np.uint8], device: torch.device) -> None:
+        self.device = device
+        self.placed = place_store(images.nbytes, device)
+        self._mapped = images
+        self._resident = torch.from_numpy(np.array(images)).to(device) if self.placed.value == "device" else None
+
+    def batch(self, rows: npt.NDArray[np.int64]) -> Tensor:
+        """The images at `rows`, uint8."""
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(rows).to(self.device)].permute(0, 3, 1, 2)
+        taken = torch.from_numpy(np.take(self._mapped, rows, axis=0)).permute(0, 3, 1, 2)
+        if self.device.type == "cpu":
+            return taken
+        return taken.pin_memory().to(self.device, non_blocking=True)
+
+
+def place_store(num_bytes: int, device: torch.device) -> Choice:
+    """Where the store's pixels live while training, and why."""
+    if device.type != "cuda":
+        return Choice("mapped", "training is on the CPU: pages of the store are read where they are")
+    free, _ = torch.cuda.mem_get_info(device)
+    if num_bytes < free // 2:
+        return Choice("device", f"{num_bytes / 2**20:.0f} MiB fit in half of the device's free memory")
+    return Choice("mapped", f"{num_bytes / 2**20:.0f} MiB do not fit in half of the device's free memory")

@@ -1,0 +1,171 @@
+"""The repository's own promises: it runs anywhere, and what it says of itself is true."""
+
+import fnmatch
+import importlib
+import importlib.util
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+ROOT = Path(__file__).parents[2]
+DECISIONS = ROOT / "docs" / "decisions"
+CLI_REFERENCE = ROOT / "docs" / "reference" / "cli.md"
+
+HOME_FOLDERS = ("root", "work", "home/\\w+", "Users/\\w+", "opt/ml")
+MACHINE_PATH = re.compile(rf"(?<![\w.~*)}}-])/(?:{'|'.join(HOME_FOLDERS)})(?![\w-])")
+REGISTRIES = tuple(
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("anaconda", "org"),
+        ("pytorch", "org/whl"),
+        ("npmjs", "org"),
+    )
+)
+
+
+def ignored(path: Path) -> bool:
+    """Whether .gitignore (plain names and globs) leaves out `path`, relative to the root."""
+    rules = [line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if not line.startswith("#")]
+    parts = (path.as_posix(), *path.parts)
+    return any(fnmatch.fnmatch(part, rule) for part in parts for rule in [*rules, ".git"])
+
+
+def repository_files() -> list[Path]:
+    """Files that git tracks; without git or a commit, all that .gitignore does not leave out."""
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=False)
+        tracked = [ROOT / name for name in done.stdout.split("\0") if name]
+    except FileNotFoundError:
+        tracked = []
+    return [p for p in tracked or walk(ROOT) if p.is_file()]
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if ignored(path.relative_to(ROOT)):
+            continue
+        if path.is_dir():
+            yield from walk(path)
+        else:
+            yield path
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Name and text of each text file of the repository."""
+    for path in repository_files():
+        data = path.read_bytes()
+        if b"\0" not in data:
+            yield path.relative_to(ROOT).as_posix(), data.decode("utf-8")
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    found = [f"{name}: {m.group()}" for name, text in texts() for m in MACHINE_PATH.finditer(text)]
+    assert found == []
+
+
+def test_machine_paths_are_recognised() -> None:
+    for path in ("/ro" + "ot/x", '"/wo' + 'rk/main"', "/ho" + "me/ann"):
+        assert MACHINE_PATH.search(path), path
+    for path in ("/usr/bin/env", "a/work/b", "~/work", "https://example.org/home/", "network/root/x"):
+        assert not MACHINE_PATH.search(path), path
+
+
+def test_no_file_names_a_package_registry() -> None:
+    found = [f"{name}: {host}" for name, text in texts() for host in REGISTRIES if host in text]
+    assert found == []
+
+
+def test_the_lock_that_names_hosts_stays_out() -> None:
+    assert ignored(Path("uv.lock"))
+    assert ROOT / "uv.lock" not in repository_files()
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-uv.lock"])
+def test_locks_pin_every_package_by_hash(name: str) -> None:
+    entries = (ROOT / name).read_text().replace("\\\n", " ").splitlines()
+    assert entries
+    assert [e for e in entries if not re.fullmatch(r"\S+==\S+ .*--hash=sha256:[0-9a-f]{64}\s*", e)] == []
+
+
+def test_the_lock_serves_every_dependency() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    wanted = set(re.findall(r'^  "([A-Za-z][\w-]*)(?:[>=<]|",)', pyproject, flags=re.MULTILINE))
+    locked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
+    layers = {"cli", "api", "train", "model", "recipe", "core"}
+    assert wanted - layers - locked == set(), "run `make lock`"
+
+
+def test_help_lists_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)
+    assert phony
+    shown = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True).stdout
+    for target in set(phony.group(1).split()) - {"FORCE"}:
+        assert re.search(rf"^make {target} +\S", shown, flags=re.MULTILINE), f"`make help` has no line for {target}"
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = [int(p.name[:4]) for p in sorted(DECISIONS.glob("[0-9]*.md"))]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("path", sorted(DECISIONS.glob("*.md")), ids=lambda p: p.stem)
+def test_decisions_have_their_four_parts(path: Path) -> None:
+    parts = re.findall(r"^## (.*)$", path.read_text(), flags=re.MULTILINE)
+    assert parts == ["Status", "Context", "Decision", "Consequences"]
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = [
+        f"{name}: {target}"
+        for name, text in texts()
+        if name.endswith(".md")
+        for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)\s#]+)", text)
+        if not (ROOT / name).parent.joinpath(target).exists()
+    ]
+    assert broken == []
+
+
+def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every visible command below `command`, with its full name."""
+    children: dict[str, Any] | None = getattr(command, "commands", None)
+    if children is None:
+        yield name, command
+        return
+    for word, child in children.items():
+        if not child.hidden:
+            yield from commands(child, f"{name} {word}")
+
+
+def test_every_command_and_option_is_documented() -> None:
+    if importlib.util.find_spec("facetwise.cli.main") is None:
+        return  # there are no commands yet
+    root = typer.main.get_command(importlib.import_module("facetwise.cli.main").app)
+    reference = CLI_REFERENCE.read_text() if CLI_REFERENCE.is_file() else ""
+    missing, found = [], []
+    for name, command in commands(root, "facetwise"):
+        found.append(name)
+        section = re.search(rf"^##+ `{re.escape(name)}`$(.*?)(?=^##+ `|\Z)", reference, flags=re.MULTILINE | re.DOTALL)
+        words = [p.opts[0] for p in command.params if p.opts and p.opts[0].startswith("--") and not p.hidden]
+        missing += [f"{name} {w}".rstrip() for w in ("", *words) if section is None or w not in section.group(1)]
+    assert found
+    assert missing == [], "run `make docs`"
+
+
+def test_a_missing_program_skips_here_and_fails_in_ci(
+    needs_program: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert needs_program("sh").name == "sh"
+    monkeypatch.delenv("FACETWISE_NO_SKIP", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="apt-get install no-such-program"):
+        needs_program("no-such-program")
+    monkeypatch.setenv("FACETWISE_NO_SKIP", "1")
+    with pytest.raises(pytest.fail.Exception, match="needs the program `no-such-program`"):
+        needs_program("no-such-program")

@@ -1,0 +1,157 @@
+"""The manifest: order, hashes, what is reread, and when it may not be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_data import PEOPLE, encoded, open_project, picture, replace_in, write_contest, write_table
+
+from facetwise.core.errors import ArtefactError, InputError, MismatchError, ProblemsError
+from facetwise.core.project import Project
+from facetwise.core.tables import MANIFEST
+from facetwise.data.manifest import CACHE, build_manifest, describe_other, list_images, load_manifest
+from facetwise.data.scan import read_cache, scan
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return open_project(tmp_path / "project", write_contest(tmp_path / "data"))
+
+
+def test_what_is_saved_is_what_was_built(project: Project) -> None:
+    built, loaded = build_manifest(project), load_manifest(project)
+    assert loaded.table.equals(built.table)
+    assert (loaded.hash, loaded.labels_hash, loaded.findings) == (built.hash, built.labels_hash, built.findings)
+    assert list(built.table.columns)[: len(MANIFEST)] == list(MANIFEST)
+    assert built.codes(project.space)[:7].tolist() == [[0, 0, 0]] * 5 + [[1, 0, 0], [2, 0, 0]]
+    assert np.array_equal(built.values("age"), [29.0] * 7 + [60.0] * 7)
+    assert built.test["group"].is_null().all()
+
+
+def test_hashes_tell_labels_from_content(project: Project) -> None:
+    first = build_manifest(project, workers=1)
+    assert build_manifest(project, workers=3).hash == first.hash
+    replace_in(project.dataset_root / "train" / "train.csv", {",29,": ",28,"})
+    relabelled = build_manifest(project)
+    assert relabelled.hash == first.hash
+    assert relabelled.labels_hash != first.labels_hash
+    (project.dataset_root / relabelled.table["image"][0]).write_bytes(encoded(picture(50)))
+    assert build_manifest(project).hash != first.hash
+
+
+def test_damaged_and_missing_images_stay_as_rows(project: Project) -> None:
+    root = project.dataset_root
+    bad = root / "train" / "images" / "000001_male_Asian_29" / "mask3.jpg"
+    bad.write_bytes(bad.read_bytes()[:-200])
+    (root / "eval" / "images" / "a.jpg").unlink()
+    (root / "eval" / "images" / "b.jpg").write_bytes(b"")
+    manifest = build_manifest(project)
+    assert manifest.train.height == 13
+    assert manifest.codes(project.space).shape == (13, 3)
+    assert manifest.test["status"].to_list() == ["missing", "damaged"]
+    assert {f.code for f in manifest.findings} == {"train-image-damaged", "test-image-missing", "test-image-damaged"}
+    assert any(str(f).startswith("train/images/000001_male_Asian_29/mask3.jpg: the JPEG is") for f in manifest.findings)
+    assert load_manifest(project).findings == manifest.findings
+
+
+def test_a_link_to_an_image_elsewhere_is_not_read(project: Project, tmp_path: Path) -> None:
+    image = project.dataset_root / "train" / "images" / "000001_male_Asian_29" / "mask1.jpg"
+    image.rename(tmp_path / "secret.jpg")
+    image.symlink_to(tmp_path / "secret.jpg")
+    assert build_manifest(project).table["note"][0] == "a link that leads out of the dataset"
+
+
+def test_only_changed_files_are_read_again(project: Project) -> None:
+    images = build_manifest(project).table["image"].to_list()
+    cache = read_cache(project.workspace.manifest / CACHE)
+    assert cache is not None
+    marked = cache.with_columns(note=cache["image"])
+    (project.dataset_root / images[3]).write_bytes(encoded(picture(77)))
+    again = scan(project.dataset_root, images, marked)
+    assert [image for image, note in zip(images, again["note"], strict=True) if note != image] == [images[3]]
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1 not really"])
+def test_a_damaged_cache_is_made_again(project: Project, damage: bytes) -> None:
+    first = build_manifest(project)
+    (project.workspace.manifest / CACHE).write_bytes(damage)
+    assert build_manifest(project).table.equals(first.table)
+    assert read_cache(project.workspace.manifest / CACHE) is not None
+
+
+def test_errors_are_returned_and_nothing_is_saved(project: Project) -> None:
+    with pytest.raises(ArtefactError) as caught:
+        load_manifest(project)
+    assert "facetwise check" in str(caught.value.hint)
+    build_manifest(project)
+    replace_in(table := project.dataset_root / "train" / "train.csv", {",29,": ",299,"})
+    assert [f.code for f in build_manifest(project).errors] == ["out-of-range"]
+    with pytest.raises(ArtefactError, match="last check found 1 error"):
+        load_manifest(project)
+    replace_in(table, {",299,": ",29,"})
+    build_manifest(project)
+    assert load_manifest(project).train.height == 14
+
+
+def test_a_manifest_of_other_tables_or_settings_is_refused(project: Project) -> None:
+    build_manifest(project)
+    replace_in(table := project.dataset_root / "eval" / "info.csv", {"a.jpg,0": "a.jpg,1"})
+    with pytest.raises(MismatchError, match=r"eval/info\.csv changed"):
+        load_manifest(project)
+    replace_in(table, {"a.jpg,1": "a.jpg,0"})
+    load_manifest(project)
+    replace_in(project.workspace.project_file, {"cuts = [30, 60]": "cuts = [29, 60]"})
+    with pytest.raises(MismatchError, match="attributes"):
+        load_manifest(Project.open(project.root))
+
+
+def test_a_damaged_table_and_a_missing_dataset(project: Project) -> None:
+    build_manifest(project)
+    project.dataset_root.rename(project.root.parent / "away")
+    assert load_manifest(project).train.height == 14
+    with pytest.raises(InputError, match="no such folder"):
+        build_manifest(project)
+    table = project.workspace.manifest / "manifest.parquet"
+    table.write_bytes(table.read_bytes()[:-9])
+    with pytest.raises(ArtefactError, match="changed since it was made"):
+        load_manifest(project)
+
+
+def test_another_dataset_of_the_layout(project: Project, tmp_path: Path) -> None:
+    other = write_contest(tmp_path / "other", PEOPLE[:1], tests=("x.jpg",))
+    (other / "train" / "train.csv").unlink()
+    (other / "train" / "images").rename(other / "unrelated")
+    assert describe_other(project, other).test["name"].to_list() == ["x.jpg"]
+    write_table(other / "eval" / "info.csv", "file", "x.jpg")
+    with pytest.raises(ProblemsError, match="no column `ImageID`"):
+        describe_other(project, other)
+    assert not project.workspace.manifest.exists()
+
+
+def test_any_folder_of_photos(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    for name, data in {
+        "b.jpg": encoded(picture(1)),
+        "deep/er/사진": encoded(picture(2), "PNG"),
+        ".hidden.jpg": encoded(picture(3)),
+        "broken.jpg": b"x",
+        "notes.txt": b"x",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    manifest = list_images(tmp_path)
+    assert dict(manifest.test.select("image", "status").rows()) == {
+        "b.jpg": "ok",
+        "broken.jpg": "damaged",
+        "deep/er/사진": "ok",
+    }
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no images"):
+        list_images(tmp_path / "empty")
+
+
+def test_progress_counts_to_the_end(project: Project) -> None:
+    seen: list[tuple[int, int]] = []
+    build_manifest(project, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(k, 16) for k in range(1, 17)]

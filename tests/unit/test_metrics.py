@@ -1,0 +1,91 @@
+"""Metrics against scikit-learn, and the laws they keep."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facetwise.evaluate.metrics import accuracy, confusion, f1_per_class, macro_f1
+
+ROWS = st.integers(2, 7).flatmap(
+    lambda size: st.tuples(
+        st.just(size),
+        st.lists(st.tuples(st.integers(0, size - 1), st.integers(0, size - 1)), min_size=1, max_size=60),
+    )
+)
+
+
+def sides(rows: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    both = np.array(rows, dtype=np.int64)
+    return both[:, 0], both[:, 1]
+
+
+@given(ROWS)
+def test_agrees_with_scikit_learn_over_all_classes(drawn):
+    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+    size, rows = drawn
+    truth, predicted = sides(rows)
+    labels = range(size)
+    f1 = f1_score(truth, predicted, labels=labels, average=None, zero_division=0)
+    matrix = confusion(truth, predicted, size)
+    np.testing.assert_array_equal(matrix, confusion_matrix(truth, predicted, labels=labels))
+    np.testing.assert_allclose(f1_per_class(matrix), f1, atol=1e-12)
+    assert macro_f1(truth, predicted, size) == pytest.approx(f1.mean(), abs=1e-12)
+    assert accuracy(truth, predicted, size) == accuracy_score(truth, predicted)
+
+
+@given(ROWS, st.randoms(use_true_random=False))
+def test_names_of_classes_and_order_of_rows_do_not_matter(drawn, random):
+    size, rows = drawn
+    truth, predicted = sides(rows)
+    renamed = np.array(random.sample(range(size), size))
+    order = np.array(random.sample(range(len(rows)), len(rows)))
+    for metric in (macro_f1, accuracy):
+        score = metric(truth, predicted, size)
+        assert metric(renamed[truth][order], renamed[predicted][order], size) == pytest.approx(score, abs=1e-12)
+
+
+@given(ROWS)
+def test_bounds_and_symmetry(drawn):
+    size, rows = drawn
+    truth, predicted = sides(rows)
+    assert 0 <= macro_f1(truth, predicted, size) <= 1
+    assert macro_f1(truth, predicted, size) == pytest.approx(macro_f1(predicted, truth, size))
+    assert accuracy(truth, truth, size) == 1
+    assert macro_f1(truth, truth, size) == pytest.approx(len(set(truth.tolist())) / size)
+
+
+def test_more_joint_classes_than_memory_holds():
+    size = 30**6
+    truth = np.array([0, size - 1, 5, 5])
+    assert macro_f1(truth, truth, size) == pytest.approx(3 / size)
+
+
+def test_missing_rows_are_refused_unless_told():
+    truth, predicted = np.array([0, 1, 1]), np.array([0, -1, 1])
+    for metric in (macro_f1, accuracy, confusion):
+        with pytest.raises(ValueError, match="1 of 3 rows are missing"):
+            metric(truth, predicted, 2)
+    assert macro_f1(truth, predicted, 2, skip_missing=True) == 1
+    assert accuracy(truth, predicted, 2, skip_missing=True) == 1
+    assert confusion(truth, predicted, 2, skip_missing=True).sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "message"),
+    [
+        ([0, 1], [0], "2 true and 1 predicted"),
+        ([0, 2], [0, 1], r"true classes are 0\.\.2, expected 0\.\.1"),
+        ([0, 1], [0, -2], r"predicted classes are -2\.\.0"),
+        ([], [], "no rows"),
+        ([0.0, 1.0], [0, 1], "must be integers"),
+        ([[0], [1]], [0, 1], r"of shape \(2, 1\)"),
+    ],
+)
+def test_bad_rows(truth, predicted, message):
+    for metric in (macro_f1, accuracy, confusion):
+        with pytest.raises(ValueError, match=message):
+            metric(np.array(truth), np.array(predicted), 2)

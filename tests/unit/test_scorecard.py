@@ -1,0 +1,143 @@
+"""Scorecards: every number against scikit-learn or a count, for full runs, specialists and hold-outs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from facetwise.core.errors import InputError
+from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.core.tables import PREDICTIONS
+from facetwise.evaluate.decide import decide
+from facetwise.evaluate.scorecard import Scorecard, score_decided, score_table
+
+SPACE = LabelSpace(
+    (Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue")), Attribute("age", ("young", "old")))
+)
+N = 120
+
+
+@pytest.fixture
+def codes() -> np.ndarray:
+    return SPACE.decode(np.random.default_rng(0).integers(0, SPACE.num_joint, N))
+
+
+@pytest.fixture
+def groups() -> list[str]:
+    return [f"김 {i // 4}" for i in range(N)]
+
+
+def table(codes: np.ndarray, groups: list[str], names: tuple[str, ...] = SPACE.names) -> pl.DataFrame:
+    """Predictions that are right more often than not."""
+    draws = np.random.default_rng(1)
+    folds = [int(g.split()[1]) % 3 for g in groups]
+    keys = pl.DataFrame(
+        {"image": [f"{i}.jpg" for i in range(N)], "group": groups, "fold": folds, "repeat": [0] * N},
+        schema=dict(PREDICTIONS),
+    )
+    for name in names:
+        right = np.eye(SPACE.attribute(name).size)[codes[:, SPACE.index(name)]]
+        logs = (right * 1.5 + draws.normal(0, 1, right.shape)).astype(np.float32)
+        keys = keys.hstack(pl.DataFrame(logs, schema=list(SPACE.columns(name)), orient="row"))
+    return keys
+
+
+def test_full_run_against_scikit_learn(codes, groups):
+    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
+
+    predictions = table(codes, groups)
+    card = score_table(predictions, codes, groups, SPACE)
+    truth, predicted = SPACE.encode(codes), SPACE.encode(decide(predictions, SPACE))
+    labels = range(SPACE.num_joint)
+    assert (card.what, card.by) == ("joint", "person")
+    assert (card.num_images, card.num_covered, card.num_people) == (N, N, 30)
+    options = {"labels": labels, "zero_division": 0}
+    assert card.macro_f1 == pytest.approx(f1_score(truth, predicted, average="macro", **options))
+    assert card.accuracy == pytest.approx(accuracy_score(truth, predicted))
+    assert card.macro_f1_interval.low < card.macro_f1 < card.macro_f1_interval.high
+    assert card.accuracy_interval.low < card.accuracy < card.accuracy_interval.high
+    assert [c.name for c in card.classes] == list(SPACE.joint_names)
+    for field, score in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
+        expected = score(truth, predicted, average=None, **options)
+        np.testing.assert_allclose([getattr(c, field) for c in card.classes], expected)
+    assert [c.support for c in card.classes] == np.bincount(truth, minlength=12).tolist()
+    np.testing.assert_array_equal(card.confusion, confusion_matrix(truth, predicted, labels=labels))
+
+
+def test_attributes_and_folds_of_a_full_run(codes, groups):
+    from sklearn.metrics import f1_score
+
+    predictions = table(codes, groups)
+    card = score_table(predictions, codes, groups, SPACE)
+    decided = decide(predictions, SPACE)
+    assert [a.name for a in card.attributes] == list(SPACE.names)
+    for i, attribute in enumerate(card.attributes):
+        assert attribute.macro_f1 == pytest.approx(f1_score(codes[:, i], decided[:, i], average="macro"))
+        assert np.sum(attribute.confusion) == sum(c.support for c in attribute.classes) == N
+        assert attribute.interval.low < attribute.macro_f1 < attribute.interval.high
+    assert [(f.fold, f.num_people, f.num_images) for f in card.folds] == [(0, 10, 40), (1, 10, 40), (2, 10, 40)]
+    assert np.mean([f.accuracy for f in card.folds]) == pytest.approx(card.accuracy)
+
+
+@pytest.mark.parametrize(("names", "what"), [(("age",), "age"), (("age", "hat"), "hat/age")])
+def test_a_specialist_is_scored_on_what_it_predicts(codes, groups, names, what):
+    card = score_table(table(codes, groups, names), codes, groups, SPACE)
+    assert card.what == what
+    assert "/".join(a.name for a in card.attributes) == what
+    if len(names) == 1:
+        assert (card.macro_f1, card.accuracy) == (card.attributes[0].macro_f1, card.attributes[0].accuracy)
+        assert card.macro_f1_interval == card.attributes[0].interval
+    else:
+        assert [c.name for c in card.classes][:2] == ["none/young", "none/old"]
+
+
+def test_a_hold_out_run_is_scored_on_its_covered_rows(codes, groups):
+    predictions = table(codes, groups)
+    held = predictions.with_columns(
+        pl.when(pl.col("fold") == 0).then(pl.col(c)).otherwise(float("nan")).cast(pl.Float32).alias(c)
+        for c in predictions.columns
+        if "=" in c
+    )
+    card = score_table(held, codes, groups, SPACE)
+    kept = predictions["fold"].to_numpy() == 0
+    alone = score_table(predictions.filter(pl.Series(kept)), codes[kept], np.array(groups)[kept], SPACE)
+    assert (card.num_images, card.num_covered, card.num_people) == (N, 40, 10)
+    assert card.as_dict() == {**alone.as_dict(), "num_images": N}
+    with pytest.raises(InputError, match="none of the 120 rows"):
+        score_decided(np.full_like(codes, -1), codes, groups, SPACE)
+
+
+def test_row_order_does_not_matter(codes, groups):
+    predictions = table(codes, groups)
+    order = np.random.default_rng(3).permutation(N)
+    moved = score_table(predictions[order.tolist()], codes[order], np.array(groups)[order], SPACE)
+    assert moved == score_table(predictions, codes, groups, SPACE)
+
+
+def test_a_class_that_occurs_nowhere_counts(codes, groups):
+    young = codes.copy()
+    young[:, 2] = 0
+    card = score_decided(young, young, groups, SPACE)
+    assert card.accuracy == 1
+    assert card.macro_f1 == pytest.approx(0.5)
+    assert card.classes[1].f1 == card.classes[1].support == 0
+
+
+def test_plain_data_goes_through_json(codes, groups):
+    card = score_table(table(codes, groups), codes, groups, SPACE)
+    plain = card.as_dict()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert plain["macro_f1_interval"]["level"] == 0.95
+    assert isinstance(card, Scorecard)
+
+
+def test_too_many_joint_classes_to_list(groups):
+    wide = LabelSpace(tuple(Attribute(n, tuple(f"c{i}" for i in range(30))) for n in "abc"))
+    codes = np.random.default_rng(0).integers(0, 30, (N, 3))
+    card = score_decided(codes, codes, groups, wide)
+    assert (card.classes, card.confusion, card.accuracy) == ((), None, 1)
+    assert len(card.attributes) == 3
+    assert len(card.attributes[0].confusion) == 30
