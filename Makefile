@@ -56,8 +56,8 @@ coverage: $(STAMP) ## run the tests in one process and list the lines they miss
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage report --show-missing
 
-docs: $(STAMP) ## write docs/reference/cli.md again, from the commands themselves
-	@$(BIN)/python -m typer facetwise.cli.main utils docs --name facetwise --title "Commands" --output docs/reference/cli.md
+docs: $(STAMP) ## write docs/reference/{cli,recipe,project-file}.md again, from the code
+	@$(BIN)/python docs/write_reference.py
 
 lock: $(UV_STAMP) ## choose versions anew (pyproject.toml has the cut-off date) and write requirements.lock
 	$(UV) lock

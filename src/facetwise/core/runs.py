@@ -94,7 +94,8 @@ def _read_events(path: Path) -> Iterator[dict[str, Any]]:
 def list_runs(workspace: Workspace) -> list[RunFolder]:
     """Every run of the project, by number."""
     folders = workspace.runs.glob("*/run.json") if workspace.runs.is_dir() else ()
-    return sorted((RunFolder(f.parent) for f in folders), key=lambda r: (run_number(r.id), r.id))
+    found = [RunFolder(f.parent) for f in folders if not f.parent.name.startswith(".")]
+    return sorted(found, key=lambda r: (run_number(r.id), r.id))
 
 
 def run_number(run_id: str) -> int:

@@ -147,7 +147,8 @@ def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") 
 
 def list_folds(workspace: Workspace) -> list[str]:
     """Names of all saved folds."""
-    return sorted(p.name for p in workspace.folds.glob("*") if is_done(p)) if workspace.folds.is_dir() else []
+    folders = workspace.folds.iterdir() if workspace.folds.is_dir() else ()
+    return sorted(p.name for p in folders if is_done(p) and not p.name.startswith("."))
 
 
 def _deal(joint: IntArray, groups: npt.NDArray[np.object_], num_folds: int, seed: int, split: Split) -> IntArray:

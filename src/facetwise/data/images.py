@@ -11,7 +11,6 @@ import io
 import os
 import stat
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import simplejpeg
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from facetwise.core.errors import InputError
+from facetwise.data.quiet import quiet_pillow
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -228,7 +228,7 @@ def _orientation(exif: bytes | None) -> tuple[int, str | None]:
         return 1, None
     parsed = Image.Exif()
     try:
-        with _quiet_pillow():
+        with quiet_pillow():
             parsed.load(exif)
             found = parsed.get(_ORIENTATION, 1)
     except Exception:  # whatever a broken segment does to the parser, the picture is still good
@@ -242,7 +242,7 @@ def _pillow(data: bytes, name: str) -> Iterator[tuple[Image.Image, int, str | No
     if size := _webp_size(data):  # Pillow reserves the canvas of a WebP when it opens it
         _check_size(*size, name)
     try:
-        with _quiet_pillow(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with quiet_pillow(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(*image.size, name)
             with heavy(image.width * image.height):
                 if image.format == "PNG":
@@ -293,29 +293,3 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
         bits = int.from_bytes(data[21:25], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
-
-
-class _Quiet:
-    """Threads inside Pillow are counted: warning filters are global, so the first in sets and the last out resets."""
-
-    lock = threading.Lock()
-    users = 0
-    saved: warnings.catch_warnings[None] | None = None
-
-
-@contextmanager
-def _quiet_pillow() -> Iterator[None]:
-    """Silence Pillow's own warnings (broken metadata, large images): this module makes errors or notes of them."""
-    with _Quiet.lock:
-        _Quiet.users += 1
-        if _Quiet.users == 1:
-            _Quiet.saved = warnings.catch_warnings()
-            _Quiet.saved.__enter__()
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-    try:
-        yield
-    finally:
-        with _Quiet.lock:
-            _Quiet.users -= 1
-            if _Quiet.users == 0 and _Quiet.saved is not None:
-                _Quiet.saved.__exit__(None, None, None)
