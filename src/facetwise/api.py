@@ -83,13 +83,13 @@ def check(project: AnyProject = ".", *, workers: int | None = None, progress: Pr
 def folds(
     project: AnyProject = ".",
     *,
-    name: str = "default",
+    name: str | None = None,
     num_folds: int = 5,
     seed: int = 0,
     split: Literal["group", "image"] = "group",
     new: bool = False,
 ) -> Folds:
-    """Deal people into folds, stratified by joint class, and save them under `name`.
+    """Deal people into folds, stratified by joint class, and save them under `name` (`default`, or `unsafe-image`).
 
     Raises ArtefactError when folds of that name exist, unless `new`. `split="image"` is for teaching only: a person
     stands on both sides, the estimate is too high, and no submission is made from such a run.
@@ -99,8 +99,9 @@ def folds(
 
     opened = _project(project)
     manifest = load_manifest(opened)
+    chosen = name or ("default" if split == "group" else "unsafe-image")
     return make_folds(
-        opened.workspace, manifest, opened.space, name=name, num_folds=num_folds, seed=seed, split=split, new=new
+        opened.workspace, manifest, opened.space, name=chosen, num_folds=num_folds, seed=seed, split=split, new=new
     )
 
 

@@ -68,7 +68,9 @@ def check(
 def folds(
     context: typer.Context,
     num_folds: Annotated[int, typer.Option("--folds", "-k", help="Number of folds.", min=2, max=20)] = 5,
-    name: Annotated[str, typer.Option(help="Name to save them under; several may coexist.")] = "default",
+    name: Annotated[
+        str | None, typer.Option(help="Name to save them under; the default is `default`, or `unsafe-image`.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the dealing.", min=0)] = 0,
     new: Annotated[bool, typer.Option("--new", help="Replace folds of that name.")] = False,
     unsafe_split: Annotated[

@@ -43,13 +43,16 @@ def fit(
             project, recipe, settings=settings or (), resume=resume, again=again, listener=display.event,
             progress=display.preparing,
         )  # fmt: skip
+    number = run.id.split("-")[0]
+    if not display.started:
+        say(f"run {run.id} has this recipe and data already: nothing was trained (`--again` trains another)")
     view = api.show(project, run.id)
     if view.scorecard is not None:
         console().print(summary_text(view.scorecard))
     for notice in view.warnings:
-        say(f"note: {notice.text}")
+        say(f"{notice.kind}: {notice.text}")
     say(f"run {run.id} is finished: {run.path}")
-    say(f"next: facetwise show {run.id.split('-')[0]} --html run.html, facetwise submit {run.id.split('-')[0]}")
+    say(f"next: facetwise show {number} --html run.html, then facetwise submit {number}")
 
 
 def predict(

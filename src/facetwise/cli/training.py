@@ -18,6 +18,8 @@ class TrainingDisplay:
         self.bars = Progress(*columns, console=self.console, transient=True, disable=not stream.isatty())
         self.task = self.bars.add_task("", visible=False)
         self.epochs = 0
+        self.started = False
+        """Whether anything was trained."""
 
     def __enter__(self) -> TrainingDisplay:
         self.bars.start()
@@ -36,6 +38,7 @@ class TrainingDisplay:
         """One event of the run."""
         match event["event"]:
             case "run":
+                self.started = True
                 self.console.print(f"run {event['run']}")
             case "fold":
                 self.epochs = event["epochs"]

@@ -157,12 +157,12 @@ def _deal(joint: IntArray, groups: npt.NDArray[np.object_], num_folds: int, seed
     maker = StratifiedGroupKFold if split == "group" else StratifiedKFold
     splitter = maker(n_splits=num_folds, shuffle=True, random_state=seed)
     fold = np.full(len(joint), -1, np.int64)
-    for number, (_, held_out) in enumerate(_quietly(splitter, joint, groups)):
+    for number, (_, held_out) in enumerate(_quietly(splitter, joint, groups if split == "group" else None)):
         fold[held_out] = number
     return fold
 
 
-def _quietly(splitter: Any, joint: IntArray, groups: npt.NDArray[np.object_]) -> list[Any]:
+def _quietly(splitter: Any, joint: IntArray, groups: npt.NDArray[np.object_] | None) -> list[Any]:
     """Split without scikit-learn's warning about small classes: `FoldStats.missing` says which and where."""
     import warnings
 

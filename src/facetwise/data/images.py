@@ -7,12 +7,13 @@ Everything here may be called from several threads; large images are decoded one
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,22 @@ _heavy_lock = threading.RLock()
 
 def heavy(pixels: int = 0, size: int = 0) -> AbstractContextManager[object]:
     """A context in which work on an image of `pixels` or `size` bytes may be done: large ones wait for each other."""
-    return _heavy_lock if pixels > _HEAVY_PIXELS or size > _HEAVY_BYTES else nullcontext()
+    return _one_at_a_time() if pixels > _HEAVY_PIXELS or size > _HEAVY_BYTES else nullcontext()
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    with _heavy_lock:
+        try:
+            yield
+        finally:
+            _give_back_memory()
+
+
+def _give_back_memory() -> None:
+    """Each thread's allocator keeps what it freed; after large images that adds up with the number of threads."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _check_bytes(size: int, name: str) -> None:
