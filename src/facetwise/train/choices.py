@@ -59,7 +59,7 @@ def apply_choices(choices: Choices) -> torch.device:
     torch.set_num_threads(choices.threads.value)
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
     # Filling fresh memory would show reads of it, at 8 % of a step of `cpu-small`; nothing here reads it.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
         torch.backends.cuda.matmul.allow_tf32 = True
