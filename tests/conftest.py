@@ -34,6 +34,7 @@ def needs_program() -> Callable[[str], Path]:
 
     return find
 
+
 TINY_RECIPE = """\
 [input]
 height = 32

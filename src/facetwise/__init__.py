@@ -1,9 +1,11 @@
-"""Cross-validate, blend and ship image classifiers whose label is made of several attributes.
+"""Cross-validate and ship image classifiers whose label is made of several attributes.
 
 `import facetwise as fw` is light: the verbs below are loaded when they are first used, and torch only by those
 that train or predict.
 """
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -43,6 +45,17 @@ __all__ = [
     "show",
     "submit",
 ]
+
+
+class _Package(ModuleType):
+    """`submit` names a verb and a subpackage: importing the subpackage must not put it in the verb's place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

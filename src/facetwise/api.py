@@ -239,13 +239,22 @@ def score(project: AnyProject = ".", submission: str | Path = "last", *, labels:
 
 
 def draw_contest(
-    root: str | Path, *, train_people: int = 200, eval_people: int = 60, seed: int = 0, wrong_labels: float = 0.0
+    root: str | Path,
+    *,
+    train_people: int = 200,
+    eval_people: int = 60,
+    seed: int = 0,
+    wrong_labels: float = 0.0,
+    workers: int | None = None,
 ) -> Contest:
-    """Draw a made contest (procedural faces, hidden labels) into the new folder `root`; same seed, same bytes."""
+    """Draw a made contest (procedural faces, hidden labels) into the new folder `root`; same seed, same bytes.
+
+    More than one of `workers` are processes, so a script needs its `if __name__ == "__main__"` then.
+    """
     from facetwise.data import synth
 
     spec = synth.SynthSpec(train_people=train_people, eval_people=eval_people, seed=seed, wrong_labels=wrong_labels)
-    return synth.draw_contest(Path(root), spec)
+    return synth.draw_contest(Path(root), spec, workers=workers)
 
 
 def doctor(folder: str | Path = ".") -> Doctor:

@@ -17,7 +17,7 @@ from facetwise.core.errors import FacetwiseError
 
 app = typer.Typer(
     name="facetwise",
-    help="Cross-validate, blend and ship image classifiers whose label is made of several attributes.",
+    help="Cross-validate and ship image classifiers whose label is made of several attributes.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -65,6 +65,11 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:  # a full disk, no permission, a folder that went away
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"error: {error}; what was finished is kept", err=True)
+        sys.exit(2)
 
 
 def _explain(error: FacetwiseError) -> None:

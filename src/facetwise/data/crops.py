@@ -74,7 +74,7 @@ def read_boxes(path: Path, images: Sequence[str], extents: FloatArray, missing: 
 
 _BOXES_HINT = (
     "expected `image,left,top,right,bottom` in pixels, images named as in the manifest; "
-    'an image without a box is kept whole with `missing = "whole"`'
+    "give every image a box in the csv"
 )
 
 

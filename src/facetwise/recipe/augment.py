@@ -57,4 +57,26 @@ class Cutout(Spec):
     """Smallest and largest side, as a share of the height and of the width."""
 
 
-Augment = Annotated[Flip | Affine | Light | Cutout, Field(discriminator="name")]
+class MixUp(Spec):
+    """Blend each image and its label with those of another training image (Zhang et al. 2018)."""
+
+    name: Literal["mixup"] = "mixup"
+    """The kind of augmentation."""
+    p: Probability = 1.0
+    """Share of images that are blended."""
+    alpha: Annotated[float, Field(gt=0)] = 0.2
+    """The larger share of a blend is max(b, 1 - b) with b from Beta(alpha, alpha)."""
+
+
+class CutMix(Spec):
+    """Paste a rectangle of another training image; the label is shared by area (Yun et al. 2019)."""
+
+    name: Literal["cutmix"] = "cutmix"
+    """The kind of augmentation."""
+    p: Probability = 0.5
+    """Share of images that get a rectangle."""
+    alpha: Annotated[float, Field(gt=0)] = 1.0
+    """The share that is kept is drawn from Beta(alpha, alpha); the rectangle has the image's shape."""
+
+
+Augment = Annotated[Flip | Affine | Light | Cutout | MixUp | CutMix, Field(discriminator="name")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -25,7 +26,7 @@ class Duration:
         return max(1, -(-self.steps(steps_per_epoch) // steps_per_epoch))
 
     def __str__(self) -> str:
-        return f"{self.amount:g}{self.unit}"
+        return f"{Decimal(repr(self.amount)).normalize():f}{self.unit}"
 
 
 def parse_duration(text: object) -> Duration:

@@ -10,14 +10,14 @@ from facetwise.core.settings import Spec
 
 
 class FlatHead(Spec):
-    """One softmax over the joint classes (18 outputs for 3 x 2 x 3)."""
+    """One softmax over the joint classes: as many outputs as the product of the attributes' sizes."""
 
     name: Literal["flat"] = "flat"
     """The kind of head."""
 
 
 class MultiLabelHead(Spec):
-    """A softmax a block of outputs, one block an attribute (3+2+3 = 8 outputs)."""
+    """A softmax a block of outputs, one block an attribute: as many outputs as the sum of the attributes' sizes."""
 
     name: Literal["multilabel"] = "multilabel"
     """The kind of head."""

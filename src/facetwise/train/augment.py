@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from facetwise.recipe.augment import Affine, Augment, Cutout, Flip, Light
+from facetwise.recipe.augment import Affine, Augment, CutMix, Cutout, Flip, Light, MixUp
 
 
 class Augmenter:
@@ -23,6 +23,7 @@ class Augmenter:
         self.flips = [s for s in specs if isinstance(s, Flip)]
         self.affines = [s for s in specs if isinstance(s, Affine)]
         self.pixels = [s for s in specs if isinstance(s, Light | Cutout)]
+        self.mixes = [s for s in specs if isinstance(s, MixUp | CutMix)]
 
     def __call__(self, x_BCHW: Tensor, mean_1C11: Tensor, generator: Generator) -> Tensor:
         """Augment float images of 0 to 255; `mean_1C11` fills what is cut out."""
@@ -33,6 +34,16 @@ class Augmenter:
             else:
                 x_BCHW = cut_out(x_BCHW, spec, mean_1C11, generator)
         return x_BCHW
+
+    def mix(self, x_BCHW: Tensor, targets: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Mix images of the batch and their target probabilities, (B, d); both parents are training images."""
+        for spec in self.mixes:
+            partner = torch.randperm(len(x_BCHW), generator=generator).to(x_BCHW.device)
+            if isinstance(spec, MixUp):
+                x_BCHW, targets = mix_up(x_BCHW, targets, partner, spec, generator)
+            else:
+                x_BCHW, targets = cut_mix(x_BCHW, targets, partner, spec, generator)
+        return x_BCHW, targets
 
     def _move(self, x_BCHW: Tensor, generator: Generator) -> Tensor:
         count = len(x_BCHW)
@@ -94,6 +105,40 @@ def cut_out(x_BCHW: Tensor, spec: Cutout, mean_1C11: Tensor, generator: Generato
     inside_BW = _span(width, low + (high - low) * side_x, at_x)
     hole = inside_BH[:, None, :, None] & inside_BW[:, None, None, :] & (chosen < spec.p)[:, None, None, None]
     return torch.where(hole.to(x_BCHW.device), mean_1C11.to(x_BCHW), x_BCHW)
+
+
+def mix_up(
+    x_BCHW: Tensor, targets: Tensor, partner: Tensor, spec: MixUp, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Blend images and targets with those at `partner`."""
+    share = _beta(spec.alpha, len(x_BCHW), generator)
+    kept = torch.where(_chosen(spec.p, len(x_BCHW), generator), torch.maximum(share, 1 - share), 1.0).to(x_BCHW)
+    images = torch.lerp(x_BCHW[partner], x_BCHW, kept[:, None, None, None])
+    return images, torch.lerp(targets[partner], targets, kept[:, None])
+
+
+def cut_mix(
+    x_BCHW: Tensor, targets: Tensor, partner: Tensor, spec: CutMix, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Paste a rectangle of the image at `partner`; targets are shared by the pixels that were really pasted."""
+    count, _, height, width = x_BCHW.shape
+    side = torch.sqrt(1 - _beta(spec.alpha, count, generator))
+    at_y, at_x = torch.rand(2, count, generator=generator).unbind()
+    pasted = _span(height, side, at_y)[:, :, None] & _span(width, side, at_x)[:, None, :]
+    pasted &= _chosen(spec.p, count, generator)[:, None, None]
+    kept = 1 - pasted.float().mean(dim=(1, 2)).to(targets)
+    images = torch.where(pasted[:, None].to(x_BCHW.device), x_BCHW[partner], x_BCHW)
+    return images, torch.lerp(targets[partner], targets, kept[:, None])
+
+
+def _beta(alpha: float, count: int, generator: Generator) -> Tensor:
+    """Draws from Beta(alpha, alpha) as a ratio of gammas, from the given generator."""
+    one, two = torch._standard_gamma(torch.full((2, count), alpha), generator=generator).unbind()
+    return one / (one + two)
+
+
+def _chosen(p: float, count: int, generator: Generator) -> Tensor:
+    return torch.rand(count, generator=generator) < p
 
 
 def _span(length: int, share_B: Tensor, at_B: Tensor) -> Tensor:

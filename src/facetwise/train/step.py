@@ -44,6 +44,7 @@ class Stepper:
         network = cast(Network, state.network)
         generator = Generator().manual_seed(derive_seed(*self.seed, "augment", step))
         images = self.augmenter(x_BCHW.float(), network.mean, generator)
+        images, targets = self.augmenter.mix(images, targets, generator)
         with autocast(images.device, self.precision):
             logits = network(images)
         loss = self.loss(logits.float(), targets)

@@ -1,0 +1,212 @@
+"""The documents are true: generated pages are current, commands and links exist, code runs."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from facetwise.cli.main import app
+from facetwise.core import errors, tables
+from facetwise.core.project import ProjectFile
+from facetwise.recipe import Recipe
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+REFERENCE = DOCS / "reference"
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
+BLOCK = re.compile(r"^(?P<mark><!-- run -->\n)?```(?P<kind>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+GUIDE = DOCS / "guides" / "python.md"
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(path: Path, *kinds: str) -> list[re.Match[str]]:
+    """The fenced blocks of these languages."""
+    return [m for m in BLOCK.finditer(path.read_text()) if m["kind"] in kinds]
+
+
+# --------------------------------------------------------------------------------------------------- generated pages
+
+
+@pytest.fixture(scope="module")
+def writer() -> ModuleType:
+    """docs/write_reference.py as a module."""
+    spec = importlib.util.spec_from_file_location("write_reference", DOCS / "write_reference.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["cli", "recipe", "project"])
+def test_generated_pages_are_what_the_code_says(name: str, writer: ModuleType) -> None:
+    page = {"cli": "cli.md", "recipe": "recipe.md", "project": "project-file.md"}[name]
+    assert (REFERENCE / page).read_text() == getattr(writer, f"{name}_page")(), "run `make docs`"
+
+
+def all_specs(spec: type[BaseModel], writer: ModuleType) -> Iterator[type[BaseModel]]:
+    yield spec
+    for field in spec.model_fields.values():
+        for part in writer.specs_of(field.annotation):
+            yield from all_specs(part, writer)
+
+
+@pytest.mark.parametrize(("spec", "page"), [(Recipe, "recipe.md"), (ProjectFile, "project-file.md")])
+def test_every_key_stands_with_its_docstring(spec: type[BaseModel], page: str, writer: ModuleType) -> None:
+    text = (REFERENCE / page).read_text()
+    missing = []
+    for part in all_specs(spec, writer):
+        for key, field in part.model_fields.items():
+            assert field.description, f"{part.__name__}.{key} has no docstring"
+            said = " ".join(field.description.split())
+            row = f"| `{key}` |"
+            place = text.find(said) if writer.specs_of(field.annotation) else text.find(f" {said} |")
+            if place < 0 or (row not in text and f"{key}]" not in text):
+                missing.append(f"{part.__name__}.{key}")
+    assert missing == [], "run `make docs`"
+
+
+# --------------------------------------------------------------------------------------------- pages written by hand
+
+
+@pytest.mark.parametrize("schema", ["MANIFEST", "FOLDS", "PREDICTIONS"])
+def test_every_column_of_every_table_is_documented(schema: str) -> None:
+    text = (REFERENCE / "artefacts.md").read_text()
+    assert [column for column in getattr(tables, schema) if f"`{column}`" not in text] == []
+
+
+def test_every_exception_is_documented() -> None:
+    text = (REFERENCE / "errors.md").read_text()
+    kinds = [
+        n for n, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.FacetwiseError)
+    ]
+    assert len(kinds) > 5
+    assert [name for name in kinds if f"`{name}`" not in text] == []
+
+
+def test_every_finding_is_documented() -> None:
+    """Codes as they stand in the source; those put together from parts are left to the eye."""
+    text = (REFERENCE / "errors.md").read_text()
+    collected = re.compile(r"(?:findings|found)\.(?:error|warning|info)\(\s*\"([a-z0-9-]+)\"")
+    gate = re.compile(r"GateFinding\(\s*\"\w+\",\s*\"([a-z-]+)\"")
+    sources = [(collected, ROOT / "src/facetwise/data"), (gate, ROOT / "src/facetwise/submit")]
+    codes = {c for rule, folder in sources for p in folder.glob("*.py") for c in rule.findall(p.read_text())}
+    assert len(codes) > 20
+    assert sorted(code for code in codes if f"`{code}`" not in text) == []
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    seen, todo = set[Path](), [DOCS / "index.md"]
+    while todo:
+        page = todo.pop()
+        if page in seen or page.suffix != ".md" or not page.is_relative_to(DOCS):
+            continue
+        seen.add(page)
+        todo += [target for target, _ in links(page) if target.is_file()]
+    unreached = set(DOCS.rglob("*.md")) - seen
+    assert sorted(name_of(p) for p in unreached if "decisions" not in p.parts) == []
+
+
+# ------------------------------------------------------------------------------------------------------------- links
+
+
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """File and heading that each link of a page leads to, other sites left out."""
+    text = BLOCK.sub("", page.read_text())
+    for target in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", text):
+        file, _, heading = target.partition("#")
+        yield ((page.parent / file).resolve() if file else page), heading
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as GitHub names them."""
+    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text()), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    found = list(links(page))
+    assert [name_of(f) for f, _ in found if not f.exists()] == []
+    assert [f"{name_of(f)}#{h}" for f, h in found if h and h not in anchors(f)] == []
+
+
+# ---------------------------------------------------------------------------------------------------------- commands
+
+
+def shell_lines(page: Path) -> Iterator[str]:
+    """Lines of shell blocks, parts joined by `&&` apart, and code in a line that is a `facetwise` or `make` command."""
+    for block in blocks(page, "sh", "console"):
+        for line in block["code"].splitlines():
+            yield from line.removeprefix("$ ").split("&&")
+    yield from re.findall(r"`((?:facetwise|make) [^`]+)`", BLOCK.sub("", page.read_text()))
+
+
+def unknown_words(line: str) -> list[str]:
+    """What a `facetwise` line asks for that there is not: the command, or options of it."""
+    words = shlex.split(line.replace("'", " "), comments=True)[1:]  # quoted: for another machine
+    root: Any = typer.main.get_command(app)
+    if words and words[0].startswith("-"):  # global options first; of those only the flags are used in documents
+        words = [w for w in words if w not in ("--debug", "--version", "--help")]
+    if not words or not re.fullmatch(r"[a-z]+", words[0]):
+        return []  # `facetwise COMMAND --help`
+    if words[0] not in root.commands:
+        return [words[0]]
+    known = {o for p in [*root.commands[words[0]].params, *root.params] for o in p.opts} | {"--help"}
+    return [w for w in words[1:] if re.match(r"--?[a-z]", w) and w not in known]
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name != "cli.md"], ids=name_of)
+def test_commands_in_documents_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    wrong = []
+    for line in map(str.strip, shell_lines(page)):
+        if line.startswith("facetwise "):
+            wrong += [f"{line}: {word}" for word in unknown_words(line)]
+        elif line.startswith("make ") and line.split()[1] not in targets:
+            wrong.append(line)
+    assert wrong == []
+
+
+def test_unknown_words_are_noticed() -> None:
+    assert unknown_words("facetwise fit demo --set a=1 # text") == []
+    assert unknown_words("facetwise fit demo --sett a=1") == ["--sett"]
+    assert unknown_words("facetwise blend 1 2") == ["blend"]
+
+
+# -------------------------------------------------------------------------------------------------------------- code
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_blocks_can_be_read(page: Path) -> None:
+    for block in blocks(page, "python"):
+        compile(block["code"], name_of(page), "exec")
+    for block in blocks(page, "toml"):
+        data = tomllib.loads(block["code"])
+        if "dataset" in data:
+            ProjectFile.model_validate(data)
+
+
+@pytest.mark.slow
+def test_the_python_guide_runs(tmp_path: Path) -> None:
+    """Its marked blocks, in order, as one script in an empty folder."""
+    script = "\n".join(block["code"] for block in blocks(GUIDE, "python") if block["mark"])
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "('mask', 'gender', 'age') 18" in done.stdout
+    assert "did you mean `lr`?" in done.stdout

@@ -1,0 +1,147 @@
+"""The label codec: its laws on random label spaces, and what is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from facetwise.core.errors import SettingError
+from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, LabelSpace
+
+MASK = Attribute("mask", ("wear", "incorrect", "normal"))
+GENDER = Attribute("gender", ("male", "female"))
+AGE = Attribute("age", ("<30", "30-59", ">=60"), cuts=(30.0, 60.0))
+SPACE = LabelSpace((MASK, GENDER, AGE))
+
+
+def space_of(sizes: list[int]) -> LabelSpace:
+    return LabelSpace(tuple(Attribute(f"a{i}", tuple(f"c{j}" for j in range(n))) for i, n in enumerate(sizes)))
+
+
+spaces = st.lists(st.integers(2, 7), min_size=1, max_size=6).map(space_of)
+
+
+@given(spaces, st.data())
+def test_decoding_an_encoded_label_gives_it_back(space, data):
+    codes = np.array(
+        data.draw(st.lists(st.tuples(*(st.integers(0, n - 1) for n in space.sizes)), min_size=0, max_size=5)),
+        dtype=np.int64,
+    ).reshape(-1, len(space.sizes))
+    joint = space.encode(codes)
+    assert joint.shape == (len(codes),)
+    np.testing.assert_array_equal(space.decode(joint), codes)
+
+
+@given(spaces)
+def test_the_codec_is_a_bijection_on_all_joint_classes(space):
+    assume(space.num_joint <= 5000)
+    every = np.arange(space.num_joint)
+    codes = space.decode(every)
+    np.testing.assert_array_equal(space.encode(codes), every)
+    assert len(np.unique(codes, axis=0)) == space.num_joint
+
+
+@given(spaces, st.data())
+def test_the_joint_class_is_mixed_radix_with_the_first_attribute_most_significant(space, data):
+    codes = [data.draw(st.integers(0, n - 1)) for n in space.sizes]
+    expected = 0
+    for code, size in zip(codes, space.sizes, strict=True):
+        expected = expected * size + code
+    assert space.encode(codes) == expected
+
+
+def test_joint_names_stand_in_the_order_of_joint_classes():
+    assert SPACE.num_joint == 18
+    for joint, name in enumerate(SPACE.joint_names):
+        codes = SPACE.decode(joint)
+        assert name == "/".join(a.classes[c] for a, c in zip(SPACE.attributes, codes, strict=True))
+    assert SPACE.joint_columns[17] == "joint=17"
+    assert SPACE.columns("age") == ("age=<30", "age=30-59", "age=>=60")
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 5, 3)])
+def test_codes_of_any_leading_shape(shape):
+    codes = np.zeros(shape, int)
+    assert SPACE.encode(codes).shape == shape[:-1]
+    assert SPACE.decode(SPACE.encode(codes)).shape == shape
+
+
+@pytest.mark.parametrize("codes", [[0, 0, 3], [0, 2, 0], [-1, 0, 0]])
+def test_codes_out_of_range_are_refused_not_wrapped(codes):
+    with pytest.raises(ValueError, match="out of range"):
+        SPACE.encode(codes)
+
+
+def test_joint_classes_out_of_range_and_wrong_shapes_are_refused():
+    with pytest.raises(ValueError, match="out of range"):
+        SPACE.decode([0, 18])
+    with pytest.raises(ValueError, match=r"shape \(\.\.\., 3\)"):
+        SPACE.encode([[0, 1]])
+
+
+cuts_of = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=6, unique=True).map(sorted)
+
+
+@given(cuts_of, st.lists(st.floats(-1e7, 1e7), min_size=1, max_size=20))
+def test_an_ordinal_class_is_the_number_of_cuts_at_or_below_the_value(cuts, values):
+    attribute = Attribute("v", tuple(f"c{i}" for i in range(len(cuts) + 1)), cuts=tuple(cuts))
+    for at in [*values, *cuts]:
+        assert attribute.codes_of_values(at) == sum(cut <= at for cut in cuts)
+    for cut in cuts:
+        assert attribute.codes_of_values(np.nextafter(cut, -np.inf)) == sum(c < cut for c in cuts)
+
+
+def test_ages_at_the_boundaries():
+    np.testing.assert_array_equal(AGE.codes_of_values([0, 29, 29.99, 30, 59, 60, 120]), [0, 0, 0, 1, 1, 2, 2])
+
+
+@given(st.lists(st.integers(0, 100), min_size=2, max_size=2, unique=True).map(sorted))
+def test_moved_cuts_keep_names_and_number_of_classes(cuts):
+    moved = SPACE.with_cuts({"age": cuts})
+    assert (moved.names, moved.sizes, moved.joint_names) == (SPACE.names, SPACE.sizes, SPACE.joint_names)
+    assert moved.attribute("age").cuts == tuple(cuts)
+    assert SPACE.attribute("age").cuts == (30.0, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Attribute("a", ("only",)), "has 1 classes"),
+        (lambda: Attribute("a", tuple(map(str, range(31)))), "has 31 classes, expected 2 to 30"),
+        (lambda: Attribute("a", ("x", "y", "x")), "lists class `x` twice"),
+        (lambda: Attribute("", ("x", "y")), "cannot name an attribute"),
+        (lambda: Attribute("joint", ("x", "y")), "cannot name an attribute"),
+        (lambda: Attribute("a=b", ("x", "y")), "cannot name an attribute"),
+        (lambda: Attribute("a", ("x", "y"), cuts=(1.0, 2.0)), "needs 1 cuts"),
+        (lambda: Attribute("a", ("x", "y", "z"), cuts=(2.0, 1.0)), "finite and ascending"),
+        (lambda: Attribute("a", ("x", "y", "z"), cuts=(1.0, 1.0)), "finite and ascending"),
+        (lambda: Attribute("a", ("x", "y"), cuts=(float("nan"),)), "finite and ascending"),
+        (lambda: LabelSpace(()), "1 to 6 attributes, got 0"),
+        (lambda: space_of([2] * 7), "1 to 6 attributes, got 7"),
+        (lambda: LabelSpace((MASK, MASK)), "must differ"),
+        (lambda: SPACE.with_cuts({"mask": [1.0, 2.0]}), "it has none"),
+        (lambda: SPACE.with_cuts({"age": [1.0]}), "needs 2 cuts"),
+        (lambda: MASK.codes_of_values([1.0]), "has no cuts"),
+    ],
+)
+def test_spaces_that_cannot_be(make, words):
+    with pytest.raises(SettingError, match=words):
+        make()
+
+
+def test_unknown_names_get_close_matches():
+    with pytest.raises(SettingError, match="gendre") as error:
+        SPACE.attribute("gendre")
+    assert "did you mean `gender`?" in error.value.hint
+    with pytest.raises(SettingError, match="femal") as error:
+        GENDER.code_of("femal")
+    assert "did you mean `female`?" in error.value.hint
+    assert SPACE.index("gender") == GENDER.code_of("female") == 1
+
+
+def test_a_space_too_large_to_list_is_still_coded():
+    space = space_of([30, 30, 30])
+    assert space.num_joint == 27_000 > MAX_LISTED_JOINT
+    assert space.decode(space.encode([29, 0, 29])).tolist() == [29, 0, 29]
+    with pytest.raises(SettingError, match="too many to list"):
+        _ = space.joint_names

@@ -1,0 +1,204 @@
+"""The training loop: seeds, order, the moving average, validation, and stopping."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from facetwise.core.errors import SettingError, TrainingError
+from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.data.views import one_hot
+from facetwise.evaluate.metrics import macro_f1
+from facetwise.model.heads import head_layout
+from facetwise.recipe import Recipe
+from facetwise.train import step as step_module
+from facetwise.train.augment import Augmenter
+from facetwise.train.checkpoint import load_tensors
+from facetwise.train.choices import make_choices
+from facetwise.train.loop import FoldTask, Kept, _batches, _moving_average, train_fold, valid_scores
+from facetwise.train.predict import predict_rows
+from facetwise.train.setup import Setup
+from facetwise.train.source import ImageSource
+from facetwise.train.step import derive_seed
+
+SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r"))))
+CPU = torch.device("cpu")
+
+
+def make_setup(**train: object) -> tuple[Setup, FoldTask]:
+    """24 images of noise to train on, 7 to validate."""
+    recipe = Recipe.model_validate(
+        {
+            "input": {"height": 16, "width": 12},
+            "model": {"backbone": "small_resnet", "args": {"stem": 4, "widths": [4], "depths": [1]}},
+            "augment": [{"name": "flip"}, {"name": "light"}],
+            "train": {"length": "2ep", "batch_size": 8, "device": "cpu", **train},
+        }
+    )
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (31, 16, 12, 3)).astype(np.uint8)
+    codes = np.stack([random.integers(0, n, 31) for n in SPACE.sizes], axis=1)
+    layout = head_layout(recipe.model.head, SPACE)
+    setup = Setup(recipe, layout, ImageSource(images, CPU), CPU, make_choices(recipe.train))
+    targets = layout.soft_targets([one_hot(codes[:, i], n) for i, n in enumerate(SPACE.sizes)])
+    rows = np.arange(31)
+    return setup, FoldTask(0, rows[:24], targets[:24], rows[24:], codes[24:])
+
+
+def train(setup: Setup, task: FoldTask, folder) -> list[dict[str, object]]:
+    events: list[dict[str, object]] = []
+    train_fold(setup, task, folder, events.append)
+    return events
+
+
+def test_every_row_once_an_epoch_in_an_order_of_its_own():
+    seen = [np.concatenate(list(_batches(24, 8, (0, 0), epoch))) for epoch in (0, 1)]
+    assert all(sorted(order) == list(range(24)) for order in seen)
+    assert seen[0].tolist() != seen[1].tolist()
+    assert [len(b) for b in _batches(23, 8, (0, 0), 0)] == [8, 8]
+    other = np.concatenate(list(_batches(24, 8, (0, 1), 0)))
+    assert other.tolist() != seen[0].tolist()
+
+
+def test_seeds_depend_on_all_their_parts():
+    seeds = {derive_seed(*p) for p in ((0, 0, "a"), (0, 0, "b"), (0, 1, "a"), (1, 0, "a"), (0, 0, "a", 1))}
+    assert len(seeds) == 5
+    assert all(0 <= s < 2**63 for s in seeds)
+
+
+def test_the_moving_average_warms_up():
+    decay, network = 0.9, nn.Linear(1, 1, bias=False)
+    average = _moving_average(network, decay)
+    expected = None
+    for count in range(30):
+        nn.init.constant_(network.weight, float(count**2 % 7))
+        average.update_parameters(network)
+        value = float(network.weight)
+        share = 1 - min(decay, (1 + count) / (10 + count))
+        expected = value if expected is None else expected + share * (value - expected)
+        assert float(average.module.weight) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_the_moving_average_takes_whole_numbers_as_they_are():
+    network = nn.BatchNorm1d(2)
+    average = _moving_average(network, 0.99)
+    for _ in range(5):
+        network(torch.randn(4, 2))
+        average.update_parameters(network)
+    assert int(average.module.num_batches_tracked) == 5
+
+
+def test_with_an_average_it_is_what_is_kept(tmp_path):
+    setup, task = make_setup(ema=0.9)
+    state = train_fold(setup, task, tmp_path, lambda _: None)
+    kept, _ = load_tensors(Kept(tmp_path / "epochs").weights(2))
+    assert all(torch.equal(kept[k], v) for k, v in state.average.module.state_dict().items())
+    assert any(not torch.equal(kept[k], v) for k, v in state.network.state_dict().items())
+
+
+def test_validation_is_never_augmented(tmp_path, monkeypatch):
+    setup, task = make_setup()
+    calls: list[int] = []
+    augment = Augmenter.__call__
+
+    def spy(self, x_BCHW, mean_1C11, generator):
+        calls.append(len(x_BCHW))
+        return augment(self, x_BCHW, mean_1C11, generator)
+
+    monkeypatch.setattr(Augmenter, "__call__", spy)
+    events = train(setup, task, tmp_path)
+    assert calls == [8] * 6  # two epochs of three batches, and nothing more
+    network = setup.load_network(load_tensors(Kept(tmp_path / "epochs").weights(2))[0])
+    logs = predict_rows(network, setup.layout, setup.source, task.valid_rows)
+    kept = np.load(Kept(tmp_path / "epochs").logs(2))
+    assert len(kept) == 7  # the whole validation side
+    np.testing.assert_array_equal(logs, kept)
+    assert events[-1]["val_macro_f1"] == valid_scores(setup.layout, kept, task.valid_codes)["val_macro_f1"]
+
+
+def test_augmentation_does_not_touch_targets(tmp_path, monkeypatch):
+    setup, task = make_setup(length="1ep")
+    seen: list[torch.Tensor] = []
+    build = step_module.Stepper.__call__
+
+    def spy(self, state, x_BCHW, targets, step):
+        before = targets.clone()
+        result = build(self, state, x_BCHW, targets, step)
+        assert torch.equal(before, targets)
+        seen.append(targets)
+        return result
+
+    monkeypatch.setattr(step_module.Stepper, "__call__", spy)
+    train(setup, task, tmp_path)
+    order = np.concatenate(list(_batches(24, 8, (0, 0), 0)))
+    np.testing.assert_array_equal(torch.cat(seen).numpy(), task.train_targets[order])
+
+
+def test_scores_of_an_epoch():
+    setup, task = make_setup()
+    codes = task.valid_codes
+    sure = setup.layout.soft_targets([one_hot(codes[:, i], n) for i, n in enumerate(SPACE.sizes)])
+    scores = valid_scores(setup.layout, np.log(0.98 * sure + 0.01).astype(np.float32), codes)
+    assert scores["val_macro_f1"] == macro_f1(SPACE.encode(codes), SPACE.encode(codes), 6)
+    assert 0 < scores["val_loss"] < 0.1
+    nothing = valid_scores(setup.layout, np.empty((0, 5), np.float32), codes[:0])
+    assert nothing == {"val_loss": None, "val_macro_f1": None}
+
+
+def test_events_tell_the_story(tmp_path):
+    setup, task = make_setup()
+    events = train(setup, task, tmp_path)
+    assert [e["event"] for e in events] == ["fold", *(["step"] * 3 + ["epoch"]) * 2]
+    assert events[0] == {"event": "fold", "fold": 0, "from_epoch": 0, "epochs": 2, "steps": 3}
+    assert all(math.isfinite(e["train_loss"]) for e in events if e["event"] == "epoch")
+    again = train(setup, task, tmp_path)  # nothing is left to do
+    assert [e["event"] for e in again] == ["fold"]
+
+
+def test_only_the_epochs_that_may_be_used_are_kept(tmp_path):
+    for select, kept in (("last", {"2"}), ("best", {"1", "2"})):
+        setup, task = make_setup(select=select)
+        (tmp_path / select).mkdir()
+        train(setup, task, tmp_path / select)
+        assert {p.stem for p in (tmp_path / select / "epochs").iterdir()} == kept
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path):
+    setup, task = make_setup()
+    train(setup, task, tmp_path)
+    saved = (tmp_path / "checkpoint.safetensors").read_bytes()
+    longer = setup.recipe.model_copy(update={"train": make_setup(length="3ep")[0].recipe.train})
+    broken = dataclasses.replace(task, train_targets=np.full_like(task.train_targets, np.nan))
+    with pytest.raises(TrainingError, match="step 6: the loss is nan") as error:
+        train(dataclasses.replace(setup, recipe=longer), broken, tmp_path)
+    assert "optimizer.lr" in error.value.hint
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == saved
+
+
+def test_a_batch_that_no_fold_fills():
+    _, task = make_setup()
+    with pytest.raises(SettingError, match="`train.batch_size` is 25, but fold 0 trains on 24 images"):
+        task.steps_per_epoch(25)
+    assert task.steps_per_epoch(24) == 1
+
+
+def test_predictions_do_not_depend_on_the_batch():
+    setup, task = make_setup()
+    network = setup.new_network()
+    together = predict_rows(network, setup.layout, setup.source, task.valid_rows)
+    by_three = predict_rows(network, setup.layout, setup.source, task.valid_rows, batch_size=3)
+    np.testing.assert_allclose(together, by_three, atol=1e-5)
+    assert predict_rows(network, setup.layout, setup.source, task.valid_rows[:0]).shape == (0, 5)
+
+
+def test_flip_averages_the_probabilities_of_both_views():
+    setup, task = make_setup()
+    network = setup.new_network().eval()
+    images = setup.source.batch(task.valid_rows).float()
+    with torch.no_grad():
+        views = [setup.layout.log_probs(network(x)).exp() for x in (images, images.flip(3))]
+    logs = predict_rows(network, setup.layout, setup.source, task.valid_rows, tta="flip")
+    np.testing.assert_allclose(np.exp(logs), ((views[0] + views[1]) / 2).numpy(), atol=1e-6)

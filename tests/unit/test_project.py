@@ -1,0 +1,84 @@
+"""The project file: what it says, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from facetwise.core.errors import InputError, SettingError
+from facetwise.core.project import Project
+
+GOOD = """\
+name = "glasses"
+[dataset]
+path = "data"
+layout = "images"
+[dataset.train]
+table = "labels.csv"
+images = "photos"
+group = "person"
+image = "file"
+[[attributes]]
+name = "glasses"
+classes = ["no", "yes"]
+column = "glasses"
+values = { n = "no", y = "yes" }
+[[attributes]]
+name = "age"
+classes = ["young", "old"]
+column = "age"
+cuts = [40]
+"""
+
+
+def opened(folder: Path, text: str) -> Project:
+    (folder / "facetwise.toml").write_text(text, encoding="utf-8")
+    return Project.open(folder)
+
+
+def test_a_project_file_by_hand(tmp_path):
+    (tmp_path / "sub").mkdir()
+    project = opened(tmp_path, GOOD)
+    assert project.space.names == ("glasses", "age")
+    assert project.space.sizes == (2, 2)
+    assert project.space.attribute("age").cuts == (40.0,)
+    assert project.dataset_root == (tmp_path / "data").resolve()
+    assert project.file.dataset.test is None
+    assert Project.open(tmp_path / "sub").root == tmp_path.resolve()
+    assert project.space_hash == opened(tmp_path, GOOD.replace('"glasses"\n[d', '"other"\n[d')).space_hash
+    assert project.space_hash != opened(tmp_path, GOOD.replace("[40]", "[41]")).space_hash
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('layout = "images"', 'layout = "folders"', r"layout `folders` needs `dataset\.train\.folder`"),
+        ('image = "file"', "", "exactly one of `folder`"),
+        ('image = "file"', 'image = "file"\nfolder = "f"', "exactly one of `folder`"),
+        ('column = "age"', "", "exactly one of `column` and `files`"),
+        (
+            'column = "glasses"\nvalues = { n = "no", y = "yes" }',
+            'files = { a = "no" }',
+            "every attribute needs a `column`",
+        ),
+        ('y = "yes"', 'y = "yep"', "unknown class 'yep'"),
+        ("cuts = [40]", "cuts = [40, 50]", "needs 1 cuts"),
+        ('name = "age"', 'name = "glasses"', "must differ"),
+        ('classes = ["no", "yes"]', 'classes = ["no"]', r"attributes\.0\.classes"),
+        ("[dataset.train]", "[dataset.trian]", "did you mean `train`"),
+        ('group = "person"', 'gruop = "person"', "did you mean `group`"),
+        ('name = "glasses"\n[dataset]', "schema_version = 2\nname = 'x'\n[dataset]", "schema_version"),
+    ],
+)
+def test_project_files_that_cannot_be(tmp_path, old, new, words):
+    assert old in GOOD
+    with pytest.raises(SettingError, match=words) as error:
+        opened(tmp_path, GOOD.replace(old, new, 1))
+    assert "facetwise.toml" in str(error.value)
+
+
+def test_no_project_and_no_toml(tmp_path):
+    with pytest.raises(InputError, match=r"no facetwise\.toml") as error:
+        Project.open(tmp_path)
+    assert "facetwise init" in error.value.hint
+    with pytest.raises(InputError, match="not valid TOML"):
+        opened(tmp_path, "name = ")

@@ -1,0 +1,131 @@
+"""Recipes: `--set`, durations, TOML there and back, and the recipes that are shipped."""
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facetwise.core.errors import InputError, SettingError
+from facetwise.data.presets import presets
+from facetwise.recipe import Recipe, load_recipe, recipe_toml
+from facetwise.recipe.duration import Duration, parse_duration
+from facetwise.recipe.load import SHIPPED, apply_setting, shipped_recipes
+
+MINIMAL = {"input": {"height": 32, "width": 24}, "model": {"backbone": "resnet18"}, "train": {"length": "3ep"}}
+
+
+def changed(*settings: str) -> Recipe:
+    data = {**{k: dict(v) for k, v in MINIMAL.items()}, "augment": [{"name": "flip"}, {"name": "affine"}]}
+    for setting in settings:
+        apply_setting(data, setting)
+    return Recipe.model_validate(data)
+
+
+def test_values_are_toml_and_bare_words_are_text():
+    recipe = changed(
+        "optimizer.lr=1e-3", "train.seed = 7", "labels.overlay=false", "labels.cuts.age=[29, 59]",
+        "model.weights=hub", "folds.plan=holdout", "model.args={ drop_path_rate = 0.1 }",
+    )  # fmt: skip
+    assert recipe.optimizer.lr == 1e-3
+    assert recipe.train.seed == 7
+    assert recipe.labels.overlay is False
+    assert recipe.labels.cuts == {"age": [29, 59]}
+    assert recipe.model.weights == "hub"
+    assert recipe.folds.plan == "holdout"
+    assert recipe.model.args == {"drop_path_rate": 0.1}
+
+
+def test_a_bare_word_for_a_family_takes_it_with_its_defaults():
+    recipe = changed("optimizer.lr=1", "optimizer=adamw", "schedule=step", "model.head=flat")
+    assert recipe.optimizer.lr == 1e-3
+    assert recipe.schedule.name == "step"
+    assert recipe.model.head.name == "flat"
+
+
+def test_numbers_walk_into_lists():
+    recipe = changed("augment.0.p=0.25", "augment.1.rotate=3")
+    assert recipe.augment[0].p == 0.25
+    assert recipe.augment[1].rotate == 3
+    assert changed('augment.1={ name = "light" }').augment[1].name == "light"
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("train.seed", "not a setting"),
+        ("=3", "not a setting"),
+        ("augment.2.p=1", "expected a number from 0 to 1 instead of `2`"),
+        ("augment.first.p=1", "instead of `first`"),
+        ("augment.-1.p=1", "instead of `-1`"),
+        ("train.length.days=1", "`length` is a value, not a section"),
+    ],
+)
+def test_settings_that_lead_nowhere(setting, words):
+    with pytest.raises(SettingError, match=words):
+        changed(setting)
+
+
+def test_an_unknown_key_set_by_hand_names_the_setting():
+    with pytest.raises(SettingError, match=r"--set train\.sede=3") as error:
+        load_recipe("cpu-tiny", ["train.sede=3"])
+    assert "did you mean `seed`?" in str(error.value)
+
+
+def test_an_effective_recipe_read_again_is_the_same():
+    for settings in ([], ["schedule=step", "schedule.warmup=2ep", "train.ema=0.99", "labels.soften.age=5"]):
+        recipe = changed(*settings)
+        text = recipe_toml(recipe)
+        assert Recipe.model_validate(tomllib.loads(text)) == recipe
+        assert recipe_toml(Recipe.model_validate(tomllib.loads(text))) == text
+    assert "weight_decay" in text  # defaults are written out
+
+
+@given(st.floats(0.01, 1000).map(lambda x: round(x, 2)), st.sampled_from(["ep", "st"]), st.integers(1, 500))
+def test_durations_in_steps_and_whole_epochs(amount, unit, per_epoch):
+    duration = parse_duration(f"{amount:.2f}{unit}")
+    steps = duration.steps(per_epoch)
+    assert steps == max(1, round(amount * (per_epoch if unit == "ep" else 1)))
+    epochs = duration.epochs(per_epoch)
+    assert (epochs - 1) * per_epoch < steps <= epochs * per_epoch
+
+
+@given(st.integers(1, 10**9).map(float) | st.floats(1e-9, 1e9), st.sampled_from(["ep", "st"]))
+def test_a_duration_written_is_read_again(amount, unit):
+    assert parse_duration(str(Duration(amount, unit))) == Duration(amount, unit)
+
+
+def test_durations_are_written_as_people_write_them():
+    assert [str(parse_duration(text)) for text in ("12ep", "0.5ep", "2000000st")] == ["12ep", "0.5ep", "2000000st"]
+
+
+@pytest.mark.parametrize("bad", ["12", 12, "ep", "-3ep", "0ep", "3 ep", "3epochs", "1e3st", None])
+def test_a_duration_needs_a_unit(bad):
+    with pytest.raises(ValueError, match="with a unit"):
+        parse_duration(bad)
+
+
+# ------------------------------------------------------------------------------------------------ shipped recipes
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_a_shipped_recipe_reads_builds_and_fits_every_shipped_layout(name):
+    from facetwise.model.backbone import build_network
+    from facetwise.model.heads import head_layout
+
+    recipe = load_recipe(name)
+    assert load_recipe(SHIPPED / f"{name}.toml") == recipe
+    for preset in presets():
+        layout = head_layout(recipe.model.head, preset.file.space)
+        assert layout.attributes == preset.file.space.names, "a shipped recipe must be able to make a submission"
+        network = build_network(recipe.model, layout, recipe.input.height, recipe.input.width)
+        assert network.head.out_features == layout.num_outputs
+        for attribute in (*recipe.labels.cuts, *recipe.labels.soften):
+            assert preset.file.space.attribute(attribute).is_ordinal
+
+
+def test_an_unknown_recipe_names_those_that_are_shipped():
+    assert {"cpu-tiny", "cpu-small", "demo"} <= set(shipped_recipes())
+    with pytest.raises(InputError, match="no such recipe file") as error:
+        load_recipe("cpu-tinny")
+    assert "`cpu-tiny`" in error.value.hint

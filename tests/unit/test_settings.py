@@ -1,0 +1,94 @@
+"""Typed settings: every problem at once, each with its key and what would be right."""
+
+import pytest
+
+from facetwise.core.errors import InputError, ProblemsError, SettingError, did_you_mean
+from facetwise.core.settings import parse, read_toml
+from facetwise.recipe import Recipe
+
+GOOD = {"input": {"height": 32, "width": 24}, "model": {"backbone": "resnet18"}, "train": {"length": "1ep"}}
+
+
+def problems_of(data: dict) -> list[str]:
+    with pytest.raises(SettingError) as error:
+        parse(Recipe, data, "recipe.toml")
+    first, *lines = str(error.value).splitlines()
+    assert first == f"recipe.toml: {len(lines)} setting(s) not usable"
+    return lines
+
+
+def test_every_problem_is_listed_with_its_key():
+    lines = problems_of(
+        {
+            "input": {"height": 4, "width": 24, "hieght": 3},
+            "model": {"backbone": "resnet18", "head": {"name": "flatt"}},
+            "optimizer": {"name": "adamw", "lr": -1},
+            "train": {"batch_size": 1},
+            "trian": {},
+        }
+    )
+    expected = {
+        "`input.height`": "greater than or equal to 8",
+        "`input.hieght`": "did you mean `height`?",
+        "`model.head.name`": "did you mean `flat`?",
+        "`optimizer.lr`": "greater than 0",
+        "`train.length`": "missing",
+        "`train.batch_size`": "greater than or equal to 2",
+        "`trian`": "did you mean `train`?",
+    }
+    assert len(lines) == len(expected)
+    for key, words in expected.items():
+        assert any(key in line and words in line for line in lines), key
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"augment": [{"name": "flip"}, {"name": "blur"}]}, "`augment.1.name`: unknown `blur`"),
+        ({"augment": [{"name": "flip", "prob": 1}]}, "`augment.0.flip.prob`: unknown key; allowed: `name`, `p`"),
+        ({"input": {"height": 32, "width": 24, "box": [0.5, 0, 0.5, 1]}}, "left < right"),
+        ({"input": {"height": 32, "width": 24, "box": [0, 0, 0.5, 1], "boxes": "b.csv"}}, "not both"),
+        ({"train": {"length": 12}}, "a duration with a unit"),
+        ({"labels": {"soften": {"age": 0}}}, "`labels.soften.age`"),
+        ({"folds": {"plan": 1}}, "`folds.plan"),
+        ({"folds": {"plan": "leave-one-out"}}, "`folds.plan"),
+        ({"model": {"backbone": "x", "head": {"name": "single"}}}, "attribute`: missing"),
+    ],
+)
+def test_values_that_cannot_be(change, words):
+    assert any(words in line for line in problems_of({**GOOD, **change}))
+
+
+def test_settings_cannot_be_changed_after_they_were_read():
+    recipe = parse(Recipe, GOOD, "here")
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.train.seed = 3
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"a = \n", "not valid TOML"), (b"a = '\xff'\n", "not UTF-8 text"), (b"a = 1\na = 2\n", "not valid TOML")],
+)
+def test_files_that_are_no_toml(tmp_path, data, words):
+    path = tmp_path / "f.toml"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=words) as error:
+        read_toml(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_a_folder_and_a_byte_order_mark(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_toml(tmp_path / "none.toml")
+    with pytest.raises(InputError, match="is a folder"):
+        read_toml(tmp_path)
+    (tmp_path / "bom.toml").write_bytes(b"\xef\xbb\xbfname = '\xed\x95\x9c'\n")
+    assert read_toml(tmp_path / "bom.toml") == {"name": "한"}
+
+
+def test_close_matches_and_problem_lists():
+    assert did_you_mean("flatt", ["flat", "single"]) == "did you mean `flat`? allowed: `flat`, `single`"
+    assert did_you_mean("qqq", ["flat"]) == "allowed: `flat`"
+    error = ProblemsError("two things", ["one", "two"], hint="mend them")
+    assert str(error) == "two things\n  - one\n  - two"
+    assert (error.problems, error.hint) == (("one", "two"), "mend them")

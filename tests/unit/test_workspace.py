@@ -1,0 +1,167 @@
+"""Artefacts are whole or absent, whatever happens while they are made."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facetwise.core.errors import ArtefactError, InputError, LockedError
+from facetwise.core.workspace import (
+    DONE,
+    Workspace,
+    canonical_json,
+    content_hash,
+    inside,
+    is_done,
+    is_locked,
+    leftovers,
+    lock,
+    mark_done,
+    new_artefact,
+    read_done,
+    read_json,
+    verify_files,
+    write_atomic,
+    write_json,
+)
+
+
+def make(folder: Path, text: str, **made_from: object) -> None:
+    with new_artefact(folder, made_from) as temporary:
+        (temporary / "part").mkdir()
+        (temporary / "part" / "a.txt").write_text(text)
+
+
+def test_a_finished_artefact_says_what_it_was_made_from(tmp_path):
+    make(tmp_path / "x", "one", source="here")
+    assert is_done(tmp_path / "x")
+    assert read_done(tmp_path / "x")["made_from"] == {"source": "here"}
+    assert list(read_done(tmp_path / "x")["files"]) == ["part/a.txt"]
+    verify_files(tmp_path / "x")
+    assert leftovers(tmp_path) == []
+
+
+def test_a_failure_leaves_nothing_and_keeps_what_was_there(tmp_path):
+    def fail(folder: Path, error: BaseException) -> None:
+        with new_artefact(folder, {}) as temporary:
+            (temporary / "a.txt").write_text("half")
+            raise error
+
+    for error in (RuntimeError("broken"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            fail(tmp_path / "x", error)
+        assert list(tmp_path.iterdir()) == []
+    make(tmp_path / "x", "one")
+    with pytest.raises(RuntimeError):
+        fail(tmp_path / "x", RuntimeError())
+    assert (tmp_path / "x" / "part" / "a.txt").read_text() == "one"
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_an_older_artefact_is_replaced_whole(tmp_path):
+    make(tmp_path / "x", "one")
+    (tmp_path / "x" / "stray.txt").write_text("not of the new one")
+    make(tmp_path / "x", "two")
+    assert sorted(p.name for p in (tmp_path / "x").iterdir()) == [DONE, "part"]
+    assert (tmp_path / "x" / "part" / "a.txt").read_text() == "two"
+    assert leftovers(tmp_path) == []
+
+
+def test_damage_is_noticed(tmp_path):
+    make(tmp_path / "x", "one")
+    file = tmp_path / "x" / "part" / "a.txt"
+    file.write_text("eno")
+    with pytest.raises(ArtefactError, match=r"a\.txt: changed since it was made"):
+        verify_files(tmp_path / "x")
+    file.unlink()
+    with pytest.raises(ArtefactError, match=r"a\.txt: missing"):
+        verify_files(tmp_path / "x")
+
+
+def test_marks_that_cannot_be_read(tmp_path):
+    with pytest.raises(ArtefactError, match="not finished"):
+        read_done(tmp_path)
+    mark_done(tmp_path, {}, schema_version=2)
+    with pytest.raises(ArtefactError, match="schema version 2, this facetwise reads 1"):
+        read_done(tmp_path)
+    (tmp_path / DONE).write_text("[]")
+    with pytest.raises(ArtefactError, match="schema version"):
+        read_done(tmp_path)
+    (tmp_path / DONE).write_text('{"schema')
+    with pytest.raises(ArtefactError, match="damaged"):
+        read_done(tmp_path)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "deep" / "f.json"
+    write_json(path, {"한": 1})
+    assert read_json(path) == {"한": 1}
+
+    def fail(_descriptor: int) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        patch.setattr(os, "fsync", fail)
+        write_atomic(path, "other")
+    assert read_json(path) == {"한": 1}
+    assert [p.name for p in path.parent.iterdir()] == ["f.json"]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, float("nan"))
+
+
+def test_only_one_holds_a_lock(tmp_path):
+    path = tmp_path / "x" / ".lock"
+    assert not is_locked(path)
+    with lock(path, "run `x`"):
+        assert is_locked(path)
+        with pytest.raises(LockedError, match="run `x`: another facetwise process"), lock(path, "run `x`"):
+            pass
+    assert not is_locked(path)
+    with lock(path, "run `x`"):
+        pass
+
+
+def test_a_lock_is_given_back_when_its_block_fails(tmp_path):
+    with pytest.raises(RuntimeError), lock(tmp_path / ".lock", "x"):
+        raise RuntimeError
+    assert not is_locked(tmp_path / ".lock")
+
+
+@pytest.mark.parametrize("bad", ["", "..", "../x", "a/../../x", "/etc/passwd", "a\0b", "out", "out/x", "loop"])
+def test_paths_that_lead_out_of_a_folder(tmp_path, bad):
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "out").symlink_to(tmp_path)
+    (root / "loop").symlink_to(root / "loop")
+    assert inside(root, bad) is None
+
+
+def test_paths_that_stay_inside(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    for good in ("a", "a/b/c.jpg", "a/../b", "./a", "link/x", "..a", "한 글.jpg"):
+        assert inside(tmp_path, good) == tmp_path / good
+
+
+def test_the_project_around_a_folder(tmp_path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"no facetwise\.toml"):
+        Workspace.find(tmp_path / "deep")
+    (tmp_path / "facetwise.toml").touch()
+    assert Workspace.find(tmp_path / "deep" / "er").root == tmp_path.resolve()
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=4), plain, max_size=4))
+def test_the_hash_of_plain_data_does_not_depend_on_the_order_of_keys(data):
+    assert content_hash(dict(reversed(data.items()))) == content_hash(data)
+    assert content_hash({**data, "more": 1}) != content_hash({**data, "more": 2})
+    assert "\n" not in canonical_json(data)
