@@ -76,10 +76,10 @@ def test_the_moving_average_warms_up():
     for count in range(30):
         nn.init.constant_(network.weight, float(count**2 % 7))
         average.update_parameters(network)
-        value = float(network.weight)
+        value = network.weight.item()
         share = 1 - min(decay, (1 + count) / (10 + count))
         expected = value if expected is None else expected + share * (value - expected)
-        assert float(average.module.weight) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+        assert average.module.weight.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
 def test_the_moving_average_takes_whole_numbers_as_they_are():

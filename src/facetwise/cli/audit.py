@@ -50,7 +50,7 @@ def _copies(audit: Audit) -> Iterator[RenderableType]:
         yield Text("\nno exact or near copies between people, or between train and test", style="green")
         return
     conflicts = len(audit.copies.conflicts)
-    yield Text(f"\nwarning: {len(pairs)} pairs of copies, {conflicts} under different labels", style="yellow")
+    yield Text(f"\nwarning: {len(pairs)} pair(s) of copies, {conflicts} under different labels", style="yellow")
     for pair in pairs[:MAX_LISTED]:
         kind = "same file" if pair.exact else f"{pair.distance} bits apart"
         labels = ", labels differ" if pair.labels_differ else ""
@@ -63,7 +63,7 @@ def _copies(audit: Audit) -> Iterator[RenderableType]:
 
 def _suspicious(audit: Audit) -> Iterator[RenderableType]:
     if audit.suspicious:
-        yield Text(f"\nwarning: {len(audit.suspicious)} suspicious images", style="yellow")
+        yield Text(f"\nwarning: {len(audit.suspicious)} suspicious image(s)", style="yellow")
         for found in audit.suspicious[:MAX_LISTED]:
             yield Text(f"  {found.image}: {found.reason}")
         if len(audit.suspicious) > MAX_LISTED:

@@ -7,6 +7,7 @@ from typing import Any
 
 import timm
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
@@ -66,7 +67,7 @@ def _create(spec: ModelSpec, height: int, width: int) -> nn.Module:
         return _create_sized(spec.backbone, height, width, arguments)
     except (TypeError, AssertionError) as error:
         raise SettingError(f"`model`: timm cannot make `{spec.backbone}` with {spec.args}: {error}") from None
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise _no_weights(spec, error) from None
 
 
