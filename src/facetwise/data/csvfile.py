@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facetwise.core.csvrecords import CsvError, Record, csv_records
 from facetwise.core.errors import InputError, did_you_mean
 from facetwise.data.findings import Findings, listed
 from facetwise.data.images import read_bytes
 
 MAX_CELL = 4096
 """Most characters of a cell that is believable."""
-_AS_UTF8 = "save it as UTF-8 (in a spreadsheet: `CSV UTF-8`)"
 
 
 @dataclass(frozen=True)
@@ -56,11 +54,10 @@ def read_csv(
     except InputError as error:
         findings.error("unreadable-csv", name, str(error).removeprefix(f"{path}: "))
         return None
-    text = _text(data, name, findings)
-    if text is None:
-        return None
-    records = _records(text, name, findings)
-    if records is None:
+    try:
+        records = csv_records(data)
+    except CsvError as fault:
+        findings.error(fault.code, f"{name}:{fault.line}" if fault.line else name, fault.message, fault.hint)
         return None
     header = [cell.strip() for cell in records[0][1]] if records else []
     if not _header_is_usable(header, needed, name, findings):
@@ -70,38 +67,6 @@ def read_csv(
         findings.error("empty-csv", name, "a header and no rows: nothing is listed")
         return None
     return CsvTable(name, tuple(h for h in header if h), rows, hashlib.sha256(data).hexdigest())
-
-
-def _text(data: bytes, name: str, findings: Findings) -> str | None:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
-        findings.error("not-utf8", name, "UTF-16 text, expected UTF-8", _AS_UTF8)
-        return None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        findings.error("not-utf8", f"{name}:{line}", f"not UTF-8 text (byte {data[error.start]:#04x})", _AS_UTF8)
-        return None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        findings.error("nul-in-csv", f"{name}:{line}", "a NUL character: not a text file")
-        return None
-    return text
-
-
-def _records(text: str, name: str, findings: Findings) -> list[tuple[int, list[str]]] | None:
-    """Line and cells of every record that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    records, line = [], 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                records.append((line, cells))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        findings.error("broken-csv", f"{name}:{line}", f"not readable as csv from here: {error}")
-        return None
-    return records
 
 
 def _header_is_usable(header: list[str], needed: Sequence[str], name: str, findings: Findings) -> bool:
@@ -119,7 +84,7 @@ def _header_is_usable(header: list[str], needed: Sequence[str], name: str, findi
     return not missing and not repeated
 
 
-def _rows(header: list[str], records: list[tuple[int, list[str]]], name: str, findings: Findings) -> Iterator[CsvRow]:
+def _rows(header: list[str], records: list[Record], name: str, findings: Findings) -> Iterator[CsvRow]:
     for line, cells in records:
         spare = [cell for cell in cells[len(header) :] if cell.strip()]
         if len(cells) < len(header) or spare:

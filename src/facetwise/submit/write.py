@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facetwise.core.csvrecords import CsvError, csv_records
 from facetwise.core.errors import InputError, ProblemsError, did_you_mean
 from facetwise.core.labels import IntArray
 
@@ -51,7 +50,13 @@ def parse_csv(data: bytes, source: str) -> CsvFile:
     names the file in messages. Raises InputError (encoding, size, quoting, no header) or ProblemsError (rows that are
     shorter than the header, or longer by more than empty values).
     """
-    records = _records(_text(data, source), source)
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{source}: {len(data)} bytes, at most {MAX_BYTES} are read")
+    try:
+        records = csv_records(data)
+    except CsvError as fault:
+        where = f"{source}, line {fault.line}" if fault.line else source
+        raise InputError(f"{where}: {fault.message}", hint=fault.hint) from None
     if not records:
         raise InputError(f"{source}, line 1: expected a header with column names, the file is empty")
     header, rows = records[0][1], records[1:]
@@ -146,34 +151,6 @@ def _written(file: CsvFile, column: str, values: Sequence[str]) -> bytes:
 def _quoted(text: str) -> str:
     """A field, quoted where it must be. (`csv.writer` with `\n` leaves a carriage return bare, which ends a line.)"""
     return '"' + text.replace('"', '""') + '"' if re.search('[",\r\n]', text) else text
-
-
-def _text(data: bytes, source: str) -> str:
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{source}: {len(data)} bytes, at most {MAX_BYTES} are read")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{source}, line {line}: not UTF-8 text", hint="save the file as UTF-8") from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise InputError(f"{source}, line {line}: a NUL character: not a text file")
-    return text
-
-
-def _records(text: str, source: str) -> list[tuple[int, tuple[str, ...]]]:
-    """(first line, values) of every record that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    records, line = [], 1
-    try:
-        for row in reader:
-            if any(value.strip() for value in row):
-                records.append((line, tuple(row)))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(f"{source}, line {line}: not a comma-separated file ({error})") from None
-    return records
 
 
 def _repeats(file: CsvFile, names: Sequence[str]) -> list[str]:

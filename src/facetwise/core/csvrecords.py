@@ -1,0 +1,51 @@
+"""Bytes of a csv from outside to records: UTF-8, commas, quotes. What to do about a fault is for the caller to say."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+Record = tuple[int, tuple[str, ...]]
+"""The line, as an editor counts, on which the record begins, and its cells as they are written."""
+
+_AS_UTF8 = "save it as UTF-8 (in a spreadsheet: `CSV UTF-8`)"
+
+
+class CsvError(Exception):
+    """Why bytes are no csv: a short code, the line (None for the whole file), a message and what to do."""
+
+    def __init__(self, code: str, line: int | None, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.line, self.message, self.hint = code, line, message, hint
+
+
+def csv_records(data: bytes) -> list[Record]:
+    """Every record that is not blank, the header first. A byte order mark, CRLF and quoted line breaks are fine.
+
+    Raises CsvError: `not-utf8`, `nul-in-csv` or `broken-csv`.
+    """
+    reader = csv.reader(io.StringIO(_text(data), newline=""), strict=True)
+    records: list[Record] = []
+    line = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                records.append((line, tuple(cells)))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise CsvError("broken-csv", line, f"not readable as csv from here: {error}") from None
+    return records
+
+
+def _text(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
+        raise CsvError("not-utf8", None, "UTF-16 text, expected UTF-8", _AS_UTF8)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise CsvError("not-utf8", line, f"not UTF-8 text (byte {data[error.start]:#04x})", _AS_UTF8) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise CsvError("nul-in-csv", line, "a NUL character: not a text file")
+    return text
