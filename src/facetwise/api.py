@@ -117,12 +117,15 @@ def prepare(
 
     A store that is there is verified and reused; an interrupted one is continued, a damaged one repaired.
     """
+    from facetwise.core.errors import SettingError
     from facetwise.data.manifest import load_manifest
     from facetwise.data.store import VIEW, prepare_store, recipe_store
     from facetwise.recipe import load_recipe
 
     opened = _project(project)
-    spec = VIEW if recipe is None else recipe_store(load_recipe(recipe, settings).input)
+    if recipe is None and settings:
+        raise SettingError("settings change a recipe: give one")
+    spec = VIEW if recipe is None else recipe_store(load_recipe(_found(opened, recipe), settings).input)
     return prepare_store(opened, load_manifest(opened), spec, workers=workers, progress=progress)
 
 
@@ -143,17 +146,19 @@ def fit(
     """
     from facetwise.core.errors import SettingError
     from facetwise.recipe import load_recipe
+
+    _need_training()
     from facetwise.train import crossval
 
     opened = _project(project)
     if (recipe is None) == (resume is None):
         raise SettingError("give a recipe to train, or a run to resume")
     if resume is not None:
-        if settings:
-            raise SettingError("a resumed run keeps its recipe: settings cannot be changed")
+        if settings or again:
+            raise SettingError("a resumed run keeps its recipe: give `resume` alone")
         return crossval.resume(opened, resume, listener=listener, progress=progress)
     assert recipe is not None
-    chosen = load_recipe(recipe, settings) if isinstance(recipe, str | Path) else recipe
+    chosen = load_recipe(_found(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
     return crossval.fit(opened, chosen, again=again, listener=listener, progress=progress)
 
 
@@ -174,6 +179,8 @@ def predict(
     """
     from facetwise.core.errors import SettingError
     from facetwise.core.runs import find_run
+
+    _need_training()
     from facetwise.train import apply
 
     opened = _project(project)
@@ -234,8 +241,11 @@ def score(project: AnyProject = ".", submission: str | Path = "last", *, labels:
     if side is None:
         raise InputError("the dataset has no test side: there is nothing to score")
     given = Path(submission)
-    path = given if given.is_file() else find_submission(opened.workspace, str(submission)).csv_file
-    return score_submission(path, Path(labels), side.image, side.answer, opened.space)
+    if not given.is_file():
+        recorded = find_submission(opened.workspace, str(submission))
+        recorded.read_csv_bytes()  # raises when it is not the csv that was recorded
+        given = recorded.csv_file
+    return score_submission(given, Path(labels), side.image, side.answer, opened.space)
 
 
 def draw_contest(
@@ -262,6 +272,27 @@ def doctor(folder: str | Path = ".") -> Doctor:
     from facetwise.report.doctor import examine_folder
 
     return examine_folder(Path(folder))
+
+
+def _found(project: Project, recipe: str | Path) -> str | Path:
+    """A recipe's path as given, or else in the project; a shipped recipe's name stays as it is."""
+    in_project = project.root / recipe
+    return in_project if not Path(recipe).is_file() and in_project.is_file() else recipe
+
+
+def _need_training() -> None:
+    """Raise an error that says what to install when the extra `train` is missing."""
+    from facetwise.core.errors import FacetwiseError
+
+    try:
+        import torch  # noqa: F401
+
+        import facetwise.train.crossval  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise FacetwiseError(
+            f"training and predicting need `{error.name}`, which is not installed",
+            hint="install the extra: `pip install 'facetwise[train]'`",
+        ) from None
 
 
 def _project(project: AnyProject) -> Project:

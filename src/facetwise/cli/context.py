@@ -26,7 +26,6 @@ class Context:
     """The global options."""
 
     folder: Path
-    debug: bool
 
     def project(self) -> Project:
         """The project of `--project` or the current folder."""
@@ -43,7 +42,7 @@ def get_context(context: typer.Context) -> Context:
 
 
 def console() -> Console:
-    """Where text for people goes: stdout, colours only on a terminal, 80 columns when it is none."""
+    """Where text for people goes: stdout, colours only on a terminal, 100 columns when it is none."""
     from rich.console import Console
 
     return Console() if sys.stdout.isatty() else Console(width=100, soft_wrap=False)

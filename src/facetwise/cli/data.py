@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new project.")],
     dataset: Annotated[Path, typer.Option(help="Folder of the dataset; it is only ever read.")],
-    name: Annotated[str | None, typer.Option(help="A name for people; the default is the dataset's.")] = None,
+    name: Annotated[str | None, typer.Option(help="A name for people; the default is the folder's.")] = None,
 ) -> None:
     """Make a project for a dataset.
 

@@ -58,10 +58,14 @@ def demo(
     from facetwise.core.errors import InputError
     from facetwise.report.text import summary_text
 
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / "contest" / "hidden").is_dir():
-            raise InputError(f"{folder}: exists and is no earlier demo", hint="choose another folder")
-        shutil.rmtree(folder)
+    mark = folder / ".facetwise-demo"
+    if mark.is_file():
+        for earlier in ("contest", "project"):
+            shutil.rmtree(folder / earlier, ignore_errors=True)
+    elif folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder}: exists and is no earlier demo", hint="choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.touch()
     out = console()
     say("1/6 drawing a made contest: 200 people to train on, 60 to predict, seven photos each")
     contest = api.draw_contest(folder / "contest", seed=seed)

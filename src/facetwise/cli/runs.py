@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from facetwise.cli.context import console, get_context, print_json, progress_bar, say
 from facetwise.cli.data import Json
+
+if TYPE_CHECKING:
+    from facetwise.core.project import Project
+    from facetwise.core.runs import RunFolder
 
 Tta = Annotated[Literal["none", "flip"], typer.Option(help="Test-time augmentation: average with the mirror image.")]
 
@@ -52,7 +56,15 @@ def fit(
     for notice in view.warnings:
         say(f"{notice.kind}: {notice.text}")
     say(f"run {run.id} is finished: {run.path}")
-    say(f"next: facetwise show {number} --html run.html, then facetwise submit {number}")
+    say(f"next: facetwise show {number} --html run.html" + _then_submit(project, run, number))
+
+
+def _then_submit(project: Project, run: RunFolder, number: str) -> str:
+    """The advice to submit, where a submission can be made."""
+    record = run.record()
+    whole = set(record["attributes"]) == set(project.space.names)
+    can = whole and record["split"] != "image" and project.file.dataset.test is not None
+    return f", then facetwise submit {number}" if can else ""
 
 
 def predict(

@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
-from facetwise.core.errors import ArtefactError, InputError, did_you_mean
+from facetwise.core.errors import ArtefactError, InputError, MismatchError, did_you_mean
 from facetwise.core.tables import PREDICTIONS, read_table
-from facetwise.core.workspace import Workspace, is_done, read_json
+from facetwise.core.workspace import Workspace, file_hash, is_done, read_done, read_json, verify_files
+
+Side = Literal["oof", "test"]
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class RunFolder:
     def record(self) -> dict[str, Any]:
         """`run.json`: fingerprint, fingerprint fields, choices, provenance, folds."""
         record = read_json(self.path / "run.json")
-        if not isinstance(record, dict):
-            raise ArtefactError(f"{self.path / 'run.json'}: damaged (not an object)")
+        if not isinstance(record, dict) or not {"fingerprint", "fingerprint_fields", "recipe"} <= record.keys():
+            raise ArtefactError(f"{self.path / 'run.json'}: damaged (not the record of a run)")
         return record
 
     def events(self) -> list[dict[str, Any]]:
@@ -67,15 +69,43 @@ class RunFolder:
         latest = {(e["fold"], e["epoch"]): e for e in self.events() if e.get("event") == "epoch"}
         return [latest[key] for key in sorted(latest)]
 
-    def oof(self) -> pl.DataFrame | None:
-        """The out-of-fold table in manifest order, or None for a run trained on all."""
-        path = self.path / "oof.parquet"
+    def oof(self, tta: str = "none") -> pl.DataFrame | None:
+        """The out-of-fold table in manifest order, or None for a run trained on all; see `table`."""
+        return self.table("oof", tta)
+
+    def test(self, tta: str = "none") -> pl.DataFrame | None:
+        """The test table (each image once a fold model), or None when the dataset has no test side; see `table`."""
+        return self.table("test", tta)
+
+    def table_file(self, side: Side, tta: str = "none") -> Path:
+        """Where a table is: the run's own, or the one that `facetwise predict --tta` made."""
+        folder = self.path if tta == "none" else self.path / "predictions" / f"tta-{tta}"
+        return folder / f"{side}.parquet"
+
+    def table(self, side: Side, tta: str = "none") -> pl.DataFrame | None:
+        """A table of predictions, compared with the hash that was noted when it was made; None when there is none.
+
+        Raises ArtefactError when it changed since, or was never made.
+        """
+        path = self.table_file(side, tta)
+        if tta != "none":
+            if not is_done(path.parent):
+                hint = f"make it with `facetwise predict {self.id} --tta {tta}`"
+                raise ArtefactError(f"run `{self.id}` has no predictions with `--tta {tta}`", hint=hint)
+            verify_files(path.parent)
+        elif self.finished and path.is_file():
+            noted = read_done(self.path)["made_from"]["tables"].get(side)
+            if noted != file_hash(path):
+                raise ArtefactError(f"{path}: changed since it was made", hint="the run is damaged: train it again")
         return read_table(path, PREDICTIONS) if path.is_file() else None
 
-    def test(self) -> pl.DataFrame | None:
-        """The test table (each image once a fold model), or None when the dataset has no test side."""
-        path = self.path / "test.parquet"
-        return read_table(path, PREDICTIONS) if path.is_file() else None
+    def check_labels(self, space_hash: str) -> None:
+        """Raise MismatchError unless the run predicts the classes of the label space with this hash."""
+        if self.record()["fingerprint_fields"].get("label space") != space_hash:
+            raise MismatchError(
+                f"run `{self.id}` was trained for other attributes, classes or cuts than facetwise.toml has now",
+                hint="put facetwise.toml back as it was, or train again",
+            )
 
 
 def _read_events(path: Path) -> Iterator[dict[str, Any]]:

@@ -62,7 +62,7 @@ def _create(spec: ModelSpec, height: int, width: int) -> nn.Module:
     if spec.backbone == SMALL:
         return _create_small(spec)
     _check_name(spec.backbone)
-    arguments: dict[str, Any] = {"num_classes": 0, **spec.args, **_weight_arguments(spec)}
+    arguments: dict[str, Any] = {**spec.args, "num_classes": 0, **_weight_arguments(spec)}
     try:
         return _create_sized(spec.backbone, height, width, arguments)
     except (TypeError, AssertionError) as error:

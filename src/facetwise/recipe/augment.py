@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from facetwise.core.settings import Spec
 
@@ -53,8 +53,14 @@ class Cutout(Spec):
     """The kind of augmentation."""
     p: Probability = 0.5
     """Share of images that get one."""
-    size: tuple[float, float] = (0.1, 0.4)
+    size: tuple[Probability, Probability] = (0.1, 0.4)
     """Smallest and largest side, as a share of the height and of the width."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Cutout:
+        if self.size[0] > self.size[1]:
+            raise ValueError("`size` must be the smallest, then the largest side")
+        return self
 
 
 class MixUp(Spec):

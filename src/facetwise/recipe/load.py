@@ -39,7 +39,8 @@ class Recipe(Spec):
     schedule: Schedule = Field(default_factory=Cosine)
     """How the learning rate changes."""
     augment: list[Augment] = Field(default_factory=list)
-    """Random changes to training images, in this order."""
+    """Random changes to training images: geometry first (all of it in one warp), then light and cutout in the order
+    given, then mixing."""
     labels: LabelsSpec = LabelsSpec()
     """The training view of the labels."""
     folds: FoldsSpec = FoldsSpec()
@@ -70,9 +71,8 @@ def recipe_path(recipe: str | Path) -> Path:
     path = Path(recipe)
     if path.is_file():
         return path
-    shipped = SHIPPED / f"{path.name.removesuffix('.toml')}.toml"
-    if shipped.is_file():
-        return shipped
+    if str(recipe) in shipped_recipes():
+        return SHIPPED / f"{recipe}.toml"
     names = ", ".join(f"`{name}`" for name in shipped_recipes())
     raise InputError(f"{recipe}: no such recipe file", hint=f"shipped recipes, usable by name: {names}")
 
@@ -99,6 +99,8 @@ def apply_setting(data: dict[str, Any], setting: str) -> None:
     target: Any = data
     for part in parents:
         target = _step_into(target, part, setting)
+        if not isinstance(target, dict | list):
+            raise SettingError(f"`{setting}`: `{part}` is a value, not a section")
     if isinstance(target, list):
         target[_list_index(target, last, setting)] = value
     else:
@@ -120,10 +122,7 @@ def _toml_value(text: str) -> Any:
 def _step_into(target: Any, part: str, setting: str) -> Any:
     if isinstance(target, list):
         return target[_list_index(target, part, setting)]
-    child = target.setdefault(part, {})
-    if not isinstance(child, dict | list):
-        raise SettingError(f"`{setting}`: `{part}` is a value, not a section")
-    return child
+    return target.setdefault(part, {})
 
 
 def _list_index(target: list[Any], part: str, setting: str) -> int:

@@ -12,6 +12,11 @@ from facetwise.core.settings import Spec
 class CrossEntropy(Spec):
     """Cross-entropy of each block of the head, averaged over the blocks."""
 
+    @property
+    def short(self) -> str:
+        """How run names call it."""
+        return "CE_LS" if self.smoothing else "CE"
+
     name: Literal["cross-entropy"] = "cross-entropy"
     """The kind of loss."""
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 class AdamW(Spec):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    short: ClassVar[str] = "AdamW"
 
     name: Literal["adamw"] = "adamw"
     """The kind of optimizer."""
@@ -32,6 +34,8 @@ Optimizer = AdamW
 class StepLR(Spec):
     """The learning rate is multiplied by `gamma` every `every`."""
 
+    short: ClassVar[str] = "StepLR"
+
     name: Literal["step"] = "step"
     """The kind of schedule."""
     every: DurationField = Duration(10, "ep")
@@ -44,6 +48,8 @@ class StepLR(Spec):
 
 class Cosine(Spec):
     """Half a cosine from the learning rate to `final` times it (Loshchilov & Hutter 2017)."""
+
+    short: ClassVar[str] = "Cosine"
 
     name: Literal["cosine"] = "cosine"
     """The kind of schedule."""

@@ -14,7 +14,7 @@ class TrainSpec(Spec):
     """The training loop."""
 
     length: DurationField
-    """How long each model trains; whole epochs are validated and saved."""
+    """How long each model trains, in whole epochs: steps are rounded up. Each epoch is validated and saved."""
     batch_size: Annotated[int, Field(ge=2)] = 64
     """Images a step. A last batch that is not full is left out of the epoch (another draw brings its images)."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

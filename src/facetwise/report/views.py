@@ -141,6 +141,7 @@ def build_run_view(
     Raises ArtefactError when its files are damaged, MismatchError when its tables have images that the manifest lacks.
     """
     record, manifest = run.record(), manifest or load_manifest(project)
+    run.check_labels(project.space_hash)
     scored = scored_rows(run, manifest, project)
     card = _score(scored, project)
     estimate, state, curves = estimate_of(record), state_of(run), _curves(run.epochs())
@@ -236,6 +237,7 @@ def _run_row(project: Project, run: RunFolder, manifest: Manifest) -> RunRow:
     flags, card, record = [], None, {}
     try:
         record = run.record()
+        run.check_labels(project.space_hash)
         card = _score(scored_rows(run, manifest, project), project)
     except ArtefactError as error:
         flags.append(f"damaged: {error}")

@@ -32,8 +32,12 @@ class MadeFrom:
     run: str
     run_fingerprint: str
     manifest_hash: str
+    tta: str
+    """Test-time augmentation of the predictions: `none`, or as `facetwise predict --tta` was told."""
     test_table_sha256: str
-    """sha256 of the run's `test.parquet`."""
+    """sha256 of the table of test predictions."""
+    models: dict[str, str]
+    """sha256 of each fold model's weights, by fold."""
     decision: str = ARGMAX
     """How probabilities became classes."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,6 @@ from facetwise.core.errors import ArtefactError, GateError, InputError, Mismatch
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project, TestSide
 from facetwise.core.runs import RunFolder
-from facetwise.core.tables import PREDICTIONS, read_table
 from facetwise.core.workspace import file_hash
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.compose import average, covered
@@ -55,7 +54,7 @@ def make_submission(
     if fill_missing:
         joint = np.where(unreadable, np.bincount(known.predicted).argmax(), joint)
     names = manifest.test["name"].to_list()
-    template = (project.dataset_root / side.table).read_bytes()
+    template = _template(project, side)
     data = submission_csv(names, joint, template, side.image, side.answer)
     gate = check_submission(
         data,
@@ -71,7 +70,13 @@ def make_submission(
     forecast = None if run.oof() is None else _forecast(known, project.space, num_people)
     decision = ARGMAX + (f", {unreadable.sum()} unreadable answered with the commonest class" if fill_missing else "")
     made_from = MadeFrom(
-        run.id, run.record()["fingerprint"], manifest.hash, file_hash(_table_path(run, "test", tta)), decision
+        run=run.id,
+        run_fingerprint=run.record()["fingerprint"],
+        manifest_hash=manifest.hash,
+        tta=tta,
+        test_table_sha256=file_hash(run.table_file("test", tta)),
+        models={str(k): file_hash(run.fold(k) / "model.safetensors") for k in run.record()["folds"]},
+        decision=decision,
     )
     people = (num_people, why)
     folder = record_submission(
@@ -82,7 +87,7 @@ def make_submission(
 
 def joint_classes(project: Project, run: RunFolder, manifest: Manifest, tta: str = "none") -> IntArray:
     """Joint class of each test image, in the organisers' order; -1 where the image cannot be read."""
-    table = read_table(_table_path(run, "test", tta), PREDICTIONS)
+    table = _table(run, "test", tta)
     codes = decide(average(table, manifest.test["image"].to_list(), project.space), project.space)
     return _joint(codes, project.space)
 
@@ -93,7 +98,7 @@ def oof_mix(project: Project, run: RunFolder, manifest: Manifest, tta: str = "no
     groups = manifest.train["group"].to_numpy()
     if run.oof() is None:
         return Mix(true, true, groups)
-    table = read_table(_table_path(run, "oof", tta), PREDICTIONS)
+    table = _table(run, "oof", tta)
     if table["image"].to_list() != manifest.train["image"].to_list():
         raise MismatchError(f"run `{run.id}` was scored on other images", hint="train again")
     present = covered(table)
@@ -106,6 +111,7 @@ def _check_usable(project: Project, run: RunFolder, manifest: Manifest) -> TestS
         raise InputError("the dataset has no test side: there is nothing to submit")
     if not run.finished:
         raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
+    run.check_labels(project.space_hash)
     record = run.record()
     if record["split"] == "image":
         raise GateError(
@@ -134,10 +140,16 @@ def _joint(codes: IntArray, space: LabelSpace) -> IntArray:
     return joint
 
 
-def _table_path(run: RunFolder, side: str, tta: str) -> Path:
-    path = (
-        run.path / f"{side}.parquet" if tta == "none" else run.path / "predictions" / f"tta-{tta}" / f"{side}.parquet"
-    )
-    if not path.is_file():
-        raise ArtefactError(f"{path}: missing", hint=f"make it with `facetwise predict {run.id} --tta {tta}`")
-    return path
+def _table(run: RunFolder, side: Literal["oof", "test"], tta: str) -> pl.DataFrame:
+    table = run.table(side, tta)
+    if table is None:
+        raise ArtefactError(f"{run.table_file(side, tta)}: missing", hint="the run is damaged: train it again")
+    return table
+
+
+def _template(project: Project, side: TestSide) -> bytes:
+    path = project.dataset_root / side.table
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: the organisers' csv cannot be read ({error.strerror})") from None

@@ -13,7 +13,7 @@ from facetwise.core.labels import LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
-from facetwise.core.workspace import new_artefact, write_atomic
+from facetwise.core.workspace import new_artefact, verify_files, write_atomic
 from facetwise.data.manifest import Manifest, describe_other, list_images
 from facetwise.data.store import prepare_store, recipe_store
 from facetwise.evaluate.compose import attributes_in, average, marginals
@@ -23,7 +23,7 @@ from facetwise.model.heads import head_layout
 from facetwise.recipe import Recipe, load_recipe
 from facetwise.train.checkpoint import load_tensors
 from facetwise.train.choices import apply_choices, make_choices
-from facetwise.train.crossval import MODEL, in_manifest_order
+from facetwise.train.crossval import MODEL, check_same, in_manifest_order
 from facetwise.train.plan import Progress, RunPlan, make_plan
 from facetwise.train.predict import Tta
 from facetwise.train.setup import Setup, predict_table
@@ -37,6 +37,7 @@ def predict_own(project: Project, run: RunFolder, *, tta: Tta = "flip", progress
     Raises MismatchError when the data is not what the run was made from.
     """
     plan = make_plan(project, _recipe(run), progress)
+    check_same(run, plan, ("label space", "manifest", "folds", "store"))
     setup = _setup(plan.project, run, plan.store.images)
     networks = {fold: _network(setup, run, fold) for fold in plan.fold_numbers}
     target = run.path / "predictions" / f"tta-{tta}"
@@ -65,6 +66,9 @@ def predict_images(
     the image is missing or damaged.
     """
     recipe = _recipe(run)
+    run.check_labels(project.space_hash)
+    if recipe.input.boxes is not None:
+        raise InputError(f"run `{run.id}` reads boxes from `{recipe.input.boxes}`, which has none for other photos")
     store = prepare_store(project, manifest, recipe_store(recipe.input), dataset=dataset, progress=progress)
     setup = _setup(project, run, store.images)
     tables = [
@@ -95,6 +99,7 @@ def _setup(project: Project, run: RunFolder, images: npt.NDArray[np.uint8]) -> S
 
 
 def _network(setup: Setup, run: RunFolder, fold: int) -> Network:
+    verify_files(run.fold(fold))
     return setup.load_network(load_tensors(run.fold(fold) / MODEL)[0])
 
 
@@ -125,7 +130,7 @@ def predict_elsewhere(
     manifest = list_images(root) if images is not None else describe_other(project, root)
     if manifest.table.is_empty():
         raise InputError(f"{root}: no images to predict")
-    name = _plain_name(root) + ("" if tta == "none" else f"-tta-{tta}")
+    name = f"images-{_plain_name(root)}-{manifest.hash[:8]}" + ("" if tta == "none" else f"-tta-{tta}")
     return predict_images(project, run, manifest, root, name=name, tta=tta, progress=progress)
 
 
@@ -146,4 +151,4 @@ def decided_csv(table: pl.DataFrame, manifest: Manifest, space: LabelSpace) -> b
 
 
 def _plain_name(root: Path) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in root.name).lstrip(".") or "images"
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in root.name).strip(".") or "folder"

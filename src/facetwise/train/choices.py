@@ -1,11 +1,11 @@
 """Automatic choices: made once from what the machine is, recorded in the run with their reason, reused on resume.
 
-They are rules, not timings, so that the same machine kind always chooses alike (contract 7); the measurements behind
-the rules are in `benchmarks/`.
+They are rules, not timings, so that the same machine kind always chooses alike.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,15 +55,15 @@ def make_choices(spec: TrainSpec) -> Choices:
 
 def apply_choices(choices: Choices) -> torch.device:
     """Set what is global in torch (threads, deterministic algorithms) and return the device."""
-    device = torch.device(choices.device.value)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts; else its sums may differ
+    device = torch.device(_device(choices.device.value).value)
     torch.set_num_threads(choices.threads.value)
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
     # Filling fresh memory would show reads of it, at 8 % of a step of `cpu-small`; nothing here reads it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
-        torch.backends.cuda.matmul.allow_tf32 = True
-        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     return device
 
 
@@ -75,8 +75,12 @@ def _device(wanted: str) -> Choice:
         device = torch.device(wanted)
     except RuntimeError:
         raise SettingError(f"`train.device`: `{wanted}` is not a device", hint="`auto`, `cpu`, `cuda`") from None
+    if device.type not in ("cpu", "cuda"):
+        raise SettingError(f"`train.device`: `{wanted}` is not supported", hint="`auto`, `cpu`, `cuda` or `cuda:1`")
     if device.type == "cuda" and not has_gpu:
         raise SettingError(f"`train.device`: `{wanted}` asked for, but no GPU is here", hint="use `auto` or `cpu`")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise SettingError(f"`train.device`: there is no `{wanted}`, only {torch.cuda.device_count()} GPU(s)")
     return Choice(wanted, "the recipe says so")
 
 

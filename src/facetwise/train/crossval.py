@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from facetwise.core.errors import InputError, MismatchError
+from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.project import Project
 from facetwise.core.provenance import now, provenance
 from facetwise.core.runs import RunFolder, find_run, list_runs, run_number
@@ -68,14 +68,22 @@ def resume(
     if run.finished:
         return run
     plan = make_plan(project, load_recipe(run.recipe_file), progress)
-    _check_same(run, plan)
+    check_same(run, plan)
     return _train(run, plan, listener)
 
 
 def same_run(project: Project, plan: RunPlan) -> RunFolder | None:
     """The latest run with the plan's fingerprint, if any."""
-    same = [r for r in list_runs(project.workspace) if r.record()["fingerprint"] == plan.fingerprint]
+    same = [r for r in list_runs(project.workspace) if _fingerprint(r) == plan.fingerprint]
     return same[-1] if same else None
+
+
+def _fingerprint(run: RunFolder) -> str | None:
+    """None for a run whose record is damaged: it is for `facetwise doctor` to tell, and no reason not to train."""
+    try:
+        return str(run.record()["fingerprint"])
+    except ArtefactError:
+        return None
 
 
 def start_run(project: Project, plan: RunPlan) -> RunFolder:
@@ -120,12 +128,13 @@ def _record(name: str, plan: RunPlan, choices: Choices) -> dict[str, Any]:
     }
 
 
-def _check_same(run: RunFolder, plan: RunPlan) -> None:
+def check_same(run: RunFolder, plan: RunPlan, names: Sequence[str] | None = None) -> None:
+    """Raise MismatchError naming the fields of the fingerprint (all, or `names`) that are not what they were."""
     was = run.record()["fingerprint_fields"]
-    differ = [name for name in {**was, **plan.fields} if was.get(name) != plan.fields.get(name)]
-    if differ:
+    looked_at = {**was, **plan.fields} if names is None else names
+    if differ := [name for name in looked_at if was.get(name) != plan.fields.get(name)]:
         raise MismatchError(
-            f"run `{run.id}` cannot be resumed: {', '.join(f'`{name}`' for name in differ)} changed since it began",
+            f"run `{run.id}` cannot go on: {', '.join(f'`{name}`' for name in differ)} changed since it began",
             hint="put it back as it was, or start a new run with `facetwise fit`",
         )
 
@@ -175,7 +184,9 @@ def finish_fold(run: RunFolder, plan: RunPlan, setup: Setup, task: FoldTask, epo
     kept = Kept(_state_folder(run, task.fold) / "epochs")
     tensors, _ = load_tensors(kept.weights(epoch))
     with new_artefact(run.fold(task.fold), {"fold": task.fold, "epoch": epoch}) as folder:
-        save_tensors(tensors, folder / MODEL, {"fold": str(task.fold), "epoch": str(epoch)})
+        save_tensors(
+            tensors, folder / MODEL, {"fold": str(task.fold), "epoch": str(epoch), "people": _people(plan, task)}
+        )
         if plan.fold_of_row is not None:
             rows = plan.manifest.train.filter(pl.Series(plan.fold_of_row) == task.fold)
             logs = np.load(kept.logs(epoch))
@@ -186,6 +197,13 @@ def finish_fold(run: RunFolder, plan: RunPlan, setup: Setup, task: FoldTask, epo
             write_table(test, folder / "test.parquet", PREDICTIONS)
     emit({"event": "fold_done", "fold": task.fold, "epoch": epoch})
     shutil.rmtree(_state_folder(run, task.fold))
+
+
+def _people(plan: RunPlan, task: FoldTask) -> str:
+    """Hashes of the people that a model was trained on, so that its weights can be kept from their validation."""
+    groups = plan.manifest.train["group"].to_numpy()
+    trained = groups if plan.fold_of_row is None else groups[plan.fold_of_row != task.fold]
+    return json.dumps(sorted(content_hash(str(name))[:16] for name in np.unique(trained)))
 
 
 def _write_tables(run: RunFolder, plan: RunPlan) -> None:

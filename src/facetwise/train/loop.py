@@ -34,7 +34,7 @@ from facetwise.train.augment import Augmenter
 from facetwise.train.checkpoint import TrainState, load_state, save_state, save_tensors
 from facetwise.train.losses import block_cross_entropy, build_loss
 from facetwise.train.optim import build_optimizer, build_schedule
-from facetwise.train.predict import Float32Array, predict_rows, prediction_table
+from facetwise.train.predict import Float32Array, prediction_table
 from facetwise.train.setup import Setup
 from facetwise.train.step import Stepper, derive_seed, kept_network
 
@@ -54,15 +54,15 @@ class FoldTask:
     valid_codes: IntArray
     """The scored view: class numbers, (n_valid, A)."""
 
-    def steps_per_epoch(self, batch_size: int) -> int:
-        """Full batches an epoch; raises SettingError when there is not even one."""
-        steps = len(self.train_rows) // batch_size
-        if steps == 0:
-            raise SettingError(
-                f"`train.batch_size` is {batch_size}, but fold {self.fold} trains on {len(self.train_rows)} images",
-                hint="lower it with `--set train.batch_size=...`",
-            )
-        return steps
+
+def steps_per_epoch(num_images: int, batch_size: int) -> int:
+    """Full batches an epoch; raises SettingError when there is not even one."""
+    if num_images < batch_size:
+        raise SettingError(
+            f"`train.batch_size` is {batch_size}, but a fold trains on {num_images} images",
+            hint="lower it with `--set train.batch_size=...`",
+        )
+    return num_images // batch_size
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def train_fold(setup: Setup, task: FoldTask, folder: Path, emit: Listener) -> Tr
     Raises TrainingError when the loss is not finite; what was saved after the last whole epoch stays good.
     """
     recipe = setup.recipe
-    per_epoch = task.steps_per_epoch(recipe.train.batch_size)
+    per_epoch = steps_per_epoch(len(task.train_rows), recipe.train.batch_size)
     num_epochs = recipe.train.length.epochs(per_epoch)
     checkpoint = folder / "checkpoint.safetensors"
     state = new_state(setup, task.fold)
@@ -163,9 +163,7 @@ def _batches(num_rows: int, batch_size: int, seed: tuple[int, ...], epoch: int) 
 
 
 def _valid_logs(setup: Setup, task: FoldTask, state: TrainState) -> Float32Array:
-    return predict_rows(
-        kept_network(state), setup.layout, setup.source, task.valid_rows, precision=setup.choices.precision.value
-    )
+    return setup.predict(kept_network(state), task.valid_rows)
 
 
 def _epoch_event(

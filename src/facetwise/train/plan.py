@@ -20,9 +20,10 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.data.overlay import read_overlay
 from facetwise.data.store import Store, prepare_store, recipe_store
 from facetwise.data.views import training_targets
+from facetwise.model.backbone import build_network
 from facetwise.model.heads import HeadLayout, head_layout
 from facetwise.recipe import Recipe
-from facetwise.train.loop import FoldTask
+from facetwise.train.loop import FoldTask, steps_per_epoch
 
 Progress = Callable[[int, int], None]
 
@@ -90,6 +91,7 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
     overlay = read_overlay(project.workspace.overlay_file, space, manifest)
     folds = _folds(project, recipe, manifest)
     targets = layout.soft_targets(training_targets(manifest, space, recipe.labels, overlay))
+    _check_trains(recipe, layout, manifest, folds)
     store = prepare_store(project, manifest, recipe_store(recipe.input), progress=progress)
     fields = {
         "recipe": recipe.as_dict(),
@@ -102,6 +104,14 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
         "weights": _weights_hash(recipe.model.weights),
     }
     return RunPlan(project, recipe, manifest, folds, store, layout, targets, fields)
+
+
+def _check_trains(recipe: Recipe, layout: HeadLayout, manifest: Manifest, folds: Folds | None) -> None:
+    """Fail now, and not after the store is made and a run has its number, on what the network or a batch cannot be."""
+    build_network(recipe.model, layout, recipe.input.height, recipe.input.width)
+    num_rows = manifest.train.height
+    held_out = 0 if folds is None else int(np.bincount(folds.of(manifest.train)).max())
+    steps_per_epoch(num_rows - held_out, recipe.train.batch_size)
 
 
 def _folds(project: Project, recipe: Recipe, manifest: Manifest) -> Folds | None:
@@ -133,12 +143,12 @@ def run_name(number: int, recipe: Recipe, layout: HeadLayout, taken: list[str]) 
 
     `01-AdamW-StepLR-CE-v0-age_5fold`: the version counts earlier runs whose name is otherwise the same.
     """
-    optimizer = {"adamw": "AdamW"}[recipe.optimizer.name]
-    schedule = {"step": "StepLR", "cosine": "Cosine"}[recipe.schedule.name]
-    loss = {"cross-entropy": "CE"}[recipe.loss.name] + ("_LS" if recipe.loss.smoothing else "")
     targets = layout.attributes[0] if recipe.model.head.name == "single" else recipe.model.head.name
     plan = {"holdout": "holdout", "none": "all"}.get(str(recipe.folds.plan), f"{recipe.folds.plan}fold")
-    before, after = f"{optimizer}-{schedule}-{loss}-v", f"-{_plain(targets)}_{plan}"
+    before, after = (
+        f"{recipe.optimizer.short}-{recipe.schedule.short}-{recipe.loss.short}-v",
+        f"-{_plain(targets)}_{plan}",
+    )
     version = sum(before in name and name.endswith(after) for name in taken)
     return f"{number:02d}-{before}{version}{after}"
 

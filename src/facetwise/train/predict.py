@@ -32,7 +32,7 @@ def predict_rows(
     source: ImageSource,
     rows: npt.NDArray[np.int64],
     *,
-    batch_size: int = 256,
+    batch_size: int,
     precision: str = "fp32",
     tta: Tta = "none",
 ) -> Float32Array:

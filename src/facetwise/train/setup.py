@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from facetwise.data.store import Store
 from facetwise.model.backbone import Network, build_network
@@ -42,6 +43,18 @@ class Setup:
         network.load_state_dict(tensors)
         return network
 
+    def predict(self, network: nn.Module, rows: npt.NDArray[np.int64], tta: Tta = "none") -> Float32Array:
+        """Log-probabilities, (n, d), of the images at `rows` of the store, in batches of the training size."""
+        return predict_rows(
+            network,
+            self.layout,
+            self.source,
+            rows,
+            batch_size=self.recipe.train.batch_size,
+            precision=self.choices.precision.value,
+            tta=tta,
+        )
+
 
 def predict_table(
     setup: Setup, store: Store, network: Network, rows: pl.DataFrame, fold: int, tta: Tta = "none"
@@ -49,7 +62,5 @@ def predict_table(
     """Predictions of one model for manifest rows, in their order; NaN where there is no readable image."""
     readable = (rows["status"] == "ok").to_numpy()
     logs: Float32Array = np.full((rows.height, setup.layout.num_outputs), np.nan, np.float32)
-    chosen = store.index(rows["image"].to_list())[readable]
-    precision = setup.choices.precision.value
-    logs[readable] = predict_rows(network, setup.layout, setup.source, chosen, precision=precision, tta=tta)
+    logs[readable] = setup.predict(network, store.index(rows["image"].to_list())[readable], tta)
     return prediction_table(rows["image"].to_list(), rows["group"].to_list(), fold, logs, setup.layout)
