@@ -67,17 +67,18 @@ def init(folder: str | Path, dataset: str | Path, *, name: str | None = None) ->
 def check(project: AnyProject = ".", *, workers: int | None = None, progress: Progress | None = None) -> Audit:
     """Look into every image and row of the dataset, save the manifest, and report all that was found at once.
 
-    When the dataset has errors the report says so (`Audit.errors`) and no manifest is saved. A second call reads only
-    what changed.
+    When the dataset has errors the report says so (`Audit.has_errors`) and no manifest is saved (`Audit.usable`). Wrong
+    lines of the overlay are errors as well, and the manifest is saved all the same. A second call reads only what
+    changed.
     """
     from facetwise.data.audit import audit
     from facetwise.data.manifest import build_manifest
-    from facetwise.data.overlay import read_overlay
+    from facetwise.data.overlay import look_at_overlay
 
     opened = _project(project)
     manifest = build_manifest(opened, workers=workers, progress=progress)
-    overlay = read_overlay(opened.workspace.overlay_file, opened.space, manifest)
-    return audit(opened, manifest, overlay)
+    overlay, findings = look_at_overlay(opened.workspace.overlay_file, opened.space, manifest)
+    return audit(opened, manifest, overlay, findings)
 
 
 def folds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from itertools import combinations
@@ -13,7 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_data import STEMS, encoded, open_project, picture, write_contest
 from PIL import Image
+from rich.console import Console
 
+from facetwise.cli.audit import MAX_CLASSES, audit_text
+from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.project import Project
 from facetwise.data.audit import Audit, audit
 from facetwise.data.images import probe
@@ -114,6 +118,29 @@ def test_findings_are_grouped(project: Project) -> None:
         place(project, "000001", stem).write_bytes(b"")
     kind = audited(project).findings[0]
     assert (kind.level, kind.code, kind.count, len(kind.examples)) == ("warning", "train-image-damaged", 6, 5)
+
+
+def test_too_many_joint_classes_to_list(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = tuple(f"c{k}" for k in range(30))
+    many = [Attribute(a.name, (*a.classes, *letters[a.size :])) for a in project.space.attributes]
+    manifest = build_manifest(project)
+    few = audit(project, manifest).joint
+    monkeypatch.setattr(Project, "space", LabelSpace(tuple(many)))
+    found = audit(project, manifest)
+    assert [(c.name, c.images, c.groups) for c in found.joint] == [
+        (c.name, c.images, c.groups) for c in few if c.images
+    ]
+    assert [c.number for c in found.joint] == [0, 30 + 2, 900, 900 + 32, 1800, 1800 + 32]
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_many_classes_are_cut_for_people_only(project: Project) -> None:
+    found = audited(project)
+    many = dataclasses.replace(found, joint=found.joint * 5)
+    console = Console(width=100, file=io.StringIO())
+    console.print(audit_text(many))
+    assert f"and {90 - MAX_CLASSES} more" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert len(many.as_dict()["joint"]) == 90
 
 
 def reencoded(image: Image.Image, size: tuple[int, int], quality: int) -> bytes:

@@ -50,7 +50,7 @@ def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
     return load_tensors(folder / "checkpoint.safetensors")[0]
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a kill, at an event."""
 
 
@@ -59,9 +59,9 @@ def train_until(setup: Setup, task: FoldTask, folder: Path, stop: tuple[int, int
 
     def listen(event: dict[str, object]) -> None:
         if event["event"] == "step" and (event["epoch"], event["step"]) == stop:
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train_fold(setup, task, folder, listen)
 
 
@@ -139,9 +139,10 @@ def test_a_kill_while_writing_leaves_the_file_before(tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise OSError("no space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+    with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", fail)
-        save_state(state, path)
+        with pytest.raises(OSError, match="no space"):
+            save_state(state, path)
     assert path.read_bytes() == good
     (tmp_path / ".checkpoint.safetensors.tmp-0badc0de").write_bytes(good[:99])  # what a kill leaves behind
     load_state(state, path)

@@ -1,19 +1,23 @@
 """Folds: what must hold for every split of every dataset, and that saved folds are never silently others."""
 
 import dataclasses
+import io
 
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from facetwise.cli.folds import MAX_LISTED, folds_text
 from facetwise.core.errors import ArtefactError, InputError, MismatchError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import MANIFEST
 from facetwise.core.workspace import Workspace
-from facetwise.data.folds import fold_stats, list_folds, load_folds, make_folds, split_folds
+from facetwise.data.folds import MAX_FOLDS, MIN_FOLDS, fold_stats, list_folds, load_folds, make_folds, split_folds
 from facetwise.data.manifest import Manifest
+from facetwise.recipe.folds import FoldsSpec
 
 SPACE = LabelSpace((Attribute("a", ("x", "y", "z")), Attribute("b", ("p", "q"))))
 
@@ -132,13 +136,13 @@ def test_the_unsafe_split_is_marked_and_shares_people():
 # ----------------------------------------------------------------------------------------------------- saved folds
 
 
-@pytest.mark.parametrize("split", ["group", "image"])
-def test_saved_folds_are_read_back_as_they_were(tmp_path, split):
-    made = make_folds(Workspace(tmp_path), MANIFEST_30, SPACE, name="mine", seed=3, split=split)
-    read = load_folds(Workspace(tmp_path), MANIFEST_30, "mine")
+@pytest.mark.parametrize(("split", "name"), [("group", "mine"), ("image", "unsafe-mine")])
+def test_saved_folds_are_read_back_as_they_were(tmp_path, split, name):
+    made = make_folds(Workspace(tmp_path), MANIFEST_30, SPACE, name=name, seed=3, split=split)
+    read = load_folds(Workspace(tmp_path), MANIFEST_30, name)
     assert read.table.equals(made.table)
     assert dataclasses.replace(read, table=made.table) == made
-    assert list_folds(Workspace(tmp_path)) == ["mine"]
+    assert list_folds(Workspace(tmp_path)) == [name]
 
 
 def test_folds_are_not_remade_unless_asked(tmp_path):
@@ -181,6 +185,42 @@ def test_folds_that_are_not_there_or_damaged(tmp_path):
 def test_names_that_would_leave_the_folder(tmp_path, name):
     with pytest.raises(SettingError, match="cannot name folds"):
         make_folds(Workspace(tmp_path), MANIFEST_30, SPACE, name=name)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"num_folds": 1}, "1 folds: expected 2 to 20"),
+        ({"num_folds": 0}, "expected 2 to 20"),
+        ({"num_folds": 21}, "expected 2 to 20"),
+        ({"name": "image", "split": "image"}, "split by image cannot be called `image`"),
+        ({"name": "unsafe-x"}, "`unsafe-x` names folds split by image"),
+    ],
+)
+def test_folds_that_no_recipe_could_use_or_tell_apart(tmp_path, wrong, words):
+    with pytest.raises(SettingError, match=words):
+        make_folds(Workspace(tmp_path), MANIFEST_30, SPACE, **wrong)
+    assert list_folds(Workspace(tmp_path)) == []
+
+
+def test_recipes_name_as_many_folds_as_can_be_made():
+    for plan in (MIN_FOLDS, MAX_FOLDS):
+        assert FoldsSpec(plan=plan).plan == plan
+    for plan in (MIN_FOLDS - 1, MAX_FOLDS + 1):
+        with pytest.raises(ValueError, match="plan"):
+            FoldsSpec(plan=plan)
+
+
+def test_many_missing_classes_are_counted():
+    space = LabelSpace(tuple(Attribute(f"a{i}", tuple(map(str, range(30)))) for i in range(4)))
+    made = split_folds(MANIFEST_30, SPACE, name="f", num_folds=5, seed=0)
+    many = dataclasses.replace(made, stats=dataclasses.replace(made.stats, missing=tuple((0, k) for k in range(20))))
+    console = Console(width=100, file=io.StringIO())
+    console.print(folds_text(many, space))
+    text = console.file.getvalue()
+    assert text.count("has no image of class") == MAX_LISTED
+    assert "class 11 (0/0/0/11)" in text
+    assert "and 8 more" in text
 
 
 def test_korean_names_are_fine(tmp_path):

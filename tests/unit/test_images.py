@@ -16,7 +16,8 @@ from made_data import encoded, picture
 from PIL import Image, ImageOps
 
 from facetwise.core.errors import InputError
-from facetwise.data.images import MAX_BYTES, decode, probe, read_image
+from facetwise.core.outside import MAX_BYTES
+from facetwise.data.images import decode, probe, read_image
 
 PHOTO = picture(1, (60, 80))
 REFERENCE = np.asarray(PHOTO).astype(int)

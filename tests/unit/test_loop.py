@@ -18,7 +18,7 @@ from facetwise.train import step as step_module
 from facetwise.train.augment import Augmenter
 from facetwise.train.checkpoint import load_tensors
 from facetwise.train.choices import make_choices
-from facetwise.train.loop import FoldTask, Kept, _batches, _moving_average, train_fold, valid_scores
+from facetwise.train.loop import FoldTask, Kept, _batches, _moving_average, steps_per_epoch, train_fold, valid_scores
 from facetwise.train.predict import predict_rows
 from facetwise.train.setup import Setup
 from facetwise.train.source import ImageSource
@@ -112,7 +112,7 @@ def test_validation_is_never_augmented(tmp_path, monkeypatch):
     events = train(setup, task, tmp_path)
     assert calls == [8] * 6  # two epochs of three batches, and nothing more
     network = setup.load_network(load_tensors(Kept(tmp_path / "epochs").weights(2))[0])
-    logs = predict_rows(network, setup.layout, setup.source, task.valid_rows)
+    logs = predict_rows(network, setup.layout, setup.source, task.valid_rows, batch_size=8)
     kept = np.load(Kept(tmp_path / "epochs").logs(2))
     assert len(kept) == 7  # the whole validation side
     np.testing.assert_array_equal(logs, kept)
@@ -179,19 +179,19 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path):
 
 
 def test_a_batch_that_no_fold_fills():
-    _, task = make_setup()
-    with pytest.raises(SettingError, match="`train.batch_size` is 25, but fold 0 trains on 24 images"):
-        task.steps_per_epoch(25)
-    assert task.steps_per_epoch(24) == 1
+    with pytest.raises(SettingError, match=r"`train\.batch_size` is 25, but a fold trains on 24 images"):
+        steps_per_epoch(24, 25)
+    assert steps_per_epoch(24, 24) == 1
+    assert steps_per_epoch(47, 24) == 1
 
 
 def test_predictions_do_not_depend_on_the_batch():
     setup, task = make_setup()
     network = setup.new_network()
-    together = predict_rows(network, setup.layout, setup.source, task.valid_rows)
+    together = predict_rows(network, setup.layout, setup.source, task.valid_rows, batch_size=8)
     by_three = predict_rows(network, setup.layout, setup.source, task.valid_rows, batch_size=3)
     np.testing.assert_allclose(together, by_three, atol=1e-5)
-    assert predict_rows(network, setup.layout, setup.source, task.valid_rows[:0]).shape == (0, 5)
+    assert predict_rows(network, setup.layout, setup.source, task.valid_rows[:0], batch_size=8).shape == (0, 5)
 
 
 def test_flip_averages_the_probabilities_of_both_views():
@@ -200,5 +200,5 @@ def test_flip_averages_the_probabilities_of_both_views():
     images = setup.source.batch(task.valid_rows).float()
     with torch.no_grad():
         views = [setup.layout.log_probs(network(x)).exp() for x in (images, images.flip(3))]
-    logs = predict_rows(network, setup.layout, setup.source, task.valid_rows, tta="flip")
+    logs = predict_rows(network, setup.layout, setup.source, task.valid_rows, batch_size=8, tta="flip")
     np.testing.assert_allclose(np.exp(logs), ((views[0] + views[1]) / 2).numpy(), atol=1e-6)

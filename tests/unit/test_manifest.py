@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,36 @@ def test_any_folder_of_photos(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no images"):
         list_images(tmp_path / "empty")
+
+
+def test_names_that_are_not_utf8(project: Project, tmp_path: Path) -> None:
+    root = project.dataset_root
+    latin, korean = os.fsdecode(b"caf\xe9.jpg"), os.fsdecode("한글".encode("cp949") + b".png")
+    for folder in ("train/images", "train/images/000001_male_Asian_29", "eval/images"):
+        (root / folder / latin).write_bytes(encoded(picture(1)))
+    (root / "eval" / "images" / os.fsdecode(b"d\xe9")).mkdir()
+    (root / "eval" / "images" / os.fsdecode(b"d\xe9") / "x.jpg").write_bytes(encoded(picture(1)))
+    manifest = build_manifest(project)
+    assert manifest.errors == ()
+    assert [f.where for f in manifest.findings] == [
+        "train/images/000001_male_Asian_29/caf\\xe9.jpg",
+        "train/images/caf\\xe9.jpg",
+        "eval/images/caf\\xe9.jpg",
+        "eval/images/d\\xe9/x.jpg",
+    ]
+    assert {(f.level, f.code) for f in manifest.findings} == {("warning", "bad-file-name")}
+    assert load_manifest(project).findings == manifest.findings
+    (photos := tmp_path / "photos").mkdir()
+    for name in (latin, korean, "good.jpg", os.fsdecode(b"caf\xe9.txt"), "caf\\xe9.jpg"):
+        (photos / name).write_bytes(encoded(picture(2)) if not name.endswith("txt") else b"x")
+    listed = list_images(photos)
+    assert dict(listed.test.select("image", "status").rows()) == {
+        "caf\\xe9.jpg": "ok",  # a file of that very name
+        "good.jpg": "ok",
+        "\\xc7ѱ\\xdb.png": "damaged",
+    }
+    (photos / "caf\\xe9.jpg").unlink()
+    assert list_images(photos).test["note"][0] == "its name is not UTF-8"
 
 
 def test_progress_counts_to_the_end(project: Project) -> None:

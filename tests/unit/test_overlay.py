@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_data import open_project, write_contest, write_table
+from made_data import open_project, replace_in, write_contest, write_table
 
+import facetwise as fw
 from facetwise.core.errors import ProblemsError
 from facetwise.core.project import Project
-from facetwise.data.manifest import Manifest, build_manifest
-from facetwise.data.overlay import Correction, Overlay, append_correction, apply, read_overlay
+from facetwise.data.manifest import Manifest, build_manifest, load_manifest
+from facetwise.data.overlay import Overlay, apply, look_at_overlay, read_overlay
 
 HEADER = "image,group,attribute,value,reason,author"
 IMAGE = "train/images/000001_male_Asian_29/normal.jpg"
@@ -78,18 +79,39 @@ def test_a_missing_column_is_named(tmp_path: Path, opened: tuple[Project, Manife
         read_overlay(tmp_path / "overlay.csv", opened[0].space, opened[1])
 
 
-def test_adding_keeps_what_is_there(tmp_path: Path, opened: tuple[Project, Manifest]) -> None:
-    project, manifest = opened
+def test_usable_lines_are_kept_beside_wrong_ones(tmp_path: Path, opened: tuple[Project, Manifest]) -> None:
     path = tmp_path / "labels" / "overlay.csv"
-    first = Correction(IMAGE, "", "mask", "wear", 'said "no",\nthen yes', "김")
-    append_correction(path, first, project.space, manifest)
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.rstrip("\n"), encoding="utf-8")
-    added = append_correction(path, Correction("", "000002", "age", "31", "asked", "me"), project.space, manifest)
-    assert read_overlay(path, project.space, manifest).hash == added.hash
-    assert path.read_text(encoding="utf-8").startswith(text.rstrip("\n"))
-    before = path.read_bytes()
-    for wrong in (Correction(IMAGE, "", "mask", "normal", "r", "a"), Correction(IMAGE, "", "mask", "wear", "", "a")):
-        with pytest.raises(ProblemsError, match="not taken"):
-            append_correction(path, wrong, project.space, manifest)
-    assert path.read_bytes() == before
+    lines = [f"{IMAGE},,mask,wear,seen,me", f"{IMAGE},,mask,normal,no,me", ",000002,gender,mael,asked,me"]
+    write_table(path, HEADER, *lines)
+    overlay, findings = look_at_overlay(path, opened[0].space, opened[1])
+    assert [c.value for c in overlay.corrections] == ["wear"]
+    assert [(f.level, f.where) for f in findings] == [
+        ("error", "labels/overlay.csv:3"),
+        ("error", "labels/overlay.csv:4"),
+    ]
+
+
+def test_a_wrong_overlay_does_not_hide_the_audit(tmp_path: Path) -> None:
+    project = open_project(tmp_path / "project", write_contest(tmp_path / "data"))
+    write_table(project.workspace.overlay_file, HEADER, ",000009,gender,male,asked,me", ",000002,age,31,asked,me")
+    found = fw.check(project, workers=1)
+    assert (found.has_errors, found.usable, found.corrections) == (True, True, 1)
+    assert len(found.joint) == 18
+    assert [(k.level, k.examples) for k in found.findings] == [
+        ("error", ("labels/overlay.csv:2: no group `000009` on the training side",))
+    ]
+    manifest = load_manifest(project)
+    with pytest.raises(ProblemsError, match="no group `000009`"):
+        read_overlay(project.workspace.overlay_file, project.space, manifest)
+
+
+def test_a_dataset_with_errors_is_not_blamed_on_the_overlay(tmp_path: Path) -> None:
+    project = open_project(tmp_path / "project", write_contest(tmp_path / "data"))
+    replace_in(project.dataset_root / "train" / "train.csv", {",60,": ",sixty,"})
+    write_table(project.workspace.overlay_file, HEADER, ",000002,age,31,asked,me", ",000002,hat,x,asked,me")
+    found = fw.check(project, workers=1)
+    assert (found.has_errors, found.usable) == (True, False)
+    assert {k.code: k.count for k in found.findings if k.level == "error"} == {
+        "not-a-number": 1,
+        "unusable-correction": 1,
+    }

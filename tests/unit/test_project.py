@@ -60,6 +60,8 @@ def test_a_project_file_by_hand(tmp_path):
             'files = { a = "no" }',
             "every attribute needs a `column`",
         ),
+        ('column = "glasses"', 'column = "glasses"\nvalid = [0, 1]', "`valid` is for numbers"),
+        ('column = "glasses"', 'files = { a = "no" }', "`values` are spellings in a `column`"),
         ('y = "yes"', 'y = "yep"', "unknown class 'yep'"),
         ("cuts = [40]", "cuts = [40, 50]", "needs 1 cuts"),
         ('name = "age"', 'name = "glasses"', "must differ"),
@@ -82,3 +84,14 @@ def test_no_project_and_no_toml(tmp_path):
     assert "facetwise init" in error.value.hint
     with pytest.raises(InputError, match="not valid TOML"):
         opened(tmp_path, "name = ")
+
+
+def test_attributes_by_file_name_name_the_same_files(tmp_path):
+    folders = GOOD.replace('layout = "images"', 'layout = "folders"').replace('image = "file"', 'folder = "path"')
+    folders = folders.replace('column = "glasses"\nvalues = { n = "no", y = "yes" }', 'files = { a = "no", b = "yes" }')
+    second = '[[attributes]]\nname = "hat"\nclasses = ["no", "yes"]\nfiles = { %s }\n'
+    assert opened(tmp_path, folders + second % 'b = "no", a = "no"').space.names == ("glasses", "age", "hat")
+    with pytest.raises(SettingError, match="`hat` has no class for the file 'b' that `glasses` lists"):
+        opened(tmp_path, folders + second % 'a = "no"')
+    with pytest.raises(SettingError, match="`glasses` has no class for the file 'c' that `hat` lists"):
+        opened(tmp_path, folders + second % 'a = "no", b = "no", c = "yes"')

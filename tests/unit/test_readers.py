@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-from made_data import HEADER, PEOPLE, encoded, open_project, picture, replace_in, write_contest, write_table
+from made_data import HEADER, PEOPLE, STEMS, encoded, open_project, picture, replace_in, write_contest, write_table
 
 from facetwise.core.errors import InputError
 from facetwise.core.project import Project
@@ -156,6 +157,26 @@ def test_files_that_are_no_images_of_the_dataset(tmp_path: Path) -> None:
     assert {c for c, _ in codes(found, "warning")} == {"missing-file", "folder-without-row", "extra-file"}
     assert [c for c, _ in codes(found, "info")] == ["hidden-file"]
     assert found.table.filter(group="000001").height == 5
+
+
+def test_two_attributes_by_file_name(tmp_path: Path) -> None:
+    dataset = write_contest(tmp_path / "data")
+    project = open_project(tmp_path / "project", dataset)
+    text = project.workspace.project_file.read_text(encoding="utf-8")
+    classes = ", ".join(f'{stem} = "{"yes" if stem == "normal" else "no"}"' for stem in reversed(STEMS))
+    second = f'\n[[attributes]]\nname = "bare"\nclasses = ["no", "yes"]\nfiles = {{ {classes} }}\n'
+    project.workspace.project_file.write_text(text + second, encoding="utf-8")
+    found = read_dataset(Project.open(project.root))
+    assert found.findings == ()
+    train = found.table.filter(split="train")
+    assert train["label:mask"].to_list() == [0, 0, 0, 0, 0, 1, 2] * 2
+    assert train["label:bare"].to_list() == [0, 0, 0, 0, 0, 0, 1] * 2
+
+
+def test_a_dataset_whose_folder_is_not_utf8_cannot_be_named(tmp_path: Path) -> None:
+    dataset = write_contest(tmp_path / os.fsdecode(b"d\xe9"))
+    with pytest.raises(InputError, match=r"d\\xe9: its name is not UTF-8"):
+        write_project_file(tmp_path / "project", dataset)
 
 
 def test_the_test_side(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -36,6 +37,7 @@ from facetwise.core.project import Project, ProjectFile
 from facetwise.core.workspace import DONE, Workspace, lock
 from facetwise.data import chunks as chunks_module
 from facetwise.data import fill as fill_module
+from facetwise.data import store as store_module
 from facetwise.data.chunks import ChunkedArray
 from facetwise.data.crops import crop_resize, fitted_sizes, fraction_regions, read_boxes
 from facetwise.data.images import decode
@@ -474,6 +476,26 @@ def test_a_second_process_is_turned_away(project: Project, manifest: Manifest) -
     with lock(path / ".lock", "test"), pytest.raises(LockedError):
         prepare_store(project, manifest, SMALL)
     prepare_store(project, manifest, SMALL)
+
+
+def test_a_store_that_another_process_made_meanwhile_is_not_made_again(
+    project: Project, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill, filled = store_module._fill, []
+
+    @contextmanager
+    def late(path: Path, what: str) -> Iterator[None]:
+        """The lock is got when the other process has finished."""
+        with monkeypatch.context() as patch:
+            patch.setattr(store_module, "lock", lock)
+            prepare_store(project, manifest, SMALL)
+        with lock(path, what):
+            yield
+
+    monkeypatch.setattr(store_module, "_fill", lambda *a: (filled.append(1), fill(*a)))
+    monkeypatch.setattr(store_module, "lock", late)
+    assert prepare_store(project, manifest, SMALL).images.shape == (len(MIXED), 12, 9, 3)
+    assert len(filled) == 1
 
 
 def test_no_room_is_told_before_anything_is_written(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facetwise.core import outside
 from facetwise.core.errors import ArtefactError, FacetwiseError, GateError, InputError, ProblemsError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.workspace import Workspace, read_done
@@ -114,8 +117,8 @@ def test_every_problem_of_a_file_at_once(tmp_path):
         (b"ImageID,ans\na,1\n\nb,2,3\n", "line 4: 3 value(s), expected 2"),
         (b"ImageID,ans\na\0,1\n", "line 2: a NUL character"),
         ("ImageID,ans\n가,1\n".encode("cp949"), "line 2: not UTF-8"),
-        ("ImageID,ans\na,1\n".encode("utf-16"), "line 1: not UTF-8"),
-        (b'ImageID,ans\n"a,1\n', "not a comma-separated file"),
+        ("ImageID,ans\na,1\n".encode("utf-16"), "UTF-16 text"),
+        (b'ImageID,ans\n"a,1\n', "not readable as csv"),
         (b"ImageID;ans\na;1\n", "line 1: no column `ImageID`"),
     ],
 )
@@ -137,9 +140,19 @@ def test_long_lists_of_problems_are_cut(tmp_path):
     assert error.value.problems[-1] == "and 480 more"
 
 
+def test_what_is_not_read_whole_is_not_read(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(InputError, match="not a regular file"):
+        read_submission(tmp_path / "pipe.csv", "ImageID", "ans")
+    monkeypatch.setattr(outside, "MAX_BYTES", 15)
+    (tmp_path / "large.csv").write_text("ImageID,ans\na,1\n")
+    with pytest.raises(InputError, match="16 bytes, at most 15"):
+        read_submission(tmp_path / "large.csv", "ImageID", "ans")
+
+
 def test_no_file(tmp_path):
-    for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(InputError, match="cannot be read"):
+    for path, words in ((tmp_path / "none.csv", "cannot be read"), (tmp_path, "not a regular file")):
+        with pytest.raises(InputError, match=words):
             read_submission(path, "ImageID", "ans")
 
 

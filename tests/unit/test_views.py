@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facetwise.core.errors import SettingError
+from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import MANIFEST
 from facetwise.data.manifest import Manifest
@@ -121,3 +121,23 @@ def test_softening_around_moved_cuts():
 def test_views_that_cannot_be(spec, words):
     with pytest.raises(SettingError, match=words):
         training_targets(manifest(), SPACE, spec, Overlay())
+
+
+def test_a_class_without_a_number_stays_whatever_the_recipe_does():
+    """A csv may say `old` instead of a number (`values` beside `cuts`): the value is NaN, the class is known."""
+    full = manifest()
+    nameless = pl.when(pl.col("image") == "2.jpg").then(None).otherwise(pl.col("value:age")).alias("value:age")
+    made = Manifest.of(full.table.with_columns(nameless))
+    for spec in (LabelsSpec(cuts={"age": [29, 59]}), LabelsSpec(soften={"age": 3.0})):
+        with_number = training_targets(full, SPACE, spec, Overlay())[1]
+        without = training_targets(made, SPACE, spec, Overlay())[1]
+        np.testing.assert_array_equal(without[2], [0, 1, 0])
+        np.testing.assert_array_equal(np.delete(without, 2, 0), np.delete(with_number, 2, 0))
+    nobody = Manifest.of(full.table.with_columns(pl.lit(None, pl.Float64).alias("value:age")))
+    soft = training_targets(nobody, SPACE, LabelsSpec(soften={"age": 3.0}), Overlay())
+    np.testing.assert_array_equal(codes_of(soft), nobody.codes(SPACE))
+
+
+def test_no_number_has_no_class_by_cuts():
+    with pytest.raises(InputError, match=r"`age`: 1 value\(s\) of 2 are NaN"):
+        AGE.codes_of_values([30, float("nan")])

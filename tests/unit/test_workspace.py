@@ -1,12 +1,15 @@
 """Artefacts are whole or absent, whatever happens while they are made."""
 
+import fcntl
 import os
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facetwise.core import workspace as workspace_module
 from facetwise.core.errors import ArtefactError, InputError, LockedError
 from facetwise.core.workspace import (
     DONE,
@@ -69,6 +72,46 @@ def test_an_older_artefact_is_replaced_whole(tmp_path):
     assert leftovers(tmp_path) == []
 
 
+def test_a_kill_while_an_artefact_is_replaced_leaves_one_of_the_two(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed(*_arguments: object, **_options: object) -> None:
+        raise Killed
+
+    make(tmp_path / "x", "one")
+    for step in ("rename", "replace"):  # after the exchange nothing may be needed any more, before it nothing is gone
+        with monkeypatch.context() as patch:
+            patch.setattr(workspace_module.shutil, "rmtree", killed)
+            if step == "rename":
+                patch.setattr(Path, "rename", killed)
+            with pytest.raises(Killed):
+                make(tmp_path / "x", step)
+        verify_files(tmp_path / "x")
+        assert (tmp_path / "x" / "part" / "a.txt").read_text() == step
+    assert len(leftovers(tmp_path)) == 2
+
+
+def test_where_folders_cannot_be_exchanged_the_older_one_comes_back(tmp_path, monkeypatch):
+    make(tmp_path / "x", "one")
+    monkeypatch.setattr(workspace_module, "_exchange", lambda _one, _other: False)
+    make(tmp_path / "x", "two")
+    assert (tmp_path / "x" / "part" / "a.txt").read_text() == "two"
+    assert leftovers(tmp_path) == []
+    rename = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if (path / "part" / "a.txt").read_text() == "three":
+            raise OSError("no")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="no"):
+        make(tmp_path / "x", "three")
+    assert (tmp_path / "x" / "part" / "a.txt").read_text() == "two"
+    assert leftovers(tmp_path) == []
+
+
 def test_damage_is_noticed(tmp_path):
     make(tmp_path / "x", "one")
     file = tmp_path / "x" / "part" / "a.txt"
@@ -102,9 +145,10 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     def fail(_descriptor: int) -> None:
         raise OSError("no space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+    with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail)
-        write_atomic(path, "other")
+        with pytest.raises(OSError, match="no space"):
+            write_atomic(path, "other")
     assert read_json(path) == {"한": 1}
     assert [p.name for p in path.parent.iterdir()] == ["f.json"]
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -121,6 +165,27 @@ def test_only_one_holds_a_lock(tmp_path):
     assert not is_locked(path)
     with lock(path, "run `x`"):
         pass
+
+
+def test_asking_for_a_lock_writes_nothing_and_hinders_nobody(tmp_path, monkeypatch):
+    path = tmp_path / ".lock"
+    with lock(path, "x"):
+        pass
+    path.chmod(0o444)
+    tmp_path.chmod(0o555)
+    try:
+        assert not is_locked(path)
+        with path.open("rb") as asking:
+            fcntl.flock(asking, fcntl.LOCK_SH)
+            assert not is_locked(path)  # another one asks: nobody works on it
+    finally:
+        tmp_path.chmod(0o755)
+        path.chmod(0o644)
+    with path.open("rb") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        monkeypatch.setattr(time, "sleep", lambda _seconds: fcntl.flock(asking, fcntl.LOCK_UN))
+        with lock(path, "x"):
+            assert is_locked(path)
 
 
 def test_a_lock_is_given_back_when_its_block_fails(tmp_path):

@@ -11,6 +11,8 @@ from rich.text import Text
 from facetwise.data.audit import Audit, ClassCount, FoundKind
 
 MAX_LISTED = 10
+MAX_CLASSES = 64
+"""Most rows of the table of joint classes."""
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
@@ -77,7 +79,9 @@ def _balance(audit: Audit) -> Iterator[RenderableType]:
     yield Text("\nclasses (training side)", style="bold")
     for name, classes in audit.balance.items():
         yield Text(f"  {name}: " + ", ".join(f"{c.name} {c.images:,} ({c.images / total:.1%})" for c in classes))
-    yield _joint_table(audit.joint, total)
+    yield _joint_table(audit.joint[:MAX_CLASSES], total)
+    if len(audit.joint) > MAX_CLASSES:
+        yield Text(f"  and {len(audit.joint) - MAX_CLASSES:,} more (`--json` lists all)", style="dim")
 
 
 def _joint_table(classes: Sequence[ClassCount], total: int) -> Table:
@@ -85,6 +89,6 @@ def _joint_table(classes: Sequence[ClassCount], total: int) -> Table:
     for heading, side in (("", "right"), ("joint class", "left"), ("images", "right"), ("people", "right")):
         table.add_column(heading, justify="left" if side == "left" else "right")
     table.add_column("share", justify="right")
-    for number, c in enumerate(classes):
-        table.add_row(str(number), Text(c.name), f"{c.images:,}", f"{c.groups:,}", f"{c.images / total:.1%}")
+    for c in classes:
+        table.add_row(str(c.number), Text(c.name), f"{c.images:,}", f"{c.groups:,}", f"{c.images / total:.1%}")
     return table

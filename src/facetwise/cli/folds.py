@@ -9,8 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from facetwise.core.labels import MAX_LISTED_JOINT, LabelSpace
+from facetwise.core.labels import LabelSpace
 from facetwise.data.folds import Folds
+
+MAX_LISTED = 12
+"""Most missing classes that are told one by one."""
 
 
 def folds_dict(folds: Folds) -> dict[str, Any]:
@@ -28,7 +31,10 @@ def folds_text(folds: Folds, space: LabelSpace) -> RenderableType:
     for fold, (people, images) in enumerate(zip(stats.num_groups, stats.num_images, strict=True)):
         table.add_row(str(fold), f"{people:,}", f"{images:,}")
     lines = [_kind(folds), Text(f"largest deviation of a class's share in a fold: {stats.deviation:.1%}")]
-    lines += [_missing(fold, joint, space) for fold, joint in stats.missing]
+    lines += [_missing(fold, joint, space) for fold, joint in stats.missing[:MAX_LISTED]]
+    if len(stats.missing) > MAX_LISTED:
+        more = f"and {len(stats.missing) - MAX_LISTED:,} more of a fold and a class (`--json` lists all)"
+        lines.append(Text(more, style="yellow"))
     return Group(Text(f"folds `{folds.name}` ({folds.hash[:12]})", style="bold"), table, *lines)
 
 
@@ -44,5 +50,4 @@ def _kind(folds: Folds) -> Text:
 
 
 def _missing(fold: int, joint: int, space: LabelSpace) -> Text:
-    name = space.joint_names[joint] if space.num_joint <= MAX_LISTED_JOINT else str(joint)
-    return Text(f"warning: fold {fold} has no image of class {joint} ({name})", style="yellow")
+    return Text(f"warning: fold {fold} has no image of class {joint} ({space.joint_name(joint)})", style="yellow")

@@ -15,7 +15,7 @@ from itertools import pairwise, product
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.core.errors import SettingError, did_you_mean
+from facetwise.core.errors import InputError, SettingError, did_you_mean
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -60,10 +60,15 @@ class Attribute:
         return self.classes.index(name)
 
     def codes_of_values(self, values: npt.ArrayLike) -> IntArray:
-        """Class numbers of ordinal `values` (any shape): how many cuts are <= the value."""
+        """Class numbers of ordinal `values` (any shape): how many cuts are <= the value.
+
+        Raises InputError for NaN: a value that is not known has no place among the cuts.
+        """
         if self.cuts is None:
             raise SettingError(f"attribute `{self.name}` has no cuts: its classes are not made from numbers")
         array = np.asarray(values, dtype=np.float64)
+        if unknown := int(np.isnan(array).sum()):
+            raise InputError(f"attribute `{self.name}`: {unknown} value(s) of {array.size} are NaN and have no class")
         return np.searchsorted(np.asarray(self.cuts), array, side="right").astype(np.int64)
 
     def with_cuts(self, cuts: Sequence[float]) -> Attribute:
@@ -117,6 +122,11 @@ class LabelSpace:
     def index(self, name: str) -> int:
         """Position of the attribute called `name`."""
         return self.attributes.index(self.attribute(name))
+
+    def joint_name(self, joint: int) -> str:
+        """Name of one joint class; also in a space of too many to list."""
+        codes = self.decode(joint).tolist()
+        return "/".join(a.classes[c] for a, c in zip(self.attributes, codes, strict=True))
 
     def encode(self, codes: npt.ArrayLike) -> IntArray:
         """Joint classes, shape (...), of class numbers, shape (..., num_attributes)."""

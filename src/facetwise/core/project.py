@@ -38,6 +38,10 @@ class AttributeSpec(Spec):
             raise ValueError("give exactly one of `column` and `files`")
         if self.cuts is not None and self.column is None:
             raise ValueError("`cuts` need a `column` of numbers")
+        if self.valid is not None and self.cuts is None:
+            raise ValueError("`valid` is for numbers, and so needs `cuts`")
+        if self.values and self.files:
+            raise ValueError("`values` are spellings in a `column`, this attribute comes from `files`")
         for source in (self.values, self.files):
             if unknown := sorted(set(source.values()) - set(self.classes)):
                 raise ValueError(f"unknown class {unknown[0]!r}; classes: {', '.join(self.classes)}")
@@ -112,6 +116,7 @@ class ProjectFile(Spec):
             raise ValueError(f"layout `{self.dataset.layout}` needs `dataset.train.{wanted}`")
         if self.dataset.layout == "images" and any(a.files for a in self.attributes):
             raise ValueError("layout `images` has a row an image: every attribute needs a `column`, not `files`")
+        _check_stems([a for a in self.attributes if a.files])
         try:
             _label_space(self)
         except SettingError as error:
@@ -122,6 +127,14 @@ class ProjectFile(Spec):
     def space(self) -> LabelSpace:
         """The label space with the true cuts."""
         return _label_space(self)
+
+
+def _check_stems(named: list[AttributeSpec]) -> None:
+    """Attributes that come from file names must name the same files: an image has a class of each."""
+    for other in named[1:]:
+        for one, two in ((named[0], other), (other, named[0])):
+            if lacking := [stem for stem in one.files if stem not in two.files]:
+                raise ValueError(f"`{two.name}` has no class for the file {lacking[0]!r} that `{one.name}` lists")
 
 
 def _label_space(file: ProjectFile) -> LabelSpace:

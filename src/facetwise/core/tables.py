@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -76,8 +76,3 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
 def probability_columns(table: pl.DataFrame) -> list[str]:
     """Names of the log-probability columns of a prediction table, in table order."""
     return [c for c in table.columns if "=" in c]
-
-
-def same_images(table: pl.DataFrame, images: Sequence[str]) -> bool:
-    """Whether `table` has exactly these images, in this order."""
-    return bool(table["image"].to_list() == list(images))

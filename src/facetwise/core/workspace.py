@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from facetwise.core.errors import ArtefactError, InputError, LockedError
 
 PROJECT_FILE = "facetwise.toml"
 DONE = "DONE.json"
 """Written last into every artefact folder: schema version, what it was made from, and a hash a file."""
+LOCK_TRIES, LOCK_PAUSE = 25, 0.02
+"""How often, and how many seconds apart, `lock` tries to take a lock."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,9 @@ def read_json(path: Path) -> Any:
 def new_artefact(folder: Path, made_from: dict[str, Any], *, schema_version: int = 1) -> Iterator[Path]:
     """Make an artefact folder: yields a temporary folder to fill, marks it done and renames it when the block ends.
 
-    An older artefact of the same name is replaced in the same step. When the block raises, nothing is left behind.
+    When the block raises, nothing is left behind. An older artefact of the same name is exchanged for the new one in
+    one step, so that a process that is killed leaves the one or the other. (A file system that cannot exchange folders
+    needs two steps: killed between them, the process leaves neither, but both as `leftovers`.)
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(folder)
@@ -128,11 +134,13 @@ def new_artefact(folder: Path, made_from: dict[str, Any], *, schema_version: int
     try:
         yield temporary
         mark_done(temporary, made_from, schema_version=schema_version)
-        _swap(temporary, folder)
+        retired = _swap(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     _flush_folder(folder.parent)
+    if retired is not None:
+        shutil.rmtree(retired, ignore_errors=True)
 
 
 def mark_done(folder: Path, made_from: dict[str, Any], *, schema_version: int = 1, hash_files: bool = True) -> None:
@@ -173,27 +181,30 @@ def verify_files(folder: Path) -> None:
 
 @contextmanager
 def lock(path: Path, what: str) -> Iterator[None]:
-    """Hold an exclusive `flock` on `path` (made if missing); raises LockedError at once when another holds it."""
+    """Hold an exclusive `flock` on `path` (made if missing); raises LockedError when another process holds it.
+
+    It is tried for half a second, because `is_locked` holds it for a moment.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        for _ in range(LOCK_TRIES):
+            if _flock(file, fcntl.LOCK_EX):
+                break
+            time.sleep(LOCK_PAUSE)
+        else:
             raise LockedError(
                 f"{what}: another facetwise process is working on it", hint="wait for it to end, or stop it"
-            ) from None
+            )
         yield
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock file `path` now."""
-    if not path.exists():
-        return False
+    """Whether some process holds the lock file `path` now; needs no right to write, and several may ask at once."""
     try:
-        with lock(path, str(path)):
-            return False
-    except LockedError:
-        return True
+        with path.open("rb") as file:
+            return not _flock(file, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -216,14 +227,40 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp-{uuid.uuid4().hex[:8]}")
 
 
-def _swap(new: Path, old: Path) -> None:
+def _flock(file: IO[Any], kind: int) -> bool:
+    """Try to lock an open file; whether it worked."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _swap(new: Path, old: Path) -> Path | None:
+    """Put the folder `new` in the place of `old`; returns where the older one lies now, if there was one."""
     if not old.exists():
         new.rename(old)
-        return
+        return None
+    if _exchange(new, old):
+        return new
     retired = _temporary(old)
     old.rename(retired)
-    new.rename(old)
-    shutil.rmtree(retired)
+    try:
+        new.rename(old)
+    except BaseException:
+        retired.rename(old)
+        raise
+    return retired
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step (`renameat2` of Linux); False where system or file system cannot."""
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError):
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE in <fcntl.h> and <linux/fs.h>
+    return bool(renameat2(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(exchange)) == 0)
 
 
 def _flush_folder(folder: Path) -> None:

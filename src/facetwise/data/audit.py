@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.labels import MAX_LISTED_JOINT, IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.tables import TEST, TRAIN
 from facetwise.data.copies import Copies, find_copies
@@ -59,6 +60,8 @@ class SizeCount:
 class ClassCount:
     """How many training images and groups have a class, by the dataset's own labels."""
 
+    number: int
+    """The class number."""
     name: str
     images: int
     groups: int
@@ -84,15 +87,17 @@ class Audit:
     balance: dict[str, tuple[ClassCount, ...]]
     """Class counts by attribute, classes in order."""
     joint: tuple[ClassCount, ...]
-    """Class counts of the joint class, in order."""
+    """Class counts of the joint class, in order; of more than `MAX_LISTED_JOINT` classes those that occur."""
     copies: Copies
     suspicious: tuple[Suspicious, ...]
     corrections: int
-    """Corrections in the overlay."""
+    """Usable corrections in the overlay."""
+    usable: bool
+    """Whether the dataset itself has no errors, so that its manifest is saved; the overlay may have some."""
 
     @property
     def has_errors(self) -> bool:
-        """Whether something forbids the use of the dataset."""
+        """Whether something forbids training: an error of the dataset, or of the overlay."""
         return any(f.level == "error" for f in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
@@ -100,20 +105,26 @@ class Audit:
         return asdict(self)
 
 
-def audit(project: Project, manifest: Manifest, overlay: Overlay | None = None) -> Audit:
-    """Audit a manifest (also one with errors); reads small versions of the few images that may be copies."""
+def audit(
+    project: Project, manifest: Manifest, overlay: Overlay | None = None, findings: Iterable[Finding] = ()
+) -> Audit:
+    """Audit a manifest (also one with errors); reads small versions of the few images that may be copies.
+
+    `findings` are told with those of the manifest: what is wrong with the overlay.
+    """
     overlay = overlay or Overlay()
     codes, _ = apply(overlay, manifest, project.space)
     table = manifest.table
     return Audit(
         sides=tuple(side for split in (TRAIN, TEST) if (side := _side(table, split)).images),
-        findings=_kinds(manifest.findings),
+        findings=_kinds([*manifest.findings, *findings]),
         sizes=_sizes(table),
         balance=_balance(manifest, project.space),
         joint=_joint(manifest, project.space),
         copies=find_copies(project.dataset_root, manifest, codes),
         suspicious=tuple(_suspicious(table)),
         corrections=len(overlay),
+        usable=not manifest.errors,
     )
 
 
@@ -141,18 +152,22 @@ def _sizes(table: pl.DataFrame) -> tuple[SizeCount, ...]:
 
 def _balance(manifest: Manifest, space: LabelSpace) -> dict[str, tuple[ClassCount, ...]]:
     codes = manifest.codes(space)
-    return {a.name: _counts(manifest, codes[:, k], a.classes) for k, a in enumerate(space.attributes)}
+    return {a.name: _counts(manifest, codes[:, k], dict(enumerate(a.classes))) for k, a in enumerate(space.attributes)}
 
 
 def _joint(manifest: Manifest, space: LabelSpace) -> tuple[ClassCount, ...]:
-    return _counts(manifest, space.encode(manifest.codes(space)), space.joint_names)
+    joint = space.encode(manifest.codes(space))
+    if space.num_joint <= MAX_LISTED_JOINT:
+        return _counts(manifest, joint, dict(enumerate(space.joint_names)))
+    return _counts(manifest, joint, {k: space.joint_name(k) for k in np.unique(joint).tolist()})
 
 
-def _counts(manifest: Manifest, codes: IntArray, names: Iterable[str]) -> tuple[ClassCount, ...]:
+def _counts(manifest: Manifest, codes: IntArray, names: Mapping[int, str]) -> tuple[ClassCount, ...]:
+    """How often each class in `names` (number -> name) occurs, in that order."""
     rows = manifest.train.select("group", code=pl.Series(codes, dtype=pl.Int64))
     counted = rows.group_by("code").agg(images=pl.len(), groups=pl.col("group").n_unique())
     by_code = {code: (images, groups) for code, images, groups in counted.iter_rows()}
-    return tuple(ClassCount(name, *by_code.get(k, (0, 0))) for k, name in enumerate(names))
+    return tuple(ClassCount(k, name, *by_code.get(k, (0, 0))) for k, name in names.items())
 
 
 def _suspicious(table: pl.DataFrame) -> Iterable[Suspicious]:

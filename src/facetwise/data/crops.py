@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from facetwise.core.errors import ProblemsError
-from facetwise.data.csvfile import read_csv
+from facetwise.data.csvfile import read_table_csv
 from facetwise.data.findings import Findings, errors, listed
 
 Box = tuple[float, float, float, float]
@@ -48,7 +48,7 @@ def read_boxes(path: Path, images: Sequence[str], extents: FloatArray, missing: 
     without a box.
     """
     findings = Findings()
-    table = read_csv(path, path.name, ("image", *SIDES), findings)
+    table = read_table_csv(path, path.name, ("image", *SIDES), findings)
     row_of = {image: row for row, image in enumerate(images)}
     regions = np.full((len(images), 4), np.nan)
     place_of: dict[str, str] = {}

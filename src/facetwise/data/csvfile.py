@@ -42,7 +42,7 @@ class CsvTable:
         return [c for c in self.columns if c not in used]
 
 
-def read_csv(
+def read_table_csv(
     path: Path, name: str, needed: Sequence[str], findings: Findings, *, may_be_empty: bool = False
 ) -> CsvTable | None:
     """The table at `path`, called `name` in messages; None when it is unusable (then `findings` has the errors).

@@ -21,7 +21,7 @@ from facetwise.data.images import decode, read_bytes
 
 
 @dataclass(frozen=True)
-class ImageSource:
+class FileSource:
     """What each row of a store is made from."""
 
     root: Path
@@ -37,7 +37,7 @@ class ImageSource:
 
 
 def filled_chunks(
-    source: ImageSource, chunks: Mapping[int, range], workers: int
+    source: FileSource, chunks: Mapping[int, range], workers: int
 ) -> Generator[tuple[int, Pixels, list[str]], None, None]:
     """For each chunk (number -> rows), in order: its number, its pixels (rows, H, W, 3) and its problems.
 
@@ -59,7 +59,7 @@ def filled_chunks(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def fill_row(source: ImageSource, row: int, out: Pixels) -> str | None:
+def fill_row(source: FileSource, row: int, out: Pixels) -> str | None:
     """Put the image of a row into `out` (H, W, 3, zeros before); returns what is wrong with it, or None."""
     image, sha256, num_bytes, width, height, ok = source.table.row(row)
     if not ok:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from facetwise.core.errors import ProblemsError
+from facetwise.core.outside import printable
 
 Level = Literal["error", "warning", "info"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "info")
@@ -30,20 +31,31 @@ class Finding:
         return asdict(self)
 
 
+BAD_NAME = "its name is not UTF-8"
+
+
 class Findings(list[Finding]):
-    """Findings while they are collected, in the order they were met."""
+    """Findings while they are collected, in the order they were met. What is no text in them is escaped."""
 
     def error(self, code: str, where: str, message: str, hint: str | None = None) -> None:
         """Add what makes the dataset unusable until it is mended."""
-        self.append(Finding("error", code, where, message, hint))
+        self._add("error", code, where, message, hint)
 
     def warning(self, code: str, where: str, message: str, hint: str | None = None) -> None:
         """Add what is handled, but a person should know."""
-        self.append(Finding("warning", code, where, message, hint))
+        self._add("warning", code, where, message, hint)
 
     def info(self, code: str, where: str, message: str, hint: str | None = None) -> None:
         """Add what is as it may be."""
-        self.append(Finding("info", code, where, message, hint))
+        self._add("info", code, where, message, hint)
+
+    def bad_names(self, files: Iterable[str]) -> None:
+        """Add a warning for each of these files, whose names are not UTF-8: no table can name them."""
+        for file in files:
+            self.warning("bad-file-name", file, f"{BAD_NAME}; left out", "rename it")
+
+    def _add(self, level: Level, code: str, where: str, message: str, hint: str | None) -> None:
+        self.append(Finding(level, code, printable(where), printable(message), hint))
 
 
 def errors(findings: Iterable[Finding]) -> tuple[Finding, ...]:

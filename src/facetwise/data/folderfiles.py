@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from facetwise.core.outside import is_text
 from facetwise.core.project import AttributeSpec
 from facetwise.data.findings import Findings, listed
 from facetwise.data.images import IMAGE_ENDINGS
@@ -31,8 +32,7 @@ class FolderFiles:
     @property
     def stems(self) -> list[str]:
         """File stems that are images, in the project's order; empty when every image file is one."""
-        tables = [s.files for s in self.specs if s.files]
-        return [stem for stem in tables[0] if all(stem in t for t in tables)] if tables else []
+        return next((list(s.files) for s in self.specs if s.files), [])  # all attributes name the same
 
     def images(self, folder: str) -> list[dict[str, Any]]:
         """`image` and the `label:` cells that come from file names, for each image in `folder`, in order."""
@@ -84,10 +84,12 @@ class FolderFiles:
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(self.root / folder) as entries:
-                return sorted(entries, key=lambda e: e.name)
+                found = sorted(entries, key=lambda e: e.name)
         except OSError as error:
             self.findings.error("unreadable-folder", folder, f"cannot be read ({error.strerror})")
             return []
+        self.findings.bad_names(f"{folder}/{e.name}" for e in found if not is_text(e.name))
+        return [e for e in found if is_text(e.name)]
 
     def _labels(self, stem: str) -> dict[str, int]:
         return {f"label:{s.name}": s.classes.index(s.files[stem]) for s in self.specs if s.files}

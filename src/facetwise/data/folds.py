@@ -19,6 +19,10 @@ from facetwise.data.manifest import Manifest
 
 Split = Literal["group", "image"]
 
+MIN_FOLDS, MAX_FOLDS = 2, 20
+"""Numbers of folds that a recipe can name (`folds.plan`)."""
+UNSAFE = "unsafe-"
+"""What names of folds split by image begin with, and no others."""
 IMAGE_FOLDS = {"image": pl.String(), "fold": pl.Int32()}
 """Columns of unsafe folds, split by image."""
 
@@ -115,8 +119,13 @@ def make_folds(
     split: Split = "group",
     new: bool = False,
 ) -> Folds:
-    """Make and save folds. Folds that exist are never silently remade: ArtefactError unless `new`."""
+    """Make and save folds. Folds that exist are never silently remade: ArtefactError unless `new`.
+
+    Raises SettingError unless `num_folds` is `MIN_FOLDS` to `MAX_FOLDS`, and the name begins with `UNSAFE` when, and
+    only when, the split is by image: where folds are named, that shows.
+    """
     folder = _folder(workspace, name)
+    _check_settings(name, num_folds, split)
     if is_done(folder) and not new:
         raise ArtefactError(
             f"folds `{name}` exist; runs made with them could not be compared with runs on others",
@@ -190,6 +199,15 @@ def _folder(workspace: Workspace, name: str) -> Path:
     if not re.fullmatch(r"[^\W_][\w.-]*", name):
         raise SettingError(f"`{name}` cannot name folds", hint="letters, digits, `.`, `_` and `-`, a letter first")
     return workspace.folds / name
+
+
+def _check_settings(name: str, num_folds: int, split: Split) -> None:
+    if not MIN_FOLDS <= num_folds <= MAX_FOLDS:
+        raise SettingError(f"{num_folds} folds: expected {MIN_FOLDS} to {MAX_FOLDS}")
+    if split == "image" and not name.startswith(UNSAFE):
+        raise SettingError(f"folds split by image cannot be called `{name}`", hint=f"`{UNSAFE}{name}` would do")
+    if split != "image" and name.startswith(UNSAFE):
+        raise SettingError(f"`{name}` names folds split by image, and these are split by person", hint="another name")
 
 
 def _record(folds: Folds) -> dict[str, Any]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import io
-import os
-import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -24,6 +22,7 @@ import simplejpeg
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from facetwise.core.errors import InputError
+from facetwise.core.outside import check_size, read_bounded
 from facetwise.data.quiet import quiet_pillow
 
 Pixels = npt.NDArray[np.uint8]
@@ -43,8 +42,6 @@ IMAGE_ENDINGS = frozenset(ending for endings in _ENDINGS.values() for ending in 
 """Endings of file names that are taken for images; the content decides how they are read."""
 MAX_PIXELS = 36_000_000
 """Most pixels of an image; read from the header before memory is reserved."""
-MAX_BYTES = 64 * 2**20
-"""Most bytes of an image file."""
 MIN_SIDE = 8
 """Fewest pixels a side."""
 GREY_SIDE = 32
@@ -125,19 +122,10 @@ def probe(data: bytes, name: str) -> Probe:
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of a regular file of at most `MAX_BYTES`; raises InputError for anything else (a pipe, a folder)."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{path}: cannot be read ({reason})") from None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise InputError(f"{path}: not a regular file")
-    with os.fdopen(descriptor, "rb") as file:
-        _check_bytes(status.st_size, str(path))
-        return file.read(MAX_BYTES + 1)
+    """All bytes of a regular file, as `core.outside.read_bounded`; an empty one is an InputError as well."""
+    data = read_bounded(path)
+    _check_bytes(len(data), str(path))
+    return data
 
 
 def read_image(path: Path) -> Decoded:
@@ -171,8 +159,7 @@ def _give_back_memory() -> None:
 def _check_bytes(size: int, name: str) -> None:
     if size == 0:
         raise InputError(f"{name}: empty file")
-    if size > MAX_BYTES:
-        raise InputError(f"{name}: {size:,} bytes, at most {MAX_BYTES:,} are read")
+    check_size(size, name)
 
 
 def _check_size(width: int, height: int, name: str) -> None:

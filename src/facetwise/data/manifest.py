@@ -143,7 +143,8 @@ def list_images(folder: Path, *, workers: int | None = None, progress: Progress 
     """A manifest, not saved, of every image below `folder`, by path; all rows are test rows.
 
     Hidden files and links are skipped; a file that is not a readable image is a row with status `damaged` when its
-    name ends like an image's, and is left out otherwise. Raises InputError when no image is found.
+    name ends like an image's, and is left out otherwise; so is one whose name is not UTF-8, which stands there escaped.
+    Raises InputError when no image is found.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
@@ -152,6 +153,7 @@ def list_images(folder: Path, *, workers: int | None = None, progress: Progress 
     scanned = scan(folder, names, None, workers, progress)
     named = [Path(name).suffix.lower() in IMAGE_ENDINGS for name in names]
     kept = scanned.filter((pl.col("status") == "ok") | pl.Series(named, dtype=pl.Boolean))
+    kept = kept.unique("image", keep="first", maintain_order=True)  # an escaped name may be another file's real one
     if kept.is_empty():
         raise InputError(f"{folder}: no images in it")
     table = kept.select("image", split=pl.lit(TEST), group=pl.lit(None, pl.String), name=pl.col("image"))

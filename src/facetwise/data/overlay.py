@@ -5,21 +5,19 @@ The dataset is never changed. Corrected labels are for training views and for a 
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from facetwise.core.errors import InputError, ProblemsError, SettingError, did_you_mean
+from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import TRAIN
-from facetwise.core.workspace import content_hash, lock, write_atomic
-from facetwise.data.csvfile import CsvRow, read_csv
+from facetwise.core.workspace import content_hash
+from facetwise.data.csvfile import CsvRow, read_table_csv
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.manifest import Manifest
 
@@ -62,23 +60,34 @@ class Overlay:
 
 def read_overlay(path: Path, space: LabelSpace, manifest: Manifest) -> Overlay:
     """The corrections at `path`, none when there is no such file; raises ProblemsError with every wrong line."""
-    if not path.exists():
-        return Overlay()
+    overlay, findings = look_at_overlay(path, space, manifest)
+    raise_errors(findings, str(path))
+    return overlay
+
+
+def look_at_overlay(path: Path, space: LabelSpace, manifest: Manifest) -> tuple[Overlay, Findings]:
+    """The usable corrections at `path`, and an error finding for each wrong line.
+
+    A manifest with errors lacks rows, so whether it has the images and groups of the corrections is not judged then.
+    """
     findings = Findings()
-    table = read_csv(path, path.name, COLUMNS, findings, may_be_empty=True)
+    if not path.exists():
+        return Overlay(), findings
+    name = f"{path.parent.name}/{path.name}"
+    table = read_table_csv(path, name, COLUMNS, findings, may_be_empty=True)
     known = _Known.of(manifest)
     corrections, first = [], dict[tuple[str, str, str], tuple[str, int]]()
     for row in table.rows if table else ():
-        correction = _correction(row, path.name, space, known, findings)
+        correction = _correction(row, name, space, known, findings)
         if correction is None:
             continue
         value, line = first.setdefault(correction.target, (correction.value, row.line))
-        if value != correction.value:
+        if value == correction.value:
+            corrections.append(correction)
+        else:
             message = f"`{correction.attribute}` becomes `{correction.value}`, line {line} says `{value}`"
-            findings.error("contradiction", f"{path.name}:{row.line}", message)
-        corrections.append(correction)
-    raise_errors(findings, str(path))
-    return Overlay(tuple(corrections))
+            findings.error("contradiction", f"{name}:{row.line}", message)
+    return Overlay(tuple(corrections)), findings
 
 
 def apply(overlay: Overlay, manifest: Manifest, space: LabelSpace) -> tuple[IntArray, dict[str, FloatArray]]:
@@ -98,41 +107,30 @@ def apply(overlay: Overlay, manifest: Manifest, space: LabelSpace) -> tuple[IntA
     return codes, values
 
 
-def append_correction(path: Path, correction: Correction, space: LabelSpace, manifest: Manifest) -> Overlay:
-    """Check a correction and add it at the end of the file at `path`, whole or not at all; returns the new overlay."""
-    with lock(path.with_name(f".{path.name}.lock"), str(path)):
-        overlay = read_overlay(path, space, manifest)
-        findings = Findings()
-        row = CsvRow(len(overlay) + 2, {k: str(v) for k, v in asdict(correction).items()})
-        checked = _correction(row, "the new correction", space, _Known.of(manifest), findings)
-        raise_errors(findings, "correction not taken")
-        assert checked is not None
-        for other in overlay.corrections:
-            if other.target == checked.target and other.value != checked.value:
-                problem = f"`{other.attribute}` was corrected to `{other.value}` before ({other.author})"
-                raise ProblemsError("correction not taken", [problem], hint=f"edit {path}")
-        write_atomic(path, _with_row(path, checked))
-    return Overlay((*overlay.corrections, checked))
-
-
 @dataclass(frozen=True)
 class _Known:
     images: frozenset[str]
     groups: frozenset[str]
 
     @classmethod
-    def of(cls, manifest: Manifest) -> _Known:
+    def of(cls, manifest: Manifest) -> _Known | None:
+        """None when the manifest has errors, and so not all of them."""
+        if manifest.errors:
+            return None
         train = manifest.table.filter(pl.col("split") == TRAIN)
         return cls(frozenset(train["image"]), frozenset(train["group"].drop_nulls()))
 
 
-def _correction(row: CsvRow, name: str, space: LabelSpace, known: _Known, findings: Findings) -> Correction | None:
+def _correction(
+    row: CsvRow, name: str, space: LabelSpace, known: _Known | None, findings: Findings
+) -> Correction | None:
     """The correction of one row with its value in one spelling; None (and errors) when it cannot be used."""
     cells = {column: row.cells[column].strip() for column in COLUMNS}
     problems = [f"`{column}` is empty" for column in ("reason", "author") if not cells[column]]
     if bool(cells["image"]) == bool(cells["group"]):
         problems.append("fill exactly one of `image` and `group`")
-    problems += _unknown("image", cells["image"], known.images) + _unknown("group", cells["group"], known.groups)
+    if known is not None:
+        problems += _unknown("image", cells["image"], known.images) + _unknown("group", cells["group"], known.groups)
     try:
         cells["value"] = _value(space.attribute(cells["attribute"]), cells["value"])
     except (SettingError, InputError) as error:
@@ -164,15 +162,3 @@ def _value(attribute: Attribute, cell: str) -> str:
 
 def _code(attribute: Attribute, value: str) -> int:
     return int(attribute.codes_of_values(float(value))) if attribute.is_ordinal else attribute.code_of(value)
-
-
-def _with_row(path: Path, correction: Correction) -> bytes:
-    """The file's bytes with one more row, in the order of its own columns."""
-    old = path.read_bytes() if path.exists() else (",".join(COLUMNS) + "\n").encode()
-    old += b"" if old.endswith(b"\n") else b"\n"
-    header = next(csv.reader(io.StringIO(old.decode("utf-8-sig"), newline="")))
-    flat = replace(correction, reason=" ".join(correction.reason.split()))
-    line = io.StringIO(newline="")
-    writer = csv.DictWriter(line, [h.strip() for h in header], lineterminator="\r\n" if b"\r\n" in old else "\n")
-    writer.writerow({**dict.fromkeys(h.strip() for h in header), **asdict(flat)})
-    return old + line.getvalue().encode()

@@ -13,10 +13,11 @@ from pathlib import Path
 import tomli_w
 
 from facetwise.core.errors import InputError
+from facetwise.core.outside import is_text, printable
 from facetwise.core.project import ProjectFile
 from facetwise.core.settings import parse
 from facetwise.core.workspace import PROJECT_FILE, write_atomic
-from facetwise.data.csvfile import read_csv
+from facetwise.data.csvfile import read_table_csv
 from facetwise.data.findings import Findings
 
 EXAMPLE = """\
@@ -100,7 +101,10 @@ def write_project_file(project: Path, dataset: Path, *, name: str | None = None)
     if project.is_relative_to(dataset):
         raise InputError(f"{project}: lies in the dataset, which is only ever read", hint="choose another folder")
     near = dataset.is_relative_to(project.parent)
-    text = preset.fill(name or project.name, os.path.relpath(dataset, project) if near else str(dataset))
+    path = os.path.relpath(dataset, project) if near else str(dataset)
+    if not is_text(path):
+        raise InputError(f"{printable(path)}: its name is not UTF-8, and {PROJECT_FILE} is", hint="rename the folder")
+    text = preset.fill(printable(name or project.name), path)
     try:
         write_atomic(target, text)
     except OSError as error:
@@ -129,7 +133,7 @@ def _has_table(dataset: Path, name: str, columns: list[str]) -> bool:
     path = dataset / name
     if not path.is_file():
         return False
-    table = read_csv(path, name, (), findings := Findings())
+    table = read_table_csv(path, name, (), findings := Findings())
     if table is None:
         return all(f.code != "missing-csv" for f in findings)
     return 2 * sum(c in table.columns for c in columns) >= len(columns)

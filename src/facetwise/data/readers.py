@@ -15,10 +15,11 @@ from typing import Any
 import polars as pl
 
 from facetwise.core.errors import InputError
+from facetwise.core.outside import is_text
 from facetwise.core.project import Project, TestSide, TrainSide
 from facetwise.core.tables import TEST, TRAIN
 from facetwise.core.workspace import inside
-from facetwise.data.csvfile import CsvRow, CsvTable, read_csv
+from facetwise.data.csvfile import CsvRow, CsvTable, read_table_csv
 from facetwise.data.findings import Finding, Findings, listed
 from facetwise.data.folderfiles import FolderFiles, is_hidden
 from facetwise.data.images import IMAGE_ENDINGS
@@ -116,8 +117,9 @@ class _Reader:
         known = {row["image"] for row in rows}
         for images, table in self.image_folders.items():
             found = (p for p in (self.root / images).rglob("*") if p.suffix.lower() in IMAGE_ENDINGS)
-            names = (p.relative_to(self.root).as_posix() for p in found if not is_hidden(p.name))
-            if extra := sorted(name for name in names if name not in known):
+            names = sorted(p.relative_to(self.root).as_posix() for p in found if not is_hidden(p.name))
+            self.findings.bad_names(name for name in names if not is_text(name))
+            if extra := [name for name in names if is_text(name) and name not in known]:
                 message = f"{len(extra)} image(s) that {table} does not list, left out: {listed(extra)}"
                 self.findings.warning("unlisted-image", images, message)
 
@@ -139,7 +141,7 @@ class _Reader:
         return False
 
     def _read(self, name: str, needed: list[str]) -> CsvTable | None:
-        table = read_csv(self.root / name, name, needed, self.findings)
+        table = read_table_csv(self.root / name, name, needed, self.findings)
         if table is not None:
             self.sources[name] = table.sha256
         return table

@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError
+from facetwise.core.outside import printable
 from facetwise.core.tables import TEST, read_table, write_table
 from facetwise.core.workspace import inside
-from facetwise.data.findings import Findings
+from facetwise.data.findings import BAD_NAME, Findings
 from facetwise.data.images import Probe, heavy, probe, read_bytes
 from facetwise.data.nearcopies import perceptual_hash
 
@@ -51,7 +52,8 @@ def scan(
 ) -> pl.DataFrame:
     """One row an image, in order, columns as in `SCAN`: status `ok`, `damaged` (`note` says why) or `missing`.
 
-    `images` are paths relative to `root`; rows of `cache` whose file has the same size and time of change are reused.
+    `images` are paths relative to `root`; one that is not UTF-8 is a damaged row under its escaped name. Rows of
+    `cache` whose file has the same size and time of change are reused.
     """
     known = {} if cache is None else {row["image"]: row for row in cache.iter_rows(named=True)}
     seen = [_on_disk(root, image) for image in images]
@@ -112,7 +114,9 @@ def in_parallel(work: Callable[[T], R], items: Sequence[T], workers: int | None)
 
 def _on_disk(root: Path, image: str) -> Row:
     """A row of what the file system says; without a status when the content is to be looked into."""
-    row: Row = {"image": image, **dict.fromkeys(list(SCAN)[1:])}
+    row: Row = {"image": printable(image), **dict.fromkeys(list(SCAN)[1:])}
+    if row["image"] != image:
+        return row | {"status": "damaged", "note": BAD_NAME}
     try:
         status = (root / image).stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -15,7 +15,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,7 @@ from facetwise.core.workspace import (
 )
 from facetwise.data import crops
 from facetwise.data.chunks import ChunkedArray
-from facetwise.data.fill import ImageSource, filled_chunks, raise_changed
+from facetwise.data.fill import FileSource, filled_chunks, raise_changed
 from facetwise.data.manifest import Manifest
 from facetwise.recipe.inputs import InputSpec
 
@@ -150,18 +150,16 @@ def prepare_store(
 ) -> Store:
     """Make the store of `spec`, or go on with an interrupted one, or repair a damaged one; open it.
 
-    `dataset` is the folder that the images are in, when it is not the project's. `workers` threads (one a core unless
-    told) read, check, decode and resize. Chunks already there are kept when their
-    crc32 holds. Raises MismatchError naming every file that is not what the manifest says (all other chunks are done
-    by then), LockedError when another process fills the store, and FacetwiseError when the disk is full.
+    `dataset` is the folder of the images, when it is not the project's. `workers` threads (one a core unless told) do
+    the work. Chunks already there are kept when their crc32 holds. Raises MismatchError naming every file that is not
+    what the manifest says (the rest is done by then), LockedError, and FacetwiseError when the disk is full.
     """
     plan = _plan(project, manifest, spec, dataset)
-    if is_done(plan.folder):
-        try:
-            return _open(plan, verify=True)
-        except ArtefactError:
-            pass  # damaged: what is whole is kept below
+    if (store := _whole(plan)) is not None:
+        return store
     with lock(plan.folder / LOCK_FILE, str(plan.folder)), _full_disk_told(plan.folder):
+        if (store := _whole(plan)) is not None:  # another process made it in the meantime
+            return store
         _fill(plan, workers or len(os.sched_getaffinity(0)), progress or (lambda _done, _total: None))
     return _open(plan, verify=False)
 
@@ -189,7 +187,7 @@ class _Plan:
     folder: Path
     spec: StoreSpec
     made_from: dict[str, Any]
-    source: ImageSource
+    source: FileSource
 
     @property
     def array(self) -> ChunkedArray:
@@ -208,7 +206,7 @@ def _plan(project: Project, manifest: Manifest, spec: StoreSpec, dataset: Path |
     key = content_hash([FORMAT, files, described])
     made_from = {"key": key, "files_hash": files, "spec": described}
     sizes = crops.fitted_sizes(regions, spec.height, spec.width, spec.fit)
-    source = ImageSource(dataset or project.dataset_root, table, regions, sizes, (spec.height, spec.width, 3))
+    source = FileSource(dataset or project.dataset_root, table, regions, sizes, (spec.height, spec.width, 3))
     return _Plan(project.workspace.stores / key[:16], spec, made_from, source)
 
 
@@ -221,6 +219,13 @@ def _describe(spec: StoreSpec, regions: crops.FloatArray) -> dict[str, Any]:
     """Plain data; boxes of a csv by their values, so that where the csv lies does not matter."""
     boxes = None if spec.boxes is None else hashlib.sha256(np.ascontiguousarray(regions).tobytes()).hexdigest()
     return {"height": spec.height, "width": spec.width, "fit": spec.fit, "box": list(spec.box), "boxes_hash": boxes}
+
+
+def _whole(plan: _Plan) -> Store | None:
+    """The finished store, read and verified; None when it is absent, unfinished or damaged."""
+    with suppress(ArtefactError):
+        return _open(plan, verify=True)
+    return None
 
 
 def _fill(plan: _Plan, workers: int, progress: Progress) -> None:

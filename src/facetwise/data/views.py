@@ -21,15 +21,16 @@ Targets = tuple[npt.NDArray[np.float32], ...]
 def training_targets(manifest: Manifest, space: LabelSpace, spec: LabelsSpec, overlay: Overlay) -> Targets:
     """What to train on: overlay first, then moved cuts, then softening. Hard labels are rows of one 1.
 
+    A row whose class is known by name, without a number, keeps its class: cuts and softening have nothing to go by.
     Raises SettingError when `spec` names no ordinal attribute or another number of cuts.
     """
     moved = space.with_cuts(spec.cuts)
     codes, values = apply(overlay if spec.overlay else Overlay(), manifest, space)
     _check_ordinal(spec, space)
     return tuple(
-        soft_classes(values[a.name], a, spec.soften[a.name])
-        if a.name in spec.soften
-        else one_hot(a.codes_of_values(values[a.name]) if a.name in spec.cuts else codes[:, i], a.size)
+        _from_values(values[a.name], codes[:, i], a, spec.soften.get(a.name))
+        if a.name in spec.soften or a.name in spec.cuts
+        else one_hot(codes[:, i], a.size)
         for i, a in enumerate(moved.attributes)
     )
 
@@ -45,8 +46,22 @@ def soft_classes(values: FloatArray, attribute: Attribute, deviation: float) -> 
     normal = NormalDist()
     distinct, row = np.unique(values, return_inverse=True)
     below = np.array([[normal.cdf((cut - v) / deviation) for cut in attribute.cuts] for v in distinct])
-    bounds = np.hstack([np.zeros((len(distinct), 1)), below.reshape(len(distinct), -1), np.ones((len(distinct), 1))])
+    below = below.reshape(len(distinct), len(attribute.cuts))  # also when there are no values
+    bounds = np.hstack([np.zeros((len(distinct), 1)), below, np.ones((len(distinct), 1))])
     return np.diff(bounds, axis=1).astype(np.float32)[row]
+
+
+def _from_values(
+    values: FloatArray, codes: IntArray, moved: Attribute, deviation: float | None
+) -> npt.NDArray[np.float32]:
+    """Targets by the numbers where there are any, with the `moved` cuts; elsewhere by class number."""
+    targets = one_hot(codes, moved.size)
+    known = ~np.isnan(values)
+    if deviation is None:
+        targets[known] = one_hot(moved.codes_of_values(values[known]), moved.size)
+    else:
+        targets[known] = soft_classes(values[known], moved, deviation)
+    return targets
 
 
 def _check_ordinal(spec: LabelsSpec, space: LabelSpace) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 from facetwise.core.csvrecords import CsvError, csv_records
 from facetwise.core.errors import InputError, ProblemsError, did_you_mean
 from facetwise.core.labels import IntArray
+from facetwise.core.outside import check_size, read_bounded
 
-MAX_BYTES = 256 * 2**20
 MAX_LISTED = 20
 """Problems of one file that are written out; the rest is counted."""
 
@@ -50,8 +50,7 @@ def parse_csv(data: bytes, source: str) -> CsvFile:
     names the file in messages. Raises InputError (encoding, size, quoting, no header) or ProblemsError (rows that are
     shorter than the header, or longer by more than empty values).
     """
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{source}: {len(data)} bytes, at most {MAX_BYTES} are read")
+    check_size(len(data), source)
     try:
         records = csv_records(data)
     except CsvError as fault:
@@ -114,11 +113,8 @@ def read_submission(
 
 
 def read_csv(path: Path) -> CsvFile:
-    """The csv at `path`, as `parse_csv` reads it; raises InputError when it cannot be read."""
-    try:
-        return parse_csv(path.read_bytes(), str(path))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    """The csv at `path`, as `parse_csv` reads it; raises InputError when it is no regular file, or too large."""
+    return parse_csv(read_bounded(path), str(path))
 
 
 def answer_fault(text: str) -> str | None:
