@@ -4,8 +4,6 @@
 that train or predict.
 """
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -45,17 +43,6 @@ __all__ = [
     "show",
     "submit",
 ]
-
-
-class _Package(ModuleType):
-    """`submit` names a verb and a subpackage: importing the subpackage must not put it in the verb's place."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in __all__ and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

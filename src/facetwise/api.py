@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from facetwise.recipe import Recipe
     from facetwise.report.doctor import Doctor
     from facetwise.report.views import RunsView, RunView
-    from facetwise.submit.make import Submission
+    from facetwise.submission.make import Submission
 
 AnyProject = Project | str | Path
 Listener = Callable[[dict[str, Any]], None]
@@ -225,7 +225,7 @@ def submit(
     `yes` confirms the gate's warnings; `fill_missing` answers images that cannot be read with the commonest class.
     """
     from facetwise.core.runs import find_run
-    from facetwise.submit.make import make_submission
+    from facetwise.submission.make import make_submission
 
     opened = _project(project)
     found = find_run(opened.workspace, run)
@@ -235,7 +235,7 @@ def submit(
 def score(project: AnyProject = ".", submission: str | Path = "last", *, labels: str | Path) -> Scorecard:
     """Score a submission (its id, number, `last`, or a csv file) against a csv of true joint classes."""
     from facetwise.core.errors import InputError
-    from facetwise.submit.ledger import find_submission, score_submission
+    from facetwise.submission.ledger import find_submission, score_submission
 
     opened = _project(project)
     side = opened.file.dataset.test

@@ -27,7 +27,7 @@ def interrupt(project: Path, recipe: Path, fold: int = 1) -> None:
 
 
 def test_the_verb_submit_stays_a_verb_when_the_subpackage_is_imported():
-    import facetwise.submit.make  # noqa: F401
+    import facetwise.submission.make  # noqa: F401
 
     assert callable(fw.submit)
     assert all(callable(getattr(fw, name)) for name in fw.__all__ if name != "__version__")

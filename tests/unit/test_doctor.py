@@ -80,7 +80,8 @@ def draw_dataset(folder: Path) -> None:
 def add_run(project: Project, manifest_hash: str, store_key: str, name: str = "01-run") -> Path:
     """A finished run, as far as the doctor looks into it."""
     folder = project.workspace.runs / name
-    write_json(folder / "run.json", {"fingerprint_fields": {"manifest": manifest_hash, "store": store_key}})
+    fields = {"manifest": manifest_hash, "store": store_key}
+    write_json(folder / "run.json", {"fingerprint": "f00d", "fingerprint_fields": fields, "recipe": {}})
     mark_done(folder, {"tables": {}})
     return folder
 

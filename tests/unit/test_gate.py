@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.submit.gate import GateFinding, GateReport, check_submission
-from facetwise.submit.mix import Mix, assumed_people, check_mix
+from facetwise.submission.gate import GateFinding, GateReport, check_submission
+from facetwise.submission.mix import Mix, assumed_people, check_mix
 
 SPACE = LabelSpace((Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue"))))
 

@@ -27,7 +27,7 @@ from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
-from facetwise.core.workspace import lock, mark_done, write_json
+from facetwise.core.workspace import file_hash, lock, mark_done, write_json
 from facetwise.data.manifest import Manifest, build_manifest
 from facetwise.data.store import VIEW, prepare_store
 from facetwise.report.html import run_page, script_json, write_run_page
@@ -149,7 +149,11 @@ def write_run(
         "schema_version": 1,
         "id": name,
         "fingerprint": "f00d",
-        "fingerprint_fields": {"manifest": manifest.hash, "labels": manifest.labels_hash},
+        "fingerprint_fields": {
+            "manifest": manifest.hash,
+            "labels": manifest.labels_hash,
+            "label space": project.space_hash,
+        },
         "recipe": recipe,
         "attributes": list(names),
         "folds": folds,
@@ -175,7 +179,8 @@ def write_run(
             nan = pl.lit(float("nan"), dtype=pl.Float32)
             table = table.with_columns(pl.when(held_out).then(pl.col(columns)).otherwise(nan))
             write_table(table, run.path / "oof.parquet", PREDICTIONS)
-        mark_done(run.path, {}, hash_files=False)
+        tables = {p.stem: file_hash(p) for p in run.path.glob("*.parquet")}
+        mark_done(run.path, {"tables": tables}, hash_files=False)
     return run
 
 

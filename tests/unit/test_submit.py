@@ -14,15 +14,15 @@ from facetwise.core.errors import ArtefactError, FacetwiseError, GateError, Inpu
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.workspace import Workspace, read_done
 from facetwise.evaluate.intervals import Forecast, Interval
-from facetwise.submit.gate import GateFinding, GateReport
-from facetwise.submit.ledger import (
+from facetwise.submission.gate import GateFinding, GateReport
+from facetwise.submission.ledger import (
     MadeFrom,
     find_submission,
     list_submissions,
     record_submission,
     score_submission,
 )
-from facetwise.submit.write import MAX_LISTED, read_submission, submission_csv
+from facetwise.submission.write import MAX_LISTED, read_submission, submission_csv
 
 SPACE = LabelSpace((Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue"))))
 
@@ -172,7 +172,7 @@ GOOD = rows(EXPECTED, DECIDED.tolist())
 PASSED = GateReport((GateFinding("ok", "names", "fine"),))
 ODD = GateReport((GateFinding("warning", "drift", "odd mix"),))
 FAILED = GateReport((GateFinding("error", "order", "rows moved"),))
-MADE = MadeFrom("03-AdamW-CE-v0", "fingerprint", "manifest", "table")
+MADE = MadeFrom("03-AdamW-CE-v0", "fingerprint", "manifest", "none", "table", {"0": "weights"})
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_a_submission_is_kept_with_what_made_it(workspace):
     kept = first.record()
     assert kept["made_from"] == {
         "run": "03-AdamW-CE-v0", "run_fingerprint": "fingerprint", "manifest_hash": "manifest",
-        "test_table_sha256": "table", "decision": "argmax",
+        "tta": "none", "test_table_sha256": "table", "models": {"0": "weights"}, "decision": "argmax",
     }  # fmt: skip
     assert kept["forecast"]["interval"] == {"low": 0.6, "high": 0.8, "level": 0.95}
     assert kept["test_people"] == {"number": 20, "why": "why"}

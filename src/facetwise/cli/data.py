@@ -58,7 +58,10 @@ def check(
     else:
         console().print(audit_text(audit))
     if audit.has_errors:
-        say("error: the dataset cannot be used as it is; no manifest was saved")
+        if audit.usable:
+            say("error: the label corrections cannot be used as they are; the manifest was saved")
+        else:
+            say("error: the dataset cannot be used as it is; no manifest was saved")
         say("hint: mend the lines marked ERROR above, then run `facetwise check` again")
         raise typer.Exit(2)
     if not json:

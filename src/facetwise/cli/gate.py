@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from facetwise.submit.make import Submission
+from facetwise.submission.make import Submission
 
 _STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
 

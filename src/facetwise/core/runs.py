@@ -94,7 +94,7 @@ class RunFolder:
                 raise ArtefactError(f"run `{self.id}` has no predictions with `--tta {tta}`", hint=hint)
             verify_files(path.parent)
         elif self.finished and path.is_file():
-            noted = read_done(self.path)["made_from"]["tables"].get(side)
+            noted = read_done(self.path)["made_from"].get("tables", {}).get(side)
             if noted != file_hash(path):
                 raise ArtefactError(f"{path}: changed since it was made", hint="the run is damaged: train it again")
         return read_table(path, PREDICTIONS) if path.is_file() else None

@@ -12,8 +12,8 @@ import numpy as np
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.evaluate.metrics import MISSING
-from facetwise.submit.mix import Mix, MixCheck, check_mix
-from facetwise.submit.write import CsvFile, answer_fault, parse_csv
+from facetwise.submission.mix import Mix, MixCheck, check_mix
+from facetwise.submission.write import CsvFile, answer_fault, parse_csv
 
 Level = Literal["error", "warning", "ok"]
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from facetwise.core.errors import ArtefactError, GateError, InputError, MismatchError
 from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.outside import read_bounded
 from facetwise.core.project import Project, TestSide
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import file_hash
@@ -17,10 +18,10 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.compose import average, covered
 from facetwise.evaluate.decide import ARGMAX, decide
 from facetwise.evaluate.intervals import Forecast, prediction_interval
-from facetwise.submit.gate import GateReport, check_submission
-from facetwise.submit.ledger import MadeFrom, SubmissionFolder, record_submission
-from facetwise.submit.mix import Mix, assumed_people
-from facetwise.submit.write import submission_csv
+from facetwise.submission.gate import GateReport, check_submission
+from facetwise.submission.ledger import MadeFrom, SubmissionFolder, record_submission
+from facetwise.submission.mix import Mix, assumed_people
+from facetwise.submission.write import submission_csv
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,6 @@ def _table(run: RunFolder, side: Literal["oof", "test"], tta: str) -> pl.DataFra
 def _template(project: Project, side: TestSide) -> bytes:
     path = project.dataset_root / side.table
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: the organisers' csv cannot be read ({error.strerror})") from None
+        return read_bounded(path)
+    except InputError as error:
+        raise InputError(f"the organisers' csv: {error}", hint="is the dataset where facetwise.toml says?") from None

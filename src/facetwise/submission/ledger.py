@@ -17,8 +17,8 @@ from facetwise.core.workspace import Workspace, file_hash, is_done, lock, new_ar
 from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.intervals import Forecast
 from facetwise.evaluate.scorecard import Scorecard, score_decided
-from facetwise.submit.gate import GateReport
-from facetwise.submit.write import raise_problems, read_csv, read_submission
+from facetwise.submission.gate import GateReport
+from facetwise.submission.write import raise_problems, read_csv, read_submission
 
 CSV, RECORD = "submission.csv", "record.json"
 PERSON_COLUMNS = ("person", "group")
