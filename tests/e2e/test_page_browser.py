@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -19,10 +17,10 @@ FLAGS = (
 
 
 @pytest.mark.slow
-def test_page_draws_every_chart(needs_program: Callable[[str], Path], tiny_project: Path, tmp_path: Path) -> None:
+def test_page_draws_every_chart(needs_program, finished, tmp_path):
     chromium = needs_program("chromium")
     page = tmp_path / "run.html"
-    api.show(tiny_project, html=page)
+    api.show(finished.project, html=page)
     command = [str(chromium), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     figures = re.findall(r'class="[^"]*\bjs-plotly-plot\b', done.stdout)
