@@ -93,5 +93,5 @@ def demo(
     typer.echo("")
     typer.echo(f"out-of-fold macro F1   {card.macro_f1:.3f} [{low:.3f}, {high:.3f}]")
     typer.echo(f"true score (hidden)    {true.macro_f1:.3f}")
-    typer.echo(f"submission             {made.folder.csv_file}")
+    typer.echo(f"submission             {folder / made.folder.csv_file.relative_to(folder.resolve())}")
     typer.echo(f"report                 {page}")
