@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 AnyProject = Project | str | Path
 Listener = Callable[[dict[str, Any]], None]
-Progress = Callable[[int, int], None]
 Tta = Literal["none", "flip"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from facetwise.core.progress import Progress
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from facetwise.core.project import Project
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

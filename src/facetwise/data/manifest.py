@@ -6,7 +6,7 @@ Rows: training rows in the order of the training table, and within a group's fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import provenance
 from facetwise.core.tables import MANIFEST, TEST, TRAIN, read_table, write_table
@@ -34,9 +35,6 @@ from facetwise.data.findings import Finding, Findings, errors, raise_errors
 from facetwise.data.images import IMAGE_ENDINGS
 from facetwise.data.readers import Listing, read_dataset
 from facetwise.data.scan import read_cache, scan, scan_findings, write_cache
-
-Progress = Callable[[int, int], None]
-"""Called with the images done and the images in all."""
 
 TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-1.parquet"
 _CHECK = "run `facetwise check`"

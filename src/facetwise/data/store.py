@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +26,7 @@ import numpy.typing as npt
 import polars as pl
 
 from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError, SettingError
+from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import versions
 from facetwise.core.workspace import (
@@ -50,9 +51,6 @@ FORMAT = 1
 MAX_SIDE = 4096
 PREPARE_HINT = "make it with `facetwise prepare`"
 SPEC_FILE, LOCK_FILE = "spec.json", ".lock"
-
-Progress = Callable[[int, int], None]
-"""Called with rows done and rows in all, from the thread that called `prepare_store`."""
 
 
 @dataclass(frozen=True)

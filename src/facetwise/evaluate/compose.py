@@ -38,7 +38,9 @@ def marginals(table: pl.DataFrame, space: LabelSpace) -> dict[str, FloatArray]:
     own = [n for n in names if space.columns(n)[0] in table.columns]
     found = {n: log_normalised(_block(table, space.columns(n))) for n in own}
     if len(own) < len(names):
-        found |= _summed(log_normalised(_block(table, space.joint_columns)), space, [n for n in names if n not in own])
+        found |= marginals_of(
+            log_normalised(_block(table, space.joint_columns)), space, [n for n in names if n not in own]
+        )
     return {n: found[n] for n in names}
 
 
@@ -105,7 +107,8 @@ def _log_sum_exp(logs: FloatArray, axis: int | tuple[int, ...] = -1) -> FloatArr
     return total
 
 
-def _summed(joint: FloatArray, space: LabelSpace, names: Sequence[str]) -> dict[str, FloatArray]:
+def marginals_of(joint: FloatArray, space: LabelSpace, names: Sequence[str]) -> dict[str, FloatArray]:
+    """Log-probabilities (n, classes) of the attributes called `names`, from joint ones, (n, num_joint)."""
     cube = joint.reshape(-1, *space.sizes)
     axes = range(1, cube.ndim)
     return {

@@ -10,6 +10,7 @@ import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.labels import LabelSpace
+from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
@@ -24,7 +25,7 @@ from facetwise.recipe import Recipe, load_recipe
 from facetwise.train.checkpoint import load_tensors
 from facetwise.train.choices import apply_choices, make_choices
 from facetwise.train.crossval import MODEL, check_same, in_manifest_order
-from facetwise.train.plan import Progress, RunPlan, make_plan
+from facetwise.train.plan import RunPlan, make_plan
 from facetwise.train.predict import Tta
 from facetwise.train.setup import Setup, predict_table
 from facetwise.train.source import ImageSource

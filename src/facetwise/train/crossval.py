@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
+from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import now, provenance
 from facetwise.core.runs import RunFolder, find_run, list_runs, run_number
@@ -30,7 +31,7 @@ from facetwise.recipe import Recipe, load_recipe, recipe_toml
 from facetwise.train.checkpoint import load_tensors, save_tensors
 from facetwise.train.choices import Choices, apply_choices, make_choices
 from facetwise.train.loop import FoldTask, Kept, Listener, train_fold
-from facetwise.train.plan import Progress, RunPlan, make_plan, run_name
+from facetwise.train.plan import RunPlan, make_plan, run_name
 from facetwise.train.predict import prediction_table
 from facetwise.train.setup import Setup, predict_table
 from facetwise.train.source import ImageSource
@@ -146,7 +147,7 @@ def _train(run: RunFolder, plan: RunPlan, listener: Listener | None) -> RunFolde
         choices = Choices.from_dict(run.record()["choices"])
         device = apply_choices(choices)
         source = ImageSource(plan.store.images, device)
-        setup = Setup(plan.recipe, plan.layout, source, device, choices)
+        setup = Setup(plan.recipe, plan.layout, source, device, choices, plan.project.root)
         emit = _emitter(run, listener)
         emit({"event": "run", "run": run.id, "folds": plan.fold_numbers, "store": source.placed.reason})
         for fold in plan.fold_numbers:

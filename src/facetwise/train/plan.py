@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import IntArray
+from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.workspace import content_hash, file_hash
 from facetwise.data.folds import Folds, load_folds
@@ -23,9 +23,8 @@ from facetwise.data.views import training_targets
 from facetwise.model.backbone import build_network
 from facetwise.model.heads import HeadLayout, head_layout
 from facetwise.recipe import Recipe
+from facetwise.recipe.model import NO_FILE, ModelSpec
 from facetwise.train.loop import FoldTask, steps_per_epoch
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
     overlay = read_overlay(project.workspace.overlay_file, space, manifest)
     folds = _folds(project, recipe, manifest)
     targets = layout.soft_targets(training_targets(manifest, space, recipe.labels, overlay))
-    _check_trains(recipe, layout, manifest, folds)
+    _check_trains(recipe, project, layout, manifest, folds)
     store = prepare_store(project, manifest, recipe_store(recipe.input), progress=progress)
     fields = {
         "recipe": recipe.as_dict(),
@@ -101,14 +100,16 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
         "overlay": overlay.hash if recipe.labels.overlay else None,
         "folds": None if folds is None else folds.hash,
         "store": store.key,
-        "weights": _weights_hash(recipe.model.weights),
+        "weights": _weights_hash(recipe.model.located(project.root)),
     }
     return RunPlan(project, recipe, manifest, folds, store, layout, targets, fields)
 
 
-def _check_trains(recipe: Recipe, layout: HeadLayout, manifest: Manifest, folds: Folds | None) -> None:
+def _check_trains(
+    recipe: Recipe, project: Project, layout: HeadLayout, manifest: Manifest, folds: Folds | None
+) -> None:
     """Fail now, and not after the store is made and a run has its number, on what the network or a batch cannot be."""
-    build_network(recipe.model, layout, recipe.input.height, recipe.input.width)
+    build_network(recipe.model.located(project.root), layout, recipe.input.height, recipe.input.width)
     num_rows = manifest.train.height
     held_out = 0 if folds is None else int(np.bincount(folds.of(manifest.train)).max())
     steps_per_epoch(num_rows - held_out, recipe.train.batch_size)
@@ -134,8 +135,9 @@ def _folds(project: Project, recipe: Recipe, manifest: Manifest) -> Folds | None
     return folds
 
 
-def _weights_hash(weights: str) -> str | None:
-    return file_hash(Path(weights)) if weights not in ("none", "hub") and Path(weights).is_file() else None
+def _weights_hash(model: ModelSpec) -> str | None:
+    """Of the file's content, so that another file under the same name is another run."""
+    return None if model.weights in NO_FILE else file_hash(Path(model.weights))
 
 
 def run_name(number: int, recipe: Recipe, layout: HeadLayout, taken: list[str]) -> str:

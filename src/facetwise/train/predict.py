@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from facetwise.core.tables import PREDICTIONS, check_table
+from facetwise.evaluate.compose import marginals_of
 from facetwise.model.heads import JOINT, HeadLayout
 from facetwise.train.source import ImageSource
 from facetwise.train.step import autocast
@@ -85,10 +86,5 @@ def _marginals(logs: Float32Array, layout: HeadLayout) -> dict[str, Float32Array
     if layout.blocks[0].name != JOINT:
         return {}
     space = layout.space
-    cube = torch.from_numpy(logs).double().view(-1, *space.sizes)
-    found: dict[str, Float32Array] = {}
-    for axis, name in enumerate(space.names, start=1):
-        others = [a for a in range(1, cube.ndim) if a != axis]
-        marginal = torch.logsumexp(cube, dim=others) if others else cube
-        found |= dict(zip(space.columns(name), marginal.float().numpy().T, strict=True))
-    return found
+    found = marginals_of(logs.astype(np.float64), space, space.names)
+    return {c: v for n in space.names for c, v in zip(space.columns(n), found[n].astype(np.float32).T, strict=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +29,16 @@ class Setup:
     source: ImageSource
     device: torch.device
     choices: Choices
+    root: Path = Path()
+    """The project's folder, which paths in the recipe are relative to."""
 
     def new_network(self, *, scratch: bool = False) -> Network:
         """A network on the device; first weights from torch's global generator, or the recipe's unless `scratch`."""
-        spec = self.recipe.model.model_copy(update={"weights": "none"}) if scratch else self.recipe.model
+        spec = (
+            self.recipe.model.model_copy(update={"weights": "none"})
+            if scratch
+            else self.recipe.model.located(self.root)
+        )
         network = build_network(spec, self.layout, self.recipe.input.height, self.recipe.input.width).to(self.device)
         if self.choices.channels_last.value:
             network = network.to(memory_format=torch.channels_last)
