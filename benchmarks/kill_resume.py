@@ -1,6 +1,7 @@
 """Kill a training run with SIGKILL at random moments, resume it each time, and compare its tables bit for bit.
 
-    python benchmarks/kill_resume.py --project PROJECT --recipe cpu-tiny --kills 10
+    python benchmarks/kill_resume.py --recipe demo --kills 3
+    python benchmarks/kill_resume.py --project PROJECT --recipe recipes/cpu-tiny.toml --kills 10
 
 The reference is an uninterrupted run of the same recipe in the same project (trained if it is not there). The other
 run is started with `--again` and killed `--kills` times, each after a random part of the reference's time, then
@@ -13,16 +14,32 @@ import argparse
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+from facetwise import api
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
 
 
 def main() -> None:
     arguments = parse()
-    project = Project.open(arguments.project)
+    with tempfile.TemporaryDirectory() as scratch:
+        project = Project.open(arguments.project) if arguments.project else drawn_project(Path(scratch))
+        sys.exit(0 if killed_equals_uninterrupted(project, arguments) else 1)
+
+
+def drawn_project(folder: Path) -> Project:
+    """A made contest with its folds, ready to train on."""
+    api.draw_contest(folder / "contest", train_people=60, eval_people=12, workers=1)
+    project = api.init(folder / "project", folder / "contest")
+    api.check(project)
+    api.folds(project)
+    return project
+
+
+def killed_equals_uninterrupted(project: Project, arguments: argparse.Namespace) -> bool:
     reference = train_reference(project, arguments)
     seconds = sum(e["seconds"] for e in reference.epochs())
     print(f"reference {reference.id}: {seconds:.0f} s of epochs")
@@ -39,15 +56,15 @@ def main() -> None:
     facetwise(project, start if run is None else ["fit", "--resume", run.id], check=True)
     run = next(r for r in list_runs(project.workspace) if r.id not in known)
     same = [compare(reference.path / name, run.path / name) for name in ("oof.parquet", "test.parquet")]
-    sys.exit(0 if all(same) else 1)
+    return all(same)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--project", type=Path, required=True)
-    parser.add_argument("--recipe", default="cpu-tiny")
+    parser.add_argument("--project", type=Path, help="without it a made contest is drawn")
+    parser.add_argument("--recipe", default="demo")
     parser.add_argument("--set", action="append", default=[], dest="settings")
-    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--warm", type=float, default=8.0, help="seconds that a start takes before it trains")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
