@@ -90,3 +90,32 @@ def test_a_label_corrected_in_the_overlay_changes_training_but_not_the_scored_la
     assert fw.show(own_finished.project, "1").scorecard == before
     without = fw.fit(own_finished.project, own_finished.recipe, settings=["labels.overlay=false"])
     assert without.oof().equals(find_run(fw.open_project(own_finished.project).workspace, "1").oof())
+
+
+def test_a_run_whose_recipe_or_table_was_edited_is_refused(own_finished):
+    run = find_run(fw.open_project(own_finished.project).workspace, "last")
+    for path, verb in ((run.recipe_file, fw.show), (run.path / "test.parquet", fw.submit)):
+        good = path.read_bytes()
+        path.write_bytes(good + b"\n")
+        with pytest.raises(ArtefactError, match="changed since"):
+            verb(own_finished.project)
+        path.write_bytes(good)
+    assert fw.show(own_finished.project).scorecard is not None
+
+
+def test_predictions_with_tta_are_made_only_on_the_folds_of_the_run(own_finished):
+    fw.folds(own_finished.project, num_folds=3, seed=7, new=True)
+    with pytest.raises(MismatchError, match="`folds` changed"):
+        fw.predict(own_finished.project, tta="flip")
+
+
+def test_a_run_of_another_label_space_is_refused(own_finished):
+    toml = own_finished.project / "facetwise.toml"
+    text = toml.read_text(encoding="utf-8")
+    assert '["male", "female"]' in text
+    toml.write_text(text.replace('["male", "female"]', '["female", "male"]'), encoding="utf-8")
+    fw.check(own_finished.project)
+    for verb in (fw.show, fw.submit):
+        with pytest.raises(MismatchError, match="other attributes, classes or cuts"):
+            verb(own_finished.project)
+    assert "other attributes" in fw.runs(own_finished.project).runs[0].flags[0]

@@ -67,7 +67,7 @@ def test_settings_that_lead_nowhere(setting, words):
 
 
 def test_an_unknown_key_set_by_hand_names_the_setting():
-    with pytest.raises(SettingError, match=r"--set train\.sede=3") as error:
+    with pytest.raises(SettingError, match=r"cpu-tiny\.toml with `--set`") as error:
         load_recipe("cpu-tiny", ["train.sede=3"])
     assert "did you mean `seed`?" in str(error.value)
 
@@ -129,3 +129,14 @@ def test_an_unknown_recipe_names_those_that_are_shipped():
     with pytest.raises(InputError, match="no such recipe file") as error:
         load_recipe("cpu-tinny")
     assert "`cpu-tiny`" in error.value.hint
+
+
+@pytest.mark.parametrize("setting", ["optimizer.lr=inf", "optimizer.weight_decay=inf", "optimizer.lr=nan"])
+def test_numbers_are_finite(setting):
+    with pytest.raises(SettingError, match=setting.split("=")[0].replace(".", r"\.")):
+        load_recipe("cpu-tiny", [setting])
+
+
+def test_a_mistyped_path_is_not_the_shipped_recipe_of_that_name():
+    with pytest.raises(InputError, match="no such recipe file"):
+        load_recipe("no/such/folder/cpu-tiny.toml")

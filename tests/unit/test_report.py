@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 import simplejpeg
+import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -27,7 +28,7 @@ from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
-from facetwise.core.workspace import file_hash, lock, mark_done, write_json
+from facetwise.core.workspace import lock, mark_done, write_json
 from facetwise.data.manifest import Manifest, build_manifest
 from facetwise.data.store import VIEW, prepare_store
 from facetwise.report.html import run_page, script_json, write_run_page
@@ -164,6 +165,7 @@ def write_run(
         "provenance": {"made": "2026-01-01T00:00:00+00:00", "versions": {"python": "3.11"}},
     }
     write_json(run.path / "run.json", record)
+    run.recipe_file.write_text(tomli_w.dumps(recipe), encoding="utf-8")
     done = folds if folds_done is None else folds[:folds_done]
     events = "".join(json.dumps(e) + "\n" for e in epochs(done, plan != "none"))
     run.events_file.write_text(events, encoding="utf-8")
@@ -179,8 +181,7 @@ def write_run(
             nan = pl.lit(float("nan"), dtype=pl.Float32)
             table = table.with_columns(pl.when(held_out).then(pl.col(columns)).otherwise(nan))
             write_table(table, run.path / "oof.parquet", PREDICTIONS)
-        tables = {p.stem: file_hash(p) for p in run.path.glob("*.parquet")}
-        mark_done(run.path, {"tables": tables}, hash_files=False)
+        mark_done(run.path, run.hashes(), hash_files=False)
     return run
 
 

@@ -53,11 +53,32 @@ class RunFolder:
         """Folder of one fold's model and predictions."""
         return self.path / f"fold-{fold}"
 
+    @property
+    def record_file(self) -> Path:
+        """What the run was made from and with."""
+        return self.path / "run.json"
+
+    def hashes(self) -> dict[str, Any]:
+        """sha256 of tables, recipe and record, for the mark of a finished run."""
+        tables = {p.stem: file_hash(p) for p in sorted(self.path.glob("*.parquet"))}
+        kept = {"recipe_file": self.recipe_file, "record_file": self.record_file}
+        return {"tables": tables, **{key: file_hash(path) for key, path in kept.items()}}
+
+    def verify(self) -> None:
+        """Compare recipe and record of a finished run with the hashes that were noted; raises ArtefactError."""
+        if not self.finished:
+            return
+        noted = read_done(self.path)["made_from"]
+        for key, path in (("recipe_file", self.recipe_file), ("record_file", self.record_file)):
+            if not path.is_file() or file_hash(path) != noted.get(key):
+                hint = "put it back, or train the run again"
+                raise ArtefactError(f"{path}: changed since the run was finished", hint=hint)
+
     def record(self) -> dict[str, Any]:
         """`run.json`: fingerprint, fingerprint fields, choices, provenance, folds."""
-        record = read_json(self.path / "run.json")
+        record = read_json(self.record_file)
         if not isinstance(record, dict) or not {"fingerprint", "fingerprint_fields", "recipe"} <= record.keys():
-            raise ArtefactError(f"{self.path / 'run.json'}: damaged (not the record of a run)")
+            raise ArtefactError(f"{self.record_file}: damaged (not the record of a run)")
         return record
 
     def events(self) -> list[dict[str, Any]]:
@@ -100,7 +121,11 @@ class RunFolder:
         return read_table(path, PREDICTIONS) if path.is_file() else None
 
     def check_labels(self, space_hash: str) -> None:
-        """Raise MismatchError unless the run predicts the classes of the label space with this hash."""
+        """Raise MismatchError unless the run predicts the classes of the label space with this hash.
+
+        Also raises ArtefactError when the run's recipe or record changed since it was finished.
+        """
+        self.verify()
         if self.record()["fingerprint_fields"].get("label space") != space_hash:
             raise MismatchError(
                 f"run `{self.id}` was trained for other attributes, classes or cuts than facetwise.toml has now",

@@ -14,7 +14,7 @@ from facetwise.core.errors import InputError, SettingError, did_you_mean
 class Spec(BaseModel):
     """Base of every typed setting: frozen, no unknown keys, a docstring under each field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 S = TypeVar("S", bound=BaseModel)
@@ -55,7 +55,8 @@ def _explain(spec: type[BaseModel], problem: Any) -> str:
     if problem["type"] == "missing":
         return f"  - `{where}`: missing"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"  - `{where}`: {message} (got {problem.get('input')!r})"
+    given = problem.get("input")
+    return f"  - `{where}`: {message}" + ("" if isinstance(given, dict) else f" (got {given!r})")
 
 
 def _fields_at(spec: type[BaseModel], path: tuple[Any, ...]) -> list[str]:

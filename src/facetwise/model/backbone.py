@@ -66,7 +66,10 @@ def _create(spec: ModelSpec, height: int, width: int) -> nn.Module:
     try:
         return _create_sized(spec.backbone, height, width, arguments)
     except (TypeError, AssertionError) as error:
-        raise SettingError(f"`model`: timm cannot make `{spec.backbone}` with {spec.args}: {error}") from None
+        raise SettingError(
+            f"`model`: timm cannot make `{spec.backbone}` with {spec.args}: {error}",
+            hint="arguments of another backbone? leave them out with `--set model.args={}`" if spec.args else None,
+        ) from None
     except (OSError, RuntimeError, SafetensorError) as error:
         raise _no_weights(spec, error) from None
 

@@ -62,8 +62,7 @@ def load_recipe(recipe: str | Path, settings: Sequence[str] = ()) -> Recipe:
     data = read_toml(path)
     for setting in settings:
         apply_setting(data, setting)
-    source = f"{path}" + (f" with {' '.join('--set ' + s for s in settings)}" if settings else "")
-    return parse(Recipe, data, source)
+    return parse(Recipe, data, f"{path}" + (" with `--set`" if settings else ""))
 
 
 def recipe_path(recipe: str | Path) -> Path:

@@ -125,7 +125,8 @@ def _check_usable(project: Project, run: RunFolder, manifest: Manifest) -> TestS
         )
     if record["fingerprint_fields"]["manifest"] != manifest.hash:
         raise MismatchError(
-            f"run `{run.id}` was made from another manifest", hint="train again, or put the dataset back"
+            f"run `{run.id}` was made from another manifest: images, people or the test side changed since",
+            hint="put the dataset back, or train again (`facetwise check` says what is odd now)",
         )
     return side
 

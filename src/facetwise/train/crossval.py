@@ -19,7 +19,6 @@ from facetwise.core.runs import RunFolder, find_run, list_runs, run_number
 from facetwise.core.tables import PREDICTIONS, probability_columns, read_table, write_table
 from facetwise.core.workspace import (
     content_hash,
-    file_hash,
     is_done,
     lock,
     mark_done,
@@ -156,7 +155,7 @@ def _train(run: RunFolder, plan: RunPlan, listener: Listener | None) -> RunFolde
             _finish_best(run, plan, setup, emit)
         _write_tables(run, plan)
         emit({"event": "done", "run": run.id})
-        mark_done(run.path, _made(run), hash_files=False)
+        mark_done(run.path, {"fingerprint": plan.fingerprint, **run.hashes()}, hash_files=False)
         shutil.rmtree(run.path / "state", ignore_errors=True)
     return run
 
@@ -227,12 +226,6 @@ def in_manifest_order(parts: Sequence[pl.DataFrame], plan: RunPlan) -> pl.DataFr
     if joined.height != keys.height:
         raise InputError("an image was held out by two folds: the manifest lists it twice")
     return joined.with_columns(pl.col(columns).fill_null(float("nan")))
-
-
-def _made(run: RunFolder) -> dict[str, Any]:
-    record = run.record()
-    tables = {p.stem: file_hash(p) for p in sorted(run.path.glob("*.parquet"))}
-    return {"fingerprint": record["fingerprint"], "tables": tables, "recipe": content_hash(record["recipe"])}
 
 
 def _end_last_line(path: Path) -> None:

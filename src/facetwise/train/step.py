@@ -56,7 +56,7 @@ class Stepper:
         if not bool(torch.isfinite(loss)):
             raise TrainingError(
                 f"step {step}: the loss is {loss.item()} with learning rate {self.rate(step):.2g}; nothing was updated",
-                hint="lower `optimizer.lr`, add `schedule.warmup`, or use `train.precision=fp32`",
+                hint="in a new run: lower `optimizer.lr`, add `schedule.warmup`, or use `train.precision=fp32`",
             )
 
     @staticmethod
