@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facetwise.recipe.augment import Affine, Cutout, Flip, Light
+from facetwise.recipe.augment import Affine, CutMix, Cutout, Flip, Light, MixUp
 from facetwise.train.augment import Augmenter, change_light, cut_out, draw_affine, mirror, warp
 
 MEAN = torch.tensor([120.0, 110.0, 100.0]).view(1, 3, 1, 1)
@@ -130,3 +130,52 @@ def test_what_is_given_is_not_changed():
     images = batch()
     Augmenter(ALL)(images, MEAN, seeded())
     assert torch.equal(images, batch())
+
+
+MIXES = [MixUp(alpha=0.4), CutMix(p=1.0), CutMix(p=0.5, alpha=0.3)]
+
+
+def one_hot(count: int = 8) -> torch.Tensor:
+    """Each image has a class of its own, so a mixed target says whose parts an image has."""
+    return torch.eye(count)
+
+
+@pytest.mark.parametrize("spec", MIXES)
+@given(seed=st.integers(0, 2**31))
+def test_mixed_targets_stay_probabilities_and_keep_most_of_a_blend(spec, seed):
+    images, targets = Augmenter([spec]).mix(batch(), one_hot(), seeded(seed))
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(8))
+    assert targets.min() >= 0
+    assert images.min() >= 0
+    assert images.max() <= 255
+    if isinstance(spec, MixUp):
+        assert (targets.diagonal() >= 0.5 - 1e-6).all()
+
+
+@pytest.mark.parametrize("spec", MIXES)
+def test_the_same_draw_mixes_alike_and_images_have_partners_of_their_own(spec):
+    first, second = (Augmenter([spec]).mix(batch(), one_hot(), seeded(3)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert len({tuple(row.tolist()) for row in first[1]}) == 8
+
+
+@given(seed=st.integers(0, 2**31))
+def test_a_blended_image_is_the_blend_that_its_target_says(seed):
+    images, targets = Augmenter([MixUp(alpha=1.0)]).mix(batch(), one_hot(), seeded(seed))
+    expected = torch.einsum("bk,kchw->bchw", targets, batch())
+    torch.testing.assert_close(images, expected, atol=1e-2, rtol=0)
+
+
+@given(seed=st.integers(0, 2**31))
+def test_a_pasted_target_is_the_share_of_pixels(seed):
+    whose = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, HEIGHT, WIDTH)  # every pixel says whose it is
+    images, targets = Augmenter([CutMix(p=1.0)]).mix(whose, one_hot(), seeded(seed))
+    pixels = torch.stack([(images[:, 0] == k).float().mean(dim=(1, 2)) for k in range(8)], dim=1)
+    torch.testing.assert_close(targets, pixels, atol=1e-5, rtol=0)
+
+
+def test_nothing_is_mixed_where_nothing_is_asked():
+    for spec in (MixUp(p=0), CutMix(p=0)):
+        images, targets = Augmenter([spec]).mix(batch(), one_hot(), seeded())
+        assert torch.equal(images, batch())
+        assert torch.equal(targets, one_hot())

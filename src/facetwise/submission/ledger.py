@@ -110,7 +110,9 @@ def record_submission(
 def require_passed(gate: GateReport, *, confirmed: bool) -> None:
     """Raise GateError for errors, and for warnings that nobody confirmed."""
     if gate.errors:
-        raise GateError(_told("this submission must not be sent", [f.message for f in gate.errors]))
+        unanswered = any(f.code == "no-prediction" for f in gate.errors)
+        hint = "put the images back and train again, or answer them with `--fill-missing`" if unanswered else None
+        raise GateError(_told("this submission must not be sent", [f.message for f in gate.errors]), hint=hint)
     if gate.warnings and not confirmed:
         message = _told("this submission looks odd", [f.message for f in gate.warnings])
         raise GateError(message, hint="if it is meant to be so, confirm with `--yes`")
