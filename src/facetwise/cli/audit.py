@@ -64,12 +64,13 @@ def _copies(audit: Audit) -> Iterator[RenderableType]:
 
 
 def _suspicious(audit: Audit) -> Iterator[RenderableType]:
-    if audit.suspicious:
-        yield Text(f"\nwarning: {len(audit.suspicious)} suspicious image(s)", style="yellow")
-        for found in audit.suspicious[:MAX_LISTED]:
+    suspicious = [s for s in audit.suspicious if not s.noted]
+    if suspicious:
+        yield Text(f"\nwarning: {len(suspicious)} suspicious image(s)", style="yellow")
+        for found in suspicious[:MAX_LISTED]:
             yield Text(f"  {found.image}: {found.reason}")
-        if len(audit.suspicious) > MAX_LISTED:
-            yield Text(f"  and {len(audit.suspicious) - MAX_LISTED} more (`--json` lists all)", style="dim")
+        if len(suspicious) > MAX_LISTED:
+            yield Text(f"  and {len(suspicious) - MAX_LISTED} more (`--json` lists all)", style="dim")
 
 
 def _balance(audit: Audit) -> Iterator[RenderableType]:

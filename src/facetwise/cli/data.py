@@ -64,8 +64,13 @@ def check(
             say("error: the dataset cannot be used as it is; no manifest was saved")
         say("hint: mend the lines marked ERROR above, then run `facetwise check` again")
         raise typer.Exit(2)
-    if not json:
+    if json:
+        return
+    if any(side.split == "train" for side in audit.sides):
         say("next: facetwise folds")
+    else:
+        say("nothing to train on: this dataset has a test side only")
+        say("next: in a project with a trained run, facetwise predict --dataset DIR, with this dataset's folder")
 
 
 def folds(

@@ -48,7 +48,7 @@ def fit(
             progress=display.preparing,
         )  # fmt: skip
     number = run.id.split("-")[0]
-    if not display.started:
+    if display.run is None:
         say(f"run {run.id} has this recipe and data already: nothing was trained (`--again` trains another)")
     view = api.show(project, run.id)
     if view.scorecard is not None:

@@ -18,8 +18,8 @@ class TrainingDisplay:
         self.bars = Progress(*columns, console=self.console, transient=True, disable=not stream.isatty())
         self.task = self.bars.add_task("", visible=False)
         self.epochs = 0
-        self.started = False
-        """Whether anything was trained."""
+        self.run: str | None = None
+        """The run that is trained; None when nothing was."""
 
     def __enter__(self) -> TrainingDisplay:
         self.bars.start()
@@ -29,6 +29,9 @@ class TrainingDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bars.stop()
+        if kind is not None and self.run is not None:
+            number = self.run.split("-")[0]
+            self.console.print(f"stopped: `facetwise fit --resume {number}` goes on after the last whole epoch")
 
     def preparing(self, done: int, total: int) -> None:
         """Progress of the image store."""
@@ -38,7 +41,7 @@ class TrainingDisplay:
         """One event of the run."""
         match event["event"]:
             case "run":
-                self.started = True
+                self.run = event["run"]
                 self.console.print(f"run {event['run']}")
             case "fold":
                 self.epochs = event["epochs"]
