@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from made_data import STEMS, encoded, open_project, picture, write_contest
 from PIL import Image
 from rich.console import Console
+from typer.testing import CliRunner
 
 from facetwise.cli.audit import MAX_CLASSES, audit_text
+from facetwise.cli.main import app
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.project import Project
 from facetwise.data.audit import Audit, audit
@@ -111,6 +113,26 @@ def test_suspicious_images(project: Project) -> None:
         ("b.jpg", "read as PNG RGB"),
         ("b.jpg", "extreme shape: 200x40"),
     }
+
+
+def test_an_odd_image_is_listed_once_in_the_text(project: Project) -> None:
+    (project.dataset_root / "eval" / "images" / "a.jpg").write_bytes(encoded(Image.new("RGB", (48, 64), (9, 9, 9))))
+    (project.dataset_root / "eval" / "images" / "b.jpg").write_bytes(encoded(picture(3, (200, 40))))
+    console = Console(width=200, file=io.StringIO())
+    console.print(audit_text(audited(project)))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count("eval/images/a.jpg") == 1
+    assert "1 suspicious image" in text
+
+
+def test_a_dataset_with_a_test_side_only_is_not_sent_to_folds(project: Project) -> None:
+    (project.dataset_root / "train" / "train.csv").unlink()
+    (project.dataset_root / "train" / "images").rename(project.dataset_root / "unrelated")
+    result = CliRunner().invoke(app, ["--project", str(project.root), "check"])
+    assert result.exit_code == 0, result.output
+    assert "nothing to train on" in result.output
+    assert "facetwise predict --dataset" in result.output
+    assert "facetwise folds" not in result.output
 
 
 def test_findings_are_grouped(project: Project) -> None:

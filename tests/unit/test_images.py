@@ -175,3 +175,34 @@ def test_only_regular_files_of_a_bounded_size_are_opened(tmp_path: Path) -> None
             read_image(tmp_path / f"{name}.jpg")
     (tmp_path / "good.jpg").write_bytes(encoded(PHOTO))
     assert read_image(tmp_path / "good.jpg").pixels.shape == (80, 60, 3)
+
+
+def sixteen_bit_png(channels: int) -> bytes:
+    """A PNG of 16x16 with 16 bits a channel, put together by hand: Pillow writes none of several channels."""
+    kind = {1: 0, 3: 2, 4: 6}[channels]
+    rows = b"".join(b"\0" + b"\x80\x01" * 16 * channels for _ in range(16))
+    pieces = [
+        (b"IHDR", struct.pack(">IIBBBBB", 16, 16, 16, kind, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    chunks = (struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in pieces)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
+def test_the_note_on_sixteen_bits(channels: int, mode: str) -> None:
+    data = sixteen_bit_png(channels)
+    expected = f"read as PNG {mode} 16-bit, reduced to 8-bit"
+    assert decode(data, "a.png").note == probe(data, "a.png").note == expected
+    tiff = encoded(Image.fromarray(np.zeros((16, 16), np.uint16)), "TIFF")
+    assert decode(tiff, "a.tif").note == "read as TIFF L 16-bit, reduced to 8-bit"
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_the_note_on_several_frames(kind: str) -> None:
+    frames = [picture(seed) for seed in range(3)]
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    assert "first of 3 frames" in str(decode(data, "a").note)
+    assert decode(data, "a").note == probe(data, "a").note
+    assert "frames" not in str(decode(encoded(frames[0], kind), "a").note)

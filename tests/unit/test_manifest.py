@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from made_data import PEOPLE, encoded, open_project, picture, replace_in, write_
 from facetwise.core.errors import ArtefactError, InputError, MismatchError, ProblemsError
 from facetwise.core.project import Project
 from facetwise.core.tables import MANIFEST
+from facetwise.data.findings import errors
 from facetwise.data.manifest import CACHE, build_manifest, describe_other, list_images, load_manifest
+from facetwise.data.readers import read_dataset
 from facetwise.data.scan import read_cache, scan
 
 
@@ -186,3 +189,72 @@ def test_progress_counts_to_the_end(project: Project) -> None:
     seen: list[tuple[int, int]] = []
     build_manifest(project, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(k, 16) for k in range(1, 17)]
+
+
+def test_a_link_in_a_circle_is_a_damaged_image(project: Project) -> None:
+    image = project.dataset_root / "eval" / "images" / "a.jpg"
+    image.unlink()
+    image.symlink_to(image.name)
+    manifest = build_manifest(project)
+    assert manifest.test["status"].to_list() == ["damaged", "ok"]
+    assert "symbolic links" in manifest.test["note"][0]
+    assert [(f.code, "--fill-missing" in str(f.hint)) for f in manifest.findings] == [("test-image-damaged", True)]
+
+
+def test_a_project_or_dataset_that_is_a_link_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match="leads back to itself"):
+        Project.open(tmp_path / "loop")
+    with pytest.raises(InputError, match="leads back to itself"):
+        open_project(tmp_path / "project", tmp_path / "loop")
+
+
+def test_a_folder_without_a_usable_image_says_what_was_left_out(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("broken.jpg", ".hidden.jpg", "notes.txt"):
+        (tmp_path / "photos" / name).write_bytes(b"x")
+    (tmp_path / "photos" / "link.jpg").symlink_to("link.jpg")
+    with pytest.raises(InputError, match="no images in it that can be read; left out: ") as caught:
+        list_images(tmp_path / "photos")
+    for words in (r".hidden.jpg (hidden)", "broken.jpg (not an image", "link.jpg (a link)", "notes.txt (not an image"):
+        assert words in str(caught.value)
+
+
+def test_a_scanned_row_names_its_circle_and_its_long_name(tmp_path: Path) -> None:
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    assert scan(tmp_path, ["loop.jpg", "x" * 300])["status"].to_list() == ["damaged", "damaged"]
+
+
+def test_stems_in_another_case(tmp_path: Path) -> None:
+    dataset = write_contest(tmp_path / "data")
+    project = open_project(tmp_path / "project", dataset)
+    plain = read_dataset(project).table
+    folder = dataset / "train" / "images" / "000001_male_Asian_29"
+    (folder / "mask3.jpg").rename(folder / "MASK3.JPG")
+    found = read_dataset(project)
+    assert [(f.level, f.code) for f in found.findings] == [("info", "respelt-name")]
+    assert found.table["image"][2].endswith("/MASK3.JPG")
+    assert found.table.drop("image").equals(plain.drop("image"))
+    (folder / "mask3.jpg").write_bytes(encoded(picture(9)))
+    assert [f.code for f in errors(read_dataset(project).findings)] == ["same-stem"]
+
+
+@pytest.mark.parametrize(("in_table", "on_disk"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_in_another_normal_form(tmp_path: Path, in_table: str, on_disk: str) -> None:
+    person, image = "000003_male_김_40", "é한.jpg"
+    row = f"000003,male,Asian,40,{unicodedata.normalize(on_disk, person)}"
+    dataset = write_contest(tmp_path / "data", (*PEOPLE, row), tests=(unicodedata.normalize(on_disk, image),))
+    for table in ("train/train.csv", "eval/info.csv"):
+        text = (dataset / table).read_text(encoding="utf-8")
+        (dataset / table).write_text(unicodedata.normalize(in_table, text), encoding="utf-8")
+    found = read_dataset(project := open_project(tmp_path / "project", dataset))
+    assert [(f.level, f.code, f.where) for f in found.findings] == [
+        ("info", "respelt-name", "train/train.csv"),
+        ("info", "respelt-name", "eval/info.csv"),
+    ]
+    assert all((dataset / image).is_file() for image in found.table["image"])
+    assert found.table.filter(split="test")["name"].to_list() == [unicodedata.normalize(in_table, image)]
+    both = dataset / "eval" / "images" / unicodedata.normalize(in_table, image)
+    both.write_bytes(encoded(picture(5)))
+    exact = read_dataset(project)
+    assert exact.table["image"][-1] == both.relative_to(dataset).as_posix()

@@ -54,6 +54,12 @@ def test_a_good_dataset(tmp_path: Path) -> None:
         (ROW.replace(",40,", ",inf,"), "not-a-number"),
         (ROW.replace(",40,", ",4_0,"), "not-a-number"),
         (ROW.replace(",40,", ",forty,"), "not-a-number"),
+        (ROW.replace(",40,", ",3e1,"), "not-a-number"),
+        (ROW.replace(",40,", ",+40,"), "not-a-number"),
+        (ROW.replace(",40,", ",.5,"), "not-a-number"),
+        ("000003,male,Asian,40,.", "leaves-dataset"),
+        ("000003,male,Asian,40,./x/..", "leaves-dataset"),
+        (f"000003,male,Asian,40,{'x' * 300}", "missing-folder"),
         ("000003,male,Asian,40,/etc", "leaves-dataset"),
         ("000003,male,Asian,40,../../..", "leaves-dataset"),
         ("000003,male,Asian,40,", "empty-cell"),
@@ -260,3 +266,55 @@ def test_init_refuses_what_it_cannot_do_and_writes_nothing(tmp_path: Path) -> No
         write_project_file(tmp_path / "project", tmp_path / "nowhere")
     assert not (tmp_path / "project").exists()
     assert not (dataset / "project").exists()
+
+
+def test_links_in_a_circle_are_files_that_are_no_images(tmp_path: Path) -> None:
+    dataset = write_contest(tmp_path / "data", (*PEOPLE, ROW))
+    folder = dataset / "train" / "images" / "000001_male_Asian_29"
+    (folder / "mask3.jpg").unlink()
+    for link in (folder / "mask3.jpg", dataset / "train" / "images" / "loop", dataset / "eval" / "images" / "loop.jpg"):
+        link.symlink_to(link.name)
+    write_table(dataset / "train" / "train.csv", HEADER, *PEOPLE, ROW, "4,male,Asian,40,loop")
+    found = read_dataset(open_project(tmp_path / "project", dataset))
+    assert codes(found) == [("missing-folder", "train/train.csv:5")]
+    assert {c for c, _ in codes(found, "warning")} == {"missing-file", "extra-file", "unlisted-image"}
+    assert found.table.filter(group="000001").height == 6
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "words"),
+    [
+        (
+            "000001,female,Asian,34,000003_female_Asian_34",
+            ("warning", "group-with-conflicting-labels"),
+            ["`gender` is male (line 2), female (line 4)", "`age` is 29 (line 2), 34 (line 4)"],
+        ),
+        ("000001,male,White,29.0,000003_male_Asian_29", ("info", "group-with-several-folders"), ["lines 2, 4"]),
+    ],
+)
+def test_one_group_on_two_rows(tmp_path: Path, row: str, code: tuple[str, str], words: list[str]) -> None:
+    found = read_dataset(open_project(tmp_path / "project", write_contest(tmp_path / "data", (*PEOPLE, row))))
+    assert [(f.level, f.code, f.where) for f in found.findings] == [(*code, "train/train.csv:4")]
+    assert all(word in found.findings[0].message for word in words)
+    assert found.table.filter(group="000001").height == 14
+
+
+def test_a_person_without_images_is_an_error(tmp_path: Path) -> None:
+    dataset = write_contest(tmp_path / "data")
+    folder = dataset / "train" / "images" / "000001_male_Asian_29"
+    for stem in STEMS:
+        (folder / f"{stem}.jpg").unlink()
+    found = read_dataset(open_project(tmp_path / "project", dataset))
+    assert codes(found) == [("no-images", "train/images/000001_male_Asian_29")]
+    assert codes(found, "warning") == []
+
+
+@pytest.mark.parametrize(("separator", "called"), [(";", "`;`"), ("\t", "tabs")])
+def test_init_recognises_a_table_with_other_separators(tmp_path: Path, separator: str, called: str) -> None:
+    dataset = write_contest(tmp_path / "data")
+    for table in ("train/train.csv", "eval/info.csv"):
+        replace_in(dataset / table, {",": separator})
+    found = read_dataset(open_project(tmp_path / "project", dataset))
+    assert [str(f) for f in found.findings if f.where.startswith("train")] == [
+        f"train/train.csv:1: seems to be separated by {called}, expected commas"
+    ]

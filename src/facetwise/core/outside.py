@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from facetwise.core.errors import InputError
@@ -25,7 +27,10 @@ def read_bounded(path: Path) -> bytes:
         raise InputError(f"{path}: not a regular file")
     with os.fdopen(descriptor, "rb") as file:
         check_size(status.st_size, str(path))
-        data = file.read(MAX_BYTES + 1)
+        try:
+            data = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     check_size(len(data), str(path))  # it may have grown, and some systems' files have no size
     return data
 
@@ -34,6 +39,61 @@ def check_size(size: int, name: str) -> None:
     """Raise InputError when a file of `size` bytes is more than is read."""
     if size > MAX_BYTES:
         raise InputError(f"{name}: {size:,} bytes, at most {MAX_BYTES:,} are read")
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there and can be asked for; a link in a circle and a name too long are not."""
+    return _mode(path) is not None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder; False for whatever the system refuses to look at."""
+    return stat.S_ISDIR(_mode(path) or 0)
+
+
+def is_regular(path: Path) -> bool:
+    """Whether `path` is a regular file; False for whatever the system refuses to look at."""
+    return stat.S_ISREG(_mode(path) or 0)
+
+
+def is_loop(path: Path) -> bool:
+    """Whether `path` is, or goes through, a link that leads back to itself."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    except ValueError:
+        return False
+    return False
+
+
+def resolved(path: Path) -> Path:
+    """`path` absolute and without links; raises InputError where links lead in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        raise InputError(f"{path}: a link that leads back to itself") from None
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names in `folder`, sorted; none when it cannot be listed."""
+    try:
+        return sorted(p.name for p in folder.iterdir())
+    except (OSError, ValueError):
+        return []
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Everything below `folder` that is no folder, links included; folders that cannot be listed are passed over."""
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return None
 
 
 def is_text(name: str) -> bool:

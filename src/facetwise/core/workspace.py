@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from facetwise.core.errors import ArtefactError, InputError, LockedError
+from facetwise.core.outside import resolved
 
 PROJECT_FILE = "facetwise.toml"
 DONE = "DONE.json"
@@ -34,7 +35,7 @@ class Workspace:
     @classmethod
     def find(cls, start: Path) -> Workspace:
         """The project that `start` is in (itself or the nearest parent with a `facetwise.toml`)."""
-        start = start.resolve()
+        start = resolved(start)
         for folder in (start, *start.parents):
             if (folder / PROJECT_FILE).is_file():
                 return cls(folder)

@@ -73,6 +73,8 @@ class Suspicious:
 
     image: str
     reason: str
+    noted: bool = False
+    """Whether an `odd-image` finding says so as well."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def _suspicious(table: pl.DataFrame) -> Iterable[Suspicious]:
     usual = sizes[0] if sizes and sizes[0].images >= USUAL_SHARE * ok.height else None
     for image, width, height, note in ok.select("image", "width", "height", "note").iter_rows():
         if note is not None:
-            yield Suspicious(image, note)
+            yield Suspicious(image, note, noted=True)
         if max(width, height) > MAX_ASPECT * min(width, height):
             yield Suspicious(image, f"extreme shape: {width}x{height}")
         elif usual is not None and (width, height) != (usual.width, usual.height):

@@ -74,7 +74,8 @@ def _header_is_usable(header: list[str], needed: Sequence[str], name: str, findi
     repeated = [column for column in dict.fromkeys(needed) if header.count(column) > 1]
     separator = next((s for s in (";", "\t", "|") if missing and any(s in cell for cell in header)), None)
     if separator is not None:
-        findings.error("wrong-separator", f"{name}:1", f"cells look separated by {separator!r}, expected commas")
+        shown = "tabs" if separator == "\t" else f"`{separator}`"
+        findings.error("wrong-separator", f"{name}:1", f"seems to be separated by {shown}, expected commas")
         return False
     for column in missing:
         hint = f"its columns: {listed(header, 12)}" if len(header) > 12 else did_you_mean(column, filter(None, header))

@@ -23,22 +23,14 @@ from PIL import Image, ImageChops, UnidentifiedImageError
 
 from facetwise.core.errors import InputError
 from facetwise.core.outside import check_size, read_bounded
+from facetwise.data.imagenotes import ENDINGS, channel_bits, frames_note, oddity
 from facetwise.data.quiet import quiet_pillow
 
 Pixels = npt.NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 """Accepted formats, as Pillow calls them."""
-_ENDINGS = {
-    "JPEG": (".jpg", ".jpeg", ".jfif"),
-    "MPO": (".jpg", ".jpeg", ".mpo"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "BMP": (".bmp",),
-    "GIF": (".gif",),
-    "TIFF": (".tif", ".tiff"),
-}
-IMAGE_ENDINGS = frozenset(ending for endings in _ENDINGS.values() for ending in endings)
+IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS.values() for ending in endings)
 """Endings of file names that are taken for images; the content decides how they are read."""
 MAX_PIXELS = 36_000_000
 """Most pixels of an image; read from the header before memory is reserved."""
@@ -191,7 +183,7 @@ def _plain_jpeg(data: bytes, name: str) -> tuple[int, str | None] | None:
     if colours not in ("YCbCr", "Gray", "RGB"):
         return None
     turn, broken = _orientation(_exif_segment(data))
-    return turn, "; ".join(filter(None, (_oddity("JPEG", "RGB", name), broken))) or None
+    return turn, "; ".join(filter(None, (oddity("JPEG", "RGB", name), broken))) or None
 
 
 def _jpeg_pixels(data: bytes) -> int:
@@ -253,7 +245,9 @@ def _pillow(data: bytes, name: str) -> Iterator[tuple[Image.Image, int, str | No
                 image.load()
                 # Pillow turns a TIFF itself.
                 turn, broken = (1, None) if image.format == "TIFF" else _orientation(image.info.get("exif"))
-                note = "; ".join(filter(None, (_oddity(image.format or "", image.mode, name), broken))) or None
+                kind = image.format or ""
+                odd = oddity(kind, image.mode, name, channel_bits(image, data))
+                note = "; ".join(filter(None, (odd, frames_note(data, kind), broken))) or None
                 yield image, turn, note
     except InputError:
         raise
@@ -263,13 +257,6 @@ def _pillow(data: bytes, name: str) -> Iterator[tuple[Image.Image, int, str | No
         raise InputError(f"{name}: not an image of a known format ({', '.join(FORMATS)})") from None
     except Exception as error:  # bytes from outside can make a parser raise anything
         raise InputError(f"{name}: damaged or cut off ({str(error) or type(error).__name__})") from None
-
-
-def _oddity(kind: str, mode: str, name: str) -> str | None:
-    """What was read, when the name says something else or the pixels had to be converted."""
-    ending = Path(name).suffix.lower()
-    expected = not ending or ending in _ENDINGS[kind]
-    return None if expected and mode in ("RGB", "L") else f"read as {kind} {mode}"
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:

@@ -13,8 +13,9 @@ from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.project import AttributeSpec
 from facetwise.data.csvfile import CsvRow, CsvTable
 from facetwise.data.findings import Findings, listed
+from facetwise.data.spelling import normal
 
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ class LabelReader:
         return {f"label:{spec.name}": attribute.classes.index(name)}
 
     def _number(self, row: CsvRow, spec: AttributeSpec, attribute: Attribute, cell: str) -> float | None:
-        value = float(cell) if _NUMBER.fullmatch(cell) else math.nan
+        value = plain_number(cell)
         if not math.isfinite(value):
-            self._wrong(row, "not-a-number", spec, cell, "a number")
+            self._wrong(row, "not-a-number", spec, cell, "a number such as `29` or `29.5`")
             return None
         low, high = attribute.valid or (-math.inf, math.inf)
         if not low <= value <= high:
@@ -74,7 +75,7 @@ class LabelReader:
 
     def note_folder(self, row: CsvRow, folder: str, labels: dict[str, Any]) -> None:
         """Remember whether the name of a row's folder says what the row says."""
-        parts = folder.split("_")
+        parts = normal(folder).split("_")
         for spec in self.specs:
             told = None if spec.column is None else _told(self.space.attribute(spec.name), parts, labels)
             if told is None:
@@ -96,6 +97,11 @@ class LabelReader:
                 continue
             for where, message in differing:
                 self.findings.warning("folder-name-differs", where, f"{message}; the csv counts")
+
+
+def plain_number(cell: str) -> float:
+    """The number that plain decimal notation gives (`29`, `-1.5`); NaN for anything else, `3e1` and `.5` included."""
+    return float(cell) if _NUMBER.fullmatch(cell) else math.nan
 
 
 def _label(attribute: Attribute, value: float) -> dict[str, int]:

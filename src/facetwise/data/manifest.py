@@ -17,6 +17,7 @@ import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.core.outside import files_below, is_folder, is_regular, printable
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import provenance
@@ -31,12 +32,12 @@ from facetwise.core.workspace import (
     verify_files,
     write_json,
 )
-from facetwise.data.findings import Finding, Findings, errors, raise_errors
+from facetwise.data.findings import Finding, Findings, errors, listed, raise_errors
 from facetwise.data.images import IMAGE_ENDINGS
 from facetwise.data.readers import Listing, read_dataset
 from facetwise.data.scan import read_cache, scan, scan_findings, write_cache
 
-TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-1.parquet"
+TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-2.parquet"
 _CHECK = "run `facetwise check`"
 
 
@@ -129,7 +130,7 @@ def describe_other(
     project: Project, dataset: Path, *, workers: int | None = None, progress: Progress | None = None
 ) -> Manifest:
     """A manifest, not saved, of another dataset of the project's layout; raises ProblemsError when it has errors."""
-    if not dataset.is_dir():
+    if not is_folder(dataset):
         raise InputError(f"{dataset}: no such folder")
     listing = read_dataset(project, dataset)
     raise_errors(listing.findings, str(dataset))
@@ -142,20 +143,32 @@ def list_images(folder: Path, *, workers: int | None = None, progress: Progress 
 
     Hidden files and links are skipped; a file that is not a readable image is a row with status `damaged` when its
     name ends like an image's, and is left out otherwise; so is one whose name is not UTF-8, which stands there escaped.
-    Raises InputError when no image is found.
+    Raises InputError, which says what was left out, when no image can be read.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InputError(f"{folder}: no such folder")
-    relative = (p.relative_to(folder) for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink())
+    found = sorted(files_below(folder))
+    relative = (p.relative_to(folder) for p in found if is_regular(p) and not p.is_symlink())
     names = [p.as_posix() for p in relative if not any(part.startswith(".") for part in p.parts)]
     scanned = scan(folder, names, None, workers, progress)
     named = [Path(name).suffix.lower() in IMAGE_ENDINGS for name in names]
     kept = scanned.filter((pl.col("status") == "ok") | pl.Series(named, dtype=pl.Boolean))
     kept = kept.unique("image", keep="first", maintain_order=True)  # an escaped name may be another file's real one
-    if kept.is_empty():
-        raise InputError(f"{folder}: no images in it")
+    if not (kept["status"] == "ok").any():
+        raise InputError(f"{folder}: no images in it that can be read{_left_out(folder, found, scanned)}")
     table = kept.select("image", split=pl.lit(TEST), group=pl.lit(None, pl.String), name=pl.col("image"))
     return _joined(Listing(table, (), {}), kept)
+
+
+def _left_out(folder: Path, found: Iterable[Path], scanned: pl.DataFrame) -> str:
+    """Why nothing in a folder is an image, for the end of a message: the first few files, each with its reason."""
+    notes = dict(scanned.select("image", "note").iter_rows())
+    reasons = []
+    for path in found:
+        name = path.relative_to(folder).as_posix()
+        other = "a link" if path.is_symlink() else "hidden" if f"/{name}".count("/.") else "not a regular file"
+        reasons.append(f"{printable(name)} ({notes.get(printable(name)) or other})")
+    return f"; left out: {listed(reasons, 5)}" if reasons else ""
 
 
 def _joined(listing: Listing, scanned: pl.DataFrame) -> Manifest:
@@ -190,9 +203,9 @@ def _compare(project: Project, made_from: dict[str, Any]) -> None:
         raise MismatchError(
             f"{folder}: `dataset` or `attributes` in {project.workspace.project_file.name} changed since", hint=_CHECK
         )
-    if not project.dataset_root.is_dir():
+    if not is_folder(project.dataset_root):
         return
-    now = {t: file_hash(p) for t in _tables(project) if (p := project.dataset_root / t).is_file()}
+    now = {t: file_hash(p) for t in _tables(project) if is_regular(p := project.dataset_root / t)}
     changed = [t for t in sorted({*now, *made_from["tables"]}) if now.get(t) != made_from["tables"].get(t)]
     if changed:
         raise MismatchError(f"{folder}: {', '.join(changed)} changed since the last check", hint=_CHECK)

@@ -19,6 +19,7 @@ from facetwise.core.tables import TRAIN
 from facetwise.core.workspace import content_hash
 from facetwise.data.csvfile import CsvRow, read_table_csv
 from facetwise.data.findings import Findings, raise_errors
+from facetwise.data.labelcells import plain_number
 from facetwise.data.manifest import Manifest
 
 
@@ -150,10 +151,7 @@ def _value(attribute: Attribute, cell: str) -> str:
         if cell not in attribute.classes:
             raise InputError(f"`{attribute.name}` has no class `{cell}`", hint=did_you_mean(cell, attribute.classes))
         return cell
-    try:
-        number = float(cell)
-    except ValueError:
-        number = float("nan")
+    number = plain_number(cell)
     low, high = attribute.valid or (-np.inf, np.inf)
     if not np.isfinite(number) or not low <= number <= high:
         raise InputError(f"`{attribute.name}` is `{cell}`, expected a number from {low:g} to {high:g}")

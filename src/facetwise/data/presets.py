@@ -13,7 +13,7 @@ from pathlib import Path
 import tomli_w
 
 from facetwise.core.errors import InputError
-from facetwise.core.outside import is_text, printable
+from facetwise.core.outside import is_folder, is_regular, is_text, printable, resolved
 from facetwise.core.project import ProjectFile
 from facetwise.core.settings import parse
 from facetwise.core.workspace import PROJECT_FILE, write_atomic
@@ -74,7 +74,7 @@ def recognise(dataset: Path) -> Preset:
     A table with most of the columns counts, and so does one that cannot be read: what is wrong with it is for the
     check to say, with its line.
     """
-    if not dataset.is_dir():
+    if not is_folder(dataset):
         raise InputError(f"{dataset}: no such folder", hint="give the folder of the dataset")
     known = presets()
     for preset in known:
@@ -93,7 +93,7 @@ def write_project_file(project: Path, dataset: Path, *, name: str | None = None)
     The dataset's path is written relative to the project when it lies in it or beside it. Raises InputError when there
     is a project already, when no shipped layout fits, or when the project would lie in the dataset.
     """
-    project, dataset = project.resolve(), dataset.resolve()
+    project, dataset = resolved(project), resolved(dataset)
     target = project / PROJECT_FILE
     if target.exists():
         raise InputError(f"{target}: exists already", hint="edit it, or choose another folder")
@@ -131,9 +131,11 @@ def _tables(file: ProjectFile) -> list[tuple[str, list[str]]]:
 
 def _has_table(dataset: Path, name: str, columns: list[str]) -> bool:
     path = dataset / name
-    if not path.is_file():
+    if not is_regular(path):
         return False
     table = read_table_csv(path, name, (), findings := Findings())
     if table is None:
         return all(f.code != "missing-csv" for f in findings)
-    return 2 * sum(c in table.columns for c in columns) >= len(columns)
+    # A table with other separators has one column, whose name is all of them.
+    found = {part.strip() for column in table.columns for part in (column, *re.split(r"[;\t|]", column))}
+    return 2 * sum(c in found for c in columns) >= len(columns)

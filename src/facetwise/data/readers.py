@@ -15,15 +15,17 @@ from typing import Any
 import polars as pl
 
 from facetwise.core.errors import InputError
-from facetwise.core.outside import is_text
+from facetwise.core.outside import exists, files_below, is_folder, is_loop, is_text, resolved
 from facetwise.core.project import Project, TestSide, TrainSide
 from facetwise.core.tables import TEST, TRAIN
 from facetwise.core.workspace import inside
 from facetwise.data.csvfile import CsvRow, CsvTable, read_table_csv
 from facetwise.data.findings import Finding, Findings, listed
 from facetwise.data.folderfiles import FolderFiles, is_hidden
+from facetwise.data.groups import Read, several_folders, similar_groups
 from facetwise.data.images import IMAGE_ENDINGS
 from facetwise.data.labelcells import LabelReader
+from facetwise.data.spelling import DiskNames
 
 Row = dict[str, Any]
 
@@ -40,12 +42,12 @@ class Listing:
 
 def read_dataset(project: Project, dataset: Path | None = None) -> Listing:
     """Read the project's dataset, or another one of its layout; raises InputError only when there is no such folder."""
-    root = (dataset or project.dataset_root).resolve()
-    if not root.is_dir():
+    root = resolved(dataset or project.dataset_root)
+    if not is_folder(root):
         raise InputError(
             f"{root}: no such folder", hint=f"set `dataset.path` in {project.workspace.project_file} to the dataset"
         )
-    reader = _Reader(project, root, Findings(), {}, {})
+    reader = _Reader(project, root, Findings(), {}, {}, DiskNames(root), [])
     rows = reader.train() + reader.test()
     reader.compare_sides(rows)
     reader.note_unlisted(rows)
@@ -68,6 +70,9 @@ class _Reader:
     sources: dict[str, str]
     image_folders: dict[str, str]
     """Folders that hold images a table lists one by one, with that table's name."""
+    disk: DiskNames
+    respelt: list[str]
+    """Names of the table being read that the disk has in another Unicode normal form."""
 
     def train(self) -> list[Row]:
         side = self.project.file.dataset.train
@@ -83,7 +88,8 @@ class _Reader:
         read = self._folder_rows if side.folder is not None else self._image_rows
         rows = read(side, table, key, labels)
         labels.finish()
-        _similar_groups(table, side.group, self.findings)
+        self._note_respelt(table)
+        similar_groups(table, side.group, self.findings)
         return rows
 
     def test(self) -> list[Row]:
@@ -103,6 +109,7 @@ class _Reader:
             elif image is not None:
                 meta = _meta(row, table.others([side.image, side.answer]))
                 rows[image] = {"image": image, "split": TEST, "name": row.cells[side.image], **meta}
+        self._note_respelt(table)
         self.image_folders[side.images] = table.name
         return list(rows.values())
 
@@ -116,7 +123,7 @@ class _Reader:
         """One warning a folder for the images on disk that no table lists."""
         known = {row["image"] for row in rows}
         for images, table in self.image_folders.items():
-            found = (p for p in (self.root / images).rglob("*") if p.suffix.lower() in IMAGE_ENDINGS)
+            found = (p for p in files_below(self.root / images) if p.suffix.lower() in IMAGE_ENDINGS)
             names = sorted(p.relative_to(self.root).as_posix() for p in found if not is_hidden(p.name))
             self.findings.bad_names(name for name in names if not is_text(name))
             if extra := [name for name in names if is_text(name) and name not in known]:
@@ -130,10 +137,10 @@ class _Reader:
             if inside(self.root, relative) is None:
                 self.findings.error("leaves-dataset", relative, "leads out of the dataset")
                 return False
-        if table.exists():
+        if exists(table):
             return True
         other = self.project.file.dataset.test if name == "train" else self.project.file.dataset.train
-        if images.exists() or other is None or not (self.root / other.table).exists():
+        if exists(images) or other is None or not exists(self.root / other.table):
             self.findings.error("missing-csv", side.table, f"no such file in {self.root}")
         else:
             what = "nothing to train on" if name == "train" else "nothing to predict"
@@ -149,11 +156,27 @@ class _Reader:
     def _image(self, images: str, row: CsvRow, column: str, table: CsvTable) -> str | None:
         """Path in the dataset of the image or folder that a cell names; None (and an error) when it leads out."""
         cell = row.cells[column]
-        if inside(self.root / images, cell) is None:
+        written = os.path.normpath(Path(images) / cell)
+        path = self.disk.find(Path(written).as_posix()) if _stays(self.root / images, cell) else None
+        below = None if path is None else os.path.relpath(path, images)
+        if path is None or below is None or not _stays(self.root / images, below):
             got = f"`{cell[:80]}` leads out of `{images}`" if cell else "empty"
             self.findings.error("leaves-dataset" if cell else "empty-cell", table.at(row), f"`{column}`: {got}")
             return None
-        return Path(os.path.normpath(Path(images) / cell)).as_posix()
+        if below == ".":
+            message = f"`{column}`: `{cell[:80]}` is `{images}` itself, expected something in it"
+            self.findings.error("leaves-dataset", table.at(row), message)
+            return None
+        self.respelt.extend([f"line {row.line}: `{cell}`"] if path != Path(written).as_posix() else [])
+        return path
+
+    def _note_respelt(self, table: CsvTable) -> None:
+        if self.respelt:
+            message = (
+                f"{len(self.respelt)} name(s) that the disk has in another Unicode normal form, found all the same"
+            )
+            self.findings.info("respelt-name", table.name, f"{message}: {listed(self.respelt)}")
+            self.respelt.clear()
 
     def _labelled(
         self, side: TrainSide, table: CsvTable, key: str, labels: LabelReader, use: Callable[[CsvRow, str, Row], None]
@@ -189,15 +212,18 @@ class _Reader:
     def _folder_rows(self, side: TrainSide, table: CsvTable, key: str, labels: LabelReader) -> list[Row]:
         files = FolderFiles(self.root, self.project.file.attributes, self.findings)
         rows: list[Row] = []
+        read: list[Read] = []
 
         def use(row: CsvRow, folder: str, cells: Row) -> None:
-            if not (self.root / folder).is_dir():
+            if not is_folder(self.root / folder):
                 self.findings.error("missing-folder", table.at(row), f"`{folder}`: no such folder")
                 return
+            read.append((row, cells))
             labels.note_folder(row, Path(folder).name, cells)
             rows.extend({**cells, **part} for part in files.images(folder))
 
         folders = self._labelled(side, table, key, labels, use)
+        several_folders(read, self.project.file.attributes, table, self.findings)
         files.finish(side.images, folders, table.name)
         return rows
 
@@ -212,16 +238,13 @@ class _Reader:
         return list(rows.values())
 
 
+def _stays(folder: Path, cell: str) -> bool:
+    """Whether a cell names something in `folder`; a link in a circle leads nowhere, and so not out of it."""
+    if inside(folder, cell) is not None:
+        return True
+    harmless = bool(cell) and not Path(cell).is_absolute() and ".." not in Path(cell).parts
+    return harmless and is_loop(folder / cell)
+
+
 def _meta(row: CsvRow, columns: list[str]) -> Row:
     return {f"meta:{column}": row.cells[column] for column in columns}
-
-
-def _similar_groups(table: CsvTable, column: str, findings: Findings) -> None:
-    """Groups are taken as written; two spellings of one would put a person on both sides of a split."""
-    spellings: dict[str, dict[str, int]] = {}
-    for row in table.rows:
-        written = row.cells[column]
-        spellings.setdefault(written.strip().casefold().lstrip("0"), {}).setdefault(written, row.line)
-    for several in (lines for lines in spellings.values() if len(lines) > 1):
-        written = listed((f"`{name}` (line {line})" for name, line in several.items()), 4)
-        findings.warning("similar-groups", f"{table.name}:{max(several.values())}", f"may be one group: {written}")

@@ -17,7 +17,7 @@ from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.outside import printable
 from facetwise.core.tables import TEST, read_table, write_table
 from facetwise.core.workspace import inside
-from facetwise.data.findings import BAD_NAME, Findings
+from facetwise.data.findings import BAD_NAME, Findings, listed
 from facetwise.data.images import Probe, heavy, probe, read_bytes
 from facetwise.data.nearcopies import perceptual_hash
 
@@ -86,11 +86,14 @@ def scan_findings(table: pl.DataFrame) -> Findings:
     for row in table.filter(pl.col("status") != "ok").iter_rows(named=True):
         test = row["split"] == TEST
         kept = "kept as a row without a prediction" if test else "left out of training"
-        found.warning(f"{'test' if test else 'train'}-image-{row['status']}", row["image"], f"{row['note']}; {kept}")
+        hint = "put the image back, or make the submission with `--fill-missing`" if test else None
+        code = f"{'test' if test else 'train'}-image-{row['status']}"
+        found.warning(code, row["image"], f"{row['note']}; {kept}", hint)
     noted = table.filter((pl.col("status") == "ok") & pl.col("note").is_not_null())
     for (note,), rows in noted.group_by("note", maintain_order=True):
         level = found.warning if FLAT_NOTE in str(note) else found.info
-        level("odd-image", rows["image"][0], f"{note}" + (f" ({len(rows)} images)" if len(rows) > 1 else ""))
+        others = f" ({len(rows)} images; also {listed(rows['image'][1:], 5)})" if len(rows) > 1 else ""
+        level("odd-image", rows["image"][0], f"{note}{others}")
     return found
 
 
@@ -121,8 +124,9 @@ def _on_disk(root: Path, image: str) -> Row:
         status = (root / image).stat()
     except (FileNotFoundError, NotADirectoryError):
         return row | {"status": "missing", "note": "no such file"}
-    except OSError as error:
-        return row | {"status": "damaged", "note": f"cannot be read ({error.strerror})"}
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        return row | {"status": "damaged", "note": f"cannot be read ({reason})"}
     return row | {"bytes": status.st_size, "modified": status.st_mtime_ns}
 
 
