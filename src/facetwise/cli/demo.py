@@ -48,24 +48,15 @@ def demo(
 
     From photos to a submission that is scored on hidden labels; takes two or three minutes on two cores.
     """
-    import shutil
     import sys
 
     from facetwise import api
     from facetwise.cli.folds import folds_text
     from facetwise.cli.gate import submission_text
     from facetwise.cli.training import TrainingDisplay
-    from facetwise.core.errors import InputError
     from facetwise.report.text import summary_text
 
-    mark = folder / ".facetwise-demo"
-    if mark.is_file():
-        for earlier in ("contest", "project"):
-            shutil.rmtree(folder / earlier, ignore_errors=True)
-    elif folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder}: exists and is no earlier demo", hint="choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    _clear(folder)
     out = console()
     say("1/6 drawing a made contest: 200 people to train on, 60 to predict, seven photos each")
     contest = api.draw_contest(folder / "contest", seed=seed)
@@ -95,3 +86,19 @@ def demo(
     typer.echo(f"true score (hidden)    {true.macro_f1:.3f}")
     typer.echo(f"submission             {folder / made.folder.csv_file.relative_to(folder.resolve())}")
     typer.echo(f"report                 {page}")
+
+
+def _clear(folder: Path) -> None:
+    """Make the demo's folder, or delete what an earlier demo made in it, and nothing else."""
+    import shutil
+
+    from facetwise.core.errors import InputError
+
+    mark = folder / ".facetwise-demo"
+    if mark.is_file():
+        for earlier in ("contest", "project"):
+            shutil.rmtree(folder / earlier, ignore_errors=True)
+    elif folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder}: exists and is no earlier demo", hint="choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.touch()

@@ -70,15 +70,7 @@ def make_submission(
     num_people, why = assumed_people(len(names), len(known.groups), len(set(known.groups)))
     forecast = None if run.oof() is None else _forecast(known, project.space, num_people)
     decision = ARGMAX + (f", {unreadable.sum()} unreadable answered with the commonest class" if fill_missing else "")
-    made_from = MadeFrom(
-        run=run.id,
-        run_fingerprint=run.record()["fingerprint"],
-        manifest_hash=manifest.hash,
-        tta=tta,
-        test_table_sha256=file_hash(run.table_file("test", tta)),
-        models={str(k): file_hash(run.fold(k) / "model.safetensors") for k in run.record()["folds"]},
-        decision=decision,
-    )
+    made_from = _made_from(run, manifest, tta, decision)
     people = (num_people, why)
     folder = record_submission(
         project.workspace, data, made_from, gate, forecast=forecast, test_people=people, confirmed=confirmed
@@ -129,6 +121,19 @@ def _check_usable(project: Project, run: RunFolder, manifest: Manifest) -> TestS
             hint="put the dataset back, or train again (`facetwise check` says what is odd now)",
         )
     return side
+
+
+def _made_from(run: RunFolder, manifest: Manifest, tta: str, decision: str) -> MadeFrom:
+    record = run.record()
+    return MadeFrom(
+        run=run.id,
+        run_fingerprint=record["fingerprint"],
+        manifest_hash=manifest.hash,
+        tta=tta,
+        test_table_sha256=file_hash(run.table_file("test", tta)),
+        models={str(k): file_hash(run.fold(k) / "model.safetensors") for k in record["folds"]},
+        decision=decision,
+    )
 
 
 def _forecast(known: Mix, space: LabelSpace, num_people: int) -> Forecast:
