@@ -1,96 +1,226 @@
-"""Head layouts: what the outputs mean."""
+"""Head layouts: what the outputs mean, what is trained on, and what is kept."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from made_heads import (
+    CLASS_OF_BIN,
+    FLAT,
+    GRIDS,
+    HEADS,
+    MULTI,
+    ORDINAL,
+    SPACE,
+    YEARS,
+    drawn,
+    layout_of,
+)
 
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.data.views import one_hot
-from facetwise.model.heads import JOINT, Block, head_layout
-from facetwise.recipe.model import FlatHead, MultiLabelHead, SingleHead
+from facetwise.model.blocks import CumulativeLinear, output_layer, thresholds
+from facetwise.model.heads import JOINT, MAX_BINS, head_layout, value_grid, years_wanted
+from facetwise.recipe.head import FlatHead, MultiLabelHead, SingleHead
+from facetwise.recipe.loss import Binary, CrossEntropy
 
-SPACE = LabelSpace(
-    (
-        Attribute("mask", ("wear", "incorrect", "normal")),
-        Attribute("gender", ("male", "female")),
-        Attribute("age", ("<30", "30-59", ">=60"), cuts=(30, 60)),
+ALL = {**HEADS, "single": SingleHead(attribute="b"), "single-ordinal": SingleHead(attribute="c", kind="ordinal")}
+ONE_ORDINAL, ONE_YEARS = ALL["single-ordinal"], SingleHead(attribute="c", kind="years")
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+class TestLayouts:
+    @pytest.mark.parametrize(
+        ("head", "sizes"),
+        [
+            (FLAT, [(JOINT, "softmax", 18, 18, 18)]),
+            (MULTI, [("a", "softmax", 2, 2, 2), ("b", "softmax", 3, 3, 3), ("c", "softmax", 3, 3, 3)]),
+            (ORDINAL, [("a", "softmax", 2, 2, 2), ("b", "softmax", 3, 3, 3), ("c", "ordinal", 2, 3, 4)]),
+            (YEARS, [("a", "softmax", 2, 2, 2), ("b", "softmax", 3, 3, 3), ("c", "years", 7, 7, 10)]),
+            (SingleHead(attribute="b"), [("b", "softmax", 3, 3, 3)]),
+            (MultiLabelHead(attributes=["c", "a"]), [("a", "softmax", 2, 2, 2), ("c", "softmax", 3, 3, 3)]),
+        ],
+    )  # fmt: skip
+    def test_logits_targets_and_columns_of_each_block(self, head, sizes):
+        layout = layout_of(head)
+        spans = [(b.outputs, b.targets, b.columns) for b in layout.blocks]
+        found = [
+            (b.name, b.kind, *(s.stop - s.start for s in own)) for b, own in zip(layout.blocks, spans, strict=True)
+        ]
+        assert found == sizes
+        for before, after in zip([(slice(0),) * 3, *spans], spans, strict=False):
+            assert [s.start for s in after] == [s.stop for s in before]
+        assert (layout.num_outputs, layout.num_targets, layout.num_columns) == tuple(s.stop for s in spans[-1])
+        assert len(set(layout.columns())) == layout.num_columns
+
+    def test_names(self):
+        assert layout_of(FLAT).attributes == layout_of(YEARS).attributes == SPACE.names
+        assert layout_of(MultiLabelHead(attributes=["c", "a"])).attributes == ("a", "c")
+        assert layout_of(ONE_ORDINAL).columns() == ["c=0", "c=1", "c=2", "c:score"]
+        assert layout_of(ONE_YEARS).columns() == ["c=0", "c=1", "c=2", *(f"c:year={y}" for y in range(7))]
+        assert layout_of(ORDINAL).is_log_prob().tolist() == [True] * 8 + [False]
+        assert layout_of(YEARS).is_log_prob().all()
+        assert layout_of(YEARS).grids == GRIDS
+        assert (years_wanted(YEARS, SPACE), years_wanted(ORDINAL, SPACE)) == (["c"], [])
+        assert layout_of(MULTI).block("b").outputs == slice(2, 5)
+        with pytest.raises(KeyError):
+            layout_of(MULTI).block("z")
+
+    def test_a_binary_loss_turns_softmax_blocks_only(self):
+        assert [b.kind for b in layout_of(FLAT, Binary()).blocks] == ["sigmoid"]
+        assert [b.kind for b in layout_of(ORDINAL, Binary()).blocks] == ["sigmoid", "sigmoid", "ordinal"]
+        assert layout_of(MULTI, Binary()).columns() == layout_of(MULTI).columns()
+
+    def test_moved_cuts_sum_values_into_other_classes(self):
+        moved = head_layout(ONE_YEARS, SPACE, cuts={"c": (1, 4)}, grids=GRIDS)
+        assert moved.blocks[0].class_of_bin == (0, 1, 1, 1, 2, 2, 2)
+        assert layout_of(ONE_YEARS).blocks[0].class_of_bin == CLASS_OF_BIN
+
+
+class TestProbabilities:
+    @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+    @pytest.mark.parametrize("loss", [CrossEntropy(), Binary()], ids=["softmax", "sigmoid"])
+    @pytest.mark.parametrize("head", ALL.values(), ids=ALL)
+    def test_every_block_is_a_distribution_in_float32(self, head, loss, kind):
+        layout = layout_of(head, loss)
+        logits = 10 * drawn(layout)[0]
+        kept = layout.log_probs(logits.to(kind))
+        assert kept.dtype == torch.float32
+        assert kept.shape == (8, layout.num_columns)
+        for block in layout.blocks:
+            torch.testing.assert_close(kept[:, block.classes].exp().sum(dim=1), torch.ones(8), atol=1e-5, rtol=0)
+            if block.kind == "years":
+                years = kept[:, block.classes.stop : block.columns.stop]
+                torch.testing.assert_close(years.exp().sum(dim=1), torch.ones(8), atol=1e-5, rtol=0)
+
+    def test_sigmoids_are_renormalised(self):
+        layout = layout_of(ALL["single"], Binary())
+        logits = drawn(layout)[0]
+        expected = torch.sigmoid(logits) / torch.sigmoid(logits).sum(dim=1, keepdim=True)
+        torch.testing.assert_close(layout.class_log_probs(logits, layout.blocks[0]).exp(), expected)
+
+    @given(SEEDS, st.floats(0.1, 30))
+    def test_of_an_ordinal_block_they_are_differences_of_sigmoids(self, seed, scale):
+        layout = layout_of(ONE_ORDINAL)
+        logits = scale * drawn(layout, 8, seed)[0]
+        found = layout.class_log_probs(logits, layout.blocks[0])
+        above = 1 / (1 + np.exp(-logits.double().numpy()))
+        naive = np.stack([1 - above[:, 0], above[:, 0] - above[:, 1], above[:, 1]], axis=1)
+        assert torch.isfinite(found).all()
+        np.testing.assert_allclose(found.exp().numpy(), naive, rtol=1e-4, atol=1e-6)
+
+    def test_of_an_ordinal_block_no_class_is_impossible_and_close_thresholds_lose_no_digits(self):
+        layout = layout_of(ONE_ORDINAL)
+        logits = torch.tensor([[80.0, 79.0], [-79.0, -80.0], [90.0, -90.0], [0.0005, -0.0005]])
+        logs = layout.class_log_probs(logits, layout.blocks[0]).double()
+        assert torch.isfinite(logs).all()
+        tails = [-79 + np.log(1 - np.exp(-1))] * 2
+        np.testing.assert_allclose(logs[:2, 1], tails, rtol=1e-6)
+        np.testing.assert_allclose(logs[3, 1], np.log(np.tanh(0.00025)), rtol=1e-3)
+
+    @given(SEEDS)
+    def test_of_a_years_block_they_are_sums_for_any_cuts(self, seed):
+        random = np.random.default_rng(seed)
+        cuts = np.sort(random.choice(np.arange(-2, 20) / 2, 2, replace=False))
+        layout = head_layout(ONE_YEARS, SPACE, cuts={"c": cuts}, grids=GRIDS)
+        logits = drawn(layout, 5, seed)[0]
+        kept = layout.log_probs(logits).exp().numpy()
+        classes = np.searchsorted(cuts, GRIDS["c"], side="right")
+        sums = np.stack([kept[:, 3:][:, classes == k].sum(axis=1) for k in range(3)], axis=1)
+        np.testing.assert_allclose(kept[:, :3], sums, atol=1e-6)
+
+
+class TestCumulative:
+    @given(SEEDS)
+    def test_logits_descend_and_a_higher_score_makes_higher_classes_likelier(self, seed):
+        space = LabelSpace((Attribute("c", tuple("01234"), cuts=(1, 2, 3, 4)),))
+        layout = head_layout(SingleHead(attribute="c", kind="ordinal"), space)
+        generator = torch.Generator().manual_seed(seed)
+        layer = output_layer(layout.blocks, 6)
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+            logits = layer(torch.randn(9, 6, generator=generator))
+        assert (logits.diff(dim=1) < 0).all()
+        kept = layout.log_probs(logits)
+        p = kept[kept[:, -1].argsort(), :5].exp()
+        assert (p > 0).all()
+        above = p.flip(1).cumsum(dim=1).flip(1)[:, 1:]
+        assert (above.diff(dim=0) >= -1e-6).all()
+
+    @given(st.lists(st.floats(-20, 20), min_size=1, max_size=6))
+    def test_thresholds_ascend_around_zero(self, gaps):
+        found = thresholds(torch.tensor(gaps, dtype=torch.float64))
+        assert found.shape == (len(gaps) + 1,)
+        assert (found.diff() > 0).all()
+        assert float(found.mean()) == pytest.approx(0, abs=1e-9)
+
+    def test_the_kept_score_is_the_linear_output(self):
+        layout = layout_of(ORDINAL)
+        layer, features = output_layer(layout.blocks, 5), torch.randn(4, 5)
+        assert isinstance(layer, CumulativeLinear)
+        torch.testing.assert_close(layout.log_probs(layer(features))[:, -1], layer.linear(features)[:, -1])
+        torch.testing.assert_close(layer(features)[:, :5], layer.linear(features)[:, :5])
+
+    def test_first_three_classes_are_about_equally_likely(self):
+        layout = layout_of(ONE_ORDINAL)
+        layer = output_layer(layout.blocks, 3)
+        torch.nn.init.zeros_(layer.linear.bias)
+        p = layout.class_log_probs(layer(torch.zeros(1, 3)), layout.blocks[0]).exp()
+        assert ((p > 0.25) & (p < 0.5)).all()
+
+    def test_two_classes_have_one_threshold_at_zero(self):
+        space = LabelSpace((Attribute("c", ("low", "high"), cuts=(3,)),))
+        layout = head_layout(SingleHead(attribute="c", kind="ordinal"), space)
+        layer, features = output_layer(layout.blocks, 5), torch.randn(4, 5)
+        p = layout.class_log_probs(layer(features), layout.blocks[0]).exp()
+        torch.testing.assert_close(p[:, 1], torch.sigmoid(layer.linear(features)[:, 0]))
+
+
+class TestGrids:
+    def test_whole_numbers_from_the_smallest_to_the_largest(self):
+        assert value_grid("c", np.array([3.2, np.nan, 5.0, 1.5])) == (1.0, 2.0, 3.0, 4.0, 5.0)
+        assert len(value_grid("c", np.array([0.0, MAX_BINS - 1]))) == MAX_BINS
+
+    @pytest.mark.parametrize("values", [[], [np.nan], [4.0, 4.0], [0.0, float(MAX_BINS)]])
+    def test_too_few_and_too_many(self, values):
+        with pytest.raises(SettingError, match=f"`c` cannot be `years`: .* expected 2 to {MAX_BINS}") as error:
+            value_grid("c", np.array(values))
+        assert "`ordinal`" in error.value.hint
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("head", "words"),
+        [
+            (SingleHead(attribute="cc"), "no attribute is called `cc`"),
+            (MultiLabelHead(attributes=["a", "cc"]), "no attribute is called `cc`"),
+            (MultiLabelHead(kinds={"cc": "ordinal"}), "no attribute is called `cc`"),
+            (SingleHead(attribute="b", kind="years"), "`b` cannot be `years`: its classes are not made from numbers"),
+            (MultiLabelHead(kinds={"b": "ordinal"}), "`b` cannot be `ordinal`"),
+        ],
     )
-)
-HEADS = [FlatHead(), MultiLabelHead(), SingleHead(attribute="gender")]
+    def test_heads_that_do_not_fit_the_labels(self, head, words):
+        with pytest.raises(SettingError, match=words) as error:
+            layout_of(head)
+        assert "`c`" in error.value.hint or "softmax" in error.value.hint
 
+    @pytest.mark.parametrize(
+        ("fields", "words"),
+        [
+            ({"attributes": ["a", "a"]}, "names one twice"),
+            ({"attributes": ["a"], "kinds": {"c": "years"}}, "`kinds` names `c`, which is not among `attributes`"),
+            ({"attributes": []}, "at least 1 item"),
+        ],
+    )
+    def test_heads_that_contradict_themselves(self, fields, words):
+        with pytest.raises(ValueError, match=words):
+            MultiLabelHead(**fields)
 
-def hard(codes: np.ndarray, space: LabelSpace = SPACE) -> list[np.ndarray]:
-    return [one_hot(codes[:, i], size) for i, size in enumerate(space.sizes)]
-
-
-def test_layouts():
-    flat, multi, single = (head_layout(head, SPACE) for head in HEADS)
-    assert flat.blocks == (Block(JOINT, 0, 18),)
-    assert multi.blocks == (Block("mask", 0, 3), Block("gender", 3, 5), Block("age", 5, 8))
-    assert single.blocks == (Block("gender", 0, 2),)
-    assert [layout.num_outputs for layout in (flat, multi, single)] == [18, 8, 2]
-    assert [layout.attributes for layout in (flat, multi, single)] == [SPACE.names, SPACE.names, ("gender",)]
-    for layout in (flat, multi, single):
-        assert len(set(layout.columns())) == layout.num_outputs
-
-
-@given(st.lists(st.integers(0, 17), min_size=1, max_size=9))
-def test_hard_targets_of_a_flat_head_are_the_encoded_class(joint):
-    targets = head_layout(FlatHead(), SPACE).soft_targets(hard(SPACE.decode(joint)))
-    np.testing.assert_array_equal(targets, one_hot(np.array(joint), 18))
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_soft_targets_are_probabilities_in_every_block_and_the_joint_has_the_attributes_as_marginals(seed):
-    random = np.random.default_rng(seed)
-    soft = [random.dirichlet(np.ones(n), 4).astype(np.float32) for n in SPACE.sizes]
-    joint = head_layout(FlatHead(), SPACE).soft_targets(soft)
-    cube = joint.reshape(4, *SPACE.sizes)
-    for axis, part in enumerate(soft, start=1):
-        others = tuple(a for a in (1, 2, 3) if a != axis)
-        np.testing.assert_allclose(cube.sum(axis=others), part, atol=1e-6)
-    np.testing.assert_array_equal(head_layout(MultiLabelHead(), SPACE).soft_targets(soft), np.concatenate(soft, axis=1))
-    np.testing.assert_array_equal(head_layout(HEADS[2], SPACE).soft_targets(soft), soft[1])
-
-
-@pytest.mark.parametrize("head", HEADS, ids=lambda h: h.name)
-@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
-def test_log_probs_normalise_each_block_in_float32(head, kind):
-    layout = head_layout(head, SPACE)
-    logits = 50 * torch.randn(5, layout.num_outputs, generator=torch.Generator().manual_seed(0))
-    logs = layout.log_probs(logits.to(kind))
-    assert logs.dtype == torch.float32
-    for block in layout.blocks:
-        totals = logs[:, block.start : block.stop].exp().sum(dim=1)
-        torch.testing.assert_close(totals, torch.ones(5), atol=1e-5, rtol=0)
-
-
-@given(st.permutations(range(3)))
-def test_relabelled_classes_give_relabelled_columns(order):
-    """The same outputs under class names in another order: each name still has the same column of numbers."""
-    mask = SPACE.attribute("mask")
-    renamed = LabelSpace((Attribute("mask", tuple(mask.classes[i] for i in order)), *SPACE.attributes[1:]))
-    codes = SPACE.decode(np.arange(18))
-    relabelled = codes.copy()
-    relabelled[:, 0] = np.argsort(order)[codes[:, 0]]
-    for head in (MultiLabelHead(), SingleHead(attribute="mask")):
-        old, new = head_layout(head, SPACE), head_layout(head, renamed)
-        before = dict(zip(old.columns(), old.soft_targets(hard(codes)).T, strict=True))
-        after = dict(zip(new.columns(), new.soft_targets(hard(relabelled)).T, strict=True))
-        assert before.keys() == after.keys()
-        for column, values in before.items():
-            np.testing.assert_array_equal(values, after[column])
-
-
-def test_heads_that_do_not_fit():
-    with pytest.raises(SettingError, match="no attribute is called `agee`") as error:
-        head_layout(SingleHead(attribute="agee"), SPACE)
-    assert "`age`" in error.value.hint
-    large = LabelSpace(tuple(Attribute(n, tuple(map(str, range(30)))) for n in "abc"))
-    with pytest.raises(SettingError, match="27000 outputs") as error:
-        head_layout(FlatHead(), large)
-    assert "multilabel" in error.value.hint
-    assert head_layout(MultiLabelHead(), large).num_outputs == 90
+    def test_a_flat_head_of_too_many_classes(self):
+        large = LabelSpace(tuple(Attribute(n, tuple(map(str, range(30)))) for n in "abc"))
+        with pytest.raises(SettingError, match="27000 outputs") as error:
+            head_layout(FlatHead(), large)
+        assert "multilabel" in error.value.hint
+        assert head_layout(MultiLabelHead(), large).num_outputs == 90

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +14,8 @@ from facetwise.core.workspace import write_atomic
 Schema = Mapping[str, pl.DataType]
 
 TRAIN, TEST = "train", "test"
+
+_SCORE = ":score"
 
 MANIFEST: Schema = {
     "image": pl.String(),  # path relative to the dataset; the key of every other table
@@ -39,7 +41,9 @@ PREDICTIONS: Schema = {
     "fold": pl.Int32(),  # out of fold: the fold that held the image out; test: the fold whose model predicted
     "repeat": pl.Int32(),
 }
-"""Plus float32 log-probability columns of the label space: `<attribute>=<class>`, `joint=<i>`."""
+"""Plus float32 columns of the label space. Log-probabilities: `<attribute>=<class>`, `joint=<i>`, and of an attribute
+predicted as a distribution over its values `<attribute>:year=<value>` (`year_columns`). Of an attribute predicted by
+one number `<attribute>:score` (`score_column`): any real, larger for larger values. Nothing predicted is NaN."""
 
 
 def check_table(table: pl.DataFrame, schema: Schema, what: str) -> None:
@@ -76,3 +80,35 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
 def probability_columns(table: pl.DataFrame) -> list[str]:
     """Names of the log-probability columns of a prediction table, in table order."""
     return [c for c in table.columns if "=" in c]
+
+
+def prediction_columns(table: pl.DataFrame) -> list[str]:
+    """Names of all columns that hold what was predicted, log-probabilities and scores, in table order."""
+    return [c for c in table.columns if "=" in c or c.endswith(_SCORE)]
+
+
+def score_column(attribute: str) -> str:
+    """The column of the score of an ordinal attribute: `age:score`."""
+    return attribute + _SCORE
+
+
+def year_columns(attribute: str, values: Sequence[float]) -> tuple[str, ...]:
+    """The columns of the log-probabilities of an ordinal attribute's values: `age:year=18`, `age:year=19`, ..."""
+    return tuple(f"{_year_prefix(attribute)}{int(v) if float(v).is_integer() else v}" for v in values)
+
+
+def year_values(table: pl.DataFrame, attribute: str) -> tuple[float, ...]:
+    """Values that `table` has a `year_columns` column for, in table order; none where it has no such block.
+
+    Raises ArtefactError for a value that is no number.
+    """
+    prefix = _year_prefix(attribute)
+    texts = [c.removeprefix(prefix) for c in table.columns if c.startswith(prefix)]
+    try:
+        return tuple(float(t) for t in texts)
+    except ValueError as error:
+        raise ArtefactError(f"columns `{prefix}...`: {error}", hint="make the table again") from None
+
+
+def _year_prefix(attribute: str) -> str:
+    return f"{attribute}:year="

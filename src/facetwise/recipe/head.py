@@ -1,0 +1,55 @@
+"""What the outputs of a network mean."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from facetwise.core.settings import Spec
+
+Kind = Literal["softmax", "ordinal", "years"]
+
+
+class FlatHead(Spec):
+    """One softmax over the joint classes: as many outputs as the product of the attributes' sizes."""
+
+    name: Literal["flat"] = "flat"
+    """The kind of head."""
+
+
+class MultiLabelHead(Spec):
+    """A block of outputs an attribute: as many outputs as the sum of the attributes' sizes."""
+
+    name: Literal["multilabel"] = "multilabel"
+    """The kind of head."""
+    attributes: Annotated[list[str], Field(min_length=1)] | None = None
+    """The attributes that are predicted, for a specialist in some of them; all when it is left out."""
+    kinds: dict[str, Kind] = Field(default_factory=dict)
+    """How single attributes are predicted, such as `age = "years"`: `softmax` (default), `ordinal` or `years`, as
+    `model.head.kind` of a `single` head."""
+
+    @model_validator(mode="after")
+    def _predicted(self) -> MultiLabelHead:
+        if self.attributes is not None and len(set(self.attributes)) != len(self.attributes):
+            raise ValueError("`attributes` names one twice")
+        if self.attributes is not None and (others := [n for n in self.kinds if n not in self.attributes]):
+            raise ValueError(f"`kinds` names `{others[0]}`, which is not among `attributes`")
+        return self
+
+
+class SingleHead(Spec):
+    """A specialist in one attribute."""
+
+    name: Literal["single"] = "single"
+    """The kind of head."""
+    attribute: str
+    """The attribute that it predicts."""
+    kind: Kind = "softmax"
+    """`softmax`: a probability a class. `ordinal`: one score, and ascending thresholds that cut it into classes
+    (McCullagh 1980; the loss `binary` makes it the CORAL head of Cao et al. 2020). `years`: a distribution over the
+    values themselves, one bin a whole number, summed into classes by the cuts (label distribution learning, Gao et al.
+    2017), so that `facetwise cuts` can move a cut after training. The last two are for ordinal attributes."""
+
+
+Head = Annotated[FlatHead | MultiLabelHead | SingleHead, Field(discriminator="name")]
