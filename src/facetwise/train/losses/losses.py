@@ -1,0 +1,119 @@
+"""What is minimised, made from the recipe and laid over a head.
+
+Shapes: B images of a batch, d logits and t targets an image, K classes of a part of the head.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from facetwise.core.labels import IntArray
+from facetwise.model.heads import JOINT, HeadLayout
+from facetwise.recipe.loss import AnyLoss, Loss, SoftF1
+from facetwise.train.losses.image_losses import Constant, ImageLosses, image_losses
+from facetwise.train.losses.parts import Part, check_loss, parts_of
+
+_TINY = float(np.finfo(np.float32).tiny)
+
+
+class LossFunction(Protocol):
+    """A training loss: pure, differentiable, on the device of its arguments, without waiting for it."""
+
+    def __call__(self, logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Scalar, of logits (B, d) float32, target probabilities (B, t) and weights of the images (B,), all 1 if None.
+
+        But for `soft-f1` it is sum(weights * loss of an image) / B: the mean over equal parts of a batch is that of the
+        whole.
+        """
+        ...
+
+
+def build_loss(spec: Loss, layout: HeadLayout, shares: Tensor, num_images: int | Tensor) -> LossFunction:
+    """The recipe's training loss.
+
+    `shares`, (t,): mean target probabilities of the `num_images` images of the training side; both may be batched by
+    `torch.vmap`, when many models train at once. Raises SettingError when the loss does not fit the head
+    (`check_loss`).
+    """
+    check_loss(spec, layout)
+    terms = [_term(term, layout, shares, num_images) for term in spec.terms]
+
+    def loss(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        total = terms[0](logits, targets, weights)
+        for term in terms[1:]:
+            total = total + term(logits, targets, weights)
+        return total
+
+    return terms[0] if len(terms) == 1 else loss
+
+
+def class_loss(logs: npt.NDArray[np.float32], codes: IntArray, layout: HeadLayout) -> float:
+    """Mean over blocks and images of -log p(true class), in nats, of what tables keep.
+
+    `logs`: (n, num_columns); `codes`: class numbers by the label space, (n, A). A probability of 0 counts as the
+    smallest float32 (87 nats), so that the mean stays a number. NaN where there is no image.
+    """
+    if len(logs) == 0:
+        return float("nan")
+    space, parts = layout.space, []
+    for block in layout.blocks:
+        truth = space.encode(codes) if block.name == JOINT else codes[:, space.index(block.name)]
+        chosen = np.take_along_axis(logs[:, block.classes], truth[:, None], axis=1)
+        parts.append(-np.maximum(chosen, np.log(_TINY)).mean(dtype=np.float64))
+    return float(np.mean(parts))
+
+
+def _term(spec: AnyLoss, layout: HeadLayout, shares: Tensor, num_images: int | Tensor) -> LossFunction:
+    parts = parts_of(spec, layout)
+    weights = [spec.attribute_weights.get(part.name, 1.0) for part in parts]
+    factors = [spec.share * weight / sum(weights) for weight in weights]
+    if isinstance(spec, SoftF1):
+        return _soft_f1(parts, [spec.share] if spec.joint else factors, joint=spec.joint)
+    return _mean_of_images([image_losses(spec, part, shares, num_images) for part in parts], factors)
+
+
+def _mean_of_images(losses: list[ImageLosses], factors: list[float]) -> LossFunction:
+    """Mean over the images of the weighted sum over the parts."""
+
+    def loss(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        rows = [factor * part(logits, targets) for part, factor in zip(losses, factors, strict=True)]
+        total = torch.stack(rows).sum(dim=0) if len(rows) > 1 else rows[0]
+        return total.mean() if weights is None else (total * weights).mean()
+
+    return loss
+
+
+def _soft_f1(parts: list[Part], factors: list[float], *, joint: bool) -> LossFunction:
+    """Weighted sum of 1 - macro F1 over the parts, or (`joint`) of their product; `recipe.loss.SoftF1` says how."""
+    arrange = _product if joint else partial(torch.cat, dim=1)
+    sizes = [part.num_classes for part in parts]
+    part_of_class = np.zeros(math.prod(sizes), int) if joint else np.repeat(np.arange(len(sizes)), sizes)
+    members_PC = Constant(torch.from_numpy(np.eye(len(factors))[:, part_of_class]))
+    factors_P = Constant(torch.tensor(factors, dtype=torch.float64))
+
+    def loss(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        p = arrange([part.class_logs(logits).exp() for part in parts])
+        t = arrange([part.class_targets(targets) for part in parts])
+        w_t, w_p = (t, p) if weights is None else (weights[:, None] * t, weights[:, None] * p)
+        images, hits = w_t.sum(dim=0), (w_t * p).sum(dim=0)
+        f1 = 2 * hits / (images + w_p.sum(dim=0)).clamp_min(_TINY)
+        counts, members = images.clamp_max(1.0), members_PC.like(p)
+        macro = (members @ (counts * f1)) / (members @ counts).clamp_min(_TINY)
+        return (factors_P.like(p) * (1 - macro)).sum()
+
+    return loss
+
+
+def _product(parts: list[Tensor]) -> Tensor:
+    """Joint probabilities, (B, product of K), the first part the most significant."""
+    joint = parts[0]
+    for part in parts[1:]:
+        joint = (joint[:, :, None] * part[:, None, :]).flatten(1)
+    return joint

@@ -1,0 +1,152 @@
+"""What a loss is taken over: blocks of a head, or marginals of its joint block; and whether a recipe's loss fits.
+
+Shapes: n images, d logits an image, K classes of a part, T targets of a part (K, or one a value).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from facetwise.core.errors import SettingError, did_you_mean
+from facetwise.core.labels import MAX_LISTED_JOINT, LabelSpace
+from facetwise.model.blocks import Block
+from facetwise.model.heads import JOINT, HeadLayout
+from facetwise.recipe.loss import AnyLoss, Binary, Loss, SoftF1, Sum
+
+
+@dataclass(frozen=True)
+class Part:
+    """One block of a head, or the marginal of one attribute of its joint block."""
+
+    name: str
+    """Of the attribute, or `joint`."""
+    block: Block
+    layout: HeadLayout
+    is_marginal: bool = False
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return self.layout.space.attribute(self.name).size if self.is_marginal else self.block.num_classes
+
+    def own_logits(self, logits: Tensor) -> Tensor:
+        """The block's logits as the network gives them."""
+        return logits[:, self.block.outputs]
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Numbers (n, T) whose softmax is the probabilities of what the targets are about."""
+        plain = self.block.kind in ("softmax", "years")
+        own = self.own_logits(logits) if plain else self.layout.class_log_probs(logits, self.block)
+        return _marginal(own, self.layout.space, self.name, torch.logsumexp) if self.is_marginal else own
+
+    def targets(self, targets: Tensor) -> Tensor:
+        """Target probabilities, (n, T)."""
+        own = targets[:, self.block.targets]
+        return _marginal(own, self.layout.space, self.name, torch.sum) if self.is_marginal else own
+
+    def of_targets(self, of_classes: Tensor) -> Tensor:
+        """Numbers of each target, (T,), from numbers of each class, (K,)."""
+        if self.block.kind != "years":
+            return of_classes
+        return of_classes[torch.tensor(self.block.class_of_bin, device=of_classes.device)]
+
+    def class_logs(self, logits: Tensor) -> Tensor:
+        """Log-probabilities of the classes, (n, K)."""
+        if self.is_marginal:
+            return torch.log_softmax(self.scores(logits), dim=1)
+        return self.layout.class_log_probs(logits, self.block)
+
+    def class_targets(self, targets: Tensor) -> Tensor:
+        """Target probabilities of the classes, (n, K)."""
+        return self.targets(targets) if self.is_marginal else self.layout.class_targets(targets, self.block)
+
+
+def parts_of(term: AnyLoss, layout: HeadLayout) -> list[Part]:
+    """What a loss that fits the head is taken over, in the head's order."""
+    first = layout.blocks[0]
+    if term.attributes is None:
+        return [Part(b.name, b, layout) for b in layout.blocks]
+    if first.name == JOINT:
+        return [Part(n, first, layout, is_marginal=True) for n in layout.space.names if n in term.attributes]
+    return [Part(b.name, b, layout) for b in layout.blocks if b.name in term.attributes]
+
+
+def check_loss(spec: Loss, layout: HeadLayout) -> None:
+    """Raises SettingError with everything in which a recipe's loss does not fit the head, each naming its key."""
+    keys = [f"loss.terms.{i}" for i in range(len(spec.terms))] if isinstance(spec, Sum) else ["loss"]
+    problems = [p for key, term in zip(keys, spec.terms, strict=True) for p in _problems(key, term, layout)]
+    if not problems and (left := _left_out(spec, layout)):
+        names = ", ".join(f"`{n}`" for n in left)
+        problems.append(
+            f"`loss`: nothing is minimised for {names}, which the head predicts; "
+            "add a term, or leave it out of the head with `model.head.attributes`"
+        )
+    if problems:
+        raise SettingError("\n".join(problems))
+
+
+def _left_out(spec: Loss, layout: HeadLayout) -> list[str]:
+    taken = {n for t in spec.terms for n in (layout.attributes if t.attributes is None else t.attributes)}
+    return [n for n in layout.attributes if n not in taken]
+
+
+def _problems(key: str, term: AnyLoss, layout: HeadLayout) -> Iterator[str]:
+    """In what one term does not fit; the rest is looked at only when its attributes are the head's."""
+    if unknown := list(_unknown(key, term, layout)):
+        yield from unknown
+        return
+    parts = parts_of(term, layout)
+    if layout.blocks[0].name == JOINT:
+        yield from _flat_problems(key, term)
+    if isinstance(term, SoftF1) and term.joint:
+        yield from _joint_problems(key, parts)
+    if isinstance(term, Binary):
+        yield from _binary_problems(key, parts)
+
+
+def _unknown(key: str, term: AnyLoss, layout: HeadLayout) -> Iterator[str]:
+    for field, names in (("attributes", term.attributes or ()), ("attribute_weights", term.attribute_weights)):
+        for name in names:
+            if name not in layout.attributes:
+                yield f"`{key}.{field}`: the head predicts no `{name}`; {did_you_mean(name, layout.attributes)}"
+
+
+def _flat_problems(key: str, term: AnyLoss) -> Iterator[str]:
+    """A flat head is one block: what is said of single attributes is about their marginals."""
+    if term.attributes is None:
+        if term.attribute_weights:
+            yield f"`{key}.attribute_weights`: a flat head is one block; name `{key}.attributes`, for their marginals"
+    elif isinstance(term, Binary) or (isinstance(term, SoftF1) and term.joint):
+        yield f"`{key}.attributes`: of a flat head this loss is taken over all joint classes as they are; leave it out"
+
+
+def _joint_problems(key: str, parts: list[Part]) -> Iterator[str]:
+    size = math.prod(part.num_classes for part in parts)
+    if size > MAX_LISTED_JOINT:
+        yield f"`{key}.joint`: {size} joint classes are too many, at most {MAX_LISTED_JOINT} are supported"
+
+
+def _binary_problems(key: str, parts: list[Part]) -> Iterator[str]:
+    for part in parts:
+        if part.block.kind == "years":
+            yield (
+                f"`{key}`: `binary` cannot be taken over `{part.name}`, which the head predicts as `years`; "
+                "take another loss, or the kind `ordinal`"
+            )
+        if part.block.kind == "softmax":
+            yield (
+                f"`{key}`: `binary` wants `{part.name}` as one sigmoid a class, another term wants a softmax; "
+                "mix `binary` with `soft-f1` only, or take it over attributes of the kind `ordinal`"
+            )
+
+
+def _marginal(joint: Tensor, space: LabelSpace, name: str, add: Callable[..., Tensor]) -> Tensor:
+    """Sums, by `add`, of joint numbers (n, num_joint) over all attributes but one, (n, K)."""
+    others = tuple(i + 1 for i, other in enumerate(space.names) if other != name)
+    cube = joint.reshape(joint.shape[0], *space.sizes)
+    return add(cube, dim=others) if others else cube
