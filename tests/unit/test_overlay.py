@@ -12,7 +12,7 @@ import facetwise as fw
 from facetwise.core.errors import ProblemsError
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest, build_manifest, load_manifest
-from facetwise.data.overlay import Overlay, apply, look_at_overlay, read_overlay
+from facetwise.data.overlay import Overlay, apply, look_at_overlay, read_overlay, row_weights
 
 HEADER = "image,group,attribute,value,reason,author"
 IMAGE = "train/images/000001_male_Asian_29/normal.jpg"
@@ -49,6 +49,50 @@ def test_an_image_goes_before_its_group(tmp_path: Path, opened: tuple[Project, M
     assert np.array_equal(codes[7:], manifest.codes(project.space)[7:])
     assert read(tmp_path / "turned.csv", opened, *reversed(lines)).hash == overlay.hash
     assert overlay.hash != Overlay().hash
+
+
+def test_a_row_weighs_what_its_corrections_say(tmp_path: Path, opened: tuple[Project, Manifest]) -> None:
+    project, manifest = opened
+    lines = [
+        f"{IMAGE},,mask,wear,seen,me,0.5",
+        f"{IMAGE},,age,30,seen,me,",
+        ",000001,age,60,asked,me,0.25",
+        ",000001,gender,male,asked,me,2",
+    ]
+    write_table(tmp_path / "overlay.csv", f"{HEADER},weight", *lines)
+    overlay = read_overlay(tmp_path / "overlay.csv", project.space, manifest)
+    assert row_weights(overlay, manifest, project.space).tolist() == [0.5] * 6 + [1.0] + [1.0] * 7
+    assert row_weights(overlay, manifest, project.space, 3.0).tolist() == [1.5] * 6 + [3.0] + [1.0] * 7
+    assert row_weights(Overlay(), manifest, project.space, 3.0).tolist() == [1.0] * 14
+
+
+def test_weights_are_part_of_the_hash_and_labels_go_without(tmp_path: Path, opened: tuple[Project, Manifest]) -> None:
+    project, manifest = opened
+    made = []
+    for cell in ("", "1", "1.0", "0"):
+        write_table(tmp_path / "overlay.csv", f"{HEADER},weight", f"{IMAGE},,mask,wear,seen,me,{cell}")
+        made.append(read_overlay(tmp_path / "overlay.csv", project.space, manifest))
+    assert (
+        made[0].hash == made[1].hash == made[2].hash == read(tmp_path / "o.csv", opened, f"{IMAGE},,mask,wear,a,b").hash
+    )
+    assert made[3].hash != made[0].hash
+    assert np.array_equal(apply(made[3], manifest, project.space)[0], apply(made[0], manifest, project.space)[0])
+
+
+@pytest.mark.parametrize("cell", ["heavy", "-1", "101", "nan", "inf", "1e2"])
+def test_a_wrong_weight_is_named(cell: str, tmp_path: Path, opened: tuple[Project, Manifest]) -> None:
+    write_table(tmp_path / "overlay.csv", f"{HEADER},weight", f"{IMAGE},,mask,wear,seen,me,{cell}")
+    with pytest.raises(ProblemsError, match=rf"overlay.csv:2: `weight` is `{cell}`, expected a number from 0 to 100"):
+        read_overlay(tmp_path / "overlay.csv", opened[0].space, opened[1])
+
+
+def test_corrections_that_differ_in_weight_contradict_each_other(
+    tmp_path: Path, opened: tuple[Project, Manifest]
+) -> None:
+    lines = [f"{IMAGE},,mask,wear,seen,me,1", f"{IMAGE},,mask,wear,seen,you,0.5"]
+    write_table(tmp_path / "overlay.csv", f"{HEADER},weight", *lines)
+    with pytest.raises(ProblemsError, match=r"`mask` becomes `wear` with weight 0\.5, line 2 says `wear`"):
+        read_overlay(tmp_path / "overlay.csv", opened[0].space, opened[1])
 
 
 def test_every_wrong_line_is_reported_at_once(tmp_path: Path, opened: tuple[Project, Manifest]) -> None:

@@ -5,12 +5,14 @@ The dataset is never changed. Corrected labels are for training views and for a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
@@ -21,6 +23,7 @@ from facetwise.data.csvfile import CsvRow, read_table_csv
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.labelcells import plain_number
 from facetwise.data.manifest import Manifest
+from facetwise.recipe.labels import MAX_WEIGHT
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,21 @@ class Correction:
     """A class name; for an ordinal attribute a number."""
     reason: str
     author: str
+    weight: float = 1.0
+    """Weight in the loss of the images it holds for, times the recipe's `labels.overlay_weight`; 0 leaves them out of
+    training."""
 
     @property
     def target(self) -> tuple[str, str, str]:
         """What is corrected: two corrections of one target must agree."""
         return self.image, self.group, self.attribute
 
+    def __str__(self) -> str:
+        return f"`{self.value}`" + ("" if self.weight == 1 else f" with weight {self.weight}")
 
-COLUMNS = tuple(f.name for f in fields(Correction))
+
+COLUMNS = tuple(f.name for f in fields(Correction) if f.name != "weight")
+"""Columns that the file must have; `weight` may be there."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +62,8 @@ class Overlay:
 
     @cached_property
     def hash(self) -> str:
-        """Of what is corrected to what, in any order; reasons and authors do not change it."""
-        return content_hash(sorted({(*c.target, c.value) for c in self.corrections}))
+        """Of what is corrected to what, with which weight, in any order; reasons and authors do not change it."""
+        return content_hash(sorted({(*c.target, c.value, c.weight) for c in self.corrections}))
 
     def __len__(self) -> int:
         return len(self.corrections)
@@ -77,16 +87,16 @@ def look_at_overlay(path: Path, space: LabelSpace, manifest: Manifest) -> tuple[
     name = f"{path.parent.name}/{path.name}"
     table = read_table_csv(path, name, COLUMNS, findings, may_be_empty=True)
     known = _Known.of(manifest)
-    corrections, first = [], dict[tuple[str, str, str], tuple[str, int]]()
+    corrections, first = [], dict[tuple[str, str, str], tuple[Correction, int]]()
     for row in table.rows if table else ():
         correction = _correction(row, name, space, known, findings)
         if correction is None:
             continue
-        value, line = first.setdefault(correction.target, (correction.value, row.line))
-        if value == correction.value:
+        other, line = first.setdefault(correction.target, (correction, row.line))
+        if (other.value, other.weight) == (correction.value, correction.weight):
             corrections.append(correction)
         else:
-            message = f"`{correction.attribute}` becomes `{correction.value}`, line {line} says `{value}`"
+            message = f"`{correction.attribute}` becomes {correction}, line {line} says {other}"
             findings.error("contradiction", f"{name}:{row.line}", message)
     return Overlay(tuple(corrections)), findings
 
@@ -98,14 +108,43 @@ def apply(overlay: Overlay, manifest: Manifest, space: LabelSpace) -> tuple[IntA
     """
     codes = manifest.codes(space)
     values = {a.name: manifest.values(a.name) for a in space.attributes if a.is_ordinal}
-    images, groups = manifest.train["image"].to_numpy(), manifest.train["group"].to_numpy()
-    for correction in sorted(overlay.corrections, key=lambda c: bool(c.image)):
-        rows = images == correction.image if correction.image else groups == correction.group
+    for correction, rows in _placed(overlay, manifest):
         attribute = space.attribute(correction.attribute)
         if attribute.is_ordinal:
-            values[attribute.name] = np.where(rows, float(correction.value), values[attribute.name])
+            values[attribute.name][rows] = float(correction.value)
         codes[rows, space.index(attribute.name)] = _code(attribute, correction.value)
     return codes, values
+
+
+def row_weights(
+    overlay: Overlay, manifest: Manifest, space: LabelSpace, overlay_weight: float = 1.0
+) -> npt.NDArray[np.float32]:
+    """Weight in the loss of each row of `manifest.train`, (n_train,): 1 where nothing is corrected.
+
+    Elsewhere `overlay_weight` times the weights of the row's corrections, one an attribute: as for labels, that of the
+    image goes before that of its group. A correction that repeats the dataset's own label counts like any other.
+    """
+    weights = np.ones((manifest.train.height, len(space.attributes)))
+    corrected = np.zeros(len(weights), bool)
+    for correction, rows in _placed(overlay, manifest):
+        weights[rows, space.index(correction.attribute)] = correction.weight
+        corrected[rows] = True
+    return np.where(corrected, overlay_weight * weights.prod(axis=1), 1.0).astype(np.float32)
+
+
+def _placed(overlay: Overlay, manifest: Manifest) -> Iterator[tuple[Correction, list[int]]]:
+    """Each correction with its rows of `manifest.train`: groups first, so that what holds for an image comes last."""
+    of_image, of_group = (_rows_by_name(manifest.train[column].to_list()) for column in ("image", "group"))
+    for correction in sorted(overlay.corrections, key=lambda c: bool(c.image)):
+        found = of_image.get(correction.image) if correction.image else of_group.get(correction.group)
+        yield correction, found or []
+
+
+def _rows_by_name(names: Iterable[str]) -> dict[str, list[int]]:
+    rows = defaultdict[str, list[int]](list)
+    for row, name in enumerate(names):
+        rows[name].append(row)
+    return rows
 
 
 @dataclass(frozen=True)
@@ -132,13 +171,16 @@ def _correction(
         problems.append("fill exactly one of `image` and `group`")
     if known is not None:
         problems += _unknown("image", cells["image"], known.images) + _unknown("group", cells["group"], known.groups)
+    weight = plain_number(row.cells.get("weight", "").strip() or "1")
+    if not 0 <= weight <= MAX_WEIGHT:
+        problems.append(f"`weight` is `{row.cells['weight']}`, expected a number from 0 to {MAX_WEIGHT}; empty means 1")
     try:
         cells["value"] = _value(space.attribute(cells["attribute"]), cells["value"])
     except (SettingError, InputError) as error:
         problems.append(f"{error}" + (f"; {error.hint}" if error.hint else ""))
     for problem in problems:
         findings.error("unusable-correction", f"{name}:{row.line}", problem)
-    return None if problems else Correction(**cells)
+    return None if problems else Correction(**cells, weight=weight)
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> list[str]:

@@ -11,11 +11,10 @@ and corrected labels keep it. An interrupted store goes on where it stopped and 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError, SettingError
+from facetwise.core.disk import told_when_full
+from facetwise.core.errors import ArtefactError, MismatchError, SettingError
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import versions
@@ -50,6 +50,7 @@ FORMAT = 1
 """Raise it when the same inputs give other bytes."""
 MAX_SIDE = 4096
 PREPARE_HINT = "make it with `facetwise prepare`"
+_FULL = "free some space (`facetwise clean --stores` shows what may go) and run `facetwise prepare` again"
 SPEC_FILE, LOCK_FILE = "spec.json", ".lock"
 
 
@@ -131,6 +132,8 @@ class StoreInfo:
 
     path: Path
     key: str
+    files_hash: str
+    """Which files it was made from; see `files_hash`."""
     spec: dict[str, Any]
     num_bytes: int
     """Bytes that it takes on the disk."""
@@ -155,7 +158,8 @@ def prepare_store(
     plan = _plan(project, manifest, spec, dataset)
     if (store := _whole(plan)) is not None:
         return store
-    with lock(plan.folder / LOCK_FILE, str(plan.folder)), _full_disk_told(plan.folder):
+    full = told_when_full(plan.folder, plan.array.num_bytes, hint=_FULL)
+    with lock(plan.folder / LOCK_FILE, str(plan.folder)), full:
         if (store := _whole(plan)) is not None:  # another process made it in the meantime
             return store
         _fill(plan, workers or len(os.sched_getaffinity(0)), progress or (lambda _done, _total: None))
@@ -176,6 +180,12 @@ def list_stores(workspace: Workspace) -> list[StoreInfo]:
     """Every store of the workspace, by key; what is no store is left out."""
     folders = sorted(p for p in workspace.stores.glob("*") if (p / SPEC_FILE).is_file())
     return [info for folder in folders if (info := _info(folder)) is not None]
+
+
+def files_hash(manifest: Manifest) -> str:
+    """Of the contents of the readable files, in order: stores of one manifest share it, whatever their size."""
+    readable = manifest.table.select(pl.when(pl.col("status") == "ok").then("sha256"))
+    return content_hash(readable.to_series().to_list())
 
 
 @dataclass(frozen=True)
@@ -200,7 +210,7 @@ def _plan(project: Project, manifest: Manifest, spec: StoreSpec, dataset: Path |
     else:
         regions = crops.read_boxes(project.root / spec.boxes, table["image"].to_list(), extents, spec.missing)
     described = _describe(spec, regions)
-    files = content_hash(table.select(pl.when("ok").then("sha256"))["sha256"].to_list())
+    files = files_hash(manifest)
     key = content_hash([FORMAT, files, described])
     made_from = {"key": key, "files_hash": files, "spec": described}
     sizes = crops.fitted_sizes(regions, spec.height, spec.width, spec.fit)
@@ -298,21 +308,8 @@ def _done_crcs(folder: Path) -> dict[int, int]:
 def _info(folder: Path) -> StoreInfo | None:
     try:
         made_from = read_json(folder / SPEC_FILE)
-        key, spec = str(made_from["key"]), dict(made_from["spec"])
+        key, files, spec = str(made_from["key"]), str(made_from["files_hash"]), dict(made_from["spec"])
     except (ArtefactError, KeyError, TypeError, ValueError):
         return None
     held = sum(p.stat().st_blocks * 512 for p in folder.iterdir())
-    return StoreInfo(folder, key, spec, held, is_done(folder))
-
-
-@contextmanager
-def _full_disk_told(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise FacetwiseError(
-            f"{folder}: the disk is full ({error.strerror}); what was written is kept",
-            hint="free some space and run `facetwise prepare` again",
-        ) from None
+    return StoreInfo(folder, key, files, spec, held, is_done(folder))

@@ -1,0 +1,245 @@
+"""Which training images an epoch holds: positions among the rows that a model trains on, drawn from a seed.
+
+Everything goes by two random orders. Within a class of a person, images take *turns*: the first, the second, ... Within
+a class, images stand by turn, so that a class that gives only some of its images gives them from as many people as it
+can. Shapes: n training rows, A attributes, m rows an epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facetwise.core.errors import SettingError, did_you_mean
+from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.data.views import TrainingView
+from facetwise.recipe.sampling import AllImages, Oversample, Sampling, Undersample, Weighted
+from facetwise.train.seeds import derive_seed
+
+JOINT = "joint"
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The rows that a model trains on, in the order of its training rows."""
+
+    codes: IntArray
+    """(n, A): classes of the training view."""
+    groups: npt.NDArray[Any]
+    """(n,): names of people."""
+    space: LabelSpace
+
+    @classmethod
+    def of(cls, view: TrainingView, groups: npt.NDArray[Any], space: LabelSpace) -> Pool:
+        """The pool of all rows of a training view: the class of a soft label is its most probable one."""
+        return cls(view.codes, groups, space)
+
+    def where(self, rows: npt.NDArray[np.bool_]) -> Pool:
+        """The pool of some rows, (n,)."""
+        return Pool(self.codes[rows], self.groups[rows], self.space)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @cached_property
+    def people(self) -> IntArray:
+        """(n,): people as numbers from 0."""
+        return np.unique(self.groups, return_inverse=True)[1].astype(np.int64)
+
+    @cached_property
+    def joint(self) -> IntArray:
+        """(n,): joint classes."""
+        return self.space.encode(self.codes)
+
+    def classes(self, by: str) -> IntArray:
+        """(n,): joint classes, or those of the attribute called `by`; raises SettingError for any other name."""
+        if by == JOINT:
+            return self.joint
+        if by not in self.space.names:
+            raise SettingError(
+                f"`sampling.by`: no attribute is called `{by}`", hint=did_you_mean(by, [*self.space.names, JOINT])
+            )
+        return self.codes[:, self.space.index(by)]
+
+
+def epoch_rows(spec: Sampling, pool: Pool, seed: tuple[int, ...], epoch: int) -> IntArray:
+    """Positions in the pool that an epoch (from 0) trains on, in order, (m,); the same for the same seed and epoch.
+
+    Raises SettingError when the recipe names an attribute that is not there.
+    """
+    chosen = _draw(spec, pool, np.random.default_rng(derive_seed(*seed, "sample", epoch)))
+    assert len(chosen) == epoch_size(spec, pool), "every epoch has as many steps as the first"
+    return chosen[np.random.default_rng(derive_seed(*seed, "order", epoch)).permutation(len(chosen))]
+
+
+def epoch_size(spec: Sampling, pool: Pool) -> int:
+    """Images an epoch, m: the same in every one, whatever is drawn."""
+    return len(_draw(spec, pool, np.random.default_rng(0)))
+
+
+def rare_weights(classes: IntArray) -> FloatArray:
+    """Probabilities of rows, (n,), proportional to 1 / share of their class: every class that is there is as likely."""
+    return _probabilities(_compact(classes), power=1.0)
+
+
+def partner_rows(weights: FloatArray, count: int, seed: int) -> IntArray:
+    """`count` positions drawn with replacement by probabilities `weights`, (n,): partners to mix with."""
+    return np.random.default_rng(seed).choice(len(weights), count, p=weights)
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """What an epoch holds of one class."""
+
+    name: str
+    images: int
+    """With repeats."""
+    people: int
+
+
+@dataclass(frozen=True)
+class EpochContent:
+    """What an epoch holds."""
+
+    images: int
+    """With repeats."""
+    people: int
+    classes: dict[str, tuple[ClassCount, ...]]
+    """By attribute every class in order, and by `joint` the joint classes that the pool has."""
+
+    def line(self, by: str) -> str:
+        """For the terminal: `epoch: 1,280 images of 640 people; age <30 430, 30-59 430, >=60 420`; by `joint`, where
+        there may be many classes, the smallest and the largest."""
+        counts = self.classes[by]
+        if by == JOINT:
+            sizes = [c.images for c in counts] or [0]
+            parts = f"{len(counts)} classes of {min(sizes):,} to {max(sizes):,} images"
+        else:
+            parts = ", ".join(f"{c.name} {c.images:,}" for c in counts)
+        return f"epoch: {self.images:,} images of {self.people:,} people; {by} {parts}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for events."""
+        return asdict(self)
+
+
+def epoch_content(pool: Pool, rows: IntArray) -> EpochContent:
+    """How many images and people of each class the `rows` of an epoch (positions in the pool) hold."""
+    people = pool.people[rows]
+    classes = {
+        a.name: _counts(pool.codes[rows, i], people, range(a.size), a.classes)
+        for i, a in enumerate(pool.space.attributes)
+    }
+    there = np.unique(pool.joint).tolist()
+    names = [pool.space.joint_name(j) for j in there]
+    return EpochContent(
+        len(rows), len(np.unique(people)), {**classes, JOINT: _counts(pool.joint[rows], people, there, names)}
+    )
+
+
+def _draw(spec: Sampling, pool: Pool, generator: np.random.Generator) -> IntArray:
+    """Positions of an epoch before they are shuffled."""
+    rows = _capped(spec, pool, generator)
+    if isinstance(spec, AllImages):
+        return rows
+    classes, people = _compact(pool.classes(spec.by)[rows]), pool.people[rows]
+    if len(rows) == 0:
+        return rows
+    if isinstance(spec, Weighted):
+        weights = _probabilities(classes, spec.power)
+        return rows[generator.choice(len(rows), spec.length or len(rows), p=weights)]
+    repeats = _repeats(spec, classes, _places(classes, _turns(people, classes, generator), generator))
+    return np.repeat(rows, repeats)
+
+
+def _repeats(spec: Undersample | Oversample, classes: IntArray, places: IntArray) -> IntArray:
+    """How often each row stands in an epoch, given its place (from 0) in its class."""
+    counts = np.bincount(classes)
+    if isinstance(spec, Undersample):
+        return (places < (spec.to or counts.min())).astype(np.int64)
+    whole, rest = np.divmod(counts.max(), counts)
+    return whole[classes] + (places < rest[classes])
+
+
+def _capped(spec: Sampling, pool: Pool, generator: np.random.Generator) -> IntArray:
+    """Positions that are left, ascending, when no person gives more than `spec.per_person` images.
+
+    A person's joint classes give an image each in turn, until the cap is reached; `shift` says which class begins.
+    """
+    cap = spec.per_person
+    if cap is None or len(pool) == 0 or np.bincount(pool.people).max() <= cap:
+        return np.arange(len(pool))
+    base = pool.joint.max() + 1
+    keys, cell, sizes = np.unique(pool.people * base + pool.joint, return_inverse=True, return_counts=True)
+    person, joint = np.divmod(keys, base)
+    owned = np.bincount(person)  # classes of each person
+    number = np.arange(len(keys)) - np.repeat(np.cumsum(owned) - owned, owned)  # of a cell among its person's
+    if isinstance(spec, Undersample | Oversample):
+        shift = _dealt_shifts(_alike(person, joint, np.minimum(sizes, cap)), generator)
+    else:
+        shift = generator.integers(0, owned)
+    rank = (number + shift[person]) % owned[person]
+    turns = _turns(pool.people, pool.joint, generator)
+    return np.flatnonzero(_places(pool.people, turns * owned.max() + rank[cell], generator) < cap)
+
+
+def _dealt_shifts(alike: IntArray, generator: np.random.Generator) -> IntArray:
+    """For each person which class begins: people who are alike are dealt 0, 1, 2, ... anew.
+
+    So the images that are left of each class, and with them the size of an epoch, are the same in every epoch, while
+    each person's classes take turns over the epochs. (A person like nobody else always begins with the same class.)
+    """
+    return _places(alike, np.zeros_like(alike), generator)
+
+
+def _alike(person: IntArray, joint: IntArray, sizes: IntArray) -> IntArray:
+    """A number for each person, the same for people who have equally many images of each class.
+
+    An entry a person and class, by person, then by class: `sizes` images.
+    """
+    entries = np.stack([joint, sizes], axis=1)
+    of_person = np.split(entries, np.flatnonzero(np.diff(person)) + 1)
+    numbers: dict[bytes, int] = {}
+    return np.array([numbers.setdefault(own.tobytes(), len(numbers)) for own in of_person], np.int64)
+
+
+def _turns(people: IntArray, classes: IntArray, generator: np.random.Generator) -> IntArray:
+    """Place, from 0, of each row among those of its person and class, at random."""
+    cells = _compact(people * (classes.max() + 1) + classes)
+    return _places(cells, np.zeros_like(cells), generator)
+
+
+def _places(cells: IntArray, before: IntArray, generator: np.random.Generator) -> IntArray:
+    """Place, from 0, of each row among those of its cell, by `before`; rows with the same stand in random order."""
+    order = np.lexsort((generator.random(len(cells)), before, cells))
+    counts = np.bincount(cells)
+    places = np.empty_like(cells)
+    places[order] = np.arange(len(cells)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return places
+
+
+def _probabilities(classes: IntArray, power: float) -> FloatArray:
+    """Probabilities of rows, (n,), proportional to share of class ** -power; `classes` without gaps."""
+    weights = np.bincount(classes).astype(np.float64)[classes] ** -power
+    return np.asarray(weights / weights.sum())
+
+
+def _compact(classes: IntArray) -> IntArray:
+    """The same classes numbered from 0 without gaps: those that are absent do not count."""
+    return np.unique(classes, return_inverse=True)[1].astype(np.int64)
+
+
+def _counts(classes: IntArray, people: IntArray, wanted: Iterable[int], names: Iterable[str]) -> tuple[ClassCount, ...]:
+    base = people.max(initial=0) + 1
+    images, met = _tally(classes), _tally(np.unique(classes * base + people) // base)
+    return tuple(ClassCount(n, images.get(c, 0), met.get(c, 0)) for c, n in zip(wanted, names, strict=True))
+
+
+def _tally(classes: IntArray) -> dict[int, int]:
+    """How often each class occurs."""
+    return dict(zip(*(part.tolist() for part in np.unique(classes, return_counts=True)), strict=True))
