@@ -1,7 +1,13 @@
-"""Random changes to training images. Ranges are symmetric; every image of a batch draws its own."""
+"""Random changes to training images. Ranges are symmetric; every image of a batch draws its own.
+
+Whatever the order in a recipe, geometry comes first, then pixels, then mixing; within pixels and within mixing the
+order is the recipe's. Geometry is one warp: mirrored, then turned and tilted in the order given, then bent. An image is
+mixed once at most: by the first kind of mixing that chooses it.
+"""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -9,6 +15,8 @@ from pydantic import Field, model_validator
 from facetwise.core.settings import Spec
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Sigma = Annotated[float, Field(ge=0, le=10)]
+Partner = Literal["any", "rare"]
 
 
 class Flip(Spec):
@@ -33,6 +41,30 @@ class Affine(Spec):
     """Largest shift either way, as a share of the height and of the width."""
 
 
+class Perspective(Spec):
+    """Look at the image from aside: its four corners move each on its own (a homography, Heckbert 1989, sec. 2.2.3)."""
+
+    name: Literal["perspective"] = "perspective"
+    """The kind of augmentation."""
+    p: Probability = 0.5
+    """Share of images that are changed."""
+    strength: Annotated[float, Field(ge=0, lt=0.25)] = 0.1
+    """Largest move of a corner either way, as a share of the height and of the width. Below 0.25 nothing can fold."""
+
+
+class GridDistortion(Spec):
+    """Bend the image: the points of a control lattice move, and all between them smoothly (Simard et al. 2003)."""
+
+    name: Literal["grid-distortion"] = "grid-distortion"
+    """The kind of augmentation."""
+    p: Probability = 0.5
+    """Share of images that are bent."""
+    cells: Annotated[int, Field(ge=1, le=16)] = 4
+    """Cells of the lattice from top to bottom, and from left to right."""
+    strength: Annotated[float, Field(ge=0, le=0.5)] = 0.2
+    """Largest move of a lattice point either way, as a share of a cell. From 0.3 on an image may fold over itself."""
+
+
 class Light(Spec):
     """Brightness, contrast and colour: pixel = a * pixel + b with a factor and an offset drawn an image."""
 
@@ -44,6 +76,43 @@ class Light(Spec):
     """Largest factor either way around the image's mean: uniform in [1 - contrast, 1 + contrast]."""
     colour: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Largest factor either way a channel (white balance)."""
+
+
+class Grey(Spec):
+    """Take the colour away: every channel becomes the luma of ITU-R BT.601 (as in SimCLR, Chen et al. 2020)."""
+
+    name: Literal["grey"] = "grey"
+    """The kind of augmentation."""
+    p: Probability = 0.1
+    """Share of images that become grey."""
+
+
+class Blur(Spec):
+    """Gaussian blur; the image is reflected at its edges, so that its mean stays (as in SimCLR, Chen et al. 2020)."""
+
+    name: Literal["blur"] = "blur"
+    """The kind of augmentation."""
+    p: Probability = 0.2
+    """Share of images that are blurred."""
+    sigma: tuple[Sigma, Sigma] = (0.3, 1.5)
+    """Smallest and largest standard deviation of the Gaussian, in pixels of the network's input; uniform in between."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Blur:
+        if self.sigma[0] > self.sigma[1]:
+            raise ValueError("`sigma` must be the smallest, then the largest")
+        return self
+
+
+class Noise(Spec):
+    """Add Gaussian noise, each pixel and channel on its own."""
+
+    name: Literal["noise"] = "noise"
+    """The kind of augmentation."""
+    p: Probability = 0.5
+    """Share of images that get noise."""
+    std: Annotated[float, Field(ge=0, le=128)] = 8.0
+    """Standard deviation, in levels of 0 to 255."""
 
 
 class Cutout(Spec):
@@ -72,6 +141,9 @@ class MixUp(Spec):
     """Share of images that are blended."""
     alpha: Annotated[float, Field(gt=0)] = 0.2
     """The larger share of a blend is max(b, 1 - b) with b from Beta(alpha, alpha)."""
+    partner: Partner = "any"
+    """The other image: `any` of the batch, or one of the whole training side drawn so that every joint class is equally
+    likely (`rare`; Galdran et al. 2021)."""
 
 
 class CutMix(Spec):
@@ -83,6 +155,41 @@ class CutMix(Spec):
     """Share of images that get a rectangle."""
     alpha: Annotated[float, Field(gt=0)] = 1.0
     """The share that is kept is drawn from Beta(alpha, alpha); the rectangle has the image's shape."""
+    partner: Partner = "any"
+    """The other image: `any` of the batch, or one of the whole training side drawn so that every joint class is equally
+    likely (`rare`; Park et al. 2022)."""
 
 
-Augment = Annotated[Flip | Affine | Light | Cutout | MixUp | CutMix, Field(discriminator="name")]
+class HalfCutMix(Spec):
+    """Paste the left or the right half of another training image, which lets two halves of faces meet; the label is
+    shared by area. In images of an odd width the middle column goes with the right half."""
+
+    name: Literal["half-cutmix"] = "half-cutmix"
+    """The kind of augmentation."""
+    p: Probability = 0.5
+    """Share of images that get a half."""
+    partner: Partner = "any"
+    """The other image: `any` of the batch, or one of the whole training side drawn so that every joint class is equally
+    likely (`rare`)."""
+
+
+Move = Flip | Affine | Perspective | GridDistortion
+Paint = Light | Grey | Blur | Noise | Cutout
+Mix = MixUp | CutMix | HalfCutMix
+
+Augment = Annotated[
+    Flip | Affine | Perspective | GridDistortion | Light | Grey | Blur | Noise | Cutout | MixUp | CutMix | HalfCutMix,
+    Field(discriminator="name"),
+]
+
+
+def each_can_happen(specs: list[Augment]) -> list[Augment]:
+    """The same augmentations; raises ValueError when one mixes every image, so that a later one never would."""
+    mixes = [spec for spec in specs if isinstance(spec, MixUp | CutMix | HalfCutMix)]
+    for spec, following in pairwise(mixes):
+        if spec.p == 1:
+            raise ValueError(
+                f"`{spec.name}` with p = 1 mixes every image and leaves none to `{following.name}`: an image is mixed "
+                "once at most, so give the first a lower `p`"
+            )
+    return specs

@@ -1,0 +1,107 @@
+"""Augmentation on whole batches, on the training device; every image draws its own change.
+
+    draw   every number for the whole batch, from a CPU generator, so that a batch is augmented alike on every device
+    apply  geometry in one warp -> pixels in the recipe's order -> clipped to 0..255
+    mix    images and targets with partners
+
+On the CPU the middle line runs over a few images at a time (`parts.py`), from the warp to the clipping.
+What happens to an image does not depend on its company: no pixel of another is read before `mix`. Shapes: B images of
+a batch, N of them at once, C channels, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from facetwise.recipe.augment import (
+    Affine,
+    Augment,
+    Blur,
+    CutMix,
+    Cutout,
+    Flip,
+    Grey,
+    GridDistortion,
+    HalfCutMix,
+    Light,
+    MixUp,
+    Noise,
+    Perspective,
+)
+from facetwise.train.augment.geometry import Motion, draw_motion, move
+from facetwise.train.augment.mixing import Pair, draw_mixture, mix_pairs, needs_rare
+from facetwise.train.augment.parts import each_part
+from facetwise.train.augment.pixels import Painter, draw_painter
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Everything that was drawn for a batch, mixing apart."""
+
+    motion: Motion
+    painters: tuple[Painter, ...]
+
+    def apply(self, x_NCHW: Tensor, rows: slice) -> Tensor:
+        """Augment `x_NCHW`, the images `rows` of the batch: new, float32, contiguous, 0 to 255 but for clipping."""
+        moved = move(x_NCHW, self.motion.of(rows))
+        for paint in self.painters:
+            paint(moved, rows)
+        return moved
+
+
+class Augmenter:
+    """Applies a recipe's augmentations to batches."""
+
+    def __init__(self, specs: Sequence[Augment]) -> None:
+        self.moves = [s for s in specs if isinstance(s, Flip | Affine | Perspective | GridDistortion)]
+        self.paints = [s for s in specs if isinstance(s, Light | Grey | Blur | Noise | Cutout)]
+        self.mixes = [s for s in specs if isinstance(s, MixUp | CutMix | HalfCutMix)]
+        self.needs_rare = needs_rare(self.mixes)
+        """Whether `mix` must be given a batch of partners from rare classes."""
+
+    def __call__(self, x_BCHW: Tensor, mean_1C11: Tensor, generator: Generator) -> Tensor:
+        """Augment images of 0 to 255, uint8 or float; `mean_1C11` fills what is cut out.
+
+        Returns float32 images in the memory layout of those given, which stay as they are.
+        """
+        if not self.moves and not self.paints:
+            return x_BCHW.float()
+        drawn = self.draw(x_BCHW, mean_1C11, generator)
+        augmented = torch.empty_like(x_BCHW, dtype=torch.float32)
+
+        def work(rows: slice) -> None:
+            augmented[rows] = drawn.apply(x_BCHW[rows], rows).clamp_(0, 255)
+
+        each_part(x_BCHW, work)
+        return augmented
+
+    def draw(self, x_BCHW: Tensor, mean_1C11: Tensor, generator: Generator) -> Drawn:
+        """Draw for a batch of this shape; flips first, then the rest of the geometry, then pixels."""
+        count, channels, height, width = x_BCHW.shape
+        motion = draw_motion(self.moves, count, width / height, generator)
+        shape = (count, channels, height, width)
+        return Drawn(motion, tuple(draw_painter(spec, shape, mean_1C11, generator) for spec in self.paints))
+
+    def mix(self, x_BCHW: Tensor, targets: Tensor, generator: Generator, other: Pair | None = None) -> Pair:
+        """Mix images and their target probabilities, (B, d), with partners; all parents are training images.
+
+        A partner is another image of the batch, or row i of `other` for image i where the recipe asks for a `rare` one:
+        images augmented like the batch, and their targets. An image is mixed once at most, by the first kind that
+        chooses it, and partners are never mixed themselves: so a target is what can be seen.
+        """
+        own = mixed = x_BCHW, targets
+        count, _, height, width = x_BCHW.shape
+        done_B = torch.zeros(count, dtype=torch.bool)
+        for spec in self.mixes:
+            is_rare = spec.partner == "rare"
+            if is_rare and other is None:
+                raise ValueError(f"`{spec.name}` with rare partners needs `other`: their images and targets")
+            index = None if is_rare else torch.randperm(count, generator=generator)
+            mixture = draw_mixture(spec, count, height, width, generator).without(done_B)
+            mixed = mix_pairs(mixed, other if is_rare and other is not None else own, index, mixture)
+            done_B |= mixture.kept_B < 1
+        return mixed
