@@ -3,19 +3,23 @@
 import copy
 from pathlib import Path
 
+import made_training
 import numpy as np
 import pytest
+import timm.optim
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn.functional import cross_entropy
 
-from facetwise.core.errors import ArtefactError
+from facetwise.core.errors import ArtefactError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.model.heads import head_layout
-from facetwise.recipe import Recipe
-from facetwise.train.checkpoint import load_state, load_tensors, save_state, save_tensors
-from facetwise.train.choices import make_choices
+from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW, OptimizerSpec, TimmOptimizer
+from facetwise.train.checkpoint import TrainState, load_state, load_tensors, save_state, save_tensors
 from facetwise.train.loop import FoldTask, new_state, train_fold
+from facetwise.train.optim import build_optimizer
 from facetwise.train.setup import Setup
-from facetwise.train.source import ImageSource
 
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r"))))
 SMALL = {"backbone": "small_resnet", "args": {"stem": 4, "widths": [4, 8], "depths": [1, 1]}, "dropout": 0.3}
@@ -23,27 +27,15 @@ AUGMENT = [{"name": "flip"}, {"name": "affine"}, {"name": "light", "colour": 0.1
 
 
 def make_setup(model: dict[str, object], epochs: int = 2, **train: object) -> tuple[Setup, FoldTask]:
-    """32 images of noise whose mean tells the class; fold 0 holds out 8."""
-    recipe = Recipe.model_validate(
-        {
-            "input": {"height": 32, "width": 32},
-            "model": model,
-            "augment": AUGMENT,
-            "train": {"length": f"{epochs}ep", "batch_size": 8, "ema": 0.9, "device": "cpu", **train},
-            "schedule": {"name": "step", "every": "3st", "warmup": "2st"},
-        }
-    )
-    random = np.random.default_rng(0)
-    codes = np.stack([random.integers(0, n, 32) for n in SPACE.sizes], axis=1)
-    images = random.integers(0, 128, (32, 32, 32, 3)) + 60 * codes[:, :1, None, None]
-    layout = head_layout(recipe.model.head, SPACE)
-    choices = make_choices(recipe.train)
-    setup = Setup(
-        recipe, layout, ImageSource(images.astype(np.uint8), torch.device("cpu")), torch.device("cpu"), choices
-    )
-    targets = layout.soft_targets([np.eye(n, dtype=np.float32)[codes[:, i]] for i, n in enumerate(SPACE.sizes)])
-    rows = np.arange(32)
-    return setup, FoldTask(0, rows[:24], targets[:24], rows[24:], codes[24:])
+    """24 images of noise to train on, 8 to validate."""
+    recipe = {
+        "input": {"height": 32, "width": 32},
+        "model": model,
+        "augment": AUGMENT,
+        "train": {"length": f"{epochs}ep", "batch_size": 8, "ema": 0.9, "device": "cpu", **train},
+        "schedule": {"name": "step", "every": "3st", "warmup": "2st"},
+    }
+    return made_training.make_setup(recipe, SPACE, 24, 8)
 
 
 def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -66,7 +58,12 @@ def train_until(setup: Setup, task: FoldTask, folder: Path, stop: tuple[int, int
 
 
 @pytest.mark.parametrize(
-    ("model", "stop"), [(SMALL, (1, 2)), (SMALL, (2, 3)), ({"backbone": "test_resnet", "dropout": 0.3}, (2, 2))]
+    ("model", "stop"),
+    [
+        (SMALL, (1, 2)),
+        (SMALL | {"drop_path": 0.3}, (2, 3)),
+        ({"backbone": "test_resnet", "dropout": 0.3, "freeze": 2}, (2, 2)),
+    ],
 )
 def test_stopped_and_resumed_is_uninterrupted_bit_for_bit(tmp_path, model, stop):
     setup, task = make_setup(model)
@@ -151,3 +148,95 @@ def test_a_kill_while_writing_leaves_the_file_before(tmp_path, monkeypatch):
 def test_a_missing_file_is_an_artefact_error(tmp_path):
     with pytest.raises(ArtefactError, match="not readable"):
         load_tensors(tmp_path / "none.safetensors")
+
+
+# ---------------------------------------------------------------------------------------------------------- optimizers
+
+
+def trainable(name: str) -> bool:
+    """Whether one of timm's optimizers can be made here."""
+    try:
+        build_optimizer(TimmOptimizer(optimizer=name), nn.Linear(2, 2))
+    except SettingError:
+        return False
+    return True
+
+
+OURS = [
+    AdamW(layer_decay=0.7),
+    Adam(weight_decay=0.01),
+    AdamP(),
+    AdamP(nesterov=True),
+    SGD(),
+    SGD(momentum=0, nesterov=False),
+]
+OF_TIMM = [TimmOptimizer(optimizer=name, weight_decay=0.01) for name in timm.optim.list_optimizers() if trainable(name)]
+
+
+def fresh(spec: OptimizerSpec) -> TrainState:
+    """A network with convolutions, norms and biases, its pixels' channels together as in training."""
+    torch.manual_seed(0)
+    pooled = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1), *pooled)
+    network = network.to(memory_format=torch.channels_last)
+    return TrainState(network, None, build_optimizer(spec, network))
+
+
+def train(state: TrainState, first: int, last: int) -> None:
+    """Steps `first` to `last` (not included); what a step does depends on its number alone."""
+    for step in range(first, last):
+        generator = torch.Generator().manual_seed(step)
+        images = torch.randn(4, 3, 8, 8, generator=generator)
+        for group in state.optimizer.param_groups:
+            group["lr"] = 0.01 / (1 + step) * group["scale"]
+        state.optimizer.zero_grad(set_to_none=True)
+        cross_entropy(state.network(images), torch.arange(4) % 3).backward()
+        state.optimizer.step()
+
+
+def check_resumed(spec: OptimizerSpec, path: Path, before: int, after: int) -> None:
+    """`before` steps, saved, loaded elsewhere and `after` more give the bits of all steps at once."""
+    whole, broken, resumed = fresh(spec), fresh(spec), fresh(spec)
+    train(whole, 0, before + after)
+    train(broken, 0, before)
+    save_state(broken, path)
+    train(resumed, 7, 8)  # what it was before must not matter
+    load_state(resumed, path)
+    check_same_state(broken.optimizer, resumed.optimizer)
+    train(resumed, before, before + after)
+    for (name, one), two in zip(whole.network.state_dict().items(), resumed.network.state_dict().values(), strict=True):
+        assert torch.equal(one, two), name
+
+
+def check_same_state(one: torch.optim.Optimizer, two: torch.optim.Optimizer) -> None:
+    """Not the numbers alone: types, memory layout and what each group counts as well."""
+    groups = zip(one.param_groups, two.param_groups, strict=True)
+    for a, b in groups:
+        assert {k: v for k, v in a.items() if k != "params"} == {k: v for k, v in b.items() if k != "params"}
+        for p, q in zip(a["params"], b["params"], strict=True):
+            assert one.state[p].keys() == two.state[q].keys()
+            for key, value in one.state[p].items():
+                other = two.state[q][key]
+                assert type(value) is type(other), key
+                if isinstance(value, torch.Tensor):
+                    assert (value.dtype, value.stride()) == (other.dtype, other.stride()), key
+                    assert torch.equal(value, other), key
+                else:
+                    assert value == other, key
+
+
+@settings(max_examples=20)
+@given(st.sampled_from(OURS + OF_TIMM), st.integers(0, 7), st.integers(1, 4))
+def test_optimizers_go_on_bit_for_bit_from_any_step(tmp_path_factory, spec, before, after):
+    check_resumed(spec, tmp_path_factory.getbasetemp() / "any.safetensors", before, after)
+
+
+@pytest.mark.parametrize("spec", OURS + OF_TIMM, ids=lambda s: s.short)
+def test_every_optimizer_goes_on_bit_for_bit(tmp_path, spec):
+    check_resumed(spec, tmp_path / "checkpoint.safetensors", 2, 1)
+
+
+def test_only_a_few_of_timm_are_refused():
+    refused = set(timm.optim.list_optimizers()) - {spec.optimizer for spec in OF_TIMM}
+    other_packages = {name for name in refused if name.startswith(("bnb", "fused"))}
+    assert refused - other_packages == {"adahessian", "kron", "kronc", "kronw"}

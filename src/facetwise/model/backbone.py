@@ -1,51 +1,38 @@
-"""Backbones: the only place that knows timm."""
+"""Backbones and optimizers by name: the only place that knows timm."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import timm
+import timm.optim
 import torch
-from safetensors import SafetensorError
+from timm.models import group_parameters
 from torch import Tensor, nn
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
+from facetwise.model.blocks import output_layer
 from facetwise.model.heads import HeadLayout
+from facetwise.model.network import Network as Network
 from facetwise.model.small import SmallResNet
+from facetwise.model.weights import (
+    Weights,
+    few,
+    first_line,
+    fit_positions,
+    hub_file,
+    load_fitting,
+    missing_keys,
+    read_weights,
+)
 from facetwise.recipe.model import ModelSpec
 
 SMALL = "small_resnet"
 """The one backbone that is ours; every other name is timm's."""
-
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-class Network(nn.Module):
-    """Backbone, dropout and one linear layer.
-
-    Takes images (n, 3, height, width) of 0 to 255 in any floating type, returns logits (n, d). Normalisation belongs
-    to the network, so that it travels with the weights.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, backbone: nn.Module, num_features: int, num_outputs: int, dropout: float) -> None:
-        super().__init__()
-        cfg = getattr(backbone, "pretrained_cfg", {})
-        self.register_buffer("mean", 255 * torch.tensor(cfg.get("mean", _IMAGENET_MEAN)).view(1, 3, 1, 1))
-        self.register_buffer("std", 255 * torch.tensor(cfg.get("std", _IMAGENET_STD)).view(1, 3, 1, 1))
-        self.backbone = backbone
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(num_features, num_outputs)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits, shape (n, d)."""
-        features = self.backbone((images - self.mean) / self.std)
-        logits: Tensor = self.head(self.dropout(features))
-        return logits
+_OPTIMIZERS: Any = timm.optim
+"""Its types do not export its functions."""
 
 
 def build_network(spec: ModelSpec, layout: HeadLayout, height: int, width: int) -> Network:
@@ -53,34 +40,97 @@ def build_network(spec: ModelSpec, layout: HeadLayout, height: int, width: int) 
 
     Raises SettingError for an unknown backbone or argument, InputError for weights that cannot be loaded.
     """
-    backbone = _create(spec, height, width)
+    weights = _weights(spec)
+    backbone = _create_small(spec, weights) if spec.backbone == SMALL else _create(spec, weights, height, width)
     num_features = _check_features(backbone, spec, height, width)
-    return Network(backbone, num_features, layout.num_outputs, spec.dropout)
+    network = Network(backbone, output_layer(layout.blocks, num_features), spec.dropout)
+    if weights is not None:
+        network.load_state_dict(weights.normalisation, strict=False)
+    if spec.freeze:
+        network.freeze(layer_ids(backbone, coarse=True), spec.freeze)
+    return network
 
 
-def _create(spec: ModelSpec, height: int, width: int) -> nn.Module:
-    if spec.backbone == SMALL:
-        return _create_small(spec)
+def layer_ids(backbone: nn.Module, *, coarse: bool = False) -> dict[str, int]:
+    """Layer of each weight by its name, from 0 (the stem): a stage (`coarse`) or a block each, as timm groups them.
+
+    A few of timm's models (PiT) tell no groups: there, what is numbered in the names of the weights is a layer.
+    """
+    matcher: Any = getattr(backbone, "group_matcher", None)
+    if matcher is None:
+        return _numbered([name for name, _ in backbone.named_parameters()], 1 if coarse else 2)
+    ids: dict[str, int] = group_parameters(backbone, matcher(coarse=coarse), reverse=True)
+    return ids
+
+
+def _numbered(names: list[str], depth: int) -> dict[str, int]:
+    """A layer a prefix that ends in the `depth`-th number of a name, in the names' order; weights without a number
+    belong to the layer before them."""
+    layers, found = dict[str, int](), dict[str, int]()
+    for name in names:
+        numbers = list(re.finditer(r"\.\d+(?=\.)", name))[:depth]
+        if numbers:
+            found.setdefault(name[: numbers[-1].end()], len(found) + 1)
+        layers[name] = found[name[: numbers[-1].end()]] if numbers else len(found)
+    return layers
+
+
+# ------------------------------------------------------------------------------------------------ making a backbone
+
+
+def _create_small(spec: ModelSpec, weights: Weights | None) -> nn.Module:
+    try:
+        backbone = SmallResNet(**spec.args, drop_path=spec.drop_path)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise SettingError(f"`model.args`: `{SMALL}` cannot be made: {error}") from None
+    if weights is not None:
+        try:
+            backbone.load_state_dict(weights.tensors)
+        except RuntimeError as error:
+            raise _no_weights(spec, error) from None
+    return backbone
+
+
+def _create(spec: ModelSpec, weights: Weights | None, height: int, width: int) -> nn.Module:
+    arguments: dict[str, Any] = {**spec.args, "num_classes": 0}
+    if spec.drop_path:
+        arguments["drop_path_rate"] = spec.drop_path
+    plain = _create_plain(spec, height, width, arguments)
+    if weights is None or load_fitting(plain, weights.tensors):
+        return plain
+    return _create_converted(spec, fit_positions(weights.tensors, plain), height, width, arguments)
+
+
+def _create_converted(
+    spec: ModelSpec, tensors: dict[str, Tensor], height: int, width: int, arguments: dict[str, Any]
+) -> nn.Module:
+    """Let timm rename and resize what does not fit as it is, as it does with its own downloads."""
+    overlay = {"state_dict": tensors, "custom_load": False}
+    try:
+        with missing_keys() as missing:
+            backbone = _create_sized(
+                spec.backbone, height, width, {**arguments, "pretrained": True, "pretrained_cfg_overlay": overlay}
+            )
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise _no_weights(spec, error) from None
+    if missing:
+        raise _no_weights(spec, KeyError(f"the file has no {few(missing)}"))
+    cfg: Any = backbone.pretrained_cfg
+    cfg.pop("state_dict")  # else every copy of the network would copy the file's tensors too
+    return backbone
+
+
+def _create_plain(spec: ModelSpec, height: int, width: int, arguments: dict[str, Any]) -> nn.Module:
     _check_name(spec.backbone)
-    arguments: dict[str, Any] = {**spec.args, "num_classes": 0, **_weight_arguments(spec)}
     try:
         return _create_sized(spec.backbone, height, width, arguments)
-    except (TypeError, AssertionError) as error:
+    except (TypeError, AssertionError, RuntimeError) as error:
+        if "drop_path_rate" in str(error) and spec.drop_path:
+            raise SettingError(f"`model.drop_path`: `{spec.backbone}` has no stochastic depth") from None
         raise SettingError(
             f"`model`: timm cannot make `{spec.backbone}` with {spec.args}: {error}",
             hint="arguments of another backbone? leave them out with `--set model.args={}`" if spec.args else None,
         ) from None
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise _no_weights(spec, error) from None
-
-
-def _create_small(spec: ModelSpec) -> nn.Module:
-    if spec.weights != "none":
-        raise SettingError(f"`model.weights`: `{SMALL}` has no pretrained weights", hint="use `none`")
-    try:
-        return SmallResNet(**spec.args)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise SettingError(f"`model.args`: `{SMALL}` cannot be made: {error}") from None
 
 
 def _create_sized(name: str, height: int, width: int, arguments: dict[str, Any]) -> nn.Module:
@@ -94,36 +144,15 @@ def _create_sized(name: str, height: int, width: int, arguments: dict[str, Any])
 
 
 def _check_name(name: str) -> None:
-    plain = name.split("/")[-1].split(".")[0]
-    if not timm.is_model(plain):
-        raise SettingError(f"`model.backbone`: timm has no `{name}`", hint=_similar(plain))
-
-
-def _similar(name: str) -> str:
-    known = timm.list_models()
-    return did_you_mean(name, known).split("allowed:")[0].rstrip() or "`timm.list_models()` lists all names"
-
-
-def _weight_arguments(spec: ModelSpec) -> dict[str, Any]:
-    if spec.weights == "none":
-        return {"pretrained": False}
-    if spec.weights == "hub":
-        return {"pretrained": True}
-    path = Path(spec.weights)
-    if not path.is_file() or path.suffix != ".safetensors":
-        raise InputError(
-            f"`model.weights`: {spec.weights} is not a .safetensors file",
-            hint="give `none`, `hub`, or a .safetensors file of this backbone (pickled weights are refused)",
+    if ":" in name or not timm.is_model(name.split(".")[0]):
+        hint = _similar(name.split("/")[-1].split(".")[0], timm.list_models())
+        raise SettingError(
+            f"`model.backbone`: timm has no `{name}`", hint=hint or "`timm.list_models()` lists all names"
         )
-    return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
 
 
-def _no_weights(spec: ModelSpec, error: Exception) -> InputError:
-    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-    return InputError(
-        f"`model.weights`: no weights for `{spec.backbone}` from `{spec.weights}`: {reason}",
-        hint="offline? download them elsewhere and give the .safetensors path, or train with `model.weights=none`",
-    )
+def _similar(name: str, known: list[str]) -> str:
+    return did_you_mean(name, known).split("allowed:")[0].rstrip()
 
 
 def _check_features(backbone: nn.Module, spec: ModelSpec, height: int, width: int) -> int:
@@ -140,3 +169,66 @@ def _check_features(backbone: nn.Module, spec: ModelSpec, height: int, width: in
     if features.ndim != 2:
         raise SettingError(f"`model.backbone`: `{spec.backbone}` gives no feature vector an image")
     return int(features.shape[1])
+
+
+# ---------------------------------------------------------------------------------------------------- first weights
+
+
+def _weights(spec: ModelSpec) -> Weights | None:
+    if spec.weights == "none":
+        return None
+    if spec.weights != "hub":
+        return read_weights(Path(spec.weights))
+    if spec.backbone == SMALL:
+        raise SettingError(f"`model.weights`: `{SMALL}` has no pretrained weights", hint="use `none`, or a file")
+    _check_name(spec.backbone)
+    try:
+        return read_weights(hub_file(_repository(spec.backbone)))
+    except InputError as error:
+        what = f"`model.weights`: no weights for `{spec.backbone}` from `hub`: {error}"
+        raise InputError(what, hint=error.hint) from None
+
+
+def _repository(name: str) -> str:
+    try:
+        cfg = timm.get_pretrained_cfg(name)
+    except RuntimeError as error:  # no such tag
+        raise InputError(first_line(error)) from None
+    if cfg is None or not cfg.hf_hub_id:
+        raise InputError("timm has none there", hint="another tag or backbone, a file, or `model.weights=none`")
+    return str(cfg.hf_hub_id)
+
+
+def _no_weights(spec: ModelSpec, error: Exception) -> InputError:
+    lines = [line.strip() for line in str(error.args[0] if error.args else error).strip().splitlines()]
+    reason = " ".join(lines[:3])[:300] or type(error).__name__
+    return InputError(
+        f"`model.weights`: no weights for `{spec.backbone}` from `{spec.weights}`: {reason}",
+        hint="give a file of this backbone, made with the same `model.args`, or train with `model.weights=none`",
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- optimizers
+
+
+def timm_optimizer(
+    name: str, groups: list[dict[str, Any]], lr: float, weight_decay: float, args: dict[str, Any]
+) -> torch.optim.Optimizer:
+    """One of timm's optimizers; raises SettingError for a name that is none, and where a resumed run would differ."""
+    known = [str(known) for known in _OPTIMIZERS.list_optimizers()]
+    if name not in known:
+        hint = _similar(name, known) or "`timm.optim.list_optimizers()` lists all names"
+        raise SettingError(f"`optimizer.optimizer`: timm has no `{name}`", hint=hint)
+    info = _OPTIMIZERS.get_optimizer_info(name)
+    if info.second_order:
+        raise SettingError(f"`optimizer.optimizer`: `{name}` needs second derivatives, which are not computed")
+    if getattr(info.opt_class, "__name__", "") == "Kron":
+        raise SettingError(
+            f"`optimizer.optimizer`: `{name}` draws random numbers of its own, so that a resumed run would differ"
+        )
+    try:
+        made = _OPTIMIZERS.create_optimizer_v2(groups, opt=name, lr=lr, weight_decay=weight_decay, **args)
+    except (TypeError, ValueError, AssertionError, ImportError) as error:
+        raise SettingError(f"`optimizer`: timm cannot make `{name}` with {args}: {error}") from None
+    optimizer: torch.optim.Optimizer = made
+    return optimizer

@@ -7,42 +7,59 @@ ResNet-D). Mean pooling at the end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+_STEM = 3
+"""Modules before the first block."""
+
 
 class Block(nn.Module):
-    """Two 3x3 convolutions and a shortcut."""
+    """Two 3x3 convolutions, skipped for a share `drop` of the images while training, and a shortcut."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, drop: float = 0.0) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
         self.norm1 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(outputs)
         self.shortcut = _shortcut(inputs, outputs, stride)
+        self.drop = drop
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, inputs, h, w) -> (n, outputs, ceil(h / stride), ceil(w / stride))."""
         y = self.norm2(self.conv2(relu(self.norm1(self.conv1(x)))))
+        if self.drop and self.training:
+            y = y * _kept(y, 1 - self.drop)
         return relu(y + self.shortcut(x))
 
 
 class SmallResNet(nn.Module):
-    """`widths` channels a stage, `depths` blocks a stage; gives features of shape (n, widths[-1])."""
+    """`widths` channels a stage, `depths` blocks a stage; gives features of shape (n, widths[-1]).
 
-    def __init__(self, stem: int = 16, widths: Sequence[int] = (32, 64, 128, 256), depths: Sequence[int] = (1,) * 4):
+    With stochastic depth, block l of L is skipped for a share `drop_path` * l / L of the images (Huang et al. 2016,
+    eq. 4).
+    """
+
+    def __init__(
+        self,
+        stem: int = 16,
+        widths: Sequence[int] = (32, 64, 128, 256),
+        depths: Sequence[int] = (1,) * 4,
+        drop_path: float = 0.0,
+    ) -> None:
         super().__init__()
         if len(widths) != len(depths) or min((stem, *widths, *depths)) < 1:
             raise TypeError(f"`widths` and `depths` need as many positive numbers, got {widths} and {depths}")
         layers: list[nn.Module] = [nn.Conv2d(3, stem, 3, 2, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU()]
-        channels = stem
-        for width, depth in zip(widths, depths, strict=True):
-            for i in range(depth):
-                layers.append(Block(channels, width, 2 if i == 0 else 1))
-                channels = width
+        self.stages = [stage for stage, depth in enumerate(depths) for _ in range(depth)]
+        channels, last = stem, -1
+        for number, stage in enumerate(self.stages, start=1):
+            drop = drop_path * number / len(self.stages)
+            layers.append(Block(channels, widths[stage], 2 if stage != last else 1, drop))
+            channels, last = widths[stage], stage
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,9 +67,25 @@ class SmallResNet(nn.Module):
         features: Tensor = self.layers(x).mean(dim=(2, 3))
         return features
 
+    def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
+        """Layer of a weight by its name, as timm's models tell: 0 is the stem, then each stage (`coarse`) or block."""
+
+        def layer(name: str) -> int:
+            block = int(name.split(".")[1]) - _STEM
+            if block < 0:
+                return 0
+            return 1 + (self.stages[block] if coarse else block)
+
+        return layer
+
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
     if stride == 1 and inputs == outputs:
         return nn.Identity()
     pool = nn.AvgPool2d(2, ceil_mode=True) if stride > 1 else nn.Identity()
     return nn.Sequential(pool, nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+
+
+def _kept(y: Tensor, share: float) -> Tensor:
+    """1 / `share` for a random share of the images and 0 for the others, (n, 1, 1, 1): the mean stays."""
+    return y.new_empty(len(y), 1, 1, 1).bernoulli_(share).div_(share)

@@ -1,15 +1,20 @@
 """Saving and loading training state as safetensors: no pickle, whole or not at all.
 
-The state of a fold after an epoch is the network, its moving average and the optimizer's tensors. Random numbers are
+The state of a fold after an epoch is the network, its moving average and the optimizer's state. Random numbers are
 drawn from seeds of (run, fold, epoch, step) and the learning rate is a function of the step, so nothing else is needed
 to continue bit for bit.
+
+An optimizer's state is read and put back as it lies in the optimizer, and not by its `load_state_dict`, which casts:
+tensors keep their type, memory layout and side (some counters stay on the CPU), plain numbers stay plain numbers.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -36,8 +41,8 @@ def save_state(state: TrainState, path: Path) -> None:
     tensors = {f"network.{k}": v for k, v in state.network.state_dict().items()}
     if state.average is not None:
         tensors |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
-    tensors |= _optimizer_tensors(state.optimizer)
-    save_tensors(tensors, path, {"epoch": str(state.epoch)})
+    moments, plain = _optimizer_state(state.optimizer)
+    save_tensors({**tensors, **moments}, path, {"epoch": str(state.epoch), "optimizer": json.dumps(plain)})
 
 
 def load_state(state: TrainState, path: Path) -> None:
@@ -47,9 +52,9 @@ def load_state(state: TrainState, path: Path) -> None:
         state.network.load_state_dict(_part(tensors, "network."))
         if state.average is not None:
             state.average.load_state_dict(_part(tensors, "average."))
-        _restore_optimizer(state.optimizer, _part(tensors, "optimizer."))
+        _restore_optimizer(state.optimizer, _part(tensors, "optimizer."), json.loads(metadata["optimizer"]))
         state.epoch = int(metadata["epoch"])
-    except (RuntimeError, KeyError, ValueError) as error:
+    except (RuntimeError, LookupError, ValueError) as error:
         raise ArtefactError(f"{path}: not a checkpoint of this run ({error})", hint="delete it to restart") from None
 
 
@@ -68,21 +73,55 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ArtefactError(f"{path}: not readable as safetensors ({error})", hint="the run is damaged") from None
 
 
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    state = optimizer.state_dict()["state"]
-    return {f"optimizer.{i}.{key}": torch.as_tensor(v) for i, slots in state.items() for key, v in slots.items()}
+def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors by `optimizer.<holder>.<key>`, and what is no tensor, ready for JSON: plain numbers (some count steps),
+    and how those tensors lie in memory that do not lie as they are saved."""
+    tensors: dict[str, Tensor] = {}
+    plain: dict[str, Any] = {"numbers": {}, "strides": {}, "on_cpu": []}
+    for holder, (values, device) in _holders(optimizer).items():
+        for key, value in values.items():
+            name = f"{holder}.{key}"
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{name}"] = value
+                if value.stride() != torch.empty(value.shape, device="meta").stride():
+                    plain["strides"][name] = torch.empty_like(value).stride()
+                if value.device != device:
+                    plain["on_cpu"].append(name)
+            elif isinstance(value, int | float):
+                plain["numbers"][name] = value
+    return tensors, plain
 
 
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put the tensors back in the memory layout of their parameters, as an uninterrupted optimizer has them."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    slots: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, key = name.split(".", 1)
-        parameter = parameters[int(index)]
-        laid_out = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
-        slots.setdefault(int(index), {})[key] = laid_out
-    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
+    """Put a state back: what `_optimizer_state` took, bit for bit and lying as it lay."""
+    holders, on_cpu = _holders(optimizer), set(plain["on_cpu"])
+    for values, _ in holders.values():
+        for key in [key for key, value in values.items() if isinstance(value, Tensor | int | float)]:
+            del values[key]
+    for name, saved in tensors.items():
+        holder, key = name.split(".", 1)
+        values, device = holders[holder]
+        strides = plain["strides"].get(name, saved.stride())
+        place = torch.empty_strided(
+            saved.shape, strides, dtype=saved.dtype, device=saved.device if name in on_cpu else device
+        )
+        values[key] = place.copy_(saved)
+    for name, number in plain["numbers"].items():
+        holder, key = name.split(".", 1)
+        holders[holder][0][key] = number
+
+
+def _holders(optimizer: torch.optim.Optimizer) -> dict[str, tuple[dict[str, Any], torch.device]]:
+    """What holds an optimizer's state: each parameter's (`0`, `1`, ...) and each group (`group0`, ...), and its device.
+
+    Some optimizers count steps in the group. Settings stand there too, from the recipe.
+    """
+    groups = optimizer.param_groups
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    return {
+        **{str(i): (optimizer.state[p], p.device) for i, p in enumerate(parameters)},
+        **{f"group{i}": (group, group["params"][0].device) for i, group in enumerate(groups)},
+    }
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -4,27 +4,97 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 
+from facetwise.model.backbone import layer_ids, timm_optimizer
+from facetwise.model.network import Network
 from facetwise.recipe.duration import Duration
-from facetwise.recipe.optim import AdamW, Cosine, Optimizer, Schedule, StepLR
+from facetwise.recipe.optim import (
+    SGD,
+    Adam,
+    AdamP,
+    AdamW,
+    Constant,
+    Cosine,
+    OneCycle,
+    Optimizer,
+    Schedule,
+    StepLR,
+    TimmOptimizer,
+)
 
 LearningRate = Callable[[int], float]
 """Step (from 0) -> learning rate."""
 
 
 def build_optimizer(spec: Optimizer, network: nn.Module) -> torch.optim.Optimizer:
-    """The optimizer; vectors (biases, norms) are not decayed."""
+    """The optimizer of the weights that train.
+
+    Each group keeps its `scale`: its learning rate is the schedule's times that. Vectors (biases, norms) and what the
+    backbone says besides are not decayed. Raises SettingError for an optimizer of timm's that cannot be made.
+    """
+    groups = parameter_groups(spec, network)
     match spec:
         case AdamW():
-            return torch.optim.AdamW(_groups(network, spec.weight_decay), lr=spec.lr, betas=spec.betas, fused=True)
+            return torch.optim.AdamW(groups, lr=spec.lr, betas=spec.betas, fused=True)
+        case Adam():
+            return torch.optim.Adam(groups, lr=spec.lr, betas=spec.betas, fused=True)
+        case SGD():
+            return torch.optim.SGD(groups, lr=spec.lr, momentum=spec.momentum, nesterov=spec.nesterov, fused=True)
+        case AdamP():
+            args: dict[str, Any] = {"betas": spec.betas, "nesterov": spec.nesterov}
+            return timm_optimizer("adamp", groups, spec.lr, spec.weight_decay, args)
+        case TimmOptimizer():
+            return timm_optimizer(spec.optimizer, groups, spec.lr, spec.weight_decay, spec.args)
+
+
+def parameter_groups(spec: Optimizer, network: nn.Module) -> list[dict[str, Any]]:
+    """Weights that train, grouped by the `scale` of their learning rate (ascending) and by whether they decay."""
+    scales, undecayed = _scales(spec, network), _undecayed(network)
+    grouped: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            plain = parameter.ndim <= 1 or name in undecayed
+            grouped.setdefault((scales.get(name, 1.0), plain), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": spec.lr * scale,
+            "weight_decay": 0.0 if plain else spec.weight_decay,
+            "scale": scale,
+        }
+        for (scale, plain), parameters in sorted(grouped.items(), key=lambda item: item[0])
+    ]
+
+
+def _scales(spec: Optimizer, network: nn.Module) -> dict[str, float]:
+    """Share of the learning rate of each weight of a network, by name."""
+    if not isinstance(network, Network):
+        return {}
+    layers = layer_ids(network.backbone)
+    top = max(layers.values()) + 1
+    head = 1.0 if spec.head_lr is None else spec.head_lr / spec.lr
+    return {
+        **{f"backbone.{name}": spec.layer_decay ** (top - layer) for name, layer in layers.items()},
+        **{f"head.{name}": head for name, _ in network.head.named_parameters()},
+    }
+
+
+def _undecayed(network: nn.Module) -> set[str]:
+    """Weights besides vectors that the backbone does not want decayed: position embeddings, for one."""
+    told = getattr(getattr(network, "backbone", None), "no_weight_decay", set)
+    return {f"backbone.{name}" for name in told()}
 
 
 def build_schedule(spec: Schedule, lr: float, num_steps: int, steps_per_epoch: int) -> LearningRate:
     """The learning rate as a pure function of the step, so that a resumed run needs no state for it."""
     warmup = _steps(spec.warmup, steps_per_epoch)
+    if isinstance(spec, OneCycle):
+        rise = warmup or spec.rise * num_steps
+        return lambda step: lr * _one_cycle(spec, step, rise - 1, num_steps - 1)
 
     def rate(step: int) -> float:
         if step < warmup:
@@ -34,22 +104,27 @@ def build_schedule(spec: Schedule, lr: float, num_steps: int, steps_per_epoch: i
     return rate
 
 
-def _factor(spec: Schedule, step: int, warmup: int, num_steps: int, steps_per_epoch: int) -> float:
+def _factor(spec: StepLR | Cosine | Constant, step: int, warmup: int, num_steps: int, steps_per_epoch: int) -> float:
     match spec:
         case StepLR():
             return float(spec.gamma ** (step // spec.every.steps(steps_per_epoch)))
         case Cosine():
             done = (step - warmup) / max(1, num_steps - warmup)
             return spec.final + (1 - spec.final) * 0.5 * (1 + math.cos(math.pi * done))
+        case Constant():
+            return 1.0
+
+
+def _one_cycle(spec: OneCycle, step: int, top: float, end: float) -> float:
+    """Half a cosine from `start` to 1 at step `top`, and another to `final` at step `end` (torch's `OneCycleLR`)."""
+    if step <= top:
+        return _between(spec.start, 1.0, step / top if top else 1.0)
+    return _between(1.0, spec.final, (step - top) / (end - top) if end > top else 1.0)
+
+
+def _between(first: float, last: float, done: float) -> float:
+    return last + (first - last) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _steps(duration: Duration | None, steps_per_epoch: int) -> int:
     return 0 if duration is None else duration.steps(steps_per_epoch)
-
-
-def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]

@@ -1,0 +1,83 @@
+"""The network: normalisation, backbone, dropout, head; and which part of it does not train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from facetwise.core.errors import SettingError
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Network(nn.Module):
+    """Backbone, dropout and the head's last layer.
+
+    Takes images (n, 3, height, width) of 0 to 255 in any floating type, returns logits (n, d). Normalisation belongs
+    to the network, so that it travels with the weights.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, dropout: float) -> None:
+        super().__init__()
+        cfg = getattr(backbone, "pretrained_cfg", {})
+        self.register_buffer("mean", 255 * torch.tensor(cfg.get("mean", _IMAGENET_MEAN)).view(1, 3, 1, 1))
+        self.register_buffer("std", 255 * torch.tensor(cfg.get("std", _IMAGENET_STD)).view(1, 3, 1, 1))
+        self.backbone = backbone
+        self.dropout = nn.Dropout(dropout)
+        self.head = head
+        self.frozen: tuple[str, ...] = ()
+        """Modules of the backbone that do not train, by name; `""` is all of it."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, shape (n, d)."""
+        logits: Tensor = self.head(self.dropout(self.features(images)))
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """Pooled features, shape (n, F)."""
+        features: Tensor = self.backbone((images - self.mean) / self.std)
+        return features
+
+    def train(self, mode: bool = True) -> Network:
+        """As any module's, but what is frozen stays in evaluation: its norms keep their statistics."""
+        super().train(mode)
+        for name in self.frozen:
+            self.backbone.get_submodule(name).eval()
+        return self
+
+    def freeze(self, layers: Mapping[str, int], amount: int | Literal["backbone"]) -> None:
+        """Stop the layers below `amount` from training, or the whole backbone.
+
+        `layers`: the layer of each weight of the backbone, by name, from 0. Raises SettingError when there are fewer.
+        """
+        num_layers = max(layers.values()) + 1
+        limit = num_layers if amount == "backbone" else amount
+        if limit > num_layers:
+            raise SettingError(
+                f"`model.freeze` is {limit}, but the backbone has {num_layers} stages, its stem included",
+                hint=f'a number up to {num_layers}, or `model.freeze="backbone"`',
+            )
+        for name, parameter in self.backbone.named_parameters():
+            if layers[name] < limit:
+                parameter.requires_grad_(False)
+        self.frozen = tuple(_frozen_modules(self.backbone, ""))
+        self.train(self.training)
+
+
+def _frozen_modules(module: nn.Module, name: str) -> Iterator[str]:
+    """Names of the outermost modules of which no weight trains."""
+    flags = [p.requires_grad for p in module.parameters()]
+    if not flags or all(flags):
+        return
+    if not any(flags):
+        yield name
+        return
+    for child, part in module.named_children():
+        yield from _frozen_modules(part, f"{name}.{child}" if name else child)

@@ -1,0 +1,163 @@
+"""Where first weights come from: a `.safetensors` file of ours or of timm, or the hub, which says at once when it is
+not there. Pickles are never opened."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+
+from huggingface_hub import constants, get_session, hf_hub_download, try_to_load_from_cache
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from facetwise.core.errors import InputError
+
+SUFFIX = ".safetensors"
+PATIENCE = 3.0
+"""Seconds that the hub has to answer."""
+ELSEWHERE = "offline? download them elsewhere and give the .safetensors path, or train with `model.weights=none`"
+_HUB_FILE = "model.safetensors"
+_BACKBONE = "backbone."
+_NO_ANSWER = (407, 502, 503, 504)
+"""Statuses by which a proxy, and not the hub, answers."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a backbone by their names in it."""
+
+    tensors: dict[str, Tensor]
+    normalisation: dict[str, Tensor]
+    """`mean` and `std` of a network of ours; empty for other files."""
+
+
+def read_weights(path: Path) -> Weights:
+    """Read timm's file of a backbone, or take the backbone out of a network of ours; raises InputError."""
+    tensors = _read(path)
+    if not made_here(tensors):
+        return Weights(tensors, {})
+    backbone = {n.removeprefix(_BACKBONE): t for n, t in tensors.items() if n.startswith(_BACKBONE)}
+    return Weights(backbone, {name: tensors[name] for name in ("mean", "std")})
+
+
+def made_here(names: Collection[str]) -> bool:
+    """Whether tensors of these names are a network of ours."""
+    return "mean" in names and "std" in names and any(name.startswith(_BACKBONE) for name in names)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if not path.is_file() or path.suffix != SUFFIX:
+        raise InputError(
+            f"`model.weights`: {path} is not a .safetensors file",
+            hint="give `none`, `hub`, or a .safetensors file of this backbone (pickled weights are refused)",
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"`model.weights`: {path} is not readable as safetensors ({error})", hint="was it copied whole?"
+        ) from None
+
+
+def hub_file(repository: str) -> Path:
+    """The weights in a repository of the hub, `owner/name` or `owner/name@revision`.
+
+    They are taken from the local cache, without asking the network, or else downloaded. Raises InputError within
+    `PATIENCE` seconds when the hub does not answer.
+    """
+    name, _, revision = repository.partition("@")
+    cached = try_to_load_from_cache(name, _HUB_FILE, revision=revision or None)
+    if isinstance(cached, str):
+        return Path(cached)
+    if reason := _no_answer():
+        raise InputError(f"{constants.ENDPOINT} cannot be reached: {reason}", hint=ELSEWHERE)
+    try:
+        return Path(hf_hub_download(name, _HUB_FILE, revision=revision or None))
+    except Exception as error:  # its kinds follow the hub client's version and that of its HTTP library
+        raise InputError(f"`{name}` cannot be downloaded: {first_line(error)}", hint=ELSEWHERE) from None
+
+
+def _no_answer() -> str | None:
+    """Why the hub does not answer; None when it does.
+
+    Asked in a thread of its own, since looking a name up may take longer than any timeout of the connection.
+    """
+    if constants.HF_HUB_OFFLINE:
+        return "`HF_HUB_OFFLINE` is set"
+    answers: Queue[str | None] = Queue()
+    Thread(target=lambda: answers.put(_ask(constants.ENDPOINT)), daemon=True).start()
+    try:
+        return answers.get(timeout=PATIENCE)
+    except Empty:
+        return f"no answer within {PATIENCE:g} seconds"
+
+
+def _ask(url: str) -> str | None:
+    """Ask as the hub's client would, through the same proxies and certificates."""
+    try:
+        status = get_session().head(url, timeout=PATIENCE).status_code
+    except Exception as error:
+        return first_line(error)
+    return f"status {status}" if status in _NO_ANSWER else None
+
+
+def load_fitting(backbone: nn.Module, tensors: dict[str, Tensor]) -> bool:
+    """Load weights whose names and shapes are the backbone's, and more if there are; False when they are not."""
+    own = backbone.state_dict()
+    if not all(name in tensors and tensors[name].shape == tensor.shape for name, tensor in own.items()):
+        return False
+    backbone.load_state_dict({name: tensors[name] for name in own})
+    return True
+
+
+def fit_positions(tensors: dict[str, Tensor], backbone: nn.Module) -> dict[str, Tensor]:
+    """Resample a map of position embeddings, (1, C, h, w), to the size of the backbone's (PiT: timm does it for rows
+    of embeddings, as of ViT, alone)."""
+    own, given = getattr(backbone, "pos_embed", None), tensors.get("pos_embed")
+    if own is None or given is None or own.ndim != 4 or given.ndim != 4 or own.shape == given.shape:
+        return tensors
+    resampled = interpolate(given.float(), own.shape[2:], mode="bicubic", antialias=True, align_corners=False)
+    return {**tensors, "pos_embed": resampled.to(given.dtype)}
+
+
+@contextmanager
+def missing_keys() -> Iterator[list[str]]:
+    """Collects the names of weights that timm finds in a model and not in the file; it tells them its log alone."""
+    found: list[str] = []
+    logger = logging.getLogger("timm.models._builder")
+    handler = logging.Handler(logging.INFO)
+    handler.emit = lambda record: found.extend(_named_in(record.getMessage()))  # type: ignore[method-assign]
+    level, passed_on = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = passed_on
+
+
+def _named_in(message: str) -> list[str]:
+    match = re.match(r"Missing keys \((.*?)\)", message)
+    return match[1].split(", ") if match else []
+
+
+def few(names: list[str]) -> str:
+    listed = ", ".join(f"`{name}`" for name in names[:3])
+    return listed + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def first_line(error: Exception) -> str:
+    """The beginning of what an error of a library says."""
+    text = str(error).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__

@@ -1,0 +1,94 @@
+"""Weights remember the people that they were trained on, and are kept from folds that validate any of them.
+
+A file of weights carries in its metadata `people`: a sorted JSON list of hashes, one a person.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from facetwise.core.errors import InputError, LeakError
+from facetwise.core.labels import IntArray
+from facetwise.core.workspace import content_hash
+from facetwise.data.manifest import Manifest
+from facetwise.model.weights import made_here
+from facetwise.recipe.model import FOLD
+
+PEOPLE = "people"
+"""The key of the metadata."""
+_SHOWN = 5
+
+
+def person_hash(group: str) -> str:
+    """What weights remember of a person: 16 hex digits."""
+    return content_hash(str(group))[:16]
+
+
+def people_text(hashes: Iterable[str]) -> str:
+    """The hashes as they stand in the metadata."""
+    return json.dumps(sorted(hashes))
+
+
+def people_of_weights(path: Path) -> frozenset[str]:
+    """Hashes of the people that weights were trained on; none for weights that were not made here.
+
+    Raises InputError for a network of ours that does not tell, such as one of an unfinished fold.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names, metadata = set(file.keys()), file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"`model.weights`: {path} is not readable as safetensors ({error})") from None
+    if PEOPLE not in metadata:
+        if made_here(names):
+            raise InputError(
+                f"`model.weights`: {path} does not say on which people it was trained",
+                hint="give the `model.safetensors` of a finished fold, `runs/<id>/fold-<k>/model.safetensors`",
+            )
+        return frozenset()
+    try:
+        return frozenset(str(person) for person in json.loads(metadata[PEOPLE]))
+    except (ValueError, TypeError):
+        raise InputError(f"`model.weights`: {path}: its `{PEOPLE}` are not a JSON list") from None
+
+
+def weights_of_fold(weights: Path, fold: int) -> Path:
+    """The file for one fold: `{fold}` in the path stands for its number."""
+    return Path(str(weights).replace(FOLD, str(fold)))
+
+
+def refuse_leaks(
+    weights: Path, manifest: Manifest, fold_of_row: IntArray | None, fold_numbers: Sequence[int]
+) -> dict[int, frozenset[str]]:
+    """Raise LeakError when a fold would validate people whom its first weights were trained on.
+
+    `weights`: the file, `{fold}` in its path standing for the fold; `fold_of_row`: the fold that holds out each
+    training row, (n_train,), None when nothing is held out. Returns for each fold the people (hashes) whom its weights
+    were trained on: what is trained from them inherits them.
+    """
+    trained = {fold: people_of_weights(weights_of_fold(weights, fold)) for fold in fold_numbers}
+    if fold_of_row is not None:
+        groups = manifest.train["group"].to_numpy()
+        held_out = {fold: np.unique(groups[fold_of_row == fold]) for fold in fold_numbers}
+        seen = {fold: [p for p in held_out[fold] if person_hash(p) in trained[fold]] for fold in fold_numbers}
+        if leaks := {fold: people for fold, people in seen.items() if people}:
+            raise _leak(weights, leaks)
+    return trained
+
+
+def _leak(weights: Path, leaks: dict[int, list[str]]) -> LeakError:
+    people = sorted({person for found in leaks.values() for person in found})
+    listed = ", ".join(f"`{person}`" for person in people[:_SHOWN])
+    more = f" and {len(people) - _SHOWN} more" if len(people) > _SHOWN else ""
+    folds = ", ".join(map(str, leaks))
+    return LeakError(
+        f"`model.weights`: {weights} was trained on {len(people)} people whom "
+        f"{'fold' if len(leaks) == 1 else 'folds'} {folds} would validate: {listed}{more}",
+        hint="of a run on the same folds, give each fold its own file (`runs/<id>/fold-{fold}/model.safetensors`); "
+        'else train on everybody (`folds.plan="none"`), or from other weights',
+    )
