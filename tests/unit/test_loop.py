@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import made_training
 import numpy as np
 import pytest
 import torch
@@ -10,57 +11,35 @@ from torch import nn
 
 from facetwise.core.errors import SettingError, TrainingError
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.data.views import one_hot
 from facetwise.evaluate.metrics import macro_f1
-from facetwise.model.heads import head_layout
-from facetwise.recipe import Recipe
 from facetwise.train import step as step_module
 from facetwise.train.augment import Augmenter
+from facetwise.train.average import Average
 from facetwise.train.checkpoint import load_tensors
-from facetwise.train.choices import make_choices
-from facetwise.train.loop import FoldTask, Kept, _batches, _moving_average, steps_per_epoch, train_fold, valid_scores
+from facetwise.train.loop import FoldTask, Kept, steps_per_epoch, train_fold, valid_scores
 from facetwise.train.predict import predict_rows
+from facetwise.train.sampling import epoch_rows
+from facetwise.train.seeds import derive_seed
 from facetwise.train.setup import Setup
-from facetwise.train.source import ImageSource
-from facetwise.train.step import derive_seed
 
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r"))))
-CPU = torch.device("cpu")
 
 
 def make_setup(**train: object) -> tuple[Setup, FoldTask]:
     """24 images of noise to train on, 7 to validate."""
-    recipe = Recipe.model_validate(
-        {
-            "input": {"height": 16, "width": 12},
-            "model": {"backbone": "small_resnet", "args": {"stem": 4, "widths": [4], "depths": [1]}},
-            "augment": [{"name": "flip"}, {"name": "light"}],
-            "train": {"length": "2ep", "batch_size": 8, "device": "cpu", **train},
-        }
-    )
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (31, 16, 12, 3)).astype(np.uint8)
-    codes = np.stack([random.integers(0, n, 31) for n in SPACE.sizes], axis=1)
-    layout = head_layout(recipe.model.head, SPACE)
-    setup = Setup(recipe, layout, ImageSource(images, CPU), CPU, make_choices(recipe.train))
-    targets = layout.soft_targets([one_hot(codes[:, i], n) for i, n in enumerate(SPACE.sizes)])
-    rows = np.arange(31)
-    return setup, FoldTask(0, rows[:24], targets[:24], rows[24:], codes[24:])
+    recipe = {
+        "input": {"height": 16, "width": 12},
+        "model": {"backbone": "small_resnet", "args": {"stem": 4, "widths": [4], "depths": [1]}},
+        "augment": [{"name": "flip"}, {"name": "light"}],
+        "train": {"length": "2ep", "batch_size": 8, "device": "cpu", **train},
+    }
+    return made_training.make_setup(recipe, SPACE, 24, 7)
 
 
 def train(setup: Setup, task: FoldTask, folder) -> list[dict[str, object]]:
     events: list[dict[str, object]] = []
     train_fold(setup, task, folder, events.append)
     return events
-
-
-def test_every_row_once_an_epoch_in_an_order_of_its_own():
-    seen = [np.concatenate(list(_batches(24, 8, (0, 0), epoch))) for epoch in (0, 1)]
-    assert all(sorted(order) == list(range(24)) for order in seen)
-    assert seen[0].tolist() != seen[1].tolist()
-    assert [len(b) for b in _batches(23, 8, (0, 0), 0)] == [8, 8]
-    other = np.concatenate(list(_batches(24, 8, (0, 1), 0)))
-    assert other.tolist() != seen[0].tolist()
 
 
 def test_seeds_depend_on_all_their_parts():
@@ -71,31 +50,33 @@ def test_seeds_depend_on_all_their_parts():
 
 def test_the_moving_average_warms_up():
     decay, network = 0.9, nn.Linear(1, 1, bias=False)
-    average = _moving_average(network, decay)
+    average = Average(decay)
+    copy = average.start(network)
     expected = None
-    for count in range(30):
-        nn.init.constant_(network.weight, float(count**2 % 7))
-        average.update_parameters(network)
+    for step in range(30):
+        nn.init.constant_(network.weight, float(step**2 % 7))
+        average.update(copy, network, step)
         value = network.weight.item()
-        share = 1 - min(decay, (1 + count) / (10 + count))
+        share = 1 - min(decay, (1 + step) / (10 + step))
         expected = value if expected is None else expected + share * (value - expected)
-        assert average.module.weight.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
+        assert copy.weight.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
+    assert not copy.weight.requires_grad
 
 
 def test_the_moving_average_takes_whole_numbers_as_they_are():
-    network = nn.BatchNorm1d(2)
-    average = _moving_average(network, 0.99)
-    for _ in range(5):
+    network, average = nn.BatchNorm1d(2), Average(0.99)
+    copy = average.start(network)
+    for step in range(5):
         network(torch.randn(4, 2))
-        average.update_parameters(network)
-    assert int(average.module.num_batches_tracked) == 5
+        average.update(copy, network, step)
+    assert int(copy.num_batches_tracked) == 5
 
 
 def test_with_an_average_it_is_what_is_kept(tmp_path):
     setup, task = make_setup(ema=0.9)
     state = train_fold(setup, task, tmp_path, lambda _: None)
     kept, _ = load_tensors(Kept(tmp_path / "epochs").weights(2))
-    assert all(torch.equal(kept[k], v) for k, v in state.average.module.state_dict().items())
+    assert all(torch.equal(kept[k], v) for k, v in state.average.state_dict().items())
     assert any(not torch.equal(kept[k], v) for k, v in state.network.state_dict().items())
 
 
@@ -119,28 +100,32 @@ def test_validation_is_never_augmented(tmp_path, monkeypatch):
     assert events[-1]["val_macro_f1"] == valid_scores(setup.layout, kept, task.valid_codes)["val_macro_f1"]
 
 
-def test_augmentation_does_not_touch_targets(tmp_path, monkeypatch):
+def test_an_epoch_hands_every_row_and_its_target_to_the_step_once(tmp_path, monkeypatch):
     setup, task = make_setup(length="1ep")
-    seen: list[torch.Tensor] = []
-    build = step_module.Stepper.__call__
+    seen: list[step_module.Batch] = []
+    step = step_module.Stepper.__call__
 
-    def spy(self, state, x_BCHW, targets, step):
-        before = targets.clone()
-        result = build(self, state, x_BCHW, targets, step)
-        assert torch.equal(before, targets)
-        seen.append(targets)
+    def spy(self, state, batch, number):
+        before = batch.targets.clone()
+        result = step(self, state, batch, number)
+        assert torch.equal(before, batch.targets)
+        seen.append(batch)
         return result
 
     monkeypatch.setattr(step_module.Stepper, "__call__", spy)
     train(setup, task, tmp_path)
-    order = np.concatenate(list(_batches(24, 8, (0, 0), 0)))
-    np.testing.assert_array_equal(torch.cat(seen).numpy(), task.train_targets[order])
+    order = epoch_rows(setup.recipe.sampling, task.pool, (0, 0), 0)
+    assert sorted(order) == list(range(24))
+    np.testing.assert_array_equal(torch.cat([b.targets for b in seen]).numpy(), task.train_targets[order])
+    expected = setup.source.batch(task.train_rows[order])
+    assert torch.equal(torch.cat([b.images for b in seen]), expected)
+    assert all(b.weights is None and b.partners is None for b in seen)
 
 
 def test_scores_of_an_epoch():
     setup, task = make_setup()
     codes = task.valid_codes
-    sure = setup.layout.soft_targets([one_hot(codes[:, i], n) for i, n in enumerate(SPACE.sizes)])
+    sure = setup.layout.soft_targets(made_training.make_view(codes, SPACE))
     scores = valid_scores(setup.layout, np.log(0.98 * sure + 0.01).astype(np.float32), codes)
     assert scores["val_macro_f1"] == macro_f1(SPACE.encode(codes), SPACE.encode(codes), 6)
     assert 0 < scores["val_loss"] < 0.1
@@ -151,11 +136,12 @@ def test_scores_of_an_epoch():
 def test_events_tell_the_story(tmp_path):
     setup, task = make_setup()
     events = train(setup, task, tmp_path)
-    assert [e["event"] for e in events] == ["fold", *(["step"] * 3 + ["epoch"]) * 2]
+    assert [e["event"] for e in events] == ["fold", "content", *(["step"] * 3 + ["epoch"]) * 2]
     assert events[0] == {"event": "fold", "fold": 0, "from_epoch": 0, "epochs": 2, "steps": 3}
     assert all(math.isfinite(e["train_loss"]) for e in events if e["event"] == "epoch")
     again = train(setup, task, tmp_path)  # nothing is left to do
-    assert [e["event"] for e in again] == ["fold"]
+    assert [e["event"] for e in again] == ["fold", "content"]
+    assert events[1]["images"] == events[1]["people"] == 24
 
 
 def test_only_the_epochs_that_may_be_used_are_kept(tmp_path):
@@ -178,11 +164,11 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path):
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == saved
 
 
-def test_a_batch_that_no_fold_fills():
-    with pytest.raises(SettingError, match=r"`train\.batch_size` is 25, but a fold trains on 24 images"):
-        steps_per_epoch(24, 25)
-    assert steps_per_epoch(24, 24) == 1
-    assert steps_per_epoch(47, 24) == 1
+def test_an_epoch_without_a_full_step():
+    setup, task = make_setup(batch_size=5, accumulate=5)
+    with pytest.raises(SettingError, match=r"a step takes 25 images .* an epoch of a fold has 24"):
+        steps_per_epoch(setup.recipe, task.pool)
+    assert [steps_per_epoch(make_setup(batch_size=size)[0].recipe, task.pool) for size in (24, 13, 12)] == [1, 1, 2]
 
 
 def test_predictions_do_not_depend_on_the_batch():

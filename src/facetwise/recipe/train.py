@@ -16,7 +16,10 @@ class TrainSpec(Spec):
     length: DurationField
     """How long each model trains, in whole epochs: steps are rounded up. Each epoch is validated and saved."""
     batch_size: Annotated[int, Field(ge=2)] = 64
-    """Images a step. A last batch that is not full is left out of the epoch (another draw brings its images)."""
+    """Images that are forward and backward at a time."""
+    accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Batches whose gradients are added up before each step: a step sees `accumulate * batch_size` images. A last step
+    that is not full is left out of the epoch (another draw brings its images). Batch norms still see one batch."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of everything random: first weights, order, augmentation, dropout."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None

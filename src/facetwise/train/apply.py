@@ -20,14 +20,14 @@ from facetwise.data.store import prepare_store, recipe_store
 from facetwise.evaluate.compose import attributes_in, average, marginals
 from facetwise.evaluate.decide import decide
 from facetwise.model.backbone import Network
-from facetwise.model.heads import head_layout
 from facetwise.recipe import Recipe, load_recipe
+from facetwise.recipe.predict import Tta
 from facetwise.train.checkpoint import load_tensors
 from facetwise.train.choices import apply_choices, make_choices
-from facetwise.train.crossval import MODEL, check_same, in_manifest_order
+from facetwise.train.crossval import check_same
+from facetwise.train.finish import in_manifest_order
 from facetwise.train.plan import RunPlan, make_plan
-from facetwise.train.predict import Tta
-from facetwise.train.setup import Setup, predict_table
+from facetwise.train.setup import Setup, predict_table, recipe_layout
 from facetwise.train.source import ImageSource
 
 
@@ -43,7 +43,7 @@ def predict_own(project: Project, run: RunFolder, *, tta: Tta = "flip", progress
     networks = {fold: _network(setup, run, fold) for fold in plan.fold_numbers}
     target = run.path / "predictions" / f"tta-{tta}"
     with new_artefact(target, {"run": run.id, "tta": tta, "fingerprint": run.record()["fingerprint"]}) as folder:
-        if plan.fold_of_row is not None:
+        if plan.rows.fold_of_row is not None:
             parts = [_held_out(plan, setup, network, fold, tta) for fold, network in networks.items()]
             write_table(in_manifest_order(parts, plan), folder / "oof.parquet", PREDICTIONS)
         if not plan.manifest.test.is_empty():
@@ -87,6 +87,7 @@ def predict_images(
 def _recipe(run: RunFolder) -> Recipe:
     if not run.finished:
         raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
+    run.check_weights()
     return load_recipe(run.recipe_file)
 
 
@@ -95,17 +96,20 @@ def _setup(project: Project, run: RunFolder, images: npt.NDArray[np.uint8]) -> S
     recipe = _recipe(run)
     choices = make_choices(recipe.train)
     device = apply_choices(choices)
-    layout = head_layout(recipe.model.head, project.space)
+    layout = recipe_layout(recipe, project.space, run.record().get("grids"))
     return Setup(recipe, layout, ImageSource(images, device), device, choices)
 
 
 def _network(setup: Setup, run: RunFolder, fold: int) -> Network:
     verify_files(run.fold(fold))
-    return setup.load_network(load_tensors(run.fold(fold) / MODEL)[0])
+    tensors, _ = load_tensors(run.weights_file(fold))
+    if run.backbone_file.is_file():  # a head alone: what it shares with the other folds is kept once
+        tensors |= load_tensors(run.backbone_file)[0]
+    return setup.load_network(tensors)
 
 
 def _held_out(plan: RunPlan, setup: Setup, network: Network, fold: int, tta: Tta) -> pl.DataFrame:
-    rows = plan.manifest.train.filter(pl.Series(plan.fold_of_row) == fold)
+    rows = plan.manifest.train.filter(pl.Series(plan.rows.fold_of_row) == fold)
     return predict_table(setup, plan.store, network, rows, fold, tta)
 
 
@@ -127,6 +131,7 @@ def predict_elsewhere(
 
     Raises InputError when there is no image to predict.
     """
+    run.check_weights()
     root = Path(images if images is not None else dataset or "").resolve()
     manifest = list_images(root) if images is not None else describe_other(project, root)
     if manifest.table.is_empty():

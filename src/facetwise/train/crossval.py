@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-
-from facetwise.core.errors import ArtefactError, InputError, MismatchError
+from facetwise.core.disk import told_when_full
+from facetwise.core.errors import ArtefactError, MismatchError
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import now, provenance
 from facetwise.core.runs import RunFolder, find_run, list_runs, run_number
-from facetwise.core.tables import PREDICTIONS, probability_columns, read_table, write_table
-from facetwise.core.workspace import (
-    content_hash,
-    is_done,
-    lock,
-    mark_done,
-    new_artefact,
-    write_atomic,
-    write_json,
-)
+from facetwise.core.workspace import lock, write_atomic, write_json
 from facetwise.recipe import Recipe, load_recipe, recipe_toml
-from facetwise.train.checkpoint import load_tensors, save_tensors
 from facetwise.train.choices import Choices, apply_choices, make_choices
-from facetwise.train.loop import FoldTask, Kept, Listener, train_fold
+from facetwise.train.finish import Job, complete
+from facetwise.train.frozen.stacked import trains_on_features
+from facetwise.train.frozen.together import train_heads
+from facetwise.train.loop import Listener
 from facetwise.train.plan import RunPlan, make_plan, run_name
-from facetwise.train.predict import prediction_table
-from facetwise.train.setup import Setup, predict_table
+from facetwise.train.setup import Setup
 from facetwise.train.source import ImageSource
-
-MODEL = "model.safetensors"
 
 
 def fit(
@@ -49,12 +38,28 @@ def fit(
     """Train every fold of a recipe; returns the finished run.
 
     A run of the same fingerprint that is finished is returned as it is, and one that was interrupted is continued,
-    unless `again` asks for another one.
+    unless `again` asks for another one. Raises LockedError when another process trains that run now.
     """
-    plan = make_plan(project, recipe, progress)
-    found = None if again else same_run(project, plan)
-    run = found or start_run(project, plan)
-    return _train(run, plan, listener)
+    return fit_all(project, [recipe], again=again, listener=listener, progress=progress)[0]
+
+
+def fit_all(
+    project: Project,
+    recipes: Sequence[Recipe],
+    *,
+    again: bool = False,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> list[RunFolder]:
+    """Train several recipes; returns a finished run each, in their order. See `fit`.
+
+    Heads on one frozen backbone are trained together as one batched problem (`train.frozen`); the others one after the
+    other. All recipes are planned before anything trains.
+    """
+    plans = [make_plan(project, recipe, progress) for recipe in recipes]
+    runs = [claim_run(project, plan, again=again) for plan in plans]
+    _train_all(list(zip(runs, plans, strict=True)), listener, progress)
+    return runs
 
 
 def resume(
@@ -69,7 +74,19 @@ def resume(
         return run
     plan = make_plan(project, load_recipe(run.recipe_file), progress)
     check_same(run, plan)
-    return _train(run, plan, listener)
+    _train_all([(run, plan)], listener, progress)
+    return run
+
+
+def claim_run(project: Project, plan: RunPlan, *, again: bool = False) -> RunFolder:
+    """The run to train: the latest of the plan's fingerprint, or (with `again` always) a new one with a record.
+
+    Looking and making are one step under one lock, so that two processes that start the same never make two runs.
+    """
+    choices, made = make_choices(plan.recipe.train), provenance()  # some seconds at worst, so before the lock is taken
+    with lock(project.workspace.runs / ".lock", "the list of runs"):
+        found = None if again else same_run(project, plan)
+        return found or _start_run(project, plan, choices, made)
 
 
 def same_run(project: Project, plan: RunPlan) -> RunFolder | None:
@@ -86,32 +103,22 @@ def _fingerprint(run: RunFolder) -> str | None:
         return None
 
 
-def start_run(project: Project, plan: RunPlan) -> RunFolder:
-    """Make the folder of a new run: its recipe and its record."""
-    choices = make_choices(plan.recipe.train)
+def _start_run(project: Project, plan: RunPlan, choices: Choices, made: dict[str, Any]) -> RunFolder:
+    """Make the folder of a new run: its recipe and its record. The list of runs is locked by the caller."""
     runs = project.workspace.runs
-    with lock(runs / ".lock", "the list of runs"):
-        taken = [r.id for r in list_runs(project.workspace)]
-        number = max((run_number(name) for name in taken), default=0) + 1
-        name = run_name(number, plan.recipe, plan.layout, taken)
-        temporary = runs / f".{name}.tmp-new"
-        shutil.rmtree(temporary, ignore_errors=True)
+    taken = [r.id for r in list_runs(project.workspace)]
+    number = max((run_number(name) for name in taken), default=0) + 1
+    name = run_name(number, plan.recipe, plan.layout, taken)
+    temporary = runs / f".{name}.tmp-new"
+    shutil.rmtree(temporary, ignore_errors=True)
+    with told_when_full(temporary):
         temporary.mkdir()
-        write_atomic(temporary / "recipe.toml", recipe_toml(plan.recipe))
-        write_json(temporary / "run.json", _record(name, plan, choices))
-        return RunFolder(temporary.rename(runs / name))
+    write_atomic(temporary / "recipe.toml", recipe_toml(plan.recipe))
+    write_json(temporary / "run.json", _record(name, plan, choices, made))
+    return RunFolder(temporary.rename(runs / name))
 
 
-def choose_epochs(curves: dict[int, list[float]]) -> dict[int, int]:
-    """For each fold the epoch (from 1) at which the *other* folds score best on average; the earliest of equals.
-
-    `curves`: fold -> validation score after each epoch, all of one length, at least two folds.
-    """
-    total = np.sum([curves[k] for k in curves], axis=0)
-    return {k: int(np.argmax(total - np.asarray(curve))) + 1 for k, curve in curves.items()}
-
-
-def _record(name: str, plan: RunPlan, choices: Choices) -> dict[str, Any]:
+def _record(name: str, plan: RunPlan, choices: Choices, made: dict[str, Any]) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "id": name,
@@ -123,8 +130,9 @@ def _record(name: str, plan: RunPlan, choices: Choices) -> dict[str, Any]:
         "num_folds": 0 if plan.folds is None else plan.folds.num_folds,
         "fold_name": None if plan.folds is None else plan.folds.name,
         "split": plan.split,
+        "grids": {name: list(values) for name, values in plan.layout.grids.items()},
         "choices": choices.as_dict(),
-        "provenance": provenance(),
+        "provenance": made,
     }
 
 
@@ -139,104 +147,45 @@ def check_same(run: RunFolder, plan: RunPlan, names: Sequence[str] | None = None
         )
 
 
-def _train(run: RunFolder, plan: RunPlan, listener: Listener | None) -> RunFolder:
+def _train_all(
+    pairs: Sequence[tuple[RunFolder, RunPlan]], listener: Listener | None, progress: Progress | None
+) -> None:
+    """Train what is not finished: first, together, heads on frozen backbones, then everything else."""
+    together = [pair for pair in pairs if trains_on_features(pair[1].recipe)]
+    for group in [together, *([pair] for pair in pairs if pair not in together)]:
+        with ExitStack() as stack:
+            jobs = [stack.enter_context(_open_job(run, plan, listener)) for run, plan in group]
+            started = [job for job in jobs if job is not None]
+            if group is together:
+                train_heads(started, progress)
+            for job in started:
+                complete(job)
+
+
+@contextmanager
+def _open_job(run: RunFolder, plan: RunPlan, listener: Listener | None) -> Iterator[Job | None]:
+    """Lock a run and get it ready to train; None when it is finished."""
     if run.finished:
-        return run
-    with lock(run.lock_file, f"run `{run.id}`"):
+        yield None
+        return
+    with lock(run.lock_file, f"run `{run.id}` is being trained"):
+        if run.finished:  # in the meantime, by the process that held the lock
+            yield None
+            return
         choices = Choices.from_dict(run.record()["choices"])
         device = apply_choices(choices)
         source = ImageSource(plan.store.images, device)
         setup = Setup(plan.recipe, plan.layout, source, device, choices, plan.project.root)
         emit = _emitter(run, listener)
         emit({"event": "run", "run": run.id, "folds": plan.fold_numbers, "store": source.placed.reason})
-        for fold in plan.fold_numbers:
-            _train_if_needed(run, plan, setup, plan.task(fold), emit)
-        if plan.recipe.train.select == "best":
-            _finish_best(run, plan, setup, emit)
-        _write_tables(run, plan)
-        emit({"event": "done", "run": run.id})
-        mark_done(run.path, {"fingerprint": plan.fingerprint, **run.hashes()}, hash_files=False)
-        shutil.rmtree(run.path / "state", ignore_errors=True)
-    return run
-
-
-def _train_if_needed(run: RunFolder, plan: RunPlan, setup: Setup, task: FoldTask, emit: Listener) -> None:
-    if is_done(run.fold(task.fold)):
-        return
-    state_folder = _state_folder(run, task.fold)
-    state_folder.mkdir(parents=True, exist_ok=True)
-    state = train_fold(setup, task, state_folder, emit)
-    if plan.recipe.train.select == "last":
-        finish_fold(run, plan, setup, task, state.epoch, emit)
-
-
-def _finish_best(run: RunFolder, plan: RunPlan, setup: Setup, emit: Listener) -> None:
-    curves: dict[int, list[float]] = {}
-    for event in run.epochs():
-        curves.setdefault(event["fold"], []).append(event["val_macro_f1"])
-    for fold, epoch in choose_epochs(curves).items():
-        if not is_done(run.fold(fold)):
-            finish_fold(run, plan, setup, plan.task(fold), epoch, emit)
-
-
-def finish_fold(run: RunFolder, plan: RunPlan, setup: Setup, task: FoldTask, epoch: int, emit: Listener) -> None:
-    """Turn the kept epoch of a trained fold into its artefact: weights, held-out and test predictions."""
-    kept = Kept(_state_folder(run, task.fold) / "epochs")
-    tensors, _ = load_tensors(kept.weights(epoch))
-    with new_artefact(run.fold(task.fold), {"fold": task.fold, "epoch": epoch}) as folder:
-        save_tensors(
-            tensors, folder / MODEL, {"fold": str(task.fold), "epoch": str(epoch), "people": _people(plan, task)}
-        )
-        if plan.fold_of_row is not None:
-            rows = plan.manifest.train.filter(pl.Series(plan.fold_of_row) == task.fold)
-            logs = np.load(kept.logs(epoch))
-            oof = prediction_table(rows["image"].to_list(), rows["group"].to_list(), task.fold, logs, setup.layout)
-            write_table(oof, folder / "oof.parquet", PREDICTIONS)
-        if not plan.manifest.test.is_empty():
-            test = predict_table(setup, plan.store, setup.load_network(tensors), plan.manifest.test, task.fold)
-            write_table(test, folder / "test.parquet", PREDICTIONS)
-    emit({"event": "fold_done", "fold": task.fold, "epoch": epoch})
-    shutil.rmtree(_state_folder(run, task.fold))
-
-
-def _people(plan: RunPlan, task: FoldTask) -> str:
-    """Hashes of the people that a model was trained on, so that its weights can be kept from their validation."""
-    groups = plan.manifest.train["group"].to_numpy()
-    trained = groups if plan.fold_of_row is None else groups[plan.fold_of_row != task.fold]
-    return json.dumps(sorted(content_hash(str(name))[:16] for name in np.unique(trained)))
-
-
-def _write_tables(run: RunFolder, plan: RunPlan) -> None:
-    if plan.fold_of_row is not None:
-        parts = [read_table(run.fold(k) / "oof.parquet", PREDICTIONS) for k in plan.fold_numbers]
-        write_table(in_manifest_order(parts, plan), run.path / "oof.parquet", PREDICTIONS)
-    if not plan.manifest.test.is_empty():
-        parts = [read_table(run.fold(k) / "test.parquet", PREDICTIONS) for k in plan.fold_numbers]
-        write_table(pl.concat(parts), run.path / "test.parquet", PREDICTIONS)
-
-
-def in_manifest_order(parts: Sequence[pl.DataFrame], plan: RunPlan) -> pl.DataFrame:
-    """Held-out rows of all folds, each training image once, in manifest order; NaN where no fold covers a row."""
-    held_out = pl.concat(parts)
-    columns = probability_columns(held_out)
-    keys = plan.manifest.train.select("image", "group").with_columns(
-        pl.Series("fold", plan.fold_of_row, dtype=pl.Int32), pl.lit(0, dtype=pl.Int32).alias("repeat")
-    )
-    joined = keys.join(held_out.select("image", *columns), on="image", how="left", maintain_order="left")
-    if joined.height != keys.height:
-        raise InputError("an image was held out by two folds: the manifest lists it twice")
-    return joined.with_columns(pl.col(columns).fill_null(float("nan")))
+        yield Job(run, plan, setup, emit)
 
 
 def _end_last_line(path: Path) -> None:
     """A kill may have cut the last line off: end it, so that the next event has a line of its own."""
     if path.is_file() and not path.read_bytes().endswith(b"\n"):
-        with path.open("a", encoding="utf-8") as file:
+        with told_when_full(path, 1), path.open("a", encoding="utf-8") as file:
             file.write("\n")
-
-
-def _state_folder(run: RunFolder, fold: int) -> Path:
-    return run.path / "state" / f"fold-{fold}"
 
 
 def _emitter(run: RunFolder, listener: Listener | None) -> Listener:
@@ -246,7 +195,7 @@ def _emitter(run: RunFolder, listener: Listener | None) -> Listener:
     def emit(event: dict[str, Any]) -> None:
         if event["event"] != "step":
             line = json.dumps({**event, "time": now()}, ensure_ascii=False) + "\n"
-            with run.events_file.open("a", encoding="utf-8") as file:
+            with told_when_full(run.events_file, len(line)), run.events_file.open("a", encoding="utf-8") as file:
                 file.write(line)
         if listener is not None:
             listener(event)

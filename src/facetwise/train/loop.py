@@ -2,41 +2,52 @@
 
 state = saved state, or first weights drawn from the fold's seed
 for each epoch that is left:
-    order = a permutation drawn from (seed, fold, epoch)
-    for each full batch of it:
-        augment -> forward -> loss -> finite? -> backward -> update -> moving average
+    order = the sampler's draw from (seed, fold, epoch)
+    for each full step of it:
+        augment -> mix -> forward, loss, backward (a part at a time) -> finite? -> update -> moving average
     validate the kept network on all held-out images, unaugmented
     record the epoch, then save the state
 """
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor
 
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import IntArray
-from facetwise.data.views import one_hot
+from facetwise.core.workspace import write_atomic
 from facetwise.evaluate.decide import decide
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.model.heads import HeadLayout
+from facetwise.recipe import Recipe
 from facetwise.train.augment import Augmenter
+from facetwise.train.average import Average
 from facetwise.train.checkpoint import TrainState, load_state, save_state, save_tensors
-from facetwise.train.losses import block_cross_entropy, build_loss
+from facetwise.train.finite import FiniteCheck
+from facetwise.train.losses import build_loss, class_loss
 from facetwise.train.optim import build_optimizer, build_schedule
 from facetwise.train.predict import Float32Array, prediction_table
+from facetwise.train.sampling import (
+    Pool,
+    epoch_content,
+    epoch_rows,
+    epoch_size,
+    partner_rows,
+    rare_weights,
+)
+from facetwise.train.seeds import derive_seed
 from facetwise.train.setup import Setup
-from facetwise.train.step import Stepper, derive_seed, kept_network
+from facetwise.train.step import Batch, Stepper, kept_network
 
 Listener = Callable[[dict[str, Any]], None]
 """Gets every event as it happens; `step` events are for progress bars and are not written to the run."""
@@ -49,20 +60,25 @@ class FoldTask:
     fold: int
     train_rows: npt.NDArray[np.int64]
     train_targets: npt.NDArray[np.float32]
-    """The training view: target probabilities of the head's outputs, (n_train, d)."""
+    """The training view: target probabilities of the head, (n_train, t)."""
+    train_weights: npt.NDArray[np.float32]
+    """The training view: weight of each row in the loss, (n_train,)."""
+    pool: Pool
+    """The training view: what the sampler goes by, n_train rows."""
     valid_rows: npt.NDArray[np.int64]
     valid_codes: IntArray
     """The scored view: class numbers, (n_valid, A)."""
 
 
-def steps_per_epoch(num_images: int, batch_size: int) -> int:
-    """Full batches an epoch; raises SettingError when there is not even one."""
-    if num_images < batch_size:
+def steps_per_epoch(recipe: Recipe, pool: Pool) -> int:
+    """Full steps an epoch; raises SettingError when there is not even one."""
+    images, size = epoch_size(recipe.sampling, pool), recipe.train.batch_size * recipe.train.accumulate
+    if images < size:
         raise SettingError(
-            f"`train.batch_size` is {batch_size}, but a fold trains on {num_images} images",
-            hint="lower it with `--set train.batch_size=...`",
+            f"a step takes {size} images (`train.batch_size` * `train.accumulate`), an epoch of a fold has {images}",
+            hint="lower them with `--set train.batch_size=...`",
         )
-    return num_images // batch_size
+    return images // size
 
 
 @dataclass(frozen=True)
@@ -86,84 +102,105 @@ def train_fold(setup: Setup, task: FoldTask, folder: Path, emit: Listener) -> Tr
     Raises TrainingError when the loss is not finite; what was saved after the last whole epoch stays good.
     """
     recipe = setup.recipe
-    per_epoch = steps_per_epoch(len(task.train_rows), recipe.train.batch_size)
+    per_epoch = steps_per_epoch(recipe, task.pool)
     num_epochs = recipe.train.length.epochs(per_epoch)
     checkpoint = folder / "checkpoint.safetensors"
     state = new_state(setup, task.fold)
     if checkpoint.is_file():
         load_state(state, checkpoint)
-    stepper = _stepper(setup, task, num_epochs * per_epoch, per_epoch)
+    stepper = new_stepper(setup, task, state.optimizer, num_epochs * per_epoch, per_epoch)
     emit({"event": "fold", "fold": task.fold, "from_epoch": state.epoch, "epochs": num_epochs, "steps": per_epoch})
+    emit(content_event(recipe, task))
     while state.epoch < num_epochs:
         started = time.perf_counter()
-        loss = _train_epoch(setup, task, state, stepper, per_epoch, emit)
+        loss = train_epoch(setup, task, state, stepper, per_epoch, emit)
         state.epoch += 1
-        logs = _valid_logs(setup, task, state)
+        logs = setup.predict(kept_network(state), task.valid_rows)
         emit(_epoch_event(setup, task, state, stepper, loss, logs, per_epoch, time.perf_counter() - started))
         _keep(setup, state, logs, folder, last=state.epoch == num_epochs)
         save_state(state, checkpoint)
     return state
 
 
+def content_event(recipe: Recipe, task: FoldTask) -> dict[str, Any]:
+    """The event of what the first epoch holds of each class; the others hold as much."""
+    rows = epoch_rows(recipe.sampling, task.pool, (recipe.train.seed, task.fold), 0)
+    return {"event": "content", "fold": task.fold, **epoch_content(task.pool, rows).as_dict()}
+
+
 def new_state(setup: Setup, fold: int) -> TrainState:
     """First weights, drawn from the run's seed and the fold's number."""
     train = setup.recipe.train
     torch.manual_seed(derive_seed(train.seed, fold, "weights"))
-    network = setup.new_network()
-    average = None if train.ema is None else _moving_average(network, train.ema)
+    network = setup.new_network(fold)
+    average = None if train.ema is None else Average(train.ema).start(network)
     return TrainState(network, average, build_optimizer(setup.recipe.optimizer, network))
 
 
-def _moving_average(network: nn.Module, decay: float) -> AveragedModel:
-    return AveragedModel(network, multi_avg_fn=partial(_average, decay), use_buffers=True)
-
-
-@torch.no_grad()
-def _average(decay: float, averages: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
-    """Move the averages towards the current values; early on faster, so that first weights are soon forgotten."""
-    count = int(num_averaged)
-    share = 1 - min(decay, (1 + count) / (10 + count))
-    if averages[0].is_floating_point():
-        torch._foreach_lerp_(averages, current, share)
-    else:
-        torch._foreach_copy_(averages, current)
-
-
-def _stepper(setup: Setup, task: FoldTask, num_steps: int, per_epoch: int) -> Stepper:
+def new_stepper(
+    setup: Setup, task: FoldTask, optimizer: torch.optim.Optimizer, num_steps: int, per_epoch: int
+) -> Stepper:
+    """What makes the steps of a fold that trains for `num_steps`."""
     recipe = setup.recipe
     return Stepper(
         augmenter=Augmenter(recipe.augment),
-        loss=build_loss(recipe.loss, setup.layout, torch.from_numpy(task.train_targets.mean(axis=0)).to(setup.device)),
+        loss=build_loss(recipe.loss, setup.layout, mean_targets(task).to(setup.device), len(task.train_rows)),
         rate=build_schedule(recipe.schedule, recipe.optimizer.lr, num_steps, per_epoch),
         seed=(recipe.train.seed, task.fold),
         precision=setup.choices.precision.value,
+        finite=FiniteCheck.of(optimizer, setup.device),
+        average=None if recipe.train.ema is None else Average(recipe.train.ema),
+        accumulate=recipe.train.accumulate,
+        clip=recipe.optimizer.clip,
     )
 
 
-def _train_epoch(
+def mean_targets(task: FoldTask) -> Tensor:
+    """Mean target probabilities of the training side, (t,): how common each class is."""
+    return torch.from_numpy(np.average(task.train_targets, axis=0, weights=task.train_weights).astype(np.float32))
+
+
+def train_epoch(
     setup: Setup, task: FoldTask, state: TrainState, stepper: Stepper, per_epoch: int, emit: Listener
 ) -> float:
     """One epoch; returns the mean training loss (with augmentation, smoothing and dropout)."""
     torch.manual_seed(derive_seed(*stepper.seed, "epoch", state.epoch))
-    targets = torch.from_numpy(task.train_targets).to(setup.device)
     total = torch.zeros((), device=setup.device)
     state.network.train()
     first = state.epoch * per_epoch
-    for i, rows in enumerate(_batches(len(task.train_rows), setup.recipe.train.batch_size, stepper.seed, state.epoch)):
-        x_BCHW = setup.source.batch(task.train_rows[rows])
-        total += stepper(state, x_BCHW, targets[torch.from_numpy(rows).to(setup.device)], first + i)
+    for i, batch in enumerate(_batches(setup, task, stepper, per_epoch, state.epoch)):
+        total += stepper(state, batch, first + i)
         emit({"event": "step", "fold": task.fold, "epoch": state.epoch + 1, "step": i + 1, "steps": per_epoch})
+    stepper.finite.settle()
     return float(total) / per_epoch
 
 
-def _batches(num_rows: int, batch_size: int, seed: tuple[int, ...], epoch: int) -> Iterator[npt.NDArray[np.int64]]:
-    order = np.random.default_rng(derive_seed(*seed, "order", epoch)).permutation(num_rows)
-    for start in range(0, num_rows - batch_size + 1, batch_size):
-        yield order[start : start + batch_size]
+def _batches(setup: Setup, task: FoldTask, stepper: Stepper, per_epoch: int, epoch: int) -> Iterator[Batch]:
+    """The batches of one epoch, in the order that the seed gives."""
+    recipe = setup.recipe
+    load = _loader(setup, task)
+    order = epoch_rows(recipe.sampling, task.pool, stepper.seed, epoch)
+    size = recipe.train.batch_size * recipe.train.accumulate
+    rarity = rare_weights(task.pool.joint) if stepper.augmenter.needs_rare else None
+    for i in range(per_epoch):
+        batch = load(order[i * size : (i + 1) * size])
+        if rarity is not None:
+            seed = derive_seed(*stepper.seed, "partners", epoch * per_epoch + i)
+            batch = replace(batch, partners=load(partner_rows(rarity, size, seed)))
+        yield batch
 
 
-def _valid_logs(setup: Setup, task: FoldTask, state: TrainState) -> Float32Array:
-    return setup.predict(kept_network(state), task.valid_rows)
+def _loader(setup: Setup, task: FoldTask) -> Callable[[npt.NDArray[np.int64]], Batch]:
+    """Position among the training rows -> batch. Targets and weights go to the device once."""
+    targets = torch.from_numpy(task.train_targets).to(setup.device)
+    weights = None if (task.train_weights == 1).all() else torch.from_numpy(task.train_weights).to(setup.device)
+
+    def load(positions: npt.NDArray[np.int64]) -> Batch:
+        at = torch.from_numpy(positions).to(setup.device)
+        own = None if weights is None else weights[at]
+        return Batch(setup.source.batch(task.train_rows[positions]), targets[at], own)
+
+    return load
 
 
 def _epoch_event(
@@ -176,7 +213,7 @@ def _epoch_event(
     per_epoch: int,
     seconds: float,
 ) -> dict[str, Any]:
-    images = per_epoch * setup.recipe.train.batch_size
+    images = per_epoch * setup.recipe.train.batch_size * setup.recipe.train.accumulate
     return {
         "event": "epoch",
         "fold": task.fold,
@@ -197,9 +234,10 @@ def valid_scores(layout: HeadLayout, logs: Float32Array, codes: IntArray) -> dic
     own = [layout.space.index(name) for name in layout.attributes]
     sizes = [layout.space.sizes[i] for i in own]
     truth, predicted = (np.ravel_multi_index(tuple(c[:, own].T), sizes) for c in (codes, decide(table, layout.space)))
-    hard = [one_hot(codes[:, i], size) for i, size in enumerate(layout.space.sizes)]
-    loss = block_cross_entropy(torch.from_numpy(logs), torch.from_numpy(layout.soft_targets(hard)), layout)
-    return {"val_loss": float(loss), "val_macro_f1": macro_f1(truth, predicted, int(np.prod(sizes)))}
+    return {
+        "val_loss": class_loss(logs, codes, layout),
+        "val_macro_f1": macro_f1(truth, predicted, int(np.prod(sizes))),
+    }
 
 
 def _keep(setup: Setup, state: TrainState, logs: Float32Array, folder: Path, *, last: bool) -> None:
@@ -209,6 +247,6 @@ def _keep(setup: Setup, state: TrainState, logs: Float32Array, folder: Path, *, 
     kept = Kept(folder / "epochs")
     kept.folder.mkdir(exist_ok=True)
     save_tensors(kept_network(state).state_dict(), kept.weights(state.epoch))
-    temporary = kept.logs(state.epoch).with_suffix(".tmp.npy")
-    np.save(temporary, logs)
-    temporary.replace(kept.logs(state.epoch))
+    buffer = io.BytesIO()
+    np.save(buffer, logs)
+    write_atomic(kept.logs(state.epoch), buffer.getvalue())

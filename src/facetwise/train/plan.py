@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +20,36 @@ from facetwise.data.folds import Folds, load_folds
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.data.overlay import read_overlay
 from facetwise.data.store import Store, prepare_store, recipe_store
-from facetwise.data.views import training_targets
+from facetwise.data.views import TrainingView, training_view
 from facetwise.model.backbone import build_network
-from facetwise.model.heads import HeadLayout, head_layout
+from facetwise.model.heads import HeadLayout
 from facetwise.recipe import Recipe
 from facetwise.recipe.model import NO_FILE, ModelSpec
+from facetwise.train.frozen.stacked import check_stackable, trains_on_features
 from facetwise.train.loop import FoldTask, steps_per_epoch
+from facetwise.train.losses.parts import check_loss
+from facetwise.train.optim import build_optimizer
+from facetwise.train.people import refuse_leaks, weights_of_fold
+from facetwise.train.sampling import Pool
+from facetwise.train.setup import recipe_layout, value_grids
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which of the training rows, (n_train,), the models of a run train on and are validated on."""
+
+    fold_of_row: IntArray | None
+    """Fold that holds out each row; None when the run trains on everybody."""
+    kept: npt.NDArray[np.bool_]
+    """Rows that the recipe trains on at all; those it drops are validated on all the same."""
+
+    def trained(self, fold: int) -> npt.NDArray[np.bool_]:
+        """The rows that the model of one fold trains on."""
+        return self.kept if self.fold_of_row is None else self.kept & (self.fold_of_row != fold)
+
+    def held_out(self, fold: int) -> npt.NDArray[np.bool_]:
+        """The rows that the model of one fold is validated on."""
+        return np.zeros(len(self.kept), bool) if self.fold_of_row is None else self.fold_of_row == fold
 
 
 @dataclass(frozen=True)
@@ -38,8 +63,16 @@ class RunPlan:
     """None when the run trains on everybody."""
     store: Store
     layout: HeadLayout
+    view: TrainingView
+    """What the labels are while training."""
+    pool: Pool
+    """What samplers go by, of every training row."""
+    rows: Rows
+    """Who is trained on and who is validated on."""
+    inherited: Mapping[int, frozenset[str]]
+    """Fold -> hashes of the people that its first weights were trained on."""
     targets: npt.NDArray[np.float32]
-    """The training view: target probabilities of the head's outputs, (n_train, d)."""
+    """The training view as target probabilities of the head, (n_train, t)."""
     fields: dict[str, Any]
     """What the fingerprint is made of: name -> hash or plain data."""
 
@@ -53,11 +86,6 @@ class RunPlan:
         """The scored view, (n_train, A)."""
         return self.manifest.codes(self.project.space)
 
-    @cached_property
-    def fold_of_row(self) -> IntArray | None:
-        """Fold that holds out each training row, (n_train,)."""
-        return None if self.folds is None else self.folds.of(self.manifest.train)
-
     @property
     def split(self) -> str:
         """`group`, `image` (unsafe) or `none`."""
@@ -66,14 +94,21 @@ class RunPlan:
     @property
     def fold_numbers(self) -> list[int]:
         """The folds that a model is trained for; one model on everybody counts as fold 0."""
-        plan = self.recipe.folds.plan
-        return list(range(plan)) if isinstance(plan, int) else [0]
+        return _fold_numbers(self.recipe)
 
     def task(self, fold: int) -> FoldTask:
         """What the model of one fold trains on and is validated on."""
         rows = self.store.index(self.manifest.train["image"].to_list())
-        held_out = np.zeros(len(rows), bool) if self.fold_of_row is None else self.fold_of_row == fold
-        return FoldTask(fold, rows[~held_out], self.targets[~held_out], rows[held_out], self.codes[held_out])
+        trained, held_out = self.rows.trained(fold), self.rows.held_out(fold)
+        return FoldTask(
+            fold,
+            rows[trained],
+            self.targets[trained],
+            self.view.weights[trained],
+            self.pool.where(trained),
+            rows[held_out],
+            self.codes[held_out],
+        )
 
 
 def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None) -> RunPlan:
@@ -83,14 +118,18 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
     SettingError when the recipe does not fit the project.
     """
     space = project.space
-    layout = head_layout(recipe.model.head, space)
     manifest = load_manifest(project)
     if manifest.train.is_empty():
         raise InputError("there is nothing to train on: the dataset has no labelled images")
+    layout = recipe_layout(recipe, space, value_grids(recipe.model.head, space, manifest))
     overlay = read_overlay(project.workspace.overlay_file, space, manifest)
     folds = _folds(project, recipe, manifest)
-    targets = layout.soft_targets(training_targets(manifest, space, recipe.labels, overlay))
-    _check_trains(recipe, project, layout, manifest, folds)
+    view = training_view(manifest, space, recipe.labels, overlay)
+    pool = Pool.of(view, manifest.train["group"].to_numpy(), space)
+    rows = Rows(None if folds is None else folds.of(manifest.train), view.kept)
+    model, fold_numbers = recipe.model.located(project.root), _fold_numbers(recipe)
+    inherited = _inherited(model, manifest, rows, fold_numbers)
+    _check_trains(project, recipe, layout, pool, rows)
     store = prepare_store(project, manifest, recipe_store(recipe.input), progress=progress)
     fields = {
         "recipe": recipe.as_dict(),
@@ -100,19 +139,21 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
         "overlay": overlay.hash if recipe.labels.overlay else None,
         "folds": None if folds is None else folds.hash,
         "store": store.key,
-        "weights": _weights_hash(recipe.model.located(project.root)),
+        "weights": _weights_hashes(model, fold_numbers),
     }
-    return RunPlan(project, recipe, manifest, folds, store, layout, targets, fields)
+    targets = layout.soft_targets(view)
+    return RunPlan(project, recipe, manifest, folds, store, layout, view, pool, rows, inherited, targets, fields)
 
 
-def _check_trains(
-    recipe: Recipe, project: Project, layout: HeadLayout, manifest: Manifest, folds: Folds | None
-) -> None:
-    """Fail now, and not after the store is made and a run has its number, on what the network or a batch cannot be."""
-    build_network(recipe.model.located(project.root), layout, recipe.input.height, recipe.input.width)
-    num_rows = manifest.train.height
-    held_out = 0 if folds is None else int(np.bincount(folds.of(manifest.train)).max())
-    steps_per_epoch(num_rows - held_out, recipe.train.batch_size)
+def _check_trains(project: Project, recipe: Recipe, layout: HeadLayout, pool: Pool, rows: Rows) -> None:
+    """Fail now, and not after the store is made and a run has its number, on what a network or an epoch cannot be."""
+    check_loss(recipe.loss, layout)
+    network = build_network(recipe.model.located(project.root, 0), layout, recipe.input.height, recipe.input.width)
+    build_optimizer(recipe.optimizer, network)
+    if trains_on_features(recipe):
+        check_stackable(recipe.optimizer)
+    for fold in [0] if rows.fold_of_row is None else np.unique(rows.fold_of_row):
+        steps_per_epoch(recipe, pool.where(rows.trained(int(fold))))
 
 
 def _folds(project: Project, recipe: Recipe, manifest: Manifest) -> Folds | None:
@@ -135,9 +176,27 @@ def _folds(project: Project, recipe: Recipe, manifest: Manifest) -> Folds | None
     return folds
 
 
-def _weights_hash(model: ModelSpec) -> str | None:
-    """Of the file's content, so that another file under the same name is another run."""
-    return None if model.weights in NO_FILE else file_hash(Path(model.weights))
+def _inherited(
+    model: ModelSpec, manifest: Manifest, rows: Rows, fold_numbers: Sequence[int]
+) -> Mapping[int, frozenset[str]]:
+    """The people of each fold's first weights; raises LeakError when the fold validates any of them."""
+    if model.weights in NO_FILE:
+        return dict.fromkeys(fold_numbers, frozenset())
+    return refuse_leaks(Path(model.weights), manifest, rows.fold_of_row, fold_numbers)
+
+
+def _weights_hashes(model: ModelSpec, fold_numbers: Sequence[int]) -> list[str] | None:
+    """Of the files' contents, so that another file under the same name is another run."""
+    if model.weights in NO_FILE:
+        return None
+    files = dict.fromkeys(weights_of_fold(Path(model.weights), fold) for fold in fold_numbers)
+    return [file_hash(path) for path in files]
+
+
+def _fold_numbers(recipe: Recipe) -> list[int]:
+    """The folds that a model is trained for; one model on everybody counts as fold 0."""
+    plan = recipe.folds.plan
+    return list(range(plan)) if isinstance(plan, int) else [0]
 
 
 def run_name(number: int, recipe: Recipe, layout: HeadLayout, taken: list[str]) -> str:

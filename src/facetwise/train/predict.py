@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from facetwise.core.tables import PREDICTIONS, check_table
 from facetwise.evaluate.compose import marginals_of
 from facetwise.model.heads import JOINT, HeadLayout
+from facetwise.recipe.predict import Tta
 from facetwise.train.source import ImageSource
 from facetwise.train.step import autocast
 
-Tta = Literal["none", "flip"]
 Float32Array = npt.NDArray[np.float32]
-
-_VIEWS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
-    "none": (lambda x: x,),
-    "flip": (lambda x: x, lambda x: x.flip(3)),
-}
+CROP = 0.9
+"""Share of the height and width that a corner crop keeps."""
 
 
 def predict_rows(
@@ -37,26 +34,50 @@ def predict_rows(
     precision: str = "fp32",
     tta: Tta = "none",
 ) -> Float32Array:
-    """Log-probabilities, shape (n, d), of the images at `rows` of the source, unaugmented, one image at a time.
+    """What tables keep, shape (n, columns), of the images at `rows` of the source, unaugmented, one image at a time.
 
-    With `tta="flip"` the probabilities of the image and its mirror image are averaged.
+    With test-time augmentation the probabilities of the views are averaged, and the scores of ordinal blocks.
     """
     network.eval()
     parts = [
         _predict_batch(network, layout, source.batch(rows[start : start + batch_size]), precision, tta)
         for start in range(0, len(rows), batch_size)
     ]
-    return np.concatenate(parts) if parts else np.empty((0, layout.num_outputs), np.float32)
+    return np.concatenate(parts) if parts else np.empty((0, layout.num_columns), np.float32)
 
 
 @torch.inference_mode()
 def _predict_batch(network: nn.Module, layout: HeadLayout, x_BCHW: Tensor, precision: str, tta: Tta) -> Float32Array:
-    images, views = x_BCHW.float(), _VIEWS[tta]
+    images = x_BCHW.float()
     with autocast(images.device, precision):
-        logits = [network(view(images)) for view in views]
-    logs = torch.stack([layout.log_probs(part) for part in logits])
-    mean = torch.logsumexp(logs, dim=0) - math.log(len(views))
-    return np.asarray(mean.cpu().numpy(), dtype=np.float32)
+        logits = [network(view) for view in views(images, tta)]
+    return kept_of_views([layout.log_probs(part) for part in logits], layout)
+
+
+def kept_of_views(kept: Sequence[Tensor], layout: HeadLayout) -> Float32Array:
+    """What tables keep of an image seen in several views, each (n, columns): mean probabilities, mean scores."""
+    stacked = torch.stack(list(kept))
+    mean = torch.logsumexp(stacked, dim=0) - math.log(len(stacked))
+    scores = torch.from_numpy(~layout.is_log_prob()).to(mean.device)
+    return np.asarray(torch.where(scores, stacked.mean(dim=0), mean).cpu().numpy(), dtype=np.float32)
+
+
+def views(x_BCHW: Tensor, tta: Tta) -> list[Tensor]:
+    """The views of a batch of images, each of its shape: the images first, then their corner crops; then mirrored."""
+    found = [x_BCHW, *_corners(x_BCHW)] if "crops" in tta else [x_BCHW]
+    return found + [view.flip(3) for view in found] if "flip" in tta else found
+
+
+def _corners(x_BCHW: Tensor) -> list[Tensor]:
+    """The four corners, `CROP` of each side, enlarged to the full size (bilinear)."""
+    full_h, full_w = x_BCHW.shape[2:]
+    height, width = max(1, round(CROP * full_h)), max(1, round(CROP * full_w))
+    parts = [
+        x_BCHW[:, :, top : top + height, left : left + width]
+        for top in (0, full_h - height)
+        for left in (0, full_w - width)
+    ]
+    return [interpolate(part, (full_h, full_w), mode="bilinear", align_corners=False) for part in parts]
 
 
 def prediction_table(

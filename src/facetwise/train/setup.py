@@ -11,12 +11,16 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
+from facetwise.core.labels import LabelSpace
+from facetwise.data.manifest import Manifest
 from facetwise.data.store import Store
 from facetwise.model.backbone import Network, build_network
-from facetwise.model.heads import HeadLayout
+from facetwise.model.heads import Grids, HeadLayout, head_layout, value_grid, years_wanted
 from facetwise.recipe import Recipe
+from facetwise.recipe.head import Head
+from facetwise.recipe.predict import Tta
 from facetwise.train.choices import Choices
-from facetwise.train.predict import Float32Array, Tta, predict_rows, prediction_table
+from facetwise.train.predict import Float32Array, predict_rows, prediction_table
 from facetwise.train.source import ImageSource
 
 
@@ -32,13 +36,10 @@ class Setup:
     root: Path = Path()
     """The project's folder, which paths in the recipe are relative to."""
 
-    def new_network(self, *, scratch: bool = False) -> Network:
+    def new_network(self, fold: int = 0, *, scratch: bool = False) -> Network:
         """A network on the device; first weights from torch's global generator, or the recipe's unless `scratch`."""
-        spec = (
-            self.recipe.model.model_copy(update={"weights": "none"})
-            if scratch
-            else self.recipe.model.located(self.root)
-        )
+        model = self.recipe.model
+        spec = model.model_copy(update={"weights": "none"}) if scratch else model.located(self.root, fold)
         network = build_network(spec, self.layout, self.recipe.input.height, self.recipe.input.width).to(self.device)
         if self.choices.channels_last.value:
             network = network.to(memory_format=torch.channels_last)
@@ -51,7 +52,7 @@ class Setup:
         return network
 
     def predict(self, network: nn.Module, rows: npt.NDArray[np.int64], tta: Tta = "none") -> Float32Array:
-        """Log-probabilities, (n, d), of the images at `rows` of the store, in batches of the training size."""
+        """What tables keep, (n, columns), of the images at `rows` of the store, in batches of the training size."""
         return predict_rows(
             network,
             self.layout,
@@ -63,11 +64,23 @@ class Setup:
         )
 
 
+def recipe_layout(recipe: Recipe, space: LabelSpace, grids: Grids | None = None) -> HeadLayout:
+    """The head of a recipe; `grids` as recorded in the run, or as `value_grids` finds them."""
+    return head_layout(
+        recipe.model.head, space, sigmoid=recipe.loss.wants_sigmoid, cuts=recipe.labels.cuts, grids=grids
+    )
+
+
+def value_grids(head: Head, space: LabelSpace, manifest: Manifest) -> Grids:
+    """The bins of each `years` block of a head: the whole numbers that the training side's values span."""
+    return {name: value_grid(name, manifest.values(name)) for name in years_wanted(head, space)}
+
+
 def predict_table(
     setup: Setup, store: Store, network: Network, rows: pl.DataFrame, fold: int, tta: Tta = "none"
 ) -> pl.DataFrame:
     """Predictions of one model for manifest rows, in their order; NaN where there is no readable image."""
     readable = (rows["status"] == "ok").to_numpy()
-    logs: Float32Array = np.full((rows.height, setup.layout.num_outputs), np.nan, np.float32)
+    logs: Float32Array = np.full((rows.height, setup.layout.num_columns), np.nan, np.float32)
     logs[readable] = setup.predict(network, store.index(rows["image"].to_list())[readable], tta)
     return prediction_table(rows["image"].to_list(), rows["group"].to_list(), fold, logs, setup.layout)

@@ -1,27 +1,37 @@
-"""One training step, and the seeds that make it the same every time."""
+"""One training step: from stored images to moved weights."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
-from facetwise.core.errors import TrainingError
-from facetwise.core.workspace import content_hash
 from facetwise.model.backbone import Network
 from facetwise.train.augment import Augmenter
+from facetwise.train.average import Average
 from facetwise.train.checkpoint import TrainState
+from facetwise.train.finite import FiniteCheck
 from facetwise.train.losses import LossFunction
 from facetwise.train.optim import LearningRate
+from facetwise.train.seeds import derive_seed
 
 
-def derive_seed(*parts: int | str) -> int:
-    """A seed (63 bits) that depends on all `parts` and on nothing else."""
-    return int(content_hash(list(parts))[:16], 16) >> 1
+@dataclass(frozen=True)
+class Batch:
+    """The images of one optimizer step. Shapes: B images, t target probabilities."""
+
+    images: Tensor
+    """(B, 3, H, W), uint8."""
+    targets: Tensor
+    """(B, t)."""
+    weights: Tensor | None = None
+    """(B,): weight of each image in the loss; None for ones."""
+    partners: Batch | None = None
+    """As many other training images to mix with, when the augmenter wants them."""
 
 
 @dataclass(frozen=True)
@@ -34,40 +44,61 @@ class Stepper:
     seed: tuple[int, ...]
     """Run seed and fold; a step adds its number."""
     precision: str
+    finite: FiniteCheck
+    average: Average | None = None
+    accumulate: int = 1
+    clip: float | None = None
+    """Largest norm of the gradient; None for any."""
 
-    def __call__(self, state: TrainState, x_BCHW: Tensor, targets: Tensor, step: int) -> Tensor:
-        """Augment, forward, check, backward, update; returns the loss (on the device, detached).
+    def __call__(self, state: TrainState, batch: Batch, step: int) -> Tensor:
+        """Augment, forward, backward, check, update; returns the loss (on the device, detached).
 
-        `x_BCHW`: uint8 images; `targets`: probabilities, (B, d). Raises TrainingError before the update when the loss
-        is not finite.
+        Gradients are added up over `accumulate` parts of the batch. Raises TrainingError before the update when the
+        loss is not finite (see `FiniteCheck` for when a GPU says so).
         """
         network = cast(Network, state.network)
-        generator = Generator().manual_seed(derive_seed(*self.seed, "augment", step))
-        images = self.augmenter(x_BCHW.float(), network.mean, generator)
-        images, targets = self.augmenter.mix(images, targets, generator)
-        with autocast(images.device, self.precision):
-            logits = network(images)
-        loss = self.loss(logits.float(), targets)
-        self._check(loss, step)
-        self._update(state, loss, self.rate(step))
-        return loss.detach()
-
-    def _check(self, loss: Tensor, step: int) -> None:
-        if not bool(torch.isfinite(loss)):
-            raise TrainingError(
-                f"step {step}: the loss is {loss.item()} with learning rate {self.rate(step):.2g}; nothing was updated",
-                hint="in a new run: lower `optimizer.lr`, add `schedule.warmup`, or use `train.precision=fp32`",
-            )
-
-    @staticmethod
-    def _update(state: TrainState, loss: Tensor, rate: float) -> None:
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
+        images, targets, weights = self._augmented(batch, network.mean, step)
         state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = torch.zeros((), device=images.device)
+        for part in self._parts(len(images)):
+            with autocast(images.device, self.precision):
+                logits = network(images[part])
+            own = None if weights is None else weights[part]
+            share = self.loss(logits.float(), targets[part], own) * (len(logits) / len(images))
+            share.backward()  # type: ignore[no-untyped-call]
+            loss += share.detach()
+        self._update(state, loss, step)
+        return loss
+
+    def _augmented(self, batch: Batch, mean_1C11: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Images as the network gets them, their targets and weights; a mixed image mixes weights like targets."""
+        generator = Generator().manual_seed(derive_seed(*self.seed, "augment", step))
+        images = self.augmenter(batch.images, mean_1C11, generator)
+        other = None
+        if batch.partners is not None:
+            other = self.augmenter(batch.partners.images, mean_1C11, generator), _weighted(batch.partners)
+        images, targets = self.augmenter.mix(images, _weighted(batch), generator, other)
+        return (images, targets, None) if batch.weights is None else (images, targets[:, :-1], targets[:, -1])
+
+    def _parts(self, count: int) -> Iterator[slice]:
+        size = -(-count // self.accumulate)
+        return (slice(start, start + size) for start in range(0, count, size))
+
+    def _update(self, state: TrainState, loss: Tensor, step: int) -> None:
+        rate = self.rate(step)
+        self.finite.before_update(loss, state.optimizer, step, rate)
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(state.network.parameters(), self.clip)
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate * group["scale"]
         state.optimizer.step()
-        if state.average is not None:
-            cast(AveragedModel, state.average).update_parameters(state.network)
+        if self.average is not None and state.average is not None:
+            self.average.update(state.average, state.network, step)
+
+
+def _weighted(batch: Batch) -> Tensor:
+    """Targets, with the weights as one more column when there are any."""
+    return batch.targets if batch.weights is None else torch.cat([batch.targets, batch.weights[:, None]], dim=1)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
@@ -77,4 +108,4 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
 def kept_network(state: TrainState) -> nn.Module:
     """The network that is validated, kept and predicted with: the moving average when there is one."""
-    return state.network if state.average is None else cast(nn.Module, state.average.module)
+    return state.network if state.average is None else state.average

@@ -1,0 +1,145 @@
+"""From trained folds to the tables of a run. Everything finished stays finished."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from torch import Tensor
+
+from facetwise.core.errors import InputError
+from facetwise.core.runs import WEIGHTS, RunFolder
+from facetwise.core.tables import PREDICTIONS, prediction_columns, read_table, write_table
+from facetwise.core.workspace import is_done, mark_done, new_artefact
+from facetwise.train.checkpoint import load_tensors, save_tensors
+from facetwise.train.loop import FoldTask, Kept, Listener, train_fold
+from facetwise.train.people import PEOPLE, people_text, person_hash
+from facetwise.train.plan import RunPlan
+from facetwise.train.predict import Float32Array, prediction_table
+from facetwise.train.setup import Setup, predict_table
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is being trained, and locked."""
+
+    run: RunFolder
+    plan: RunPlan
+    setup: Setup
+    emit: Listener
+
+    def state_folder(self, fold: int) -> Path:
+        """What is kept of a fold while it trains."""
+        return self.run.path / "state" / f"fold-{fold}"
+
+    def curves(self) -> dict[int, list[float]]:
+        """Fold -> validation score after each epoch."""
+        curves: dict[int, list[float]] = {}
+        for event in self.run.epochs():
+            curves.setdefault(event["fold"], []).append(event["val_macro_f1"])
+        return curves
+
+    def left(self) -> list[int]:
+        """The folds that are not finished."""
+        return [fold for fold in self.plan.fold_numbers if not is_done(self.run.fold(fold))]
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """The kept epoch of a trained fold: what is saved, and what it predicts."""
+
+    epoch: int
+    tensors: Mapping[str, Tensor]
+    valid: Float32Array
+    """What tables keep, (n_valid, columns), of the held-out rows."""
+    test: pl.DataFrame | None
+    """The table of the test images; None when there are none."""
+
+
+def complete(job: Job) -> None:
+    """Train the folds that are left, write the run's tables, and mark it finished."""
+    for fold in job.left():
+        _train_one(job, job.plan.task(fold))
+    if job.plan.recipe.train.select == "best":
+        for fold, epoch in choose_epochs(job.curves()).items():
+            if fold in job.left():
+                finish_fold(job, job.plan.task(fold), epoch)
+    _write_tables(job.run, job.plan)
+    job.emit({"event": "done", "run": job.run.id})
+    mark_done(job.run.path, {"fingerprint": job.plan.fingerprint, **job.run.hashes()}, hash_files=False)
+    shutil.rmtree(job.run.path / "state", ignore_errors=True)
+
+
+def choose_epochs(curves: dict[int, list[float]]) -> dict[int, int]:
+    """For each fold the epoch (from 1) at which the *other* folds score best on average; the earliest of equals.
+
+    `curves`: fold -> validation score after each epoch, all of one length, at least two folds.
+    """
+    total = np.sum([curves[k] for k in curves], axis=0)
+    return {k: int(np.argmax(total - np.asarray(curve))) + 1 for k, curve in curves.items()}
+
+
+def _train_one(job: Job, task: FoldTask) -> None:
+    folder = job.state_folder(task.fold)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = train_fold(job.setup, task, folder, job.emit)
+    if job.plan.recipe.train.select == "last":
+        finish_fold(job, task, state.epoch)
+
+
+def finish_fold(job: Job, task: FoldTask, epoch: int) -> None:
+    """Turn the kept epoch of a trained fold into its artefact: weights, held-out and test predictions."""
+    kept = Kept(job.state_folder(task.fold) / "epochs")
+    tensors, _ = load_tensors(kept.weights(epoch))
+    network, tta, test = job.setup.load_network(tensors), job.plan.recipe.predict.tta, job.plan.manifest.test
+    valid = np.load(kept.logs(epoch)) if tta == "none" else job.setup.predict(network, task.valid_rows, tta)
+    table = None if test.is_empty() else predict_table(job.setup, job.plan.store, network, test, task.fold, tta)
+    write_fold(job, task, FoldResult(epoch, tensors, valid, table))
+
+
+def write_fold(job: Job, task: FoldTask, result: FoldResult) -> None:
+    """Write the artefact of a fold, and clear away what was kept while it trained."""
+    metadata = {"fold": str(task.fold), "epoch": str(result.epoch), PEOPLE: _people(job.plan, task.fold)}
+    with new_artefact(job.run.fold(task.fold), {"fold": task.fold, "epoch": result.epoch}) as folder:
+        save_tensors(result.tensors, folder / WEIGHTS, metadata)
+        if job.plan.rows.fold_of_row is not None:
+            rows = job.plan.manifest.train.filter(pl.Series(job.plan.rows.held_out(task.fold)))
+            images, groups = rows["image"].to_list(), rows["group"].to_list()
+            oof = prediction_table(images, groups, task.fold, result.valid, job.plan.layout)
+            write_table(oof, folder / "oof.parquet", PREDICTIONS)
+        if result.test is not None:
+            write_table(result.test, folder / "test.parquet", PREDICTIONS)
+    job.emit({"event": "fold_done", "fold": task.fold, "epoch": result.epoch})
+    shutil.rmtree(job.state_folder(task.fold), ignore_errors=True)
+
+
+def _people(plan: RunPlan, fold: int) -> str:
+    """Hashes of the people behind a model, its first weights included, to keep its weights from their validation."""
+    trained = np.unique(plan.manifest.train["group"].to_numpy()[plan.rows.trained(fold)])
+    return people_text({person_hash(str(name)) for name in trained} | plan.inherited[fold])
+
+
+def _write_tables(run: RunFolder, plan: RunPlan) -> None:
+    if plan.rows.fold_of_row is not None:
+        parts = [read_table(run.fold(k) / "oof.parquet", PREDICTIONS) for k in plan.fold_numbers]
+        write_table(in_manifest_order(parts, plan), run.path / "oof.parquet", PREDICTIONS)
+    if not plan.manifest.test.is_empty():
+        parts = [read_table(run.fold(k) / "test.parquet", PREDICTIONS) for k in plan.fold_numbers]
+        write_table(pl.concat(parts), run.path / "test.parquet", PREDICTIONS)
+
+
+def in_manifest_order(parts: Sequence[pl.DataFrame], plan: RunPlan) -> pl.DataFrame:
+    """Held-out rows of all folds, each training image once, in manifest order; NaN where no fold covers a row."""
+    held_out = pl.concat(parts)
+    columns = prediction_columns(held_out)
+    keys = plan.manifest.train.select("image", "group").with_columns(
+        pl.Series("fold", plan.rows.fold_of_row, dtype=pl.Int32), pl.lit(0, dtype=pl.Int32).alias("repeat")
+    )
+    joined = keys.join(held_out.select("image", *columns), on="image", how="left", maintain_order="left")
+    if joined.height != keys.height:
+        raise InputError("an image was held out by two folds: the manifest lists it twice")
+    return joined.with_columns(pl.col(columns).fill_null(float("nan")))

@@ -1,0 +1,63 @@
+"""A loss that is not finite stops the training before it can touch the weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from facetwise.core.errors import TrainingError
+
+
+class FiniteCheck:
+    """Looks at the loss of each step before the update.
+
+    On the CPU, and with optimizers that cannot skip a step, the loss is read at once. On a GPU that would make every
+    step wait; there the optimizer itself skips the update where the loss is not finite (`found_inf`, which torch's
+    fused optimizers have for gradient scaling), the number of the first such step stays on the device, and `settle`
+    reads it after the epoch, before anything is saved.
+    """
+
+    def __init__(self, *, deferred: bool, device: torch.device) -> None:
+        self.deferred = deferred
+        self._none = torch.tensor(_NO_STEP, device=device)
+        self._first = self._none
+        self._rates: dict[int, float] = {}
+
+    @classmethod
+    def of(cls, optimizer: torch.optim.Optimizer, device: torch.device) -> FiniteCheck:
+        """Deferred on a GPU where every parameter group is fused."""
+        fused = all(group.get("fused") for group in optimizer.param_groups)
+        return cls(deferred=device.type == "cuda" and fused, device=device)
+
+    def before_update(self, loss: Tensor, optimizer: torch.optim.Optimizer, step: int, rate: float) -> None:
+        """Check the loss of a step, or have the optimizer skip it; raises TrainingError unless deferred."""
+        if not self.deferred:
+            if not bool(torch.isfinite(loss)):
+                raise not_finite(step, loss.item(), rate)
+            return
+        bad = ~torch.isfinite(loss)
+        optimizer.found_inf = (bad | (self._first < _NO_STEP)).float()  # type: ignore[attr-defined]
+        optimizer.grad_scale = None  # type: ignore[attr-defined]
+        self._first = torch.where(bad & (self._first == _NO_STEP), step, self._first)
+        self._rates[step] = rate
+
+    def settle(self) -> None:
+        """Raise TrainingError if a step since the last call was not finite; nothing was updated since that step."""
+        first = int(self._first) if self.deferred else _NO_STEP
+        rates, self._rates, self._first = self._rates, {}, self._none
+        if first != _NO_STEP:
+            raise not_finite(first, None, rates[first])
+
+
+_NO_STEP = 2**62
+
+
+def not_finite(step: int, loss: float | None, rate: float, *, run: str | None = None) -> TrainingError:
+    """The error that says so; `loss` is None where it was not read, `run` names one of several."""
+    what = "not finite" if loss is None else f"{loss}"
+    where = f"step {step}" if run is None else f"run `{run}`, step {step}"
+    return TrainingError(
+        f"{where}: the loss is {what} with learning rate {rate:.2g}; nothing was updated",
+        hint="in a new run: lower `optimizer.lr`, set `optimizer.clip` or `schedule.warmup`, or use "
+        "`train.precision=fp32`",
+    )

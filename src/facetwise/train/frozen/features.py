@@ -1,0 +1,114 @@
+"""Features of a frozen backbone, computed once for all folds, heads, losses and label views.
+
+A backbone that does not train, on images that are not augmented, gives the same features in every epoch of every fold.
+They are kept in the project, `features/<key>/`, beside the weights of the network that made them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from facetwise.core.disk import told_when_full
+from facetwise.core.progress import Progress
+from facetwise.core.workspace import content_hash, is_done, lock, new_artefact, verify_files
+from facetwise.model.backbone import Network
+from facetwise.train.checkpoint import save_tensors
+from facetwise.train.people import PEOPLE, people_text
+from facetwise.train.plan import RunPlan
+from facetwise.train.predict import views
+from facetwise.train.seeds import derive_seed
+from facetwise.train.setup import Setup
+from facetwise.train.step import autocast
+
+HEAD = "head."
+"""Weights whose names begin so belong to the head."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Pooled features of every image of a store."""
+
+    folder: Path
+    array: npt.NDArray[np.float32]
+    """(n, views, F), mapped: images as in the store, each in its test-time views."""
+
+    @property
+    def num_features(self) -> int:
+        """F."""
+        return int(self.array.shape[2])
+
+    @property
+    def backbone_file(self) -> Path:
+        """Everything of the network but the head, as safetensors."""
+        return self.folder / "backbone.safetensors"
+
+    def batch(self, rows: npt.NDArray[np.int64], view: int = 0) -> Tensor:
+        """Features, (..., F), of the images at `rows` (any shape) of the store."""
+        return torch.from_numpy(np.take(self.array[:, view], rows, axis=0))
+
+
+def features_key(plan: RunPlan, setup: Setup) -> str:
+    """What decides the features: the images, the backbone and its weights, the arithmetic, the views."""
+    model = plan.recipe.model
+    drawn = plan.recipe.train.seed if model.weights == "none" else None
+    made_from = {
+        "store": plan.store.key,
+        "backbone": [model.backbone, model.args, model.weights if plan.fields["weights"] is None else None],
+        "weights": plan.fields["weights"],
+        "seed": drawn,
+        "arithmetic": [setup.choices.precision.value, setup.device.type],
+        "tta": plan.recipe.predict.tta,
+    }
+    return content_hash(made_from)[:16]
+
+
+def prepare_features(plan: RunPlan, setup: Setup, progress: Progress | None = None) -> Features:
+    """The features of the plan's backbone: those that are there, else one forward pass over every stored image."""
+    key = features_key(plan, setup)
+    folder = plan.project.workspace.features / key
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with lock(folder.parent / f".{key}.lock", f"features `{key}` are being computed"):
+        if not is_done(folder):
+            _compute(plan, setup, folder, progress)
+        else:
+            verify_files(folder)
+    return Features(folder, np.load(folder / "features.npy", mmap_mode="r"))
+
+
+def _compute(plan: RunPlan, setup: Setup, folder: Path, progress: Progress | None) -> None:
+    torch.manual_seed(derive_seed(plan.recipe.train.seed, "backbone"))
+    network = setup.new_network().eval()
+    made_from = {"store": plan.store.key, "model": plan.recipe.model.model_dump(mode="json")}
+    with new_artefact(folder, made_from) as temporary:
+        _write_features(plan, setup, network, temporary / "features.npy", progress)
+        tensors = {name: t for name, t in network.state_dict().items() if not name.startswith(HEAD)}
+        people = {PEOPLE: people_text(plan.inherited[plan.fold_numbers[0]])}
+        save_tensors(tensors, temporary / "backbone.safetensors", people)
+
+
+@torch.inference_mode()
+def _write_features(plan: RunPlan, setup: Setup, network: Network, path: Path, progress: Progress | None) -> None:
+    """A batch of images at a time, written one after the other: a mapped file would crash on a full disk."""
+    count, size = len(plan.store.images), plan.recipe.train.batch_size
+    with path.open("wb") as file:
+        for start in range(0, count, size):
+            images = setup.source.batch(np.arange(start, min(start + size, count))).float()
+            with autocast(images.device, setup.choices.precision.value):
+                parts = [
+                    network.features(view).float().cpu().numpy() for view in views(images, plan.recipe.predict.tta)
+                ]
+            batch = np.stack(parts, axis=1)
+            with told_when_full(path, batch.nbytes):
+                if start == 0:
+                    header = {"descr": "<f4", "fortran_order": False, "shape": (count, *batch.shape[1:])}
+                    np.lib.format.write_array_header_1_0(file, header)
+                file.write(batch.tobytes())
+                file.flush()
+            if progress is not None:
+                progress(min(start + size, count), count)

@@ -1,0 +1,220 @@
+"""Training heads on a frozen backbone: many folds, losses, label views and seeds together.
+
+jobs (a run each) with equal features -> lanes (a head each: a fold of a run) -> stacks of lanes of one shape
+for each step of a stack:
+    each lane's own batch of features -> all logits -> each loss over its lanes -> one backward pass -> one update
+    a lane whose epoch ends is validated and tells of it
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import torch
+from torch import Tensor
+
+from facetwise.core.labels import IntArray
+from facetwise.core.progress import Progress
+from facetwise.core.workspace import write_atomic
+from facetwise.model.heads import HeadLayout
+from facetwise.recipe import Recipe
+from facetwise.train.average import averaging_share
+from facetwise.train.finish import FoldResult, Job, choose_epochs, write_fold
+from facetwise.train.finite import not_finite
+from facetwise.train.frozen.features import HEAD, Features, features_key, prepare_features
+from facetwise.train.frozen.lanes import Lane
+from facetwise.train.frozen.stacked import (
+    Parameters,
+    StackedOptimizer,
+    clip_heads,
+    logits_of,
+    move_averages,
+    new_heads,
+    one_head,
+)
+from facetwise.train.loop import mean_targets, valid_scores
+from facetwise.train.losses import build_loss
+from facetwise.train.predict import Float32Array, kept_of_views, prediction_table
+from facetwise.train.seeds import derive_seed
+
+
+def train_heads(jobs: Sequence[Job], progress: Progress | None = None) -> None:
+    """Train and write every fold that is left of `jobs`, whose recipes all train on features."""
+    keyed = sorted(jobs, key=lambda job: features_key(job.plan, job.setup))
+    for _, same in groupby(keyed, key=lambda job: features_key(job.plan, job.setup)):
+        together = list(same)
+        features = prepare_features(together[0].plan, together[0].setup, progress)
+        lanes = [Lane.of(job, fold) for job in together for fold in job.left()]
+        for lane in lanes:
+            lane.tell_of_fold()
+        for stack in _stacks(lanes):
+            train_stack(stack, features)
+        _finish(lanes, features)
+
+
+def train_stack(lanes: Sequence[Lane], features: Features) -> None:
+    """Train heads of one shape; each lane keeps its last epoch, or with `select = "best"` all."""
+    ordered = sorted(lanes, key=lambda lane: -lane.num_steps)  # those that end first are last, so that a cut drops them
+    stack = _Stack(ordered, features)
+    for step in range(ordered[0].num_steps):
+        active = [lane for lane in ordered if step < lane.num_steps]
+        stack.step(active, step)
+        for index, lane in enumerate(active):
+            if (step + 1) % lane.per_epoch == 0:
+                stack.end_epoch(lane, index, step)
+
+
+class _Stack:
+    """The heads of one stack and how they move."""
+
+    def __init__(self, lanes: Sequence[Lane], features: Features) -> None:
+        first = lanes[0]
+        self.features, self.layout, self.device = features, first.job.plan.layout, first.job.setup.device
+        heads = new_heads(self.layout.blocks, features.num_features, [lane.seed for lane in lanes])
+        self.heads: Parameters = {name: tensor.to(self.device) for name, tensor in heads.items()}
+        self.averages = {name: tensor.clone() for name, tensor in self.heads.items()}
+        self.limits = torch.tensor([lane.recipe.optimizer.clip or torch.inf for lane in lanes], device=self.device)
+        decay = torch.tensor([lane.recipe.optimizer.weight_decay for lane in lanes], device=self.device)
+        self.optimizer = StackedOptimizer(first.recipe.optimizer, decay)
+        # The training rows of all lanes one after the other, so that a step takes its own with one call.
+        tasks = [lane.task for lane in lanes]
+        self.starts = np.cumsum([0, *(len(task.train_rows) for task in tasks[:-1])])
+        self.rows = np.concatenate([task.train_rows for task in tasks])
+        self.targets = torch.from_numpy(np.concatenate([task.train_targets for task in tasks])).to(self.device)
+        self.weights = torch.from_numpy(np.concatenate([task.train_weights for task in tasks])).to(self.device)
+        self.shares = torch.stack([mean_targets(task) for task in tasks]).to(self.device)
+        self.sizes = torch.tensor([len(lane.task.train_rows) for lane in lanes], device=self.device)
+        self.totals = torch.zeros(len(lanes), device=self.device)
+        self.losses = _by_loss(lanes)
+
+    def step(self, lanes: Sequence[Lane], step: int) -> None:
+        """One step of the lanes that still train, the first ones of the stack."""
+        own_HB = np.stack([lane.next_rows(step) for lane in lanes]) + self.starts[: len(lanes), None]
+        x_HBF = self._dropped(self.features.batch(self.rows[own_HB]), lanes, step).to(self.device)
+        leaves = {name: t[: len(lanes)].detach().requires_grad_() for name, t in self.heads.items()}
+        losses = self._losses(logits_of(leaves, self.layout.blocks, x_HBF), own_HB)
+        self._count(losses, lanes, step)
+        gradients = dict(zip(leaves, torch.autograd.grad(losses.sum(), list(leaves.values())), strict=True))
+        if torch.isfinite(self.limits).any():
+            gradients = clip_heads(gradients, self.limits[: len(lanes)])
+        rates = torch.tensor([lane.rate(step) for lane in lanes], device=self.device)
+        self.optimizer.update(self.heads, gradients, rates, step)
+        shares = [averaging_share(lane.recipe.train.ema, step) for lane in lanes]
+        move_averages(self.averages, self.heads, torch.tensor(shares, device=self.device))
+
+    def _losses(self, logits_HBd: Tensor, own_HB: IntArray) -> Tensor:
+        """The loss of each lane, (H,): every recipe's loss over all lanes that have it."""
+        at = torch.from_numpy(own_HB).to(self.device)
+        targets, weights = self.targets[at], self.weights[at]
+        found = logits_HBd.new_zeros(len(at))
+        for recipe, members in self.losses:
+            own = [i for i in members if i < len(at)]
+            if own:
+                loss = torch.vmap(partial(_loss, recipe, self.layout))
+                losses = loss(logits_HBd[own].float(), targets[own], weights[own], self.shares[own], self.sizes[own])
+                found = found.index_put((torch.tensor(own, device=found.device),), losses)
+        return found
+
+    @staticmethod
+    def _dropped(x_HBF: Tensor, lanes: Sequence[Lane], step: int) -> Tensor:
+        """Dropout, each lane's mask from its own seed."""
+        for i, lane in enumerate(lanes):
+            if rate := lane.recipe.model.dropout:
+                generator = torch.Generator().manual_seed(derive_seed(*lane.seed, "dropout", step))
+                x_HBF[i] *= (torch.rand(x_HBF[i].shape, generator=generator) >= rate) / (1 - rate)
+        return x_HBF
+
+    def _count(self, losses: Tensor, lanes: Sequence[Lane], step: int) -> None:
+        """Add up what the epochs report, and stop before the update when a loss is not finite.
+
+        On a GPU that would make each step wait: there it is seen at the end of the epoch, and nothing was saved yet.
+        """
+        self.totals[: len(lanes)] += losses.detach()
+        if self.device.type == "cpu" and not torch.isfinite(losses).all():
+            bad = int(torch.isfinite(losses).int().argmin())
+            raise not_finite(step, losses[bad].item(), lanes[bad].rate(step), run=lanes[bad].job.run.id)
+
+    def end_epoch(self, lane: Lane, index: int, step: int) -> None:
+        """Validate a lane, tell of its epoch, and keep what may be needed of it."""
+        epoch, total = (step + 1) // lane.per_epoch, float(self.totals[index])
+        if not math.isfinite(total):
+            raise not_finite(step, None, lane.rate(step), run=lane.job.run.id)
+        self.totals[index] = 0.0
+        logs = self.predict(index, lane.task.valid_rows)
+        lane.job.emit(lane.epoch_event(step, total, valid_scores(self.layout, logs, lane.task.valid_codes)))
+        if lane.recipe.train.select == "best" or step + 1 == lane.num_steps:
+            lane.kept[epoch] = one_head(self.averages, index), logs
+
+    @torch.inference_mode()
+    def predict(self, index: int, rows: npt.NDArray[np.int64]) -> Float32Array:
+        """What tables keep, (n, columns), of the images at `rows` by one head's average."""
+        return predict_head({name: t[index] for name, t in self.averages.items()}, self.layout, self.features, rows)
+
+
+def _loss(
+    recipe: Recipe, layout: HeadLayout, logits: Tensor, targets: Tensor, weights: Tensor, shares: Tensor, size: Tensor
+) -> Tensor:
+    """The loss of one lane's batch, a scalar: what `build_loss` makes of the lane's class shares and size."""
+    return build_loss(recipe.loss, layout, shares, size)(logits, targets, weights)
+
+
+def predict_head(head: Parameters, layout: HeadLayout, features: Features, rows: npt.NDArray[np.int64]) -> Float32Array:
+    """What tables keep, (n, columns), of the images at `rows` of the store; test-time views are averaged."""
+    one = {name: tensor[None] for name, tensor in head.items()}
+    device = next(iter(one.values())).device
+    kept = [
+        layout.log_probs(logits_of(one, layout.blocks, features.batch(rows, view)[None].to(device))[0])
+        for view in range(features.array.shape[1])
+    ]
+    return kept_of_views(kept, layout)
+
+
+def _stacks(lanes: Sequence[Lane]) -> list[list[Lane]]:
+    """The lanes by shape."""
+    ordered = sorted(lanes, key=lambda lane: lane.shape)
+    return [list(same) for _, same in groupby(ordered, key=lambda lane: lane.shape)]
+
+
+def _by_loss(lanes: Sequence[Lane]) -> list[tuple[Recipe, list[int]]]:
+    """Each loss, as a recipe that has it, and the lanes that train with it."""
+    found: dict[str, tuple[Recipe, list[int]]] = {}
+    for i, lane in enumerate(lanes):
+        found.setdefault(lane.recipe.loss.model_dump_json(), (lane.recipe, []))[1].append(i)
+    return list(found.values())
+
+
+def _finish(lanes: Sequence[Lane], features: Features) -> None:
+    """Write every fold: the head, and what it predicts; the backbone once a run."""
+    for _, same in groupby(lanes, key=lambda lane: lane.job.run.id):
+        own = list(same)
+        job = own[0].job
+        write_atomic(job.run.backbone_file, features.backbone_file.read_bytes())
+        epochs = _chosen(job, own)
+        for lane in own:
+            head, logs = lane.kept[epochs[lane.task.fold]]
+            tensors = {HEAD + name: tensor for name, tensor in head.items()}
+            test = _test_table(job, head, features, lane.task.fold)
+            write_fold(job, lane.task, FoldResult(epochs[lane.task.fold], tensors, logs, test))
+
+
+def _chosen(job: Job, lanes: Sequence[Lane]) -> dict[int, int]:
+    """The epoch that each fold keeps."""
+    if job.plan.recipe.train.select == "last":
+        return {lane.task.fold: lane.num_steps // lane.per_epoch for lane in lanes}
+    return choose_epochs(job.curves())
+
+
+def _test_table(job: Job, head: Parameters, features: Features, fold: int) -> pl.DataFrame | None:
+    test = job.plan.manifest.test
+    if test.is_empty():
+        return None
+    layout, readable = job.plan.layout, (test["status"] == "ok").to_numpy()
+    logs = np.full((test.height, layout.num_columns), np.nan, np.float32)
+    logs[readable] = predict_head(head, layout, features, job.plan.store.index(test["image"].to_list())[readable])
+    return prediction_table(test["image"].to_list(), test["group"].to_list(), fold, logs, layout)

@@ -1,0 +1,139 @@
+"""Heads on a frozen backbone: trained together, they are what each would be alone; and the formulas of the updates."""
+
+import pytest
+import torch
+from torch import nn
+
+from facetwise.core.errors import SettingError
+from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.model.blocks import output_layer
+from facetwise.model.heads import head_layout
+from facetwise.recipe import Recipe
+from facetwise.recipe.head import FlatHead, MultiLabelHead
+from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW
+from facetwise.train.frozen.stacked import (
+    StackedOptimizer,
+    check_stackable,
+    clip_heads,
+    logits_of,
+    move_averages,
+    new_heads,
+    one_head,
+    trains_on_features,
+)
+
+SPACE = LabelSpace(
+    (
+        Attribute("a", ("x", "y")),
+        Attribute("b", ("p", "q", "r")),
+        Attribute("age", ("0", "1", "2", "3"), cuts=(1, 2, 3)),
+    )
+)
+GRID = {"age": tuple(float(v) for v in range(5))}
+HEADS = {
+    "flat": FlatHead(),
+    "multilabel": MultiLabelHead(),
+    "ordinal": MultiLabelHead(kinds={"age": "ordinal"}),
+    "years": MultiLabelHead(kinds={"age": "years"}),
+}
+SEEDS = [(0, 0), (0, 1), (7, 0)]
+
+
+def layout_of(name):
+    return head_layout(HEADS[name], SPACE, grids=GRID)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_stacked_heads_give_the_logits_of_each(name):
+    blocks = layout_of(name).blocks
+    heads = new_heads(blocks, 6, SEEDS)
+    x_HBF = torch.randn(3, 5, 6, generator=torch.Generator().manual_seed(0))
+    together = logits_of(heads, blocks, x_HBF)
+    for i in range(3):
+        alone = output_layer(blocks, 6)
+        alone.load_state_dict(one_head(heads, i))
+        torch.testing.assert_close(together[i], alone(x_HBF[i]))
+    assert not torch.equal(together[0], together[1])  # each from its own seed
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_begins_as_that_of_a_network_with_its_seed(name):
+    from facetwise.train.seeds import derive_seed
+
+    heads = new_heads(layout_of(name).blocks, 6, SEEDS)
+    torch.manual_seed(derive_seed(7, 0, "weights"))
+    for key, tensor in output_layer(layout_of(name).blocks, 6).state_dict().items():
+        assert torch.equal(heads[key][2], tensor)
+
+
+OPTIMIZERS = {
+    "adamw": (AdamW(), lambda p, lr, wd: torch.optim.AdamW(p, lr=lr, weight_decay=wd)),
+    "adam": (Adam(), lambda p, lr, wd: torch.optim.Adam(p, lr=lr, weight_decay=wd)),
+    "sgd": (SGD(), lambda p, lr, wd: torch.optim.SGD(p, lr=lr, weight_decay=wd, momentum=0.9, nesterov=True)),
+    "plain": (
+        SGD(momentum=0.0, nesterov=False),
+        lambda p, lr, wd: torch.optim.SGD(p, lr=lr, weight_decay=wd),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_updates_are_those_of_torch_for_each_head(name):
+    spec, reference = OPTIMIZERS[name]
+    generator = torch.Generator().manual_seed(1)
+    weight, bias = torch.randn(2, 3, 4, generator=generator), torch.randn(2, 3, generator=generator)
+    rates, decays = [0.1, 0.01], [0.1, 0.0]
+    heads = {"weight": weight.clone(), "bias": bias.clone()}
+    stacked = StackedOptimizer(spec, torch.tensor(decays))
+    alone = [(nn.Parameter(weight[i].clone()), nn.Parameter(bias[i].clone())) for i in range(2)]
+    optimizers = [
+        reference([{"params": [w], "weight_decay": decays[i]}, {"params": [b], "weight_decay": 0.0}], rates[i], 0.0)
+        for i, (w, b) in enumerate(alone)
+    ]
+    for step in range(5):
+        gradients = {k: torch.randn(t.shape, generator=generator) for k, t in heads.items()}
+        stacked.update(heads, gradients, torch.tensor(rates), step)
+        for i, (w, b) in enumerate(alone):
+            w.grad, b.grad = gradients["weight"][i].clone(), gradients["bias"][i].clone()
+            optimizers[i].step()
+    for i, (w, b) in enumerate(alone):
+        torch.testing.assert_close(heads["weight"][i], w.data)
+        torch.testing.assert_close(heads["bias"][i], b.data)
+
+
+def test_heads_that_are_done_do_not_move():
+    heads = {"weight": torch.ones(3, 2, 2)}
+    StackedOptimizer(AdamW(), torch.zeros(3)).update(
+        heads, {"weight": torch.ones(2, 2, 2)}, torch.tensor([0.1, 0.2]), 0
+    )
+    assert torch.equal(heads["weight"][2], torch.ones(2, 2))
+    assert (heads["weight"][:2] < 1).all()
+    averages = {"weight": torch.zeros(3, 2, 2)}
+    move_averages(averages, heads, torch.tensor([1.0, 0.5]))
+    assert torch.equal(averages["weight"][0], heads["weight"][0])
+    torch.testing.assert_close(averages["weight"][1], heads["weight"][1] / 2)
+    assert (averages["weight"][2] == 0).all()
+
+
+def test_each_head_is_clipped_by_its_own_norm():
+    gradients = {"weight": torch.full((2, 2, 2), 3.0), "bias": torch.full((2, 4), 4.0)}
+    clipped = clip_heads(gradients, torch.tensor([1.0, torch.inf]))
+    assert torch.cat([g[0].flatten() for g in clipped.values()]).norm().item() == pytest.approx(1.0, rel=1e-5)
+    assert all(torch.equal(clipped[k][1], gradients[k][1]) for k in gradients)
+
+
+def test_only_elementwise_optimizers_can_be_stacked():
+    with pytest.raises(SettingError, match=r"`optimizer\.name`: .* cannot train with `adamp`"):
+        check_stackable(AdamP())
+
+
+def test_when_features_are_enough():
+    base = {
+        "input": {"height": 16, "width": 12},
+        "model": {"backbone": "small_resnet", "freeze": "backbone"},
+        "train": {"length": "1ep"},
+    }
+    assert trains_on_features(Recipe.model_validate(base))
+    assert not trains_on_features(Recipe.model_validate({**base, "augment": [{"name": "flip"}]}))
+    for model in ({"backbone": "small_resnet"}, {**base["model"], "weights": "runs/1/fold-{fold}/model.safetensors"}):
+        assert not trains_on_features(Recipe.model_validate({**base, "model": model}))
