@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,15 +12,26 @@ from hypothesis import strategies as st
 
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.core.tables import PREDICTIONS, check_table
+from facetwise.core.tables import (
+    PREDICTIONS,
+    check_table,
+    prediction_columns,
+    probability_columns,
+    score_column,
+    year_columns,
+    year_values,
+)
 from facetwise.evaluate.compose import (
     attributes_in,
     average,
     covered,
     joint_log_probs,
     log_normalised,
+    log_sums,
     marginals,
+    scores_of,
     subspace,
+    year_log_probs,
 )
 
 SPACE = LabelSpace((Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue"))))
@@ -155,3 +168,86 @@ def test_average_refuses_images_of_another_list():
         average(rows, ["a"], SPACE)
     with pytest.raises(ArtefactError, match="names 1 image\\(s\\) twice"):
         average(rows, ["a", "b", "b"], SPACE)
+
+
+# ---------------------------------------------------------------- what ordinal attributes have beside their classes
+
+AGE = Attribute("age", ("young", "old"), cuts=(3,))
+WITH_AGE = LabelSpace((*SPACE.attributes, AGE))
+HUE_ONLY = SPACE.attribute("hue")
+CLASSES, YEARS, SCORE = WITH_AGE.columns("age"), year_columns("age", (1, 2, 3, 4.5)), (score_column("age"),)
+
+
+def age_blocks(seed: int, rows: int, scale: float = 3.0) -> dict[tuple[str, ...], np.ndarray]:
+    """Values of age, and the classes that are their sums by the cut."""
+    years = logs(seed, rows, 4, scale)
+    return {CLASSES: log_sums(years, [0, 2, 4]), YEARS: years}
+
+
+def test_names_of_the_columns_beside_the_classes():
+    both = table(["i"], age_blocks(0, 1) | {SCORE: np.array([[0.5]])})
+    assert YEARS == ("age:year=1", "age:year=2", "age:year=3", "age:year=4.5")
+    assert year_values(both, "age") == (1, 2, 3, 4.5)
+    assert year_values(both, "hat") == ()
+    assert probability_columns(both) == [*CLASSES, *YEARS]
+    assert prediction_columns(both) == [*CLASSES, *YEARS, "age:score"]
+    odd = LabelSpace((Attribute("hat", ("a:score", "b:year=1")), HUE_ONLY))
+    assert prediction_columns(table(["i"], {odd.columns("hat"): logs(0, 1, 2)})) == ["hat=a:score", "hat=b:year=1"]
+
+
+def test_classes_do_not_come_from_what_stands_beside_them():
+    hue, ages = logs(3, 5, 2), age_blocks(0, 5)
+    plain = table(names(5), {HUE: hue, CLASSES: ages[CLASSES]})
+    more = table(names(5), {HUE: hue, **ages, SCORE: np.arange(5.0)[:, None]})
+    assert attributes_in(more, WITH_AGE) == ("hue", "age")
+    for name, found in marginals(more, WITH_AGE).items():
+        np.testing.assert_array_equal(found, marginals(plain, WITH_AGE)[name])
+    np.testing.assert_allclose(year_log_probs(more, "age"), ages[YEARS], atol=1e-5)
+    assert scores_of(more, "age").tolist() == [0, 1, 2, 3, 4]
+    part = LabelSpace((HUE_ONLY, AGE))
+    np.testing.assert_array_equal(joint_log_probs(more, part), joint_log_probs(plain, part))
+
+
+@given(SEEDS, st.integers(1, 4), SCALES)
+def test_averaged_classes_are_still_sums_of_the_averaged_values(seed, models, scale):
+    rows = [table(names(3), age_blocks(seed + i, 3, scale), fold=i) for i in range(models)]
+    mean = average(pl.concat(rows), names(3), WITH_AGE)
+    years = np.mean([np.exp(r.select(YEARS).to_numpy().astype(float)) for r in rows], axis=0)
+    np.testing.assert_allclose(np.exp(mean.select(YEARS).to_numpy()), years, atol=1e-5)
+    sums = np.exp(log_sums(year_log_probs(mean, "age"), [0, 2, 4]))
+    np.testing.assert_allclose(np.exp(mean.select(CLASSES).to_numpy()), sums, atol=1e-5)
+    assert {mean.schema[c] for c in (*CLASSES, *YEARS)} == {pl.Float32}
+
+
+def test_average_of_a_score_is_its_mean_over_the_covered_rows():
+    def scored(values: list[float], fold: int) -> pl.DataFrame:
+        return table(["a", "b"], {CLASSES: logs(0, 2, 2), SCORE: np.array(values)[:, None]}, fold)
+
+    mean = average(pl.concat([scored([-1.0, np.nan], 0), scored([4.0, np.nan], 1)]), ["b", "a", "gone"], WITH_AGE)
+    np.testing.assert_array_equal(mean["age:score"].to_numpy(), [np.nan, 1.5, np.nan])
+    assert mean.schema["age:score"] == pl.Float32
+    assert mean.columns[-3:] == ["age=young", "age=old", "age:score"]
+
+
+def test_a_row_without_values_or_score_is_not_covered():
+    blocks = age_blocks(0, 4) | {SCORE: np.array([[0.0], [np.nan], [1.0], [np.inf]])}
+    blocks[YEARS][2, 1] = np.nan
+    assert covered(table(names(4), blocks)).tolist() == [True, False, False, False]
+    assert covered(table(names(1), age_blocks(0, 1))).tolist() == [True]
+
+
+def test_columns_beside_the_classes_that_are_not_as_expected():
+    years = age_blocks(0, 1)[YEARS]
+    for blocks, words in (
+        ({YEARS: years}, "`age:year=1` is there without `age=young`"),
+        ({SCORE: np.zeros((1, 1))}, "`age:score` is there without `age=young`"),
+        ({CLASSES: logs(0, 1, 2), YEARS[::-1]: years}, "values of `age:year=...` are not ascending"),
+        ({HUE: logs(0, 1, 2), ("hue:score",): np.zeros((1, 1))}, "`hue:score` is not of this label space"),
+        ({CLASSES: logs(0, 1, 2), ("age:year=02",): np.zeros((1, 1))}, "`age:year=02` is not of this label space"),
+        ({CLASSES: logs(0, 1, 2), ("age:year=old",): np.zeros((1, 1))}, "could not convert string to float: 'old'"),
+    ):
+        with pytest.raises(ArtefactError, match=re.escape(words)):
+            attributes_in(table(["i"], blocks), WITH_AGE)
+    for ask in (year_log_probs, scores_of):
+        with pytest.raises(ArtefactError, match="`hue`: no column"):
+            ask(table(["i"], {HUE: logs(0, 1, 2)}), "hue")

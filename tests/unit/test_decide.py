@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.core.tables import PREDICTIONS
+from facetwise.core.tables import PREDICTIONS, score_column, year_columns
 from facetwise.evaluate.compose import joint_log_probs
 from facetwise.evaluate.decide import decide
 
@@ -46,3 +46,14 @@ def test_missing_attributes_and_rows():
     logs = np.log([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]])
     logs[1, 0] = np.nan
     assert decide(table(SPACE.columns("hue"), logs), SPACE).tolist() == [[-1, 1], [-1, -1], [-1, 0]]
+
+
+def test_values_and_scores_do_not_change_the_decision():
+    age = Attribute("age", ("young", "old"), cuts=(2,))
+    space = LabelSpace((*SPACE.attributes, age))
+    classes, years = np.log([[0.4, 0.6], [0.7, 0.3]]), np.log([[0.4, 0.3, 0.3], [0.2, 0.5, 0.3]])
+    alone = table(space.columns("age"), classes)
+    both = (*space.columns("age"), *year_columns("age", (1, 2, 3)))
+    assert decide(table(both, np.hstack([classes, years])), space).tolist() == decide(alone, space).tolist()
+    scored = table((*space.columns("age"), score_column("age")), np.hstack([classes, [[5.0], [np.nan]]]))
+    assert decide(scored, space).tolist() == [[-1, -1, 1], [-1, -1, -1]]

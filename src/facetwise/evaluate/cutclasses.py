@@ -1,0 +1,93 @@
+"""The classes that any cuts give, of attributes predicted by a distribution over their values or by one score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from facetwise.core.errors import ArtefactError, InputError
+from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.core.tables import score_column, year_values
+from facetwise.evaluate.compose import attributes_in, covered, log_sums, marginals, year_log_probs
+from facetwise.evaluate.metrics import MISSING
+
+SAME = 1e-4
+"""Most that sums of float32 probabilities are off."""
+
+Kind = Literal["years", "score"]
+Bounds = tuple[int, ...]
+"""Positions among the values of an attribute, ascending: how many of them lie below each cut."""
+
+
+def movable(table: pl.DataFrame, space: LabelSpace) -> dict[str, Kind]:
+    """Attributes whose cuts can be moved after training, in the order of `space`, and what by."""
+    kinds: dict[str, Kind] = {}
+    for name in attributes_in(table, space):
+        if year_values(table, name):
+            kinds[name] = "years"
+        elif score_column(name) in table.columns:
+            kinds[name] = "score"
+    return kinds
+
+
+def classes_by_years(table: pl.DataFrame, name: str, cuts: Sequence[float]) -> FloatArray:
+    """Log-probabilities, shape (n, len(cuts) + 1), of the classes that any ascending `cuts` make of the values.
+
+    A class that holds no value has probability 0 (-inf); rows without a prediction are NaN. Raises InputError for
+    cuts that do not ascend, ArtefactError when the table has no distribution over values.
+    """
+    if any(a >= b for a, b in pairwise(cuts)):
+        raise InputError(f"cuts of `{name}` must be ascending, got {list(cuts)}")
+    logs, values = year_log_probs(table, name), year_values(table, name)
+    return log_sums(logs, [0, *np.searchsorted(values, np.asarray(cuts)).tolist(), len(values)])
+
+
+def classes_by_score(scores: npt.ArrayLike, thresholds: Sequence[float]) -> IntArray:
+    """Class numbers, shape (n,): how many of the ascending `thresholds` are <= the score; -1 where it is NaN."""
+    if any(a >= b for a, b in pairwise(thresholds)):
+        raise ValueError(f"thresholds must be ascending, got {list(thresholds)}")
+    numbers = np.asarray(scores, dtype=np.float64)
+    classes = np.searchsorted(np.asarray(thresholds), numbers, side="right").astype(np.int64)
+    return np.where(np.isnan(numbers), MISSING, classes)
+
+
+def cuts_used(table: pl.DataFrame, space: LabelSpace, name: str) -> tuple[float, ...]:
+    """The cuts by which the class columns of an attribute are sums of its values (training may have moved them).
+
+    A cut that stands where the true one does is given as the true one. Raises ArtefactError when the class columns are
+    no such sums: every table keeps to that, within float32.
+    """
+    rows = table[np.flatnonzero(covered(table))]
+    return bounds_used(rows, space, name)[1]
+
+
+def below_probs(table: pl.DataFrame, name: str) -> FloatArray:
+    """Probability of the first i values, i = 0..values, shape (n, values + 1)."""
+    below = np.exp(year_log_probs(table, name)).cumsum(axis=1)
+    return np.hstack([np.zeros((len(below), 1)), below])
+
+
+def bounds_used(table: pl.DataFrame, space: LabelSpace, name: str) -> tuple[Bounds, tuple[float, ...]]:
+    """Where the class columns divide the values, and the cuts (`cuts_used`) that stands for; no row may be missing.
+
+    Of places that come to the same, the nearest to the true cut.
+    """
+    cuts, values = space.attribute(name).cuts, year_values(table, name)
+    assert cuts is not None  # only ordinal attributes have values
+    true, below = np.searchsorted(values, cuts), below_probs(table, name)
+    bounds = []
+    for target, nearest in zip(np.exp(marginals(table, space)[name]).cumsum(axis=1).T[:-1], true, strict=True):
+        same = np.flatnonzero(np.abs(below - target[:, None]).max(axis=0, initial=0.0) < SAME)
+        if not same.size:
+            raise ArtefactError(
+                f"the classes of `{name}` are no sums of `{name}:year=...`", hint="the table is damaged: make it again"
+            )
+        bounds.append(int(same[np.abs(same - nearest).argmin()]))
+    at = [*values, float("inf")]
+    used = (cut if bound == where else at[bound] for bound, where, cut in zip(bounds, true, cuts, strict=True))
+    return tuple(bounds), tuple(used)

@@ -1,0 +1,157 @@
+"""What `facetwise cuts` says: where an attribute would be cut after training, and what that is worth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from facetwise.core.errors import InputError
+from facetwise.core.labels import MAX_LISTED_JOINT, IntArray, LabelSpace
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.compose import attributes_in
+from facetwise.evaluate.cuts import Aim, CutChoice, choose_cuts, movable
+from facetwise.report.views import estimate_of, plain, scored_rows, state_of
+from facetwise.report.wording import Notice, Now, count, interval, notices, score, with_interval
+
+
+@dataclass(frozen=True)
+class CutsView:
+    """The cuts that one run's out-of-fold predictions would choose."""
+
+    id: str
+    project: str
+    warnings: tuple[Notice, ...]
+    choices: tuple[CutChoice, ...]
+    """An attribute for its own macro F1, then, of a run with all attributes, for the joint one."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data; with each choice what it comes to, in words."""
+        choices = [{**c.as_dict(), "verdict": verdict(c)} for c in self.choices]
+        warnings = [{"kind": n.kind, "text": n.text} for n in self.warnings]
+        data: dict[str, Any] = plain({"id": self.id, "project": self.project, "warnings": warnings, "choices": choices})
+        return data
+
+
+def build_cuts_view(
+    project: Project, run: RunFolder, manifest: Manifest | None = None, *, attribute: str | None = None
+) -> CutsView:
+    """Choose the cuts of `attribute`, or of every attribute that can be cut, on a run's out-of-fold predictions.
+
+    Raises InputError when the run predicts nobody out of fold or neither a distribution nor a score, SettingError for
+    an attribute that is not there, ArtefactError when its files are damaged.
+    """
+    record, manifest = run.record(), manifest or load_manifest(project)
+    run.check_labels(project.space_hash)
+    scored = scored_rows(run, manifest, project)
+    if scored is None:
+        raise InputError(f"run `{run.id}` has no out-of-fold predictions: there is nothing to choose cuts by")
+    names = _wanted(run, scored[0], project.space, attribute)
+    return CutsView(
+        id=run.id,
+        project=project.file.name,
+        warnings=notices(estimate_of(record), record, None, state_of(run), Now.of(manifest)),
+        choices=tuple(choice for name in names for choice in _choices(*scored, project.space, name)),
+    )
+
+
+def verdict(choice: CutChoice) -> str:
+    """What a choice of cuts comes to, in a sentence or two."""
+    by = f"{choice.difference:+.3f} {interval(choice.difference_interval)}"
+    seen = f"{choice.optimistic - choice.plain:+.3f}"
+    if not choice.num_changed:
+        return "Leave the cuts where they are: no other cuts score higher on these people."
+    if not choice.worth_it:
+        return (
+            f"Not to be used: chosen on four fifths of the people and applied to the fifth, moved cuts are no better "
+            f"({by}). The {seen} on the people that they were chosen on is the choice flattering itself."
+        )
+    if choice.difference_interval.low > 0:
+        return f"Better by {by}, nested and paired by person: {numbers(choice.chosen)} is the better place to cut."
+    return (
+        f"Higher by {by}, nested and paired by person, but the interval holds 0: on {choice.num_people:,} people "
+        f"{_what(choice)} {numbers(choice.chosen)} cannot be told apart from as trained."
+    )
+
+
+def cuts_text(view: CutsView) -> RenderableType:
+    """The view for a terminal: a small table a choice, and its verdict."""
+    parts: list[RenderableType] = [Text(view.id, style="bold")]
+    parts += [Text(f"! {n.text}", style="yellow") for n in view.warnings]
+    for choice in view.choices:
+        parts += [Text(), *_choice_text(choice)]
+    return Group(*parts)
+
+
+def numbers(cuts: Sequence[float]) -> str:
+    """`(29, 59)`, as teams write cuts."""
+    return "(" + ", ".join(f"{c:g}" if abs(c) >= 10 else f"{c:.3g}" for c in cuts) + ")"
+
+
+def _wanted(run: RunFolder, table: pl.DataFrame, space: LabelSpace, attribute: str | None) -> list[str]:
+    """The attributes to choose for; raises InputError that names a head to train when they cannot be cut."""
+    asked = space.attributes if attribute is None else (space.attribute(attribute),)
+    can = movable(table, space)
+    if names := [a.name for a in asked if a.name in can]:
+        return names
+    ordinal = [a.name for a in asked if a.is_ordinal]
+    if not ordinal:
+        which = "no attribute's classes are" if attribute is None else f"the classes of `{attribute}` are not"
+        raise InputError(f"there is no cut to move: {which} made from numbers")
+    head = f'model.head={{name="single",attribute="{ordinal[0]}",kind="years"}}'
+    raise InputError(
+        f"run `{run.id}` did not predict the values of `{ordinal[0]}`, nor a score: no cut can be moved after training",
+        hint=f"train a head that does: `facetwise fit RECIPE --set '{head}'`",
+    )
+
+
+def _choices(table: pl.DataFrame, codes: IntArray, space: LabelSpace, name: str) -> Iterator[CutChoice]:
+    whole = len(space.names) > 1 and attributes_in(table, space) == space.names
+    aims: list[Aim] = ["attribute", "joint"] if whole and space.num_joint <= MAX_LISTED_JOINT else ["attribute"]
+    for aim in aims:
+        yield choose_cuts(table, codes, table["group"].to_numpy(), space, name, aim=aim)
+
+
+def _choice_text(choice: CutChoice) -> Iterator[RenderableType]:
+    aim = f" for the macro F1 of {_aim(choice)}. {_people(choice)}"
+    yield Text.assemble("Cuts of ", (choice.attribute, "bold"), aim)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading, justify in (("", "left"), (_what(choice), "left"), ("macro F1", "right")):
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    was = "each model's own" if choice.used_cuts is None else numbers(choice.used_cuts)
+    nested = Text(with_interval(choice.nested, choice.nested_interval), style="bold")
+    table.add_row("as trained", was, with_interval(choice.plain, choice.plain_interval))
+    table.add_row("moved, nested estimate", "chosen without each fifth", nested)
+    table.add_row("moved, on the same people", numbers(choice.chosen), f"{score(choice.optimistic)}, too high")
+    yield table
+    yield Text(f"Without each fifth: {_spread(choice)}. {count(choice.num_changed, 'image')} would change class.")
+    yield Text(verdict(choice), style="bold" if choice.worth_it else "")
+
+
+def _people(choice: CutChoice) -> str:
+    people = f"{count(choice.num_people, 'person', 'people')}, {count(choice.num_images, 'image')}"
+    return people + (f" ({choice.num_left_out:,} without a prediction left out)." if choice.num_left_out else ".")
+
+
+def _aim(choice: CutChoice) -> str:
+    return "the joint classes" if choice.aim != choice.attribute else f"{choice.attribute} alone"
+
+
+def _what(choice: CutChoice) -> str:
+    return "cuts" if choice.kind == "years" else "thresholds"
+
+
+def _spread(choice: CutChoice) -> str:
+    """`(29, 59) 3 times, (30, 59) twice`."""
+    times = {1: "once", 2: "twice"}
+    found = Counter(numbers(cuts) for cuts in choice.by_part).most_common()
+    return ", ".join(f"{cuts} {times.get(n, f'{n} times')}" for cuts, n in found)
