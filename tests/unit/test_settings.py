@@ -44,8 +44,8 @@ def test_every_problem_is_listed_with_its_key():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"augment": [{"name": "flip"}, {"name": "blur"}]}, "`augment.1.name`: unknown `blur`"),
-        ({"augment": [{"name": "flip", "prob": 1}]}, "`augment.0.flip.prob`: unknown key; allowed: `name`, `p`"),
+        ({"augment": [{"name": "flip"}, {"name": "blurr"}]}, "`augment.1.name`: unknown `blurr`"),
+        ({"augment": [{"name": "flip", "prob": 1}]}, "`augment.0.prob`: unknown key; allowed: `name`, `p`"),
         ({"input": {"height": 32, "width": 24, "box": [0.5, 0, 0.5, 1]}}, "left < right"),
         ({"input": {"height": 32, "width": 24, "box": [0, 0, 0.5, 1], "boxes": "b.csv"}}, "not both"),
         ({"train": {"length": 12}}, "a duration with a unit"),

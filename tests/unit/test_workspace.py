@@ -1,5 +1,6 @@
 """Artefacts are whole or absent, whatever happens while they are made."""
 
+import errno
 import fcntl
 import os
 import time
@@ -10,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facetwise.core import workspace as workspace_module
-from facetwise.core.errors import ArtefactError, InputError, LockedError
+from facetwise.core.disk import told_when_full
+from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, LockedError
 from facetwise.core.workspace import (
     DONE,
     Workspace,
     canonical_json,
     content_hash,
+    discard,
     inside,
     is_done,
     is_locked,
@@ -153,6 +156,62 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [p.name for p in path.parent.iterdir()] == ["f.json"]
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, float("nan"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_told_with_the_file_and_its_size(tmp_path, monkeypatch, number):
+    path = tmp_path / "f.bin"
+    write_atomic(path, b"good")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        FacetwiseError, match=r"f\.bin: the disk is full .*; 1,234 bytes were to be written, [\d,]+ are"
+    ):
+        write_atomic(path, b"x" * 1234)
+    assert path.read_bytes() == b"good"
+    with pytest.raises(FacetwiseError, match=r"DONE\.json: the disk is full"):
+        make(tmp_path / "x", "one")
+    assert [p.name for p in tmp_path.iterdir()] == ["f.bin"]
+
+
+def test_a_disk_that_is_full_for_the_files_of_an_artefact(tmp_path):
+    def fill() -> None:
+        with new_artefact(tmp_path / "x", {}) as folder:
+            (folder / "full").symlink_to("/dev/full")  # every write to it finds no space
+            (folder / "full").write_bytes(b"1")
+
+    with pytest.raises(FacetwiseError, match=r"/x: the disk is full"):
+        fill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_errors_of_the_disk_pass_as_they_are(tmp_path):
+    with pytest.raises(IsADirectoryError), told_when_full(tmp_path):
+        tmp_path.write_bytes(b"")
+    with pytest.raises(FacetwiseError, match="the disk is full"), told_when_full(tmp_path / "not" / "there"):
+        raise OSError(errno.ENOSPC, "full")
+
+
+def test_what_is_discarded_is_gone_or_left_over(tmp_path, monkeypatch):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    discard(tmp_path / "link")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+    def fail(_path: Path) -> None:
+        raise OSError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workspace_module.shutil, "rmtree", fail)
+        with pytest.raises(OSError, match="no"):
+            discard(tmp_path / "a")
+    (left,) = leftovers(tmp_path)
+    discard(left)
+    discard(tmp_path / "nothing")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_one_holds_a_lock(tmp_path):

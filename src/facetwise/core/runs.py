@@ -16,6 +16,11 @@ from facetwise.core.tables import PREDICTIONS, read_table
 from facetwise.core.workspace import Workspace, file_hash, is_done, read_done, read_json, verify_files
 
 Side = Literal["oof", "test"]
+WEIGHTS = "model.safetensors"
+"""File in a fold's folder."""
+
+BACKBONE = "backbone.safetensors"
+"""Of a run of heads on a frozen backbone: everything of the network that its folds share."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,20 @@ class RunFolder:
         """Folder of one fold's model and predictions."""
         return self.path / f"fold-{fold}"
 
+    def weights_file(self, fold: int) -> Path:
+        """Weights of one fold's model; `facetwise clean` may have deleted them, then `cleaned_file` is there."""
+        return self.fold(fold) / WEIGHTS
+
+    @property
+    def cleaned_file(self) -> Path:
+        """Written before weights are deleted to free the disk: when, and their hashes. The tables always stay."""
+        return self.path / "cleaned.json"
+
+    @property
+    def backbone_file(self) -> Path:
+        """What the networks of all folds share, of a run of heads on a frozen backbone; other runs have none."""
+        return self.path / BACKBONE
+
     @property
     def record_file(self) -> Path:
         """What the run was made from and with."""
@@ -73,6 +92,27 @@ class RunFolder:
             if not path.is_file() or file_hash(path) != noted.get(key):
                 hint = "put it back, or train the run again"
                 raise ArtefactError(f"{path}: changed since the run was finished", hint=hint)
+
+    def missing_weights(self) -> list[int]:
+        """Folds of a finished run whose weights are not there (any more)."""
+        return [fold for fold in self.record().get("folds", ()) if not self.weights_file(fold).is_file()]
+
+    def check_weights(self) -> None:
+        """Raise ArtefactError when weights of the finished run are not there, saying how to get them again."""
+        if not (missing := self.missing_weights()):
+            return
+        if not self.cleaned_file.is_file():
+            raise ArtefactError(f"{self.weights_file(missing[0])}: missing", hint="the run is damaged: train it again")
+        raise ArtefactError(
+            f"run `{self.id}` cannot predict any more: its weights were cleaned away, only its tables are kept",
+            hint=f"`facetwise fit {self.recipe_file} --again` trains it again: from the same data, on the same kind of "
+            "machine, the same numbers",
+        )
+
+    def weights_hashes(self) -> dict[str, str]:
+        """Fold -> sha256 of its model's weights, as noted when the fold was finished."""
+        folds = self.record()["folds"]
+        return {str(fold): str(read_done(self.fold(fold))["files"][WEIGHTS]) for fold in folds}
 
     def record(self) -> dict[str, Any]:
         """`run.json`: fingerprint, fingerprint fields, choices, provenance, folds."""

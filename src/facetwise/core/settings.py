@@ -44,7 +44,7 @@ def parse(spec: type[S], data: dict[str, Any], source: str) -> S:
 
 
 def _explain(spec: type[BaseModel], problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+    where = _key(spec, problem["loc"]) or "(top level)"
     if problem["type"] == "extra_forbidden":
         known = _fields_at(spec, problem["loc"][:-1])
         return f"  - `{where}`: unknown key; {did_you_mean(str(problem['loc'][-1]), known)}"
@@ -52,6 +52,8 @@ def _explain(spec: type[BaseModel], problem: Any) -> str:
         context = problem["ctx"]
         tags = [t.strip().strip("'") for t in str(context["expected_tags"]).split(",")]
         return f"  - `{where}.name`: unknown `{context['tag']}`; {did_you_mean(str(context['tag']), tags)}"
+    if problem["type"] == "union_tag_not_found":
+        return f"  - `{where}.name`: missing"
     if problem["type"] == "missing":
         return f"  - `{where}`: missing"
     message = str(problem["msg"]).removeprefix("Value error, ")
@@ -59,8 +61,18 @@ def _explain(spec: type[BaseModel], problem: Any) -> str:
     return f"  - `{where}`: {message}" + ("" if isinstance(given, dict) else f" (got {given!r})")
 
 
+def _key(spec: type[BaseModel], path: tuple[Any, ...]) -> str:
+    """A key as it is written: pydantic puts the kind of a family (`optimizer.adamw.lr`) into the path."""
+    return ".".join(str(p) for i, p in enumerate(path) if p not in {_tag(m) for m in _models_at(spec, path[:i])})
+
+
 def _fields_at(spec: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
-    """Field names of the model that `path` leads to, walking through lists and tagged unions."""
+    """Field names of the models that `path` leads to."""
+    return sorted({name for m in _models_at(spec, path) for name in m.model_fields})
+
+
+def _models_at(spec: type[BaseModel], path: tuple[Any, ...]) -> list[type[BaseModel]]:
+    """The models that `path` leads to, walking through lists and tagged unions."""
     models: list[type[BaseModel]] = [spec]
     for part in path:
         if isinstance(part, int):
@@ -69,7 +81,7 @@ def _fields_at(spec: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
         found = [sub for a in annotations for sub in _models_in(a)]
         tagged = [m for m in models if _tag(m) == part]
         models = found or tagged or models
-    return sorted({name for m in models for name in m.model_fields})
+    return models
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

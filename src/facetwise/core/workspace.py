@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from facetwise.core.disk import told_when_full
 from facetwise.core.errors import ArtefactError, InputError, LockedError
 from facetwise.core.outside import resolved
 
@@ -66,12 +68,27 @@ class Workspace:
         return self.root / "stores"
 
     @property
+    def features(self) -> Path:
+        """Of frozen backbones; derived, may be deleted at any time."""
+        return self.root / "features"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 
     @property
     def submissions(self) -> Path:
         return self.root / "submissions"
+
+    @property
+    def studies(self) -> Path:
+        """Ablations and searches: many runs as one question."""
+        return self.root / "studies"
+
+    @property
+    def cache(self) -> Path:
+        """What is derived from the artefacts to be quicker; may be deleted at any time."""
+        return self.root / ".cache"
 
 
 def canonical_json(value: Any) -> str:
@@ -91,19 +108,24 @@ def file_hash(path: Path) -> str:
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a file whole or not at all: a temporary name beside it, flushed to disk, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file whole or not at all: a temporary name beside it, flushed to disk, then renamed.
+
+    Raises FacetwiseError naming the file and its size when the disk is full; the file before it is kept then.
+    """
+    content = data.encode() if isinstance(data, str) else data
     temporary = _temporary(path)
-    try:
-        with temporary.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
+    with told_when_full(path, len(content)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        flush_folder(path.parent)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -129,19 +151,32 @@ def new_artefact(folder: Path, made_from: dict[str, Any], *, schema_version: int
     one step, so that a process that is killed leaves the one or the other. (A file system that cannot exchange folders
     needs two steps: killed between them, the process leaves neither, but both as `leftovers`.)
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(folder)
-    temporary.mkdir()
-    try:
-        yield temporary
-        mark_done(temporary, made_from, schema_version=schema_version)
-        retired = _swap(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    _flush_folder(folder.parent)
+    with told_when_full(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        try:
+            yield temporary
+            mark_done(temporary, made_from, schema_version=schema_version)
+            retired = _swap(temporary, folder)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        flush_folder(folder.parent)
     if retired is not None:
         shutil.rmtree(retired, ignore_errors=True)
+
+
+def discard(path: Path) -> None:
+    """Delete a file or a folder so that a kill leaves all of it, or what `leftovers` lists; follows no link.
+
+    Raises OSError when it cannot be deleted.
+    """
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
+        return
+    temporary = path if is_temporary(path) else path.rename(_temporary(path))
+    shutil.rmtree(temporary)
 
 
 def mark_done(folder: Path, made_from: dict[str, Any], *, schema_version: int = 1, hash_files: bool = True) -> None:
@@ -210,7 +245,12 @@ def is_locked(path: Path) -> bool:
 
 def leftovers(folder: Path) -> list[Path]:
     """Temporary files and folders that a killed process left directly in `folder`."""
-    return sorted(folder.glob(".*.tmp-*")) if folder.is_dir() else []
+    return sorted(p for p in folder.iterdir() if is_temporary(p)) if folder.is_dir() else []
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file or folder has the name of one that is being written (or was, by a process that was killed)."""
+    return re.fullmatch(r"\..+\.tmp-\w+", path.name) is not None
 
 
 def inside(root: Path, relative: str) -> Path | None:
@@ -264,7 +304,8 @@ def _exchange(one: Path, other: Path) -> bool:
     return bool(renameat2(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(exchange)) == 0)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder written to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -228,7 +228,8 @@ def _run(seen: _Seen, run: RunFolder) -> DoctorLine:
     if seen.manifest is not None and made_from != seen.manifest.hash:
         message = f"`{run.id}`: made from other images or people than the manifest has now"
         return DoctorLine("runs", "warning", message, "put the data back, or train it again")
-    return DoctorLine("runs", "ok", f"`{run.id}`: finished")
+    cleaned = ", its weights were cleaned away" if run.cleaned_file.is_file() and run.missing_weights() else ""
+    return DoctorLine("runs", "ok", f"`{run.id}`: finished{cleaned}")
 
 
 def _changed_tables(run: RunFolder) -> list[str]:

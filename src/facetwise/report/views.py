@@ -19,6 +19,7 @@ from facetwise.core.workspace import is_done, is_locked
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.compose import covered
 from facetwise.evaluate.scorecard import Scorecard, score_table
+from facetwise.report.index import ScoreIndex
 from facetwise.report.mistakes import Confused, Mistake, most_confused, worst_mistakes
 from facetwise.report.wording import Estimate, Notice, Now, interval_meaning, method, notices
 
@@ -128,9 +129,13 @@ class RunView:
 def build_runs_view(project: Project, manifest: Manifest | None = None) -> RunsView:
     """Every run of the project with its score. A run whose files are damaged is listed and flagged, not fatal."""
     runs = list_runs(project.workspace)
-    if runs and manifest is None:
-        manifest = load_manifest(project)
-    return RunsView(project.file.name, tuple(_run_row(project, run, manifest) for run in runs if manifest))
+    if not runs:
+        return RunsView(project.file.name, ())
+    manifest = manifest or load_manifest(project)
+    index = ScoreIndex(project, manifest)
+    rows = tuple(_run_row(project, run, manifest, index) for run in runs)
+    index.save()
+    return RunsView(project.file.name, rows)
 
 
 def build_run_view(
@@ -233,12 +238,12 @@ def _score(scored: tuple[pl.DataFrame, IntArray] | None, project: Project) -> Sc
     return score_table(table, codes, table["group"].to_numpy(), project.space)
 
 
-def _run_row(project: Project, run: RunFolder, manifest: Manifest) -> RunRow:
-    flags, card, record = [], None, {}
+def _run_row(project: Project, run: RunFolder, manifest: Manifest, index: ScoreIndex) -> RunRow:
+    flags, score, record = [], None, {}
     try:
         record = run.record()
         run.check_labels(project.space_hash)
-        card = _score(scored_rows(run, manifest, project), project)
+        score = index.score(run, lambda: _score(scored_rows(run, manifest, project), project))
     except ArtefactError as error:
         flags.append(f"damaged: {error}")
     epochs, estimate = run.epochs(), estimate_of(record)
@@ -249,11 +254,11 @@ def _run_row(project: Project, run: RunFolder, manifest: Manifest) -> RunRow:
     return RunRow(
         id=run.id,
         state=state_of(run),
-        what=card.what if card else _what(record, project),
-        macro_f1=card.macro_f1 if card else None,
-        macro_f1_interval=card.macro_f1_interval if card else None,
-        accuracy=card.accuracy if card else None,
-        num_covered=card.num_covered if card else 0,
+        what=score.what if score else _what(record, project),
+        macro_f1=score.macro_f1 if score else None,
+        macro_f1_interval=score.macro_f1_interval if score else None,
+        accuracy=score.accuracy if score else None,
+        num_covered=score.num_covered if score else 0,
         folds_done=_folds_done(run, record),
         num_folds=len(record.get("folds", ())),
         epochs=len(epochs),

@@ -131,7 +131,7 @@ def _made_from(run: RunFolder, manifest: Manifest, tta: str, decision: str) -> M
         manifest_hash=manifest.hash,
         tta=tta,
         test_table_sha256=file_hash(run.table_file("test", tta)),
-        models={str(k): file_hash(run.fold(k) / "model.safetensors") for k in record["folds"]},
+        models=run.weights_hashes(),
         decision=decision,
     )
 

@@ -1,0 +1,40 @@
+"""What a full disk says to the user: which file it was, how much was wanted, how much was free."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from facetwise.core.errors import FacetwiseError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No space on the device, the user's quota is used up, larger than a file may be."""
+FREE_SOME = "free some space (`facetwise clean` shows what may go), then give the same command again"
+
+
+@contextmanager
+def told_when_full(path: Path, wanted: int | None = None, *, hint: str = FREE_SOME) -> Iterator[None]:
+    """Turn the errors of a full disk into a FacetwiseError that names `path`; any other error passes as it is.
+
+    `wanted`: bytes that were to be written, where they are known.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        size = "" if wanted is None else f" {wanted:,} bytes were to be written,"
+        message = f"{path}: the disk is full ({error.strerror});{size} {_free(path)}; what was finished is kept"
+        raise FacetwiseError(message, hint=hint) from None
+
+
+def _free(path: Path) -> str:
+    """Bytes free where `path` is, or was to be."""
+    folder = next((p for p in (path, *path.parents) if p.is_dir()), Path())
+    try:
+        return f"{shutil.disk_usage(folder).free:,} are free"
+    except OSError:
+        return "how many are free is not known"

@@ -1,0 +1,136 @@
+"""The index of scores is derived: with it, without it and whatever is in it, the list of runs is the same."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import facetwise as fw
+from facetwise.core.errors import FacetwiseError
+from facetwise.report import index, views
+
+
+@pytest.fixture
+def project(own_finished) -> Path:
+    (first,) = own_finished.project.glob("runs/[0-9]*")
+    shutil.copytree(first, first.with_name(f"02{first.name[2:]}"))
+    return own_finished.project
+
+
+@pytest.fixture
+def scored(monkeypatch) -> list[int]:
+    """Grows by one whenever a table is scored."""
+    calls: list[int] = []
+    real = views.score_table
+
+    def score_table(*arguments: object):
+        calls.append(1)
+        return real(*arguments)
+
+    monkeypatch.setattr(views, "score_table", score_table)
+    return calls
+
+
+def file_of(project: Path) -> Path:
+    return project / ".cache" / "scores.json"
+
+
+def test_a_second_look_scores_nothing(project, scored):
+    first = fw.runs(project)
+    assert len(scored) == 2
+    before = file_of(project).stat().st_mtime_ns
+    assert fw.runs(project) == first
+    assert len(scored) == 2
+    assert file_of(project).stat().st_mtime_ns == before
+    assert fw.show(project, "1").scorecard.macro_f1 == first.runs[0].macro_f1  # the page computes it itself
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"",
+        lambda good: b"\xff" + good,
+        lambda good: good[: len(good) // 2],
+        lambda _: b"[]",
+        lambda _: b'{"sha256": 1}',
+        lambda good: good.replace(b'"accuracy": 0.', b'"accuracy": 0.9'),
+        lambda _: None,
+    ],
+    ids=["empty", "garbled", "cut", "list", "half", "altered", "deleted"],
+)
+def test_a_damaged_index_is_made_again(project, scored, damage):
+    first, good = fw.runs(project), file_of(project).read_bytes()
+    bad = damage(good)
+    assert bad != good
+    file_of(project).unlink() if bad is None else file_of(project).write_bytes(bad)
+    assert fw.runs(project) == first
+    assert len(scored) == 4
+    assert json.loads(file_of(project).read_bytes()) == json.loads(good)
+
+
+def test_what_changes_a_score_makes_it_stale(project, scored, monkeypatch):
+    first = fw.runs(project).runs[0]
+    overlay = project / "labels" / "overlay.csv"
+    overlay.parent.mkdir(exist_ok=True)
+    overlay.write_text("image,group,attribute,value,reason,author\n")
+    fw.runs(project)
+    assert len(scored) == 4
+    monkeypatch.setattr(index, "scoring_version", lambda: "another")
+    fw.runs(project)
+    assert len(scored) == 6
+    table = project.parent / "contest" / "train" / "train.csv"
+    text = table.read_text()
+    table.write_text(text.replace(",male,", ",x,").replace(",female,", ",male,").replace(",x,", ",female,"))
+    fw.check(project, workers=1)
+    swapped = fw.runs(project).runs[0]
+    assert len(scored) == 8
+    assert swapped.macro_f1 == fw.show(project, "1").scorecard.macro_f1 != first.macro_f1
+
+
+def test_a_table_that_changed_is_damage_and_not_a_score(project):
+    good = fw.runs(project)
+    (run,) = project.glob("runs/02-*")
+    (run / "oof.parquet").write_bytes((run / "test.parquet").read_bytes())
+    rows = fw.runs(project).runs
+    assert rows[0] == good.runs[0]
+    assert rows[1].macro_f1 is None
+    assert "damaged" in rows[1].flags[0]
+
+
+def test_runs_that_are_not_finished_or_are_gone_are_not_kept(project, scored):
+    first, second = sorted(project.glob("runs/[0-9]*"))
+    (first / "DONE.json").unlink()
+    fw.runs(project)
+    fw.runs(project)
+    assert len(scored) == 3
+    shutil.rmtree(second)
+    fw.runs(project)
+    assert json.loads(file_of(project).read_bytes())["runs"] == {}
+
+
+def test_a_project_that_cannot_be_written_to_has_a_list_all_the_same(project, monkeypatch):
+    first = fw.runs(project)
+    for error in (OSError(30, "Read-only file system"), FacetwiseError("the disk is full")):
+        file_of(project).unlink(missing_ok=True)
+
+        def fail(*_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(index, "write_json", fail)
+        assert fw.runs(project) == first
+        assert not file_of(project).exists()
+
+
+def test_two_processes_that_write_at_once_leave_a_whole_index(project, scored):
+    opened = fw.open_project(project)
+    manifest = views.load_manifest(opened)
+    runs = views.list_runs(opened.workspace)
+    one, other = index.ScoreIndex(opened, manifest), index.ScoreIndex(opened, manifest)
+    for kept, run in ((one, runs[0]), (other, runs[1])):
+        kept.score(run, lambda run=run: fw.show(opened, run.id).scorecard)
+    one.save()
+    other.save()
+    scored.clear()
+    fw.runs(project)
+    assert len(scored) == 1  # the one that was overwritten
