@@ -10,7 +10,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from facetwise.api import (
+        ablate,
+        augment,
         check,
+        clean,
+        compare,
+        cuts,
         doctor,
         draw_contest,
         fit,
@@ -23,13 +28,19 @@ if TYPE_CHECKING:
         score,
         show,
         submit,
+        tune,
     )
     from facetwise.core.project import Project
 
 __all__ = [
     "Project",
     "__version__",
+    "ablate",
+    "augment",
     "check",
+    "clean",
+    "compare",
+    "cuts",
     "doctor",
     "draw_contest",
     "fit",
@@ -42,6 +53,7 @@ __all__ = [
     "score",
     "show",
     "submit",
+    "tune",
 ]
 
 

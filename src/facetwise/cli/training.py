@@ -20,6 +20,7 @@ class TrainingDisplay:
         self.epochs = 0
         self.run: str | None = None
         """The run that is trained; None when nothing was."""
+        self.content_of: str | None = None
 
     def __enter__(self) -> TrainingDisplay:
         self.bars.start()
@@ -47,12 +48,27 @@ class TrainingDisplay:
                 self.epochs = event["epochs"]
                 if event["from_epoch"]:
                     self.console.print(f"fold {event['fold']}: continues after epoch {event['from_epoch']}")
+            case "content":
+                self._content(event)
             case "step":
                 self._step(event)
             case "epoch":
                 self.console.print(_epoch_line(event, self.epochs))
             case _:
                 pass
+
+    def _content(self, event: dict[str, Any]) -> None:
+        """What an epoch holds by class; the folds of a run are much alike, so it is told of the first one."""
+        if self.content_of == self.run:
+            return
+        self.content_of = self.run
+        self.console.print(
+            f"fold {event['fold']}: an epoch holds {event['images']:,} images of {event['people']:,} people"
+        )
+        for attribute, classes in event["classes"].items():
+            if attribute != "joint":
+                counts = ", ".join(f"{c['name']} {c['images']:,}" for c in classes)
+                self.console.print(f"  {attribute}: {counts}", markup=False)
 
     def _step(self, event: dict[str, Any]) -> None:
         steps = event["steps"]

@@ -1,0 +1,40 @@
+"""The Python verbs: every step of the job as a function. `import facetwise as fw` gives all of them.
+
+    project = fw.init("my-contest", dataset="path/to/dataset")
+    fw.check(project)
+    fw.folds(project)
+    run = fw.fit(project, "cpu-tiny", settings=["optimizer.lr=1e-3"])
+    print(fw.show(project, run.id).scorecard.macro_f1)
+    fw.submit(project, run.id).folder.csv_file
+
+Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.core.errors.FacetwiseError`.
+"""
+
+from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
+from facetwise.api.results import cuts, runs, score, show, submit
+from facetwise.api.studies import ablate, clean, compare, tune
+from facetwise.api.training import augment, fit, predict
+from facetwise.core.project import Project
+
+__all__ = [
+    "Project",
+    "ablate",
+    "augment",
+    "check",
+    "clean",
+    "compare",
+    "cuts",
+    "doctor",
+    "draw_contest",
+    "fit",
+    "folds",
+    "init",
+    "open_project",
+    "predict",
+    "prepare",
+    "runs",
+    "score",
+    "show",
+    "submit",
+    "tune",
+]

@@ -1,0 +1,56 @@
+"""What verbs are given: a project or a folder in one, a recipe by path or name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facetwise.core.project import Project
+
+if TYPE_CHECKING:
+    from facetwise.recipe import Recipe
+
+AnyProject = Project | str | Path
+"""A project, or a folder in one."""
+Listener = Callable[[dict[str, Any]], None]
+"""Gets every event of a run as it happens."""
+
+
+def found_recipe(project: Project, recipe: str | Path) -> str | Path:
+    """A recipe's path as given, or else in the project; a shipped recipe's name stays as it is."""
+    in_project = project.root / recipe
+    return in_project if not Path(recipe).is_file() and in_project.is_file() else recipe
+
+
+def base_recipe(project: Project, recipe: str | Path | Recipe, settings: Sequence[str]) -> tuple[Recipe, str]:
+    """The recipe that a study starts from, and what to call it."""
+    from facetwise.core.errors import SettingError
+    from facetwise.recipe import load_recipe
+
+    if isinstance(recipe, str | Path):
+        return load_recipe(found_recipe(project, recipe), settings), Path(recipe).stem
+    if settings:
+        raise SettingError("settings change a recipe file: change the recipe itself, or give a path")
+    return recipe, ""
+
+
+def need_training(module: str = "facetwise.train.crossval") -> None:
+    """Raise an error that says what to install when the extra `train` is missing for `module`."""
+    import importlib
+
+    from facetwise.core.errors import FacetwiseError
+
+    try:
+        importlib.import_module("torch")
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise FacetwiseError(
+            f"training and predicting need `{error.name}`, which is not installed",
+            hint="install the extra: `pip install 'facetwise[train]'`",
+        ) from None
+
+
+def opened_project(project: AnyProject) -> Project:
+    """The project itself, or the one that a folder is in."""
+    return project if isinstance(project, Project) else Project.open(Path(project))

@@ -1,0 +1,138 @@
+"""Projects and their data: from a folder of photos to folds and image stores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from facetwise.api.given import AnyProject, found_recipe, opened_project
+from facetwise.core.progress import Progress
+from facetwise.core.project import Project
+
+if TYPE_CHECKING:
+    from facetwise.data.audit import Audit
+    from facetwise.data.folds import Folds
+    from facetwise.data.store import Store
+    from facetwise.data.synth import Contest
+    from facetwise.report.doctor import Doctor
+
+
+def open_project(folder: str | Path = ".") -> Project:
+    """The project that `folder` is in (it or a folder above holds `facetwise.toml`).
+
+    Raises InputError when there is none, SettingError naming every key of the file that is not usable.
+    """
+    return Project.open(Path(folder))
+
+
+def init(folder: str | Path, dataset: str | Path, *, name: str | None = None) -> Project:
+    """Make a project in `folder` for a dataset in a known layout: `facetwise.toml`, and the shipped recipes to edit.
+
+    Raises InputError when the layout is not known (the message shows how to write the file by hand) or when there is
+    a project already.
+    """
+    import shutil
+
+    from facetwise.data.presets import write_project_file
+    from facetwise.recipe.load import SHIPPED, shipped_recipes
+
+    path = write_project_file(Path(folder), Path(dataset), name=name)
+    recipes = path.parent / "recipes"
+    recipes.mkdir(exist_ok=True)
+    for recipe in shipped_recipes():
+        if not (recipes / f"{recipe}.toml").exists():
+            shutil.copyfile(SHIPPED / f"{recipe}.toml", recipes / f"{recipe}.toml")
+    return Project.open(path.parent)
+
+
+def check(project: AnyProject = ".", *, workers: int | None = None, progress: Progress | None = None) -> Audit:
+    """Look into every image and row of the dataset, save the manifest, and report all that was found at once.
+
+    When the dataset has errors the report says so (`Audit.has_errors`) and no manifest is saved (`Audit.usable`). Wrong
+    lines of the overlay are errors as well, and the manifest is saved all the same. A second call reads only what
+    changed.
+    """
+    from facetwise.data.audit import audit
+    from facetwise.data.manifest import build_manifest
+    from facetwise.data.overlay import look_at_overlay
+
+    opened = opened_project(project)
+    manifest = build_manifest(opened, workers=workers, progress=progress)
+    overlay, findings = look_at_overlay(opened.workspace.overlay_file, opened.space, manifest)
+    return audit(opened, manifest, overlay, findings)
+
+
+def folds(
+    project: AnyProject = ".",
+    *,
+    name: str | None = None,
+    num_folds: int = 5,
+    seed: int = 0,
+    split: Literal["group", "image"] = "group",
+    new: bool = False,
+) -> Folds:
+    """Deal people into folds, stratified by joint class, and save them under `name` (`default`, or `unsafe-image`).
+
+    Raises ArtefactError when folds of that name exist, unless `new`. `split="image"` is for teaching only: a person
+    stands on both sides, the estimate is too high, and no submission is made from such a run.
+    """
+    from facetwise.data.folds import make_folds
+    from facetwise.data.manifest import load_manifest
+
+    opened = opened_project(project)
+    manifest = load_manifest(opened)
+    chosen = name or ("default" if split == "group" else "unsafe-image")
+    return make_folds(
+        opened.workspace, manifest, opened.space, name=chosen, num_folds=num_folds, seed=seed, split=split, new=new
+    )
+
+
+def prepare(
+    project: AnyProject = ".",
+    recipe: str | Path | None = None,
+    *,
+    settings: Sequence[str] = (),
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Store:
+    """Decode, crop and resize every image once: the store that `recipe` reads, or without one the store for pages.
+
+    A store that is there is verified and reused; an interrupted one is continued, a damaged one repaired.
+    """
+    from facetwise.core.errors import SettingError
+    from facetwise.data.manifest import load_manifest
+    from facetwise.data.store import VIEW, prepare_store, recipe_store
+    from facetwise.recipe import load_recipe
+
+    opened = opened_project(project)
+    if recipe is None and settings:
+        raise SettingError("settings change a recipe: give one")
+    spec = VIEW if recipe is None else recipe_store(load_recipe(found_recipe(opened, recipe), settings).input)
+    return prepare_store(opened, load_manifest(opened), spec, workers=workers, progress=progress)
+
+
+def draw_contest(
+    root: str | Path,
+    *,
+    train_people: int = 200,
+    eval_people: int = 60,
+    seed: int = 0,
+    wrong_labels: float = 0.0,
+    workers: int | None = None,
+) -> Contest:
+    """Draw a made contest (procedural faces, hidden labels) into the new folder `root`; same seed, same bytes.
+
+    More than one of `workers` are processes, so a script needs its `if __name__ == "__main__"` then.
+    """
+    from facetwise.data import synth
+
+    spec = synth.SynthSpec(train_people=train_people, eval_people=eval_people, seed=seed, wrong_labels=wrong_labels)
+    return synth.draw_contest(Path(root), spec, workers=workers)
+
+
+def doctor(folder: str | Path = ".") -> Doctor:
+    """What this machine and the project around `folder` have and lack, and what to do about it."""
+    from facetwise.report.doctor import examine_folder
+
+    return examine_folder(Path(folder))

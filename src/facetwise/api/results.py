@@ -1,0 +1,86 @@
+"""What came of runs, and what is sent in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facetwise.api.given import AnyProject, opened_project
+
+if TYPE_CHECKING:
+    from facetwise.evaluate.scorecard import Scorecard
+    from facetwise.recipe.predict import Tta
+    from facetwise.report.cuts import CutsView
+    from facetwise.report.views import RunsView, RunView
+    from facetwise.submission.make import Submission
+
+
+def runs(project: AnyProject = ".") -> RunsView:
+    """Every run of the project with its score; the object that `facetwise runs` prints."""
+    from facetwise.report.views import build_runs_view
+
+    return build_runs_view(opened_project(project))
+
+
+def show(project: AnyProject = ".", run: str = "last", *, html: str | Path | None = None) -> RunView:
+    """Everything about one run; with `html` also written as one self-contained page."""
+    from facetwise.core.errors import InputError
+    from facetwise.core.runs import find_run
+    from facetwise.data.manifest import load_manifest
+    from facetwise.report.html import write_run_page
+    from facetwise.report.pictures import thumbnails
+    from facetwise.report.views import build_run_view
+
+    opened = opened_project(project)
+    if html is not None and not Path(html).parent.is_dir():
+        raise InputError(f"{Path(html).parent}: no such folder to write the page to")
+    manifest = load_manifest(opened)
+    view = build_run_view(opened, find_run(opened.workspace, run), manifest)
+    if html is not None:
+        pictures = thumbnails(opened, manifest, [m.image for m in view.mistakes])
+        write_run_page(view, pictures, Path(html))
+    return view
+
+
+def cuts(project: AnyProject = ".", run: str = "last", *, attribute: str | None = None) -> CutsView:
+    """Where an ordinal attribute would better be cut after training, and what that is worth by a nested estimate.
+
+    For a run whose head has `kind = "years"` or `"ordinal"`; without `attribute` all that can be cut. It only reports.
+    """
+    from facetwise.core.runs import find_run
+    from facetwise.report.cuts import build_cuts_view
+
+    opened = opened_project(project)
+    return build_cuts_view(opened, find_run(opened.workspace, run), attribute=attribute)
+
+
+def submit(
+    project: AnyProject = ".", run: str = "last", *, tta: Tta = "none", yes: bool = False, fill_missing: bool = False
+) -> Submission:
+    """Make a submission from a run and record it; nothing is written when the gate refuses (GateError).
+
+    `yes` confirms the gate's warnings; `fill_missing` answers images that cannot be read with the commonest class.
+    """
+    from facetwise.core.runs import find_run
+    from facetwise.submission.make import make_submission
+
+    opened = opened_project(project)
+    found = find_run(opened.workspace, run)
+    return make_submission(opened, found, tta=tta, confirmed=yes, fill_missing=fill_missing)
+
+
+def score(project: AnyProject = ".", submission: str | Path = "last", *, labels: str | Path) -> Scorecard:
+    """Score a submission (its id, number, `last`, or a csv file) against a csv of true joint classes."""
+    from facetwise.core.errors import InputError
+    from facetwise.submission.ledger import find_submission, score_submission
+
+    opened = opened_project(project)
+    side = opened.file.dataset.test
+    if side is None:
+        raise InputError("the dataset has no test side: there is nothing to score")
+    given = Path(submission)
+    if not given.is_file():
+        recorded = find_submission(opened.workspace, str(submission))
+        recorded.read_csv_bytes()  # raises when it is not the csv that was recorded
+        given = recorded.csv_file
+    return score_submission(given, Path(labels), side.image, side.answer, opened.space)

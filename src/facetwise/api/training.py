@@ -1,0 +1,114 @@
+"""Training, predicting, and what a network is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facetwise.api.given import AnyProject, Listener, found_recipe, need_training, opened_project
+from facetwise.core.progress import Progress
+
+if TYPE_CHECKING:
+    from facetwise.core.runs import RunFolder
+    from facetwise.recipe import Recipe
+    from facetwise.recipe.predict import Tta
+
+
+def fit(
+    project: AnyProject = ".",
+    recipe: str | Path | Recipe | None = None,
+    *,
+    settings: Sequence[str] = (),
+    resume: str | None = None,
+    again: bool = False,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Train a recipe (a path, a shipped name or a `Recipe`) on every fold, or continue the run called `resume`.
+
+    A run with the same fingerprint is not trained twice: a finished one is returned, an interrupted one continued,
+    unless `again`. `listener` gets every event (dicts with an `event` key), `progress` that of preparing the store.
+    """
+    from facetwise.core.errors import SettingError
+    from facetwise.recipe import load_recipe
+
+    need_training()
+    from facetwise.train import crossval
+
+    opened = opened_project(project)
+    if (recipe is None) == (resume is None):
+        raise SettingError("give a recipe to train, or a run to resume")
+    if resume is not None:
+        if settings or again:
+            raise SettingError("a resumed run keeps its recipe: give `resume` alone")
+        return crossval.resume(opened, resume, listener=listener, progress=progress)
+    assert recipe is not None
+    chosen = load_recipe(found_recipe(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
+    return crossval.fit(opened, chosen, again=again, listener=listener, progress=progress)
+
+
+def predict(
+    project: AnyProject = ".",
+    run: str = "last",
+    *,
+    images: str | Path | None = None,
+    dataset: str | Path | None = None,
+    tta: Tta = "none",
+    progress: Progress | None = None,
+) -> Path:
+    """Predict with every fold model of a run; returns the folder of the predictions, kept beside the run.
+
+    Without `images` or `dataset` it is the project's own data: `oof.parquet` and `test.parquet` with `tta`. With
+    `images` (any folder of photos) or `dataset` (another dataset in the project's layout) it is `images.parquet`, a
+    row an image and fold model, and `classes.csv`, the decision for each image.
+    """
+    from facetwise.core.errors import SettingError
+    from facetwise.core.runs import find_run
+
+    need_training()
+    from facetwise.train import apply
+
+    opened = opened_project(project)
+    found = find_run(opened.workspace, run)
+    if images is not None and dataset is not None:
+        raise SettingError("give a folder of images or a dataset, not both")
+    if images is None and dataset is None:
+        return apply.predict_own(opened, found, tta=tta, progress=progress)
+    return apply.predict_elsewhere(opened, found, images=images, dataset=dataset, tta=tta, progress=progress)
+
+
+def augment(
+    project: AnyProject,
+    recipe: str | Path | Recipe,
+    *,
+    out: str | Path,
+    rows: int = 8,
+    columns: int = 8,
+    seed: int = 0,
+    settings: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Path:
+    """Draw a contact sheet to the PNG `out`: what a recipe's augmentation makes of some training images.
+
+    `rows` images, each as stored and then augmented `columns` - 1 times, mixing included. Makes the image store when it
+    is not there. Raises InputError when `out` is no PNG in a folder that exists, or when nothing can be shown.
+    """
+    from facetwise.core.errors import InputError
+    from facetwise.core.workspace import write_atomic
+    from facetwise.recipe import load_recipe
+
+    need_training("facetwise.train.augment.contact")
+    from facetwise.train.augment.contact import contact_sheet
+    from facetwise.train.augment.contact_picture import sheet_png
+
+    opened, path = opened_project(project), Path(out)
+    if not path.parent.is_dir() or path.is_dir() or path.suffix.lower() != ".png":
+        what = "no such folder to write to" if not path.parent.is_dir() else "expected a file name that ends in `.png`"
+        raise InputError(f"{path}: {what}", hint="give `--out sheet.png`")
+    if rows < 1 or columns < 2:
+        raise InputError(f"a sheet of {rows} rows and {columns} columns: expected 1 row and 2 columns at least")
+    chosen = load_recipe(found_recipe(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
+    sheet = contact_sheet(opened, chosen, rows=rows, columns=columns, seed=seed, progress=progress)
+    write_atomic(path, sheet_png(sheet))
+    return path

@@ -1,0 +1,113 @@
+"""One change at a time: a run a change beside one frozen base, same folds; all checked before any is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from facetwise.core.errors import FacetwiseError, ProblemsError, SettingError
+from facetwise.core.progress import Progress
+from facetwise.core.project import Project
+from facetwise.core.workspace import lock
+from facetwise.recipe import Recipe
+from facetwise.study.ablation import Ablation, build_ablation
+from facetwise.study.changes import all_changed, explained
+from facetwise.study.fitting import FAILURES, Listener, Planned, plan_fields, train, train_stacked
+from facetwise.study.record import StudyFolder, identity_of, open_record, study_folder
+
+BASE = "base"
+
+
+def ablate(
+    project: Project,
+    base: Recipe,
+    tries: Sequence[str],
+    *,
+    name: str | None = None,
+    label: str = "",
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> Ablation:
+    """Train the base and each change that was not trained before; returns the study with all its comparisons.
+
+    `tries`: a change each, one or several settings separated by `;`. A study of that name (or on that base) goes on:
+    what it has is kept and compared as well. Emits `change` before a recipe is trained or found, and `change_done`.
+
+    Raises ProblemsError with all problems of all changes before anything is trained; when the base fails, its error. A
+    change that fails is listed with its reason, and the others go on.
+    """
+    if not tries:
+        raise SettingError("nothing to try", hint='give changes: `--try "loss=focal" --try "train.ema=0.99"`')
+    planned = _planned(project, {BASE: base, **all_changed(base, [t.strip() for t in tries])}, progress)
+    identity = identity_of(base, planned[BASE].fields)
+    folder = study_folder(project, "ablation", name, label, identity)
+    with lock(folder.lock_file, f"study `{folder.name}`"):
+        record = open_record(folder, "ablation", identity)
+        record["changes"] = _with_changes(record.get("changes", []), planned)
+        folder.save(record)
+        train_stacked(project, [plan.recipe for plan in planned.values()], listener or _nobody, progress)
+        work = _Work(project, folder, record, listener or _nobody, progress)
+        work.base(planned.pop(BASE), 1 + len(planned))
+        for number, (change, plan) in enumerate(planned.items(), 2):
+            work.change(change, plan, number, 1 + len(planned))
+    return build_ablation(project, folder)
+
+
+def _planned(project: Project, recipes: Mapping[str, Recipe], progress: Progress | None) -> dict[str, Planned]:
+    """Every recipe checked against the data; raises ProblemsError with all problems."""
+    found, problems = {}, []
+    for change, recipe in recipes.items():
+        try:
+            found[change] = plan_fields(project, recipe, progress)
+        except FacetwiseError as error:
+            problems += [f"`{change}`: {line}" for line in explained(error)]
+    if problems:
+        raise ProblemsError(f"{len(problems)} problem(s), nothing was trained", problems)
+    return found
+
+
+def _with_changes(recorded: Iterable[dict[str, Any]], planned: Mapping[str, Planned]) -> list[dict[str, Any]]:
+    """The changes of the study so far and the new ones; one that comes to the same recipe is the same change."""
+    changes = list(recorded)
+    known = {entry["fingerprint"] for entry in changes}
+    for change, plan in planned.items():
+        if change != BASE and plan.fingerprint not in known:
+            changes.append({"change": change, "fingerprint": plan.fingerprint, "run": None, "reason": None})
+    return changes
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The study while it is worked on: every result is saved at once."""
+
+    project: Project
+    folder: StudyFolder
+    record: dict[str, Any]
+    listener: Listener
+    progress: Progress | None
+
+    def base(self, plan: Planned, num_recipes: int) -> None:
+        self._begin(BASE, 1, num_recipes)
+        run = train(self.project, plan.recipe, self.listener, self.progress)
+        self.record["base"] = run.id
+        self.folder.save(self.record)
+        self.listener({"event": "change_done", "change": BASE, "run": run.id, "reason": None})
+
+    def change(self, change: str, plan: Planned, number: int, num_recipes: int) -> None:
+        self._begin(change, number, num_recipes)
+        entry = next(e for e in self.record["changes"] if e["fingerprint"] == plan.fingerprint)
+        entry["reason"] = None
+        try:
+            entry["run"] = train(self.project, plan.recipe, self.listener, self.progress).id
+        except FAILURES as error:
+            entry["reason"] = str(error)
+        self.folder.save(self.record)
+        self.listener({"event": "change_done", "change": change, "run": entry["run"], "reason": entry["reason"]})
+
+    def _begin(self, change: str, number: int, num_recipes: int) -> None:
+        self.listener({"event": "change", "change": change, "number": number, "of": num_recipes})
+
+
+def _nobody(_event: dict[str, Any]) -> None:
+    """For those who do not listen."""

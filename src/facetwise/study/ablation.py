@@ -1,0 +1,165 @@
+"""The table of an ablation: each change beside the base, paired by person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from facetwise.core.errors import ArtefactError
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval
+from facetwise.evaluate.scorecard import JOINT
+from facetwise.report.views import plain
+from facetwise.report.wording import Notice
+from facetwise.study.compare import check_same_images, common_attributes, common_rows, paired
+from facetwise.study.decided import Decided, Rows, covered_rows, read_decided
+from facetwise.study.record import StudyFolder
+from facetwise.study.wording import SEEDS, Standing, bonferroni, many_comparisons, pairing, standing
+
+MAX_RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Score:
+    """Macro F1 of a run with its interval by person, and what it took."""
+
+    run: str
+    what: str
+    """`joint`, or the attributes that are compared."""
+    macro_f1: float
+    interval: Interval
+    seconds: float
+    """Spent in its epochs."""
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """One change against the base. Nothing is known of one that is not finished: None."""
+
+    change: str
+    """The settings that make it."""
+    state: Literal["finished", "failed", "waiting"]
+    reason: str | None
+    """Why it failed."""
+    score: Score | None
+    difference: float | None
+    """Change minus base, on the rows that both predicted."""
+    interval: Interval | None
+    """Of the difference, by person, on its own."""
+    widened: Interval | None
+    """The same, widened so that those of all changes hold together."""
+    standing: Standing | None
+    """None too where the folds were split by image."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A base and its changes, in the order they were given."""
+
+    project: str
+    name: str
+    folder: str
+    base: Score
+    rows: tuple[ChangeRow, ...]
+    num_people: int
+    num_images: int
+    warnings: tuple[Notice, ...]
+    method: tuple[str, ...]
+    """How the numbers were made, a sentence or two an item."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        data: dict[str, Any] = plain(asdict(self))
+        return data
+
+
+def build_ablation(project: Project, folder: StudyFolder) -> Ablation:
+    """The table of a recorded ablation, whose base must be finished (ArtefactError)."""
+    record, manifest = folder.record(), load_manifest(project)
+    if record["kind"] != "ablation" or not record.get("base"):
+        raise ArtefactError(f"study `{folder.name}` has no finished base", hint="run `facetwise ablate` again")
+    base = read_decided(project, manifest, RunFolder(project.workspace.runs / record["base"]))
+    names = base.attributes(project.space)
+    rows = Rows.of(manifest, project.space, covered_rows(base.codes, names, project.space))
+    done = sum(_run_of(project, entry) is not None for entry in record["changes"])
+    table = _Table(project, manifest, base, done)
+    notices = many_comparisons(done)
+    return Ablation(
+        project=project.file.name,
+        name=folder.name,
+        folder=folder.path.relative_to(project.root).as_posix(),
+        base=_score(base, rows, names, project),
+        rows=tuple(table.row(entry) for entry in record["changes"]),
+        num_people=rows.num_people,
+        num_images=len(rows.people),
+        warnings=_safety(base),
+        method=(pairing(rows.num_people, len(rows.people), LEVEL), *([notices] if notices else []), SEEDS),
+    )
+
+
+@dataclass(frozen=True)
+class _Table:
+    project: Project
+    manifest: Manifest
+    base: Decided
+    num_compared: int
+
+    def row(self, entry: Mapping[str, Any]) -> ChangeRow:
+        run = _run_of(self.project, entry)
+        if run is None:
+            state: Literal["failed", "waiting"] = "failed" if entry["reason"] else "waiting"
+            return ChangeRow(entry["change"], state, entry["reason"], None, None, None, None, None)
+        return self._compared(entry["change"], read_decided(self.project, self.manifest, run))
+
+    def _compared(self, change: str, other: Decided) -> ChangeRow:
+        check_same_images(self.base, other)
+        names = common_attributes(self.base, other, self.project)
+        rows = common_rows(self.base, other, names, self.project, self.manifest)
+        score = _score(other, rows, names, self.project)
+        own = paired(rows, self.base.codes, other.codes, names)
+        widened = paired(
+            rows, self.base.codes, other.codes, names,
+            level=bonferroni(self.num_compared), resamples=min(MAX_RESAMPLES, RESAMPLES * self.num_compared),
+        )  # fmt: skip
+        words = None if self.base.by_image else standing(own, widened)
+        difference = score.macro_f1 - rows.score(self.base.codes, names)
+        return ChangeRow(change, "finished", None, score, difference, own, widened, words)
+
+
+def _score(side: Decided, rows: Rows, names: tuple[str, ...], project: Project) -> Score:
+    return Score(
+        run=side.run.id,
+        what=JOINT if names == project.space.names else "/".join(names),
+        macro_f1=rows.score(side.codes, names),
+        interval=rows.interval(side.codes, names),
+        seconds=seconds_of(side.run),
+    )
+
+
+def seconds_of(run: RunFolder) -> float:
+    """Time spent in a run's epochs so far."""
+    times = np.array([e.get("seconds") or 0.0 for e in run.epochs()], dtype=float)
+    return float(times.sum())
+
+
+def _run_of(project: Project, entry: Mapping[str, Any]) -> RunFolder | None:
+    """The finished run of a change, if there is one."""
+    if not entry["run"]:
+        return None
+    run = RunFolder(project.workspace.runs / entry["run"])
+    return run if run.finished else None
+
+
+def _safety(base: Decided) -> tuple[Notice, ...]:
+    if not base.by_image:
+        return ()
+    text = (
+        "UNSAFE: the folds were split by image, so the same people stand in training and validation. All of these "
+        "scores are known to be too high, and no change is called better or worse."
+    )
+    return (Notice("unsafe", text),)

@@ -1,0 +1,77 @@
+"""What a study needs of training: is a recipe fit to be trained, and its run. torch is imported when that is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from facetwise.core.errors import LockedError, SettingError, TrainingError
+from facetwise.core.progress import Progress
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder
+from facetwise.core.workspace import content_hash
+from facetwise.recipe import Recipe
+
+Listener = Callable[[dict[str, Any]], None]
+
+FAILURES = (TrainingError, SettingError, LockedError)
+"""What makes one recipe of many fail; anything else, such as a full disk, would stop the others too."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A recipe that was checked against the project: what its run will be made from."""
+
+    recipe: Recipe
+    fields: Mapping[str, Any]
+    split: str
+    """`group`, `image` (unsafe) or `none`."""
+    attributes: tuple[str, ...]
+    """What its runs will predict."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The same as the run will have."""
+        return content_hash(self.fields)
+
+
+def train(
+    project: Project, recipe: Recipe, listener: Listener | None = None, progress: Progress | None = None
+) -> RunFolder:
+    """Train a recipe on all folds, or find its run; running out of memory is a TrainingError."""
+    import torch
+
+    from facetwise.train import crossval
+
+    try:
+        return crossval.fit(project, recipe, listener=listener, progress=progress)
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"out of memory: {error}", hint="lower `train.batch_size` or the size of the input"
+        ) from None
+
+
+def plan_fields(project: Project, recipe: Recipe, progress: Progress | None = None) -> Planned:
+    """Check that a recipe can be trained on the project's data; prepares its image store."""
+    from facetwise.train.plan import make_plan
+
+    plan = make_plan(project, recipe, progress)
+    return Planned(recipe, plan.fields, plan.split, tuple(plan.layout.attributes))
+
+
+def train_stacked(
+    project: Project, recipes: Sequence[Recipe], listener: Listener, progress: Progress | None = None
+) -> None:
+    """Train those of the recipes that are heads on a frozen backbone all at once; the others are left.
+
+    When one of them fails, none is finished, and each is left to be trained alone, so that it tells its own reason.
+    """
+    from facetwise.train import crossval
+    from facetwise.train.frozen.stacked import trains_on_features
+
+    stackable = [recipe for recipe in recipes if trains_on_features(recipe)]
+    if len(stackable) > 1:
+        with suppress(*FAILURES):
+            crossval.fit_all(project, stackable, listener=listener, progress=progress)

@@ -1,0 +1,227 @@
+"""The list of trials of a search, shared by processes: optuna's journal, one file, one lock, no server."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from facetwise.core.errors import FacetwiseError, LockedError
+from facetwise.core.workspace import is_locked, lock
+from facetwise.study.record import StudyFolder
+from facetwise.study.space import ChoicesSpec, Space
+
+if TYPE_CHECKING:
+    import optuna
+
+Pruner = Literal["median", "none"]
+
+PRUNE_AFTER = 5
+"""Finished trials before the first one may be stopped: a median of fewer says little (optuna's own default)."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial that this process works on."""
+
+    number: int
+    labels: Mapping[str, Any]
+    """Recipe key -> value, as the search knows it."""
+    going_on: bool
+    """Whether another process began it and was stopped."""
+
+
+class Journal:
+    """The trials of one study. Every process opens its own."""
+
+    def __init__(self, folder: StudyFolder, space: Space, pruner: Pruner = "none") -> None:
+        optuna = need_optuna()
+        from optuna.storages import journal
+
+        self.folder, self.space = folder, space
+        folder.path.mkdir(parents=True, exist_ok=True)
+        path = folder.path / "journal.jsonl"
+        file_lock: Any = _FileLock(path)
+        with _quiet():
+            backend = journal.JournalFileBackend(str(path), lock_obj=file_lock)
+            pruners = optuna.pruners
+            self.study = optuna.create_study(
+                storage=journal.JournalStorage(backend),
+                study_name=folder.name,
+                direction="maximize",
+                pruner=pruners.MedianPruner(n_startup_trials=PRUNE_AFTER)
+                if pruner == "median"
+                else pruners.NopPruner(),
+                load_if_exists=True,
+            )
+
+    def trials(self) -> list[optuna.trial.FrozenTrial]:
+        """All trials that were begun, by number."""
+        waiting = need_optuna().trial.TrialState.WAITING
+        return [t for t in self.study.get_trials(deepcopy=False) if t.state != waiting]
+
+    def labels(self, number: int) -> Mapping[str, Any]:
+        """Recipe key -> value of a trial, as the search knows it."""
+        params: Mapping[str, Any] = self._frozen(number).params
+        return params
+
+    @contextmanager
+    def claim(self, num_trials: int, first: Mapping[str, Any] | None) -> Iterator[Claim | None]:
+        """A trial to work on: one that a stopped process left, else a new one while there are fewer than `num_trials`.
+
+        None when there is nothing left to do. `first`: the values of the very first trial. While the block lasts no
+        other process takes the trial.
+        """
+        with ExitStack() as stack:
+            with _patient_lock(self.folder.lock_file, f"study `{self.folder.name}`"), _quiet():
+                claim = self._left_behind() or self._new(num_trials, first)
+                if claim is not None:
+                    stack.enter_context(lock(self._lock_of(claim.number), f"trial {claim.number}"))
+            yield claim
+
+    def twin(self, claim: Claim) -> Path | None:
+        """The lock of an earlier trial with the same values that another process works on now."""
+        running = need_optuna().trial.TrialState.RUNNING
+        for trial in self.trials():
+            if trial.number < claim.number and trial.state == running and trial.params == claim.labels:
+                return self._lock_of(trial.number) if is_locked(self._lock_of(trial.number)) else None
+        return None
+
+    def report(self, number: int, num_folds: int, score: float) -> bool:
+        """Note the mean score of the folds so far; whether the trial should be stopped."""
+        with _quiet():
+            trial = self._trial(number)
+            if num_folds not in self._frozen(number).intermediate_values:
+                trial.report(score, num_folds)
+            return trial.should_prune()
+
+    def note(self, number: int, key: str, value: Any) -> None:
+        """Keep something about a trial that is not finished."""
+        if self._frozen(number).user_attrs.get(key) != value:
+            self._trial(number).set_user_attr(key, value)
+
+    def finish(self, number: int, state: Literal["complete", "pruned", "fail"], score: float | None = None) -> None:
+        """Say how a trial ended; nothing happens when another process said so already."""
+        states = need_optuna().trial.TrialState
+        with _quiet():
+            self.study.tell(number, score, state=states[state.upper()], skip_if_finished=True)
+
+    def _left_behind(self) -> Claim | None:
+        running = need_optuna().trial.TrialState.RUNNING
+        for trial in self.trials():
+            if trial.state == running and not is_locked(self._lock_of(trial.number)):
+                return Claim(trial.number, trial.params, True)
+        return None
+
+    def _new(self, num_trials: int, first: Mapping[str, Any] | None) -> Claim | None:
+        trials = self.trials()
+        if len(trials) >= num_trials:
+            return None
+        if not trials and first is not None:
+            self.study.enqueue_trial(dict(first), skip_if_exists=True)
+        self.study.sampler = need_optuna().samplers.TPESampler(seed=self._seed(len(trials)))
+        trial = self.study.ask(fixed_distributions=self._distributions())
+        return Claim(trial.number, trial.params, False)
+
+    def _seed(self, number: int) -> int:
+        """A trial's own seed: what is drawn follows from the trials so far, not from which process draws it."""
+        return int.from_bytes(hashlib.sha256(f"{self.folder.name} {number}".encode()).digest()[:4], "little")
+
+    def _distributions(self) -> dict[str, Any]:
+        kinds = need_optuna().distributions
+        found: dict[str, Any] = {}
+        for key, part in self.space.parts.items():
+            if isinstance(part, ChoicesSpec):
+                found[key] = kinds.CategoricalDistribution([part.label(c) for c in part.choices])
+            elif part.whole:
+                found[key] = kinds.IntDistribution(int(part.low), int(part.high), log=part.log)
+            else:
+                found[key] = kinds.FloatDistribution(part.low, part.high, log=part.log)
+        return found
+
+    def is_worked_on(self, number: int) -> bool:
+        """Whether some process works on the trial now."""
+        return is_locked(self._lock_of(number))
+
+    def _frozen(self, number: int) -> optuna.trial.FrozenTrial:
+        found: optuna.trial.FrozenTrial = self.study.get_trials(deepcopy=False)[number]
+        return found
+
+    def _trial(self, number: int) -> optuna.trial.Trial:
+        found: optuna.trial.Trial = need_optuna().trial.Trial(self.study, self._frozen(number)._trial_id)
+        return found
+
+    def _lock_of(self, number: int) -> Path:
+        return self.folder.path / ".locks" / f"{number}"
+
+
+def need_optuna() -> Any:
+    """The library; raises FacetwiseError saying what to install when it is missing."""
+    try:
+        import optuna
+    except ModuleNotFoundError as error:
+        raise FacetwiseError(
+            f"a search needs `{error.name}`, which is not installed",
+            hint="install the extra: `pip install 'facetwise[search]'`",
+        ) from None
+    return optuna
+
+
+class _FileLock:
+    """optuna's lock around the journal, as `flock`: a process that is killed lets go of it.
+
+    What such a process had begun to write is cut off, or every later line would be unreadable.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self.journal = journal
+        self.file: IO[bytes] | None = None
+
+    def acquire(self) -> bool:
+        self.file = self.journal.open("rb+")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        if (size := self.file.seek(0, os.SEEK_END)) and not self._ends_whole(size):
+            self.file.seek(0)
+            self.file.truncate(self.file.read().rfind(b"\n") + 1)
+        return True
+
+    def _ends_whole(self, size: int) -> bool:
+        assert self.file is not None
+        self.file.seek(size - 1)
+        return self.file.read() == b"\n"
+
+    def release(self) -> None:
+        assert self.file is not None
+        self.file.close()
+        self.file = None
+
+
+@contextmanager
+def _patient_lock(path: Path, what: str) -> Iterator[None]:
+    """`lock`, but waiting for as long as it takes others to ask the sampler: they hold it for moments."""
+    with ExitStack() as stack:
+        for attempts_left in reversed(range(60)):
+            try:
+                stack.enter_context(lock(path, what))
+                break
+            except LockedError:
+                if not attempts_left:
+                    raise
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """optuna says nothing, and what it is set to is put back afterwards."""
+    logging = need_optuna().logging
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)

@@ -1,0 +1,108 @@
+"""The folder of a study: `studies/<name>/study.json` says what is asked of which data, and what came of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from facetwise.core.errors import ArtefactError, MismatchError, SettingError
+from facetwise.core.project import Project
+from facetwise.core.provenance import now
+from facetwise.core.workspace import content_hash, read_json, write_json
+from facetwise.recipe import Recipe
+from facetwise.study.changes import recipe_changes
+
+Kind = Literal["ablation", "search"]
+
+SCHEMA_VERSION = 1
+_NAME = re.compile(r"\w[\w.-]*")
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """One study: `study.json` and, for a search, `journal.jsonl` and `best.toml`."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.path.name
+
+    @property
+    def record_file(self) -> Path:
+        """What is asked, and what came of it."""
+        return self.path / "study.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while the record or the list of trials is changed."""
+        return self.path / ".lock"
+
+    def record(self) -> dict[str, Any]:
+        """`study.json`; raises ArtefactError when it is missing, damaged or of another version."""
+        record = read_json(self.record_file)
+        if not isinstance(record, dict) or not {"schema_version", "kind", "identity"} <= record.keys():
+            raise ArtefactError(f"{self.record_file}: damaged (not the record of a study)")
+        if record["schema_version"] != SCHEMA_VERSION:
+            raise ArtefactError(
+                f"{self.record_file}: schema version {record['schema_version']!r}, expected {SCHEMA_VERSION}",
+                hint="give the study another `--name`",
+            )
+        return record
+
+    def save(self, record: Mapping[str, Any]) -> None:
+        """Write `study.json`, whole or not at all."""
+        write_json(self.record_file, record)
+
+
+def study_folder(
+    project: Project, kind: Kind, name: str | None, label: str, identity: Mapping[str, Any]
+) -> StudyFolder:
+    """The folder of the study called `name`; without a name it is `<label>-<kind>-<hash of what is asked>`.
+
+    Raises SettingError when the name cannot be that of a folder.
+    """
+    chosen = name or f"{label or 'recipe'}-{kind}-{content_hash(identity)[:8]}"
+    if not _NAME.fullmatch(chosen):
+        raise SettingError(f"`{chosen}` cannot name a study", hint="letters, digits, `-`, `_` and `.` only")
+    return StudyFolder(project.workspace.studies / chosen)
+
+
+def identity_of(recipe: Recipe, fields: Mapping[str, Any], **asked: Any) -> dict[str, Any]:
+    """What makes a study this one: its recipe, what else is asked, and the data (the fields of a fingerprint)."""
+    data = {name: fields.get(name) for name in ("label space", "manifest", "labels", "overlay", "folds")}
+    return {"recipe": recipe.as_dict(), **asked, "data": data}
+
+
+def open_record(folder: StudyFolder, kind: Kind, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of the study, new when there is none; its lock is held by the caller.
+
+    Raises MismatchError naming what differs when the study of that name asks something else.
+    """
+    if not folder.record_file.is_file():
+        return {"schema_version": SCHEMA_VERSION, "kind": kind, "made": now(), "identity": dict(identity)}
+    record = folder.record()
+    if differ := _differs(record, kind, identity):
+        raise MismatchError(
+            f"study `{folder.name}` is another one: {', '.join(f'`{d}`' for d in differ)} not as when it began",
+            hint="put it back as it was, or give another `--name`",
+        )
+    return record
+
+
+def _differs(record: Mapping[str, Any], kind: Kind, identity: Mapping[str, Any]) -> list[str]:
+    if record["kind"] != kind:
+        return [f"{record['kind']}"]
+    was = record["identity"]
+    found = [change.key for change in recipe_changes(was["recipe"], identity["recipe"])]
+    for part in (k for k in identity if k != "recipe"):
+        old, new = was.get(part), identity[part]
+        if part == "data" and isinstance(old, Mapping):
+            found += [k for k in new if old.get(k) != new[k]]
+        elif old != new:
+            found.append(part)
+    return found

@@ -1,0 +1,211 @@
+"""What came of a search: its trials, the best of them, and what "the best of them" is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder, run_number
+from facetwise.core.workspace import is_done
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.intervals import LEVEL, Interval
+from facetwise.evaluate.scorecard import JOINT
+from facetwise.report.views import plain
+from facetwise.report.wording import count, with_interval
+from facetwise.study.ablation import seconds_of
+from facetwise.study.decided import Decided, Rows, covered_rows, read_decided
+from facetwise.study.journal import Journal
+from facetwise.study.nested import nested_estimate
+from facetwise.study.record import StudyFolder
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+TrialState = Literal["finished", "pruned", "failed", "training", "stopped"]
+
+BEST = "best.toml"
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial."""
+
+    number: int
+    state: TrialState
+    """`training`: a process works on it now; `stopped`: its process was stopped, the next call goes on with it."""
+    settings: Mapping[str, Any]
+    """Recipe key -> value."""
+    macro_f1: float | None
+    """Out of fold; of a pruned trial the mean of its folds' last validation scores."""
+    folds_done: int
+    num_folds: int
+    run: str | None
+    seconds: float
+    """Spent in its epochs."""
+    reason: str | None
+    """Why it failed."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The trial with the highest out-of-fold score, which flatters it."""
+
+    trial: int
+    run: str
+    macro_f1: float
+    interval: Interval
+    recipe_file: str
+    """Its recipe, relative to the project."""
+    command: str
+    """What trains (or finds) it."""
+
+
+@dataclass(frozen=True)
+class NestedScore:
+    """What choosing the best of these trials is worth: each fold is scored by the choice of the others."""
+
+    macro_f1: float
+    interval: Interval
+    chosen: Mapping[int, int]
+    """Fold -> number of the trial that the other folds choose."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search with its trials in the order in which they were begun."""
+
+    project: str
+    name: str
+    folder: str
+    what: str
+    """`joint`, or the attributes that are predicted."""
+    trials: tuple[TrialRow, ...]
+    best: Best | None
+    """None while no trial is finished."""
+    nested: NestedScore | None
+    """None with fewer than two finished trials, or without folds (a hold-out)."""
+    num_people: int
+    num_images: int
+    method: tuple[str, ...]
+    """How the numbers were made, a sentence or two an item."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        data: dict[str, Any] = plain(asdict(self))
+        return data
+
+
+def build_search(project: Project, folder: StudyFolder, journal: Journal) -> Search:
+    """The view of a search as it stands now."""
+    manifest, names = load_manifest(project), tuple(folder.record()["attributes"])
+    trials = [_row(project, journal, t) for t in journal.trials()]
+    sides = _finished(project, manifest, trials)
+    keep = covered_rows(next(iter(sides.values())).codes, names, project.space) if sides else None
+    rows = None if keep is None else Rows.of(manifest, project.space, keep)
+    best = None if rows is None else _best(project, folder, sides, rows, names)
+    nested = None if rows is None else _nested(sides, rows, names)
+    num_people, num_images = (0, 0) if rows is None else (rows.num_people, len(rows.people))
+    return Search(
+        project=project.file.name,
+        name=folder.name,
+        folder=folder.path.relative_to(project.root).as_posix(),
+        what=JOINT if names == project.space.names else "/".join(names),
+        trials=tuple(trials),
+        best=best,
+        nested=nested,
+        num_people=num_people,
+        num_images=num_images,
+        method=_method(len(sides), num_people, num_images, nested),
+    )
+
+
+def best_header(search: Search) -> str:
+    """Comment lines for the best recipe's file."""
+    assert search.best is not None
+    best = search.best
+    lines = [
+        f"Trial {best.trial} of the search `{search.name}`, run {best.run}: the best of {len(search.trials)}.",
+        f"{best.command}",
+        f"Out-of-fold macro F1 {with_interval(best.macro_f1, best.interval)}, which flatters it.",
+    ]
+    if search.nested is not None:
+        nested = with_interval(search.nested.macro_f1, search.nested.interval)
+        lines[-1] += f" Nested estimate of the choice: {nested}."
+    return "".join(f"# {line}\n" for line in lines) + "\n"
+
+
+def _row(project: Project, journal: Journal, trial: FrozenTrial) -> TrialRow:
+    attributes = trial.user_attrs
+    run = RunFolder(project.workspace.runs / attributes["run"]) if "run" in attributes else None
+    folds = run.record()["folds"] if run is not None and run.record_file.is_file() else []
+    done = 0 if run is None else len(folds) if run.finished else sum(is_done(run.fold(k)) for k in folds)
+    return TrialRow(
+        number=trial.number,
+        state=_state(trial, journal),
+        settings=trial.params,
+        macro_f1=trial.value,
+        folds_done=done,
+        num_folds=len(folds),
+        run=None if run is None else run.id,
+        seconds=0.0 if run is None else seconds_of(run),
+        reason=attributes.get("reason"),
+    )
+
+
+def _state(trial: FrozenTrial, journal: Journal) -> TrialState:
+    known: dict[str, TrialState] = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
+    return known.get(trial.state.name) or ("training" if journal.is_worked_on(trial.number) else "stopped")
+
+
+def _finished(project: Project, manifest: Manifest, trials: list[TrialRow]) -> dict[int, Decided]:
+    """Finished trials by number; of those with the same run the first, and none whose run was deleted since."""
+    found: dict[int, Decided] = {}
+    for trial in trials:
+        known = trial.run in {side.run.id for side in found.values()}
+        if trial.state == "finished" and trial.run is not None and not known:
+            run = RunFolder(project.workspace.runs / trial.run)
+            if run.finished:
+                found[trial.number] = read_decided(project, manifest, run)
+    return found
+
+
+def _best(
+    project: Project, folder: StudyFolder, sides: Mapping[int, Decided], rows: Rows, names: tuple[str, ...]
+) -> Best:
+    scores = {number: rows.score(side.codes, names) for number, side in sides.items()}
+    number = max(scores, key=lambda n: (scores[n], -n))
+    file = (folder.path / BEST).relative_to(project.root).as_posix()
+    interval = rows.interval(sides[number].codes, names)
+    return Best(number, sides[number].run.id, scores[number], interval, file, f"facetwise fit {file}")
+
+
+def _nested(sides: Mapping[int, Decided], rows: Rows, names: tuple[str, ...]) -> NestedScore | None:
+    numbers = list(sides)
+    folds = sides[numbers[0]].folds
+    if len(numbers) < 2 or len(set(folds[rows.keep].tolist())) < 2:
+        return None
+    nested = nested_estimate([side.codes for side in sides.values()], folds, rows, names)
+    return NestedScore(nested.macro_f1, nested.interval, {k: numbers[i] for k, i in nested.chosen.items()})
+
+
+def _method(num_finished: int, num_people: int, num_images: int, nested: NestedScore | None) -> tuple[str, ...]:
+    if not num_finished:
+        return ()
+    lines = [
+        f"Scores are macro F1 out of fold, on the dataset's own labels of {count(num_people, 'person', 'people')} "
+        f"({count(num_images, 'image')}); {LEVEL * 100:.0f} % intervals by person (BCa bootstrap)."
+    ]
+    if nested is not None:
+        lines.append(
+            "The best of many scores is too high by luck. Nested: the people of the other folds choose the trial that "
+            "predicts a fold, and all folds are pooled. It prices the choice among the finished trials; that later "
+            "trials were proposed, and some stopped, by looking at the same people is not in it."
+        )
+    return tuple(lines)
+
+
+def number_of(run: str | None) -> str:
+    """The number of a run as commands take it; a dash for none."""
+    return "-" if run is None else f"{run_number(run):02d}"

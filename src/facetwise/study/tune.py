@@ -1,0 +1,183 @@
+"""Searching a space of recipes: trials that learn from each other, stopped by fold where they fall behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facetwise.core.errors import LeakError, SettingError
+from facetwise.core.progress import Progress
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder
+from facetwise.core.workspace import is_done, is_locked, lock, write_atomic
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.recipe import Recipe, recipe_toml
+from facetwise.study.decided import Rows, covered_rows, read_decided
+from facetwise.study.fitting import FAILURES, Listener, Planned, plan_fields, train
+from facetwise.study.journal import Claim, Journal, Pruner, need_optuna
+from facetwise.study.record import StudyFolder, identity_of, open_record, study_folder
+from facetwise.study.search import BEST, Search, best_header, build_search
+from facetwise.study.space import Space, read_space
+
+WAIT = 0.5
+"""Seconds between looks at a trial that another process works on."""
+
+
+class Pruned(Exception):  # noqa: N818 - no error: it stops a run that another process or a later call can continue
+    """A trial is stopped after a fold because it falls behind; its run stays as it is."""
+
+
+def tune(
+    project: Project,
+    recipe: Recipe,
+    space: str | Path | Mapping[str, Any],
+    num_trials: int,
+    *,
+    name: str | None = None,
+    label: str = "",
+    pruner: Pruner = "median",
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> Search:
+    """Search `space` around `recipe` until the study has `num_trials` trials, those of earlier calls included.
+
+    The objective is the out-of-fold macro F1. After each fold the mean of the trained folds' last validation scores is
+    reported, and a trial that falls behind may be stopped. A trial whose recipe has a run already takes that run, and
+    one that a stopped process left is continued. Several processes may call this at once. The first trial is the recipe
+    itself, when it lies in the space. Emits `trial` and `trial_done` around each trial.
+
+    Raises SettingError or ProblemsError for a space that does not fit the recipe, LeakError for folds split by image,
+    MismatchError when the study of that name is about another recipe, space or data.
+    """
+    if num_trials < 1:
+        raise SettingError(f"{num_trials} trials are no search: expected 1 or more")
+    need_optuna()
+    checked = read_space(space, recipe)
+    planned = plan_fields(project, recipe, progress)
+    _check_estimate(planned)
+    folder = _opened(project, planned, checked, name, label)
+    journal = Journal(folder, checked, pruner)
+    work = _Work(project, load_manifest(project), planned, checked, journal, listener or (lambda _: None), progress)
+    first = checked.of_base(recipe)
+    while True:
+        with journal.claim(num_trials, first) as claim:
+            if claim is None:
+                break
+            work.trial(claim, num_trials)
+    search = build_search(project, folder, journal)
+    if search.best is not None:
+        best = checked.recipe(recipe, journal.labels(search.best.trial))
+        write_atomic(folder.path / BEST, best_header(search) + recipe_toml(best))
+    return search
+
+
+def _check_estimate(planned: Planned) -> None:
+    if planned.split == "none":
+        raise SettingError('a search needs a score, but `folds.plan` is "none"', hint="use folds, or a hold-out")
+    if planned.split == "image":
+        raise LeakError(
+            f"folds `{planned.recipe.folds.name}` are split by image: a search would choose by scores known to be wrong"
+        )
+
+
+def _opened(project: Project, planned: Planned, space: Space, name: str | None, label: str) -> StudyFolder:
+    identity = identity_of(planned.recipe, planned.fields, space=space.as_dict())
+    folder = study_folder(project, "search", name, label, identity)
+    with lock(folder.lock_file, f"study `{folder.name}`"):
+        record = open_record(folder, "search", identity)
+        folder.save({**record, "attributes": list(planned.attributes)})
+    return folder
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What every trial needs."""
+
+    project: Project
+    manifest: Manifest
+    planned: Planned
+    space: Space
+    journal: Journal
+    listener: Listener
+    progress: Progress | None
+
+    def trial(self, claim: Claim, num_trials: int) -> None:
+        """Train (or find) the run of one trial and note how it ended."""
+        number, words = claim.number, self.space.words(claim.labels)
+        self.listener({"event": "trial", "number": number, "of": num_trials, "settings": words})
+        while (twin := self.journal.twin(claim)) is not None and is_locked(twin):
+            time.sleep(WAIT)
+        state, score = self._outcome(claim)
+        self.listener({"event": "trial_done", "number": number, "state": state, "macro_f1": score})
+
+    def _outcome(self, claim: Claim) -> tuple[str, float | None]:
+        journal, number = self.journal, claim.number
+        watch = _Watch(self.project, journal, number, self.listener)
+        try:
+            run = train(self.project, self.space.recipe(self.planned.recipe, claim.labels), watch, self.progress)
+            journal.note(number, "run", run.id)
+            score = self._score(run)
+        except Pruned:
+            journal.finish(number, "pruned")
+            return "pruned", watch.score
+        except FAILURES as error:
+            journal.note(number, "reason", str(error))
+            journal.finish(number, "fail")
+            return "failed", None
+        journal.finish(number, "complete", score)
+        return "finished", score
+
+    def _score(self, run: RunFolder) -> float:
+        decided, names = read_decided(self.project, self.manifest, run), self.planned.attributes
+        if lacking := [n for n in names if n not in decided.attributes(self.project.space)]:
+            raise SettingError(f"it does not predict {', '.join(lacking)}, which the search compares by")
+        keep = covered_rows(decided.codes, names, self.project.space)
+        return Rows.of(self.manifest, self.project.space, keep).score(decided.codes, names)
+
+
+@dataclass
+class _Watch:
+    """Listens to the run of a trial: passes events on, reports after each fold, and stops what falls behind."""
+
+    project: Project
+    journal: Journal
+    number: int
+    listener: Listener
+    run: RunFolder | None = None
+    epochs: dict[int, int] = field(default_factory=dict)
+    """Epochs of each fold that was begun here."""
+    reported: int = 0
+    score: float | None = None
+    """The mean reported last."""
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        self.listener(event)
+        if event["event"] == "run":
+            self.run = RunFolder(self.project.workspace.runs / event["run"])
+            self.journal.note(self.number, "run", self.run.id)
+        elif event["event"] in ("fold", "fold_done"):
+            if event["event"] == "fold":
+                self.epochs[event["fold"]] = event["epochs"]
+            self._look()
+
+    def _look(self) -> None:
+        """Between folds nothing is lost by stopping: what was trained is finished, or saved."""
+        assert self.run is not None
+        folds = self.run.record()["folds"]
+        scores = [score for fold in folds if (score := self._trained_score(self.run, fold)) is not None]
+        if len(scores) <= self.reported:
+            return
+        self.reported, self.score = len(scores), sum(scores) / len(scores)
+        if self.journal.report(self.number, self.reported, self.score) and self.reported < len(folds):
+            raise Pruned
+
+    def _trained_score(self, run: RunFolder, fold: int) -> float | None:
+        """The last validation score of a fold that is trained to its end."""
+        own = [e for e in run.epochs() if e["fold"] == fold]
+        if not own or not (is_done(run.fold(fold)) or own[-1]["epoch"] == self.epochs.get(fold)):
+            return None
+        score: float | None = own[-1]["val_macro_f1"]
+        return score
