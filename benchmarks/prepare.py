@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     with TemporaryDirectory(prefix="facetwise-bench-") as scratch:
         dataset = options.dataset or draw_images(Path(scratch) / "drawn", options.images)
-        manifest = _first(list_images(dataset), options.images)
+        manifest = first_images(list_images(dataset), options.images)
         spec = StoreSpec(*options.size)
         rows = [
             {"workers": n, **measure(dataset, manifest, spec, Path(scratch), n, options.repeat)}
@@ -55,7 +55,7 @@ def measure(
 ) -> dict[str, float]:
     """Images a second of each step with `workers` threads."""
     paths = [dataset / image for image in manifest.table["image"]]
-    project = _project(scratch / "project", dataset)
+    project = scratch_project(scratch / "project", dataset)
 
     def resized(path: Path) -> None:
         pixels = read_image(path).pixels
@@ -113,11 +113,12 @@ def _seconds(step: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _first(manifest: Manifest, number: int) -> Manifest:
+def first_images(manifest: Manifest, number: int) -> Manifest:
+    """The first readable images of a manifest."""
     return Manifest.of(manifest.table.filter(pl.col("status") == "ok").head(number))
 
 
-def _project(root: Path, dataset: Path) -> Project:
+def scratch_project(root: Path, dataset: Path) -> Project:
     """A project that exists only to hold stores."""
     file = {
         "name": "benchmark",
