@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+sys.path.insert(0, str(Path(__file__).parent))  # for what tests share (`made_training.py`)
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that wants weights from the network fails at once, not after 47 s
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Read when torch and polars load: each worker would otherwise take all cores.

@@ -18,7 +18,11 @@ from pydantic import BaseModel
 from facetwise.cli.main import app
 from facetwise.core import errors, tables
 from facetwise.core.project import ProjectFile
-from facetwise.recipe import Recipe
+from facetwise.core.settings import parse
+from facetwise.recipe import Recipe, load_recipe
+from facetwise.recipe.load import apply_setting, recipe_path, shipped_recipes
+from facetwise.study.changes import all_changed
+from facetwise.study.space import read_space
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -26,6 +30,9 @@ REFERENCE = DOCS / "reference"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
 BLOCK = re.compile(r"^(?P<mark><!-- run -->\n)?```(?P<kind>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 GUIDE = DOCS / "guides" / "python.md"
+USAGE: Any = typer.BadParameter.__base__
+"""What wrong arguments of a command raise."""
+TECHNIQUES, EXPERIMENTS = DOCS / "guides" / "techniques.md", DOCS / "guides" / "experiments.md"
 
 
 def name_of(path: Path) -> str:
@@ -71,6 +78,8 @@ def test_every_key_stands_with_its_docstring(spec: type[BaseModel], page: str, w
     for part in all_specs(spec, writer):
         for key, field in part.model_fields.items():
             assert field.description, f"{part.__name__}.{key} has no docstring"
+            if key == "name" and f'`name = "{field.default}"`' in text:
+                continue  # a kind: its heading says it
             said = " ".join(field.description.split())
             row = f"| `{key}` |"
             place = text.find(said) if writer.specs_of(field.annotation) else text.find(f" {said} |")
@@ -80,6 +89,71 @@ def test_every_key_stands_with_its_docstring(spec: type[BaseModel], page: str, w
 
 
 # --------------------------------------------------------------------------------------------- pages written by hand
+
+
+# ---------------------------------------------------------------------------------------------- settings and recipes
+
+
+def test_every_kind_of_every_family_is_a_technique(writer: ModuleType) -> None:
+    text = TECHNIQUES.read_text() + (DOCS / "concepts" / "training.md").read_text()
+    names = {name for _, kinds in writer.families(Recipe) for name in kinds}
+    assert len(names) > 30
+    assert sorted(name for name in names if f'"{name}"' not in text and f"`{name}`" not in text) == []
+
+
+def technique_rows() -> Iterator[tuple[str, list[str], dict[str, Any]]]:
+    """Technique, settings, and the lines of the recipe file, of each row that has both."""
+    for row in re.findall(r"^\| (.*) \|$", TECHNIQUES.read_text(), flags=re.MULTILINE):
+        name, *cells = row.split(" | ")
+        if len(cells) == 2 and cells[0].startswith("`--set"):
+            words = shlex.split(" ".join(re.findall(r"`([^`]*)`", cells[0])))
+            toml = "\n".join(re.findall(r"`([^`]*)`", cells[1]))
+            yield name, [w for w in words if w != "--set"], tomllib.loads(toml)
+
+
+def written_in(base: dict[str, Any], lines: dict[str, Any]) -> dict[str, Any]:
+    """The recipe when these lines stand in it: kinds replace, keys are set, items are added."""
+    merged = dict(base)
+    for key, value in lines.items():
+        if isinstance(value, dict) and "name" not in value:
+            merged[key] = written_in(base.get(key, {}), value)
+        else:
+            merged[key] = [*base.get(key, []), *value] if key == "augment" else value
+    return merged
+
+
+@pytest.mark.parametrize("technique", list(technique_rows()), ids=lambda row: row[0])
+def test_a_technique_is_the_same_by_setting_and_in_the_file(technique: tuple[str, list[str], dict[str, Any]]) -> None:
+    _, settings, lines = technique
+    base = {**tomllib.loads(recipe_path("cpu-tiny").read_text()), "augment": []}
+    base["loss"], base["optimizer"] = {"name": "cross-entropy"}, {"name": "adamw"}
+    written = parse(Recipe, written_in(base, lines), "the file")
+    for setting in settings:
+        apply_setting(base, setting)
+    assert parse(Recipe, base, "the settings") == written
+
+
+def test_the_backbones_named_are_those_of_the_shipped_recipes() -> None:
+    rows = [row.split(" | ") for row in re.findall(r"^\| (.*) \|$", TECHNIQUES.read_text(), flags=re.MULTILINE)]
+    named = {
+        r: toml for _, recipes, *toml in rows for r in re.findall(r"`([\w-]+)`", recipes) if r in shipped_recipes()
+    }
+    assert set(shipped_recipes()) - set(named) == {"demo", "diary-age"}
+    assert [r for r, toml in named.items() if load_recipe(r).model.backbone not in str(toml)] == []
+
+
+def test_the_experiments_can_be_asked_for() -> None:
+    """Their recipe, their search space and their changes are usable, without training them."""
+    recipe_toml, space = (tomllib.loads(block["code"]) for block in blocks(EXPERIMENTS, "toml"))
+    recipe = parse(Recipe, recipe_toml, "the guide")
+    assert set(read_space(space, recipe).parts) == set(space)
+    ablate = next(b["code"] for b in blocks(EXPERIMENTS, "sh") if "ablate" in b["code"])
+    words = shlex.split(ablate.replace("\\\n", " "))
+    tries = [words[i + 1] for i, word in enumerate(words) if word == "--try"]
+    assert len(all_changed(recipe, tries)) == len(tries) == 5
+
+
+# ------------------------------------------------------------------------------------------- tables, errors and pages
 
 
 @pytest.mark.parametrize("schema", ["MANIFEST", "FOLDS", "PREDICTIONS"])
@@ -102,7 +176,7 @@ def test_every_finding_is_documented() -> None:
     text = (REFERENCE / "errors.md").read_text()
     collected = re.compile(r"(?:findings|found)\.(?:error|warning|info)\(\s*\"([a-z0-9-]+)\"")
     gate = re.compile(r"GateFinding\(\s*\"\w+\",\s*\"([a-z-]+)\"")
-    sources = [(collected, ROOT / "src/facetwise/data"), (gate, ROOT / "src/facetwise/submit")]
+    sources = [(collected, ROOT / "src/facetwise/data"), (gate, ROOT / "src/facetwise/submission")]
     codes = {c for rule, folder in sources for p in folder.glob("*.py") for c in rule.findall(p.read_text())}
     assert len(codes) > 20
     assert sorted(code for code in codes if f"`{code}`" not in text) == []
@@ -150,7 +224,7 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 def shell_lines(page: Path) -> Iterator[str]:
     """Lines of shell blocks, parts joined by `&&` apart, and code in a line that is a `facetwise` or `make` command."""
     for block in blocks(page, "sh", "console"):
-        for line in block["code"].splitlines():
+        for line in block["code"].replace("\\\n", " ").splitlines():
             yield from line.removeprefix("$ ").split("&&")
     yield from re.findall(r"`((?:facetwise|make) [^`]+)`", BLOCK.sub("", page.read_text()))
 
@@ -179,6 +253,31 @@ def test_commands_in_documents_exist(page: Path) -> None:
         elif line.startswith("make ") and line.split()[1] not in targets:
             wrong.append(line)
     assert wrong == []
+
+
+def not_usable(line: str) -> str | None:
+    """Why a `facetwise` line, whole as one would type it, is refused before it does anything."""
+    name, *words = shlex.split(line, comments=True)[1:]
+    root: Any = typer.main.get_command(app)
+    try:
+        root.commands[name].make_context(name, words)
+    except (KeyError, USAGE) as error:
+        return f"{line}: {error}"
+    return None
+
+
+@pytest.mark.parametrize("page", [TECHNIQUES, EXPERIMENTS, DOCS / "concepts" / "training.md"], ids=name_of)
+def test_commands_in_blocks_are_accepted(page: Path) -> None:
+    code = [block["code"].replace("\\\n", " ") for block in blocks(page, "sh")]
+    lines = [line for text in code for line in text.splitlines() if line.startswith("facetwise ")]
+    assert lines
+    assert [problem for line in lines if (problem := not_usable(line))] == []
+
+
+def test_unusable_commands_are_noticed() -> None:
+    assert not_usable("facetwise tune demo --space s.toml --trials 3") is None
+    assert "trials" in str(not_usable("facetwise tune demo --space s.toml"))
+    assert "many" in str(not_usable("facetwise tune demo --space s.toml --trials many"))
 
 
 def test_unknown_words_are_noticed() -> None:

@@ -11,9 +11,9 @@ import pytest
 
 import facetwise
 
-LIGHT = ("core", "recipe", "data", "evaluate", "submission", "report", "api", "cli")
+LIGHT = ("core", "recipe", "data", "evaluate", "submission", "report", "study", "api", "cli")
 """Packages that load no heavy library when imported; functions in them may."""
-HEAVY = {"torch", "torchvision", "timm", "sklearn"}
+HEAVY = {"torch", "torchvision", "timm", "sklearn", "optuna"}
 SLOW_TO_HELP = HEAVY | {"polars", "pydantic"}
 
 

@@ -117,9 +117,11 @@ def test_a_shipped_recipe_reads_builds_and_fits_every_shipped_layout(name):
     assert load_recipe(SHIPPED / f"{name}.toml") == recipe
     for preset in presets():
         layout = head_layout(recipe.model.head, preset.file.space)
-        assert layout.attributes == preset.file.space.names, "a shipped recipe must be able to make a submission"
-        network = build_network(recipe.model, layout, recipe.input.height, recipe.input.width)
-        assert network.head.out_features == layout.num_outputs
+        whole = layout.attributes == preset.file.space.names
+        assert whole or recipe.model.head.name == "single", "a shipped recipe must be able to make a submission"
+        if recipe.model.weights == "none":  # test_families.py trains the others
+            network = build_network(recipe.model, layout, recipe.input.height, recipe.input.width)
+            assert network.head.out_features == layout.num_outputs
         for attribute in (*recipe.labels.cuts, *recipe.labels.soften):
             assert preset.file.space.attribute(attribute).is_ordinal
 
