@@ -1,5 +1,6 @@
 """Mixing: a target is exactly the share of pixels, and partners are whom the recipe asks for."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,6 +12,7 @@ from facetwise.recipe import Recipe
 from facetwise.recipe.augment import CutMix, HalfCutMix, MixUp
 from facetwise.train.augment import Augmenter
 from facetwise.train.augment.boxes import _mask, fill
+from facetwise.train.augment.mixing import _beta
 
 COUNT, HEIGHT, WIDTH = 8, 24, 18
 MIXES = [MixUp(alpha=0.4), CutMix(p=1.0), CutMix(p=0.5, alpha=0.3), HalfCutMix(p=1.0), HalfCutMix(p=0.5)]
@@ -68,6 +70,30 @@ def test_a_blended_image_is_the_blend_that_its_target_says(seed):
     images, targets = Augmenter([MixUp(alpha=1.0)]).mix(batch(), one_hot(), seeded(seed))
     expected = torch.einsum("bk,kchw->bchw", targets, batch())
     torch.testing.assert_close(images, expected, atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.099, 0.1, 0.4, 3.0])
+def test_shares_follow_the_beta_distribution_down_to_the_least_alpha(alpha):
+    """Of 20,000 draws; at 0.01 float32 made 17 % of them an even half."""
+    shares = _beta(alpha, 20_000, seeded())
+    expected = np.random.default_rng(0).beta(alpha, alpha, 200_000)
+    assert shares.dtype == torch.float32
+    for place in (0.1, 0.3, 0.499, 0.501, 0.8):
+        assert (shares <= place).double().mean() == pytest.approx((expected <= place).mean(), abs=0.015)
+
+
+def test_the_share_of_a_blend_is_drawn_as_ever():
+    """What `cpu-small` was measured with."""
+    found = _beta(0.4, 4, seeded(7)).tolist()
+    assert found == pytest.approx(
+        [0.24840089678764343, 0.006696383003145456, 0.01261501107364893, 0.8745535612106323], abs=1e-7
+    )
+
+
+def test_an_alpha_that_would_underflow_is_refused():
+    for kind in (MixUp, CutMix):
+        with pytest.raises(ValueError, match=r"greater than or equal to 0\.01"):
+            kind(alpha=0.009)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["planes", "channels last"])

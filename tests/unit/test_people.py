@@ -108,7 +108,7 @@ def test_damaged_metadata_is_refused(tmp_path, text):
 
 
 def test_a_missing_or_damaged_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not readable"):
+    with pytest.raises(InputError, match=r"is not a \.safetensors file"):
         people_of_weights(tmp_path / "none.safetensors")
     (tmp_path / "bad.safetensors").write_bytes(b"\xff" * 20)
     with pytest.raises(InputError, match="not readable"):

@@ -24,6 +24,8 @@ MAX_ATTRIBUTES = 6
 MAX_CLASSES = 30
 MAX_LISTED_JOINT = 4096
 """Above this many joint classes nothing holds a column a joint class; attributes are kept apart."""
+JOINT = "joint"
+"""What stands for the joint class where an attribute might be named; so no attribute has this name."""
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,8 @@ class LabelSpace:
 
 def _check_attribute(attribute: Attribute) -> None:
     name, classes, cuts = attribute.name, attribute.classes, attribute.cuts
-    if not name or "=" in name or ":" in name or name == "joint":
-        raise SettingError(f"`{name}` cannot name an attribute: not empty, without `=` or `:`, and not `joint`")
+    if not name or "=" in name or ":" in name or name == JOINT:
+        raise SettingError(f"`{name}` cannot name an attribute: not empty, without `=` or `:`, and not `{JOINT}`")
     if not 2 <= len(classes) <= MAX_CLASSES:
         raise SettingError(f"attribute `{name}` has {len(classes)} classes, expected 2 to {MAX_CLASSES}")
     if repeated := _repeated(classes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,8 +40,43 @@ def parse(spec: type[S], data: dict[str, Any], source: str) -> S:
     try:
         return spec.model_validate(data)
     except ValidationError as error:
-        lines = [_explain(spec, problem) for problem in error.errors()]
+        lines = _joined([_explain(spec, problem) for problem in error.errors()])
         raise SettingError("\n".join([f"{source}: {len(lines)} setting(s) not usable", *lines])) from None
+
+
+_WORDS = {
+    "model_type": "expected a section of keys",
+    "model_attributes_type": "expected a section of keys",
+    "dict_type": "expected a section of keys",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "string_type": "expected text",
+}
+"""What pydantic says of a value's kind, in the words of a recipe."""
+_INNER = re.compile(r"(constrained-|literal\[|function-|list\[|nullable)|(int|float|str|bool)$")
+"""Parts of a path that name an alternative of a union, and no key."""
+
+
+def _joined(lines: list[str]) -> list[str]:
+    """One line a key: what else it might have been is said behind an `or`."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        key, _, rest = line.partition(": ")
+        found.setdefault(key, []).append(rest)
+    return [f"{key}: {_alternatives(rests)}" for key, rests in found.items()]
+
+
+def _alternatives(rests: list[str]) -> str:
+    *others, last = dict.fromkeys(rests)
+    given = last[last.rindex(" (got ") :] if " (got " in last else ""
+    return " or ".join([*(other.removesuffix(given) for other in others), last])
 
 
 def _explain(spec: type[BaseModel], problem: Any) -> str:
@@ -56,14 +92,15 @@ def _explain(spec: type[BaseModel], problem: Any) -> str:
         return f"  - `{where}.name`: missing"
     if problem["type"] == "missing":
         return f"  - `{where}`: missing"
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = _WORDS.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
     given = problem.get("input")
     return f"  - `{where}`: {message}" + ("" if isinstance(given, dict) else f" (got {given!r})")
 
 
 def _key(spec: type[BaseModel], path: tuple[Any, ...]) -> str:
     """A key as it is written: pydantic puts the kind of a family (`optimizer.adamw.lr`) into the path."""
-    return ".".join(str(p) for i, p in enumerate(path) if p not in {_tag(m) for m in _models_at(spec, path[:i])})
+    tags = [{_tag(m) for m in _models_at(spec, path[:i])} for i in range(len(path))]
+    return ".".join(str(p) for p, own in zip(path, tags, strict=True) if p not in own and not _INNER.match(str(p)))
 
 
 def _fields_at(spec: type[BaseModel], path: tuple[Any, ...]) -> list[str]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.model.blocks import output_layer
 from facetwise.model.heads import HeadLayout
+from facetwise.model.network import IMAGENET_MEAN
 from facetwise.model.network import Network as Network
 from facetwise.model.small import SmallResNet
 from facetwise.model.weights import (
@@ -73,6 +74,16 @@ def _numbered(names: list[str], depth: int) -> dict[str, int]:
             found.setdefault(name[: numbers[-1].end()], len(found) + 1)
         layers[name] = found[name[: numbers[-1].end()]] if numbers else len(found)
     return layers
+
+
+def mean_colour(backbone: str) -> tuple[float, float, float]:
+    """What a network of this backbone subtracts from images of 0 to 255; ImageNet's mean for a name without another."""
+    try:
+        cfg = timm.get_pretrained_cfg(backbone)
+    except RuntimeError:  # no such tag
+        cfg = None
+    red, green, blue = (255.0 * share for share in (IMAGENET_MEAN if cfg is None else cfg.mean))
+    return red, green, blue
 
 
 # ------------------------------------------------------------------------------------------------ making a backbone
@@ -179,14 +190,22 @@ def _weights(spec: ModelSpec) -> Weights | None:
         return None
     if spec.weights != "hub":
         return read_weights(Path(spec.weights))
-    if spec.backbone == SMALL:
-        raise SettingError(f"`model.weights`: `{SMALL}` has no pretrained weights", hint="use `none`, or a file")
-    _check_name(spec.backbone)
     try:
-        return read_weights(hub_file(_repository(spec.backbone)))
+        return read_weights(hub_weights(spec.backbone))
     except InputError as error:
         what = f"`model.weights`: no weights for `{spec.backbone}` from `hub`: {error}"
         raise InputError(what, hint=error.hint) from None
+
+
+def hub_weights(backbone: str) -> Path:
+    """The file of `weights = "hub"` in the local cache; downloaded when it is not there, else without a network.
+
+    Raises SettingError for a backbone that timm does not have, InputError when the hub has no weights or no answer.
+    """
+    if backbone == SMALL:
+        raise SettingError(f"`model.weights`: `{SMALL}` has no pretrained weights", hint="use `none`, or a file")
+    _check_name(backbone)
+    return hub_file(_repository(backbone))
 
 
 def _repository(name: str) -> str:

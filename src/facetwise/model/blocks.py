@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,8 +119,7 @@ class CumulativeLinear(nn.Module):
     def __init__(self, num_features: int, blocks: Sequence[Block]) -> None:
         super().__init__()
         self.blocks = tuple(blocks)
-        self.widths = [1 if b.kind == "ordinal" else b.outputs.stop - b.outputs.start for b in blocks]
-        self.linear = nn.Linear(num_features, sum(self.widths))
+        self.linear = nn.Linear(num_features, sum(linear_widths(blocks)))
         self.gaps = nn.ParameterDict(
             {
                 str(i): nn.Parameter(torch.full((b.num_classes - 2,), _GAP))
@@ -131,12 +130,24 @@ class CumulativeLinear(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits, (n, d)."""
-        parts = list(self.linear(features).split(self.widths, dim=1))
-        for i, block in enumerate(self.blocks):
-            if block.kind == "ordinal":
-                gaps = self.gaps[str(i)] if str(i) in self.gaps else self.linear.weight.new_zeros(0)
-                parts[i] = parts[i] - thresholds(gaps)
-        return torch.cat(parts, dim=1)
+        return cumulative_logits(self.linear(features), self.blocks, dict(self.gaps.items()))
+
+
+def linear_widths(blocks: Sequence[Block]) -> list[int]:
+    """Linear outputs of each block: of an ordinal one the score alone, of others as many as logits."""
+    return [1 if b.kind == "ordinal" else b.outputs.stop - b.outputs.start for b in blocks]
+
+
+def cumulative_logits(linear: Tensor, blocks: Sequence[Block], gaps: Mapping[str, Tensor]) -> Tensor:
+    """Logits, (..., d), of the linear outputs, (..., sum of `linear_widths`).
+
+    `gaps`: number of each ordinal block with more than two classes -> what its `thresholds` are made of.
+    """
+    parts = list(torch.split(linear, linear_widths(blocks), dim=-1))
+    for i, block in enumerate(blocks):
+        if block.kind == "ordinal":
+            parts[i] = parts[i] - thresholds(gaps.get(str(i), linear.new_zeros(0)))
+    return torch.cat(parts, dim=-1)
 
 
 def thresholds(gaps: Tensor) -> Tensor:

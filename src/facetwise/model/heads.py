@@ -17,13 +17,12 @@ import torch
 from torch import Tensor
 
 from facetwise.core.errors import SettingError
-from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, FloatArray, LabelSpace
+from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, Attribute, FloatArray, LabelSpace
 from facetwise.core.tables import score_column, year_columns
 from facetwise.data.views import TrainingView, one_hot, soft_bins
 from facetwise.model.blocks import Block, BlockKind, class_logs, class_shares, kept
 from facetwise.recipe.head import FlatHead, Head, MultiLabelHead, SingleHead
 
-JOINT = "joint"
 MAX_BINS = 400
 """Most values of a `years` block."""
 
@@ -206,11 +205,20 @@ def _divided(block: Block, attribute: Attribute) -> Block:
     """A `years` block with its bins laid out by the attribute's cuts.
 
     The bin of a value y holds [y, next value), as the class of y is the number of cuts <= y; where a cut lies between
-    two values, the edge is the cut. So the bins of a class sum to the training view's probability of the class.
+    two values, the edge is the cut. So the bins of a class sum to the training view's probability of the class. Raises
+    SettingError for two cuts between the same two values: the class between them would have no bin.
     """
     classes, cuts = attribute.codes_of_values(block.values), attribute.cuts or ()
-    edges = (next((c for c in cuts if low < c <= high), high) for low, high in pairwise(block.values))
-    return replace(block, class_of_bin=tuple(classes.tolist()), edges=tuple(edges))
+    between = [[c for c in cuts if low < c <= high] for low, high in pairwise(block.values)]
+    if crowded := next((own for own in between if len(own) > 1), None):
+        name = attribute.classes[cuts.index(crowded[0]) + 1]
+        raise SettingError(
+            f"`model.head`: `{attribute.name}` cannot be `years` with cuts {list(cuts)}: no whole number lies in class "
+            f"`{name}`, from {crowded[0]:g} to below {crowded[1]:g}",
+            hint=f"move `labels.cuts.{attribute.name}` apart, or use the kind `ordinal` or `softmax`",
+        )
+    edges = tuple(own[0] if own else high for own, (_, high) in zip(between, pairwise(block.values), strict=True))
+    return replace(block, class_of_bin=tuple(classes.tolist()), edges=edges)
 
 
 def _block_columns(block: Block, space: LabelSpace) -> list[str]:

@@ -16,6 +16,7 @@ from facetwise.core.settings import Spec
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Sigma = Annotated[float, Field(ge=0, le=10)]
+Alpha = Annotated[float, Field(ge=0.01)]
 Partner = Literal["any", "rare"]
 
 
@@ -116,7 +117,8 @@ class Noise(Spec):
 
 
 class Cutout(Spec):
-    """Paint one random rectangle with the dataset's mean colour (DeVries & Taylor 2017)."""
+    """Paint one random rectangle with the mean colour that the network subtracts from images: the backbone's, or that
+    of the run whose weights it starts from (DeVries & Taylor 2017)."""
 
     name: Literal["cutout"] = "cutout"
     """The kind of augmentation."""
@@ -139,7 +141,7 @@ class MixUp(Spec):
     """The kind of augmentation."""
     p: Probability = 1.0
     """Share of images that are blended."""
-    alpha: Annotated[float, Field(gt=0)] = 0.2
+    alpha: Alpha = 0.2
     """The larger share of a blend is max(b, 1 - b) with b from Beta(alpha, alpha)."""
     partner: Partner = "any"
     """The other image: `any` of the batch, or one of the whole training side drawn so that every joint class is equally
@@ -153,7 +155,7 @@ class CutMix(Spec):
     """The kind of augmentation."""
     p: Probability = 0.5
     """Share of images that get a rectangle."""
-    alpha: Annotated[float, Field(gt=0)] = 1.0
+    alpha: Alpha = 1.0
     """The share that is kept is drawn from Beta(alpha, alpha); the rectangle has the image's shape."""
     partner: Partner = "any"
     """The other image: `any` of the batch, or one of the whole training side drawn so that every joint class is equally
@@ -177,15 +179,12 @@ Move = Flip | Affine | Perspective | GridDistortion
 Paint = Light | Grey | Blur | Noise | Cutout
 Mix = MixUp | CutMix | HalfCutMix
 
-Augment = Annotated[
-    Flip | Affine | Perspective | GridDistortion | Light | Grey | Blur | Noise | Cutout | MixUp | CutMix | HalfCutMix,
-    Field(discriminator="name"),
-]
+Augment = Annotated[Move | Paint | Mix, Field(discriminator="name")]
 
 
 def each_can_happen(specs: list[Augment]) -> list[Augment]:
     """The same augmentations; raises ValueError when one mixes every image, so that a later one never would."""
-    mixes = [spec for spec in specs if isinstance(spec, MixUp | CutMix | HalfCutMix)]
+    mixes = [spec for spec in specs if isinstance(spec, Mix)]
     for spec, following in pairwise(mixes):
         if spec.p == 1:
             raise ValueError(

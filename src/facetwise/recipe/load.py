@@ -60,14 +60,17 @@ class Recipe(Spec):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def load_recipe(recipe: str | Path, settings: Sequence[str] = ()) -> Recipe:
+def load_recipe(recipe: str | Path, settings: Sequence[str] | str = ()) -> Recipe:
     """Read a recipe file (or a shipped recipe by its name, such as `cpu-tiny`) and apply `key=value` settings.
 
-    Raises InputError when there is no such file, SettingError naming every unknown key or unusable value at once.
+    `settings` is a list of them, or a single one. Raises InputError when there is no such file, SettingError naming
+    every unknown key or unusable value at once.
     """
     path = recipe_path(recipe)
     data = read_toml(path)
-    for setting in settings:
+    for setting in [settings] if isinstance(settings, str) else settings:
+        if not isinstance(setting, str):
+            raise SettingError(f"`{setting!r}` is not a setting", hint='write it as text: "section.key=value"')
         apply_setting(data, setting)
     return parse(Recipe, data, f"{path}" + (" with `--set`" if settings else ""))
 

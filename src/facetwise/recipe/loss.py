@@ -109,11 +109,12 @@ class Focal(BalancedLoss):
 
 
 class SoftF1(OneLoss):
-    """1 - macro F1 with probabilities in the place of decisions: of a class with probabilities p and targets t,
-    F1 = 2 sum(t p) / (sum(t) + sum(p)), sums over the batch. It counts all classes alike and so has no `balance`. A
-    class that no image of the batch has does not count, one that all images together have less than one image's worth
-    of counts for that part. It belongs to a batch: with `train.accumulate` it is the mean over the parts, and it wants
-    large ones."""
+    """1 - macro F1 with probabilities in the place of decisions. F1 is 2 TP / (2 TP + FP + FN), whose denominator is
+    the images of the class and those that are taken for it: so, of a class with probabilities p and targets t, it is 2
+    sum(t p) / (sum(t) + sum(p)), sums over the batch. It counts all classes alike and so has no `balance`. A class that
+    no image of the batch has does not count, one that all images together have less than one image's worth of counts
+    for that part. It belongs to a batch: with `train.accumulate` it is the mean over the parts, and it wants large
+    ones."""
 
     name: Literal["soft-f1"] = "soft-f1"
     """The kind of loss."""
@@ -135,8 +136,9 @@ class SoftF1(OneLoss):
 
 class Binary(BalancedLoss):
     """Binary cross-entropies, summed over the outputs of a block, averaged over the blocks. One sigmoid a class: a
-    `softmax` block becomes one class against the rest each. Of an `ordinal` block the outputs are the cumulative ones,
-    "above class k": the CORAL loss (Cao et al. 2020, eq. 4). It is not for `years` blocks."""
+    `softmax` block becomes one class against the rest each (as in Wightman et al. 2021, "ResNet strikes back"). Of an
+    `ordinal` block the outputs are the cumulative ones, "above class k": the CORAL loss (Cao et al. 2020, eq. 4). It is
+    not for `years` blocks."""
 
     name: Literal["binary"] = "binary"
     """The kind of loss."""

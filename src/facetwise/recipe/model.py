@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from facetwise.core.settings import Spec
 from facetwise.recipe.head import Head, MultiLabelHead
@@ -16,6 +16,27 @@ FOLD = "{fold}"
 """Stands in the path of a weights file for the number of the fold that is trained."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Arg = bool | int | float | str | list[int] | list[float]
+
+_WEIGHTS = "first weights are `model.weights`, which keeps people apart and opens no pickles"
+_SIZE = "the size is `input.height` and `input.width`"
+_HEAD = "what the outputs are is `model.head`"
+_FEATURES = "a backbone gives one vector of features an image"
+_NAME = "the network is `model.backbone`"
+_EXPORT = "it is about exporting the network, which is not done while training"
+_INSTEAD = {
+    **dict.fromkeys(("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict"), _WEIGHTS),
+    **dict.fromkeys(("pretrained_filter_fn", "pretrained_model_args", "checkpoint_path", "cache_dir"), _WEIGHTS),
+    **dict.fromkeys(("img_size", "input_size"), _SIZE),
+    "in_chans": "images have three channels",
+    "num_classes": _HEAD,
+    **dict.fromkeys(("features_only", "feature_cfg", "feature_cls", "out_indices"), _FEATURES),
+    **dict.fromkeys(("model_name", "model_cls", "model_cfg", "variant", "kwargs_filter", "pruned"), _NAME),
+    **dict.fromkeys(("scriptable", "exportable", "no_jit"), _EXPORT),
+    "device": "the device is `train.device`",
+    "dtype": "the arithmetic is `train.precision`",
+}
+"""Keyword arguments of timm's that are not about the backbone itself -> what to use instead."""
 
 
 class ModelSpec(Spec):
@@ -29,8 +50,9 @@ class ModelSpec(Spec):
     relative to the project: timm's for this backbone, or a `model.safetensors` of a run, whose backbone is taken.
     `{fold}` in the path is the number of the fold; folds that validate people whom the weights were trained on are
     refused."""
-    args: dict[str, bool | int | float | str | list[int] | list[float]] = Field(default_factory=dict)
-    """More keyword arguments for the backbone, as timm names them (`global_pool = "max"`)."""
+    args: dict[str, Arg] = Field(default_factory=dict)
+    """More keyword arguments for the backbone, as timm names them (`global_pool = "max"`). Those that load weights, or
+    that other keys decide, are refused."""
     dropout: Share = 0.0
     """Dropout between the pooled features and the head."""
     drop_path: Share = 0.0
@@ -42,6 +64,13 @@ class ModelSpec(Spec):
     those of timm's `group_matcher(coarse=True)`; in a ViT each block is one."""
     head: Head = MultiLabelHead()
     """What the outputs are."""
+
+    @field_validator("args")
+    @classmethod
+    def _of_the_backbone(cls, args: dict[str, Arg]) -> dict[str, Arg]:
+        if refused := [f"`{name}` is not for `args`: {_INSTEAD[name]}" for name in args if name in _INSTEAD]:
+            raise ValueError("; ".join(refused))
+        return args
 
     @model_validator(mode="after")
     def _said_once(self) -> ModelSpec:
@@ -56,5 +85,10 @@ class ModelSpec(Spec):
         """
         if self.weights in NO_FILE:
             return self
-        path = str(root / self.weights)
-        return self.model_copy(update={"weights": path if fold is None else path.replace(FOLD, str(fold))})
+        path = root / self.weights
+        return self.model_copy(update={"weights": str(path if fold is None else weights_of_fold(path, fold))})
+
+
+def weights_of_fold(weights: Path, fold: int) -> Path:
+    """The file for one fold: `{fold}` in the path stands for its number."""
+    return Path(str(weights).replace(FOLD, str(fold)))

@@ -14,10 +14,11 @@ from safetensors import SafetensorError, safe_open
 
 from facetwise.core.errors import InputError, LeakError
 from facetwise.core.labels import IntArray
+from facetwise.core.runs import WEIGHTS, RunFolder
 from facetwise.core.workspace import content_hash
 from facetwise.data.manifest import Manifest
-from facetwise.model.weights import made_here
-from facetwise.recipe.model import FOLD
+from facetwise.model.weights import SUFFIX, made_here
+from facetwise.recipe.model import FOLD, weights_of_fold
 
 PEOPLE = "people"
 """The key of the metadata."""
@@ -39,6 +40,7 @@ def people_of_weights(path: Path) -> frozenset[str]:
 
     Raises InputError for a network of ours that does not tell, such as one of an unfinished fold.
     """
+    _check_file(path)
     try:
         with safe_open(path, framework="numpy") as file:
             names, metadata = set(file.keys()), file.metadata() or {}
@@ -57,9 +59,14 @@ def people_of_weights(path: Path) -> frozenset[str]:
         raise InputError(f"`model.weights`: {path}: its `{PEOPLE}` are not a JSON list") from None
 
 
-def weights_of_fold(weights: Path, fold: int) -> Path:
-    """The file for one fold: `{fold}` in the path stands for its number."""
-    return Path(str(weights).replace(FOLD, str(fold)))
+def _check_file(path: Path) -> None:
+    if path.is_file() and path.suffix == SUFFIX:
+        return
+    run = path.parent.parent
+    hint = f"give `none`, `hub`, or a {SUFFIX} file; `{FOLD}` in its path stands for the fold's number"
+    if path.name == WEIGHTS and RunFolder(run).cleaned_file.is_file():
+        hint = f"`facetwise clean` deleted the weights of run `{run.name}`: train it again (`facetwise fit --again`)"
+    raise InputError(f"`model.weights`: {path} is not a {SUFFIX} file", hint=hint)
 
 
 def refuse_leaks(

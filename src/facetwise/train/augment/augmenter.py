@@ -17,21 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from facetwise.recipe.augment import (
-    Affine,
-    Augment,
-    Blur,
-    CutMix,
-    Cutout,
-    Flip,
-    Grey,
-    GridDistortion,
-    HalfCutMix,
-    Light,
-    MixUp,
-    Noise,
-    Perspective,
-)
+from facetwise.recipe.augment import Augment, Mix, Move, Paint
 from facetwise.train.augment.geometry import Motion, draw_motion, move
 from facetwise.train.augment.mixing import Pair, draw_mixture, mix_pairs, needs_rare
 from facetwise.train.augment.parts import each_part
@@ -57,9 +43,9 @@ class Augmenter:
     """Applies a recipe's augmentations to batches."""
 
     def __init__(self, specs: Sequence[Augment]) -> None:
-        self.moves = [s for s in specs if isinstance(s, Flip | Affine | Perspective | GridDistortion)]
-        self.paints = [s for s in specs if isinstance(s, Light | Grey | Blur | Noise | Cutout)]
-        self.mixes = [s for s in specs if isinstance(s, MixUp | CutMix | HalfCutMix)]
+        self.moves = [s for s in specs if isinstance(s, Move)]
+        self.paints = [s for s in specs if isinstance(s, Paint)]
+        self.mixes = [s for s in specs if isinstance(s, Mix)]
         self.needs_rare = needs_rare(self.mixes)
         """Whether `mix` must be given a batch of partners from rare classes."""
 

@@ -21,6 +21,7 @@ from facetwise.data.manifest import load_manifest
 from facetwise.data.overlay import read_overlay
 from facetwise.data.store import prepare_store, recipe_store
 from facetwise.data.views import training_view
+from facetwise.model.backbone import mean_colour
 from facetwise.recipe import Recipe
 from facetwise.train.augment import Augmenter
 from facetwise.train.sampling import partner_rows, rare_weights
@@ -28,8 +29,8 @@ from facetwise.train.seeds import derive_seed
 
 POOL = 32
 """Images of the batches that a sheet is made from, at least, so that partners differ."""
-MEAN_COLOUR = (123.675, 116.28, 103.53)
-"""ImageNet's, 0 to 255, which cutout paints with on a sheet; in training it is the backbone's own, nearly the same."""
+Colour = tuple[float, float, float]
+"""Red, green and blue, 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def contact_sheet(
     recipe does not fit the project.
     """
     images = training_images(project, recipe, progress)
-    return make_sheet(images, Augmenter(recipe.augment), describe(recipe), rows=rows, columns=columns, seed=seed)
+    augmenter, colour = Augmenter(recipe.augment), mean_colour(recipe.model.backbone)
+    return make_sheet(images, augmenter, describe(recipe), rows=rows, columns=columns, seed=seed, colour=colour)
 
 
 def training_images(project: Project, recipe: Recipe, progress: Progress | None = None) -> TrainingImages:
@@ -96,29 +98,32 @@ def training_images(project: Project, recipe: Recipe, progress: Progress | None 
 
 
 def make_sheet(
-    images: TrainingImages, augmenter: Augmenter, title: str, *, rows: int, columns: int, seed: int
+    images: TrainingImages, augmenter: Augmenter, title: str, *, rows: int, columns: int, seed: int, colour: Colour
 ) -> Sheet:
-    """The sheet of some training images; the same for the same seed."""
+    """The sheet of some training images; the same for the same seed.
+
+    `colour` is what cutout paints with: the backbone's mean. (Training from the weights of a run has that run's.)
+    """
     num_images = len(images.joint)
     pool = np.random.default_rng(seed).permutation(num_images)[: max(rows, POOL)]
     shown = range(min(rows, num_images))
     cells = [[Cell(images.pixels[images.store_rows[i]], (images.names[i],))] for i in pool[: len(shown)].tolist()]
     for column in range(1, columns):
-        pixels, captions = _augmented(images, augmenter, pool, derive_seed(seed, "contact sheet", column))
+        pixels, captions = _augmented(images, augmenter, pool, derive_seed(seed, "contact sheet", column), colour)
         for i in shown:
             cells[i].append(Cell(pixels[i], captions[i]))
     return Sheet(f"{title}, seed {seed}", tuple(tuple(row) for row in cells))
 
 
 def _augmented(
-    images: TrainingImages, augmenter: Augmenter, pool: IntArray, seed: int
+    images: TrainingImages, augmenter: Augmenter, pool: IntArray, seed: int, colour: Colour
 ) -> tuple[npt.NDArray[np.uint8], list[tuple[str, ...]]]:
     """The pool as the training loop would augment and mix it, (n, H, W, 3), and captions.
 
     Each source stands for itself in the targets, so that a mixed target tells who is in an image and how much.
     """
     generator = Generator().manual_seed(seed)
-    mean_1C11 = torch.tensor(MEAN_COLOUR).view(1, 3, 1, 1)
+    mean_1C11 = torch.tensor(colour).view(1, 3, 1, 1)
     sources, other, size = pool, None, len(pool)
     if augmenter.needs_rare:
         sources = np.concatenate([pool, partner_rows(rare_weights(images.joint), size, seed)])

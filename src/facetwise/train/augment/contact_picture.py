@@ -1,4 +1,7 @@
-"""A contact sheet as a PNG: rows of pictures with their classes below, small ones enlarged to be seen."""
+"""A contact sheet as a PNG: rows of pictures with their classes below, small ones enlarged to be seen.
+
+The font is the one that comes with Pillow: letters that it lacks, such as Hangul, are drawn as empty boxes.
+"""
 
 from __future__ import annotations
 

@@ -96,6 +96,11 @@ def needs_rare(specs: Sequence[Mix]) -> bool:
 
 
 def _beta(alpha: float, count: int, generator: Generator) -> Tensor:
-    """Draws from Beta(alpha, alpha) as a ratio of gammas, from the given generator."""
-    one, two = torch._standard_gamma(torch.full((2, count), alpha), generator=generator).unbind()
-    return one / (one + two)
+    """Draws from Beta(alpha, alpha) as a ratio of gammas, (count,) float32, from the given generator."""
+    kind = torch.float32 if alpha >= _SAFE_ALPHA else torch.float64
+    one, two = torch._standard_gamma(torch.full((2, count), alpha, dtype=kind), generator=generator).unbind()
+    return (one / (one + two)).float()
+
+
+_SAFE_ALPHA = 0.1
+"""Below it both gammas may underflow in float32, which makes an even half of what is nearly all or nothing."""

@@ -141,7 +141,7 @@ def noise_table(length: int, device: torch.device) -> Tensor:
 
 
 def draw_cutout(spec: Cutout, shape: Shape, mean_1C11: Tensor, generator: Generator) -> Painter:
-    """Fill one rectangle of each chosen image with the mean colour."""
+    """Fill one rectangle of each chosen image with `mean_1C11`: in training, what the network subtracts."""
     count, _, height, width = shape
     chosen, side_y, side_x, at_y, at_x = torch.rand(5, count, generator=generator).unbind()
     low, high = spec.size

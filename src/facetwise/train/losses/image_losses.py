@@ -1,7 +1,7 @@
 """Losses of single images over one part of a head: what `train.losses` averages.
 
 Each builder makes a function of logits (n, d) and targets (n, t) that gives the loss of each image, (n,), in nats. All
-are linear in the targets: the mean over the classes that an image may have. Shapes as in `train.loss_parts`.
+are linear in the targets: the mean over the classes that an image may have. Shapes as in `parts`.
 """
 
 from __future__ import annotations

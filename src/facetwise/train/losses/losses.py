@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from facetwise.core.labels import IntArray
-from facetwise.model.heads import JOINT, HeadLayout
+from facetwise.core.labels import JOINT, IntArray
+from facetwise.model.heads import HeadLayout
 from facetwise.recipe.loss import AnyLoss, Loss, SoftF1
 from facetwise.train.losses.image_losses import Constant, ImageLosses, image_losses
 from facetwise.train.losses.parts import Part, check_loss, parts_of

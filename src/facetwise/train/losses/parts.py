@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from facetwise.core.errors import SettingError, did_you_mean
-from facetwise.core.labels import MAX_LISTED_JOINT, LabelSpace
+from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, LabelSpace
 from facetwise.model.blocks import Block
-from facetwise.model.heads import JOINT, HeadLayout
+from facetwise.model.heads import HeadLayout
 from facetwise.recipe.loss import AnyLoss, Binary, Loss, SoftF1, Sum
 
 

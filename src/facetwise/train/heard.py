@@ -1,0 +1,69 @@
+"""Settings that nothing would hear: each would cost a whole run that is a copy of one without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from facetwise.core.errors import SettingError
+from facetwise.core.labels import JOINT
+from facetwise.model.heads import HeadLayout
+from facetwise.recipe import Recipe
+from facetwise.recipe.augment import Mix
+from facetwise.recipe.sampling import AllImages
+
+
+def check_heard(recipe: Recipe, layout: HeadLayout, steps_per_epoch: Iterable[int]) -> None:
+    """Raise SettingError with every setting that has no effect beside the others, each with what to do.
+
+    `steps_per_epoch`: of each fold. `labels.drop` always has one, and `head_lr` has it beside a frozen backbone.
+    """
+    schedule = _schedule(recipe, steps_per_epoch)
+    if problems := [*_labels(recipe, layout), *_frozen(recipe), *schedule]:
+        raise SettingError("\n".join(problems))
+
+
+def _labels(recipe: Recipe, layout: HeadLayout) -> Iterator[str]:
+    labels, used = recipe.labels, _used(recipe, layout)
+    for key, names in (("cuts", labels.cuts), ("soften", labels.soften)):
+        for name in names:
+            if name not in used:
+                yield (
+                    f"`labels.{key}.{name}` has no effect: neither `model.head`, `sampling` nor rare partners use "
+                    f"`{name}`; leave it out"
+                )
+    if labels.overlay_weight != 1 and not labels.overlay:
+        yield (
+            f"`labels.overlay_weight` is {labels.overlay_weight:g}, which has no effect with `labels.overlay=false`; "
+            "set `labels.overlay_weight=1`"
+        )
+
+
+def _used(recipe: Recipe, layout: HeadLayout) -> set[str]:
+    """Attributes whose classes of the training view decide anything."""
+    sampling = recipe.sampling
+    by = None if isinstance(sampling, AllImages) else sampling.by
+    rare = any(isinstance(spec, Mix) and spec.partner == "rare" for spec in recipe.augment)
+    if rare or by == JOINT or sampling.per_person is not None:
+        return set(layout.space.names)
+    return {*layout.attributes, *([] if by is None else [by])}
+
+
+def _frozen(recipe: Recipe) -> Iterator[str]:
+    if recipe.model.freeze != "backbone":
+        return
+    why = 'has no effect with `model.freeze="backbone"`: only the head trains; set'
+    if recipe.optimizer.layer_decay != 1:
+        yield f"`optimizer.layer_decay` is {recipe.optimizer.layer_decay:g}, which {why} `optimizer.layer_decay=1`"
+    if recipe.model.drop_path:
+        yield f"`model.drop_path` is {recipe.model.drop_path:g}, which {why} `model.drop_path=0`"
+
+
+def _schedule(recipe: Recipe, steps_per_epoch: Iterable[int]) -> Iterator[str]:
+    warmup, length = recipe.schedule.warmup, recipe.train.length
+    if warmup is None:
+        return
+    if any(warmup.steps(steps) >= length.epochs(steps) * steps for steps in steps_per_epoch):
+        yield (
+            f"`schedule.warmup` is {warmup}, but must be shorter than `train.length`, {length}: the rest of the "
+            "schedule would have no effect; lower the one or raise the other"
+        )
