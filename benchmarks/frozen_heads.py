@@ -38,10 +38,10 @@ from torch.nn.functional import cross_entropy
 
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.recipe import Recipe, load_recipe
-from facetwise.train.finish import Job
 from facetwise.train.frozen.features import Features
 from facetwise.train.frozen.lanes import Lane
 from facetwise.train.frozen.together import train_stack
+from facetwise.train.job import Job
 from facetwise.train.loop import FoldTask, steps_per_epoch
 from facetwise.train.optim import build_schedule
 from facetwise.train.sampling import Pool, epoch_rows

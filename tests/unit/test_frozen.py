@@ -1,5 +1,8 @@
 """Heads on a frozen backbone: trained together, they are what each would be alone; and the formulas of the updates."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +14,8 @@ from facetwise.model.heads import head_layout
 from facetwise.recipe import Recipe
 from facetwise.recipe.head import FlatHead, MultiLabelHead
 from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW
+from facetwise.train.choices import Choice
+from facetwise.train.frozen.lanes import Lane
 from facetwise.train.frozen.stacked import (
     StackedOptimizer,
     check_stackable,
@@ -21,6 +26,10 @@ from facetwise.train.frozen.stacked import (
     one_head,
     trains_on_features,
 )
+from facetwise.train.frozen.together import batch_loss
+from facetwise.train.losses import build_loss
+from facetwise.train.seeds import derive_seed
+from facetwise.train.source import ImageSource
 
 SPACE = LabelSpace(
     (
@@ -37,6 +46,11 @@ HEADS = {
     "years": MultiLabelHead(kinds={"age": "years"}),
 }
 SEEDS = [(0, 0), (0, 1), (7, 0)]
+BASE = {
+    "input": {"height": 16, "width": 12},
+    "model": {"backbone": "small_resnet", "freeze": "backbone"},
+    "train": {"length": "1ep"},
+}
 
 
 def layout_of(name):
@@ -57,9 +71,7 @@ def test_stacked_heads_give_the_logits_of_each(name):
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_a_head_begins_as_that_of_a_network_with_its_seed(name):
-    from facetwise.train.seeds import derive_seed
-
+def test_first_weights_follow_the_seed_of_run_and_fold_alone(name):
     heads = new_heads(layout_of(name).blocks, 6, SEEDS)
     torch.manual_seed(derive_seed(7, 0, "weights"))
     for key, tensor in output_layer(layout_of(name).blocks, 6).state_dict().items():
@@ -122,18 +134,55 @@ def test_each_head_is_clipped_by_its_own_norm():
     assert all(torch.equal(clipped[k][1], gradients[k][1]) for k in gradients)
 
 
+def test_a_loss_over_accumulated_parts_is_their_mean_as_for_networks():
+    layout, random = layout_of("multilabel"), torch.Generator().manual_seed(2)
+    recipe = Recipe.model_validate(
+        {
+            **BASE,
+            "loss": {"name": "sum", "terms": [{"name": "cross-entropy"}, {"name": "soft-f1"}]},
+            "train": {"length": "1ep", "batch_size": 4, "accumulate": 3},
+        }
+    )
+    logits = torch.randn(12, layout.num_outputs, generator=random)
+    targets = torch.cat([torch.randn(12, n, generator=random).softmax(1) for n in SPACE.sizes], dim=1)
+    weights, shares = torch.rand(12, generator=random), targets.mean(0)
+    loss = build_loss(recipe.loss, layout, shares, 12)
+    expected = sum(loss(logits[part], targets[part], weights[part]) for part in torch.arange(12).split(4)) / 3
+    found = batch_loss(recipe, layout, logits, targets, weights, shares, torch.tensor(12))
+    torch.testing.assert_close(found, expected)
+    assert abs(found - loss(logits, targets, weights)) > 1e-3  # which is what soft F1 of the whole batch would say
+
+
+def test_batches_of_other_parts_are_other_stacks():
+    def shape(**train):
+        recipe = Recipe.model_validate({**BASE, "train": {"length": "1ep", **train}})
+        plan = SimpleNamespace(recipe=recipe, layout=layout_of("flat"))
+        return Lane(SimpleNamespace(plan=plan), None, 1, 1, float).shape
+
+    assert shape(batch_size=8, accumulate=1) != shape(batch_size=4, accumulate=2)
+    assert shape(batch_size=8, seed=1) == shape(batch_size=8, seed=2, ema=0.9)
+
+
+def test_a_store_moves_to_the_device_with_the_first_batch_and_leaves_it():
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 3, 3)).astype(np.uint8)
+    source = ImageSource(images, torch.device("cpu"))
+    source.placed = Choice("device", "as on a GPU")
+    rows = np.array([3, 0])
+    assert source._resident is None
+    for _ in range(2):
+        assert (source.batch(rows).permute(0, 2, 3, 1).numpy() == images[rows]).all()
+        assert source._resident is not None
+        source.release()
+        assert source._resident is None
+
+
 def test_only_elementwise_optimizers_can_be_stacked():
     with pytest.raises(SettingError, match=r"`optimizer\.name`: .* cannot train with `adamp`"):
         check_stackable(AdamP())
 
 
 def test_when_features_are_enough():
-    base = {
-        "input": {"height": 16, "width": 12},
-        "model": {"backbone": "small_resnet", "freeze": "backbone"},
-        "train": {"length": "1ep"},
-    }
-    assert trains_on_features(Recipe.model_validate(base))
-    assert not trains_on_features(Recipe.model_validate({**base, "augment": [{"name": "flip"}]}))
-    for model in ({"backbone": "small_resnet"}, {**base["model"], "weights": "runs/1/fold-{fold}/model.safetensors"}):
-        assert not trains_on_features(Recipe.model_validate({**base, "model": model}))
+    assert trains_on_features(Recipe.model_validate(BASE))
+    assert not trains_on_features(Recipe.model_validate({**BASE, "augment": [{"name": "flip"}]}))
+    for model in ({"backbone": "small_resnet"}, {**BASE["model"], "weights": "runs/1/fold-{fold}/model.safetensors"}):
+        assert not trains_on_features(Recipe.model_validate({**BASE, "model": model}))

@@ -78,9 +78,11 @@ class RunFolder:
         return self.path / "run.json"
 
     def hashes(self) -> dict[str, Any]:
-        """sha256 of tables, recipe and record, for the mark of a finished run."""
+        """sha256 of tables, recipe, record and (where there is one) backbone, for the mark of a finished run."""
         tables = {p.stem: file_hash(p) for p in sorted(self.path.glob("*.parquet"))}
         kept = {"recipe_file": self.recipe_file, "record_file": self.record_file}
+        if self.backbone_file.is_file():
+            kept["backbone_file"] = self.backbone_file
         return {"tables": tables, **{key: file_hash(path) for key, path in kept.items()}}
 
     def verify(self) -> None:
@@ -93,26 +95,41 @@ class RunFolder:
                 hint = "put it back, or train the run again"
                 raise ArtefactError(f"{path}: changed since the run was finished", hint=hint)
 
-    def missing_weights(self) -> list[int]:
-        """Folds of a finished run whose weights are not there (any more)."""
-        return [fold for fold in self.record().get("folds", ()) if not self.weights_file(fold).is_file()]
+    def missing_weights(self) -> list[Path]:
+        """Files of a finished run's weights that are not there (any more): of its folds, and what they share."""
+        files = [self.weights_file(fold) for fold in self.record().get("folds", ())]
+        if self._backbone_hash() is not None:
+            files.append(self.backbone_file)
+        return [path for path in files if not path.is_file()]
 
     def check_weights(self) -> None:
         """Raise ArtefactError when weights of the finished run are not there, saying how to get them again."""
         if not (missing := self.missing_weights()):
             return
         if not self.cleaned_file.is_file():
-            raise ArtefactError(f"{self.weights_file(missing[0])}: missing", hint="the run is damaged: train it again")
+            raise ArtefactError(f"{missing[0]}: missing", hint="the run is damaged: train it again")
         raise ArtefactError(
             f"run `{self.id}` cannot predict any more: its weights were cleaned away, only its tables are kept",
             hint=f"`facetwise fit {self.recipe_file} --again` trains it again: from the same data, on the same kind of "
             "machine, the same numbers",
         )
 
+    def verify_backbone(self) -> None:
+        """Compare what the folds of a finished run share with the hash that was noted; raises ArtefactError."""
+        noted = self._backbone_hash()
+        if noted is not None and (not self.backbone_file.is_file() or file_hash(self.backbone_file) != noted):
+            hint = "the run is damaged: train it again"
+            raise ArtefactError(f"{self.backbone_file}: changed since the run was finished", hint=hint)
+
     def weights_hashes(self) -> dict[str, str]:
-        """Fold -> sha256 of its model's weights, as noted when the fold was finished."""
-        folds = self.record()["folds"]
-        return {str(fold): str(read_done(self.fold(fold))["files"][WEIGHTS]) for fold in folds}
+        """Fold -> sha256 of its model's weights, as noted when it was finished; `backbone` -> of what they share."""
+        folds, shared = self.record()["folds"], self._backbone_hash()
+        found = {str(fold): str(read_done(self.fold(fold))["files"][WEIGHTS]) for fold in folds}
+        return found if shared is None else {**found, "backbone": shared}
+
+    def _backbone_hash(self) -> str | None:
+        """As noted when the run was finished; None for a run of whole networks."""
+        return read_done(self.path)["made_from"].get("backbone_file") if self.finished else None
 
     def record(self) -> dict[str, Any]:
         """`run.json`: fingerprint, fingerprint fields, choices, provenance, folds."""
@@ -201,7 +218,7 @@ def run_number(run_id: str) -> int:
 
 def find_run(workspace: Workspace, reference: str) -> RunFolder:
     """The run that `reference` means: a run id, its number, an unambiguous beginning of it, or `last`."""
-    runs = list_runs(workspace)
+    runs, reference = list_runs(workspace), str(reference)  # from Python a number is welcome
     if not runs:
         raise InputError(f"{workspace.runs}: no runs yet", hint="train one with `facetwise fit RECIPE`")
     if reference == "last":

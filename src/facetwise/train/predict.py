@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from facetwise.core.labels import JOINT
 from facetwise.core.tables import PREDICTIONS, check_table
 from facetwise.evaluate.compose import marginals_of
-from facetwise.model.heads import JOINT, HeadLayout
+from facetwise.model.heads import HeadLayout
 from facetwise.recipe.predict import Tta
 from facetwise.train.source import ImageSource
 from facetwise.train.step import autocast

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from facetwise.recipe.predict import Tta
 from facetwise.train.choices import Choices
 from facetwise.train.predict import Float32Array, predict_rows, prediction_table
 from facetwise.train.source import ImageSource
+
+Predictor = Callable[[npt.NDArray[np.int64]], Float32Array]
+"""What tables keep, (n, columns), of the images at n rows of the store."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,12 @@ def predict_table(
     setup: Setup, store: Store, network: Network, rows: pl.DataFrame, fold: int, tta: Tta = "none"
 ) -> pl.DataFrame:
     """Predictions of one model for manifest rows, in their order; NaN where there is no readable image."""
-    readable = (rows["status"] == "ok").to_numpy()
-    logs: Float32Array = np.full((rows.height, setup.layout.num_columns), np.nan, np.float32)
-    logs[readable] = setup.predict(network, store.index(rows["image"].to_list())[readable], tta)
-    return prediction_table(rows["image"].to_list(), rows["group"].to_list(), fold, logs, setup.layout)
+    return table_by(lambda at: setup.predict(network, at, tta), setup.layout, store, rows, fold)
+
+
+def table_by(predict: Predictor, layout: HeadLayout, store: Store, rows: pl.DataFrame, fold: int) -> pl.DataFrame:
+    """What `predict` says of manifest rows, in their order; NaN where there is no readable image."""
+    images, readable = rows["image"].to_list(), (rows["status"] == "ok").to_numpy()
+    logs: Float32Array = np.full((rows.height, layout.num_columns), np.nan, np.float32)
+    logs[readable] = predict(store.index(images)[readable])
+    return prediction_table(images, rows["group"].to_list(), fold, logs, layout)

@@ -13,24 +13,30 @@ from facetwise.train.choices import Choice
 class ImageSource:
     """Batches of uint8 images, (n, 3, H, W) in channels-last memory, taken by row number.
 
-    The whole store moves to the device when it fits in half of its free memory; else it stays mapped in host memory
-    and batches travel.
+    The whole store moves to the device, with the first batch, when it fits in half of its free memory; else it stays
+    mapped in host memory and batches travel.
     """
 
     def __init__(self, images: npt.NDArray[np.uint8], device: torch.device) -> None:
         self.device = device
         self.placed = place_store(images.nbytes, device)
         self._mapped = images
-        self._resident = torch.from_numpy(np.array(images)).to(device) if self.placed.value == "device" else None
+        self._resident: Tensor | None = None
 
     def batch(self, rows: npt.NDArray[np.int64]) -> Tensor:
         """The images at `rows`, uint8."""
-        if self._resident is not None:
+        if self.placed.value == "device":
+            if self._resident is None:  # only now: of many runs of heads on one backbone a single one asks for images
+                self._resident = torch.from_numpy(np.array(self._mapped)).to(self.device)
             return self._resident[torch.from_numpy(rows).to(self.device)].permute(0, 3, 1, 2)
         taken = torch.from_numpy(np.take(self._mapped, rows, axis=0)).permute(0, 3, 1, 2)
         if self.device.type == "cpu":
             return taken
         return taken.pin_memory().to(self.device, non_blocking=True)
+
+    def release(self) -> None:
+        """Free the copy on the device; the next batch makes another."""
+        self._resident = None
 
 
 def place_store(num_bytes: int, device: torch.device) -> Choice:

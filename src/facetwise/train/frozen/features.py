@@ -29,6 +29,9 @@ from facetwise.train.step import autocast
 HEAD = "head."
 """Weights whose names begin so belong to the head."""
 
+BATCH = 64
+"""Images of a forward pass. The last bits of features depend on it, so that no recipe may have a say."""
+
 
 @dataclass(frozen=True)
 class Features:
@@ -44,6 +47,11 @@ class Features:
         return int(self.array.shape[2])
 
     @property
+    def num_views(self) -> int:
+        """Test-time views of each image; the first is the image as it is."""
+        return int(self.array.shape[1])
+
+    @property
     def backbone_file(self) -> Path:
         """Everything of the network but the head, as safetensors."""
         return self.folder / "backbone.safetensors"
@@ -55,14 +63,14 @@ class Features:
 
 def features_key(plan: RunPlan, setup: Setup) -> str:
     """What decides the features: the images, the backbone and its weights, the arithmetic, the views."""
-    model = plan.recipe.model
+    model, choices = plan.recipe.model, setup.choices
     drawn = plan.recipe.train.seed if model.weights == "none" else None
     made_from = {
         "store": plan.store.key,
         "backbone": [model.backbone, model.args, model.weights if plan.fields["weights"] is None else None],
         "weights": plan.fields["weights"],
         "seed": drawn,
-        "arithmetic": [setup.choices.precision.value, setup.device.type],
+        "arithmetic": [choices.precision.value, setup.device.type, choices.threads.value, BATCH],
         "tta": plan.recipe.predict.tta,
     }
     return content_hash(made_from)[:16]
@@ -90,15 +98,16 @@ def _compute(plan: RunPlan, setup: Setup, folder: Path, progress: Progress | Non
         tensors = {name: t for name, t in network.state_dict().items() if not name.startswith(HEAD)}
         people = {PEOPLE: people_text(plan.inherited[plan.fold_numbers[0]])}
         save_tensors(tensors, temporary / "backbone.safetensors", people)
+    setup.source.release()  # with many backbones, or in a long study, copies of the store would pile up
 
 
 @torch.inference_mode()
 def _write_features(plan: RunPlan, setup: Setup, network: Network, path: Path, progress: Progress | None) -> None:
     """A batch of images at a time, written one after the other: a mapped file would crash on a full disk."""
-    count, size = len(plan.store.images), plan.recipe.train.batch_size
+    count = len(plan.store.images)
     with path.open("wb") as file:
-        for start in range(0, count, size):
-            images = setup.source.batch(np.arange(start, min(start + size, count))).float()
+        for start in range(0, count, BATCH):
+            images = setup.source.batch(np.arange(start, min(start + BATCH, count))).float()
             with autocast(images.device, setup.choices.precision.value):
                 parts = [
                     network.features(view).float().cpu().numpy() for view in views(images, plan.recipe.predict.tta)
@@ -111,4 +120,4 @@ def _write_features(plan: RunPlan, setup: Setup, network: Network, path: Path, p
                 file.write(batch.tobytes())
                 file.flush()
             if progress is not None:
-                progress(min(start + size, count), count)
+                progress(min(start + BATCH, count), count)

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from facetwise.core.errors import TrainingError
 from facetwise.core.labels import IntArray
 from facetwise.core.workspace import content_hash
 from facetwise.recipe import Recipe
-from facetwise.train.finish import Job
-from facetwise.train.loop import FoldTask, content_event, steps_per_epoch
+from facetwise.train.finite import LOWER_RATE
+from facetwise.train.job import Job
+from facetwise.train.loop import FoldTask, epoch_event, fold_events, step_size, steps_per_epoch
 from facetwise.train.optim import LearningRate, build_schedule
 from facetwise.train.predict import Float32Array
 from facetwise.train.sampling import epoch_rows
@@ -32,7 +34,7 @@ class Lane:
     """Positions among the training rows that the current epoch takes, in order."""
     started: float = 0.0
     kept: dict[int, tuple[dict[str, Tensor], Float32Array]] = field(default_factory=dict)
-    """Epoch -> the head's weights, and what tables keep of the held-out rows."""
+    """Epoch -> the head's weights, and what tables keep of the held-out rows, seen as they are (no other views)."""
 
     @classmethod
     def of(cls, job: Job, fold: int) -> Lane:
@@ -58,12 +60,8 @@ class Lane:
         """Lanes of equal shape can be stacked."""
         own = {"lr", "head_lr", "weight_decay", "clip", "layer_decay"}  # each lane has its own
         optimizer = self.recipe.optimizer.model_dump(mode="json", exclude=own)
-        return content_hash([repr(self.job.plan.layout.blocks), self.step_size, optimizer])
-
-    @property
-    def step_size(self) -> int:
-        """Images a step."""
-        return self.recipe.train.batch_size * self.recipe.train.accumulate
+        parts = [self.recipe.train.accumulate, self.recipe.train.batch_size]
+        return content_hash([repr(self.job.plan.layout.blocks), parts, optimizer])
 
     def next_rows(self, step: int) -> IntArray:
         """Positions among the training rows of one step, (B,)."""
@@ -71,26 +69,29 @@ class Lane:
         if at == 0:
             self.rows = epoch_rows(self.recipe.sampling, self.task.pool, self.seed, epoch)
             self.started = time.perf_counter()
-        return self.rows[at * self.step_size : (at + 1) * self.step_size]
+        size = step_size(self.recipe)
+        return self.rows[at * size : (at + 1) * size]
 
     def tell_of_fold(self) -> None:
         """The events that a fold begins, and what its epochs hold."""
-        epochs = self.num_steps // self.per_epoch
-        self.job.emit(
-            {"event": "fold", "fold": self.task.fold, "from_epoch": 0, "epochs": epochs, "steps": self.per_epoch}
-        )
-        self.job.emit(content_event(self.recipe, self.task))
+        for event in fold_events(self.recipe, self.task, 0, self.num_steps // self.per_epoch, self.per_epoch):
+            self.job.emit(event)
 
     def epoch_event(self, step: int, total: float, scores: dict[str, float | None]) -> dict[str, Any]:
         """The event that an epoch ended with this step (from 0); `total` is the sum of its steps' losses."""
-        seconds = time.perf_counter() - self.started
-        return {
-            "event": "epoch",
-            "fold": self.task.fold,
-            "epoch": (step + 1) // self.per_epoch,
-            "train_loss": total / self.per_epoch,
-            **scores,
-            "lr": self.rate(step),
-            "seconds": round(seconds, 3),
-            "images_per_second": round(self.per_epoch * self.step_size / seconds, 1),
-        }
+        return epoch_event(
+            self.task.fold,
+            (step + 1) // self.per_epoch,
+            total / self.per_epoch,
+            scores,
+            lr=self.rate(step),
+            images=self.per_epoch * step_size(self.recipe),
+            seconds=time.perf_counter() - self.started,
+        )
+
+    def diverged(self, step: int, what: str) -> TrainingError:
+        """The error that says `what` was seen of this lane, and when."""
+        where = f"run `{self.job.run.id}`, fold {self.task.fold}"
+        return TrainingError(
+            f"{where}, {what} with learning rate {self.rate(step):.2g}; nothing was saved", hint=LOWER_RATE
+        )

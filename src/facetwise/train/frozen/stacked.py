@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from facetwise.core.errors import SettingError
-from facetwise.model.blocks import Block, output_layer, thresholds
+from facetwise.model.blocks import Block, cumulative_logits, output_layer
 from facetwise.recipe import Recipe
 from facetwise.recipe.model import FOLD
 from facetwise.recipe.optim import SGD, Adam, AdamW, Optimizer
@@ -39,7 +39,10 @@ def check_stackable(optimizer: Optimizer) -> None:
 
 
 def new_heads(blocks: Sequence[Block], num_features: int, seeds: Sequence[tuple[int, int]]) -> Parameters:
-    """First weights of H heads, each drawn from its (run seed, fold) as a network's are."""
+    """First weights of H heads, each drawn from its own (run seed, fold).
+
+    They are not those of a network that trains on images with this seed: there the backbone is drawn first.
+    """
     states = []
     for seed, fold in seeds:
         torch.manual_seed(derive_seed(seed, fold, "weights"))
@@ -58,15 +61,8 @@ def logits_of(parameters: Parameters, blocks: Sequence[Block], features_HBF: Ten
     weight, bias = parameters[f"{prefix}weight"], parameters[f"{prefix}bias"]
     # The weights first: the gradient then is a product of short rows with the features as they lie, five times as fast.
     outputs = torch.bmm(weight, features_HBF.transpose(1, 2)).transpose(1, 2) + bias[:, None]
-    if not prefix:
-        return outputs
-    widths = [1 if b.kind == "ordinal" else b.outputs.stop - b.outputs.start for b in blocks]
-    parts = list(torch.split(outputs, widths, dim=2))
-    for i, block in enumerate(blocks):
-        if block.kind == "ordinal":
-            gaps = parameters.get(f"gaps.{i}", bias.new_zeros(len(bias), 0))
-            parts[i] = parts[i] - thresholds(gaps)[:, None]
-    return torch.cat(parts, dim=2)
+    gaps = {name.removeprefix("gaps."): t[:, None] for name, t in parameters.items() if name.startswith("gaps.")}
+    return cumulative_logits(outputs, blocks, gaps) if prefix else outputs
 
 
 @dataclass

@@ -4,6 +4,7 @@ jobs (a run each) with equal features -> lanes (a head each: a fold of a run) ->
 for each step of a stack:
     each lane's own batch of features -> all logits -> each loss over its lanes -> one backward pass -> one update
     a lane whose epoch ends is validated and tells of it
+the runs of the stack are written, but for those with a lane that diverged
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import torch
 from torch import Tensor
 
+from facetwise.core.errors import TrainingError
 from facetwise.core.labels import IntArray
 from facetwise.core.progress import Progress
 from facetwise.core.workspace import write_atomic
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe import Recipe
 from facetwise.train.average import averaging_share
-from facetwise.train.finish import FoldResult, Job, choose_epochs, write_fold
-from facetwise.train.finite import not_finite
+from facetwise.train.choices import apply_choices
+from facetwise.train.finish import FoldResult, choose_epochs, complete, write_fold
 from facetwise.train.frozen.features import HEAD, Features, features_key, prepare_features
 from facetwise.train.frozen.lanes import Lane
 from facetwise.train.frozen.stacked import (
@@ -38,36 +39,64 @@ from facetwise.train.frozen.stacked import (
     new_heads,
     one_head,
 )
+from facetwise.train.job import Job
 from facetwise.train.loop import mean_targets, valid_scores
 from facetwise.train.losses import build_loss
-from facetwise.train.predict import Float32Array, kept_of_views, prediction_table
+from facetwise.train.predict import Float32Array, kept_of_views
 from facetwise.train.seeds import derive_seed
+from facetwise.train.setup import table_by
+
+WAITING = ("cuda",)
+"""Kinds of devices that compute ahead: whoever looks at a number waits for all before it."""
 
 
 def train_heads(jobs: Sequence[Job], progress: Progress | None = None) -> None:
-    """Train and write every fold that is left of `jobs`, whose recipes all train on features."""
-    keyed = sorted(jobs, key=lambda job: features_key(job.plan, job.setup))
-    for _, same in groupby(keyed, key=lambda job: features_key(job.plan, job.setup)):
-        together = list(same)
-        features = prepare_features(together[0].plan, together[0].setup, progress)
-        lanes = [Lane.of(job, fold) for job in together for fold in job.left()]
-        for lane in lanes:
+    """Train what is left of `jobs`, whose recipes all train on features, and finish their runs.
+
+    When a loss is not finite, its run is left unfinished and the others go on; at the end the first such TrainingError
+    is raised.
+    """
+    failed: dict[str, TrainingError] = {}
+    for job in jobs:
+        if not job.left():
+            complete(job)
+    keyed = {job.run.id: features_key(job.plan, job.setup) for job in jobs if job.left()}
+    ordered = sorted((job for job in jobs if job.run.id in keyed), key=lambda job: keyed[job.run.id])
+    for _, same in groupby(ordered, key=lambda job: keyed[job.run.id]):
+        failed |= _train_group(list(same), progress)
+    if failed:
+        raise next(iter(failed.values()))
+
+
+def _train_group(jobs: Sequence[Job], progress: Progress | None) -> dict[str, TrainingError]:
+    """Train runs on the same features, and finish them; returns the errors of those that failed, by run."""
+    failed: dict[str, TrainingError] = {}
+    apply_choices(jobs[0].setup.choices)  # the threads are global, and other groups may have others
+    features = prepare_features(jobs[0].plan, jobs[0].setup, progress)
+    for stack in _stacks([Lane.of(job, fold) for job in jobs for fold in job.left()]):
+        for lane in stack:
             lane.tell_of_fold()
-        for stack in _stacks(lanes):
-            train_stack(stack, features)
-        _finish(lanes, features)
+        failed |= train_stack(stack, features)
+        _finish([lane for lane in stack if lane.job.run.id not in failed], features)
+    return failed
 
 
-def train_stack(lanes: Sequence[Lane], features: Features) -> None:
-    """Train heads of one shape; each lane keeps its last epoch, or with `select = "best"` all."""
+def train_stack(lanes: Sequence[Lane], features: Features) -> dict[str, TrainingError]:
+    """Train heads of one shape; each lane keeps its last epoch, or with `select = "best"` all.
+
+    Returns the errors of the runs, by id, of which a lane diverged: their lanes keep nothing that may be used.
+    """
     ordered = sorted(lanes, key=lambda lane: -lane.num_steps)  # those that end first are last, so that a cut drops them
     stack = _Stack(ordered, features)
     for step in range(ordered[0].num_steps):
         active = [lane for lane in ordered if step < lane.num_steps]
+        if stack.failed and all(lane.job.run.id in stack.failed for lane in active):
+            break
         stack.step(active, step)
         for index, lane in enumerate(active):
-            if (step + 1) % lane.per_epoch == 0:
+            if (step + 1) % lane.per_epoch == 0 and lane.job.run.id not in stack.failed:
                 stack.end_epoch(lane, index, step)
+    return stack.failed
 
 
 class _Stack:
@@ -92,6 +121,8 @@ class _Stack:
         self.sizes = torch.tensor([len(lane.task.train_rows) for lane in lanes], device=self.device)
         self.totals = torch.zeros(len(lanes), device=self.device)
         self.losses = _by_loss(lanes)
+        self.failed: dict[str, TrainingError] = {}
+        """Run -> why it cannot be finished. Its lanes stay in the stack, where they disturb no other."""
 
     def step(self, lanes: Sequence[Lane], step: int) -> None:
         """One step of the lanes that still train, the first ones of the stack."""
@@ -116,7 +147,7 @@ class _Stack:
         for recipe, members in self.losses:
             own = [i for i in members if i < len(at)]
             if own:
-                loss = torch.vmap(partial(_loss, recipe, self.layout))
+                loss = torch.vmap(partial(batch_loss, recipe, self.layout))
                 losses = loss(logits_HBd[own].float(), targets[own], weights[own], self.shares[own], self.sizes[own])
                 found = found.index_put((torch.tensor(own, device=found.device),), losses)
         return found
@@ -131,46 +162,60 @@ class _Stack:
         return x_HBF
 
     def _count(self, losses: Tensor, lanes: Sequence[Lane], step: int) -> None:
-        """Add up what the epochs report, and stop before the update when a loss is not finite.
+        """Add up what the epochs report, and give up the runs of which a loss is not finite.
 
-        On a GPU that would make each step wait: there it is seen at the end of the epoch, and nothing was saved yet.
+        Where looking at it would make each step wait, it is seen at the end of the epoch.
         """
         self.totals[: len(lanes)] += losses.detach()
-        if self.device.type == "cpu" and not torch.isfinite(losses).all():
-            bad = int(torch.isfinite(losses).int().argmin())
-            raise not_finite(step, losses[bad].item(), lanes[bad].rate(step), run=lanes[bad].job.run.id)
+        if self.device.type not in WAITING and not torch.isfinite(losses).all():
+            for bad in (~torch.isfinite(losses)).nonzero()[:, 0].tolist():
+                self._give_up(lanes[bad], step, f"step {step}: the loss is {losses[bad].item()}")
+
+    def _give_up(self, lane: Lane, step: int, what: str) -> None:
+        self.failed.setdefault(lane.job.run.id, lane.diverged(step, what))
 
     def end_epoch(self, lane: Lane, index: int, step: int) -> None:
         """Validate a lane, tell of its epoch, and keep what may be needed of it."""
         epoch, total = (step + 1) // lane.per_epoch, float(self.totals[index])
         if not math.isfinite(total):
-            raise not_finite(step, None, lane.rate(step), run=lane.job.run.id)
+            self._give_up(lane, step, f"in or before step {step}: the loss is not finite")
+            return
         self.totals[index] = 0.0
-        logs = self.predict(index, lane.task.valid_rows)
+        head = one_head(self.averages, index)
+        if not all(
+            bool(tensor.isfinite().all()) for tensor in head.values()
+        ):  # by the last update: no loss tells of it
+            self._give_up(lane, step, f"after step {step}: the weights are not finite")
+            return
+        logs = predict_head(head, self.layout, self.features, lane.task.valid_rows, views=1)
         lane.job.emit(lane.epoch_event(step, total, valid_scores(self.layout, logs, lane.task.valid_codes)))
         if lane.recipe.train.select == "best" or step + 1 == lane.num_steps:
-            lane.kept[epoch] = one_head(self.averages, index), logs
-
-    @torch.inference_mode()
-    def predict(self, index: int, rows: npt.NDArray[np.int64]) -> Float32Array:
-        """What tables keep, (n, columns), of the images at `rows` by one head's average."""
-        return predict_head({name: t[index] for name, t in self.averages.items()}, self.layout, self.features, rows)
+            lane.kept[epoch] = head, logs
 
 
-def _loss(
+def batch_loss(
     recipe: Recipe, layout: HeadLayout, logits: Tensor, targets: Tensor, weights: Tensor, shares: Tensor, size: Tensor
 ) -> Tensor:
-    """The loss of one lane's batch, a scalar: what `build_loss` makes of the lane's class shares and size."""
-    return build_loss(recipe.loss, layout, shares, size)(logits, targets, weights)
+    """The loss of one lane's batch, a scalar: what `build_loss` makes of the lane's class shares and size.
+
+    With `train.accumulate` it is the mean over the parts of the batch, as for a network: `soft-f1` sees one at a time.
+    """
+    loss = build_loss(recipe.loss, layout, shares, size)
+    if (num_parts := recipe.train.accumulate) == 1:
+        return loss(logits, targets, weights)
+    return torch.vmap(loss)(*(t.reshape(num_parts, -1, *t.shape[1:]) for t in (logits, targets, weights))).mean()
 
 
-def predict_head(head: Parameters, layout: HeadLayout, features: Features, rows: npt.NDArray[np.int64]) -> Float32Array:
-    """What tables keep, (n, columns), of the images at `rows` of the store; test-time views are averaged."""
+@torch.inference_mode()
+def predict_head(
+    head: Parameters, layout: HeadLayout, features: Features, rows: npt.NDArray[np.int64], views: int | None = None
+) -> Float32Array:
+    """What tables keep, (n, columns), of the images at `rows` of the store, averaged over the first `views` or all."""
     one = {name: tensor[None] for name, tensor in head.items()}
     device = next(iter(one.values())).device
     kept = [
         layout.log_probs(logits_of(one, layout.blocks, features.batch(rows, view)[None].to(device))[0])
-        for view in range(features.array.shape[1])
+        for view in range(views or features.num_views)
     ]
     return kept_of_views(kept, layout)
 
@@ -190,17 +235,25 @@ def _by_loss(lanes: Sequence[Lane]) -> list[tuple[Recipe, list[int]]]:
 
 
 def _finish(lanes: Sequence[Lane], features: Features) -> None:
-    """Write every fold: the head, and what it predicts; the backbone once a run."""
+    """Write every fold: the head, and what it predicts; the backbone once a run; and the run's tables."""
     for _, same in groupby(lanes, key=lambda lane: lane.job.run.id):
         own = list(same)
         job = own[0].job
         write_atomic(job.run.backbone_file, features.backbone_file.read_bytes())
         epochs = _chosen(job, own)
         for lane in own:
-            head, logs = lane.kept[epochs[lane.task.fold]]
-            tensors = {HEAD + name: tensor for name, tensor in head.items()}
-            test = _test_table(job, head, features, lane.task.fold)
-            write_fold(job, lane.task, FoldResult(epochs[lane.task.fold], tensors, logs, test))
+            write_fold(job, lane.task, _result(lane, epochs[lane.task.fold], features))
+        complete(job)
+
+
+def _result(lane: Lane, epoch: int, features: Features) -> FoldResult:
+    """What is written of a lane: the head of the chosen epoch, and what it predicts with all test-time views."""
+    (head, logs), plan = lane.kept[epoch], lane.job.plan
+    predict = partial(predict_head, head, plan.layout, features)
+    valid = logs if features.num_views == 1 else predict(lane.task.valid_rows)
+    test = plan.manifest.test
+    table = None if test.is_empty() else table_by(predict, plan.layout, plan.store, test, lane.task.fold)
+    return FoldResult(epoch, {HEAD + name: tensor for name, tensor in head.items()}, valid, table)
 
 
 def _chosen(job: Job, lanes: Sequence[Lane]) -> dict[int, int]:
@@ -208,13 +261,3 @@ def _chosen(job: Job, lanes: Sequence[Lane]) -> dict[int, int]:
     if job.plan.recipe.train.select == "last":
         return {lane.task.fold: lane.num_steps // lane.per_epoch for lane in lanes}
     return choose_epochs(job.curves())
-
-
-def _test_table(job: Job, head: Parameters, features: Features, fold: int) -> pl.DataFrame | None:
-    test = job.plan.manifest.test
-    if test.is_empty():
-        return None
-    layout, readable = job.plan.layout, (test["status"] == "ok").to_numpy()
-    logs = np.full((test.height, layout.num_columns), np.nan, np.float32)
-    logs[readable] = predict_head(head, layout, features, job.plan.store.index(test["image"].to_list())[readable])
-    return prediction_table(test["image"].to_list(), test["group"].to_list(), fold, logs, layout)
