@@ -16,6 +16,7 @@ from facetwise.core.runs import find_run
 from facetwise.core.tables import probability_columns
 from facetwise.data.folds import load_folds
 from facetwise.data.manifest import load_manifest
+from facetwise.train.apply import predict_own
 from facetwise.train.finish import choose_epochs
 
 QUICK = ("train.length=1ep", "train.ema=0.5")
@@ -130,7 +131,9 @@ def test_the_same_is_not_trained_twice_unless_asked(own_finished):
 def test_own_images_again_with_the_mirror_image(own_finished):
     project = fw.open_project(own_finished.project)
     run = find_run(project.workspace, "last")
-    plain = fw.predict(project, tta="none")
+    with pytest.raises(SettingError, match=r"nothing to predict: run .* has the predictions of its own images"):
+        fw.predict(project)
+    plain = predict_own(project, run, tta="none")
     for name, before in (("oof", run.oof()), ("test", run.test())):
         again = pl.read_parquet(plain / f"{name}.parquet")
         assert again.select("image", "fold").equals(before.select("image", "fold"))

@@ -6,9 +6,11 @@ import polars as pl
 import pytest
 
 import facetwise as fw
-from facetwise.core.errors import ArtefactError, LockedError, MismatchError, SettingError
+from facetwise.core.errors import ArtefactError, InputError, LockedError, MismatchError, SettingError
 from facetwise.core.runs import find_run, list_runs
 from facetwise.core.workspace import lock
+from facetwise.recipe import load_recipe
+from facetwise.train.checkpoint import load_tensors, save_tensors
 
 QUICK = ("train.length=1ep", "train.ema=0.5")
 
@@ -119,3 +121,55 @@ def test_a_run_of_another_label_space_is_refused(own_finished):
         with pytest.raises(MismatchError, match="other attributes, classes or cuts"):
             verb(own_finished.project)
     assert "other attributes" in fw.runs(own_finished.project).runs[0].flags[0]
+
+
+def test_folds_of_unequal_epochs_cannot_choose_each_others_best(own):
+    fw.folds(own.project, num_folds=5, name="five")  # of 36 people: one fold has more than the others
+    five = ["folds.plan=5", "folds.name=five"]
+    steps = steps_of(own, [*five, "train.batch_size=7"])
+    assert len(set(steps)) > 1
+    settings = [*five, "train.batch_size=7", "train.select=best", f"train.length={max(steps)}st"]
+    with pytest.raises(SettingError, match=r"compares folds after equal epochs, but `train\.length` of \d+st"):
+        fw.fit(own.project, own.recipe, settings=settings)
+    assert not list((own.project / "runs").glob("[0-9]*"))
+
+
+def steps_of(own, settings: list[str]) -> list[int]:
+    """Steps an epoch of each fold."""
+    from facetwise.core.project import Project
+    from facetwise.train.loop import steps_per_epoch
+    from facetwise.train.plan import make_plan
+
+    recipe = load_recipe(own.recipe, settings)
+    plan = make_plan(Project.open(own.project), recipe)
+    return [steps_per_epoch(recipe, plan.task(fold).pool) for fold in plan.fold_numbers]
+
+
+def test_predicting_asks_for_nothing_that_only_training_needs(own):
+    """First weights may be gone: what a finished run predicts with is its own."""
+    first = fw.fit(own.project, own.recipe, settings=["folds.plan=none"])
+    elsewhere = own.base / "first.safetensors"
+    tensors, metadata = load_tensors(first.weights_file(0))
+    save_tensors(tensors, elsewhere, {**metadata, "people": "[]"})
+    run = fw.fit(own.project, own.recipe, settings=[f'model.weights="{elsewhere}"'])
+    elsewhere.unlink()
+    folder = fw.predict(own.project, run.id, tta="flip")
+    assert (folder / "oof.parquet").is_file()
+    with pytest.raises(InputError, match=r"is not a \.safetensors file"):
+        fw.fit(own.project, own.recipe, settings=[f'model.weights="{elsewhere}"', "train.seed=1"])
+
+
+def test_the_same_recipe_twice_is_one_run(own):
+    from facetwise.core.project import Project
+    from facetwise.train import crossval
+
+    recipe = load_recipe(own.recipe, ["train.length=1ep", "folds.plan=holdout"])
+    runs = crossval.fit_all(Project.open(own.project), [recipe, recipe])
+    assert runs[0] == runs[1]
+    assert runs[0].finished
+
+
+def test_settings_from_python_are_a_list_or_one(own):
+    assert load_recipe(own.recipe, "train.seed=5").train.seed == 5
+    with pytest.raises(SettingError, match="`3` is not a setting"):
+        load_recipe(own.recipe, [3])

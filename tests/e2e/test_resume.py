@@ -21,6 +21,7 @@ from facetwise.core.workspace import is_done
 from facetwise.recipe import load_recipe
 from facetwise.train import crossval
 from facetwise.train.checkpoint import load_tensors
+from facetwise.train.job import open_job
 from facetwise.train.plan import make_plan
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -235,6 +236,6 @@ def test_a_run_that_another_process_finished_meanwhile_is_not_trained_again(own_
     before = {p: p.stat().st_mtime_ns for p in run.path.rglob("*") if p.name != ".lock"}
     looks = iter([False, True])  # before the lock was had, and after
     monkeypatch.setattr(RunFolder, "finished", property(lambda _run: next(looks)))
-    with crossval._open_job(run, plan, None) as job:
+    with open_job(run, plan, None) as job:
         assert job is None
     assert {p: p.stat().st_mtime_ns for p in run.path.rglob("*") if p.name != ".lock"} == before

@@ -78,6 +78,40 @@ def test_an_image_that_weighs_nothing_moves_nothing():
         torch.testing.assert_close(one, two, atol=1e-7, rtol=1e-6)
 
 
+def test_a_doubtful_label_stays_as_doubtful_when_it_is_mixed():
+    """Image 0 of weight 0.1 and image 1 of weight 1, blended half and half: 0.05 of the one label, 0.5 of the other."""
+    setup, task = made(2, augment=[{"name": "mixup", "alpha": 1000.0}])
+    _, _, stepper = one_step(setup, task, whole_batch(setup, task))
+    targets = torch.tensor([[1.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0, 1.0]])
+    batch = dataclasses.replace(whole_batch(setup, task), targets=targets, weights=torch.tensor([0.1, 1.0]))
+    for step in range(20):  # until the partners are each other
+        _, mixed, weights = stepper._augmented(batch, torch.zeros(1, 3, 1, 1), step)
+        if 0 < mixed[0, 0] < 1:
+            break
+    torch.testing.assert_close(mixed.sum(dim=1), torch.full((2,), 2.0))
+    torch.testing.assert_close(mixed[0, 0] * weights[0], torch.tensor(0.05), atol=0.01, rtol=0)
+    torch.testing.assert_close(mixed[0, 1] * weights[0], torch.tensor(0.5), atol=0.05, rtol=0)
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_update(monkeypatch):
+    setup, task = made(4, optimizer={**PLAIN["optimizer"], "clip": 1.0})
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(float("inf")))
+    with pytest.raises(TrainingError, match=r"step 0: the loss is .*, its gradient not finite,"):
+        one_step(setup, task, whole_batch(setup, task))
+
+
+@pytest.mark.parametrize("num_valid", [0, 4], ids=["all", "fold"])
+def test_weights_that_ran_away_in_the_last_step_are_not_saved(tmp_path, num_valid):
+    recipe = {**PLAIN, "train": {"length": "1ep", "batch_size": 8, "device": "cpu"}}
+    recipe["optimizer"] = {**PLAIN["optimizer"], "lr": 1e30}
+    setup, task = made_training.make_setup(recipe, SPACE, 8, num_valid)
+    if not num_valid:
+        task = dataclasses.replace(task, valid_rows=task.valid_rows[:0], valid_codes=task.valid_codes[:0])
+    with pytest.raises(TrainingError, match="after epoch 1 the predictions are not numbers"):
+        train_fold(setup, task, tmp_path, lambda _: None)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
 def test_the_gradient_is_clipped_before_the_step():
     setup, task = made(4, optimizer={**PLAIN["optimizer"], "clip": 1e-3, "weight_decay": 0.0})
     before = [p.detach().clone() for p in new_state(setup, 0).network.parameters()]

@@ -12,7 +12,7 @@ Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.c
 
 from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
 from facetwise.api.results import cuts, runs, score, show, submit
-from facetwise.api.studies import ablate, clean, compare, tune
+from facetwise.api.studies import ablate, clean, compare, show_study, tune
 from facetwise.api.training import augment, fit, predict
 from facetwise.core.project import Project
 
@@ -35,6 +35,7 @@ __all__ = [
     "runs",
     "score",
     "show",
+    "show_study",
     "submit",
     "tune",
 ]

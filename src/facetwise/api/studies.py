@@ -41,6 +41,7 @@ def ablate(
     tries: Sequence[str],
     settings: Sequence[str] = (),
     name: str | None = None,
+    jobs: int = 1,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> Ablation:
@@ -48,13 +49,14 @@ def ablate(
 
     `tries`: a change each, such as `"loss=focal"`, or several settings with `;` between. What was trained before is not
     trained again, so the same call goes on after an interruption. All recipes are checked before anything is trained.
+    `jobs` folds are trained at a time, as by `fit`.
     """
     from facetwise.study.ablate import ablate as run_ablation
 
     need_training()
     opened = opened_project(project)
     base, label = base_recipe(opened, recipe, settings)
-    return run_ablation(opened, base, tries, name=name, label=label, listener=listener, progress=progress)
+    return run_ablation(opened, base, tries, name=name, label=label, jobs=jobs, listener=listener, progress=progress)
 
 
 def tune(
@@ -84,6 +86,14 @@ def tune(
     )
 
 
+def show_study(project: AnyProject, name: str = "last") -> Ablation | Search:
+    """The table of a study as it stands, also while another process works on it; `last`: the one worked on last."""
+    from facetwise.study.show import build_study, find_study
+
+    opened = opened_project(project)
+    return build_study(opened, find_study(opened, name))
+
+
 def clean(
     project: AnyProject = ".",
     *,
@@ -95,8 +105,9 @@ def clean(
     """What may be deleted to free the disk, and what stays and why; with `dry_run=False` it is deleted.
 
     Weights go of finished runs that no submission needs, that are not among the best `keep` of what they predict, and
-    are not the newest; and what crashes left behind. `stores`, `predictions`: also image stores that no kept run and
-    no recipe reads, and predictions of other photos. Tables, recipe and record of every run stay.
+    are not the newest; the folds of trials that a search stopped; and what crashes left behind. `stores`,
+    `predictions`: also image stores that no kept run and no recipe reads, and predictions of other photos. Tables,
+    recipe and record of every run stay.
     """
     from facetwise.study import clean as cleaning
 

@@ -22,13 +22,15 @@ def fit(
     settings: Sequence[str] = (),
     resume: str | None = None,
     again: bool = False,
+    jobs: int = 1,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> RunFolder:
     """Train a recipe (a path, a shipped name or a `Recipe`) on every fold, or continue the run called `resume`.
 
     A run with the same fingerprint is not trained twice: a finished one is returned, an interrupted one continued,
-    unless `again`. `listener` gets every event (dicts with an `event` key), `progress` that of preparing the store.
+    unless `again`. `jobs` folds are trained at a time, each in a process of its own with its share of the cores.
+    `listener` gets every event (dicts with an `event` key), `progress` that of preparing the store.
     """
     from facetwise.core.errors import SettingError
     from facetwise.recipe import load_recipe
@@ -37,15 +39,17 @@ def fit(
     from facetwise.train import crossval
 
     opened = opened_project(project)
+    if jobs < 1:
+        raise SettingError(f"`jobs` is {jobs}, expected how many folds to train at a time, 1 or more")
     if (recipe is None) == (resume is None):
         raise SettingError("give a recipe to train, or a run to resume")
     if resume is not None:
         if settings or again:
             raise SettingError("a resumed run keeps its recipe: give `resume` alone")
-        return crossval.resume(opened, resume, listener=listener, progress=progress)
+        return crossval.resume(opened, resume, jobs=jobs, listener=listener, progress=progress)
     assert recipe is not None
     chosen = load_recipe(found_recipe(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
-    return crossval.fit(opened, chosen, again=again, listener=listener, progress=progress)
+    return crossval.fit(opened, chosen, again=again, jobs=jobs, listener=listener, progress=progress)
 
 
 def predict(
@@ -74,6 +78,11 @@ def predict(
     if images is not None and dataset is not None:
         raise SettingError("give a folder of images or a dataset, not both")
     if images is None and dataset is None:
+        if tta == "none":
+            raise SettingError(
+                f"nothing to predict: run `{found.id}` has the predictions of its own images",
+                hint="give a kind of `tta`, or other photos with `images` or `dataset`",
+            )
         return apply.predict_own(opened, found, tta=tta, progress=progress)
     return apply.predict_elsewhere(opened, found, images=images, dataset=dataset, tta=tta, progress=progress)
 

@@ -34,7 +34,7 @@ def clean(
     """Free disk space.
 
     Shows what would go and what stays, and why. Keeps what submissions need, the best runs, the newest and the
-    unfinished ones, and the tables, recipe and record of every run.
+    unfinished ones (but for trials that a search stopped), and the tables, recipe and record of every run.
     """
     from facetwise import api
     from facetwise.study.clean import clean as delete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -64,7 +65,9 @@ def main() -> None:
     except OSError as error:  # a full disk, no permission, a folder that went away
         if "--debug" in sys.argv:
             raise
-        typer.echo(f"error: {error}; what was finished is kept", err=True)
+        typer.echo(f"error: {error.filename or ''}: {error.strerror or error}; what was finished is kept", err=True)
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            typer.echo("hint: the folder must be one that you may write to", err=True)
         sys.exit(2)
 
 

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.core.runs import RunFolder
 
-Tta = Annotated[Literal["none", "flip"], typer.Option(help="Test-time augmentation: average with the mirror image.")]
+Tta = Annotated[
+    Literal["none", "flip", "crops", "flip-crops"],
+    typer.Option(help="Test-time augmentation: average over views of an image."),
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", min=1, help="Folds to train at a time, each in a process with its share of the cores.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +38,7 @@ def fit(
     ] = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Continue an interrupted run.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Train even if the same was trained before.")] = False,
+    jobs: Jobs = 1,
 ) -> None:
     """Train a recipe on every fold.
 
@@ -44,8 +51,8 @@ def fit(
     project = get_context(context).project()
     with TrainingDisplay(sys.stderr) as display:
         run = api.fit(
-            project, recipe, settings=settings or (), resume=resume, again=again, listener=display.event,
-            progress=display.preparing,
+            project, recipe, settings=settings or (), resume=resume, again=again, jobs=jobs,
+            listener=display.event, progress=display.preparing,
         )  # fmt: skip
     number = run.id.split("-")[0]
     if display.run is None:

@@ -1,4 +1,4 @@
-"""`compare`, `ablate`, `tune`: many runs as one question."""
+"""`compare`, `ablate`, `tune`, `studies`: many runs as one question."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from facetwise.cli.context import console, get_context, print_json, say
 from facetwise.cli.data import Json
+from facetwise.cli.runs import Jobs
 
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Change one key of the recipe first. May be repeated.")
@@ -19,7 +20,7 @@ _TTA_HELP = "Take its predictions with this test-time augmentation (see `facetwi
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands."""
-    for command in (compare, ablate, tune):
+    for command in (compare, ablate, tune, studies):
         app.command()(command)
 
 
@@ -52,6 +53,7 @@ def ablate(
     ],
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="Name of the study; made from the recipe when not given.")] = None,
+    jobs: Jobs = 1,
     json: Json = False,
 ) -> None:
     """Train a run for each change of a base recipe and compare it with the base.
@@ -65,8 +67,8 @@ def ablate(
     project = get_context(context).project()
     with StudyDisplay(sys.stderr) as display:
         view = api.ablate(
-            project, recipe, tries=tries, settings=settings or (), name=name, listener=display.event,
-            progress=display.preparing,
+            project, recipe, tries=tries, settings=settings or (), name=name, jobs=jobs,
+            listener=display.event, progress=display.preparing,
         )  # fmt: skip
     _print(view, json, ablation_text)
     say(f"study {view.name}: {project.root / view.folder}")
@@ -104,6 +106,21 @@ def tune(
         )  # fmt: skip
     _print(view, json, search_text)
     say(f"study {view.name}: {project.root / view.folder}")
+
+
+def studies(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A study's name, or `last`.")] = "last",
+    json: Json = False,
+) -> None:
+    """Show the table of an ablation or a search as it stands.
+
+    Also while another process works on it. Trains and changes nothing.
+    """
+    from facetwise import api
+    from facetwise.study.text import study_text
+
+    _print(api.show_study(get_context(context).project(), name), json, study_text)
 
 
 def _print(view: Any, json: bool, render: Any) -> None:

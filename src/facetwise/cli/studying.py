@@ -28,6 +28,8 @@ class StudyDisplay(TrainingDisplay):
                 self._begin(f"{event['number']} of {event['of']}: {event['change']}")
             case "trial":
                 self._begin(f"trial {event['number']} (of {event['of']}): {event['settings']}")
+            case "waiting":
+                self._say(f"waiting: {event['reason']}")
             case "change_done":
                 self._say(self._ending(event["reason"], event["run"]))
             case "trial_done":

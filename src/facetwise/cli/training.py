@@ -6,7 +6,9 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from facetwise.core.errors import TrainingError
 
 
 class TrainingDisplay:
@@ -17,6 +19,8 @@ class TrainingDisplay:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.bars = Progress(*columns, console=self.console, transient=True, disable=not stream.isatty())
         self.task = self.bars.add_task("", visible=False)
+        self.fold_tasks: dict[int, TaskID] = {}
+        """Bars of the folds that are trained now: several with `--jobs`."""
         self.epochs = 0
         self.run: str | None = None
         """The run that is trained; None when nothing was."""
@@ -30,7 +34,7 @@ class TrainingDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bars.stop()
-        if kind is not None and self.run is not None:
+        if kind is not None and self.run is not None and not issubclass(kind, TrainingError):
             number = self.run.split("-")[0]
             self.console.print(f"stopped: `facetwise fit --resume {number}` goes on after the last whole epoch")
 
@@ -52,6 +56,8 @@ class TrainingDisplay:
                 self._content(event)
             case "step":
                 self._step(event)
+            case "fold_done":
+                self._fold_done(event)
             case "epoch":
                 self.console.print(_epoch_line(event, self.epochs))
             case _:
@@ -69,12 +75,21 @@ class TrainingDisplay:
             if attribute != "joint":
                 counts = ", ".join(f"{c['name']} {c['images']:,}" for c in classes)
                 self.console.print(f"  {attribute}: {counts}", markup=False)
+                if absent := [c["name"] for c in classes if not c["images"]]:
+                    names = ", ".join(f"`{name}`" for name in absent)
+                    self.console.print(f"  caution: no image of {attribute} {names} is trained on", markup=False)
 
     def _step(self, event: dict[str, Any]) -> None:
-        steps = event["steps"]
+        fold, steps = event["fold"], event["steps"]
+        if fold not in self.fold_tasks:
+            self.fold_tasks[fold] = self.bars.add_task("")
         done = (event["epoch"] - 1) * steps + event["step"]
-        what = f"fold {event['fold']}, epoch {event['epoch']}/{self.epochs}"
-        self.bars.update(self.task, description=what, completed=done, total=self.epochs * steps, visible=True)
+        what = f"fold {fold}, epoch {event['epoch']}/{self.epochs}"
+        self.bars.update(self.fold_tasks[fold], description=what, completed=done, total=self.epochs * steps)
+
+    def _fold_done(self, event: dict[str, Any]) -> None:
+        if event["fold"] in self.fold_tasks:
+            self.bars.remove_task(self.fold_tasks.pop(event["fold"]))
 
 
 def _epoch_line(event: dict[str, Any], epochs: int) -> str:

@@ -24,9 +24,9 @@ from facetwise.recipe import Recipe, load_recipe
 from facetwise.recipe.predict import Tta
 from facetwise.train.checkpoint import load_tensors
 from facetwise.train.choices import apply_choices, make_choices
-from facetwise.train.crossval import check_same
 from facetwise.train.finish import in_manifest_order
-from facetwise.train.plan import RunPlan, make_plan
+from facetwise.train.job import check_same
+from facetwise.train.plan import DataPlan, plan_data
 from facetwise.train.setup import Setup, predict_table, recipe_layout
 from facetwise.train.source import ImageSource
 
@@ -37,13 +37,13 @@ def predict_own(project: Project, run: RunFolder, *, tta: Tta = "flip", progress
 
     Raises MismatchError when the data is not what the run was made from.
     """
-    plan = make_plan(project, _recipe(run), progress)
-    check_same(run, plan, ("label space", "manifest", "folds", "store"))
+    plan = plan_data(project, _recipe(run), progress)
+    check_same(run, plan.data_fields, ("label space", "manifest", "folds", "store"))
     setup = _setup(plan.project, run, plan.store.images)
     networks = {fold: _network(setup, run, fold) for fold in plan.fold_numbers}
     target = run.path / "predictions" / f"tta-{tta}"
     with new_artefact(target, {"run": run.id, "tta": tta, "fingerprint": run.record()["fingerprint"]}) as folder:
-        if plan.rows.fold_of_row is not None:
+        if plan.fold_of_row is not None:
             parts = [_held_out(plan, setup, network, fold, tta) for fold, network in networks.items()]
             write_table(in_manifest_order(parts, plan), folder / "oof.parquet", PREDICTIONS)
         if not plan.manifest.test.is_empty():
@@ -103,17 +103,18 @@ def _setup(project: Project, run: RunFolder, images: npt.NDArray[np.uint8]) -> S
 def _network(setup: Setup, run: RunFolder, fold: int) -> Network:
     verify_files(run.fold(fold))
     tensors, _ = load_tensors(run.weights_file(fold))
+    run.verify_backbone()
     if run.backbone_file.is_file():  # a head alone: what it shares with the other folds is kept once
         tensors |= load_tensors(run.backbone_file)[0]
     return setup.load_network(tensors)
 
 
-def _held_out(plan: RunPlan, setup: Setup, network: Network, fold: int, tta: Tta) -> pl.DataFrame:
-    rows = plan.manifest.train.filter(pl.Series(plan.rows.fold_of_row) == fold)
+def _held_out(plan: DataPlan, setup: Setup, network: Network, fold: int, tta: Tta) -> pl.DataFrame:
+    rows = plan.manifest.train.filter(pl.Series(plan.fold_of_row) == fold)
     return predict_table(setup, plan.store, network, rows, fold, tta)
 
 
-def _all_models(plan: RunPlan, setup: Setup, networks: dict[int, Network], tta: Tta) -> pl.DataFrame:
+def _all_models(plan: DataPlan, setup: Setup, networks: dict[int, Network], tta: Tta) -> pl.DataFrame:
     test = plan.manifest.test
     return pl.concat([predict_table(setup, plan.store, net, test, fold, tta) for fold, net in networks.items()])
 

@@ -42,15 +42,23 @@ class Choices:
         return cls(**{name: Choice(**choice) for name, choice in data.items()})
 
 
-def make_choices(spec: TrainSpec) -> Choices:
-    """Choose device, precision, memory layout and threads; raises SettingError for a device that is not here."""
+def make_choices(spec: TrainSpec, jobs: int = 1) -> Choices:
+    """Choose device, precision, memory layout and threads, for `jobs` processes that train at a time.
+
+    Raises SettingError for a device that is not here.
+    """
     device = _device(spec.device)
     return Choices(
         device=device,
         precision=_precision(spec.precision, device.value),
         channels_last=Choice(True, "convolutions are faster on pixels whose channels lie together"),
-        threads=Choice(torch.get_num_threads(), "as torch found them: one a core, or OMP_NUM_THREADS"),
+        threads=_threads(jobs),
     )
+
+
+def _threads(jobs: int) -> Choice:
+    found, reason = torch.get_num_threads(), "as torch found them: one a core, or OMP_NUM_THREADS"
+    return Choice(found, reason) if jobs == 1 else Choice(max(1, found // jobs), f"{found} shared by {jobs} processes")
 
 
 def apply_choices(choices: Choices) -> torch.device:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,38 +13,14 @@ from torch import Tensor
 from facetwise.core.errors import InputError
 from facetwise.core.runs import WEIGHTS, RunFolder
 from facetwise.core.tables import PREDICTIONS, prediction_columns, read_table, write_table
-from facetwise.core.workspace import is_done, mark_done, new_artefact
+from facetwise.core.workspace import mark_done, new_artefact
 from facetwise.train.checkpoint import load_tensors, save_tensors
-from facetwise.train.loop import FoldTask, Kept, Listener, train_fold
+from facetwise.train.job import Job
+from facetwise.train.loop import FoldTask, Kept, train_fold
 from facetwise.train.people import PEOPLE, people_text, person_hash
-from facetwise.train.plan import RunPlan
+from facetwise.train.plan import DataPlan, RunPlan
 from facetwise.train.predict import Float32Array, prediction_table
-from facetwise.train.setup import Setup, predict_table
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run that is being trained, and locked."""
-
-    run: RunFolder
-    plan: RunPlan
-    setup: Setup
-    emit: Listener
-
-    def state_folder(self, fold: int) -> Path:
-        """What is kept of a fold while it trains."""
-        return self.run.path / "state" / f"fold-{fold}"
-
-    def curves(self) -> dict[int, list[float]]:
-        """Fold -> validation score after each epoch."""
-        curves: dict[int, list[float]] = {}
-        for event in self.run.epochs():
-            curves.setdefault(event["fold"], []).append(event["val_macro_f1"])
-        return curves
-
-    def left(self) -> list[int]:
-        """The folds that are not finished."""
-        return [fold for fold in self.plan.fold_numbers if not is_done(self.run.fold(fold))]
+from facetwise.train.setup import predict_table
 
 
 @dataclass(frozen=True)
@@ -63,7 +38,7 @@ class FoldResult:
 def complete(job: Job) -> None:
     """Train the folds that are left, write the run's tables, and mark it finished."""
     for fold in job.left():
-        _train_one(job, job.plan.task(fold))
+        train_one(job, job.plan.task(fold))
     if job.plan.recipe.train.select == "best":
         for fold, epoch in choose_epochs(job.curves()).items():
             if fold in job.left():
@@ -83,7 +58,8 @@ def choose_epochs(curves: dict[int, list[float]]) -> dict[int, int]:
     return {k: int(np.argmax(total - np.asarray(curve))) + 1 for k, curve in curves.items()}
 
 
-def _train_one(job: Job, task: FoldTask) -> None:
+def train_one(job: Job, task: FoldTask) -> None:
+    """Train (or continue) one fold, and write its artefact unless the epoch to keep depends on other folds."""
     folder = job.state_folder(task.fold)
     folder.mkdir(parents=True, exist_ok=True)
     state = train_fold(job.setup, task, folder, job.emit)
@@ -106,7 +82,7 @@ def write_fold(job: Job, task: FoldTask, result: FoldResult) -> None:
     metadata = {"fold": str(task.fold), "epoch": str(result.epoch), PEOPLE: _people(job.plan, task.fold)}
     with new_artefact(job.run.fold(task.fold), {"fold": task.fold, "epoch": result.epoch}) as folder:
         save_tensors(result.tensors, folder / WEIGHTS, metadata)
-        if job.plan.rows.fold_of_row is not None:
+        if job.plan.fold_of_row is not None:
             rows = job.plan.manifest.train.filter(pl.Series(job.plan.rows.held_out(task.fold)))
             images, groups = rows["image"].to_list(), rows["group"].to_list()
             oof = prediction_table(images, groups, task.fold, result.valid, job.plan.layout)
@@ -124,7 +100,7 @@ def _people(plan: RunPlan, fold: int) -> str:
 
 
 def _write_tables(run: RunFolder, plan: RunPlan) -> None:
-    if plan.rows.fold_of_row is not None:
+    if plan.fold_of_row is not None:
         parts = [read_table(run.fold(k) / "oof.parquet", PREDICTIONS) for k in plan.fold_numbers]
         write_table(in_manifest_order(parts, plan), run.path / "oof.parquet", PREDICTIONS)
     if not plan.manifest.test.is_empty():
@@ -132,12 +108,12 @@ def _write_tables(run: RunFolder, plan: RunPlan) -> None:
         write_table(pl.concat(parts), run.path / "test.parquet", PREDICTIONS)
 
 
-def in_manifest_order(parts: Sequence[pl.DataFrame], plan: RunPlan) -> pl.DataFrame:
+def in_manifest_order(parts: Sequence[pl.DataFrame], plan: DataPlan) -> pl.DataFrame:
     """Held-out rows of all folds, each training image once, in manifest order; NaN where no fold covers a row."""
     held_out = pl.concat(parts)
     columns = prediction_columns(held_out)
     keys = plan.manifest.train.select("image", "group").with_columns(
-        pl.Series("fold", plan.rows.fold_of_row, dtype=pl.Int32), pl.lit(0, dtype=pl.Int32).alias("repeat")
+        pl.Series("fold", plan.fold_of_row, dtype=pl.Int32), pl.lit(0, dtype=pl.Int32).alias("repeat")
     )
     joined = keys.join(held_out.select("image", *columns), on="image", how="left", maintain_order="left")
     if joined.height != keys.height:

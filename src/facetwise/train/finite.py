@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -29,13 +33,18 @@ class FiniteCheck:
         fused = all(group.get("fused") for group in optimizer.param_groups)
         return cls(deferred=device.type == "cuda" and fused, device=device)
 
-    def before_update(self, loss: Tensor, optimizer: torch.optim.Optimizer, step: int, rate: float) -> None:
-        """Check the loss of a step, or have the optimizer skip it; raises TrainingError unless deferred."""
+    def before_update(
+        self, loss: Tensor, norm: Tensor | None, optimizer: torch.optim.Optimizer, step: int, rate: float
+    ) -> None:
+        """Check the loss of a step and the norm of its gradient, where that is known, or have the optimizer skip it.
+
+        Raises TrainingError unless deferred.
+        """
+        bad = ~torch.isfinite(loss if norm is None else loss + norm)
         if not self.deferred:
-            if not bool(torch.isfinite(loss)):
+            if bool(bad):
                 raise not_finite(step, loss.item(), rate)
             return
-        bad = ~torch.isfinite(loss)
         optimizer.found_inf = (bad | (self._first < _NO_STEP)).float()  # type: ignore[attr-defined]
         optimizer.grad_scale = None  # type: ignore[attr-defined]
         self._first = torch.where(bad & (self._first == _NO_STEP), step, self._first)
@@ -52,12 +61,27 @@ class FiniteCheck:
 _NO_STEP = 2**62
 
 
-def not_finite(step: int, loss: float | None, rate: float, *, run: str | None = None) -> TrainingError:
-    """The error that says so; `loss` is None where it was not read, `run` names one of several."""
-    what = "not finite" if loss is None else f"{loss}"
-    where = f"step {step}" if run is None else f"run `{run}`, step {step}"
+LOWER_RATE = (
+    "in a new run: lower `optimizer.lr`, set `optimizer.clip` or `schedule.warmup`, or use `train.precision=fp32`"
+)
+"""What to do about it."""
+
+
+def not_finite(step: int, loss: float | None, rate: float) -> TrainingError:
+    """The error that says so; `loss` is None where it was not read."""
+    what = "not finite" if loss is None else f"{loss}" + (", its gradient not finite," if math.isfinite(loss) else "")
     return TrainingError(
-        f"{where}: the loss is {what} with learning rate {rate:.2g}; nothing was updated",
-        hint="in a new run: lower `optimizer.lr`, set `optimizer.clip` or `schedule.warmup`, or use "
-        "`train.precision=fp32`",
+        f"step {step}: the loss is {what} with learning rate {rate:.2g}; nothing was updated", hint=LOWER_RATE
     )
+
+
+def check_predictions(kept: npt.NDArray[np.float32], epoch: int, rate: float) -> None:
+    """Raise TrainingError when what a network predicts is not a number, since its weights have run away.
+
+    A loss is looked at before each update, and so cannot tell of the last one.
+    """
+    if np.isnan(kept).any():
+        raise TrainingError(
+            f"after epoch {epoch} the predictions are not numbers (learning rate {rate:.2g}); the epoch was not saved",
+            hint="in a new run: lower `optimizer.lr`, set `optimizer.clip` or `schedule.warmup`",
+        )

@@ -33,7 +33,7 @@ from facetwise.recipe import Recipe
 from facetwise.train.augment import Augmenter
 from facetwise.train.average import Average
 from facetwise.train.checkpoint import TrainState, load_state, save_state, save_tensors
-from facetwise.train.finite import FiniteCheck
+from facetwise.train.finite import FiniteCheck, check_predictions
 from facetwise.train.losses import build_loss, class_loss
 from facetwise.train.optim import build_optimizer, build_schedule
 from facetwise.train.predict import Float32Array, prediction_table
@@ -70,9 +70,14 @@ class FoldTask:
     """The scored view: class numbers, (n_valid, A)."""
 
 
+def step_size(recipe: Recipe) -> int:
+    """Images of an optimizer step."""
+    return recipe.train.batch_size * recipe.train.accumulate
+
+
 def steps_per_epoch(recipe: Recipe, pool: Pool) -> int:
     """Full steps an epoch; raises SettingError when there is not even one."""
-    images, size = epoch_size(recipe.sampling, pool), recipe.train.batch_size * recipe.train.accumulate
+    images, size = epoch_size(recipe.sampling, pool), step_size(recipe)
     if images < size:
         raise SettingError(
             f"a step takes {size} images (`train.batch_size` * `train.accumulate`), an epoch of a fold has {images}",
@@ -109,23 +114,34 @@ def train_fold(setup: Setup, task: FoldTask, folder: Path, emit: Listener) -> Tr
     if checkpoint.is_file():
         load_state(state, checkpoint)
     stepper = new_stepper(setup, task, state.optimizer, num_epochs * per_epoch, per_epoch)
-    emit({"event": "fold", "fold": task.fold, "from_epoch": state.epoch, "epochs": num_epochs, "steps": per_epoch})
-    emit(content_event(recipe, task))
+    for event in fold_events(recipe, task, state.epoch, num_epochs, per_epoch):
+        emit(event)
     while state.epoch < num_epochs:
         started = time.perf_counter()
         loss = train_epoch(setup, task, state, stepper, per_epoch, emit)
         state.epoch += 1
         logs = setup.predict(kept_network(state), task.valid_rows)
-        emit(_epoch_event(setup, task, state, stepper, loss, logs, per_epoch, time.perf_counter() - started))
+        seen = logs if len(logs) else setup.predict(kept_network(state), task.train_rows[: recipe.train.batch_size])
+        lr = stepper.rate(state.epoch * per_epoch - 1)
+        check_predictions(seen, state.epoch, lr)
+        images, seconds = per_epoch * step_size(recipe), time.perf_counter() - started
+        found = valid_scores(setup.layout, logs, task.valid_codes)
+        emit(epoch_event(task.fold, state.epoch, loss, found, lr=lr, images=images, seconds=seconds))
         _keep(setup, state, logs, folder, last=state.epoch == num_epochs)
         save_state(state, checkpoint)
     return state
 
 
-def content_event(recipe: Recipe, task: FoldTask) -> dict[str, Any]:
-    """The event of what the first epoch holds of each class; the others hold as much."""
+def fold_events(
+    recipe: Recipe, task: FoldTask, from_epoch: int, num_epochs: int, per_epoch: int
+) -> list[dict[str, Any]]:
+    """The events that a fold begins, and what its first epoch holds of each class; the others hold as much, with
+    `weighted` sampling on average."""
     rows = epoch_rows(recipe.sampling, task.pool, (recipe.train.seed, task.fold), 0)
-    return {"event": "content", "fold": task.fold, **epoch_content(task.pool, rows).as_dict()}
+    return [
+        {"event": "fold", "fold": task.fold, "from_epoch": from_epoch, "epochs": num_epochs, "steps": per_epoch},
+        {"event": "content", "fold": task.fold, **epoch_content(task.pool, rows).as_dict()},
+    ]
 
 
 def new_state(setup: Setup, fold: int) -> TrainState:
@@ -180,7 +196,7 @@ def _batches(setup: Setup, task: FoldTask, stepper: Stepper, per_epoch: int, epo
     recipe = setup.recipe
     load = _loader(setup, task)
     order = epoch_rows(recipe.sampling, task.pool, stepper.seed, epoch)
-    size = recipe.train.batch_size * recipe.train.accumulate
+    size = step_size(recipe)
     rarity = rare_weights(task.pool.joint) if stepper.augmenter.needs_rare else None
     for i in range(per_epoch):
         batch = load(order[i * size : (i + 1) * size])
@@ -203,24 +219,18 @@ def _loader(setup: Setup, task: FoldTask) -> Callable[[npt.NDArray[np.int64]], B
     return load
 
 
-def _epoch_event(
-    setup: Setup,
-    task: FoldTask,
-    state: TrainState,
-    stepper: Stepper,
-    loss: float,
-    logs: Float32Array,
-    per_epoch: int,
-    seconds: float,
+def epoch_event(
+    fold: int, epoch: int, loss: float, scores: dict[str, float | None], *, lr: float, images: int, seconds: float
 ) -> dict[str, Any]:
-    images = per_epoch * setup.recipe.train.batch_size * setup.recipe.train.accumulate
+    """The event that an epoch (from 1) ended: its mean training loss, its `valid_scores`, the learning rate of its last
+    step, and how many training images it took in how long."""
     return {
         "event": "epoch",
-        "fold": task.fold,
-        "epoch": state.epoch,
+        "fold": fold,
+        "epoch": epoch,
         "train_loss": loss,
-        **valid_scores(setup.layout, logs, task.valid_codes),
-        "lr": stepper.rate(state.epoch * per_epoch - 1),
+        **scores,
+        "lr": lr,
         "seconds": round(seconds, 3),
         "images_per_second": round(images / seconds, 1),
     }

@@ -21,15 +21,16 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.data.overlay import read_overlay
 from facetwise.data.store import Store, prepare_store, recipe_store
 from facetwise.data.views import TrainingView, training_view
-from facetwise.model.backbone import build_network
+from facetwise.model.backbone import build_network, hub_weights
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe import Recipe
-from facetwise.recipe.model import NO_FILE, ModelSpec
+from facetwise.recipe.model import NO_FILE, ModelSpec, weights_of_fold
 from facetwise.train.frozen.stacked import check_stackable, trains_on_features
+from facetwise.train.heard import check_heard
 from facetwise.train.loop import FoldTask, steps_per_epoch
 from facetwise.train.losses.parts import check_loss
 from facetwise.train.optim import build_optimizer
-from facetwise.train.people import refuse_leaks, weights_of_fold
+from facetwise.train.people import refuse_leaks
 from facetwise.train.sampling import Pool
 from facetwise.train.setup import recipe_layout, value_grids
 
@@ -52,9 +53,9 @@ class Rows:
         return np.zeros(len(self.kept), bool) if self.fold_of_row is None else self.fold_of_row == fold
 
 
-@dataclass(frozen=True)
-class RunPlan:
-    """Everything that decides a run's numbers, besides the machine."""
+@dataclass(frozen=True, eq=False)
+class DataPlan:
+    """The data of a run, whatever is trained on it."""
 
     project: Project
     recipe: Recipe
@@ -62,6 +63,38 @@ class RunPlan:
     folds: Folds | None
     """None when the run trains on everybody."""
     store: Store
+
+    @property
+    def data_fields(self) -> dict[str, Any]:
+        """What the fingerprint says of the data."""
+        return {
+            "label space": self.project.space_hash,
+            "manifest": self.manifest.hash,
+            "labels": self.manifest.labels_hash,
+            "folds": None if self.folds is None else self.folds.hash,
+            "store": self.store.key,
+        }
+
+    @cached_property
+    def fold_of_row(self) -> IntArray | None:
+        """Fold that holds out each training row, (n_train,)."""
+        return None if self.folds is None else self.folds.of(self.manifest.train)
+
+    @property
+    def split(self) -> str:
+        """`group`, `image` (unsafe) or `none`."""
+        return "none" if self.folds is None else self.folds.split
+
+    @property
+    def fold_numbers(self) -> list[int]:
+        """The folds that a model is trained for; one model on everybody counts as fold 0."""
+        return _fold_numbers(self.recipe)
+
+
+@dataclass(frozen=True, eq=False)
+class RunPlan(DataPlan):
+    """Everything that decides a run's numbers, besides the machine."""
+
     layout: HeadLayout
     view: TrainingView
     """What the labels are while training."""
@@ -86,16 +119,6 @@ class RunPlan:
         """The scored view, (n_train, A)."""
         return self.manifest.codes(self.project.space)
 
-    @property
-    def split(self) -> str:
-        """`group`, `image` (unsafe) or `none`."""
-        return "none" if self.folds is None else self.folds.split
-
-    @property
-    def fold_numbers(self) -> list[int]:
-        """The folds that a model is trained for; one model on everybody counts as fold 0."""
-        return _fold_numbers(self.recipe)
-
     def task(self, fold: int) -> FoldTask:
         """What the model of one fold trains on and is validated on."""
         rows = self.store.index(self.manifest.train["image"].to_list())
@@ -109,6 +132,17 @@ class RunPlan:
             rows[held_out],
             self.codes[held_out],
         )
+
+
+def plan_data(project: Project, recipe: Recipe, progress: Progress | None = None) -> DataPlan:
+    """Load what a finished run of the recipe predicts from; nothing that only training needs is asked for.
+
+    Raises ArtefactError or MismatchError when a stage to the left is missing or was made from other data.
+    """
+    manifest = load_manifest(project)
+    folds = _folds(project, recipe, manifest)
+    store = prepare_store(project, manifest, recipe_store(recipe.input), progress=progress)
+    return DataPlan(project, recipe, manifest, folds, store)
 
 
 def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None) -> RunPlan:
@@ -131,14 +165,11 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
     inherited = _inherited(model, manifest, rows, fold_numbers)
     _check_trains(project, recipe, layout, pool, rows)
     store = prepare_store(project, manifest, recipe_store(recipe.input), progress=progress)
+    data = DataPlan(project, recipe, manifest, folds, store)
     fields = {
         "recipe": recipe.as_dict(),
-        "label space": project.space_hash,
-        "manifest": manifest.hash,
-        "labels": manifest.labels_hash,
+        **data.data_fields,
         "overlay": overlay.hash if recipe.labels.overlay else None,
-        "folds": None if folds is None else folds.hash,
-        "store": store.key,
         "weights": _weights_hashes(model, fold_numbers),
     }
     targets = layout.soft_targets(view)
@@ -148,12 +179,19 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
 def _check_trains(project: Project, recipe: Recipe, layout: HeadLayout, pool: Pool, rows: Rows) -> None:
     """Fail now, and not after the store is made and a run has its number, on what a network or an epoch cannot be."""
     check_loss(recipe.loss, layout)
+    steps = {fold: steps_per_epoch(recipe, pool.where(rows.trained(fold))) for fold in _fold_numbers(recipe)}
+    check_heard(recipe, layout, steps.values())
     network = build_network(recipe.model.located(project.root, 0), layout, recipe.input.height, recipe.input.width)
     build_optimizer(recipe.optimizer, network)
     if trains_on_features(recipe):
         check_stackable(recipe.optimizer)
-    for fold in [0] if rows.fold_of_row is None else np.unique(rows.fold_of_row):
-        steps_per_epoch(recipe, pool.where(rows.trained(int(fold))))
+    epochs = {fold: recipe.train.length.epochs(per_epoch) for fold, per_epoch in steps.items()}
+    if recipe.train.select == "best" and len(set(epochs.values())) > 1:
+        raise SettingError(
+            f'`train.select = "best"` compares folds after equal epochs, but `train.length` of {recipe.train.length} '
+            f"is {min(epochs.values())} epochs of one fold and {max(epochs.values())} of another",
+            hint='give `train.length` in epochs, such as "12ep"',
+        )
 
 
 def _folds(project: Project, recipe: Recipe, manifest: Manifest) -> Folds | None:
@@ -186,9 +224,11 @@ def _inherited(
 
 
 def _weights_hashes(model: ModelSpec, fold_numbers: Sequence[int]) -> list[str] | None:
-    """Of the files' contents, so that another file under the same name is another run."""
-    if model.weights in NO_FILE:
+    """Of the files' contents, so that another file under the same name, or another download, is another run."""
+    if model.weights == "none":
         return None
+    if model.weights == "hub":
+        return [file_hash(hub_weights(model.backbone))]
     files = dict.fromkeys(weights_of_fold(Path(model.weights), fold) for fold in fold_numbers)
     return [file_hash(path) for path in files]
 

@@ -71,24 +71,30 @@ class Stepper:
         return loss
 
     def _augmented(self, batch: Batch, mean_1C11: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Images as the network gets them, their targets and weights; a mixed image mixes weights like targets."""
+        """Images as the network gets them, their targets and weights.
+
+        What is mixed is each label's weight, and the weight of all of them: a doubtful label stays as doubtful.
+        """
         generator = Generator().manual_seed(derive_seed(*self.seed, "augment", step))
         images = self.augmenter(batch.images, mean_1C11, generator)
         other = None
         if batch.partners is not None:
             other = self.augmenter(batch.partners.images, mean_1C11, generator), _weighted(batch.partners)
         images, targets = self.augmenter.mix(images, _weighted(batch), generator, other)
-        return (images, targets, None) if batch.weights is None else (images, targets[:, :-1], targets[:, -1])
+        if batch.weights is None:
+            return images, targets, None
+        weights = targets[:, -1]
+        return images, targets[:, :-1] / weights.clamp_min(_TINY)[:, None], weights
 
     def _parts(self, count: int) -> Iterator[slice]:
         size = -(-count // self.accumulate)
         return (slice(start, start + size) for start in range(0, count, size))
 
     def _update(self, state: TrainState, loss: Tensor, step: int) -> None:
-        rate = self.rate(step)
-        self.finite.before_update(loss, state.optimizer, step, rate)
+        rate, norm = self.rate(step), None
         if self.clip is not None:
-            nn.utils.clip_grad_norm_(state.network.parameters(), self.clip)
+            norm = nn.utils.clip_grad_norm_(state.network.parameters(), self.clip)
+        self.finite.before_update(loss, norm, state.optimizer, step, rate)
         for group in state.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
         state.optimizer.step()
@@ -96,9 +102,15 @@ class Stepper:
             self.average.update(state.average, state.network, step)
 
 
+_TINY = torch.finfo(torch.float32).tiny
+
+
 def _weighted(batch: Batch) -> Tensor:
-    """Targets, with the weights as one more column when there are any."""
-    return batch.targets if batch.weights is None else torch.cat([batch.targets, batch.weights[:, None]], dim=1)
+    """Targets; with weights, the targets times them, and the weights as one more column."""
+    if batch.weights is None:
+        return batch.targets
+    weights = batch.weights[:, None]
+    return torch.cat([batch.targets * weights, weights], dim=1)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

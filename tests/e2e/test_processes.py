@@ -1,0 +1,125 @@
+"""Folds side by side in processes of their own: the same bits, the first error tells, and nobody outlives the run."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+
+import facetwise as fw
+from facetwise.core.errors import SettingError, TrainingError
+from facetwise.core.project import Project
+from facetwise.core.runs import find_run
+from facetwise.recipe import load_recipe
+from facetwise.train import crossval
+
+pytestmark = pytest.mark.slow
+
+WORKER = "facetwise.train.processes"
+
+
+def workers_of(parent: int) -> list[int]:
+    """Process ids of the workers that a process has started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            started_by = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(started_by) == parent and WORKER in (folder / "cmdline").read_text():
+                found.append(int(folder.name))
+    return found
+
+
+def test_side_by_side_the_same_bits_as_one_after_the_other(own, finished):
+    one = find_run(Project.open(finished.project).workspace, "last")
+    events = []
+    two = fw.fit(own.project, own.recipe, jobs=2, listener=events.append)
+    if one.record()["choices"]["threads"]["value"] == two.record()["choices"]["threads"]["value"]:
+        for side in ("oof", "test"):
+            assert one.table(side).equals(two.table(side), null_equal=True)
+    told = [e for e in events if e["event"] == "epoch"]
+    assert sorted((e["fold"], e["epoch"]) for e in told) == [(f, n) for f in range(3) for n in (1, 2)]
+    assert [(e["fold"], e["epoch"]) for e in two.epochs()] == sorted((e["fold"], e["epoch"]) for e in told)
+    assert two.events()[-1]["event"] == "done"
+    assert workers_of(os.getpid()) == []
+
+
+def test_the_best_epoch_of_the_other_folds_needs_all_of_them(own):
+    run = fw.fit(own.project, own.recipe, settings=["train.select=best"], jobs=3)
+    assert run.finished
+    assert len(run.epochs()) == 6
+
+
+def test_the_error_of_a_fold_is_that_of_the_run(own):
+    with pytest.raises(TrainingError, match=r"step .*: the loss is .* nothing was updated"):
+        fw.fit(own.project, own.recipe, settings=["optimizer=sgd", "optimizer.lr=1e30", "train.length=5ep"], jobs=2)
+    assert workers_of(os.getpid()) == []
+
+
+def test_a_worker_that_is_killed_is_told_and_the_run_goes_on(own):
+    recipe = load_recipe(own.recipe, ["train.length=4ep"])
+    undisturbed = crossval.fit(Project.open(own.project), recipe)
+
+    def kill(event):
+        if event["event"] == "epoch" and event["epoch"] == 2:
+            os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
+
+    with pytest.raises(TrainingError, match="ended with code -9"):
+        fw.fit(own.project, recipe, again=True, jobs=2, listener=kill)
+    assert workers_of(os.getpid()) == []
+    run = fw.fit(own.project, resume="last", jobs=2)
+    assert run.id != undisturbed.id
+    assert run.table("oof").shape == undisturbed.table("oof").shape
+    if run.record()["choices"]["threads"]["value"] == undisturbed.record()["choices"]["threads"]["value"]:
+        assert run.table("oof").equals(undisturbed.table("oof"), null_equal=True)
+
+
+def test_workers_do_not_outlive_a_killed_run(own):
+    program = Path(sys.executable).with_name("facetwise")
+    command = [program, "-p", own.project, "fit", own.recipe]
+    process = subprocess.Popen(
+        [*command, "--jobs", "2", "--set", "train.length=500ep"], stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch   1/" in line:
+            break
+    workers = workers_of(process.pid)
+    assert len(workers) == 2
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    for worker in workers:
+        wait_for_end(worker)
+
+
+def wait_for_end(pid: int) -> None:
+    """Return when a process that is not ours has ended; fails after 30 s."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    import select
+
+    assert select.select([descriptor], [], [], 30)[0], f"process {pid} goes on"
+    os.close(descriptor)
+
+
+def test_a_run_leaves_the_threads_as_it_found_them(own):
+    """Else each run of an ablation would share what the one before it left."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run = fw.fit(own.project, own.recipe, jobs=2)
+        assert run.record()["choices"]["threads"]["value"] == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_jobs_are_at_least_one(own):
+    with pytest.raises(SettingError, match="`jobs` is 0"):
+        fw.fit(own.project, own.recipe, jobs=0)
