@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         runs,
         score,
         show,
+        show_study,
         submit,
         tune,
     )
@@ -52,6 +53,7 @@ __all__ = [
     "runs",
     "score",
     "show",
+    "show_study",
     "submit",
     "tune",
 ]

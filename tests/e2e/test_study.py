@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import facetwise as fw
 from facetwise.cli.main import app, main
-from facetwise.core.errors import LeakError, MismatchError, ProblemsError, SettingError
-from facetwise.core.runs import list_runs
+from facetwise.core.errors import InputError, LeakError, LockedError, MismatchError, ProblemsError, SettingError
+from facetwise.core.runs import RunFolder, list_runs
 from facetwise.recipe import load_recipe
+from facetwise.study import fitting
+from facetwise.study.record import identity_of, open_record, pruned_by, study_folder
+from facetwise.study.text import search_text
 
 QUICK = ["train.length=1ep", "folds.plan=3"]
 SPACE = {
@@ -108,6 +112,74 @@ def test_an_ablation_goes_on_where_it_was_stopped(own: Any) -> None:
         fw.ablate(own.project, load_recipe(own.recipe, [*QUICK, "train.seed=9"]), tries=["train.ema=0.5"], name="s")
 
 
+def test_other_first_weights_or_boxes_under_the_same_name_are_another_study(own: Any) -> None:
+    project = fw.open_project(own.project)
+    recipe = load_recipe(own.recipe, QUICK)
+    fields = {"weights": ["a"], "store": "b", "labels": "c"}
+    identity = identity_of(recipe, fields)
+    folder = study_folder(project, "ablation", "s", "", identity)
+    folder.path.mkdir(parents=True)
+    folder.save(open_record(folder, "ablation", identity))
+    for changed in ({"weights": ["x"]}, {"store": "x"}):
+        with pytest.raises(MismatchError, match=f"`{next(iter(changed))}` not as when it began"):
+            open_record(folder, "ablation", identity_of(recipe, {**fields, **changed}))
+
+
+def test_a_lock_held_for_a_moment_fails_nothing(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from facetwise.train import crossval
+
+    real, refusals = crossval.fit, iter([True, True, False, True, False])
+
+    def locked(*arguments: Any, **options: Any) -> Any:
+        if next(refusals, False):
+            raise LockedError("run `01-x` is being trained")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(crossval, "fit", locked)
+    monkeypatch.setattr(fitting, "WAIT", 0.0)
+    listener = Listener()
+    base = load_recipe(own.recipe, QUICK)
+    view = fw.ablate(own.project, base, tries=["train.seed=1"], name="a", listener=listener)
+    assert [row.state for row in view.rows] == ["finished"]
+    assert [e["reason"] for e in listener.of("waiting")] == ["run `01-x` is being trained"] * 2, "once a recipe"
+    refusals = iter([True])
+    search = fw.tune(own.project, base, space={"train.seed": {"choices": [0, 1]}}, trials=1, name="t")
+    assert [t.state for t in search.trials] == ["finished"]
+    assert search.best is not None
+    assert "flattered" not in rendered(search)
+    assert "flatters" not in (own.project / search.best.recipe_file).read_text()
+
+
+def test_a_study_can_be_looked_at_while_it_trains(own: Any) -> None:
+    base = load_recipe(own.recipe, QUICK)
+    seen: list[Any] = []
+
+    def look(event: dict[str, Any]) -> None:
+        if event["event"] == "change" and event["number"] == 2:
+            seen.append(json.loads(call(own.project, "studies", "s", "--json").stdout))
+            seen.append(call(own.project, "studies").stdout)
+        if event["event"] == "trial":
+            seen.append(fw.show_study(own.project, "t"))
+
+    view = fw.ablate(own.project, base, tries=["train.seed=1"], name="s", listener=look)
+    assert [row["state"] for row in seen[0]["rows"]] == ["waiting"]
+    assert seen[0]["base"]["run"] == view.base.run
+    assert "train.seed=1" in seen[1]
+    assert fw.show_study(own.project).as_dict() == view.as_dict()
+    found = fw.tune(own.project, base, space={"train.seed": {"choices": [0, 1]}}, trials=1, name="t", listener=look)
+    assert [t.state for t in seen[2].trials] == ["training"]
+    assert fw.show_study(own.project).as_dict() == found.as_dict(), "the one that was worked on last"
+    with pytest.raises(InputError, match="no study is called `u`"):
+        fw.show_study(own.project, "u")
+
+
+def rendered(view: Any) -> str:
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(search_text(view))
+    return captured.get()
+
+
 def test_nothing_is_trained_before_everything_is_checked(ready_to_fit: Any) -> None:
     tries = ["train.seed=0", "train.sede=1", "train.batch_size=100000", "train.batch_size=99999"]
     with pytest.raises(ProblemsError) as error:
@@ -168,6 +240,10 @@ def test_a_trial_that_falls_behind_stops_after_a_fold(own: Any, monkeypatch: pyt
     assert [(t.state, t.folds_done) for t in view.trials] == [("finished", 3), ("pruned", 2), ("finished", 3)]
     pruned = view.trials[1].run
     assert pruned is not None
+    runs = fw.open_project(own.project).workspace.runs
+    assert pruned_by(RunFolder(runs / pruned)) == "p"
+    assert any(pruned in f.what and "search `p` stopped it" in f.why for f in fw.clean(own.project, keep=9).freed)
+    assert "flattered by the choice" in rendered(view)
     assert fw.fit(own.project, resume=pruned).finished, "a run that was stopped can be finished all the same"
     failed = fw.tune(own.project, recipe, space={"train.batch_size": space["train.batch_size"]}, trials=1, name="f")
     assert [t.state for t in failed.trials] == ["failed"]

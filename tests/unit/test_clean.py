@@ -14,12 +14,14 @@ from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, FacetwiseError, LockedError, SettingError
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import file_hash, is_temporary, leftovers, lock
+from facetwise.recipe import load_recipe
 from facetwise.report.doctor_project import checks
 from facetwise.report.views import RunRow
 from facetwise.study import clean as cleaning
 from facetwise.study.clean import CleanPlan, CleanSpec, plan_clean
 from facetwise.study.keep import best_runs
 from facetwise.study.leftovers import HOUR
+from facetwise.study.record import StudyFolder, note_pruned
 
 
 class Killed(BaseException):
@@ -176,6 +178,47 @@ def test_the_runs_that_kept_ones_started_from_stay_too(four):
     text = (four / "recipes" / "tiny.toml").read_text()
     recipe.write_text(text.replace("[model]", f'[model]\nweights = "runs/{run_of(four, 3).id}/x.safetensors"'))
     assert weights_kept(fw.clean(four, keep=0)) == [3, 4]
+
+
+def test_parents_behind_a_link_and_in_studies_stay_too(four, tmp_path):
+    (tmp_path / "best").symlink_to(run_of(four, 1).path)
+    start_from(run_of(four, 4), str(tmp_path / "best" / "fold-0" / "model.safetensors"))
+    assert weights_kept(fw.clean(four, keep=0)) == [1, 4]
+    base = load_recipe(four / "recipes" / "tiny.toml").as_dict()
+    own = [f"runs/{run_of(four, n).id}/fold-{{fold}}/model.safetensors" for n in (2, 3)]
+    identities = ({"recipe": base}, {"recipe": base, "space": {"model.weights": {"choices": ["none", own[1]]}}})
+    for number, identity in enumerate(identities):
+        folder = StudyFolder(four / "studies" / f"s{number}")
+        folder.path.mkdir(parents=True)
+        folder.save({"schema_version": 1, "kind": "ablation", "identity": identity})
+    assert weights_kept(fw.clean(four, keep=0)) == [1, 3, 4]
+    folder = StudyFolder(four / "studies" / "s0")
+    folder.save({**folder.record(), "changes": [{"change": f'model.weights="{own[0]}"'}]})
+    assert weights_kept(fw.clean(four, keep=0)) == [1, 2, 3, 4]
+    (folder.path / "study.json").unlink()
+    text = (four / "recipes" / "tiny.toml").read_text()
+    (four / "studies" / "s1" / "best.toml").write_text(text.replace("[model]", f'[model]\nweights = "{own[0]}"'))
+    assert weights_kept(fw.clean(four, keep=0)) == [1, 2, 3, 4]
+
+
+def test_what_a_search_stopped_goes_until_somebody_trains_it_further(four):
+    run = run_of(four, 2)
+    (run.path / "DONE.json").unlink()
+    (run.path / "state").mkdir()
+    (run.path / "state" / "x").write_bytes(b"x")
+    note_pruned(run, "lr", 7)
+    with run.events_file.open("a") as file:
+        file.write('{"event": "epoch", "fold": 2, "epoch": 99}\n')
+    assert any("goes on with it" in why for k in fw.clean(four).kept for why in k.why)
+    note_pruned(run, "lr", 7)
+    (freed,) = fw.clean(four).freed
+    assert freed.what == f"folds and training state of `{run.id}`"
+    assert "search `lr` stopped it; lost are its folds: `facetwise fit --resume 02` would begin anew" in freed.why
+    before = files(run.path)
+    delete(four)
+    left = files(run.path)
+    assert left.keys() == {name for name in before if not name.startswith(("fold-", "state"))}
+    assert delete(four).freed == ()
 
 
 def weights_kept(plan: CleanPlan) -> list[int]:

@@ -1,6 +1,7 @@
 """The contact sheet: the images that a recipe trains on, as the training loop would change them."""
 
 import io
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from facetwise.train.augment.contact import TrainingImages, make_sheet, training
 from facetwise.train.augment.contact_picture import sheet_png
 
 CLASSES = 5
+sheet_of = partial(make_sheet, colour=(200.0, 100.0, 50.0))
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def images() -> TrainingImages:
 
 
 def test_the_first_column_is_the_stored_image_with_its_class(images):
-    sheet = make_sheet(images, Augmenter([Cutout(p=1)]), "", rows=6, columns=3, seed=0)
+    sheet = sheet_of(images, Augmenter([Cutout(p=1)]), "", rows=6, columns=3, seed=0)
     assert [len(row) for row in sheet.rows] == [3] * 6
     for row in sheet.rows:
         value = int(row[0].pixels[0, 0, 0])
@@ -40,9 +42,14 @@ def test_the_first_column_is_the_stored_image_with_its_class(images):
         assert not np.array_equal(row[1].pixels, row[2].pixels)
 
 
+def test_cutout_paints_with_the_colour_that_is_given(images):
+    sheet = sheet_of(images, Augmenter([Cutout(p=1, size=(1, 1))]), "", rows=1, columns=2, seed=0)
+    assert (sheet.rows[0][1].pixels == (200, 100, 50)).all()
+
+
 @pytest.mark.parametrize("partner", ["any", "rare"])
 def test_a_caption_says_whose_parts_an_image_has(images, partner):
-    sheet = make_sheet(images, Augmenter([HalfCutMix(p=1, partner=partner)]), "", rows=8, columns=3, seed=1)
+    sheet = sheet_of(images, Augmenter([HalfCutMix(p=1, partner=partner)]), "", rows=8, columns=3, seed=1)
     mixed = [(row[0], cell) for row in sheet.rows for cell in row[1:] if len(cell.caption) == 2]
     assert len(mixed) > 10
     for stored, cell in mixed:
@@ -54,19 +61,19 @@ def test_a_caption_says_whose_parts_an_image_has(images, partner):
 
 def test_the_same_seed_is_the_same_sheet_and_another_is_another(images):
     augmenter = Augmenter([Flip(), MixUp()])
-    one, same, other = (make_sheet(images, augmenter, "", rows=4, columns=3, seed=s) for s in (0, 0, 1))
+    one, same, other = (sheet_of(images, augmenter, "", rows=4, columns=3, seed=s) for s in (0, 0, 1))
     assert sheet_png(one) == sheet_png(same)
     assert sheet_png(one) != sheet_png(other)
 
 
 def test_fewer_images_than_rows_are_all_shown(images):
     few = TrainingImages(images.pixels, images.store_rows[:3], images.joint[:3], images.names[:3])
-    assert len(make_sheet(few, Augmenter([]), "", rows=8, columns=2, seed=0).rows) == 3
+    assert len(sheet_of(few, Augmenter([]), "", rows=8, columns=2, seed=0).rows) == 3
 
 
 def test_a_picture_of_long_names_and_tiny_images_can_be_drawn(images):
     long = TrainingImages(images.pixels, images.store_rows, images.joint, ("마스크/여성 " * 40,) * 50)
-    sheet = make_sheet(long, Augmenter([MixUp()]), "a title " * 40, rows=2, columns=2, seed=0)
+    sheet = sheet_of(long, Augmenter([MixUp()]), "a title " * 40, rows=2, columns=2, seed=0)
     drawn = Image.open(io.BytesIO(sheet_png(sheet)))
     assert drawn.width > 2 * 150
 

@@ -121,6 +121,23 @@ def test_warnings_come_first(drawn):
     assert "UNSAFE" in text_of(fw.cuts(project, run)).split("Cuts of")[0]
 
 
+def test_an_image_split_gets_no_verdict(drawn):
+    project, manifest = drawn
+    view = fw.cuts(project, write_run(project, manifest, "07-lie", values_of_age(manifest, 4), split="image"))
+    assert view.choices[0].worth_it
+    assert [c["worth_it"] for c in view.as_dict()["choices"]] == [None]
+    assert view.as_dict()["choices"][0]["verdict"].startswith("No verdict: the run was validated on people")
+    assert "Better by" not in text_of(view)
+    assert "No verdict" in text_of(view)
+
+
+def test_differences_have_signs_and_no_minus_before_nothing(drawn):
+    project, manifest = drawn
+    choice = fw.cuts(project, write_run(project, manifest, "08-off", values_of_age(manifest, 4))).choices[0]
+    nothing = replace(choice, difference=0.012, difference_interval=Interval(-0.0001, 0.021, 0.95))
+    assert "+0.012 [0.000, +0.021]" in verdict(nothing)
+
+
 def test_what_each_outcome_is_called(drawn):
     project, manifest = drawn
     exact = fw.cuts(project, write_run(project, manifest, "04-off", values_of_age(manifest, 4))).choices[0]

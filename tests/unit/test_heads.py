@@ -19,9 +19,9 @@ from made_heads import (
 )
 
 from facetwise.core.errors import SettingError
-from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.core.labels import JOINT, Attribute, LabelSpace
 from facetwise.model.blocks import CumulativeLinear, output_layer, thresholds
-from facetwise.model.heads import JOINT, MAX_BINS, head_layout, value_grid, years_wanted
+from facetwise.model.heads import MAX_BINS, head_layout, value_grid, years_wanted
 from facetwise.recipe.head import FlatHead, MultiLabelHead, SingleHead
 from facetwise.recipe.loss import Binary, CrossEntropy
 
@@ -77,6 +77,17 @@ class TestLayouts:
         assert moved.blocks[0].class_of_bin == (0, 1, 1, 1, 2, 2, 2)
         assert layout_of(ONE_YEARS).blocks[0].class_of_bin == CLASS_OF_BIN
 
+    @pytest.mark.parametrize("cuts", [(2.2, 2.7), (2.5, 3)])
+    def test_a_class_between_two_whole_numbers_has_no_bin_and_is_refused(self, cuts):
+        """Values of class 1 would be labelled class 2."""
+        with pytest.raises(SettingError, match=r"`c` cannot be `years` with cuts .* no whole number lies in class `1`"):
+            head_layout(ONE_YEARS, SPACE, cuts={"c": cuts}, grids=GRIDS)
+
+    @pytest.mark.parametrize("cuts", [(3, 3.5), (2.5, 3.5), (6.5, 7.5), (-3, -2)])
+    def test_cuts_with_a_value_between_them_or_beyond_all_values_are_fine(self, cuts):
+        classes = head_layout(ONE_YEARS, SPACE, cuts={"c": cuts}, grids=GRIDS).blocks[0].class_of_bin
+        assert classes == tuple(np.searchsorted(cuts, GRIDS["c"], side="right").tolist())
+
 
 class TestProbabilities:
     @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
@@ -122,7 +133,7 @@ class TestProbabilities:
     @given(SEEDS)
     def test_of_a_years_block_they_are_sums_for_any_cuts(self, seed):
         random = np.random.default_rng(seed)
-        cuts = np.sort(random.choice(np.arange(-2, 20) / 2, 2, replace=False))
+        cuts = np.sort(random.choice(np.arange(-1, 10), 2, replace=False)) - random.choice([0, 0.5])
         layout = head_layout(ONE_YEARS, SPACE, cuts={"c": cuts}, grids=GRIDS)
         logits = drawn(layout, 5, seed)[0]
         kept = layout.log_probs(logits).exp().numpy()

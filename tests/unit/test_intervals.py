@@ -102,6 +102,17 @@ def test_pairs_cancel_what_both_share():
     assert (back.low, back.high) == pytest.approx((-gain.high, -gain.low), abs=0.01)
 
 
+def test_a_tail_that_hardly_any_resample_reaches_is_told():
+    truth, first, groups = drawn(5, people=60)
+    second = first.copy()
+    second[groups == 0] = truth[groups == 0]  # all of the difference is one person's
+    few = paired_interval(truth, second, first, groups, SIZE, level=0.99, resamples=10_000)
+    second[groups < 30] = truth[groups < 30]
+    many = paired_interval(truth, second, first, groups, SIZE, level=0.99, resamples=10_000)
+    assert (few.resolved, many.resolved) == (False, True)
+    assert not paired_interval(truth, second, first, groups, SIZE, level=0.99, resamples=100).resolved
+
+
 def test_one_person_tells_nothing():
     truth, predicted = np.array([0, 1]), np.array([0, 1])
     assert bootstrap_interval(truth, predicted, ["a", "a"], 2).high == 1

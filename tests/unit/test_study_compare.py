@@ -15,8 +15,9 @@ from facetwise.core.runs import RunFolder, find_run
 from facetwise.core.tables import PREDICTIONS, probability_columns, write_table
 from facetwise.core.workspace import mark_done, write_json
 from facetwise.data.manifest import load_manifest
-from facetwise.evaluate.intervals import Interval
+from facetwise.evaluate.intervals import Interval, PairedInterval
 from facetwise.report.views import build_run_view
+from facetwise.report.wording import signed, with_signs
 from facetwise.study import wording
 from facetwise.study.compare import Comparison, compare_runs
 from facetwise.study.text import comparison_text
@@ -92,8 +93,8 @@ def test_the_sides_turn_and_the_scores_are_those_of_show(project: Project) -> No
     there, back = compare_runs(project, a, b), compare_runs(project, b, a)
     assert there.main.difference == -back.main.difference > 0
     assert (there.main.better, back.main.better) == ("second", "first")
-    assert there.verdict.startswith("B is better by 0.")
-    assert back.verdict.startswith("A is better by 0.")
+    assert there.verdict.startswith("B is better by +0.")
+    assert back.verdict.startswith("A is better by +0.")
     assert [f.difference for f in there.folds] == [-f.difference for f in back.folds]
     for run, side in ((a, "first"), (b, "second")):
         card = build_run_view(project, run).scorecard
@@ -123,7 +124,7 @@ def test_text_and_json_say_the_same_and_fit(project: Project) -> None:
     assert data["verdict"] == view.verdict
     assert view.verdict in text
     assert data["main"]["difference"] == view.main.difference
-    assert wording.with_signs(view.main.difference, view.main.interval) in text
+    assert with_signs(view.main.difference, view.main.interval) in text
     assert len(data["folds"]) == 3
 
 
@@ -137,7 +138,6 @@ def test_specialists_are_compared_on_what_both_predict(project: Project) -> None
     assert view.what == "/".join(project.space.names[1:])
     assert [d.name for d in view.attributes] == list(project.space.names[1:])
     only = another(project, "04-d", drop=last)
-    shutil.rmtree(only.path / "nothing", ignore_errors=True)
     assert compare_runs(project, part, only).what == project.space.names[1]
     assert compare_runs(project, part, only).attributes == ()
 
@@ -166,6 +166,7 @@ def test_an_image_split_gets_no_verdict(project: Project) -> None:
     view = compare_runs(project, find_run(project.workspace, "1"), unsafe)
     assert view.verdict == "no verdict: B was validated on people that the models had seen"
     assert "unsafe: UNSAFE: the folds of run B" in said(view)
+    assert {d.better for d in (view.main, *view.attributes)} == {None}
     both = compare_runs(project, unsafe, another(project, "03-c", record={"split": "image"}))
     assert both.verdict.startswith("no verdict: both runs")
 
@@ -178,6 +179,11 @@ def test_what_changed_besides_is_told(project: Project) -> None:
     assert [c.key for c in view.changes] == ["train.seed", "train.ema"]
     assert "2 things changed" in said(view)
     assert "Besides the recipe, `labels` changed" in said(view)
+    boxes = another(project, "03-c", fields={"store": "x"})
+    assert "`store` changed" in said(compare_runs(project, find_run(project.workspace, "1"), boxes))
+    taller = {**recipe, "input": {**recipe["input"], "height": 99}}
+    sized = another(project, "04-d", record={"recipe": taller}, fields={"store": "x", "recipe": taller})
+    assert "`store`" not in said(compare_runs(project, find_run(project.workspace, "1"), sized))
     assert "0 → 5" in as_text(view)
 
 
@@ -206,9 +212,9 @@ def test_what_cannot_be_compared(project: Project) -> None:
 @pytest.mark.parametrize(
     ("difference", "low", "high", "words"),
     [
-        (0.012, 0.003, 0.021, "B is better by 0.012 [0.003, 0.021]"),
-        (-0.012, -0.021, -0.003, "A is better by 0.012 [0.003, 0.021]"),
-        (0.004, -0.006, 0.014, "cannot be told apart on 800 people (difference 0.004 [-0.006, 0.014])"),
+        (0.012, 0.003, 0.021, "B is better by +0.012 [+0.003, +0.021]"),
+        (-0.012, -0.021, -0.003, "A is better by +0.012 [+0.003, +0.021]"),
+        (0.004, -0.006, 0.014, "cannot be told apart on 800 people (difference +0.004 [-0.006, +0.014])"),
         (-0.0001, -0.0002, 0.0, "cannot be told apart on 800 people (difference 0.000 [0.000, 0.000])"),
     ],
 )
@@ -227,7 +233,17 @@ def test_verdicts(difference: float, low: float, high: float, words: str) -> Non
     ],
 )
 def test_standings(own: tuple[float, float], widened: tuple[float, float], words: str) -> None:
-    assert wording.standing(Interval(*own, 0.95), Interval(*widened, 0.99)) == words
+    assert wording.standing(Interval(*own, 0.95), PairedInterval(*widened, 0.99)) == words
+
+
+def test_what_the_resamples_do_not_resolve_makes_nothing_sure() -> None:
+    own, sure = Interval(0.1, 0.3, 0.95), PairedInterval(0.05, 0.4, 0.99)
+    blurred = PairedInterval(0.05, 0.4, 0.99, resolved=False)
+    assert wording.standing(own, sure) == "better"
+    assert wording.standing(own, blurred) == "perhaps better"
+    assert wording.unresolved([sure, None]) is None
+    assert "some changes are not called" in str(wording.unresolved([sure, blurred]))
+    assert "no change is called" in str(wording.unresolved([blurred]))
 
 
 def test_several_comparisons_are_widened_and_said() -> None:
@@ -235,4 +251,4 @@ def test_several_comparisons_are_widened_and_said() -> None:
     assert wording.bonferroni(5) == pytest.approx(0.99)
     assert wording.many_comparisons(1) is None
     assert "23 %" in str(wording.many_comparisons(5))
-    assert [wording.signed(v) for v in (0.0123, -0.0123, 0.0, -0.0004)] == ["+0.012", "-0.012", "0.000", "0.000"]
+    assert [signed(v) for v in (0.0123, -0.0123, 0.0, -0.0004)] == ["+0.012", "-0.012", "0.000", "0.000"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from facetwise.core.errors import FacetwiseError
+from facetwise.core.errors import FacetwiseError, SettingError
 from facetwise.recipe import load_recipe
 from facetwise.study.journal import Journal
 from facetwise.study.record import StudyFolder
@@ -72,7 +72,7 @@ def test_two_never_work_on_one_trial_and_what_is_left_is_taken_up(folder: StudyF
         two.finish(1, "fail")
     with two.claim(3, None) as again:  # the first was neither finished nor is it worked on
         assert again is not None
-        assert (again.number, again.labels, again.going_on) == (0, first.labels, True)
+        assert (again.number, again.labels) == (0, first.labels)
         two.finish(0, "complete", 0.5)
         one.finish(0, "complete", 0.7)  # too late: nothing happens
     assert [t.value for t in one.trials()] == [0.5, None]
@@ -148,7 +148,14 @@ def test_a_killed_process_leaves_its_trial_to_others(folder: StudyFolder, space:
         os.kill(process.pid, signal.SIGKILL)
     with journal.claim(9, None) as left:
         assert left is not None
-        assert (left.number, left.going_on) == (0, True)
+        assert left.number == 0
+
+
+def test_a_misspelt_pruner_is_told(folder: StudyFolder, space: Space) -> None:
+    with pytest.raises(SettingError, match="no pruner is called `medain`") as error:
+        Journal(folder, space, "medain")  # type: ignore[arg-type]
+    assert error.value.hint is not None
+    assert "`median`" in error.value.hint
 
 
 def test_nothing_is_said(folder: StudyFolder, space: Space, capfd: pytest.CaptureFixture[str]) -> None:

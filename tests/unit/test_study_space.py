@@ -61,6 +61,19 @@ def test_the_base_is_a_trial_where_it_lies_in_the_space() -> None:
     assert read_space(smooth, BASE).of_base(BASE) is None
 
 
+def test_a_trial_that_drops_an_attribute_is_told_beforehand() -> None:
+    single = {"name": "single", "attribute": "age"}
+    heads = {"model.head": {"choices": ["multilabel", single, {"name": "multilabel", "attributes": ["mask", "age"]}]}}
+    multi = load_recipe("cpu-tiny", ["model.head=multilabel"])
+    with pytest.raises(ProblemsError) as error:
+        read_space(heads, multi, ("mask", "gender", "age"))
+    assert len(error.value.problems) == 2
+    assert "does not predict `mask`, `gender`" in error.value.problems[0]
+    assert "does not predict `gender`, which" in error.value.problems[1]
+    alone = load_recipe("cpu-tiny", ['model.head={name="single",attribute="age"}'])
+    assert read_space(heads, alone, ("mask", "gender", "age")).parts.keys() == heads.keys()
+
+
 @pytest.mark.parametrize(
     ("space", "words"),
     [
@@ -98,7 +111,7 @@ def test_problems_are_told_together_and_combinations_are_tried() -> None:
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(FacetwiseError, match="no such file"):
         read_space(tmp_path / "space.toml", BASE)
-    with pytest.raises(ProblemsError, match="valid list"):
+    with pytest.raises(ProblemsError, match="expected a list"):
         read_space({"a": {"choices": 3}}, BASE)
 
 

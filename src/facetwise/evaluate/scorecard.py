@@ -14,13 +14,13 @@ import numpy.typing as npt
 import polars as pl
 
 from facetwise.core.errors import InputError
+from facetwise.core.labels import JOINT as JOINT
 from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, IntArray, LabelSpace
 from facetwise.evaluate.compose import subspace
 from facetwise.evaluate.decide import decide
 from facetwise.evaluate.intervals import Groups, Interval, bootstrap_interval, group_numbers
 from facetwise.evaluate.metrics import MISSING, accuracy, confusion, f1_of_counts, macro_f1
 
-JOINT = "joint"
 MAX_CONFUSION = 256
 """Above this many joint classes the joint confusion matrix is left out of a scorecard."""
 
@@ -130,7 +130,7 @@ def score_decided(
     rows = _Rows(codes[kept][:, present], predicted[kept][:, present], people)
     attributes = tuple(_attribute_score(rows, i, part.attributes[i]) for i in range(len(present)))
     return Scorecard(
-        what=JOINT if part == space else "/".join(part.names),
+        what=name_of(part.names, space),
         num_images=len(predicted),
         num_people=num_people,
         num_covered=len(rows.codes),
@@ -139,6 +139,11 @@ def score_decided(
         by=by,
         **_main_score(rows, part),
     )
+
+
+def name_of(names: Sequence[str], space: LabelSpace) -> str:
+    """What a score of these attributes is called: `joint` for all of the label's, else such as `mask/age`."""
+    return JOINT if set(names) == set(space.names) else "/".join(names)
 
 
 @dataclass(frozen=True)

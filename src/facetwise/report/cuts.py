@@ -21,7 +21,7 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.compose import attributes_in
 from facetwise.evaluate.cuts import Aim, CutChoice, choose_cuts, movable
 from facetwise.report.views import estimate_of, plain, scored_rows, state_of
-from facetwise.report.wording import Notice, Now, count, interval, notices, score, with_interval
+from facetwise.report.wording import Notice, Now, count, notices, score, signed, with_interval, with_signs
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,14 @@ class CutsView:
     warnings: tuple[Notice, ...]
     choices: tuple[CutChoice, ...]
     """An attribute for its own macro F1, then, of a run with all attributes, for the joint one."""
+    by_image: bool
+    """Whether folds were split by image: then no choice is called worth it."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data; with each choice what it comes to, in words."""
-        choices = [{**c.as_dict(), "verdict": verdict(c)} for c in self.choices]
+        """Plain JSON data; with each choice what it comes to, in words. `worth_it` is None where nobody can say."""
+        choices = [{**c.as_dict(), "verdict": verdict(c, self.by_image)} for c in self.choices]
+        if self.by_image:
+            choices = [{**c, "worth_it": None} for c in choices]
         warnings = [{"kind": n.kind, "text": n.text} for n in self.warnings]
         data: dict[str, Any] = plain({"id": self.id, "project": self.project, "warnings": warnings, "choices": choices})
         return data
@@ -61,13 +65,16 @@ def build_cuts_view(
         project=project.file.name,
         warnings=notices(estimate_of(record), record, None, state_of(run), Now.of(manifest)),
         choices=tuple(choice for name in names for choice in _choices(*scored, project.space, name)),
+        by_image=record.get("split") == "image",
     )
 
 
-def verdict(choice: CutChoice) -> str:
-    """What a choice of cuts comes to, in a sentence or two."""
-    by = f"{choice.difference:+.3f} {interval(choice.difference_interval)}"
-    seen = f"{choice.optimistic - choice.plain:+.3f}"
+def verdict(choice: CutChoice, by_image: bool = False) -> str:
+    """What a choice of cuts comes to, in a sentence or two; no verdict where folds were split by image."""
+    if by_image:
+        return "No verdict: the run was validated on people that the models had seen."
+    by = with_signs(choice.difference, choice.difference_interval)
+    seen = signed(choice.optimistic - choice.plain)
     if not choice.num_changed:
         return "Leave the cuts where they are: no other cuts score higher on these people."
     if not choice.worth_it:
@@ -88,7 +95,7 @@ def cuts_text(view: CutsView) -> RenderableType:
     parts: list[RenderableType] = [Text(view.id, style="bold")]
     parts += [Text(f"! {n.text}", style="yellow") for n in view.warnings]
     for choice in view.choices:
-        parts += [Text(), *_choice_text(choice)]
+        parts += [Text(), *_choice_text(choice, view.by_image)]
     return Group(*parts)
 
 
@@ -121,7 +128,7 @@ def _choices(table: pl.DataFrame, codes: IntArray, space: LabelSpace, name: str)
         yield choose_cuts(table, codes, table["group"].to_numpy(), space, name, aim=aim)
 
 
-def _choice_text(choice: CutChoice) -> Iterator[RenderableType]:
+def _choice_text(choice: CutChoice, by_image: bool) -> Iterator[RenderableType]:
     aim = f" for the macro F1 of {_aim(choice)}. {_people(choice)}"
     yield Text.assemble("Cuts of ", (choice.attribute, "bold"), aim)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
@@ -134,7 +141,7 @@ def _choice_text(choice: CutChoice) -> Iterator[RenderableType]:
     table.add_row("moved, on the same people", numbers(choice.chosen), f"{score(choice.optimistic)}, too high")
     yield table
     yield Text(f"Without each fifth: {_spread(choice)}. {count(choice.num_changed, 'image')} would change class.")
-    yield Text(verdict(choice), style="bold" if choice.worth_it else "")
+    yield Text(verdict(choice, by_image), style="bold" if choice.worth_it and not by_image else "")
 
 
 def _people(choice: CutChoice) -> str:

@@ -18,7 +18,7 @@ from facetwise.core.tables import PREDICTIONS, read_table
 from facetwise.core.workspace import is_done, is_locked
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.compose import covered
-from facetwise.evaluate.scorecard import Scorecard, score_table
+from facetwise.evaluate.scorecard import Scorecard, name_of, score_table
 from facetwise.report.index import ScoreIndex
 from facetwise.report.mistakes import Confused, Mistake, most_confused, worst_mistakes
 from facetwise.report.wording import Estimate, Notice, Now, interval_meaning, method, notices
@@ -270,7 +270,7 @@ def _run_row(project: Project, run: RunFolder, manifest: Manifest, index: ScoreI
 
 def _what(record: Mapping[str, Any], project: Project) -> str:
     names = record.get("attributes") or project.space.names
-    return "joint" if set(names) == set(project.space.names) else "/".join(names)
+    return name_of(names, project.space)
 
 
 def _folds_done(run: RunFolder, record: Mapping[str, Any]) -> int:

@@ -58,6 +58,28 @@ def with_interval(value: float | None, low_high: Interval | None) -> str:
     return f"{score(value)} {interval(low_high)}".rstrip()
 
 
+def signed(value: float) -> str:
+    """`+0.012`, `-0.003`; what rounds to nothing has no sign."""
+    text = f"{value:+.3f}"
+    return text[1:] if float(text) == 0 else text
+
+
+def with_signs(difference: float, low_high: Interval) -> str:
+    """A difference and its interval: `+0.012 [+0.003, +0.021]`."""
+    return f"{signed(difference)} {signed_interval(low_high)}"
+
+
+def signed_interval(low_high: Interval) -> str:
+    """`[-0.006, +0.014]`."""
+    return f"[{signed(low_high.low)}, {signed(low_high.high)}]"
+
+
+def unsafe_split(of_whom: str, then: str) -> Notice:
+    """The warning that folds (`of_whom`, such as ` of run A`) were split by image, and what follows (`then`)."""
+    text = f"UNSAFE: the folds{of_whom} were split by image, so the same people stand in training and validation."
+    return Notice("unsafe", f"{text} {then}")
+
+
 def percent(share: float) -> str:
     """A share from 0 to 1 as whole percent; what would round to 0 or 100 without being it is marked."""
     if 0 < share < 0.005:
@@ -127,13 +149,8 @@ def notices(
     """Everything a reader must know before believing the score, the worst first."""
     found: list[Notice] = []
     if record.get("split") == "image":
-        found.append(
-            Notice(
-                "unsafe",
-                "UNSAFE: the folds were split by image, so the same people stand in training and validation. "
-                "This estimate is known to be too high. It is for teaching only; it cannot be blended or submitted.",
-            )
-        )
+        then = "This estimate is known to be too high. It is for teaching only; it cannot be blended or submitted."
+        found.append(unsafe_split("", then))
     if state != "finished":
         what = "is still training" if state == "training" else "did not finish (the same `facetwise fit` resumes it)"
         found.append(Notice("caution", f"This run {what}: its numbers are of the folds done so far."))

@@ -26,6 +26,7 @@ def ablate(
     *,
     name: str | None = None,
     label: str = "",
+    jobs: int = 1,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> Ablation:
@@ -47,7 +48,7 @@ def ablate(
         record["changes"] = _with_changes(record.get("changes", []), planned)
         folder.save(record)
         train_stacked(project, [plan.recipe for plan in planned.values()], listener or _nobody, progress)
-        work = _Work(project, folder, record, listener or _nobody, progress)
+        work = _Work(project, folder, record, jobs, listener or _nobody, progress)
         work.base(planned.pop(BASE), 1 + len(planned))
         for number, (change, plan) in enumerate(planned.items(), 2):
             work.change(change, plan, number, 1 + len(planned))
@@ -84,12 +85,13 @@ class _Work:
     project: Project
     folder: StudyFolder
     record: dict[str, Any]
+    jobs: int
     listener: Listener
     progress: Progress | None
 
     def base(self, plan: Planned, num_recipes: int) -> None:
         self._begin(BASE, 1, num_recipes)
-        run = train(self.project, plan.recipe, self.listener, self.progress)
+        run = train(self.project, plan.recipe, self.listener, self.progress, jobs=self.jobs)
         self.record["base"] = run.id
         self.folder.save(self.record)
         self.listener({"event": "change_done", "change": BASE, "run": run.id, "reason": None})
@@ -99,7 +101,7 @@ class _Work:
         entry = next(e for e in self.record["changes"] if e["fingerprint"] == plan.fingerprint)
         entry["reason"] = None
         try:
-            entry["run"] = train(self.project, plan.recipe, self.listener, self.progress).id
+            entry["run"] = train(self.project, plan.recipe, self.listener, self.progress, jobs=self.jobs).id
         except FAILURES as error:
             entry["reason"] = str(error)
         self.folder.save(self.record)

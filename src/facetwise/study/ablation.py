@@ -12,14 +12,14 @@ from facetwise.core.errors import ArtefactError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval
-from facetwise.evaluate.scorecard import JOINT
+from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, PairedInterval
+from facetwise.evaluate.scorecard import name_of
 from facetwise.report.views import plain
-from facetwise.report.wording import Notice
+from facetwise.report.wording import Notice, unsafe_split
 from facetwise.study.compare import check_same_images, common_attributes, common_rows, paired
 from facetwise.study.decided import Decided, Rows, covered_rows, read_decided
 from facetwise.study.record import StudyFolder
-from facetwise.study.wording import SEEDS, Standing, bonferroni, many_comparisons, pairing, standing
+from facetwise.study.wording import SEEDS, Standing, bonferroni, many_comparisons, pairing, standing, unresolved
 
 MAX_RESAMPLES = 10_000
 
@@ -49,12 +49,12 @@ class ChangeRow:
     score: Score | None
     difference: float | None
     """Change minus base, on the rows that both predicted."""
-    interval: Interval | None
+    interval: PairedInterval | None
     """Of the difference, by person, on its own."""
-    widened: Interval | None
+    widened: PairedInterval | None
     """The same, widened so that those of all changes hold together."""
     standing: Standing | None
-    """None too where the folds were split by image."""
+    """None too where the folds were split by image; at most `perhaps` where `widened` is not resolved."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,18 @@ def build_ablation(project: Project, folder: StudyFolder) -> Ablation:
     rows = Rows.of(manifest, project.space, covered_rows(base.codes, names, project.space))
     done = sum(_run_of(project, entry) is not None for entry in record["changes"])
     table = _Table(project, manifest, base, done)
-    notices = many_comparisons(done)
+    changes = tuple(table.row(entry) for entry in record["changes"])
+    notices = (many_comparisons(done), unresolved(row.widened for row in changes))
     return Ablation(
         project=project.file.name,
         name=folder.name,
         folder=folder.path.relative_to(project.root).as_posix(),
         base=_score(base, rows, names, project),
-        rows=tuple(table.row(entry) for entry in record["changes"]),
+        rows=changes,
         num_people=rows.num_people,
         num_images=len(rows.people),
         warnings=_safety(base),
-        method=(pairing(rows.num_people, len(rows.people), LEVEL), *([notices] if notices else []), SEEDS),
+        method=(pairing(rows.num_people, len(rows.people), LEVEL), *filter(None, notices), SEEDS),
     )
 
 
@@ -134,7 +135,7 @@ class _Table:
 def _score(side: Decided, rows: Rows, names: tuple[str, ...], project: Project) -> Score:
     return Score(
         run=side.run.id,
-        what=JOINT if names == project.space.names else "/".join(names),
+        what=name_of(names, project.space),
         macro_f1=rows.score(side.codes, names),
         interval=rows.interval(side.codes, names),
         seconds=seconds_of(side.run),
@@ -158,8 +159,5 @@ def _run_of(project: Project, entry: Mapping[str, Any]) -> RunFolder | None:
 def _safety(base: Decided) -> tuple[Notice, ...]:
     if not base.by_image:
         return ()
-    text = (
-        "UNSAFE: the folds were split by image, so the same people stand in training and validation. All of these "
-        "scores are known to be too high, and no change is called better or worse."
-    )
-    return (Notice("unsafe", text),)
+    text = "All of these scores are known to be too high, and no change is called better or worse."
+    return (unsafe_split("", text),)

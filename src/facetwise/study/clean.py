@@ -1,9 +1,9 @@
 """Freeing the disk: what may go and why, what stays and why, and deleting it so that a kill does no harm.
 
-Freed are the weights of finished runs that nothing speaks for (`keep`), what crashes left behind and, when asked for,
-image stores and predictions of other photos. A run whose weights go keeps its tables and says so (`cleaned.json`,
-written before the first file is deleted). Folders are renamed to a temporary name before they are deleted. Links are
-never followed.
+Freed are the weights of finished runs that nothing speaks for (`keep`), the folds of trials that a search stopped, what
+crashes left behind and, when asked for, image stores and predictions of other photos. A run whose weights go keeps its
+tables and says so (`cleaned.json`, written before the first file is deleted). Folders are renamed to a temporary name
+before they are deleted. Links are never followed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from facetwise.data.store import LOCK_FILE, list_stores
 from facetwise.report.views import RunRow, build_runs_view
 from facetwise.study.keep import Reasons, is_unsafe, kept_runs, kept_stores
 from facetwise.study.leftovers import features_lock, is_own, leftover_paths, lock_of, num_bytes
+from facetwise.study.record import pruned_by
 
 
 @dataclass(frozen=True)
@@ -149,13 +150,26 @@ def _weights(runs: list[RunFolder], rows: dict[str, RunRow], reasons: Reasons) -
     for run in runs:
         files = [p for p in (*sorted(run.path.glob("fold-*/*.safetensors")), run.backbone_file) if p.is_file()]
         why = reasons.get(run.id)
-        if why and (files or not run.finished):
+        if not why and run.id in rows and pruned_by(run):
+            freed += _pruned(run)
+        elif why and (files or not run.finished):
             kept.append(Kept(f"run `{run.id}`", why, sum(map(num_bytes, [*files, run.path / "state"]))))
         elif why:
             continue
         elif files and run.id in rows:
             freed.append(_item(run, f"weights of `{run.id}`", _why_weights(rows[run.id]), files, run=run.id))
     return kept, freed
+
+
+def _pruned(run: RunFolder) -> list[Freed]:
+    """What training left of a trial that its search stopped: all of it, or a later run would take folds for whole."""
+    paths = [*sorted(run.path.glob("fold-*/")), run.backbone_file, run.path / "state"]
+    number = run.id.split("-")[0]
+    why = (
+        f"search `{pruned_by(run)}` stopped it; lost are its folds: `facetwise fit --resume {number}` would begin anew"
+    )
+    there = [path for path in paths if path.exists()]
+    return [_item(run, f"folds and training state of `{run.id}`", why, there)] if there else []
 
 
 def _why_weights(row: RunRow) -> str:

@@ -12,18 +12,18 @@ from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, paired_interval
-from facetwise.evaluate.scorecard import JOINT
+from facetwise.evaluate.intervals import LEVEL, RESAMPLES, PairedInterval, paired_interval
+from facetwise.evaluate.scorecard import name_of
 from facetwise.report.views import plain
-from facetwise.report.wording import Notice, count
+from facetwise.report.wording import Notice, count, unsafe_split
 from facetwise.study.changes import Change, recipe_changes
 from facetwise.study.decided import Decided, Rows, covered_rows, read_decided
 from facetwise.study.wording import SEEDS, Better, better, no_verdict, pairing, several_things, verdict
 
-_TOLD = frozenset({"recipe", "manifest", "folds", "store", "label space"})
+_TOLD = frozenset({"recipe", "manifest", "folds", "label space"})
 """Fields of a fingerprint that are compared or told apart in another way."""
-_FOLLOWS = {"overlay": "labels.overlay", "weights": "model.weights"}
-"""Fields that change with a key of the recipe."""
+_FOLLOWS = {"overlay": "labels.overlay", "weights": "model.weights", "store": "input"}
+"""Fields that change with a key of the recipe, or with one below it."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,10 @@ class Difference:
     second: float
     difference: float
     """Second minus first."""
-    interval: Interval
+    interval: PairedInterval
     """Of the difference, by person."""
-    better: Better
+    better: Better | None
+    """None where folds were split by image: then nothing is called better."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def compare_decided(project: Project, manifest: Manifest, one: Decided, two: Dec
     check_same_images(one, two)
     names = common_attributes(one, two, project)
     rows = common_rows(one, two, names, project, manifest)
-    main = difference(rows, one, two, names, JOINT if names == project.space.names else "/".join(names))
+    main = difference(rows, one, two, names, name_of(names, project.space))
     changes = recipe_changes(one.record["recipe"], two.record["recipe"])
     unsafe = one.by_image or two.by_image
     return Comparison(
@@ -172,7 +173,8 @@ def difference(
     """Macro F1 of the product of some attributes for both, and the paired interval of their difference."""
     scores = rows.score(one.codes, names), rows.score(two.codes, names)
     interval = paired(rows, one.codes, two.codes, names, level=level)
-    return Difference(name, *scores, scores[1] - scores[0], interval, better(interval))
+    winner = None if one.by_image or two.by_image else better(interval)
+    return Difference(name, *scores, scores[1] - scores[0], interval, winner)
 
 
 def paired(
@@ -183,7 +185,7 @@ def paired(
     *,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
-) -> Interval:
+) -> PairedInterval:
     """Interval of score(second) - score(first), by person; both are codes as in `Decided`."""
     truth, num_classes = rows.truth(names)
     sides = rows.predicted(second, names), rows.predicted(first, names)
@@ -212,11 +214,7 @@ def _safety(one: Decided, two: Decided) -> list[Notice]:
     if not (one.by_image or two.by_image):
         return []
     who = "both runs" if one.by_image and two.by_image else f"run {'A' if one.by_image else 'B'}"
-    text = (
-        f"UNSAFE: the folds of {who} were split by image, so the same people stand in training and validation. "
-        "Such scores are known to be too high; the difference is for teaching only."
-    )
-    return [Notice("unsafe", text)]
+    return [unsafe_split(f" of {who}", "Such scores are known to be too high; the difference is for teaching only.")]
 
 
 def _coverage(one: Decided, two: Decided, rows: Rows) -> list[Notice]:
@@ -235,6 +233,10 @@ def _coverage(one: Decided, two: Decided, rows: Rows) -> list[Notice]:
     return found
 
 
+def _is_below(key: str, table: str) -> bool:
+    return key == table or key.startswith(f"{table}.")
+
+
 def _circumstances(one: Decided, two: Decided, manifest: Manifest, changes: tuple[Change, ...]) -> list[Notice]:
     """What else differs, besides the recipe."""
     found = []
@@ -242,7 +244,7 @@ def _circumstances(one: Decided, two: Decided, manifest: Manifest, changes: tupl
         text = "The images or people of the dataset changed since both runs. Rows are matched by image name."
         found.append(Notice("caution", text))
     keys = [*one.fields, *(k for k in two.fields if k not in one.fields)]
-    told = _TOLD | {field for field, key in _FOLLOWS.items() if any(c.key == key for c in changes)}
+    told = _TOLD | {field for field, key in _FOLLOWS.items() if any(_is_below(c.key, key) for c in changes)}
     if other := [k for k in keys if k not in told and one.fields.get(k) != two.fields.get(k)]:
         listed = ", ".join(f"`{k}`" for k in other)
         found.append(Notice("caution", f"Besides the recipe, {listed} changed between the runs."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from facetwise.recipe import Recipe
 
 Listener = Callable[[dict[str, Any]], None]
 
-FAILURES = (TrainingError, SettingError, LockedError)
+FAILURES = (TrainingError, SettingError)
 """What makes one recipe of many fail; anything else, such as a full disk, would stop the others too."""
+WAIT = 0.5
+"""Seconds between looks at what another process works on."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,38 @@ class Planned:
 
 
 def train(
-    project: Project, recipe: Recipe, listener: Listener | None = None, progress: Progress | None = None
+    project: Project,
+    recipe: Recipe,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+    *,
+    jobs: int = 1,
 ) -> RunFolder:
-    """Train a recipe on all folds, or find its run; running out of memory is a TrainingError."""
+    """Train a recipe on all folds, or find its run; running out of memory is a TrainingError.
+
+    A run that another process trains, or a store that it fills, says nothing of the recipe: it is waited for. Emits
+    `waiting` with the reason, once.
+    """
+    told = False
+    while True:
+        try:
+            return _train(project, recipe, listener, progress, jobs)
+        except LockedError as error:
+            if listener is not None and not told:
+                listener({"event": "waiting", "reason": str(error)})
+            told = True
+            time.sleep(WAIT)
+
+
+def _train(
+    project: Project, recipe: Recipe, listener: Listener | None, progress: Progress | None, jobs: int
+) -> RunFolder:
     import torch
 
     from facetwise.train import crossval
 
     try:
-        return crossval.fit(project, recipe, listener=listener, progress=progress)
+        return crossval.fit(project, recipe, jobs=jobs, listener=listener, progress=progress)
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             f"out of memory: {error}", hint="lower `train.batch_size` or the size of the input"
@@ -66,12 +92,12 @@ def train_stacked(
 ) -> None:
     """Train those of the recipes that are heads on a frozen backbone all at once; the others are left.
 
-    When one of them fails, none is finished, and each is left to be trained alone, so that it tells its own reason.
+    Those that fail are not finished, and are left to be trained alone, so that each tells its own reason.
     """
     from facetwise.train import crossval
     from facetwise.train.frozen.stacked import trains_on_features
 
     stackable = [recipe for recipe in recipes if trains_on_features(recipe)]
     if len(stackable) > 1:
-        with suppress(*FAILURES):
+        with suppress(*FAILURES, LockedError):
             crossval.fit_all(project, stackable, listener=listener, progress=progress)

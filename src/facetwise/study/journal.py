@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
-from facetwise.core.errors import FacetwiseError, LockedError
+from facetwise.core.errors import FacetwiseError, LockedError, SettingError, did_you_mean
 from facetwise.core.workspace import is_locked, lock
 from facetwise.study.record import StudyFolder
 from facetwise.study.space import ChoicesSpec, Space
@@ -32,14 +32,13 @@ class Claim:
     number: int
     labels: Mapping[str, Any]
     """Recipe key -> value, as the search knows it."""
-    going_on: bool
-    """Whether another process began it and was stopped."""
 
 
 class Journal:
-    """The trials of one study. Every process opens its own."""
+    """The trials of one study. Every process opens its own; raises SettingError for a pruner that there is not."""
 
     def __init__(self, folder: StudyFolder, space: Space, pruner: Pruner = "none") -> None:
+        check_pruner(pruner)
         optuna = need_optuna()
         from optuna.storages import journal
 
@@ -115,7 +114,7 @@ class Journal:
         running = need_optuna().trial.TrialState.RUNNING
         for trial in self.trials():
             if trial.state == running and not is_locked(self._lock_of(trial.number)):
-                return Claim(trial.number, trial.params, True)
+                return Claim(trial.number, trial.params)
         return None
 
     def _new(self, num_trials: int, first: Mapping[str, Any] | None) -> Claim | None:
@@ -126,7 +125,7 @@ class Journal:
             self.study.enqueue_trial(dict(first), skip_if_exists=True)
         self.study.sampler = need_optuna().samplers.TPESampler(seed=self._seed(len(trials)))
         trial = self.study.ask(fixed_distributions=self._distributions())
-        return Claim(trial.number, trial.params, False)
+        return Claim(trial.number, trial.params)
 
     def _seed(self, number: int) -> int:
         """A trial's own seed: what is drawn follows from the trials so far, not from which process draws it."""
@@ -158,6 +157,12 @@ class Journal:
 
     def _lock_of(self, number: int) -> Path:
         return self.folder.path / ".locks" / f"{number}"
+
+
+def check_pruner(name: str) -> None:
+    """Raise SettingError unless there is a pruner of that name."""
+    if name not in (known := get_args(Pruner)):
+        raise SettingError(f"no pruner is called `{name}`", hint=did_you_mean(name, known))
 
 
 def need_optuna() -> Any:

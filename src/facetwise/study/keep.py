@@ -22,6 +22,7 @@ from facetwise.data.store import StoreInfo, StoreSpec, files_hash, recipe_store
 from facetwise.recipe import Recipe, load_recipe
 from facetwise.recipe.model import NO_FILE
 from facetwise.report.views import RunRow
+from facetwise.study.record import StudyFolder, pruned_by
 from facetwise.submission.ledger import RECORD
 
 Reasons = dict[str, tuple[str, ...]]
@@ -35,16 +36,18 @@ def kept_runs(project: Project, rows: Sequence[RunRow], keep: int) -> Reasons:
     newest = rows[-1].id if rows else None
     reasons: Reasons = {}
     for row in rows:
-        found = [*needed.get(row.id, ()), *_state(row), *best.get(row.id, ())]
+        pruned = row.state == "unfinished" and pruned_by(RunFolder(project.workspace.runs / row.id))
+        state = [] if pruned else _state(row)
+        found = [*needed.get(row.id, ()), *state, *best.get(row.id, ())]
         reasons[row.id] = (*found, *(["the newest run"] if row.id == newest else []))
     return _with_parents(project, reasons)
 
 
 def _with_parents(project: Project, reasons: Reasons) -> Reasons:
-    """Keep the runs too whose weights a kept run, or a recipe of the project, starts from; and theirs, and so on."""
+    """Keep the runs too whose weights a kept run, or a recipe of the project or a study, starts from; and so on."""
     started = {run.id: _weights_of(run) for run in list_runs(project.workspace)}
     found = dict(reasons)
-    for name, recipe in _recipes(project):
+    for name, recipe in [*_recipes(project), *_study_recipes(project)]:
         _keep_parent(project, recipe.model.weights, f"`{name}` starts from its weights", found)
     todo = [run for run in found if found[run]]
     while todo:
@@ -58,13 +61,22 @@ def _keep_parent(project: Project, weights: str | None, why: str, reasons: Reaso
     """Note `why` for the run that the file `weights` is of; returns that run when nothing spoke for it before."""
     if weights is None or weights in NO_FILE:
         return None
-    path = Path(os.path.normpath(project.root / weights))
-    parent = path.relative_to(project.workspace.runs).parts[0] if path.is_relative_to(project.workspace.runs) else ""
+    parent = _run_holding(project, weights)
     if parent not in reasons or why in reasons[parent]:
         return None
     first = not reasons[parent]
     reasons[parent] = (*reasons[parent], why)
     return parent if first else None
+
+
+def _run_holding(project: Project, weights: str) -> str:
+    """The run whose folder a path leads into, as it is written or along its links; empty when it is none."""
+    runs = project.workspace.runs
+    file = project.root / weights
+    for path, folder in ((file.resolve(), runs.resolve()), (Path(os.path.normpath(file)), runs)):
+        if path.is_relative_to(folder) and path != folder:
+            return path.relative_to(folder).parts[0]
+    return ""
 
 
 def _weights_of(run: RunFolder) -> str | None:
@@ -157,6 +169,18 @@ def _recipes(project: Project) -> list[tuple[str, Recipe]]:
     for path in sorted((project.root / "recipes").glob("*.toml")):
         with suppress(FacetwiseError, OSError):
             found.append((f"recipes/{path.name}", load_recipe(path)))
+    return found
+
+
+def _study_recipes(project: Project) -> list[tuple[str, Recipe]]:
+    """The recipes that studies go on with: the base, its changes or what is searched over, and the best one."""
+    found = []
+    for path in sorted(project.workspace.studies.glob("*/study.json")):
+        with suppress(FacetwiseError, OSError, KeyError, TypeError):
+            found += [(f"study {path.parent.name}", recipe) for recipe in StudyFolder(path.parent).recipes()]
+        with suppress(FacetwiseError, OSError):
+            best = path.parent / "best.toml"
+            found += [(best.relative_to(project.root).as_posix(), load_recipe(best))] if best.is_file() else []
     return found
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from facetwise.core.errors import ArtefactError, MismatchError, SettingError
+from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError, SettingError
 from facetwise.core.project import Project
 from facetwise.core.provenance import now
+from facetwise.core.runs import RunFolder
+from facetwise.core.settings import parse
 from facetwise.core.workspace import content_hash, read_json, write_json
 from facetwise.recipe import Recipe
-from facetwise.study.changes import recipe_changes
+from facetwise.recipe.load import set_value
+from facetwise.study.changes import changed, recipe_changes
 
 Kind = Literal["ablation", "search"]
 
 SCHEMA_VERSION = 1
+PRUNED = "pruned.json"
+"""In the folder of a run: which search stopped it, and after how many epochs of all folds."""
+_DATA = ("label space", "manifest", "labels", "overlay", "folds", "weights", "store")
 _NAME = re.compile(r"\w[\w.-]*")
 
 
@@ -54,6 +62,24 @@ class StudyFolder:
             )
         return record
 
+    def recipes(self) -> Iterator[Recipe]:
+        """The base, its changes, and each choice of a search by itself, but for those that cannot be read any more."""
+        record = self.record()
+        base = record["identity"]["recipe"]
+        settings = [
+            (key, c) for key, part in record["identity"].get("space", {}).items() for c in part.get("choices", ())
+        ]
+        with suppress(FacetwiseError):
+            yield parse(Recipe, base, str(self.record_file))
+        for entry in record.get("changes", ()):
+            with suppress(FacetwiseError):
+                yield changed(parse(Recipe, base, str(self.record_file)), entry["change"])
+        for key, choice in settings:
+            with suppress(FacetwiseError):
+                data = copy.deepcopy(base)
+                set_value(data, key, choice)
+                yield parse(Recipe, data, str(self.record_file))
+
     def save(self, record: Mapping[str, Any]) -> None:
         """Write `study.json`, whole or not at all."""
         write_json(self.record_file, record)
@@ -73,8 +99,11 @@ def study_folder(
 
 
 def identity_of(recipe: Recipe, fields: Mapping[str, Any], **asked: Any) -> dict[str, Any]:
-    """What makes a study this one: its recipe, what else is asked, and the data (the fields of a fingerprint)."""
-    data = {name: fields.get(name) for name in ("label space", "manifest", "labels", "overlay", "folds")}
+    """What makes a study this one: its recipe, what else is asked, and the data (the fields of a fingerprint).
+
+    First weights and boxes are files that a recipe only names: their contents (`weights`, `store`) count as well.
+    """
+    data = {name: fields.get(name) for name in _DATA}
     return {"recipe": recipe.as_dict(), **asked, "data": data}
 
 
@@ -92,6 +121,20 @@ def open_record(folder: StudyFolder, kind: Kind, identity: Mapping[str, Any]) ->
             hint="put it back as it was, or give another `--name`",
         )
     return record
+
+
+def note_pruned(run: RunFolder, study: str, trial: int) -> None:
+    """Say in a run that a search stopped it, and where: the search never goes on with it by itself."""
+    write_json(run.path / PRUNED, {"study": study, "trial": trial, "epochs": len(run.epochs())})
+
+
+def pruned_by(run: RunFolder) -> str | None:
+    """The search that stopped an unfinished run; None when none did, or when somebody trained it further since."""
+    with suppress(ArtefactError, KeyError, TypeError):
+        if not run.finished and (run.path / PRUNED).is_file():
+            noted = read_json(run.path / PRUNED)
+            return str(noted["study"]) if noted["epochs"] == len(run.epochs()) else None
+    return None
 
 
 def _differs(record: Mapping[str, Any], kind: Kind, identity: Mapping[str, Any]) -> list[str]:

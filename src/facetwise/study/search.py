@@ -11,7 +11,7 @@ from facetwise.core.runs import RunFolder, run_number
 from facetwise.core.workspace import is_done
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, Interval
-from facetwise.evaluate.scorecard import JOINT
+from facetwise.evaluate.scorecard import name_of
 from facetwise.report.views import plain
 from facetwise.report.wording import count, with_interval
 from facetwise.study.ablation import seconds_of
@@ -50,7 +50,7 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class Best:
-    """The trial with the highest out-of-fold score, which flatters it."""
+    """The trial with the highest out-of-fold score, which flatters it when it is the best of several."""
 
     trial: int
     run: str
@@ -91,6 +91,11 @@ class Search:
     method: tuple[str, ...]
     """How the numbers were made, a sentence or two an item."""
 
+    @property
+    def was_chosen(self) -> bool:
+        """Whether the best is one of several finished trials, so that its score flatters it."""
+        return sum(t.state == "finished" for t in self.trials) > 1
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         data: dict[str, Any] = plain(asdict(self))
@@ -111,7 +116,7 @@ def build_search(project: Project, folder: StudyFolder, journal: Journal) -> Sea
         project=project.file.name,
         name=folder.name,
         folder=folder.path.relative_to(project.root).as_posix(),
-        what=JOINT if names == project.space.names else "/".join(names),
+        what=name_of(names, project.space),
         trials=tuple(trials),
         best=best,
         nested=nested,
@@ -128,7 +133,8 @@ def best_header(search: Search) -> str:
     lines = [
         f"Trial {best.trial} of the search `{search.name}`, run {best.run}: the best of {len(search.trials)}.",
         f"{best.command}",
-        f"Out-of-fold macro F1 {with_interval(best.macro_f1, best.interval)}, which flatters it.",
+        f"Out-of-fold macro F1 {with_interval(best.macro_f1, best.interval)}"
+        f"{', which flatters it' if search.was_chosen else ''}.",
     ]
     if search.nested is not None:
         nested = with_interval(search.nested.macro_f1, search.nested.interval)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from math import prod
@@ -27,6 +27,7 @@ from pydantic import Field, model_validator
 from facetwise.core.errors import FacetwiseError, ProblemsError, SettingError
 from facetwise.core.settings import Spec, parse, read_toml
 from facetwise.recipe import Recipe
+from facetwise.recipe.head import MultiLabelHead, SingleHead
 from facetwise.recipe.load import set_value
 from facetwise.study.changes import explained, value_text
 
@@ -145,11 +146,12 @@ class Space:
             return None
 
 
-def read_space(source: str | Path | Mapping[str, Any], base: Recipe) -> Space:
+def read_space(source: str | Path | Mapping[str, Any], base: Recipe, attributes: Sequence[str] = ()) -> Space:
     """The space in a TOML file (or the same as plain data), checked against the recipe.
 
-    Raises SettingError or ProblemsError naming every key that the recipe does not have and every value that it cannot
-    take, alone or together with the others.
+    `attributes`: those of the label. Raises SettingError or ProblemsError naming every key that the recipe does not
+    have and every value that it cannot take, alone or together with the others, or that makes a trial predict fewer of
+    `attributes` than the recipe, so that their scores could not be compared.
     """
     named = "the search space" if isinstance(source, Mapping) else str(source)
     data = dict(source) if isinstance(source, Mapping) else read_toml(Path(source))
@@ -164,7 +166,7 @@ def read_space(source: str | Path | Mapping[str, Any], base: Recipe) -> Space:
         except FacetwiseError as error:
             problems += explained(error)
     if not problems:
-        problems = _wrong_together(Space(parts), base)
+        problems = _wrong_together(Space(parts), base, attributes)
     if problems:
         raise ProblemsError(f"{named}: {len(problems)} problem(s), nothing was trained", problems)
     return Space(parts)
@@ -199,7 +201,7 @@ def _part(key: str, table: Any, base: Recipe) -> Part:
     return part
 
 
-def _wrong_together(space: Space, base: Recipe) -> list[str]:
+def _wrong_together(space: Space, base: Recipe, attributes: Sequence[str]) -> list[str]:
     """What combinations of choices, ranges at their lowest, the recipe cannot take; the first of its kind only."""
     options = [[part.label(s) for s in part.samples()] for part in space.parts.values()]
     if prod(len(o) for o in options) > MAX_COMBINATIONS:
@@ -211,12 +213,30 @@ def _wrong_together(space: Space, base: Recipe) -> list[str]:
     for values in islice(combinations, MAX_COMBINATIONS):
         labels = dict(zip(space.parts, values, strict=True))
         try:
-            space.recipe(base, labels)
+            _check_attributes(base, space.recipe(base, labels), attributes)
         except SettingError as error:
             for line in str(error).split("\n")[1:] or [str(error)]:
                 problem = line.strip().removeprefix("- ")
                 found.setdefault(problem.split(";")[0], f"{problem} (with {space.words(labels)})")
     return list(found.values())
+
+
+def _check_attributes(base: Recipe, trial: Recipe, attributes: Sequence[str]) -> None:
+    """Raise SettingError when a trial does not predict what the recipe itself does."""
+    own, there = (_predicted(recipe, attributes) for recipe in (base, trial))
+    if lacking := [name for name in own if name not in there]:
+        listed = ", ".join(f"`{name}`" for name in lacking)
+        raise SettingError(f"`model.head`: does not predict {listed}, which the search compares by")
+
+
+def _predicted(recipe: Recipe, attributes: Sequence[str]) -> Sequence[str]:
+    match recipe.model.head:
+        case SingleHead(attribute=name):
+            return (name,)
+        case MultiLabelHead(attributes=list() as names):
+            return names
+        case _:
+            return attributes
 
 
 def _value_at(data: Any, key: str) -> Any:

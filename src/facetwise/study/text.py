@@ -10,13 +10,23 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from facetwise.report.wording import DASH, Notice, count, duration, interval, score, with_interval
+from facetwise.report.wording import (
+    DASH,
+    Notice,
+    count,
+    duration,
+    interval,
+    score,
+    signed,
+    signed_interval,
+    with_interval,
+    with_signs,
+)
 from facetwise.study.ablation import Ablation, ChangeRow, Score
 from facetwise.study.changes import Change, value_text
 from facetwise.study.compare import Compared, Comparison, Difference
 from facetwise.study.search import Search, TrialRow, number_of
 from facetwise.study.space import shown
-from facetwise.study.wording import signed, with_signs
 
 _KINDS = {"unsafe": "bold red", "caution": "yellow", "note": "dim"}
 _STANDINGS = {"better": "bold green", "perhaps better": "green", "perhaps worse": "yellow", "worse": "bold red"}
@@ -42,6 +52,11 @@ def ablation_text(view: Ablation) -> RenderableType:
     for row in view.rows:
         table.add_row(*_change_cells(row, view.base))
     return Group(head, *_notices(view.warnings), Text(), table, Text(), *_method(view.method))
+
+
+def study_text(view: Ablation | Search) -> RenderableType:
+    """An ablation or a search."""
+    return ablation_text(view) if isinstance(view, Ablation) else search_text(view)
 
 
 def search_text(view: Search) -> RenderableType:
@@ -70,7 +85,7 @@ def _differences(view: Comparison) -> Table:
 
 
 def _difference(row: Difference) -> Text:
-    style = "" if row.better == "neither" else "bold"
+    style = "bold" if row.better in ("first", "second") else ""
     return Text(with_signs(row.difference, row.interval), style=style)
 
 
@@ -109,7 +124,7 @@ def _change_cells(row: ChangeRow, base: Score) -> list[RenderableType]:
 def _score_cells(value: Score, difference: str, row: ChangeRow | None) -> list[RenderableType]:
     macro_f1 = Text.assemble((score(value.macro_f1), "bold"), (f"\n{interval(value.interval)}", "dim"))
     bounds = row.interval if row is not None else None
-    apart = f"\n[{signed(bounds.low)}, {signed(bounds.high)}]" if bounds is not None else ""
+    apart = f"\n{signed_interval(bounds)}" if bounds is not None else ""
     cells = [Text(number_of(value.run)), macro_f1, Text.assemble((difference, "bold"), (apart, "dim"))]
     return [*cells, Text(duration(value.seconds), style="dim")]
 
@@ -131,7 +146,8 @@ def _best(view: Search) -> list[RenderableType]:
         return [_section("No trial is finished"), Text()]
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     value = with_interval(view.best.macro_f1, view.best.interval)
-    table.add_row(f"Best: trial {view.best.trial}", Text(value, style="bold"), Text("flattered by the choice", "dim"))
+    flattered = "flattered by the choice" if view.was_chosen else ""
+    table.add_row(f"Best: trial {view.best.trial}", Text(value, style="bold"), Text(flattered, "dim"))
     if view.nested is not None:
         value = with_interval(view.nested.macro_f1, view.nested.interval)
         folds = ", ".join(f"{trial}" for trial in view.nested.chosen.values())

@@ -16,14 +16,11 @@ from facetwise.core.workspace import is_done, is_locked, lock, write_atomic
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import Recipe, recipe_toml
 from facetwise.study.decided import Rows, covered_rows, read_decided
-from facetwise.study.fitting import FAILURES, Listener, Planned, plan_fields, train
-from facetwise.study.journal import Claim, Journal, Pruner, need_optuna
-from facetwise.study.record import StudyFolder, identity_of, open_record, study_folder
+from facetwise.study.fitting import FAILURES, WAIT, Listener, Planned, plan_fields, train
+from facetwise.study.journal import Claim, Journal, Pruner, check_pruner, need_optuna
+from facetwise.study.record import StudyFolder, identity_of, note_pruned, open_record, study_folder
 from facetwise.study.search import BEST, Search, best_header, build_search
 from facetwise.study.space import Space, read_space
-
-WAIT = 0.5
-"""Seconds between looks at a trial that another process works on."""
 
 
 class Pruned(Exception):  # noqa: N818 - no error: it stops a run that another process or a later call can continue
@@ -49,13 +46,15 @@ def tune(
     one that a stopped process left is continued. Several processes may call this at once. The first trial is the recipe
     itself, when it lies in the space. Emits `trial` and `trial_done` around each trial.
 
-    Raises SettingError or ProblemsError for a space that does not fit the recipe, LeakError for folds split by image,
-    MismatchError when the study of that name is about another recipe, space or data.
+    Raises SettingError or ProblemsError for a space that does not fit the recipe or drops an attribute, SettingError
+    for an unknown pruner, LeakError for folds split by image, MismatchError when the study of that name is about
+    another recipe, space or data.
     """
     if num_trials < 1:
         raise SettingError(f"{num_trials} trials are no search: expected 1 or more")
+    check_pruner(pruner)
     need_optuna()
-    checked = read_space(space, recipe)
+    checked = read_space(space, recipe, project.space.names)
     planned = plan_fields(project, recipe, progress)
     _check_estimate(planned)
     folder = _opened(project, planned, checked, name, label)
@@ -121,6 +120,8 @@ class _Work:
             journal.note(number, "run", run.id)
             score = self._score(run)
         except Pruned:
+            if watch.run is not None:
+                note_pruned(watch.run, self.journal.folder.name, number)
             journal.finish(number, "pruned")
             return "pruned", watch.score
         except FAILURES as error:

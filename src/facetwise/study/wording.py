@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from facetwise.evaluate.intervals import LEVEL, Interval
-from facetwise.report.wording import count, percent
+from facetwise.evaluate.intervals import LEVEL, MIN_BEYOND, Interval, PairedInterval
+from facetwise.report.wording import count, percent, with_signs
 from facetwise.study.changes import Change, num_things
 
 Better = Literal["first", "second", "neither"]
@@ -24,9 +24,12 @@ def better(interval: Interval) -> Better:
     return "second" if interval.low > 0 else "first" if interval.high < 0 else "neither"
 
 
-def standing(own: Interval, widened: Interval) -> Standing:
-    """A change against the base by its own interval and by the one widened for all comparisons of the study."""
-    sure, alone = better(widened), better(own)
+def standing(own: Interval, widened: PairedInterval) -> Standing:
+    """A change against the base by its own interval and by the one widened for all comparisons of the study.
+
+    What is not resolved makes nothing sure: its ends are those of a few extreme resamples.
+    """
+    sure, alone = better(widened) if widened.resolved else "neither", better(own)
     if alone == "neither":
         return "cannot be told apart"
     side: Literal["better", "worse"] = "better" if alone == "second" else "worse"
@@ -36,41 +39,20 @@ def standing(own: Interval, widened: Interval) -> Standing:
 
 
 def verdict(difference: float, interval: Interval, num_people: int, first: str = "A", second: str = "B") -> str:
-    """Who is better and by how much, or that it cannot be told: `B is better by 0.012 [0.003, 0.021]`."""
+    """Who is better and by how much, or that it cannot be told: `B is better by +0.012 [+0.003, +0.021]`."""
     winner = better(interval)
     if winner == "second":
-        return f"{second} is better by {difference:.3f} {plain(interval)}"
+        return f"{second} is better by {with_signs(difference, interval)}"
     if winner == "first":
-        return f"{first} is better by {-difference:.3f} {plain(turned(interval))}"
+        return f"{first} is better by {with_signs(-difference, turned(interval))}"
     people = count(num_people, "person", "people")
-    return f"cannot be told apart on {people} (difference {number(difference)} {plain(interval)})"
+    return f"cannot be told apart on {people} (difference {with_signs(difference, interval)})"
 
 
 def no_verdict(first_by_image: bool, second_by_image: bool) -> str:
     """In place of a verdict, where folds were split by image."""
     who = "both runs were" if first_by_image and second_by_image else f"{'A' if first_by_image else 'B'} was"
     return f"no verdict: {who} validated on people that the models had seen"
-
-
-def signed(value: float) -> str:
-    """`+0.012`, `-0.003`; what rounds to nothing has no sign."""
-    text = f"{value:+.3f}"
-    return text[1:] if float(text) == 0 else text
-
-
-def number(value: float) -> str:
-    """`0.004`, `-0.003`; what rounds to nothing has no sign."""
-    return signed(value).removeprefix("+")
-
-
-def plain(interval: Interval) -> str:
-    """`[-0.006, 0.014]`."""
-    return f"[{number(interval.low)}, {number(interval.high)}]"
-
-
-def with_signs(difference: float, interval: Interval) -> str:
-    """`+0.012 [+0.003, +0.021]`."""
-    return f"{signed(difference)} [{signed(interval.low)}, {signed(interval.high)}]"
 
 
 def turned(interval: Interval) -> Interval:
@@ -104,6 +86,19 @@ def many_comparisons(num_changes: int) -> str | None:
         f"With {num_changes} changes that do nothing, an interval of {LEVEL * 100:.0f} % would leave out zero in up to "
         f"{chance} of such tables. `better` and `worse` hold for all {num_changes} together (Bonferroni: intervals of "
         f"{bonferroni(num_changes) * 100:.4g} %); `perhaps`: only the change's own interval leaves out zero."
+    )
+
+
+def unresolved(widened: Iterable[PairedInterval | None]) -> str | None:
+    """Why changes are not called better or worse although it may look so; nothing when all can be."""
+    known = [w for w in widened if w is not None]
+    if all(w.resolved for w in known):
+        return None
+    which = "no change is" if not any(w.resolved for w in known) else "some changes are not"
+    return (
+        f"Too few people, or people of rare classes, decide: fewer than {MIN_BEYOND} of the resamples lie beyond the "
+        f"ends that the widened intervals should have, so these ends are not known and {which} called `better` or "
+        "`worse`, at most `perhaps`. More people, or fewer changes in one study, would decide it."
     )
 
 

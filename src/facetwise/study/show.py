@@ -1,0 +1,40 @@
+"""A study as it stands, also while a process works on it: nothing is locked, trained or changed."""
+
+from __future__ import annotations
+
+from facetwise.core.errors import InputError, did_you_mean
+from facetwise.core.project import Project
+from facetwise.core.settings import parse
+from facetwise.recipe import Recipe
+from facetwise.study.ablation import Ablation, build_ablation
+from facetwise.study.journal import Journal
+from facetwise.study.record import StudyFolder
+from facetwise.study.search import Search, build_search
+from facetwise.study.space import read_space
+
+
+def find_study(project: Project, name: str = "last") -> StudyFolder:
+    """The study of that name, or the one that was worked on last; raises InputError when there is none."""
+    folders = [StudyFolder(path.parent) for path in sorted(project.workspace.studies.glob("*/study.json"))]
+    if not folders:
+        raise InputError(f"{project.workspace.studies}: no studies yet", hint="`facetwise ablate` or `facetwise tune`")
+    found = {folder.name: folder for folder in folders}
+    if name not in found and name == "last":
+        return max(folders, key=_changed)
+    if name not in found:
+        raise InputError(f"no study is called `{name}`", hint=did_you_mean(name, found))
+    return found[name]
+
+
+def build_study(project: Project, folder: StudyFolder) -> Ablation | Search:
+    """The table of a study as it stands; raises ArtefactError when it is damaged, or an ablation without a base yet."""
+    record = folder.record()
+    if record["kind"] == "ablation":
+        return build_ablation(project, folder)
+    base = parse(Recipe, record["identity"]["recipe"], str(folder.record_file))
+    return build_search(project, folder, Journal(folder, read_space(record["identity"]["space"], base)))
+
+
+def _changed(folder: StudyFolder) -> float:
+    files = (folder.record_file, folder.path / "journal.jsonl")
+    return max(path.stat().st_mtime for path in files if path.is_file())
