@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?=
 JOBS ?= logical
 ARGS ?=
-BENCH ?= $(sort $(wildcard benchmarks/*.py))
+BENCH ?= $(sort $(shell grep -l '^def main' benchmarks/*.py))
 
 UV := .tools/bin/uv
 BIN := .venv/bin

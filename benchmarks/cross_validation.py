@@ -2,17 +2,22 @@
 
     python benchmarks/cross_validation.py --project PROJECT                          # 5 folds, the recipe's epochs
     python benchmarks/cross_validation.py --project PROJECT --epochs 2 --folds 2     # a short one, both sides alike
+    python benchmarks/cross_validation.py --project PROJECT --contiguous --jobs 2    # with two more rows
     python benchmarks/cross_validation.py                                            # on a small drawn contest
 
 Both sides train the same network from scratch on the same folds by person, as many epochs of as many steps, with the
-same augmentations (as far as torchvision has them), AdamW, cosine and moving average, validate every epoch on the
-held-out people and predict the test images with every fold's model. Ours is all that `facetwise fit` does, its image
-store made first; the plain side decodes every JPEG in every epoch, in `--workers` processes. Nothing is written to the
-project: ours works in another, on the same dataset.
+same augmentations (as far as torchvision has them), AdamW, cosine and moving average, in the same memory format
+(channels-last), validate every epoch on the held-out people and predict the test images with every fold's model. Ours
+is all that `facetwise fit` does, its image store made first; the plain side decodes every JPEG in every epoch, in
+`--workers` processes. Nothing is written to the project: ours works in another, on the same dataset.
+
+`--contiguous` adds the plain side in torch's own memory format, which most people leave; no target is set against it.
+`--jobs N` adds ours with N folds side by side, each in a process of its own with its share of the threads.
 
 Wall time suffers from what else the machine does; CPU time (of all threads and workers) less. "The network's own" is
 forward, backward and step on a batch that is there, and forward of held-out and test images, timed before, between
-and after the two sides, times the numbers of both. Target: ours, the store included, at most 0.85 of the plain time.
+and after the sides in the memory format of the row, times the numbers of both. Target: ours, the store included, at
+most 0.85 of the plain time.
 """
 
 from __future__ import annotations
@@ -23,31 +28,25 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+import tomli_w
 import torch
-from plain_timm import Photos, PlainLoop, PlainState, loader_of, plain_transform, predict, train_epoch
+from plain_folds import epochs_of, network_seconds, plain_cross_validation, test_rows, whole_network
 from printed import machine_line, table
-from torch import nn
 
 from facetwise import api
 from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import Workspace
-from facetwise.evaluate.metrics import macro_f1
-from facetwise.model.backbone import build_network
-from facetwise.recipe import Recipe, load_recipe
-from facetwise.recipe.augment import MixUp
-from facetwise.recipe.optim import Cosine
-from facetwise.train.loop import FoldTask, steps_per_epoch
+from facetwise.recipe import Recipe, load_recipe, recipe_toml
 from facetwise.train.plan import RunPlan, make_plan
 
 TARGET = 0.85
+FORMATS = {True: "channels-last", False: "contiguous"}
 
 
 @dataclass(frozen=True)
@@ -60,15 +59,48 @@ class Cost:
     """Seconds of all threads and child processes."""
 
 
+@dataclass(frozen=True)
+class Side:
+    """A row of the table."""
+
+    name: str
+    channels_last: bool
+    cost: Cost
+    score: float | None = None
+    """Mean macro F1 of the folds' last epochs."""
+    one_at_a_time: bool = True
+    """Whether the network's own time can be compared with the wall time."""
+
+
+@dataclass
+class Measured:
+    """What is found, side after side."""
+
+    plan: RunPlan
+    sides: list[Side] = field(default_factory=list)
+    steps: dict[bool, list[tuple[float, float]]] = field(default_factory=dict)
+    """Channels-last or not: seconds of a step and of a batch's prediction, a pair a measurement."""
+
+    def time_network(self, formats: list[bool]) -> None:
+        """Time the network's own work once more, on all threads."""
+        for channels_last in formats:
+            found = network_seconds(self.plan, channels_last=channels_last)
+            self.steps.setdefault(channels_last, []).append(found)
+
+    def own(self, channels_last: bool) -> float:
+        """Seconds of the network's own work in the whole cross-validation."""
+        step, batch = (statistics.median(times) for times in zip(*self.steps[channels_last], strict=True))
+        return whole_network(self.plan, step, batch)
+
+
 def main() -> None:
-    """Run both sides and print two tables."""
+    """Run all sides and print."""
     options = parse()
     with tempfile.TemporaryDirectory(prefix="facetwise-bench-") as scratch:
         given = Project.open(options.project) if options.project else drawn_project(Path(scratch))
         project = bare_copy(given, Path(scratch) / "copy")
         api.folds(project, num_folds=options.folds)
-        recipe = load_recipe(options.recipe, settings(options))
-        compare(project, recipe, options)
+        report(measured(project, load_recipe(options.recipe, settings(options)), options))
 
 
 def parse() -> argparse.Namespace:
@@ -79,7 +111,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help="as in the recipe when left out (a drawn contest: 2)")
     parser.add_argument("--folds", type=int, default=5, help="dealt anew, people by lot, at least 2")
     parser.add_argument("--workers", type=int, default=2, help="of the plain side's DataLoader")
-    parser.add_argument("--channels-last", action="store_true", help="on the plain side too, which most people leave")
+    parser.add_argument("--contiguous", action="store_true", help="also the plain side in torch's own memory format")
+    parser.add_argument("--jobs", type=int, default=1, help="also ours with so many folds side by side")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     if options.quick or options.project is None:
@@ -108,34 +141,52 @@ def bare_copy(project: Project, folder: Path) -> Project:
         shutil.copytree(labels, folder / labels.name)
     dataset = project.file.dataset.model_copy(update={"path": str(project.dataset_root)})
     copy = Project(Workspace(folder), project.file.model_copy(update={"dataset": dataset}))
+    text = tomli_w.dumps(copy.file.model_dump(mode="json", exclude_none=True))
+    copy.workspace.project_file.write_text(text, encoding="utf-8")  # the processes of `--jobs` open it
     api.check(copy)
     return copy
 
 
-def compare(project: Project, recipe: Recipe, options: argparse.Namespace) -> None:
-    """Train both sides, time the network between, print."""
-    network = [0.0, 0.0]
-    own: list[tuple[float, float]] = []
-    with timed() as prepared:
+def measured(project: Project, recipe: Recipe, options: argparse.Namespace) -> Measured:
+    """Train all sides one after the other, and time the network between."""
+    threads, formats = torch.get_num_threads(), [True, False] if options.contiguous else [True]
+    with timed() as stored:
         api.prepare(project, recipe_file(project, recipe))
-    plan = make_plan(project, recipe)
-    own.append(network_seconds(plan))
+    found = Measured(make_plan(project, recipe))
     print(machine_line(), flush=True)
-    with timed() as plain:
-        plain_score = plain_cross_validation(plan, options)
-    own.append(network_seconds(plan))
-    with timed() as ours:
-        run = api.fit(project, recipe, again=True)
-    own.append(network_seconds(plan))
-    ours_score = statistics.mean([e["val_macro_f1"] for e in run.epochs()][epochs_of(plan) - 1 :: epochs_of(plan)])
-    network = [statistics.median(times) for times in zip(*own, strict=True)]
-    report(plan, prepared[0], ours[0], plain[0], (ours_score, plain_score), network)
+    for channels_last in formats:
+        found.time_network(formats)
+        with timed() as taken:
+            score = plain_cross_validation(found.plan, options.workers, channels_last=channels_last)
+        found.sides.append(Side("plain timm and DataLoader", channels_last, taken[0], score))
+    for jobs in [1, options.jobs] if options.jobs > 1 else [1]:
+        found.time_network(formats)
+        with timed() as taken:
+            run = api.fit(project, recipe, again=True, jobs=jobs)
+        torch.set_num_threads(threads)  # a run sets its own number, with `jobs` a share
+        found.sides += our_sides(jobs, taken[0], stored[0], last_scores(found.plan, run))
+    found.time_network(formats)
+    return found
+
+
+def our_sides(jobs: int, trained: Cost, stored: Cost, score: float) -> list[Side]:
+    """Two rows: with and without the time of the image store."""
+    name, alone = ("ours", True) if jobs == 1 else (f"ours, {jobs} folds side by side", False)
+    whole = Cost(stored.wall + trained.wall, stored.cpu + trained.cpu)
+    return [
+        Side(f"{name}, the store included", True, whole, score, alone),
+        Side(f"{name}, without making the store", True, trained, None, alone),
+    ]
+
+
+def last_scores(plan: RunPlan, run: RunFolder) -> float:
+    """Mean macro F1 of the last epochs of the folds."""
+    last: list[float] = [e["val_macro_f1"] for e in run.epochs() if e["epoch"] == epochs_of(plan)]
+    return statistics.mean(last)
 
 
 def recipe_file(project: Project, recipe: Recipe) -> Path:
     """The recipe as a file of the project."""
-    from facetwise.recipe import recipe_toml
-
     path = project.root / "benchmark.toml"
     path.write_text(recipe_toml(recipe))
     return path
@@ -150,162 +201,33 @@ def timed() -> Iterator[list[Cost]]:
     found.append(Cost(time.perf_counter() - wall, sum(os.times()[:4]) - cpu))
 
 
-# --------------------------------------------------------------------------------------------------- the plain side
-
-
-def plain_cross_validation(plan: RunPlan, options: argparse.Namespace) -> float:
-    """Train, validate and predict every fold; returns the mean macro F1 of the last epochs."""
-    torch.use_deterministic_algorithms(False)
-    scores = [plain_fold(plan, plan.task(fold), options) for fold in plan.fold_numbers]
-    return statistics.mean(scores)
-
-
-def plain_fold(plan: RunPlan, task: FoldTask, options: argparse.Namespace) -> float:
-    """One fold; returns the last epoch's macro F1 on its held-out images."""
-    recipe, size = plan.recipe, plan.recipe.train.batch_size
-    paths = [plan.project.dataset_root / image for image in plan.store.rows["image"]]
-    loop, state = plain_start(plan, task, channels_last=options.channels_last)
-    training, plain = plain_transform(recipe, training=True), plain_transform(recipe, training=False)
-    train = Photos([paths[i] for i in task.train_rows], task.train_targets, training)
-    valid, test = (unlabelled(paths, rows, plain) for rows in (task.valid_rows, test_rows(plan)))
-    loaders = (
-        loader_of(train, size, options.workers, training=True),
-        loader_of(valid, size, options.workers, training=False),
-    )
-    score = 0.0
-    for _ in range(epochs_of(plan)):
-        train_epoch(loop, state, loaders[0])
-        score = scored(plan, predict(loop, state.kept, loaders[1]), task)
-    if len(test):
-        predict(loop, state.kept, loader_of(test, size, options.workers, training=False))
-    return score
-
-
-def plain_start(plan: RunPlan, task: FoldTask, *, channels_last: bool) -> tuple[PlainLoop, PlainState]:
-    """The same network, and the recipe's numbers for the plain loop."""
-    recipe = plan.recipe
-    per_epoch = steps_per_epoch(recipe, task.pool)
-    assert isinstance(recipe.schedule, Cosine), "the plain loop has a cosine"
-    loop = PlainLoop(
-        blocks=tuple(block.outputs for block in plan.layout.blocks),
-        lr=recipe.optimizer.lr,
-        weight_decay=recipe.optimizer.weight_decay,
-        num_steps=per_epoch * epochs_of(plan),
-        warmup=0 if recipe.schedule.warmup is None else recipe.schedule.warmup.steps(per_epoch),
-        ema=recipe.train.ema,
-        mixup=next((s.alpha for s in recipe.augment if isinstance(s, MixUp)), 0.0),
-        channels_last=channels_last,
-    )
-    torch.manual_seed(task.fold)
-    return loop, loop.start(plain_network(plan))
-
-
-def plain_network(plan: RunPlan) -> nn.Module:
-    """Backbone, dropout and last layer of the recipe; pixels come normalised."""
-    recipe = plan.recipe
-    network = build_network(recipe.model, plan.layout, recipe.input.height, recipe.input.width)
-    return nn.Sequential(network.backbone, network.dropout, network.head)
-
-
-def unlabelled(paths: list[Path], rows: npt.NDArray[np.int64], transform: Any) -> Photos:
-    """Images to predict."""
-    return Photos([paths[i] for i in rows], np.zeros((len(rows), 1), np.float32), transform)
-
-
-def test_rows(plan: RunPlan) -> npt.NDArray[np.int64]:
-    """Rows of the store of the readable test images."""
-    test = plan.manifest.test
-    readable = (test["status"] == "ok").to_numpy()
-    rows: npt.NDArray[np.int64] = plan.store.index(test["image"].to_list())[readable]
-    return rows
-
-
-def scored(plan: RunPlan, logits: torch.Tensor, task: FoldTask) -> float:
-    """Macro F1 of the joint class."""
-    space = plan.project.space
-    predicted = np.stack([logits[:, b.outputs].argmax(1).numpy() for b in plan.layout.blocks], axis=1)
-    return macro_f1(space.encode(task.valid_codes), space.encode(predicted), space.num_joint)
-
-
-# -------------------------------------------------------------------------------------------- the network's own time
-
-
-def network_seconds(plan: RunPlan, repeat: int = 10) -> tuple[float, float]:
-    """Seconds of one training step, and of one batch's prediction, on pixels that are there; median of `repeat`."""
-    torch.use_deterministic_algorithms(False)
-    task, size = plan.task(plan.fold_numbers[0]), plan.recipe.train.batch_size
-    loop, state = plain_start(plan, task, channels_last=True)
-    images = torch.randn(size, 3, plan.recipe.input.height, plan.recipe.input.width)
-    images, targets = images.contiguous(memory_format=torch.channels_last), torch.from_numpy(task.train_targets[:size])
-    bare = PlainLoop(loop.blocks, loop.lr, loop.weight_decay, loop.num_steps)
-    state.average = None
-    training = median_seconds(lambda: bare.step(state, images, targets), repeat)
-    state.network.eval()
-    with torch.inference_mode():
-        return training, median_seconds(lambda: state.network(images), repeat)
-
-
-def median_seconds(work: Callable[[], object], repeat: int) -> float:
-    """Median of `repeat` calls, after one that warms up."""
-    times = []
-    for _ in range(repeat + 1):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
-
-
-def whole_network(plan: RunPlan, step: float, batch: float) -> float:
-    """Seconds of the network's own work in the whole cross-validation."""
-    size, epochs = plan.recipe.train.batch_size, epochs_of(plan)
-    tasks = [plan.task(fold) for fold in plan.fold_numbers]
-    steps = sum(steps_per_epoch(plan.recipe, task.pool) for task in tasks) * epochs
-    predicted = sum(len(task.valid_rows) * epochs + len(test_rows(plan)) for task in tasks)
-    return steps * step + predicted / size * batch
-
-
-def epochs_of(plan: RunPlan) -> int:
-    """Epochs that every model trains."""
-    task = plan.task(plan.fold_numbers[0])
-    return plan.recipe.train.length.epochs(steps_per_epoch(plan.recipe, task.pool))
-
-
-def report(
-    plan: RunPlan, prepared: Cost, ours: Cost, plain: Cost, scores: tuple[float, float], network: list[float]
-) -> None:
+def report(found: Measured) -> None:
     """Print what was compared, and the table."""
-    own, whole = whole_network(plan, *network), Cost(prepared.wall + ours.wall, prepared.cpu + ours.cpu)
+    plan, base = found.plan, found.sides[0].cost
     given, images = plan.recipe.input, f"{len(plan.manifest.train):,} training and {len(test_rows(plan)):,} test images"
     folds = f"{len(plan.fold_numbers)} folds, {epochs_of(plan)} epochs"
     print(f"{images}, {folds}, {plan.recipe.model.backbone} at {given.height}x{given.width}\n")
+    header = ["", "memory format", "time", "of the plain time", "CPU time", "of the plain CPU time"]
+    header += ["the network's own share", "macro F1"]
+    print(table(header, [row(found, side, base) for side in found.sides]))
+    own = ", ".join(f"{found.own(kind):.1f} s {FORMATS[kind]}" for kind in found.steps)
+    print(f"\nthe plain time is that of the first row; the network's own time: {own}")
+    print(f"target: ours, the store included, at most {TARGET} of the plain time")
 
-    def row(name: str, cost: Cost, score: str = "") -> list[str]:
-        return [
-            name,
-            f"{cost.wall:.1f} s",
-            f"{cost.wall / plain.wall:.2f}",
-            f"{cost.cpu:.1f} s",
-            f"{cost.cpu / plain.cpu:.2f}",
-            f"{own / cost.wall:.0%}",
-            score,
-        ]
 
-    header = [
-        "",
-        "time",
-        "of the plain time",
-        "CPU time",
-        "of the plain CPU time",
-        "the network's own share",
-        "macro F1",
+def row(found: Measured, side: Side, base: Cost) -> list[str]:
+    """A side as the table has it."""
+    cost = side.cost
+    return [
+        side.name,
+        FORMATS[side.channels_last],
+        f"{cost.wall:.1f} s",
+        f"{cost.wall / base.wall:.2f}",
+        f"{cost.cpu:.1f} s",
+        f"{cost.cpu / base.cpu:.2f}",
+        f"{found.own(side.channels_last) / cost.wall:.0%}" if side.one_at_a_time else "",
+        "" if side.score is None else f"{side.score:.3f}",
     ]
-    rows = [
-        row("plain timm and DataLoader", plain, f"{scores[1]:.3f}"),
-        row("ours, the store included", whole, f"{scores[0]:.3f}"),
-        row("ours, without making the store", ours),
-    ]
-    print(table(header, rows))
-    print(f"\nthe network's own time: {own:.1f} s; target: {TARGET} of the plain time, the store included")
 
 
 if __name__ == "__main__":

@@ -27,17 +27,19 @@ DIFFERENT = 512
 """Images that are drawn; a store of more repeats them."""
 
 
-def drawn_fold(recipe: Recipe, num_train: int) -> tuple[Setup, FoldTask]:
-    """A set-up and a fold of `num_train` images of noise, every one a person's only one; nothing is validated.
+def drawn_fold(recipe: Recipe, num_train: int, num_valid: int = 0) -> tuple[Setup, FoldTask]:
+    """A set-up and a fold of images of noise, every one a person's only one: the first `num_train` are trained on, and
+    `num_valid` more are validated.
 
     Device and precision are chosen, and torch's switches set, as `facetwise fit` does.
     """
     random = np.random.default_rng(0)
     choices = make_choices(recipe.train)
     device = apply_choices(choices)
-    source = ImageSource(drawn_images(num_train, recipe.input.height, recipe.input.width), device)
+    count = num_train + num_valid
+    source = ImageSource(drawn_images(count, recipe.input.height, recipe.input.width), device)
     setup = Setup(recipe, recipe_layout(recipe, SPACE), source, device, choices)
-    codes = np.stack([random.integers(0, size, num_train) for size in SPACE.sizes], axis=1)
+    codes = np.stack([random.integers(0, size, count) for size in SPACE.sizes], axis=1)
     return setup, drawn_task(setup, codes, num_train)
 
 

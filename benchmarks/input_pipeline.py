@@ -32,10 +32,10 @@ import numpy as np
 import torch
 from PIL import Image
 from prepare import describe, draw_images, first_images, scratch_project
-from timm.data import create_loader
+from timm.data.loader import create_loader
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from torchvision import transforms  # type: ignore[import-untyped]
 
 from facetwise.core.provenance import machine, versions
 from facetwise.data.manifest import list_images
@@ -148,8 +148,9 @@ def torchvision_loader(paths: Sequence[Path], size: tuple[int, int], workers: in
 
 def timm_loader(paths: Sequence[Path], size: tuple[int, int], workers: int) -> Epoch:
     """timm's own loader and transforms: random resized crop, flip, colour jitter, random erasing."""
+    photos: Any = _OneClass(paths)
     loader: Any = create_loader(
-        _OneClass(paths),
+        photos,
         (3, *size),
         BATCH,
         is_training=True,

@@ -27,7 +27,8 @@ from facetwise.study.space import read_space
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
+BENCHMARKS = ROOT / "benchmarks"
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", BENCHMARKS / "README.md", *DOCS.rglob("*.md")])
 BLOCK = re.compile(r"^(?P<mark><!-- run -->\n)?```(?P<kind>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 GUIDE = DOCS / "guides" / "python.md"
 USAGE: Any = typer.BadParameter.__base__
@@ -253,6 +254,34 @@ def test_commands_in_documents_exist(page: Path) -> None:
         elif line.startswith("make ") and line.split()[1] not in targets:
             wrong.append(line)
     assert wrong == []
+
+
+def wrong_scripts(text: str) -> list[str]:
+    """What a page's `python benchmarks/SCRIPT` lines ask for that there is not: the script, or options of it."""
+    wrong = []
+    for name, arguments in re.findall(r"`python benchmarks/([\w.]+)([^`]*)`", text):
+        script = BENCHMARKS / name
+        known = re.findall(r'add_argument\("(--[\w-]+)"', script.read_text()) if script.is_file() else []
+        words = re.findall(r"--[\w-]+", arguments)
+        wrong += [f"{name} {w}".strip() for w in ([] if script.is_file() else [""]) + words if w not in known]
+    return wrong
+
+
+def test_every_benchmark_has_a_section_and_its_command_exists() -> None:
+    assert [problem for page in PAGES for problem in wrong_scripts(page.read_text())] == []
+    text = (BENCHMARKS / "README.md").read_text()
+    scripts = [p.name for p in sorted(BENCHMARKS.glob("*.py")) if "\ndef main(" in p.read_text()]
+    assert len(scripts) > 10
+    headings = re.findall(r"^## .*`python benchmarks/([\w.]+)", text, flags=re.MULTILINE)
+    assert [name for name in scripts if name not in headings] == []
+
+
+def test_wrong_scripts_are_noticed() -> None:
+    assert wrong_scripts("`python benchmarks/epoch.py --quick`") == []
+    assert wrong_scripts("`python benchmarks/epoch.py --quik`, `python benchmarks/epok.py`") == [
+        "epoch.py --quik",
+        "epok.py",
+    ]
 
 
 def not_usable(line: str) -> str | None:
