@@ -307,7 +307,7 @@ def test_weights(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(doctor_machine.packages_of("train")) == {"safetensors", "timm", "torch", "torchvision"}
+    assert {"safetensors", "timm", "torch", "torchvision"} <= set(doctor_machine.packages_of("train"))
     monkeypatch.setattr(doctor_machine, "is_installed", lambda package: package != "timm")
     line = only(examine(None), "extras")
     assert line.level == "warning"
