@@ -38,6 +38,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from printed import size
 from torch import Tensor, nn
 
 from facetwise.core.provenance import machine, versions
@@ -153,15 +154,10 @@ def _kornia_version(has_kornia: bool) -> dict[str, str]:
     return {"kornia": str(importlib.import_module("kornia").__version__)}
 
 
-def _size(text: str) -> tuple[int, int]:
-    height, width = text.split("x")
-    return int(height), int(width)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=64, help="images")
-    parser.add_argument("--size", type=_size, default=(224, 168), help="HEIGHTxWIDTH")
+    parser.add_argument("--size", type=size, default=(224, 168), help="HEIGHTxWIDTH")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch")
     parser.add_argument("--rounds", type=int, default=15, help="batches a case, by turns")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -32,6 +32,7 @@ import numpy as np
 import torch
 from PIL import Image
 from prepare import describe, draw_images, first_images, scratch_project
+from printed import size
 from timm.data.loader import create_loader
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -217,16 +218,11 @@ def table(result: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join([*lines, "", *("| " + " | ".join(c) + " |" for c in cells)])
 
 
-def _size(text: str) -> tuple[int, int]:
-    height, width = text.split("x")
-    return int(height), int(width)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", type=Path, help="folder of images (default: draw some)")
     parser.add_argument("--images", type=int, default=1280, help="use at most so many")
-    parser.add_argument("--size", type=_size, default=(224, 168), help="HEIGHTxWIDTH of the batches")
+    parser.add_argument("--size", type=size, default=(224, 168), help="HEIGHTxWIDTH of the batches")
     parser.add_argument("--workers", type=int, default=2, help="processes of a DataLoader, threads of ours")
     parser.add_argument("--rounds", type=int, default=5, help="epochs a pipeline, by turns")
     parser.add_argument("--json", action="store_true", help="print JSON")

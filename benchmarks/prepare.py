@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 import simplejpeg
 from PIL import Image
+from printed import size
 
 from facetwise.core.project import Project, ProjectFile
 from facetwise.core.provenance import machine, versions
@@ -132,16 +133,11 @@ def scratch_project(root: Path, dataset: Path) -> Project:
     return Project(Workspace(root), ProjectFile.model_validate(file))
 
 
-def _size(text: str) -> tuple[int, int]:
-    height, width = text.split("x")
-    return int(height), int(width)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", type=Path, help="folder of images (default: draw some)")
     parser.add_argument("--images", type=int, default=1000, help="use at most so many")
-    parser.add_argument("--size", type=_size, default=(128, 96), help="HEIGHTxWIDTH of the store")
+    parser.add_argument("--size", type=size, default=(128, 96), help="HEIGHTxWIDTH of the store")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, machine()["cores"]], help="numbers of threads")
     parser.add_argument("--repeat", type=int, default=3, help="passes a figure")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -34,3 +34,9 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
         return middle
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{middle} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def size(text: str) -> tuple[int, int]:
+    """`224x168`, an option's text, as height and width."""
+    height, width = text.split("x")
+    return int(height), int(width)

@@ -169,14 +169,14 @@ class TestFiniteCheck:
         good = whole_batch(setup, task)
         bad = dataclasses.replace(good, targets=good.targets * float("nan"))
         stepper(state, good, 0)
-        stepper.finite.settle()
+        stepper.finite.settle(stepper.rate)
         moved = copy.deepcopy(dict(state.network.named_parameters()))
         stepper(state, bad, 1)
         stepper(state, good, 2)  # nothing moves after a bad step either
         for name, parameter in state.network.named_parameters():
             assert torch.equal(parameter, moved[name])
         with pytest.raises(TrainingError, match="step 1: the loss is not finite"):
-            stepper.finite.settle()
+            stepper.finite.settle(stepper.rate)
 
     def test_deferred_and_at_once_train_alike(self):
         results = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,6 @@ class FiniteCheck:
         self.deferred = deferred
         self._none = torch.tensor(_NO_STEP, device=device)
         self._first = self._none
-        self._rates: dict[int, float] = {}
 
     @classmethod
     def of(cls, optimizer: torch.optim.Optimizer, device: torch.device) -> FiniteCheck:
@@ -48,18 +48,19 @@ class FiniteCheck:
         optimizer.found_inf = (bad | (self._first < _NO_STEP)).float()  # type: ignore[attr-defined]
         optimizer.grad_scale = None  # type: ignore[attr-defined]
         self._first = torch.where(bad & (self._first == _NO_STEP), step, self._first)
-        self._rates[step] = rate
 
-    def settle(self) -> None:
-        """Raise TrainingError if a step since the last call was not finite; nothing was updated since that step."""
+    def settle(self, rate: Callable[[int], float]) -> None:
+        """Raise TrainingError if a step since the last call was not finite; nothing was updated since that step.
+
+        `rate`: step -> learning rate.
+        """
         first = int(self._first) if self.deferred else _NO_STEP
-        rates, self._rates, self._first = self._rates, {}, self._none
+        self._first = self._none
         if first != _NO_STEP:
-            raise not_finite(first, None, rates[first])
+            raise not_finite(first, None, rate(first))
 
 
 _NO_STEP = 2**62
-
 
 LOWER_RATE = (
     "in a new run: lower `optimizer.lr`, set `optimizer.clip` or `schedule.warmup`, or use `train.precision=fp32`"

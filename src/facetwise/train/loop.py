@@ -187,7 +187,7 @@ def train_epoch(
     for i, batch in enumerate(_batches(setup, task, stepper, per_epoch, state.epoch)):
         total += stepper(state, batch, first + i)
         emit({"event": "step", "fold": task.fold, "epoch": state.epoch + 1, "step": i + 1, "steps": per_epoch})
-    stepper.finite.settle()
+    stepper.finite.settle(stepper.rate)
     return float(total) / per_epoch
 
 

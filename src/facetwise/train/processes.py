@@ -96,7 +96,8 @@ class _Worker:
     def _listen(self, messages: queue.Queue[Message]) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            messages.put((self, json.loads(line)))
+            with suppress(json.JSONDecodeError):  # not of ours; who waits must not be left waiting for it
+                messages.put((self, json.loads(line)))
         messages.put((self, None))
 
     def train(self, waiting: list[int]) -> bool:
@@ -170,5 +171,6 @@ def _take_orders(orders: IO[str], folds: queue.Queue[int]) -> None:
 
 
 if __name__ == "__main__":
-    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no event
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints, in Python or C, is no event
     main(sys.argv[1], sys.argv[2], sys.argv[3], sys.stdin, answers)

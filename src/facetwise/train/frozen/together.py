@@ -182,9 +182,8 @@ class _Stack:
             return
         self.totals[index] = 0.0
         head = one_head(self.averages, index)
-        if not all(
-            bool(tensor.isfinite().all()) for tensor in head.values()
-        ):  # by the last update: no loss tells of it
+        if not all(bool(tensor.isfinite().all()) for tensor in head.values()):
+            # By the last update: no loss tells of it.
             self._give_up(lane, step, f"after step {step}: the weights are not finite")
             return
         logs = predict_head(head, self.layout, self.features, lane.task.valid_rows, views=1)
