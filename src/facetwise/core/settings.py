@@ -76,7 +76,8 @@ def _joined(lines: list[str]) -> list[str]:
 def _alternatives(rests: list[str]) -> str:
     *others, last = dict.fromkeys(rests)
     given = last[last.rindex(" (got ") :] if " (got " in last else ""
-    return " or ".join([*(other.removesuffix(given) for other in others), last])
+    first, *rest = [*(other.removesuffix(given) for other in others), last]
+    return " or ".join([first, *(part.removeprefix("expected ") for part in rest)])
 
 
 def _explain(spec: type[BaseModel], problem: Any) -> str:
@@ -93,6 +94,7 @@ def _explain(spec: type[BaseModel], problem: Any) -> str:
     if problem["type"] == "missing":
         return f"  - `{where}`: missing"
     message = _WORDS.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
+    message = message.replace("Input should be ", "expected ")
     given = problem.get("input")
     return f"  - `{where}`: {message}" + ("" if isinstance(given, dict) else f" (got {given!r})")
 
