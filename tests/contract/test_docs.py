@@ -240,8 +240,13 @@ def unknown_words(line: str) -> list[str]:
         return []  # `facetwise COMMAND --help`
     if words[0] not in root.commands:
         return [words[0]]
-    known = {o for p in [*root.commands[words[0]].params, *root.params] for o in p.opts} | {"--help"}
-    return [w for w in words[1:] if re.match(r"--?[a-z]", w) and w not in known]
+    command, words = root.commands[words[0]], words[1:]
+    if hasattr(command, "commands") and words and re.fullmatch(r"[a-z]+", words[0]):  # a group: `labels suspects`
+        if words[0] not in command.commands:
+            return [words[0]]
+        command, words = command.commands[words[0]], words[1:]
+    known = {o for p in [*command.params, *root.params] for o in p.opts} | {"--help"}
+    return [w for w in words if re.match(r"--?[a-z]", w) and w not in known]
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.name != "cli.md"], ids=name_of)

@@ -14,14 +14,14 @@ from facetwise.core.errors import ArtefactError, FacetwiseError, GateError, Inpu
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.workspace import Workspace, read_done
 from facetwise.evaluate.intervals import Forecast, Interval
-from facetwise.submission.gate import GateFinding, GateReport
-from facetwise.submission.ledger import (
+from facetwise.submission.folder import (
     MadeFrom,
     find_submission,
     list_submissions,
     record_submission,
     score_submission,
 )
+from facetwise.submission.gate import GateFinding, GateReport
 from facetwise.submission.write import MAX_LISTED, read_submission, submission_csv
 
 SPACE = LabelSpace((Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue"))))

@@ -72,7 +72,7 @@ def submit(
 def score(project: AnyProject = ".", submission: str | Path = "last", *, labels: str | Path) -> Scorecard:
     """Score a submission (its id, number, `last`, or a csv file) against a csv of true joint classes."""
     from facetwise.core.errors import InputError
-    from facetwise.submission.ledger import find_submission, score_submission
+    from facetwise.submission.folder import find_submission, score_submission
 
     opened = opened_project(project)
     side = opened.file.dataset.test

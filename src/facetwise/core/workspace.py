@@ -86,6 +86,31 @@ class Workspace:
         return self.root / "studies"
 
     @property
+    def blends(self) -> Path:
+        """Several runs put together: what they weigh, how classes are decided, and what that is worth."""
+        return self.root / "blends"
+
+    @property
+    def foreign(self) -> Path:
+        """Predictions of the test side that were made elsewhere."""
+        return self.root / "foreign"
+
+    @property
+    def ledger_file(self) -> Path:
+        """What was sent to the contest and what it scored, a JSON object a line."""
+        return self.root / "ledger.jsonl"
+
+    @property
+    def notes_file(self) -> Path:
+        """Notes that people put on runs, blends and submissions, a JSON object a line."""
+        return self.root / "notes.jsonl"
+
+    @property
+    def journal(self) -> Path:
+        """The diary, a Markdown file a day."""
+        return self.root / "journal"
+
+    @property
     def cache(self) -> Path:
         """What is derived from the artefacts to be quicker; may be deleted at any time."""
         return self.root / ".cache"

@@ -31,15 +31,15 @@ from facetwise.evaluate.cutclasses import (
 )
 from facetwise.evaluate.cutrules import Rule, Task, YearsRule, score_rule
 from facetwise.evaluate.decide import decide
-from facetwise.evaluate.intervals import RESAMPLES, Groups, Interval, bootstrap_interval, group_numbers, paired_interval
+from facetwise.evaluate.intervals import RESAMPLES, Groups, Interval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.parts import NUM_PARTS, deal_parts
 
 __all__ = [
     "CutChoice", "Kind", "Search", "choose_cuts", "classes_by_score", "classes_by_years", "cuts_used", "movable",
     "search_cuts",
 ]  # fmt: skip
 
-NUM_PARTS = 5
 REACH = 10
 """How many values away from where it was a cut is looked for."""
 Aim = Literal["attribute", "joint"]
@@ -180,7 +180,7 @@ def search_cuts(
     when it lacks attributes for the joint, or when fewer than five people have a prediction.
     """
     rows = np.flatnonzero(covered(table))
-    table, truth, part = table[rows], codes[rows], _parts(np.asarray(groups)[rows], seed)
+    table, truth, part = table[rows], codes[rows], deal_parts(np.asarray(groups)[rows], seed)
     decided = decide(table, space)
     rule = _rule(table, space, name, decided[:, space.index(name)], reach)
     task = _task(truth, decided, space, name, aim, part)
@@ -197,17 +197,6 @@ def search_cuts(
         chosen=rule.cuts(everyone),
         by_part=tuple(rule.cuts(bounds) for bounds in others),
     )
-
-
-def _parts(groups: npt.NDArray[Any], seed: int) -> IntArray:
-    """People dealt at random in parts that differ by at most one person: the part of each row, (n,)."""
-    person, num_people = group_numbers(groups)
-    if num_people < NUM_PARTS:
-        raise InputError(f"predictions of {num_people} people: a nested estimate needs {NUM_PARTS} or more")
-    part = np.empty(num_people, np.int64)
-    part[np.random.default_rng(seed).permutation(num_people)] = np.arange(num_people) % NUM_PARTS
-    dealt: IntArray = part[person]
-    return dealt
 
 
 def _task(truth: IntArray, decided: IntArray, space: LabelSpace, name: str, aim: Aim, part: IntArray) -> Task:

@@ -11,6 +11,8 @@ from facetwise.evaluate.metrics import MISSING
 
 ARGMAX = "argmax"
 """Name of the decision rule, for records."""
+DECIDED = "decided"
+"""Column (Int32) of a table whose classes were decided by another rule: the joint class, null where there is none."""
 
 
 def decide(table: pl.DataFrame, space: LabelSpace) -> IntArray:
@@ -18,8 +20,11 @@ def decide(table: pl.DataFrame, space: LabelSpace) -> IntArray:
 
     With joint columns that is the argmax of the joint, which may differ from the argmax of each marginal. Without
     them the joint is the product of the attributes, whose argmax is that of each attribute. -1 stands for an
-    attribute that the table does not have, and for every attribute of a row that is not covered.
+    attribute that the table does not have, and for every attribute of a row that is not covered. A table that holds
+    what was decided (`DECIDED`) is taken at its word.
     """
+    if DECIDED in table.columns:
+        return decode_joint(table[DECIDED].cast(pl.Int64()).fill_null(MISSING).to_numpy(), space)
     present = covered(table)
     codes = np.full((table.height, len(space.attributes)), MISSING, dtype=np.int64)
     if "joint=0" in table.columns:
@@ -28,6 +33,26 @@ def decide(table: pl.DataFrame, space: LabelSpace) -> IntArray:
     logs = marginals(table, space)
     for name in attributes_in(table, space):
         codes[present, space.index(name)] = _argmax(logs[name][present])
+    return codes
+
+
+def decide_joint(table: pl.DataFrame, space: LabelSpace) -> IntArray:
+    """Joint classes, shape (n,), of `decide`; -1 where an attribute has no class."""
+    return encode_joint(decide(table, space), space)
+
+
+def encode_joint(codes: IntArray, space: LabelSpace) -> IntArray:
+    """Joint classes, shape (n,), of class numbers, shape (n, num_attributes); -1 where any of them is missing."""
+    present = (codes != MISSING).all(axis=1)
+    joint = np.full(len(codes), MISSING, np.int64)
+    joint[present] = space.encode(codes[present])
+    return joint
+
+
+def decode_joint(joint: IntArray, space: LabelSpace) -> IntArray:
+    """Class numbers, shape (n, num_attributes), of joint classes, shape (n,); -1 throughout where one is missing."""
+    codes = np.full((len(joint), len(space.attributes)), MISSING, np.int64)
+    codes[joint != MISSING] = space.decode(joint[joint != MISSING])
     return codes
 
 

@@ -23,7 +23,7 @@ from facetwise.recipe import Recipe, load_recipe
 from facetwise.recipe.model import NO_FILE
 from facetwise.report.views import RunRow
 from facetwise.study.record import StudyFolder, pruned_by
-from facetwise.submission.ledger import RECORD
+from facetwise.submission.folder import RECORD
 
 Reasons = dict[str, tuple[str, ...]]
 """Run id (or store) -> why it is kept, a few words a reason; absent or empty: nothing speaks for it."""

@@ -18,8 +18,8 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.compose import average, covered
 from facetwise.evaluate.decide import ARGMAX, decide
 from facetwise.evaluate.intervals import Forecast, prediction_interval
+from facetwise.submission.folder import MadeFrom, SubmissionFolder, record_submission
 from facetwise.submission.gate import GateReport, check_submission
-from facetwise.submission.ledger import MadeFrom, SubmissionFolder, record_submission
 from facetwise.submission.mix import Mix, assumed_people
 from facetwise.submission.write import submission_csv
 

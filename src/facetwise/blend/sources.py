@@ -1,0 +1,120 @@
+"""Whoever predicts, as one kind of thing: a run, a blend of several, predictions that were made elsewhere.
+
+References, as people write them: `3`, `last` or an id for a run; `b3`, `blend:last` or an id for a blend;
+`foreign:NAME` for predictions from elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+from facetwise.blend.folder import BlendFolder, find_blend
+from facetwise.core.errors import ArtefactError, GateError, MismatchError
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder, find_run
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.compose import attributes_in, average
+
+Kind = Literal["run", "blend", "foreign"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one predictor says of the images of the manifest, checked to belong to it."""
+
+    kind: Kind
+    id: str
+    tta: str
+    """Test-time augmentation of its predictions; `none` for all but runs."""
+    attributes: tuple[str, ...]
+    """What it predicts, in the label's order."""
+    oof: pl.DataFrame | None
+    """A row a training image in manifest order, NaN where no fold covered it; None when nothing is known out of fold.
+    Of a blend these are nested predictions."""
+    test: pl.DataFrame | None
+    """A row a test image in the organisers' order, fold models averaged, NaN where an image cannot be read; None when
+    there is no test side."""
+    record: Mapping[str, Any]
+    """`run.json`, `blend.json` or `foreign.json`."""
+
+    @property
+    def reference(self) -> str:
+        """How to name it on a command line."""
+        return f"foreign:{self.id}" if self.kind == "foreign" else self.id
+
+
+def kind_of(reference: str) -> tuple[Kind, str]:
+    """The kind of predictor that a reference means, and the reference without its prefix."""
+    for kind in ("run", "blend", "foreign"):
+        if reference.startswith(f"{kind}:"):
+            return kind, reference.removeprefix(f"{kind}:")  # type: ignore[return-value]
+    return ("blend", reference) if re.match(r"b\d+(-|$)", reference) else ("run", reference)
+
+
+def read_source(project: Project, manifest: Manifest, reference: str, *, tta: str = "none") -> Source:
+    """What `reference` predicts, for the images and labels of this project.
+
+    Raises InputError when there is no such predictor, ArtefactError when it is unfinished or damaged, GateError for a
+    run on folds split by image, MismatchError when it was made from other images, people or classes.
+    """
+    kind, name = kind_of(str(reference))
+    match kind:
+        case "run":
+            return run_source(project, manifest, find_run(project.workspace, name), tta=tta)
+        case "blend":
+            return blend_source(project, manifest, find_blend(project.workspace, name))
+        case "foreign":
+            raise NotImplementedError("predictions from elsewhere")
+
+
+def run_source(project: Project, manifest: Manifest, run: RunFolder, *, tta: str = "none") -> Source:
+    """What a finished run predicts; raises as `read_source`."""
+    record = _usable_record(project, manifest, run)
+    oof, test = run.oof(tta), run.test(tta)
+    if oof is not None and oof["image"].to_list() != manifest.train["image"].to_list():
+        raise MismatchError(f"run `{run.id}` was scored on other images", hint="train again")
+    if test is not None:
+        test = average(test, manifest.test["image"].to_list(), project.space)
+    table = oof if oof is not None else test
+    names = record["attributes"] if table is None else attributes_in(table, project.space)
+    return Source("run", run.id, tta, tuple(names), oof, test, record)
+
+
+def blend_source(project: Project, manifest: Manifest, blend: BlendFolder) -> Source:
+    """What a blend predicts; raises as `read_source`."""
+    record = blend.record()
+    _check_made_from(f"blend `{blend.id}`", record, project, manifest, hint="blend again")
+    return Source("blend", blend.id, "none", project.space.names, blend.table("oof"), blend.table("test"), record)
+
+
+def _usable_record(project: Project, manifest: Manifest, run: RunFolder) -> dict[str, Any]:
+    if not run.finished:
+        raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
+    run.check_labels(project.space_hash)
+    record = run.record()
+    if record["split"] == "image":
+        raise GateError(
+            f"run `{run.id}` was validated on folds split by image: its score is not to be trusted",
+            hint="train it on folds split by person",
+        )
+    if record["fingerprint_fields"]["manifest"] != manifest.hash:
+        raise MismatchError(
+            f"run `{run.id}` was made from another manifest: images, people or the test side changed since",
+            hint="put the dataset back, or train again (`facetwise check` says what is odd now)",
+        )
+    return record
+
+
+def _check_made_from(what: str, record: Mapping[str, Any], project: Project, manifest: Manifest, *, hint: str) -> None:
+    """Raise MismatchError unless `record` was made from these images, people and classes."""
+    made_from = record["made_from"]
+    if made_from["label_space"] != project.space_hash:
+        raise MismatchError(f"{what} is of other attributes, classes or cuts than facetwise.toml has now", hint=hint)
+    if made_from["manifest"] != manifest.hash:
+        message = f"{what} was made from another manifest: images, people or the test side changed since"
+        raise MismatchError(message, hint=hint)
