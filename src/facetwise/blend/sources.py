@@ -52,7 +52,7 @@ def kind_of(reference: str) -> tuple[Kind, str]:
     """The kind of predictor that a reference means, and the reference without its prefix."""
     for kind in ("run", "blend", "foreign"):
         if reference.startswith(f"{kind}:"):
-            return kind, reference.removeprefix(f"{kind}:")  # type: ignore[return-value]
+            return kind, reference.removeprefix(f"{kind}:")
     return ("blend", reference) if re.match(r"b\d+(-|$)", reference) else ("run", reference)
 
 
