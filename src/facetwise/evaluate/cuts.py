@@ -36,8 +36,8 @@ from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.parts import NUM_PARTS, deal_parts
 
 __all__ = [
-    "CutChoice", "Kind", "Search", "choose_cuts", "classes_by_score", "classes_by_years", "cuts_used", "movable",
-    "search_cuts",
+    "CutChoice", "Kind", "Search", "choose_cuts", "classes_by_score", "classes_by_years", "cuts_used", "fit_cuts",
+    "movable", "search_cuts",
 ]  # fmt: skip
 
 REACH = 10
@@ -199,7 +199,28 @@ def search_cuts(
     )
 
 
-def _task(truth: IntArray, decided: IntArray, space: LabelSpace, name: str, aim: Aim, part: IntArray) -> Task:
+def fit_cuts(
+    table: pl.DataFrame, codes: IntArray, space: LabelSpace, name: str, *, aim: Aim = "joint"
+) -> tuple[float, ...]:
+    """The cuts (thresholds on a score) that maximise macro F1 on all rows, without saying what that is worth.
+
+    Takes and raises what `search_cuts` does, but needs no people: every row has to have a prediction.
+    """
+    decided = decide(table, space)
+    rule = _rule(table, space, name, decided[:, space.index(name)], REACH)
+    task = _task(codes, decided, space, name, aim, np.zeros(len(codes), np.int64), num_parts=1)
+    return rule.cuts(rule.search(task)[0])
+
+
+def _task(
+    truth: IntArray,
+    decided: IntArray,
+    space: LabelSpace,
+    name: str,
+    aim: Aim,
+    part: IntArray,
+    num_parts: int = NUM_PARTS,
+) -> Task:
     index = space.index(name)
     others = [i for i in range(len(space.names)) if i != index] if aim == "joint" else []
     if aim == "joint" and (missing := [n for n, said in zip(space.names, decided.T, strict=True) if (said < 0).any()]):
@@ -214,7 +235,7 @@ def _task(truth: IntArray, decided: IntArray, space: LabelSpace, name: str, aim:
         part=part,
         num_classes=space.sizes[index],
         num_others=int(np.prod(sizes, dtype=np.int64)),
-        num_parts=NUM_PARTS,
+        num_parts=num_parts,
     )
 
 
