@@ -32,6 +32,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -66,18 +67,27 @@ from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSel
 given = np.load(sys.argv[1])
 votes, truth = list(given["votes"]), given["truth"]
 selection = EnsembleSelection(ensemble_size=int(sys.argv[2]), problem_type="multiclass", metric=f1_macro)
-start = time.perf_counter()
+start, spent = time.perf_counter(), time.process_time()
 selection.fit(votes, truth)
-print(json.dumps([time.perf_counter() - start, list(map(float, selection.weights_))]))
+seconds = [time.perf_counter() - start, time.process_time() - spent]
+print(json.dumps([seconds, list(map(float, selection.weights_))]))
 """
 
 Classes = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]
-Timed = tuple[float, Weights]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Weights, shape (blocks, members), and what they took."""
+
+    seconds: tuple[float, float]
+    """By the clock, and of all processors together: the second holds when other programs share them."""
+    weights: Weights
 
 
 def print_times(num_people: int, autogluon: Path | None, repeat: int) -> None:
-    """The first mode's table: medians of `repeat` turns."""
+    """The first mode's table."""
     members = Members.draw(MEMBERS, 0)
     truth, probs = members.answer(num_people, 0)
     there, more = members.answer(num_people, 1)
@@ -94,16 +104,23 @@ def print_times(num_people: int, autogluon: Path | None, repeat: int) -> None:
     turns = [{name: side() for name, side in sides.items()} for _ in range(repeat)]
     rows = []
     for name in sides:
-        seconds = statistics.median(turn[name][0] for turn in turns)
-        ratio = statistics.median(turn[name][0] / turn["ours, one selection"][0] for turn in turns)
-        weights = turns[0][name][1]
-        blocks = len(weights)
+        weights = turns[0][name].weights
+        blocks, used = len(weights), int((weights > 0).any(axis=0).sum())
         scores = score_of(here[blocks], weights, truth.joint), score_of(others[blocks], weights, there.joint)
-        target = f"{TARGET:g} s" if "bags" in name else f"{TARGET_RATIO:g}" if "AutoGluon" in name else ""
-        used = int((weights > 0).any(axis=0).sum())
-        rows.append([name, f"{seconds:.2f}", f"{ratio:.1f}", target, str(used), *(f"{s:.4f}" for s in scores)])
-    print(f"{MEMBERS} members, {len(truth.joint)} images, {SINGLE.rounds} rounds; median of {repeat}")
-    print(table(["", "seconds", "of one of ours", "target", "members used", "macro F1, flattered", "fresh"], rows))
+        rows.append([name, *_time_cells(name, turns), str(used), *(f"{s:.4f}" for s in scores)])
+    print(f"{MEMBERS} members, {len(truth.joint)} images, {SINGLE.rounds} rounds; medians of {repeat} turns")
+    times = ["seconds", "CPU seconds", "of one of ours", "in CPU time", "target"]
+    print(table(["", *times, "members used", "macro F1, flattered", "fresh"], rows))
+
+
+def _time_cells(name: str, turns: Sequence[Mapping[str, Timed]]) -> list[str]:
+    """Seconds, seconds of processor time, both as multiples of one of our selections, and the target."""
+    own, one = [turn[name] for turn in turns], [turn["ours, one selection"] for turn in turns]
+    cells = [f"{statistics.median(t.seconds[i] for t in own):.2f}" for i in range(2)]
+    for i in range(2):
+        ratios = [t.seconds[i] / o.seconds[i] for t, o in zip(own, one, strict=True)]
+        cells.append(f"{statistics.median(ratios):.1f}")
+    return [*cells, f"{TARGET:g} s" if "bags" in name else f"{TARGET_RATIO:g} times" if "AutoGluon" in name else ""]
 
 
 def run_autogluon(python: Path, votes: Votes, truth: Classes, rounds: int) -> Timed:
@@ -114,13 +131,13 @@ def run_autogluon(python: Path, votes: Votes, truth: Classes, rounds: int) -> Ti
         call = [str(python), "-W", "ignore", "-c", AUTOGLUON, str(given), str(rounds)]
         said = subprocess.run(call, check=True, capture_output=True, text=True).stdout
     seconds, weights = json.loads(said.splitlines()[-1])
-    return float(seconds), np.array([weights])
+    return Timed(tuple(seconds), np.array([weights]))
 
 
 def _timed(job: Callable[[], Weights]) -> Timed:
-    start = time.perf_counter()
+    start, spent = time.perf_counter(), time.process_time()
     weights = job()
-    return time.perf_counter() - start, weights
+    return Timed((time.perf_counter() - start, time.process_time() - spent), weights)
 
 
 def print_draws(trials: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -235,7 +236,7 @@ def test_limits_hold(seed, by, max_models, search):
     costs[draws.integers(7)] = np.nan
     budget = float(draws.uniform(0.3, 2.0))
     try:
-        limits = Limits(max_models, budget, costs.tolist())
+        limits = Limits(max_models, budget, tuple(costs))
         found = select(votes, truth, groups, search=search, limits=limits)
     except InputError:
         allowed = np.nan_to_num(costs, nan=np.inf) <= budget
@@ -250,7 +251,7 @@ def test_limits_leave_room_for_what_a_block_needs():
     has = np.array([[True, True, False, False], [False, False, True, True]])
     weight = np.array([0.9, 0.8, 0.1, 0.0])
     assert Limits(max_models=2).keep(weight, has).tolist() == [True, False, True, False]
-    costs = [1.0, 3.0, 9.0, 2.0]
+    costs = (1.0, 3.0, 9.0, 2.0)
     assert Limits(max_cost=5.0, costs=costs).keep(weight, has).tolist() == [True, False, False, True]
     with pytest.raises(InputError, match="max_models is 1"):
         Limits(max_models=1).keep(weight, has)
@@ -258,12 +259,25 @@ def test_limits_leave_room_for_what_a_block_needs():
         Limits(max_cost=2.5, costs=costs).keep(weight, has)
 
 
+def test_costs_that_are_not_known_only_matter_where_costs_do():
+    has = np.ones((1, 2), np.bool_)
+    unknown = (math.nan, 1.0)
+    assert Limits(max_models=1, costs=unknown).keep(np.array([0.7, 0.3]), has).tolist() == [True, False]
+    assert Limits(max_cost=9.0, costs=unknown).keep(np.array([0.7, 0.3]), has).tolist() == [False, True]
+    assert Limits(max_cost=0.3, costs=(0.1, 0.1)).hold(np.ones(2, np.bool_))
+
+
 def test_limits_that_nothing_can_keep_are_refused():
-    for wrong in ({"max_models": 0}, {"max_cost": -1.0, "costs": [1.0]}, {"max_cost": 1.0}, {"costs": [-1.0]}):
+    for wrong in (
+        {"max_models": 0},
+        {"max_cost": -1.0, "costs": (1.0,)},
+        {"max_cost": 1.0},
+        {"costs": (math.nan, -1.0)},
+    ):
         with pytest.raises(SettingError):
             Limits(**wrong)
     with pytest.raises(ValueError, match="2 costs for 3 members"):
-        Limits(max_cost=1.0, costs=[1.0, 1.0]).allowed(3)
+        Limits(max_cost=1.0, costs=(1.0, 1.0)).allowed(3)
 
 
 def test_settings_that_make_no_sense_are_refused():
@@ -309,7 +323,7 @@ def test_an_exam_scores_as_the_metric_does(seed):
     times[0] = 1
     exam = Exam(times.astype(float), truth, 6)
     wanted = macro_f1(np.repeat(truth, times), np.repeat(said, times), 6)
-    assert float(exam.score(*exam.counts(said[exam.rows]))) == pytest.approx(wanted)
+    assert exam.score_of(said) == pytest.approx(wanted)
 
 
 def test_what_a_member_adds():

@@ -57,6 +57,10 @@ class Exam:
         scores: FloatArray = f1.sum(axis=-1) / self.num_joint
         return scores
 
+    def score_of(self, joint: IntArray) -> float:
+        """Macro F1, 0..1, of decided joint classes, shape (rows,)."""
+        return float(self.score(*self.counts(joint[self.rows])))
+
     def counts(self, joint: IntArray) -> tuple[FloatArray, FloatArray]:
         """Hits and predictions by number, shape (K + 1,) each, of decided joint classes, shape (n,)."""
         said = self.numbers(joint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +20,7 @@ class Limits:
     max_models: int | None = None
     max_cost: float | None = None
     """Largest sum of the members' costs, in whatever unit `costs` are."""
-    costs: Sequence[float] | None = None
+    costs: tuple[float, ...] | None = None
     """Cost of each candidate, 0 or more; NaN where unknown. Needed for `max_cost`."""
 
     def __post_init__(self) -> None:
@@ -31,16 +30,14 @@ class Limits:
             raise SettingError(f"max_cost is {self.max_cost}, expected 0 or more")
         if self.max_cost is not None and self.costs is None:
             raise SettingError("max_cost needs to know what each member costs")
-        if self.costs is not None and any(c < 0 for c in self.costs):
-            raise SettingError(f"costs must be 0 or more, got {min(self.costs)}")
+        if negative := [c for c in self.costs or () if c < 0]:
+            raise SettingError(f"costs must be 0 or more, got {negative[0]}")
 
     def allowed(self, num_members: int) -> BoolArray:
         """Which members may be used at all, shape (M,): under `max_cost` those of known cost that do not exceed it."""
         if self.costs is not None and len(self.costs) != num_members:
             raise ValueError(f"{len(self.costs)} costs for {num_members} members")
-        if self.max_cost is None or self.costs is None:
-            return np.ones(num_members, np.bool_)
-        return np.asarray(self.costs, np.float64) <= self.max_cost
+        return self._costs(num_members) <= self._budget
 
     def hold(self, used: BoolArray) -> bool:
         """Whether the members `used`, shape (M,), are within the limits."""
@@ -54,7 +51,7 @@ class Limits:
         a block that nobody else has. Raises InputError when no members within the limits have every block.
         """
         allowed = self.allowed(len(weight))
-        cheapest = _cheapest_covers(has, np.asarray(self.costs or np.zeros(len(weight)), np.float64), allowed)
+        cheapest = _cheapest_covers(has, self._costs(len(weight)), allowed)
         kept = np.zeros(len(weight), np.bool_)
         if not self._can_be_completed(kept, has, cheapest):
             raise InputError(
@@ -83,11 +80,15 @@ class Limits:
     def _models(self, num_members: int) -> int:
         return num_members if self.max_models is None else self.max_models
 
+    def _costs(self, num_members: int) -> FloatArray:
+        """What counts for the budget, shape (M,): nothing does without one, known or not."""
+        if self.max_cost is None or self.costs is None:
+            return np.zeros(num_members)
+        return np.asarray(self.costs, np.float64)
+
     def _spent(self, used: BoolArray) -> float:
         """Summed without rounding on the way, so fewer members never seem to cost more."""
-        if self.max_cost is None or self.costs is None:
-            return 0.0
-        return math.fsum(c for c, u in zip(self.costs, used, strict=True) if u)
+        return math.fsum(self._costs(len(used))[used])
 
     def _text(self) -> str:
         parts = {"max_models": self.max_models, "max_cost": self.max_cost}

@@ -91,7 +91,7 @@ def select(
     Raises ValueError for shapes that do not fit, InputError when the limits leave a block without a member.
     """
     search = search or Search()
-    exam = _exam(votes, truth, times)
+    exam = exam_on(votes, truth, times)
     person, num_people = group_numbers(groups)
     if len(person) != votes.num_rows:
         raise ValueError(f"{len(person)} groups for {votes.num_rows} rows")
@@ -110,8 +110,7 @@ def score_of(
     votes: Votes, weights: npt.ArrayLike, truth: npt.ArrayLike, *, times: npt.ArrayLike | None = None
 ) -> float:
     """Joint macro F1, 0..1, of what `weights`, shape (B, M), decide; `truth` and `times` as in `select`."""
-    exam = _exam(votes, truth, times)
-    return float(exam.score(*exam.counts(decided(votes, weights)[exam.rows])))
+    return exam_on(votes, truth, times).score_of(decided(votes, weights))
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,8 @@ class _Task:
     num_people: int
 
 
-def _exam(votes: Votes, truth: npt.ArrayLike, times: npt.ArrayLike | None) -> Exam:
+def exam_on(votes: Votes, truth: npt.ArrayLike, times: npt.ArrayLike | None = None) -> Exam:
+    """What blends of `votes` are scored on; `truth`, `times` and what is raised as in `select`."""
     true = np.asarray(truth, np.int64)
     counted = np.ones(len(true)) if times is None else np.asarray(times, np.float64)
     if true.shape != (votes.num_rows,) or counted.shape != true.shape:

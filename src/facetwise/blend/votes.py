@@ -123,12 +123,24 @@ def combine(votes: Votes, weights: npt.ArrayLike) -> list[FloatArray]:
     share that each class has of all votes of the row, which orders the classes but is no calibrated probability.
     Raises ValueError for weights of another shape, negative ones, and ones given to a member without the block.
     """
-    return [logs_of(total, votes.method) for total in _totals(votes, weights)]
+    return [logs_of(mean, votes.method) for mean in mean_votes(votes, weights)]
 
 
 def decided(votes: Votes, weights: npt.ArrayLike) -> IntArray:
     """Joint classes, shape (n,), that the weighted sums of votes decide; ties go to the lowest class of the block."""
-    return votes.joint_of([total.argmax(axis=1).astype(np.int64) for total in _totals(votes, weights)])
+    return top_classes(votes, mean_votes(votes, weights))
+
+
+def mean_votes(votes: Votes, weights: npt.ArrayLike) -> list[FloatArray]:
+    """Weighted means of votes, B times (n, C); `weights` and what is raised as in `combine`."""
+    given = np.asarray(weights, np.float64)
+    _check_weights(given, votes)
+    return [_mean(block.votes, row[block.members]) for block, row in zip(votes.blocks, given, strict=True)]
+
+
+def top_classes(votes: Votes, sums: Sequence[FloatArray]) -> IntArray:
+    """Joint classes, (n,), of sums of votes, B times (n, C): the argmax of each block, the lowest of equals."""
+    return votes.joint_of([s.argmax(axis=1).astype(np.int64) for s in sums])
 
 
 def used_by(weights: FloatArray) -> BoolArray:
@@ -174,13 +186,6 @@ def _own_classes(table: pl.DataFrame, space: LabelSpace, have: Sequence[str]) ->
     if have == (JOINT,):
         return {JOINT: encode_joint(codes, space)}
     return {name: codes[:, space.index(name)] for name in have}
-
-
-def _totals(votes: Votes, weights: npt.ArrayLike) -> list[FloatArray]:
-    """Weighted means of votes, B times (n, C)."""
-    given = np.asarray(weights, np.float64)
-    _check_weights(given, votes)
-    return [_mean(block.votes, row[block.members]) for block, row in zip(votes.blocks, given, strict=True)]
 
 
 def _mean(votes: VoteArray, weights: FloatArray) -> FloatArray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.blend.select import score_of
-from facetwise.blend.votes import Votes, used_by
-from facetwise.core.labels import FloatArray
+from facetwise.blend.select import exam_on
+from facetwise.blend.votes import Votes, mean_votes, top_classes, used_by
+from facetwise.core.labels import FloatArray, IntArray
 
 
 def added_by(
@@ -19,14 +21,23 @@ def added_by(
     weight; NaN for one that a block cannot do without. `weights` has shape (B, M), the rest is as in `select`. Alike
     members each add little, as the other stands in; it does not mean that both can go.
     """
-    score = score_of(votes, weights, truth, times=times)
+    exam, means = exam_on(votes, truth, times), mean_votes(votes, weights)
+    score = exam.score_of(top_classes(votes, means))
     added = np.zeros(votes.num_members)
     for member in np.flatnonzero(used_by(weights)):
-        without = weights.copy()
-        without[:, member] = 0.0
-        needed = (without.sum(axis=1) == 0).any()
-        added[member] = np.nan if needed else score - score_of(votes, without, truth, times=times)
+        alone = (np.delete(weights, member, axis=1) == 0).all(axis=1).any()
+        added[member] = np.nan if alone else score - exam.score_of(_without(votes, weights, means, int(member)))
     return added
+
+
+def _without(votes: Votes, weights: FloatArray, means: Sequence[FloatArray], member: int) -> IntArray:
+    """Joint classes, shape (n,), that the others decide: their sums are what is left of the weighted means."""
+    shares = weights[:, member] / weights.sum(axis=1)
+    left = [
+        mean - share * block.votes[np.searchsorted(block.members, member)] if share > 0 else mean
+        for mean, share, block in zip(means, shares, votes.blocks, strict=True)
+    ]
+    return top_classes(votes, left)
 
 
 def likeness(votes: Votes) -> FloatArray:
