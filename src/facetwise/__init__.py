@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from facetwise.api import (
         ablate,
         augment,
+        blend,
+        blends,
         check,
         clean,
         compare,
@@ -38,6 +40,8 @@ __all__ = [
     "__version__",
     "ablate",
     "augment",
+    "blend",
+    "blends",
     "check",
     "clean",
     "compare",

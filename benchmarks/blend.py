@@ -1,0 +1,207 @@
+"""Greedy selection of a blend: how long it takes, against AutoGluon's `EnsembleSelection`; and which draws help.
+
+    python benchmarks/blend.py
+    python benchmarks/blend.py --autogluon build/autogluon/bin/python --repeat 3
+    python benchmarks/blend.py --draws                    # takes about half an hour
+    python benchmarks/blend.py --quick
+
+First mode: 100 simulated members answer for 2,700 people (18,900 images, 18 joint classes). Ours is timed with all that
+`facetwise blend` asks of it, 50 rounds in each of 20 bags, and as the single selection without bags that AutoGluon
+makes. AutoGluon is no dependency; put it into an environment of its own, whose Python is `--autogluon`:
+
+    python -m venv build/autogluon && build/autogluon/bin/pip install autogluon.core
+
+It gets the same float32 arrays in a process of its own, is timed around `fit` alone, and maximises its own
+`f1_macro`. Both results are scored by our macro F1, on these people and on as many fresh ones, whom the same members
+answer for.
+
+`--draws`: 8 or 30 members, 800 people. `nested` is the score of five parts of the people, each decided by weights that
+were chosen on the other four; `fresh` that of 5,000 other people, by weights that were chosen on all; both are
+differences to a single selection without bags, with two standard errors over the trials. `flattered` is the score on
+the people that chose.
+
+`--quick`: a tenth of the people, or one trial; under a minute without AutoGluon.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from blend_members import Members, by_attribute, whole
+from printed import machine_line, table
+
+from facetwise.blend.select import Search, score_of, select
+from facetwise.blend.votes import Votes, decided
+from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.parts import deal_parts
+
+PEOPLE, MEMBERS = 2700, 100
+SINGLE, BAGGED = Search(bags=0), Search()
+TARGET, TARGET_RATIO = 40.0, 10.0
+"""Seconds for all bags, on two cores; and how many times as long AutoGluon is to take for one selection."""
+
+SIZES, DRAWN_PEOPLE, FRESH_PEOPLE = (8, 30), 800, 5000
+SPREADS = {"alike": 0.35, "unlike": 0.8}
+"""How unequal in worth the members are: standard deviation of the log of the size of their own errors."""
+DRAWS: Mapping[str, Search] = {
+    "no bags": SINGLE,
+    "people": Search(share=1.0),
+    "half of the members": Search(people=False),
+    "both": Search(),
+}
+AUTOGLUON = """\
+import json, sys, time
+import numpy as np
+from autogluon.core.metrics import f1_macro
+from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
+given = np.load(sys.argv[1])
+votes, truth = list(given["votes"]), given["truth"]
+selection = EnsembleSelection(ensemble_size=int(sys.argv[2]), problem_type="multiclass", metric=f1_macro)
+start, spent = time.perf_counter(), time.process_time()
+selection.fit(votes, truth)
+seconds = [time.perf_counter() - start, time.process_time() - spent]
+print(json.dumps([seconds, list(map(float, selection.weights_))]))
+"""
+
+Classes = npt.NDArray[np.int64]
+Weights = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Weights, shape (blocks, members), and what they took."""
+
+    seconds: tuple[float, float]
+    """By the clock, and of all processors together: the second holds when other programs share them."""
+    weights: Weights
+
+
+def print_times(num_people: int, autogluon: Path | None, repeat: int) -> None:
+    """The first mode's table."""
+    members = Members.draw(MEMBERS, 0)
+    truth, probs = members.answer(num_people, 0)
+    there, more = members.answer(num_people, 1)
+    here, others = [{1: whole(p), 3: by_attribute(p)} for p in (probs, more)]  # by their number of blocks
+
+    def ours(given: Votes, search: Search) -> Callable[[], Timed]:
+        return lambda: _timed(lambda: select(given, truth.joint, truth.person, search=search).weights)
+
+    sides = {"ours, one selection": ours(here[1], SINGLE)}
+    if autogluon is not None:
+        sides["AutoGluon, one selection"] = lambda: run_autogluon(autogluon, here[1], truth.joint, SINGLE.rounds)
+    sides["ours, 20 bags"] = ours(here[1], BAGGED)
+    sides["ours, 20 bags, by attribute"] = ours(here[3], BAGGED)
+    turns = [{name: side() for name, side in sides.items()} for _ in range(repeat)]
+    rows = []
+    for name in sides:
+        weights = turns[0][name].weights
+        blocks, used = len(weights), int((weights > 0).any(axis=0).sum())
+        scores = score_of(here[blocks], weights, truth.joint), score_of(others[blocks], weights, there.joint)
+        rows.append([name, *_time_cells(name, turns), str(used), *(f"{s:.4f}" for s in scores)])
+    print(f"{MEMBERS} members, {len(truth.joint)} images, {SINGLE.rounds} rounds; medians of {repeat} turns")
+    times = ["seconds", "CPU seconds", "of one of ours", "in CPU time", "target"]
+    print(table(["", *times, "members used", "macro F1, flattered", "fresh"], rows))
+
+
+def _time_cells(name: str, turns: Sequence[Mapping[str, Timed]]) -> list[str]:
+    """Seconds, seconds of processor time, both as multiples of one of our selections, and the target."""
+    own, one = [turn[name] for turn in turns], [turn["ours, one selection"] for turn in turns]
+    cells = [f"{statistics.median(t.seconds[i] for t in own):.2f}" for i in range(2)]
+    for i in range(2):
+        ratios = [t.seconds[i] / o.seconds[i] for t, o in zip(own, one, strict=True)]
+        cells.append(f"{statistics.median(ratios):.1f}")
+    return [*cells, f"{TARGET:g} s" if "bags" in name else f"{TARGET_RATIO:g} times" if "AutoGluon" in name else ""]
+
+
+def run_autogluon(python: Path, votes: Votes, truth: Classes, rounds: int) -> Timed:
+    """AutoGluon's selection on the same arrays, in the environment of `python`."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = Path(folder) / "given.npz"
+        np.savez(given, votes=votes.blocks[0].votes, truth=truth)
+        call = [str(python), "-W", "ignore", "-c", AUTOGLUON, str(given), str(rounds)]
+        said = subprocess.run(call, check=True, capture_output=True, text=True).stdout
+    seconds, weights = json.loads(said.splitlines()[-1])
+    return Timed(tuple(seconds), np.array([weights]))
+
+
+def _timed(job: Callable[[], Weights]) -> Timed:
+    start, spent = time.perf_counter(), time.process_time()
+    weights = job()
+    return Timed((time.perf_counter() - start, time.process_time() - spent), weights)
+
+
+def print_draws(trials: int) -> None:
+    """The second mode's table."""
+    rows = []
+    for spread, worth in SPREADS.items():
+        for size in SIZES:
+            for make in (whole, by_attribute):
+                found = np.array([_trial(size, worth, make, t) for t in range(trials)])
+                rows += _draw_rows([make.__name__, str(size), spread], found)
+    print(f"{trials} trials; nested and fresh are differences to no bags, where they are scores")
+    print(table(["blended", "members", "worth", "bags draw", "flattered", "nested", "fresh"], rows), flush=True)
+
+
+def _draw_rows(first: list[str], found: Weights) -> list[list[str]]:
+    """Rows of one case; `found` has shape (trials, ways, 3), the first way to be compared with."""
+    rows = []
+    for number, name in enumerate((*DRAWS, "equal weights")):
+        scores, less = found[:, number].mean(axis=0), found[:, number] - found[:, 0]
+        if number == 0:
+            rows.append([*first, name, *(f"{s:.4f}" for s in scores)])
+            continue
+        errors = 2 * less.std(axis=0, ddof=1) / len(found) ** 0.5 if len(found) > 1 else np.full(3, np.nan)
+        told = [f"{d:+.4f} +- {e:.4f}" for d, e in zip(less.mean(axis=0)[1:], errors[1:], strict=True)]
+        rows.append([*first, name, f"{scores[0]:.4f}", *told])
+    return rows
+
+
+def _trial(size: int, worth: float, make: Callable[..., Votes], seed: int) -> list[tuple[float, float, float]]:
+    """Of each way to draw: the flattered score, the nested one, and that of fresh people."""
+    members = Members.draw(size, 1000 * size + seed, worth)
+    truth, probs = members.answer(DRAWN_PEOPLE, seed)
+    there, more = members.answer(FRESH_PEOPLE, 100_000 + seed)
+    votes, fresh = make(probs), make(more)
+    part = deal_parts(truth.person, seed)
+    found = []
+    for search in DRAWS.values():
+        chosen = select(votes, truth.joint, truth.person, search=search)
+        nested = np.empty_like(truth.joint)
+        for held in np.unique(part):
+            weights = select(votes, truth.joint, truth.person, search=search, times=part != held).weights
+            nested[part == held] = decided(votes.rows(part == held), weights)
+        score = macro_f1(truth.joint, nested, votes.space.num_joint)
+        found.append((chosen.score, score, score_of(fresh, chosen.weights, there.joint)))
+    equal = votes.has / size
+    alone = score_of(votes, equal, truth.joint)  # nothing was chosen: nested is the same
+    return [*found, (alone, alone, score_of(fresh, equal, there.joint))]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the machine and one of the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--autogluon", type=Path, help="Python of an environment that has autogluon.core")
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--draws", action="store_true", help="which draws help, instead of times")
+    parser.add_argument("--trials", type=int, default=24, help="of --draws")
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args(arguments)
+    print(machine_line())
+    if options.draws:
+        print_draws(1 if options.quick else options.trials)
+    else:
+        print_times(PEOPLE // 10 if options.quick else PEOPLE, options.autogluon, options.repeat)
+
+
+if __name__ == "__main__":
+    main()

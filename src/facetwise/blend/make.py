@@ -1,0 +1,131 @@
+"""From a question (`BlendSpec`) to a blend on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from facetwise.blend.fit import Known, Outcome, blended_table, fit
+from facetwise.blend.folder import SPEC, BlendFolder, blend_number, list_blends
+from facetwise.blend.guests import seat
+from facetwise.blend.members import Members, common_rows, read_members, specialists
+from facetwise.blend.record import blend_record, fingerprint_of
+from facetwise.blend.spec import BlendSpec
+from facetwise.blend.votes import BoolArray, By, Votes, cast
+from facetwise.core.errors import InputError
+from facetwise.core.labels import MAX_LISTED_JOINT, IntArray
+from facetwise.core.project import Project
+from facetwise.core.tables import PREDICTIONS, write_table
+from facetwise.core.workspace import Workspace, lock, new_artefact, write_json
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.decide import DECIDED
+
+
+@dataclass(frozen=True)
+class Made:
+    """A blend, and whether it was there before."""
+
+    folder: BlendFolder
+    new: bool
+
+
+def make_blend(project: Project, spec: BlendSpec) -> Made:
+    """Choose weights and rule, price them by a nested estimate, predict both sides and keep all of it.
+
+    The same question to the same predictions is not asked twice: the blend that is there is returned. Raises as
+    `read_members`; InputError when the members cover no image in common, or lack an attribute together.
+    """
+    manifest = load_manifest(project)
+    members = read_members(project, manifest, spec)
+    fingerprint = fingerprint_of(project, manifest, spec, members)
+    for blend in list_blends(project.workspace):
+        if blend.record().get("fingerprint") == fingerprint:
+            return Made(blend, new=False)
+    kept = common_rows(members)
+    known = _known(project, manifest, kept, spec)
+    outcomes = [fit(votes, by, known, spec, members.known) for by, votes in _ways(project, members, kept, spec)]
+    best = max(outcomes, key=lambda outcome: outcome.nested_score)
+    record = blend_record(project, manifest, spec, members, kept, known, outcomes, best)
+    oof = _oof_table(manifest, kept, known, best)
+    test = None if manifest.test.is_empty() else _test_table(project, manifest, members, best, spec)
+    return Made(_write(project.workspace, {**record, "fingerprint": fingerprint}, oof, test), new=True)
+
+
+def _known(project: Project, manifest: Manifest, kept: BoolArray, spec: BlendSpec) -> Known:
+    people = manifest.train["group"].to_numpy()[kept]
+    return Known.of(project.space, manifest.codes(project.space)[kept], people, spec.seed)
+
+
+def _ways(project: Project, members: Members, kept: BoolArray, spec: BlendSpec) -> list[tuple[By, Votes]]:
+    """The ways to blend that are asked for and possible, with the votes of the kept rows."""
+    lacking = specialists(members, project)
+    wanted: Sequence[By] = ("whole", "attribute") if spec.by == "auto" else (spec.by,)
+    per_attribute = any(g.attribute is not None for g in spec.given)
+    can_whole = len(lacking) < len(members.known) and project.space.num_joint <= MAX_LISTED_JOINT
+    chosen_alone = spec.weigh == "greedy" and not any(m.given for m in members.known)
+    if spec.by == "auto" and (not can_whole or per_attribute or (lacking and not chosen_alone)):
+        wanted = ("attribute",)
+    if spec.by == "whole" and per_attribute:
+        raise InputError("weights of single attributes need `--by attribute`")
+    tables = [m.oof.filter(kept) for m in members.known]
+    return [(by, cast(tables, project.space, by=by, method=spec.method)[0]) for by in wanted]
+
+
+def _oof_table(manifest: Manifest, kept: BoolArray, known: Known, best: Outcome) -> pl.DataFrame:
+    """Nested predictions, a row a training image; nothing where a member lacks it."""
+    keys = manifest.train.select("image", "group")
+    places = np.flatnonzero(kept)
+    part = np.full(len(kept), -1, np.int64)
+    part[places] = known.part
+    table = keys.with_columns(
+        pl.Series("fold", np.maximum(part, 0), dtype=pl.Int32()), pl.lit(0, dtype=pl.Int32()).alias("repeat")
+    )
+    return _filled(table, places, best.nested_table, best.nested)
+
+
+def _test_table(
+    project: Project, manifest: Manifest, members: Members, best: Outcome, spec: BlendSpec
+) -> pl.DataFrame | None:
+    """Predictions of the test side by everybody, guests included; None when a member lacks that side."""
+    if any(m.source.test is None for m in members.known):
+        return None
+    sources, weights = seat(members, best)
+    tables = [s.test for s in sources if s.test is not None]
+    votes, kept = cast(tables, project.space, by=best.by, method=spec.method, references=[s.oof for s in sources])
+    blended = blended_table(votes, weights)
+    nothing = pl.lit(None, dtype=pl.Int32())
+    keys = manifest.test.select("image", "group").with_columns(nothing.alias("fold"), nothing.alias("repeat"))
+    return _filled(keys, np.flatnonzero(kept), blended, best.fitted.rule.decide(blended, project.space))
+
+
+def _filled(keys: pl.DataFrame, places: np.ndarray, logs: pl.DataFrame, decided: IntArray) -> pl.DataFrame:
+    """`keys` with the columns of `logs` and what was decided in the rows `places`, and nothing in the others."""
+    numbers = np.full((keys.height, logs.width), np.nan, np.float32)
+    numbers[places] = logs.to_numpy().astype(np.float32)
+    classes = pl.Series(DECIDED, [None] * keys.height, dtype=pl.Int32()).scatter(places, decided.astype(np.int32))
+    return keys.hstack(pl.DataFrame(numbers, schema=logs.columns, orient="row")).with_columns(classes)
+
+
+def _write(workspace: Workspace, record: dict[str, Any], oof: pl.DataFrame, test: pl.DataFrame | None) -> BlendFolder:
+    with lock(workspace.blends / ".lock", "blends"):
+        folder = workspace.blends / f"b{_next_number(workspace):02d}-{record['name']}"
+        with new_artefact(folder, {**record["made_from"], "fingerprint": record["fingerprint"]}) as temporary:
+            _write_tables(temporary, oof, test)
+            write_json(temporary / SPEC, record)
+    return BlendFolder(folder)
+
+
+def _write_tables(folder: Path, oof: pl.DataFrame, test: pl.DataFrame | None) -> None:
+    write_table(oof, folder / "oof.parquet", PREDICTIONS)
+    if test is not None:
+        write_table(test, folder / "test.parquet", PREDICTIONS)
+
+
+def _next_number(workspace: Workspace) -> int:
+    names = [f.name for f in workspace.blends.iterdir() if f.is_dir() and not f.name.startswith(".")]
+    return max(map(blend_number, names), default=0) + 1

@@ -1,0 +1,182 @@
+"""The members of a blend: who is known out of fold and can be chosen, and who joins on the test side only."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from facetwise.blend.sources import Source, kind_of, read_source
+from facetwise.blend.spec import BlendSpec, GivenWeight
+from facetwise.blend.votes import BoolArray
+from facetwise.core.errors import ArtefactError, FacetwiseError, InputError
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder, list_runs
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.compose import attributes_in, covered
+
+VIEWS = {"none": 1, "flip": 2, "crops": 5, "flip-crops": 10}
+"""Images that the network sees of each photo, by test-time augmentation."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One predictor that is known out of fold."""
+
+    source: Source
+    cost: float
+    """Seconds that its models trained on 1,000 images took, times models and views of a photo: a measure of what
+    predicting with it takes, of machines of one kind. NaN where nothing tells."""
+    given: tuple[GivenWeight, ...] = ()
+
+    @property
+    def oof(self) -> pl.DataFrame:
+        """Its out-of-fold predictions, in manifest order."""
+        assert self.source.oof is not None
+        return self.source.oof
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A predictor that joins on the test side only: nothing is known of it out of fold."""
+
+    source: Source
+    why: str
+    sibling: str | None = None
+    """The cross-validated run of the same recipe, whose weight it takes."""
+    share: float | None = None
+    """Its share of the whole, below 1, where there is no sibling."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """Everybody in a blend."""
+
+    known: tuple[Member, ...]
+    guests: tuple[Guest, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of those who are known out of fold."""
+        return tuple(m.source.id for m in self.known)
+
+
+def read_members(project: Project, manifest: Manifest, spec: BlendSpec) -> Members:
+    """Read and check everybody that a blend names.
+
+    Raises as `read_source` does; InputError when nobody is known out of fold, when somebody is named twice, when a
+    weight is for nobody, or when a guest has neither sibling nor share.
+    """
+    sources = _sources(project, manifest, spec)
+    by_reference = dict(sources)
+    given = _given_by_id(spec.given, by_reference)
+    known = tuple(
+        Member(s, cost_of(RunFolder(project.workspace.runs / s.id), s.tta), given.get(s.reference, ()))
+        for s in by_reference.values()
+        if s.oof is not None
+    )
+    if not known:
+        raise InputError("nobody in the blend is known out of fold: there is nothing to choose or to estimate by")
+    ids = [m.source.id for m in known]
+    guests = tuple(_guest(s, known, given.get(s.reference, ()), ids) for s in by_reference.values() if s.oof is None)
+    return Members(known, guests)
+
+
+def _sources(project: Project, manifest: Manifest, spec: BlendSpec) -> list[tuple[str, Source]]:
+    if not spec.members:
+        return [(s.reference, s) for s in _all_runs(project, manifest, spec.tta)]
+    found: dict[str, Source] = {}
+    named = []
+    for reference in spec.members:
+        if kind_of(reference)[0] == "blend":
+            raise InputError(f"`{reference}` is a blend: name the runs that it is made of instead")
+        source = read_source(project, manifest, reference, tta=spec.tta if kind_of(reference)[0] == "run" else "none")
+        if source.reference in found:
+            raise InputError(f"`{source.reference}` stands in the blend twice", hint="give it more weight instead")
+        found[source.reference] = source
+        named.append((reference, source))
+    return named
+
+
+def _all_runs(project: Project, manifest: Manifest, tta: str) -> list[Source]:
+    """Every finished cross-validated run that fits the data as it is now."""
+    found = []
+    for run in list_runs(project.workspace):
+        with suppress(FacetwiseError):
+            if run.finished and run.record()["recipe"]["folds"]["plan"] not in ("none", "holdout"):
+                found.append(read_source(project, manifest, f"run:{run.id}", tta=tta))
+    whole = [source for source in found if source.oof is not None]
+    if not whole:
+        raise InputError("no finished cross-validated run to blend", hint="train some: `facetwise fit RECIPE`")
+    return whole
+
+
+def _given_by_id(given: Sequence[GivenWeight], sources: Mapping[str, Source]) -> dict[str, tuple[GivenWeight, ...]]:
+    """Weights by `Source.reference`; they name members as `sources` do, or by id."""
+    found: dict[str, tuple[GivenWeight, ...]] = {}
+    for weight in given:
+        source = sources.get(weight.member) or next((s for s in sources.values() if s.id == weight.member), None)
+        if source is None:
+            raise InputError(f"a weight is given to `{weight.member}`, which is not in the blend")
+        if weight.attribute is not None and weight.attribute not in source.attributes:
+            raise InputError(f"a weight is given to `{weight.member}` for `{weight.attribute}`, which it lacks")
+        found[source.reference] = (*found.get(source.reference, ()), weight)
+    return found
+
+
+def _guest(source: Source, known: Sequence[Member], given: tuple[GivenWeight, ...], ids: Sequence[str]) -> Guest:
+    if source.test is None:
+        raise InputError(f"`{source.reference}` predicts nothing: neither out of fold nor the test side")
+    if given:
+        share = given[0].weight
+        if len(given) > 1 or given[0].attribute is not None or not 0 < share < 1:
+            raise InputError(
+                f"`{source.reference}` is known on the test side only: give it one weight between 0 and 1, "
+                "its share of the whole",
+                hint=f"for example `--weight {source.reference}=0.3`",
+            )
+        return Guest(source, "known on the test side only", share=share)
+    for member, run in zip(known, ids, strict=True):
+        if source.kind == "run" and _same_but_folds(source.record, member.source.record):
+            return Guest(source, f"trained on everybody, beside `{run}`", sibling=run)
+    raise InputError(
+        f"`{source.reference}` is known on the test side only, so its weight cannot be chosen",
+        hint=f"give it a share of the whole, `--weight {source.reference}=0.3`, or add a cross-validated run of the "
+        "same recipe",
+    )
+
+
+def _same_but_folds(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two runs have the same recipe but for the folds."""
+    recipes = [{k: v for k, v in record["recipe"].items() if k != "folds"} for record in (one, other)]
+    return recipes[0] == recipes[1]
+
+
+def cost_of(run: RunFolder, tta: str) -> float:
+    """See `Member.cost`."""
+    with suppress(ArtefactError, OSError, KeyError, TypeError, ValueError):
+        speeds = [float(e["images_per_second"]) for e in run.epochs() if e.get("images_per_second")]
+        models = len(run.record()["folds"])
+        return 1000.0 / statistics.median(speeds) * models * VIEWS.get(tta, 1)
+    return math.nan
+
+
+def specialists(members: Members, project: Project) -> list[str]:
+    """Ids of members that lack an attribute: they have no joint to blend."""
+    return [m.source.id for m in members.known if attributes_in(m.oof, project.space) != project.space.names]
+
+
+def common_rows(members: Members) -> BoolArray:
+    """Training images, (num_train,), that every member predicted out of fold; raises InputError when there is none."""
+    kept = np.logical_and.reduce([covered(m.oof) for m in members.known])
+    if not kept.any():
+        counts = ", ".join(f"`{m.source.id}` {int(covered(m.oof).sum()):,}" for m in members.known)
+        raise InputError(f"no image was predicted out of fold by every member ({counts})", hint="leave some out")
+    found: BoolArray = kept
+    return found

@@ -1,0 +1,191 @@
+"""What a blend keeps of itself: what it was made from, what was chosen, and what that is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from facetwise.blend.fit import Fitted, Known, Outcome
+from facetwise.blend.guests import seat
+from facetwise.blend.members import Members, common_rows
+from facetwise.blend.sources import Source
+from facetwise.blend.spec import BlendSpec
+from facetwise.blend.votes import BoolArray
+from facetwise.blend.worth import added_by, likeness
+from facetwise.core.labels import FloatArray, IntArray
+from facetwise.core.project import Project
+from facetwise.core.provenance import provenance
+from facetwise.core.runs import RunFolder, Side
+from facetwise.core.workspace import content_hash, file_hash
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.compose import attributes_in
+from facetwise.evaluate.decide import decide_joint
+from facetwise.evaluate.intervals import bootstrap_interval, paired_interval
+from facetwise.evaluate.metrics import macro_f1
+
+
+def fingerprint_of(project: Project, manifest: Manifest, spec: BlendSpec, members: Members) -> str:
+    """Of all that decides a blend: the question, the members' tables, the labels."""
+    sources = [m.source for m in members.known] + [g.source for g in members.guests]
+    spec_fields = {**spec.as_dict(), "members": [s.reference for s in sources]}
+    tables = [_hashes(project, s) for s in sources]
+    made_from = _made_from(project, manifest)
+    return content_hash({"spec": spec_fields, "tables": tables, "labels": manifest.labels_hash, **made_from})
+
+
+def blend_record(
+    project: Project,
+    manifest: Manifest,
+    spec: BlendSpec,
+    members: Members,
+    kept: BoolArray,
+    known: Known,
+    outcomes: Sequence[Outcome],
+    best: Outcome,
+) -> dict[str, Any]:
+    """Plain JSON data, all that pages and texts about the blend are made of."""
+    sources, weights = seat(members, best)
+    num_used = int((weights > 0).any(axis=0).sum())
+    return {
+        "name": f"{spec.method}-{num_used}",
+        "made_from": {
+            **_made_from(project, manifest),
+            "members": [_member(project, members, s, w, best) for s, w in zip(sources, weights.T, strict=True)],
+        },
+        "spec": spec.as_dict(),
+        "by": best.by,
+        "method": spec.method,
+        "decision": best.fitted.rule.as_dict(),
+        "rows": {
+            "images": int(kept.sum()),
+            "left_out": int((~kept).sum()),
+            "people": len(np.unique(np.asarray(known.people))),
+        },
+        "scores": _scores(known, members, best),
+        "ways": [_way(o) for o in outcomes],
+        "worth": _worth(known, members, best),
+        "trace": _trace(members, best),
+        "by_part": [_fitted(f, members, best) for f in best.by_part],
+        "provenance": provenance(),
+    }
+
+
+def _made_from(project: Project, manifest: Manifest) -> dict[str, str]:
+    return {"manifest": manifest.hash, "label_space": project.space_hash}
+
+
+def _member(project: Project, members: Members, source: Source, weights: FloatArray, best: Outcome) -> dict[str, Any]:
+    names = [b.name for b in best.votes.blocks]
+    guest = next((g for g in members.guests if g.source is source), None)
+    return {
+        "kind": source.kind,
+        "id": source.id,
+        "tta": source.tta,
+        "weights": dict(zip(names, map(float, weights), strict=True)),
+        "role": "chosen out of fold" if guest is None else guest.why,
+        **_hashes(project, source),
+        "fingerprint": source.record.get("fingerprint"),
+    }
+
+
+def _hashes(project: Project, source: Source) -> dict[str, str | None]:
+    """sha256 of the tables that a member is read from."""
+    return {f"{side}_sha256": _table_hash(project, source, side) for side in ("oof", "test")}
+
+
+def _table_hash(project: Project, source: Source, side: Side) -> str | None:
+    if source.kind == "run":
+        path = RunFolder(project.workspace.runs / source.id).table_file(side, source.tta)
+    else:
+        path = project.workspace.foreign / source.id / f"{side}.parquet"
+    return file_hash(path) if path.is_file() else None
+
+
+def _scores(known: Known, members: Members, best: Outcome) -> dict[str, Any]:
+    truth, size, people = known.truth, known.space.num_joint, known.people
+    nested_interval = bootstrap_interval(truth, best.nested, people, size)
+    return {
+        "optimistic": best.optimistic,
+        "nested": best.nested_score,
+        "nested_interval": asdict(nested_interval),
+        "by_rule": best.by_rule,
+        "by_argmax": best.by_argmax,
+        "best_member": _best_member(known, members, best),
+    }
+
+
+def _best_member(known: Known, members: Members, best: Outcome) -> dict[str, Any] | None:
+    """The best single member with every attribute, on the same rows, and the paired difference from it."""
+    truth, size = known.truth, known.space.num_joint
+    alone = {i: classes for i, classes in enumerate(_alone(members, best)) if classes is not None}
+    if not alone:
+        return None
+    scores = {i: macro_f1(truth, classes, size) for i, classes in alone.items()}
+    first = max(scores, key=lambda i: scores[i])
+    interval = bootstrap_interval(truth, alone[first], known.people, size)
+    paired = paired_interval(truth, best.nested, alone[first], known.people, size)
+    return {
+        "id": members.ids[first],
+        "score": scores[first],
+        "interval": asdict(interval),
+        "difference": best.nested_score - scores[first],
+        "difference_interval": asdict(paired),
+    }
+
+
+def _alone(members: Members, best: Outcome) -> list[IntArray | None]:
+    """What each member decides by itself on the kept rows; None for one that lacks an attribute."""
+    space = best.votes.space
+    kept = common_rows(members)
+    found: list[IntArray | None] = []
+    for member in members.known:
+        whole = attributes_in(member.oof, space) == space.names
+        found.append(decide_joint(member.oof.filter(kept), space) if whole else None)
+    return found
+
+
+def _way(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "by": outcome.by,
+        "optimistic": outcome.optimistic,
+        "nested": outcome.nested_score,
+        "by_rule": outcome.by_rule,
+        "by_argmax": outcome.by_argmax,
+        "decision": outcome.fitted.rule.as_dict(),
+    }
+
+
+def _worth(known: Known, members: Members, best: Outcome) -> dict[str, Any]:
+    added = added_by(best.votes, best.fitted.weights, known.truth)
+    return {
+        "members": list(members.ids),
+        "added": [_number(x) for x in added],
+        "likeness": [[_number(x) for x in row] for row in likeness(best.votes)],
+        "costs": [_number(m.cost) for m in members.known],
+    }
+
+
+def _trace(members: Members, best: Outcome) -> list[dict[str, Any]]:
+    """The moves of the selection on all people."""
+    if best.fitted.chosen is None:
+        return []
+    names = [b.name for b in best.votes.blocks]
+    return [
+        {"round": s.round, "block": names[s.block], "member": members.ids[s.member], "score": s.score}
+        for s in best.fitted.chosen.trace
+    ]
+
+
+def _fitted(fitted: Fitted, members: Members, best: Outcome) -> dict[str, Any]:
+    weights = {
+        block.name: dict(zip(members.ids, map(float, row), strict=True))
+        for block, row in zip(best.votes.blocks, fitted.weights, strict=True)
+    }
+    return {"weights": weights, "decision": fitted.rule.as_dict()}
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,88 @@
+"""What to blend, and how: data that a command line or a script fills in, and a record keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from facetwise.blend.methods import METHODS, Method
+from facetwise.blend.select import Search
+from facetwise.core.errors import SettingError, did_you_mean
+from facetwise.core.labels import LabelSpace
+
+ByChoice = Literal["auto", "whole", "attribute"]
+Weighing = Literal["greedy", "equal"]
+
+
+@dataclass(frozen=True)
+class GivenWeight:
+    """A weight that somebody gives a member, of one attribute or of all that it predicts."""
+
+    member: str
+    """A reference, as on the command line."""
+    weight: float
+    """0 or more. Of a member that is known on the test side only: its share of the whole, below 1."""
+    attribute: str | None = None
+
+
+@dataclass(frozen=True)
+class BlendSpec:
+    """A question to the members: which weights, which way to add up, which rule to decide by."""
+
+    members: tuple[str, ...] = ()
+    """References of runs and of predictions from elsewhere; none: every finished cross-validated run."""
+    by: ByChoice = "auto"
+    """`whole` adds up joint probabilities, `attribute` those of each attribute by itself; `auto` takes the better one
+    by nested estimate."""
+    method: Method = "soft"
+    """How votes are added up."""
+    weigh: Weighing = "greedy"
+    """`greedy` chooses weights by out-of-fold predictions; `equal` gives every member the same."""
+    given: tuple[GivenWeight, ...] = ()
+    """With any for a member that is known out of fold nothing is chosen: members without one have weight 1."""
+    search: Search = field(default_factory=Search)
+    """How `greedy` looks for weights."""
+    max_models: int | None = None
+    """Most members with a weight."""
+    max_cost: float | None = None
+    """Most that the members cost together, in units of the cheapest one."""
+    rules: tuple[str, ...] = ()
+    """Decision rules to choose among; none: every rule that applies. Plain argmax is always one of them."""
+    tta: str = "none"
+    """Test-time augmentation of the runs' predictions."""
+    seed: int = 0
+    """How people are dealt in parts for nested estimates."""
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise SettingError(f"no way to blend is called `{self.method}`", hint=did_you_mean(self.method, METHODS))
+        if any(not 0 <= g.weight < float("inf") for g in self.given):
+            raise SettingError("weights must be finite numbers of 0 or more")
+        if self.max_models is not None and self.max_models < 1:
+            raise SettingError(f"max_models is {self.max_models}, expected 1 or more")
+        if self.max_cost is not None and not self.max_cost > 0:
+            raise SettingError(f"max_cost is {self.max_cost}, expected more than 0")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for records and hashes."""
+        return asdict(self)
+
+
+def parse_weights(texts: Sequence[str], space: LabelSpace) -> tuple[GivenWeight, ...]:
+    """Weights as people write them: `3=2`, `age:5=0.5`, `foreign:alice=0.3`; raises SettingError naming the text."""
+    return tuple(_parse_weight(text, space) for text in texts)
+
+
+def _parse_weight(text: str, space: LabelSpace) -> GivenWeight:
+    member, equals, number = text.rpartition("=")
+    try:
+        weight = float(number)
+    except ValueError:
+        equals = ""
+    if not equals or not member:
+        raise SettingError(f"weight `{text}`: expected MEMBER=NUMBER or ATTRIBUTE:MEMBER=NUMBER, such as `3=2`")
+    attribute, colon, rest = member.partition(":")
+    if colon and attribute in space.names:
+        return GivenWeight(rest, weight, attribute)
+    return GivenWeight(member, weight)
