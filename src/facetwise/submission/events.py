@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,19 +16,39 @@ from facetwise.core.errors import ProblemsError
 from facetwise.core.settings import Spec
 from facetwise.core.workspace import canonical_json, write_atomic
 
+_WORD = re.compile(r"[^\s\"'<>]+")
+DROPPED = "(address dropped)"
+"""Stands for an address that might grant access to whoever reads it."""
 MAX_LISTED = 20
 """Wrong lines of a ledger that are written out; the rest is counted."""
 
 
+def moment_of(text: str, there: tzinfo | None = None) -> datetime | None:
+    """A time in ISO 8601 as UTC; None when it is none, or has no offset and none is meant (`there`)."""
+    try:
+        time = datetime.fromisoformat(text.strip())
+        time = time if time.tzinfo or there is None else time.replace(tzinfo=there)
+        return time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
 def utc(text: str) -> str:
     """A time as UTC, ISO 8601 to the second; raises ValueError unless it has a date, a time and an offset."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        time = datetime.min
-    if time.tzinfo is None:
+    moment = moment_of(text)
+    if moment is None:
         raise ValueError("expected a time with an offset, such as 2026-11-25T18:30:00+09:00")
-    return time.astimezone(UTC).isoformat(timespec="seconds")
+    return moment.isoformat(timespec="seconds")
+
+
+def without_secrets(text: str) -> str:
+    """A text without addresses that may grant access: any with a query, a fragment or a user in it."""
+    return _WORD.sub(lambda found: DROPPED if _grants(found.group()) else found.group(), text)
+
+
+def _grants(word: str) -> bool:
+    _, address, rest = word.partition("://")
+    return any(mark in rest for mark in "?#@") if address else "?" in word and "=" in word.partition("?")[2]
 
 
 Time = Annotated[str, AfterValidator(utc)]
