@@ -32,14 +32,14 @@ class Reading:
 
 
 def readings(joint: IntArray, other: IntArray, names: Sequence[str], space: LabelSpace) -> Iterator[Reading]:
-    """How the joint classes of a file, shape (n,), would read if a known fault had been made.
+    """How the joint classes of a file, shape (n,), would read if a known fault had been made, the simplest first.
 
     `other`: another opinion, shape (n, num_attributes), -1 where it has none: an attribute's classes are put in the
     order that agrees best with it. `names`: image names in the file's order.
     """
+    yield from _other_classes(space.decode(joint), other, space)
     yield from _other_orders(joint, space)
     yield from _other_numbers(joint, space)
-    yield from _other_classes(space.decode(joint), other, space)
     yield from _other_rows(space.decode(joint), names)
 
 

@@ -196,30 +196,36 @@ def _never_finding(mix: MixCheck) -> GateFinding:
 
 
 def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
-    """What the others say together. Where as many or more agree with the file, the odd one is the other."""
-    against = [v for v in verdicts if v.word in ("fault", "chance")]
+    """What the others say together. Where as many or more agree with the file, the odd ones are the others."""
     agreeing = [v for v in verdicts if v.word == "agrees"]
+    against = [v for v in verdicts if v.word in ("fault", "chance")]
+    doubting = [*against, *(v for v in verdicts if v.word == "disagrees")]
+    findings = [GateFinding("ok", "opinions", "; ".join(v.told() for v in agreeing))] if agreeing else []
     if against and not agreeing:
         code = "likely-fault" if against[0].word == "fault" else "at-chance"
-        return [GateFinding("error", code, _against(against))]
-    findings = [GateFinding("ok", "opinions", "; ".join(v.told() for v in agreeing))] if agreeing else []
-    if len(against) > len(agreeing):
-        message = f"{_against(against)}; only {_first([f'`{v.name}`' for v in agreeing])} agrees"
-        findings.append(GateFinding("warning", "opinions-differ", message))
-    elif against:
-        message = f"{_first([f'`{v.name}`' for v in against])} is the odd one, not this file: {_against(against)}"
-        findings.append(GateFinding("ok", "opinions-differ", message))
-    if less := [v.told() for v in verdicts if v.word == "disagrees"]:
-        findings.append(GateFinding("warning", "disagrees", f"{_first(less)}: less than these two should"))
+        findings.append(GateFinding("error", code, _against(doubting)))
+    elif len(doubting) > len(agreeing):
+        findings.append(GateFinding("warning", "opinions-differ", _against(doubting)))
+    elif doubting:
+        odd = _first([f"`{v.name}`" for v in doubting])
+        findings.append(
+            GateFinding("ok", "opinions-differ", f"the odd one is {odd}, not this file: {_against(doubting)}")
+        )
     return findings or [GateFinding("ok", "opinions", "there are no other predictions to judge it by")]
+
+
+_DOUBTS = {
+    "fault": "",
+    "chance": ", which is what chance gives: are rows out of order, or classes mixed up?",
+    "disagrees": ", less than these two should",
+}
 
 
 def _against(verdicts: Sequence[Verdict]) -> str:
     """The first of those that speak against the file, what that means, and how many others do."""
     first, rest = verdicts[0], len(verdicts) - 1
-    why = "" if first.word == "fault" else ", which is what chance gives: are rows out of order, or classes mixed up?"
     more = f" ({rest} other{'s' if rest > 1 else ''} likewise)" if rest else ""
-    return f"{first.told()}{why}{more}"
+    return f"{first.told()}{_DOUBTS[first.word]}{more}"
 
 
 def _named(names: Sequence[str]) -> str:

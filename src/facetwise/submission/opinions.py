@@ -21,10 +21,16 @@ from facetwise.evaluate.intervals import Groups, group_numbers
 from facetwise.evaluate.metrics import MISSING, occurring
 from facetwise.submission.faults import Reading, readings
 
+BoolArray = npt.NDArray[np.bool_]
+
 ERRORS = 4.0
 """Standard errors beyond which a difference is not taken for chance: several opinions and attributes are looked at."""
 MIN_DROP = 0.25
 """Kappa on the test side must be lower than out of fold by at least this: test sides differ a little from training."""
+CHANCE_ERRORS = 2.0
+"""Standard errors within which agreement is taken for chance."""
+GAIN_ERRORS = 3.0
+"""Standard errors of a gain that are asked for: undoing a fault that was not made is expected to lose, not to gain."""
 MIN_GAIN = 0.1
 """Share of the images, at least, that must agree in addition when a fault is undone, to say that it was made."""
 GOOD = 0.4
@@ -129,7 +135,7 @@ def judge(
     if found := _fault(joint, names, opinion, have, space, num_people):
         reading, share = found
         return Verdict(opinion.name, "fault", **judged, fault=reading.words, undone=share)
-    if _is_chance(whole, wanted[""] if wanted else None):
+    if _is_chance(seen, wanted):
         return Verdict(opinion.name, "chance", **judged)
     return Verdict(opinion.name, "disagrees" if wanted else "agrees", **judged)
 
@@ -141,19 +147,25 @@ def _fault(
     place = [space.index(name) for name in have]
     there = (opinion.codes[:, place] != MISSING).all(axis=1)
 
-    def share(codes: IntArray) -> float:
-        return float((codes[there][:, place] == opinion.codes[there][:, place]).all(axis=1).mean())
+    def agrees(codes: IntArray) -> BoolArray:
+        same: BoolArray = (codes[there][:, place] == opinion.codes[there][:, place]).all(axis=1)
+        return same
 
-    tried = [(reading, share(reading.codes)) for reading in readings(joint, opinion.codes, names, space)]
-    best, found = max(tried, key=lambda pair: pair[1])
-    gain = found - share(space.decode(joint))
-    return (best, found) if gain > max(MIN_GAIN, ERRORS * np.sqrt(0.25 / num_people)) else None
+    tried = ((reading, agrees(reading.codes)) for reading in readings(joint, opinion.codes, names, space))
+    best, undone = max(tried, key=lambda pair: pair[1].sum())
+    as_it_is = agrees(space.decode(joint))
+    gain, error = undone.mean() - as_it_is.mean(), np.sqrt((undone != as_it_is).mean() / num_people)
+    return (best, float(undone.mean())) if gain > max(MIN_GAIN, GAIN_ERRORS * error) else None
 
 
-def _is_chance(seen: Kappa, wanted: Kappa | None) -> bool:
-    """Whether agreement is no more than chance gives, while it should be, and there are people enough to tell."""
-    enough = ERRORS * seen.by_chance < MIN_DROP if wanted is None else _lower(seen, wanted)
-    return enough and seen.value <= ERRORS * seen.by_chance
+def _is_chance(seen: dict[str, Kappa], wanted: dict[str, Kappa] | None) -> bool:
+    """Whether no attribute agrees more than by chance, while all together should, and there are people enough to tell.
+
+    A weak file, which agrees in one attribute and guesses the others, is not meant.
+    """
+    whole = seen[""]
+    enough = ERRORS * whole.by_chance < MIN_DROP if wanted is None else _lower(whole, wanted[""])
+    return enough and all(one.value <= CHANCE_ERRORS * one.by_chance for one in seen.values())
 
 
 def _lower(seen: Kappa, wanted: Kappa) -> bool:
