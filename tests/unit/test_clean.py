@@ -94,7 +94,7 @@ def test_a_cleaned_run_is_whole_but_for_predicting(four):
     delete(four, keep=1)
     assert fw.show(four, "3").as_dict() == shown
     made = fw.submit(four, "3", yes=True)
-    assert made.folder.record()["made_from"]["models"] == hashes
+    assert made.folder.made_from().parts[0].models == hashes
     found = {topic: list(check()) for topic, check in checks(fw.open_project(four)).items() if topic == "runs"}
     assert {line.level for line in found["runs"]} == {"ok"}
     assert sum("weights were cleaned away" in line.message for line in found["runs"]) == 2

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_blend import write_blend
 
+import facetwise as fw
+from facetwise.blend.folder import BlendFolder
 from facetwise.core import outside
-from facetwise.core.errors import ArtefactError, FacetwiseError, GateError, InputError, ProblemsError
+from facetwise.core.errors import ArtefactError, FacetwiseError, GateError, InputError, MismatchError, ProblemsError
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.core.workspace import Workspace, read_done
-from facetwise.evaluate.intervals import Forecast, Interval
+from facetwise.core.runs import RunFolder
+from facetwise.core.tables import PREDICTIONS, write_table
+from facetwise.core.workspace import Workspace, file_hash, mark_done, read_done, read_json, write_json
+from facetwise.data.manifest import load_manifest
+from facetwise.evaluate.intervals import Forecast, Interval, prediction_interval
 from facetwise.submission.folder import (
-    MadeFrom,
+    SubmissionFolder,
     find_submission,
     list_submissions,
     record_submission,
     score_submission,
 )
 from facetwise.submission.gate import GateFinding, GateReport
+from facetwise.submission.madefrom import Filled, MadeFrom, Part
 from facetwise.submission.write import MAX_LISTED, read_submission, submission_csv
 
 SPACE = LabelSpace((Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue"))))
@@ -171,8 +180,15 @@ GOOD = rows(EXPECTED, DECIDED.tolist())
 
 PASSED = GateReport((GateFinding("ok", "names", "fine"),))
 ODD = GateReport((GateFinding("warning", "drift", "odd mix"),))
+AGAINST = GateReport((GateFinding("error", "likely-fault", "when two are swapped"),))
 FAILED = GateReport((GateFinding("error", "order", "rows moved"),))
-MADE = MadeFrom("03-AdamW-CE-v0", "fingerprint", "manifest", "none", "table", {"0": "weights"})
+PART = Part("run", "03-AdamW-CE-v0", "none", "fingerprint", "table", {"0": "weights"})
+MADE = MadeFrom("run", PART.id, "none", (PART,), "table", "manifest", "space", "template")
+OLD = {
+    "run": "03-AdamW-CE-v0", "run_fingerprint": "fingerprint", "manifest_hash": "manifest",
+    "tta": "none", "test_table_sha256": "table", "models": {"0": "weights"}, "decision": "argmax",
+}  # fmt: skip
+"""What `made_from` was before records had a version."""
 
 
 @pytest.fixture
@@ -190,15 +206,77 @@ def test_a_submission_is_kept_with_what_made_it(workspace):
     assert [s.id for s in list_submissions(workspace)] == ["01-03-AdamW-CE-v0", "02-03-AdamW-CE-v0"]
     assert first.read_csv_bytes() == GOOD
     kept = first.record()
+    assert kept["schema_version"] == 2
     assert kept["made_from"] == {
-        "run": "03-AdamW-CE-v0", "run_fingerprint": "fingerprint", "manifest_hash": "manifest",
-        "tta": "none", "test_table_sha256": "table", "models": {"0": "weights"}, "decision": "argmax",
+        "kind": "run", "id": "03-AdamW-CE-v0", "tta": "none", "test_sha256": "table", "manifest": "manifest",
+        "label_space": "space", "template_sha256": "template", "decision": "argmax", "filled": None,
+        "parts": [{
+            "kind": "run", "id": "03-AdamW-CE-v0", "tta": "none", "fingerprint": "fingerprint", "test_sha256": "table",
+            "models": {"0": "weights"},
+        }],
     }  # fmt: skip
+    assert first.made_from() == first.needs() == MADE
+    assert MADE.runs == ("03-AdamW-CE-v0",)
     assert kept["forecast"]["interval"] == {"low": 0.6, "high": 0.8, "level": 0.95}
     assert kept["test_people"] == {"number": 20, "why": "why"}
     assert set(read_done(first.path)["files"]) == {"submission.csv", "record.json"}
     assert find_submission(workspace, "last") == find_submission(workspace, "2") == second
     assert find_submission(workspace, first.id) == first
+    for reference in ("s1", "submission:1", f"submission:{first.id}"):
+        assert find_submission(workspace, reference) == first
+    assert find_submission(workspace, "submission:last") == second
+
+
+def as_version_1(kept: SubmissionFolder, **changes: object) -> None:
+    """Write a record as it was written before there were versions."""
+    path = kept.path / "record.json"
+    record = {**read_json(path), "made_from": {**OLD, **changes}}
+    for name in ("schema_version", "overruled"):
+        del record[name]
+    write_json(path, record)
+    write_json(kept.path / "DONE.json", {**read_done(kept.path), "made_from": record["made_from"]})
+
+
+def test_a_record_of_version_1_is_read_and_not_rewritten(workspace):
+    kept = record(workspace)
+    as_version_1(kept)
+    before = (kept.path / "record.json").read_bytes()
+    assert kept.made_from() == replace(MADE, label_space=None, template_sha256=None)
+    now = kept.record()
+    assert (now["schema_version"], now["overruled"]) == (2, False)
+    assert now["made_from"] == kept.made_from().as_dict()
+    assert kept.read_csv_bytes() == GOOD
+    assert (kept.path / "record.json").read_bytes() == before
+    (kept.path / "record.json").unlink()
+    assert kept.needs() == replace(MADE, label_space=None, template_sha256=None)  # by its mark
+
+
+@pytest.mark.parametrize(("words", "filled"), [(", 3 unreadable answered with the commonest class", Filled(3, None)),
+                                               (", 0 unreadable answered with the commonest class", None)])  # fmt: skip
+def test_version_1_said_in_words_what_was_filled_in(workspace, words, filled):
+    kept = record(workspace)
+    as_version_1(kept, decision="argmax" + words)
+    assert (kept.made_from().decision, kept.made_from().filled) == ("argmax", filled)
+
+
+def test_records_that_cannot_be_read(workspace):
+    kept = record(workspace)
+    whole = read_json(kept.path / "record.json")
+    for damaged, words in (
+        ({**whole, "schema_version": 3}, "schema version 3, this facetwise reads 1 to 2"),
+        ({"made_from": {}}, "damaged (not the record of a submission)"),
+        ([], "damaged (not the record of a submission)"),
+    ):
+        write_json(kept.path / "record.json", damaged)
+        with pytest.raises(ArtefactError) as error:
+            kept.record()
+        assert words in str(error.value)
+    write_json(kept.path / "record.json", {**whole, "made_from": {"parts": []}})
+    with pytest.raises(ArtefactError, match="does not say what it was made from"):
+        kept.made_from()
+    (kept.path / "DONE.json").unlink()
+    with pytest.raises(ArtefactError, match="nothing is cleaned"):
+        kept.needs()
 
 
 def test_what_the_gate_refuses_is_not_recorded(workspace):
@@ -207,7 +285,13 @@ def test_what_the_gate_refuses_is_not_recorded(workspace):
     with pytest.raises(GateError, match="odd mix") as error:
         record(workspace, ODD)
     assert "--yes" in (error.value.hint or "")
+    with pytest.raises(GateError, match="rows moved"):
+        record(workspace, FAILED, confirmed=True, overruled=True)
+    with pytest.raises(GateError, match="swapped") as error:
+        record(workspace, AGAINST, confirmed=True)
+    assert "--against-others" in (error.value.hint or "")
     assert list_submissions(workspace) == []
+    assert record(workspace, AGAINST, overruled=True).record()["overruled"] is True
     assert record(workspace, ODD, confirmed=True).record()["confirmed"] is True
 
 
@@ -227,6 +311,99 @@ def test_no_such_submission(workspace):
     record(workspace)
     with pytest.raises(InputError, match="no submission is called `9`"):
         find_submission(workspace, "9")
+
+
+# --- from runs and blends ---
+
+
+def run_of(project: Path) -> RunFolder:
+    (found,) = project.glob("runs/[0-9]*")
+    return RunFolder(found)
+
+
+def test_a_run_is_submitted_with_all_that_it_needs(own_finished):
+    project, run = own_finished.project, run_of(own_finished.project)
+    made = fw.submit(project, run.id, yes=True)
+    said = made.folder.made_from()
+    opened = fw.open_project(project)
+    assert (said.kind, said.id, said.tta, said.decision, said.filled) == ("run", run.id, "none", "argmax", None)
+    (part,) = said.parts
+    assert part == Part(
+        "run", run.id, "none", run.record()["fingerprint"], file_hash(run.table_file("test")), run.weights_hashes()
+    )
+    assert said.test_sha256 == part.test_sha256
+    assert said.label_space == opened.space_hash
+    assert said.template_sha256 == file_hash(own_finished.contest / "eval" / "info.csv")
+
+
+def test_a_blend_is_submitted_by_its_own_decisions(own_finished):
+    project, run = own_finished.project, run_of(own_finished.project)
+    decision = {"rule": "multipliers", "age": [1.0, 1.2, 1.5]}
+    blend = write_blend(project, run, decision=decision, shift=1)
+    made = fw.submit(project, "b1", yes=True)
+    assert made.folder.id == f"01-{blend.id}"
+    opened, table = fw.open_project(project), blend.table("test")
+    answers = [int(row.split(",")[1]) for row in made.folder.csv_file.read_text().splitlines()[1:]]
+    assert answers == table["decided"].to_list()
+    assert answers != [(a + 1) % opened.space.num_joint for a in answers]
+    said = made.folder.made_from()
+    assert (said.kind, said.id, said.decision) == ("blend", blend.id, decision)
+    assert said.runs == (run.id,)
+    assert said.parts[0].models == run.weights_hashes()
+    assert said.parts[0].fingerprint == run.record()["fingerprint"]
+    assert said.test_sha256 == file_hash(blend.path / "test.parquet") != said.parts[0].test_sha256
+
+
+def test_gate_and_forecast_of_a_blend_use_its_nested_decisions(own_finished):
+    project, run = own_finished.project, run_of(own_finished.project)
+    plain, shifted = write_blend(project, run), write_blend(project, run, name="b02-soft-1", shift=1)
+    alone, same, moved = (fw.submit(project, ref, yes=True) for ref in (run.id, plain.id, shifted.id))
+    assert same.forecast == alone.forecast
+    assert same.gate.mix == alone.gate.mix
+    truth, decided = load_manifest(fw.open_project(project)), shifted.table("oof")["decided"].to_numpy()
+    space = fw.open_project(project).space
+    true, groups = space.encode(truth.codes(space)), truth.train["group"].to_numpy()
+    expected = prediction_interval(true, decided, groups, space.num_joint, moved.num_people)
+    assert moved.forecast == expected != alone.forecast
+
+
+def test_members_below_members_and_from_elsewhere(own_finished):
+    project, run = own_finished.project, run_of(own_finished.project)
+    elsewhere = {"kind": "foreign", "id": "friend", "weights": {"joint": 1.0}, "test_sha256": "t", "fingerprint": None}
+    first = write_blend(project, run)
+    below = {"kind": "blend", "id": first.id, "tta": "none", "weights": {}, "fingerprint": None}
+    write_blend(project, run, name="b02-soft-2", members=[below, elsewhere])
+    said = fw.submit(project, "blend:last", yes=True).folder.made_from()
+    assert [(p.kind, p.id) for p in said.parts] == [("run", run.id), ("foreign", "friend")]
+    assert said.parts[1] == Part("foreign", "friend", "none", None, "t", {})
+    assert said.runs == (run.id,)
+
+
+def test_what_makes_no_submission(own_finished):
+    project, run = own_finished.project, run_of(own_finished.project)
+    write_blend(project, run)
+    write_blend(project, run, name="b02-other", changes={"manifest": "another"})
+    write_blend(project, run, name="b03-other", changes={"label_space": "another"})
+    for reference, kind, words in (
+        ("foreign:friend", GateError, "a file from elsewhere"),
+        ("b2", MismatchError, "blend `b02-other` was made from another manifest"),
+        ("b3", MismatchError, "other attributes, classes or cuts"),
+        ("b7", InputError, "no blend is called `b7`"),
+        ("7", InputError, "no run is called `7`"),
+    ):
+        with pytest.raises(kind, match=words):
+            fw.submit(project, reference, yes=True, against_others=True)
+    with pytest.raises(InputError, match="its members bring their own"):
+        fw.submit(project, "b1", tta="flip", yes=True)
+    blend = BlendFolder(project / "blends" / "b01-soft-1")
+    table = blend.table("test")
+    write_table(table[::-1], blend.path / "test.parquet", PREDICTIONS)
+    with pytest.raises(ArtefactError, match="changed since it was made"):
+        fw.submit(project, "b1", yes=True)
+    mark_done(blend.path, {})
+    with pytest.raises(ArtefactError, match="not of the test images in the organisers' order"):
+        fw.submit(project, "b1", yes=True)
+    assert list_submissions(fw.open_project(project).workspace) == []
 
 
 # --- the score ---

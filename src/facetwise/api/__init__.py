@@ -13,6 +13,7 @@ Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.c
 from facetwise.api.blending import blend, blends
 from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
 from facetwise.api.results import cuts, runs, score, show, submit
+from facetwise.api.sending import gate, import_ledger, ledger, record, replay, sent
 from facetwise.api.studies import ablate, clean, compare, show_study, tune
 from facetwise.api.training import augment, fit, predict
 from facetwise.core.project import Project
@@ -31,12 +32,18 @@ __all__ = [
     "draw_contest",
     "fit",
     "folds",
+    "gate",
+    "import_ledger",
     "init",
+    "ledger",
     "open_project",
     "predict",
     "prepare",
+    "record",
+    "replay",
     "runs",
     "score",
+    "sent",
     "show",
     "show_study",
     "submit",

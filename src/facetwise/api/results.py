@@ -55,18 +55,25 @@ def cuts(project: AnyProject = ".", run: str = "last", *, attribute: str | None 
 
 
 def submit(
-    project: AnyProject = ".", run: str = "last", *, tta: Tta = "none", yes: bool = False, fill_missing: bool = False
+    project: AnyProject = ".",
+    source: str = "last",
+    *,
+    tta: Tta = "none",
+    yes: bool = False,
+    fill_missing: bool = False,
+    against_others: bool = False,
 ) -> Submission:
-    """Make a submission from a run and record it; nothing is written when the gate refuses (GateError).
+    """Make a submission from a run or a blend and record it; nothing is written when the gate refuses (GateError).
 
-    `yes` confirms the gate's warnings; `fill_missing` answers images that cannot be read with the commonest class.
+    `yes` confirms the gate's warnings; `fill_missing` answers images that cannot be read with the commonest class;
+    `against_others` overrules the gate where only other predictions speak against the file.
     """
-    from facetwise.core.runs import find_run
-    from facetwise.submission.make import make_submission
+    from facetwise.api.sending import others
+    from facetwise.submission.make import SubmitSpec, make_submission
 
     opened = opened_project(project)
-    found = find_run(opened.workspace, run)
-    return make_submission(opened, found, tta=tta, confirmed=yes, fill_missing=fill_missing)
+    spec = SubmitSpec(confirmed=yes, overruled=against_others, fill_missing=fill_missing)
+    return make_submission(opened, str(source), tta=tta, spec=spec, others=others(opened))
 
 
 def score(project: AnyProject = ".", submission: str | Path = "last", *, labels: str | Path) -> Scorecard:

@@ -1,4 +1,4 @@
-"""Text of `facetwise submit`."""
+"""Text of `facetwise submit` and `facetwise gate`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from facetwise.submission.gate import GateReport
 from facetwise.submission.make import Submission
 
 _STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -27,16 +28,21 @@ def submission_dict(made: Submission) -> dict[str, Any]:
 
 def submission_text(made: Submission) -> RenderableType:
     """What the gate looked at, and the score to expect."""
-    lines = [Text(f"submission {made.folder.id}: {made.num_images:,} images", style="bold")]
-    for finding in made.gate.findings:
+    return Group(gate_text(made.gate, f"submission {made.folder.id}: {made.num_images:,} images"), _expected(made))
+
+
+def gate_text(gate: GateReport, title: str) -> RenderableType:
+    """What the gate looked at, a line each, the worst first."""
+    lines = [Text(title, style="bold")]
+    for finding in gate.findings:
         lines.append(Text.assemble((f"{finding.level:>7}  ", _STYLES[finding.level]), finding.message))
-    return Group(*lines, _expected(made))
+    return Group(*lines)
 
 
 def _expected(made: Submission) -> Text:
     forecast = made.forecast
     if forecast is None:
-        return Text("no score can be expected: the run was trained on all people and has no out-of-fold predictions")
+        return Text("no score can be expected: nothing is known of it out of fold")
     low, high = forecast.interval.low, forecast.interval.high
     return Text.assemble(
         "expected macro F1: ",

@@ -19,12 +19,12 @@ class CsvError(Exception):
         self.code, self.line, self.message, self.hint = code, line, message, hint
 
 
-def csv_records(data: bytes) -> list[Record]:
+def csv_records(data: bytes, delimiter: str = ",") -> list[Record]:
     """Every record that is not blank, the header first. A byte order mark, CRLF and quoted line breaks are fine.
 
     Raises CsvError: `not-utf8`, `nul-in-csv` or `broken-csv`.
     """
-    reader = csv.reader(io.StringIO(_text(data), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(_text(data), newline=""), delimiter=delimiter, strict=True)
     records: list[Record] = []
     line = 1
     try:

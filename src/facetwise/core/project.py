@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, LabelSpace
@@ -97,6 +99,26 @@ class DatasetSpec(Spec):
     """The side to predict, if there is one."""
 
 
+class ContestSpec(Spec):
+    """The rules of a contest, as far as they say when and how often something may be sent."""
+
+    submissions_per_day: Annotated[int, Field(ge=1)] | None = None
+    """How many files may be sent a day."""
+    time_zone: str = "UTC"
+    """Where that day begins at midnight: a name of the time zone database, such as `Asia/Seoul`."""
+    public_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the test images whose score is shown while the contest lasts; the others decide it."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        zones = available_timezones()  # empty on a system without the database: then it is told where it is needed
+        if name != "UTC" and zones and name not in zones:
+            close = get_close_matches(name, zones, n=3)
+            raise ValueError("no such time zone" + (f"; did you mean {', '.join(close)}?" if close else ""))
+        return name
+
+
 class ProjectFile(Spec):
     """Everything in `facetwise.toml`."""
 
@@ -108,6 +130,8 @@ class ProjectFile(Spec):
     """Where the data is."""
     attributes: Annotated[list[AttributeSpec], Field(min_length=1)]
     """The label, most significant attribute first."""
+    contest: ContestSpec | None = None
+    """The contest's rules, if it is one."""
 
     @model_validator(mode="after")
     def _consistent(self) -> ProjectFile:

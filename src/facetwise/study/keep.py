@@ -16,14 +16,14 @@ from typing import Any
 from facetwise.core.errors import ArtefactError, FacetwiseError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
-from facetwise.core.workspace import DONE, Workspace, read_json
+from facetwise.core.workspace import Workspace
 from facetwise.data.manifest import Manifest
 from facetwise.data.store import StoreInfo, StoreSpec, files_hash, recipe_store
 from facetwise.recipe import Recipe, load_recipe
 from facetwise.recipe.model import NO_FILE
 from facetwise.report.views import RunRow
 from facetwise.study.record import StudyFolder, pruned_by
-from facetwise.submission.folder import RECORD
+from facetwise.submission.folder import SubmissionFolder
 
 Reasons = dict[str, tuple[str, ...]]
 """Run id (or store) -> why it is kept, a few words a reason; absent or empty: nothing speaks for it."""
@@ -86,26 +86,18 @@ def _weights_of(run: RunFolder) -> str | None:
 
 
 def needed_runs(workspace: Workspace) -> Reasons:
-    """Runs that something recorded needs to be made again: submissions, and whatever else is made of runs one day.
+    """Runs that something recorded needs to be made again: submissions, also through the blends they were made from.
 
-    Raises ArtefactError when a record cannot be read: then it is not known which run it needs, and nothing may go.
+    Raises ArtefactError when a record cannot be read: then it is not known which runs it needs, and nothing may go.
     """
     found: dict[str, list[str]] = {}
     folders = sorted(workspace.submissions.glob("[!.]*/")) if workspace.submissions.is_dir() else []
     for folder in folders:
-        found.setdefault(_run_of(folder), []).append(f"submission `{folder.name}` was made from it")
+        made_from = SubmissionFolder(folder).needs()
+        through = f", through blend `{made_from.id}`" if made_from.kind == "blend" else ""
+        for run in made_from.runs:
+            found.setdefault(run, []).append(f"submission `{folder.name}` was made from it{through}")
     return {run: tuple(reasons) for run, reasons in found.items()}
-
-
-def _run_of(submission: Path) -> str:
-    """The run of a submission, by its record or else by its mark; also of one that lost either."""
-    for name in (RECORD, DONE):
-        with suppress(ArtefactError, OSError, KeyError, TypeError):
-            return str(read_json(submission / name)["made_from"]["run"])
-    raise ArtefactError(
-        f"{submission}: neither {RECORD} nor {DONE} says which run it was made from, so nothing is cleaned",
-        hint="look at it with `facetwise doctor`; put the file back, or move the folder out of the project",
-    )
 
 
 def _state(row: RunRow) -> list[str]:

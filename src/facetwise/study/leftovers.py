@@ -36,7 +36,7 @@ def _temporaries(space: Workspace) -> Iterator[Path]:
     """Temporary names directly in the project and anywhere in its own folders; what is in them is not listed."""
     yield from sorted(p for p in space.root.iterdir() if is_temporary(p))
     artefacts = (space.manifest, space.folds, space.stores, space.features, space.runs, space.submissions)
-    for top in (*artefacts, space.studies, space.cache):
+    for top in (*artefacts, space.studies, space.blends, space.foreign, space.cache):
         for folder, names, files in os.walk(top) if not top.is_symlink() else ():
             found = sorted(Path(folder, n) for n in (*names, *files) if is_temporary(Path(n)))
             names[:] = [n for n in names if not is_temporary(Path(n))]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,33 +15,16 @@ from facetwise.core.errors import ArtefactError, GateError, InputError, did_you_
 from facetwise.core.labels import LabelSpace
 from facetwise.core.provenance import provenance
 from facetwise.core.runs import run_number
-from facetwise.core.workspace import Workspace, file_hash, is_done, lock, new_artefact, read_json, write_json
-from facetwise.evaluate.decide import ARGMAX
+from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock, new_artefact, read_json, write_json
 from facetwise.evaluate.intervals import Forecast
 from facetwise.evaluate.scorecard import Scorecard, score_decided
-from facetwise.submission.gate import GateReport
+from facetwise.submission.gate import BY_OPINION, GateFinding, GateReport
+from facetwise.submission.madefrom import RECORD_VERSION, MadeFrom, from_version_1, read_made_from
 from facetwise.submission.write import raise_problems, read_csv, read_submission
 
 CSV, RECORD = "submission.csv", "record.json"
 PERSON_COLUMNS = ("person", "group")
 """Columns of a labels file that may say whose image it is."""
-
-
-@dataclass(frozen=True)
-class MadeFrom:
-    """What a submission was made from: enough to make it again, and to see when it no longer can be."""
-
-    run: str
-    run_fingerprint: str
-    manifest_hash: str
-    tta: str
-    """Test-time augmentation of the predictions: `none`, or as `facetwise predict --tta` was told."""
-    test_table_sha256: str
-    """sha256 of the table of test predictions."""
-    models: dict[str, str]
-    """sha256 of each fold model's weights, by fold."""
-    decision: str = ARGMAX
-    """How probabilities became classes."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +35,7 @@ class SubmissionFolder:
 
     @property
     def id(self) -> str:
-        """Name of the submission: a number and the run's id, such as `01-03-AdamW-StepLR-CE-v0`."""
+        """Name of the submission: a number and the source's id, such as `01-03-AdamW-StepLR-CE-v0`."""
         return self.path.name
 
     @property
@@ -59,18 +44,44 @@ class SubmissionFolder:
         return self.path / CSV
 
     def record(self) -> dict[str, Any]:
-        """`record.json`: made_from, csv_sha256, gate, confirmed, forecast, test_people, provenance."""
-        record = read_json(self.path / RECORD)
-        if not isinstance(record, dict):
-            raise ArtefactError(f"{self.path / RECORD}: damaged (not an object)")
-        return record
+        """`record.json`: made_from, csv_sha256, gate, confirmed, overruled, forecast, test_people, provenance.
+
+        One of an older version is given as the present one says it. Raises ArtefactError when it is damaged, or of a
+        later version.
+        """
+        path = self.path / RECORD
+        record = read_json(path)
+        if not isinstance(record, dict) or not {"made_from", "csv_sha256"} <= record.keys():
+            raise ArtefactError(f"{path}: damaged (not the record of a submission)")
+        return migrated(path, record)
+
+    def made_from(self) -> MadeFrom:
+        """What it was made from; raises ArtefactError when the record is damaged."""
+        return self._made_from(self.path / RECORD, self.record())
+
+    def needs(self) -> MadeFrom:
+        """`made_from`, by the record or else by the mark; also of a folder that lost either, or is unfinished."""
+        for path in (self.path / RECORD, self.path / DONE):
+            with suppress(ArtefactError, OSError):
+                return self._made_from(path, read_json(path))
+        raise ArtefactError(
+            f"{self.path}: neither {RECORD} nor {DONE} says which runs it was made from, so nothing is cleaned",
+            hint="look at it with `facetwise doctor`; put the file back, or move the folder out of the project",
+        )
+
+    def _made_from(self, path: Path, record: Any) -> MadeFrom:
+        try:
+            return read_made_from(record)
+        except (KeyError, TypeError, AttributeError):
+            raise ArtefactError(f"{path}: damaged (it does not say what it was made from)") from None
 
     def read_csv_bytes(self) -> bytes:
         """The csv, after a check that it is the one recorded; raises ArtefactError when it is not."""
+        hint = f"`facetwise ledger replay {run_number(self.id)} --out FILE` makes it again from what it was made from"
         if not self.csv_file.is_file():
-            raise ArtefactError(f"{self.csv_file}: missing", hint="make the submission again")
+            raise ArtefactError(f"{self.csv_file}: missing", hint=hint)
         if file_hash(self.csv_file) != self.record()["csv_sha256"]:
-            raise ArtefactError(f"{self.csv_file}: changed since it was made", hint="make the submission again")
+            raise ArtefactError(f"{self.csv_file}: changed since it was made", hint=hint)
         return self.csv_file.read_bytes()
 
 
@@ -83,22 +94,25 @@ def record_submission(
     forecast: Forecast | None,
     test_people: tuple[int, str],
     confirmed: bool = False,
+    overruled: bool = False,
 ) -> SubmissionFolder:
     """Write a submission that passed the gate under the next number; `data` is the csv.
 
     `test_people`: the number of people assumed on the test side, and why (`mix.assumed_people`). Raises GateError
-    for errors of the gate, and for its warnings unless they are `confirmed`.
+    as `require_passed` does.
     """
-    require_passed(gate, confirmed=confirmed)
+    require_passed(gate, confirmed=confirmed, overruled=overruled)
     with lock(workspace.submissions / ".lock", "submissions"):
-        folder = workspace.submissions / f"{_next_number(workspace):02d}-{made_from.run}"
-        with new_artefact(folder, asdict(made_from)) as temporary:
+        folder = workspace.submissions / f"{_next_number(workspace):02d}-{made_from.id}"
+        with new_artefact(folder, made_from.as_dict()) as temporary:
             (temporary / CSV).write_bytes(data)
             record = {
-                "made_from": asdict(made_from),
+                "schema_version": RECORD_VERSION,
+                "made_from": made_from.as_dict(),
                 "csv_sha256": file_hash(temporary / CSV),
                 "gate": gate.as_dict(),
                 "confirmed": confirmed,
+                "overruled": overruled,
                 "forecast": None if forecast is None else asdict(forecast),
                 "test_people": {"number": test_people[0], "why": test_people[1]},
                 "provenance": provenance(),
@@ -107,15 +121,25 @@ def record_submission(
     return SubmissionFolder(folder)
 
 
-def require_passed(gate: GateReport, *, confirmed: bool) -> None:
-    """Raise GateError for errors, and for warnings that nobody confirmed."""
-    if gate.errors:
-        unanswered = any(f.code == "no-prediction" for f in gate.errors)
-        hint = "put the images back and train again, or answer them with `--fill-missing`" if unanswered else None
-        raise GateError(_told("this submission must not be sent", [f.message for f in gate.errors]), hint=hint)
+def require_passed(gate: GateReport, *, confirmed: bool, overruled: bool = False) -> None:
+    """Raise GateError for errors, and for warnings that nobody confirmed.
+
+    `overruled`: errors that only the opinions of other predictions speak for (`gate.BY_OPINION`) do not count.
+    """
+    errors = [f for f in gate.errors if not (overruled and f.code in BY_OPINION)]
+    if errors:
+        raise GateError(_told("this submission must not be sent", [f.message for f in errors]), hint=_way_out(errors))
     if gate.warnings and not confirmed:
         message = _told("this submission looks odd", [f.message for f in gate.warnings])
         raise GateError(message, hint="if it is meant to be so, confirm with `--yes`")
+
+
+def _way_out(errors: Sequence[GateFinding]) -> str | None:
+    if any(f.code == "no-prediction" for f in errors):
+        return "put the images back and train again, or answer them with `--fill-missing`"
+    if all(f.code in BY_OPINION for f in errors):
+        return "find the fault first; only when you know that the others are wrong: `--against-others`"
+    return None
 
 
 def list_submissions(workspace: Workspace) -> list[SubmissionFolder]:
@@ -126,10 +150,10 @@ def list_submissions(workspace: Workspace) -> list[SubmissionFolder]:
 
 
 def find_submission(workspace: Workspace, reference: str) -> SubmissionFolder:
-    """The submission that `reference` means: its id, its number, or `last`; raises InputError."""
-    submissions = list_submissions(workspace)
+    """The submission that `reference` means: its id, its number, `s1`, or `last`; raises InputError."""
+    submissions, reference = list_submissions(workspace), _plain(str(reference))
     if not submissions:
-        raise InputError(f"{workspace.submissions}: no submissions yet", hint="make one with `facetwise submit RUN`")
+        raise InputError(f"{workspace.submissions}: no submissions yet", hint="make one with `facetwise submit`")
     if reference == "last":
         return submissions[-1]
     exact = [s for s in submissions if s.id == reference]
@@ -140,6 +164,26 @@ def find_submission(workspace: Workspace, reference: str) -> SubmissionFolder:
     raise InputError(
         f"no submission is called `{reference}`", hint=did_you_mean(reference, [s.id for s in submissions])
     )
+
+
+def _plain(reference: str) -> str:
+    """A reference without what tells it from runs and blends: `submission:`, or the letter before a number."""
+    plain = reference.removeprefix("submission:")
+    return plain[1:] if re.fullmatch(r"s\d+", plain) else plain
+
+
+def migrated(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """A record as the present version says it; raises ArtefactError for one of a version that is not known."""
+    version = record.get("schema_version", 1)
+    if version == RECORD_VERSION:
+        return record
+    if version != 1:
+        hint = "it was made by a later version: install that"
+        raise ArtefactError(
+            f"{path}: schema version {version!r}, this facetwise reads 1 to {RECORD_VERSION}", hint=hint
+        )
+    made_from = from_version_1(record["made_from"])
+    return {**record, "schema_version": RECORD_VERSION, "made_from": made_from, "overruled": False}
 
 
 def score_submission(

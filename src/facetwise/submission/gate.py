@@ -13,6 +13,7 @@ from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.mix import Mix, MixCheck, check_mix
+from facetwise.submission.opinions import Known, Opinion, Verdict, judge
 from facetwise.submission.write import CsvFile, answer_fault, parse_csv
 
 Level = Literal["error", "warning", "ok"]
@@ -24,6 +25,8 @@ MIN_DISTANCE = 0.05
 """A class mix is said to drift when chance alone rarely (`MAX_CHANCE`) moves it as far, and by at least this share of
 the images: with many people any difference is beyond chance, and averaged fold models predict rare classes a little
 less often than single ones."""
+BY_OPINION = frozenset({"likely-fault", "at-chance"})
+"""Errors that rest on other predictions, which may be the ones that are wrong: they can be overruled."""
 NEVER_CHANCE = 0.05
 """A class that is never predicted is a warning when fewer than this share of resampled test sets lack it too."""
 
@@ -43,6 +46,8 @@ class GateReport:
 
     findings: tuple[GateFinding, ...]
     mix: MixCheck | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    """How far it agrees with each other opinion."""
 
     @property
     def errors(self) -> tuple[GateFinding, ...]:
@@ -57,7 +62,8 @@ class GateReport:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         findings = [asdict(f) for f in self.findings]
-        return {"findings": findings, "mix": None if self.mix is None else self.mix.as_dict()}
+        mix = None if self.mix is None else self.mix.as_dict()
+        return {"findings": findings, "mix": mix, "opinions": [v.as_dict() for v in self.verdicts]}
 
 
 def check_submission(
@@ -67,16 +73,19 @@ def check_submission(
     *,
     image_column: str,
     answer_column: str,
-    decided: IntArray,
+    decided: IntArray | None,
     oof: Mix,
+    known: Known | None = None,
+    opinions: Sequence[Opinion] = (),
     reasons: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> GateReport:
     """Look at a filled-in csv (`data`, the bytes that would be sent).
 
     `expected`: image names in the organisers' order; `decided`: the joint class that the predictions give each of
-    them, shape (n,), -1 where there is none; `reasons`: why images have none (`damaged`, `missing`), by name;
-    `oof`: out-of-fold classes and people, for the class mix. Never raises for what is in `data`.
+    them, shape (n,), -1 where there is none, or None for a file of which only the bytes are known; `reasons`: why
+    images have none (`damaged`, `missing`), by name; `oof`: out-of-fold classes and people, for the class mix; `known`
+    and `opinions`: what others say of the same images. Never raises for what is in `data`.
     """
     try:
         file = parse_csv(data, "submission")
@@ -90,10 +99,13 @@ def check_submission(
     if any(f.level == "error" for f in findings):
         return GateReport(_errors_first(findings))
     classes = np.array([int(a) for a in answers], dtype=np.int64)
-    findings.append(_decision_finding(names, classes, decided))
+    findings += [] if decided is None else [_decision_finding(names, classes, decided)]
     mix = check_mix(classes, oof, space, seed=seed)
     findings += [_drift_finding(mix), _never_finding(mix)]
-    return GateReport(_errors_first(findings), mix)
+    found = [judge(classes, names, o, known, space, mix.num_people) for o in opinions] if known is not None else ()
+    verdicts = tuple(v for v in found if v is not None)
+    findings += _opinion_findings(verdicts) if known is not None else []
+    return GateReport(_errors_first(findings), mix, verdicts)
 
 
 def _errors_first(findings: Sequence[GateFinding]) -> tuple[GateFinding, ...]:
@@ -181,6 +193,39 @@ def _never_finding(mix: MixCheck) -> GateFinding:
         message = f"never predicted, as chance would have it: {_first([c.name for c in never])}"
         return GateFinding("ok", "never-predicted", message)
     return GateFinding("ok", "never-predicted", "every class that is predicted out of fold is predicted here")
+
+
+def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
+    """What the others say together. Where as many or more agree with the file, the odd ones are the others."""
+    agreeing = [v for v in verdicts if v.word == "agrees"]
+    against = [v for v in verdicts if v.word in ("fault", "chance")]
+    doubting = [*against, *(v for v in verdicts if v.word == "disagrees")]
+    findings = [GateFinding("ok", "opinions", "; ".join(v.told() for v in agreeing))] if agreeing else []
+    if against and not agreeing:
+        code = "likely-fault" if against[0].word == "fault" else "at-chance"
+        findings.append(GateFinding("error", code, _against(doubting)))
+    elif len(doubting) > len(agreeing):
+        findings.append(GateFinding("warning", "opinions-differ", _against(doubting)))
+    elif doubting:
+        odd = _first([f"`{v.name}`" for v in doubting])
+        findings.append(
+            GateFinding("ok", "opinions-differ", f"the odd one is {odd}, not this file: {_against(doubting)}")
+        )
+    return findings or [GateFinding("ok", "opinions", "there are no other predictions to judge it by")]
+
+
+_DOUBTS = {
+    "fault": "",
+    "chance": ", which is what chance gives: are rows out of order, or classes mixed up?",
+    "disagrees": ", less than these two should",
+}
+
+
+def _against(verdicts: Sequence[Verdict]) -> str:
+    """The first of those that speak against the file, what that means, and how many others do."""
+    first, rest = verdicts[0], len(verdicts) - 1
+    more = f" ({rest} other{'s' if rest > 1 else ''} likewise)" if rest else ""
+    return f"{first.told()}{_DOUBTS[first.word]}{more}"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -1,26 +1,30 @@
-"""From a finished run to a submission that passed the gate."""
+"""From a run or a blend to a submission that passed the gate."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from facetwise.core.errors import ArtefactError, GateError, InputError, MismatchError
+from facetwise.blend.sources import Source, kind_of, read_source
+from facetwise.core.errors import ArtefactError, GateError, InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.outside import read_bounded
 from facetwise.core.project import Project, TestSide
-from facetwise.core.runs import RunFolder
-from facetwise.core.workspace import file_hash
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.compose import average, covered
-from facetwise.evaluate.decide import ARGMAX, decide
+from facetwise.evaluate.decide import decide, decide_joint
 from facetwise.evaluate.intervals import Forecast, prediction_interval
-from facetwise.submission.folder import MadeFrom, SubmissionFolder, record_submission
+from facetwise.evaluate.metrics import MISSING
+from facetwise.submission.folder import SubmissionFolder, record_submission
 from facetwise.submission.gate import GateReport, check_submission
+from facetwise.submission.madefrom import Filled, describe
 from facetwise.submission.mix import Mix, assumed_people
+from facetwise.submission.opinions import Known
+from facetwise.submission.others import Asked, ask_others
 from facetwise.submission.write import submission_csv
 
 
@@ -31,31 +35,43 @@ class Submission:
     folder: SubmissionFolder
     gate: GateReport
     forecast: Forecast | None
-    """None for a run without out-of-fold predictions."""
+    """None for a source without out-of-fold predictions."""
     num_people: int
     """People assumed on the test side."""
     num_images: int
 
 
-def make_submission(
-    project: Project, run: RunFolder, *, tta: str = "none", confirmed: bool = False, fill_missing: bool = False
-) -> Submission:
-    """Average the fold models' test probabilities, decide, write the csv in the organisers' order, pass the gate.
+@dataclass(frozen=True)
+class SubmitSpec:
+    """What somebody who submits decides."""
 
-    `tta` other than `none` uses the predictions that `facetwise predict RUN --tta` kept. `fill_missing` answers images
-    that cannot be read with the class most often predicted out of fold. Raises GateError when the gate refuses, or
-    warns and it is not `confirmed`; InputError or MismatchError when the run cannot make a submission. Nothing is
-    written then.
+    confirmed: bool = False
+    """The gate's warnings are meant to be so."""
+    overruled: bool = False
+    """Errors that only other predictions speak for are theirs, not this file's."""
+    fill_missing: bool = False
+    """Answer images that cannot be read with the class most often decided out of fold."""
+
+
+def make_submission(
+    project: Project, reference: str, *, tta: str = "none", spec: SubmitSpec | None = None, others: Sequence[str] = ()
+) -> Submission:
+    """Decide the test images of a run or a blend, write the csv in the organisers' order, pass the gate.
+
+    `tta` other than `none` uses the predictions that `facetwise predict RUN --tta` kept. `others`: runs and blends
+    whose opinion the gate may ask, the best first. Raises GateError when the gate refuses, or warns and it is not
+    confirmed; InputError or MismatchError when the source cannot make a submission. Nothing is written then.
     """
+    spec = spec or SubmitSpec()
+    side = side_to_predict(project)
     manifest = load_manifest(project)
-    side = _check_usable(project, run, manifest)
-    joint = joint_classes(project, run, manifest, tta)
-    known = oof_mix(project, run, manifest, tta)
-    unreadable = joint < 0
-    if fill_missing:
-        joint = np.where(unreadable, np.bincount(known.predicted).argmax(), joint)
-    names = manifest.test["name"].to_list()
-    template = _template(project, side)
+    if manifest.test.is_empty():
+        raise InputError("the dataset has no test side: there is nothing to submit")
+    source = usable_source(project, manifest, reference, tta)
+    joint = joint_classes(source, project.space)
+    known = oof_mix(source, manifest, project.space)
+    joint, filled = _filled(joint, known) if spec.fill_missing else (joint, None)
+    names, template = manifest.test["name"].to_list(), read_template(project, side)
     data = submission_csv(names, joint, template, side.image, side.answer)
     gate = check_submission(
         data,
@@ -65,96 +81,119 @@ def make_submission(
         answer_column=side.answer,
         decided=joint,
         oof=known,
-        reasons=dict(manifest.test.filter(pl.col("status") != "ok").select("name", "status").iter_rows()),
+        known=known_side(manifest, project.space, source),
+        opinions=ask_others(project, manifest, Asked((source.id, source.tta), others)),
+        reasons=unreadable(manifest),
     )
-    num_people, why = assumed_people(len(names), len(known.groups), len(set(known.groups)))
-    forecast = None if run.oof() is None else _forecast(known, project.space, num_people)
-    decision = ARGMAX + (f", {unreadable.sum()} unreadable answered with the commonest class" if fill_missing else "")
-    made_from = _made_from(run, manifest, tta, decision)
-    people = (num_people, why)
+    people = assumed_people(len(names), len(known.groups), len(set(known.groups)))
+    forecast = None if source.oof is None else _forecast(known, project.space, people[0])
+    made_from = describe(project, manifest, source, template_sha256=hashlib.sha256(template).hexdigest(), filled=filled)
     folder = record_submission(
-        project.workspace, data, made_from, gate, forecast=forecast, test_people=people, confirmed=confirmed
+        project.workspace, data, made_from, gate, forecast=forecast, test_people=people, confirmed=spec.confirmed,
+        overruled=spec.overruled,
+    )  # fmt: skip
+    return Submission(folder, gate, forecast, people[0], len(names))
+
+
+def gate_file(project: Project, path: Path, *, others: Sequence[str] = ()) -> GateReport:
+    """What the gate says of any csv file; raises InputError when it cannot be read at all.
+
+    Of such a file nothing is known out of fold: its class mix is compared with that of the labels.
+    """
+    side, manifest = side_to_predict(project), load_manifest(project)
+    true, groups = project.space.encode(manifest.codes(project.space)), manifest.train["group"].to_numpy()
+    return check_submission(
+        read_bounded(path),
+        manifest.test["name"].to_list(),
+        project.space,
+        image_column=side.image,
+        answer_column=side.answer,
+        decided=None,
+        oof=Mix(true, true, groups),
+        known=known_side(manifest, project.space),
+        opinions=ask_others(project, manifest, Asked(None, others)),
+        reasons=unreadable(manifest),
     )
-    return Submission(folder, gate, forecast, num_people, len(names))
 
 
-def joint_classes(project: Project, run: RunFolder, manifest: Manifest, tta: str = "none") -> IntArray:
-    """Joint class of each test image, in the organisers' order; -1 where the image cannot be read."""
-    table = _table(run, "test", tta)
-    codes = decide(average(table, manifest.test["image"].to_list(), project.space), project.space)
-    return _joint(codes, project.space)
-
-
-def oof_mix(project: Project, run: RunFolder, manifest: Manifest, tta: str = "none") -> Mix:
-    """Out-of-fold classes beside the true ones; for a run trained on all, the true ones stand for both."""
-    true = project.space.encode(manifest.codes(project.space))
-    groups = manifest.train["group"].to_numpy()
-    if run.oof() is None:
-        return Mix(true, true, groups)
-    table = _table(run, "oof", tta)
-    if table["image"].to_list() != manifest.train["image"].to_list():
-        raise MismatchError(f"run `{run.id}` was scored on other images", hint="train again")
-    present = covered(table)
-    return Mix(_joint(decide(table, project.space), project.space)[present], true[present], groups[present])
-
-
-def _check_usable(project: Project, run: RunFolder, manifest: Manifest) -> TestSide:
+def side_to_predict(project: Project) -> TestSide:
+    """Where the images to predict are; raises InputError when the dataset has none."""
     side = project.file.dataset.test
-    if side is None or manifest.test.is_empty():
+    if side is None:
         raise InputError("the dataset has no test side: there is nothing to submit")
-    if not run.finished:
-        raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
-    run.check_labels(project.space_hash)
-    record = run.record()
-    if record["split"] == "image":
-        raise GateError(
-            f"run `{run.id}` was validated on folds split by image: its score is not to be trusted",
-            hint="train it on folds split by person",
-        )
-    if lacking := [name for name in project.space.names if name not in record["attributes"]]:
-        raise InputError(
-            f"run `{run.id}` lacks {', '.join(f'`{n}`' for n in lacking)}: a submission needs every attribute"
-        )
-    if record["fingerprint_fields"]["manifest"] != manifest.hash:
-        raise MismatchError(
-            f"run `{run.id}` was made from another manifest: images, people or the test side changed since",
-            hint="put the dataset back, or train again (`facetwise check` says what is odd now)",
-        )
     return side
 
 
-def _made_from(run: RunFolder, manifest: Manifest, tta: str, decision: str) -> MadeFrom:
-    record = run.record()
-    return MadeFrom(
-        run=run.id,
-        run_fingerprint=record["fingerprint"],
-        manifest_hash=manifest.hash,
-        tta=tta,
-        test_table_sha256=file_hash(run.table_file("test", tta)),
-        models=run.weights_hashes(),
-        decision=decision,
-    )
+def usable_source(project: Project, manifest: Manifest, reference: str, tta: str) -> Source:
+    """The run or blend that `reference` means, when it predicts every attribute of every test image.
+
+    Raises GateError for predictions from elsewhere, InputError when an attribute is missing, and as `read_source`.
+    """
+    kind, name = kind_of(reference)
+    if kind == "foreign":
+        raise GateError(
+            f"`{reference}` alone makes no submission: it is a file from elsewhere, and nothing says what it is worth",
+            hint="look at that file with `facetwise gate FILE` and send it as it is; or blend it with runs",
+        )
+    if kind == "blend" and tta != "none":
+        raise InputError(
+            f"`{name}` is a blend: its members bring their own test-time augmentation", hint=f"leave `--tta {tta}` out"
+        )
+    source = read_source(project, manifest, reference, tta=tta)
+    if lacking := [name for name in project.space.names if name not in source.attributes]:
+        raise InputError(
+            f"{source.kind} `{source.id}` lacks {', '.join(f'`{n}`' for n in lacking)}: a submission needs every "
+            "attribute",
+            hint="blend it with runs that have them: `facetwise blend`",
+        )
+    if source.test is None:
+        raise InputError(f"{source.kind} `{source.id}` has no predictions of the test side", hint="make it again")
+    if source.test["image"].to_list() != manifest.test["image"].to_list():
+        message = f"{source.kind} `{source.id}`: its predictions are not of the test images in the organisers' order"
+        raise ArtefactError(message, hint="make it again")
+    return source
+
+
+def joint_classes(source: Source, space: LabelSpace) -> IntArray:
+    """Joint class of each test image, in the organisers' order; -1 where the image cannot be read."""
+    assert source.test is not None
+    return decide_joint(source.test, space)
+
+
+def oof_mix(source: Source, manifest: Manifest, space: LabelSpace) -> Mix:
+    """Out-of-fold classes beside the true ones; of a source without, the true ones stand for both."""
+    true = space.encode(manifest.codes(space))
+    groups = manifest.train["group"].to_numpy()
+    if source.oof is None:
+        return Mix(true, true, groups)
+    decided = decide_joint(source.oof, space)
+    present = decided != MISSING
+    return Mix(decided[present], true[present], groups[present])
+
+
+def known_side(manifest: Manifest, space: LabelSpace, source: Source | None = None) -> Known:
+    """The training images, with what `source` says of them out of fold."""
+    oof = None if source is None or source.oof is None else decide(source.oof, space)
+    return Known(manifest.codes(space), manifest.train["group"].to_numpy(), oof)
+
+
+def unreadable(manifest: Manifest) -> dict[str, str]:
+    """Why test images have no prediction, by their names."""
+    return dict(manifest.test.filter(pl.col("status") != "ok").select("name", "status").iter_rows())
+
+
+def _filled(joint: IntArray, known: Mix) -> tuple[IntArray, Filled | None]:
+    lacking = joint == MISSING
+    common = int(np.bincount(known.predicted).argmax())
+    return np.where(lacking, common, joint), Filled(int(lacking.sum()), common) if lacking.any() else None
 
 
 def _forecast(known: Mix, space: LabelSpace, num_people: int) -> Forecast:
     return prediction_interval(known.true, known.predicted, known.groups, space.num_joint, num_people)
 
 
-def _joint(codes: IntArray, space: LabelSpace) -> IntArray:
-    present = (codes >= 0).all(axis=1)
-    joint = np.full(len(codes), -1, np.int64)
-    joint[present] = space.encode(codes[present])
-    return joint
-
-
-def _table(run: RunFolder, side: Literal["oof", "test"], tta: str) -> pl.DataFrame:
-    table = run.table(side, tta)
-    if table is None:
-        raise ArtefactError(f"{run.table_file(side, tta)}: missing", hint="the run is damaged: train it again")
-    return table
-
-
-def _template(project: Project, side: TestSide) -> bytes:
+def read_template(project: Project, side: TestSide) -> bytes:
+    """The organisers' csv; raises InputError when it cannot be read."""
     path = project.dataset_root / side.table
     try:
         return read_bounded(path)

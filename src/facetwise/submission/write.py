@@ -43,7 +43,7 @@ class CsvFile:
         return [row[place] for row in self.rows]
 
 
-def parse_csv(data: bytes, source: str) -> CsvFile:
+def parse_csv(data: bytes, source: str, *, delimiter: str = ",") -> CsvFile:
     """Rows of a comma-separated UTF-8 file with a header; a BOM, CRLF, quotes and blank lines are fine.
 
     It accepts the csv files that `data.csvfile` accepts, but keeps every column, its order and spelling. `source`
@@ -52,7 +52,7 @@ def parse_csv(data: bytes, source: str) -> CsvFile:
     """
     check_size(len(data), source)
     try:
-        records = csv_records(data)
+        records = csv_records(data, delimiter)
     except CsvError as fault:
         where = f"{source}, line {fault.line}" if fault.line else source
         raise InputError(f"{where}: {fault.message}", hint=fault.hint) from None

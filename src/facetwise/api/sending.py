@@ -1,0 +1,132 @@
+"""What goes out to a contest, and what came back: the gate for any file, the ledger, a submission made again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facetwise.api.given import AnyProject, opened_project
+from facetwise.core.project import Project
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from facetwise.submission.gate import GateReport
+    from facetwise.submission.imported import Imported
+    from facetwise.submission.ledger import Entry
+    from facetwise.submission.replay import Replay
+    from facetwise.submission.show import LedgerView
+
+NUM_BLENDS = 2
+"""Newest blends that the gate may ask before it asks runs."""
+
+
+def gate(project: AnyProject, file: str | Path) -> GateReport:
+    """What the gate says of any csv file, made here or elsewhere; sends and records nothing.
+
+    Raises InputError when the file cannot be read; what is wrong with its content is in the report.
+    """
+    from facetwise.submission.make import gate_file
+
+    opened = opened_project(project)
+    return gate_file(opened, Path(file), others=others(opened))
+
+
+def ledger(project: AnyProject = ".") -> LedgerView:
+    """Everything that was sent, with its scores and what was expected, and what is left today.
+
+    Raises ProblemsError with every line of the ledger that is wrong.
+    """
+    from datetime import UTC, datetime
+
+    from facetwise.submission.show import build_ledger_view
+
+    return build_ledger_view(opened_project(project), datetime.now(UTC))
+
+
+def sent(project: AnyProject, submission: str = "last", *, at: str | None = None, note: str = "") -> Entry:
+    """Write into the ledger that a submission went out, now or `at` a time (by the contest's clock, or with an offset).
+
+    Raises InputError when it is there already and no time corrects it, SettingError when `at` is no time.
+    """
+    from facetwise.submission.folder import find_submission
+    from facetwise.submission.sending import note_sent, utc_time
+
+    opened = opened_project(project)
+    found = find_submission(opened.workspace, submission)
+    time = None if at is None else utc_time(at, contest_zone(opened))
+    return note_sent(opened.workspace, found.id, time, note=note)
+
+
+def record(
+    project: AnyProject,
+    submission: str = "last",
+    *,
+    public: float | None = None,
+    private: float | None = None,
+    public_accuracy: float | None = None,
+    private_accuracy: float | None = None,
+    sent: str | None = None,
+    note: str = "",
+) -> Entry:
+    """Write into the ledger what a submission scored; it counts as sent, if it was not yet. A later call corrects.
+
+    Raises SettingError for scores outside of 0..1, and when none is given.
+    """
+    from facetwise.submission.folder import find_submission
+    from facetwise.submission.sending import GivenScores, record_score, utc_time
+
+    opened = opened_project(project)
+    found = find_submission(opened.workspace, submission)
+    time = None if sent is None else utc_time(sent, contest_zone(opened))
+    scores = GivenScores(public, private, public_accuracy, private_accuracy)
+    return record_score(opened.workspace, found.id, scores, time, note=note)
+
+
+def import_ledger(project: AnyProject, file: str | Path, *, matches: Mapping[str, str] | None = None) -> Imported:
+    """Add the platform's record table (tab-separated) to the ledger; a second time adds nothing.
+
+    `matches`: the platform's `id` of a row -> the submission whose it is, where its text does not say so. Addresses
+    that grant access are not kept. Raises ProblemsError for a table with other columns, or with wrong cells.
+    """
+    from facetwise.submission.imported import import_table
+
+    opened = opened_project(project)
+    return import_table(opened.workspace, Path(file), contest_zone(opened), matches)
+
+
+def replay(project: AnyProject, submission: str = "last", *, out: str | Path | None = None) -> Replay:
+    """Make the csv of a submission again from what it was made from: the same bytes, or MismatchError saying why not.
+
+    With `out` they are also written there.
+    """
+    from facetwise.core.errors import InputError
+    from facetwise.submission.folder import find_submission
+    from facetwise.submission.replay import replay as make_again
+
+    opened = opened_project(project)
+    if out is not None and not Path(out).parent.is_dir():
+        raise InputError(f"{Path(out).parent}: no such folder to write the csv to")
+    return make_again(opened, find_submission(opened.workspace, submission), None if out is None else Path(out))
+
+
+def contest_zone(project: Project) -> tzinfo:
+    """The time zone of the contest's clock, UTC unless `facetwise.toml` says another."""
+    from facetwise.submission.quota import zone
+
+    return zone(project.file.contest.time_zone if project.file.contest else "UTC")
+
+
+def others(project: Project) -> list[str]:
+    """Runs and blends that the gate may ask, the best first: newest blends, then runs by out-of-fold macro F1.
+
+    Runs of one attribute come last: they have no opinion on the others.
+    """
+    from facetwise.blend.folder import list_blends
+    from facetwise.report.views import build_runs_view
+
+    blends = [blend.id for blend in list_blends(project.workspace)[::-1][:NUM_BLENDS]]
+    rows = [r for r in build_runs_view(project).runs if r.state == "finished" and r.macro_f1 is not None]
+    ranked = sorted(rows, key=lambda r: (r.what != "joint", -(r.macro_f1 or 0.0)))
+    return blends + [row.id for row in ranked]

@@ -1,0 +1,195 @@
+"""`ledger`: what was sent to the contest and what it scored; a submission made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facetwise.cli.context import console, get_context, print_json, say
+from facetwise.cli.data import Json
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from facetwise.submission.ledger import Entry
+    from facetwise.submission.show import LedgerRow, LedgerView
+
+group = typer.Typer(
+    name="ledger",
+    help="What was sent to the contest, and what it scored.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Submission = Annotated[str, typer.Argument(help="A submission: its id, number or `last`.")]
+Note = Annotated[str, typer.Option(help="A note to keep with it.")]
+TIME = "Time by the contest's clock, or with an offset; the default is now."
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands."""
+    for command in (show, sent, record, replay):
+        group.command()(command)
+    group.command("import")(import_table)
+    app.add_typer(group)
+
+
+def show(context: typer.Context, json: Json = False) -> None:
+    """List what was sent, with scores and forecasts, and what is left today."""
+    from facetwise import api
+
+    view = api.ledger(get_context(context).project())
+    if json:
+        print_json(view.as_dict())
+    else:
+        console().print(ledger_text(view))
+
+
+def sent(
+    context: typer.Context,
+    submission: Submission = "last",
+    at: Annotated[str | None, typer.Option(metavar="TIME", help=TIME)] = None,
+    note: Note = "",
+) -> None:
+    """Note that a submission was sent.
+
+    With `--at` it also corrects the time of one that is in the ledger.
+    """
+    from facetwise import api
+
+    project = get_context(context).project()
+    _say(api.sent(project, submission, at=at, note=note))
+    if (left := api.ledger(project).quota) is not None:
+        say(left.told())
+
+
+def record(
+    context: typer.Context,
+    submission: Submission = "last",
+    public: Annotated[float | None, typer.Option(help="Macro F1 on the public part, 0 to 1.")] = None,
+    private: Annotated[float | None, typer.Option(help="Macro F1 on the private part, 0 to 1.")] = None,
+    public_accuracy: Annotated[float | None, typer.Option(help="Accuracy on the public part, 0 to 1.")] = None,
+    private_accuracy: Annotated[float | None, typer.Option(help="Accuracy on the private part, 0 to 1.")] = None,
+    sent: Annotated[str | None, typer.Option(metavar="TIME", help="When it was sent. " + TIME)] = None,
+    note: Note = "",
+) -> None:
+    """Note what a submission scored.
+
+    It counts as sent then. A later call adds scores, or corrects them.
+    """
+    from facetwise import api
+
+    entry = api.record(
+        get_context(context).project(), submission, public=public, private=private, public_accuracy=public_accuracy,
+        private_accuracy=private_accuracy, sent=sent, note=note,
+    )  # fmt: skip
+    _say(entry)
+
+
+def import_table(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The platform's record table, tab-separated.")],
+    match: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID=SUBMISSION", help="Whose a row is, by its `id`: `--match 31=2`. May be repeated."),
+    ] = None,
+) -> None:
+    """Add the platform's record table to the ledger.
+
+    Needed columns are `id` and `f1`; others are kept, but for addresses that grant access. A second time adds nothing.
+    """
+    from facetwise import api
+
+    done = api.import_ledger(get_context(context).project(), file, matches=_pairs(match or []))
+    say(f"{done.added} row(s) added, {done.known} known already; {len(done.matched)} are submissions of this project")
+    if done.unmatched:
+        say(
+            f"not matched: {', '.join(done.unmatched)}; they stand without a file. `--match ID=SUBMISSION` says whose "
+            "a row is"
+        )
+    if done.dropped:
+        say(f"{done.dropped} address(es) that may grant access were not kept")
+
+
+def replay(
+    context: typer.Context,
+    submission: Submission = "last",
+    out: Annotated[Path | None, typer.Option(help="Write the csv to this file.")] = None,
+) -> None:
+    """Make the csv of a submission again, from its tables and decision.
+
+    The same bytes, or an error that says what differs.
+    """
+    from facetwise import api
+
+    done = api.replay(get_context(context).project(), submission, out=out)
+    say(f"submission {done.submission}: the same bytes, sha256 {done.csv_sha256}")
+    if not done.as_kept:
+        say("note: the csv in its folder is missing, or was changed since")
+    if done.gone:
+        say(f"note: not needed for that, and gone: {', '.join(done.gone)}")
+    if out is not None:
+        typer.echo(str(out))
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    from facetwise.core.errors import SettingError
+
+    pairs = [text.partition("=") for text in given]
+    if wrong := [text for text, (number, _, name) in zip(given, pairs, strict=True) if not number or not name]:
+        raise SettingError(f"`--match {wrong[0]}`: expected ID=SUBMISSION, such as `--match 31=2`")
+    return {number.strip(): name.strip() for number, _, name in pairs}
+
+
+def _say(entry: Entry) -> None:
+    scores = {"public": entry.public, "private": entry.private}
+    told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None)
+    say(f"{entry.name}: sent {_minute(entry.sent)}" + (f", {told}" if told else ""))
+
+
+def ledger_text(view: LedgerView) -> RenderableType:
+    """A row a sending, then what was not sent, then what is left today."""
+    from rich.console import Group
+    from rich.text import Text
+
+    lines: list[RenderableType] = [_table(view.rows), Text()] if view.rows else [Text("nothing was sent yet")]
+    if view.unsent:
+        lines.append(Text(f"made and not sent: {', '.join(view.unsent)}"))
+    if view.quota is not None:
+        lines.append(Text(view.quota.told()))
+    else:
+        lines.append(Text("no limit a day is set (`contest.submissions_per_day` in facetwise.toml)", style="dim"))
+    return Group(*lines)
+
+
+def _table(rows: tuple[LedgerRow, ...]) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("submission", overflow="fold")
+    for name in ("sent (UTC)", "public", "private", "forecast"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("", overflow="fold")
+    for row in rows:
+        entry = row.entry
+        notes = [*(["final"] if entry.final else []), *([entry.description] if entry.description else []), *entry.notes]
+        cells = (entry.name, _minute(entry.sent), _score(entry.public), _score(entry.private), _expected(row))
+        table.add_row(*map(Text, cells), Text("; ".join(notes), style="dim"))
+    return table
+
+
+def _expected(row: LedgerRow) -> str:
+    found = row.expected
+    return "-" if found is None else f"{found.score:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _minute(time: str | None) -> str:
+    return "not known" if time is None else time[:16].replace("T", " ")

@@ -1,0 +1,124 @@
+"""Ways in which a file with the right rows goes wrong quietly: how it would read if it had, so that a fault is named.
+
+Seen in the field: classes numbered as folder names sort, an attribute's classes in another order, attributes
+multiplied up in another order, rows in the order of a folder listing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.evaluate.metrics import MISSING
+
+MAX_PERMUTED = 6
+"""Classes of an attribute of which all orders are tried; of more only the alphabet's and the reverse."""
+MAX_ATTRIBUTES = 5
+"""Attributes of which all orders are tried; of more only exchanges of two and the reverse."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file read as if a fault had been made in it."""
+
+    words: str
+    """Completes "but on 81 % ...", such as "when `mask` and `gender` are swapped"."""
+    codes: IntArray
+    """Class numbers after the fault is undone, shape (n, num_attributes)."""
+
+
+def readings(joint: IntArray, other: IntArray, names: Sequence[str], space: LabelSpace) -> Iterator[Reading]:
+    """How the joint classes of a file, shape (n,), would read if a known fault had been made, the simplest first.
+
+    `other`: another opinion, shape (n, num_attributes), -1 where it has none: an attribute's classes are put in the
+    order that agrees best with it. `names`: image names in the file's order.
+    """
+    yield from _other_classes(space.decode(joint), other, space)
+    yield from _other_orders(joint, space)
+    yield from _other_numbers(joint, space)
+    yield from _other_rows(space.decode(joint), names)
+
+
+def _other_orders(joint: IntArray, space: LabelSpace) -> Iterator[Reading]:
+    """Attributes multiplied up in another order, so that sizes stand in another order as well."""
+    usual = tuple(range(len(space.sizes)))
+    for order in _orders(len(usual)):
+        if order != usual:
+            digits = np.unravel_index(joint, [space.sizes[i] for i in order])
+            codes = np.empty((len(joint), len(usual)), np.int64)
+            codes[:, order] = np.stack(digits, axis=1)
+            if (codes < np.asarray(space.sizes)).all():
+                yield Reading(_order_words([space.names[i] for i in order], space), codes)
+
+
+def _orders(count: int) -> Iterator[tuple[int, ...]]:
+    if count <= MAX_ATTRIBUTES:
+        yield from permutations(range(count))
+        return
+    yield tuple(reversed(range(count)))
+    for i in range(count):
+        for j in range(i):
+            order = list(range(count))
+            order[i], order[j] = j, i
+            yield tuple(order)
+
+
+def _order_words(names: Sequence[str], space: LabelSpace) -> str:
+    moved = [f"`{name}`" for name, usual in zip(names, space.names, strict=True) if name != usual]
+    if len(moved) == 2:
+        return f"when {moved[1]} and {moved[0]} are swapped"
+    return f"when attributes are multiplied up in the order {', '.join(f'`{n}`' for n in names)}"
+
+
+def _other_numbers(joint: IntArray, space: LabelSpace) -> Iterator[Reading]:
+    """Joint classes numbered as a listing of folders sorts them, by their number as text or by their names."""
+    as_text = np.array(sorted(range(space.num_joint), key=str))
+    yield Reading("when classes are numbered as text sorts: 0, 1, 10, 11, ...", space.decode(as_text[joint]))
+    names = ["_".join(space.joint_name(i).split("/")) for i in range(space.num_joint)]
+    by_name = np.array(sorted(range(space.num_joint), key=lambda i: names[i]))
+    yield Reading("when joint classes are numbered in the order of their names", space.decode(by_name[joint]))
+
+
+def _other_classes(codes: IntArray, other: IntArray, space: LabelSpace) -> Iterator[Reading]:
+    """Classes of one attribute in another order, and all attributes' at once."""
+    together, moved = codes.copy(), []
+    for i, attribute in enumerate(space.attributes):
+        order = _best_order(codes[:, i], other[:, i], attribute.classes)
+        if order == tuple(range(attribute.size)):
+            continue
+        together[:, i] = np.array(order)[codes[:, i]]
+        words = f"`{attribute.name}` in the order {', '.join(attribute.classes[k] for k in order)}"
+        moved.append(words)
+        alone = codes.copy()
+        alone[:, i] = together[:, i]
+        yield Reading(f"when classes are numbered with {words}", alone)
+    if len(moved) > 1:
+        yield Reading(f"when classes are numbered with {' and '.join(moved)}", together)
+
+
+def _best_order(codes: IntArray, other: IntArray, classes: Sequence[str]) -> tuple[int, ...]:
+    """order[k]: the class that the file's k should be read as, so that it agrees best; the usual one of equals."""
+    size, known = len(classes), other != MISSING
+    cells = np.bincount(codes[known] * size + other[known], minlength=size * size).reshape(size, size)
+    usual = tuple(range(size))
+    tried = (
+        permutations(usual)
+        if size <= MAX_PERMUTED
+        else iter([usual, tuple(sorted(usual, key=lambda k: classes[k])), tuple(reversed(usual))])
+    )
+    return max(tried, key=lambda order: cells[usual, order].sum())
+
+
+def _other_rows(codes: IntArray, names: Sequence[str]) -> Iterator[Reading]:
+    """Predictions made in another order of the images than they were written in."""
+    listed = sorted(range(len(names)), key=lambda i: names[i])
+    by_name = np.empty_like(codes)
+    by_name[listed] = codes
+    yield Reading("when its answers belong to the images in the order of their names", by_name)
+    yield Reading("when its answers are turned upside down", codes[::-1])
+    for step, words in ((1, "down"), (-1, "up")):
+        yield Reading(f"when its answers are moved {words} by one row", np.roll(codes, step, axis=0))

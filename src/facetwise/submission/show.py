@@ -1,0 +1,75 @@
+"""The ledger as people look at it: what was sent, what it scored beside what was expected, and what is left today."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from facetwise.core.errors import FacetwiseError
+from facetwise.core.project import Project
+from facetwise.core.workspace import Workspace
+from facetwise.submission.folder import find_submission, list_submissions
+from facetwise.submission.ledger import Entry, read_ledger
+from facetwise.submission.quota import Quota, quota_left
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The macro F1 that was to be expected, and its prediction interval."""
+
+    score: float
+    low: float
+    high: float
+    level: float
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One sending."""
+
+    entry: Entry
+    expected: Expected | None
+    """As the submission's record has it; None for a file from elsewhere, and for a source without out-of-fold."""
+
+
+@dataclass(frozen=True)
+class LedgerView:
+    """Everything that `facetwise ledger show` tells."""
+
+    rows: tuple[LedgerRow, ...]
+    """In the order of sending; those without a known time first."""
+    unsent: tuple[str, ...]
+    """Submissions that were made and not sent."""
+    quota: Quota | None
+    """None where `facetwise.toml` sets no limit."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {
+            "entries": [
+                {**row.entry.as_dict(), "expected": None if row.expected is None else asdict(row.expected)}
+                for row in self.rows
+            ],
+            "unsent": list(self.unsent),
+            "quota": None if self.quota is None else self.quota.as_dict(),
+        }
+
+
+def build_ledger_view(project: Project, moment: datetime) -> LedgerView:
+    """The ledger at `moment`; raises ProblemsError when lines of it are wrong."""
+    ledger = read_ledger(project.workspace)
+    rows = tuple(LedgerRow(entry, expected(project.workspace, entry.submission)) for entry in ledger.entries)
+    unsent = tuple(s.id for s in list_submissions(project.workspace) if s.id not in ledger.by_submission)
+    return LedgerView(rows, unsent, quota_left(ledger, project.file.contest, moment))
+
+
+def expected(workspace: Workspace, submission: str | None) -> Expected | None:
+    """What the record of a submission forecast; None when it did not, or cannot be read."""
+    if submission is None:
+        return None
+    with suppress(FacetwiseError, KeyError, TypeError):
+        forecast = find_submission(workspace, submission).record()["forecast"]
+        return None if forecast is None else Expected(forecast["expected"], **forecast["interval"])
+    return None
