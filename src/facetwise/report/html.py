@@ -14,17 +14,23 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from facetwise.core.workspace import write_atomic
 from facetwise.report import wording
-from facetwise.report.plots import run_figures
+from facetwise.report.plots import Figure, run_figures
 from facetwise.report.views import RunView
 
 _UNSAFE_IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+class View(Protocol):
+    """What a page shows: also as plain JSON data, which the page carries for whoever reads it by program."""
+
+    def as_dict(self) -> dict[str, Any]: ...
 
 
 def write_run_page(view: RunView, pictures: Mapping[str, str], out: Path) -> None:
@@ -34,23 +40,33 @@ def write_run_page(view: RunView, pictures: Mapping[str, str], out: Path) -> Non
 
 def run_page(view: RunView, pictures: Mapping[str, str]) -> str:
     """The page of a run. `pictures`: image -> `data:image/...` address; a mistake without one shows its path only."""
+    return page("run.html.j2", view, run_figures(view), pictures, card=view.scorecard)
+
+
+def page(
+    template: str, view: View, figures: Mapping[str, Figure], pictures: Mapping[str, str] | None = None, **context: Any
+) -> str:
+    """A page from a template that extends `base.html.j2`, which gets `view`, `figures`, `pictures` and `context`.
+
+    `figures`: by the id that stands in the template's `data-figure`. `pictures`: image -> `data:image/...` address.
+    """
+    pictures = pictures or {}
     bad = [image for image, address in pictures.items() if not address.startswith("data:image/")]
     if bad:
         raise ValueError(f"the picture of {bad[0]!r} is not a `data:image/` address: a page may load nothing")
-    figures = run_figures(view)
     scripts = [_vendored("plotly-cartesian.min.js"), _template_text("page.js")] if figures else []
     return (
         _environment()
-        .get_template("run.html.j2")
+        .get_template(template)
         .render(
             view=view,
-            card=view.scorecard,
             pictures=pictures,
             figures=figures,
             figures_json=script_json(figures),
             view_json=script_json(view.as_dict()),
             scripts=[Markup(s) for s in scripts],
             script_sources=" ".join(f"'sha256-{_sha256(s)}'" for s in scripts) or "'none'",
+            **context,
         )
     )
 
