@@ -10,6 +10,7 @@
 Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.core.errors.FacetwiseError`.
 """
 
+from facetwise.api.differences import diff
 from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
 from facetwise.api.results import cuts, runs, score, show, submit
 from facetwise.api.studies import ablate, clean, compare, show_study, tune
@@ -24,6 +25,7 @@ __all__ = [
     "clean",
     "compare",
     "cuts",
+    "diff",
     "doctor",
     "draw_contest",
     "fit",

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from facetwise import __version__
-from facetwise.cli import augment, clean, cuts, data, demo, runs, studies, submissions
+from facetwise.cli import augment, clean, cuts, data, demo, diff, runs, studies, submissions
 from facetwise.cli.context import Context
 from facetwise.core.errors import FacetwiseError
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (data, augment, runs, cuts, studies, submissions, demo, clean):
+for group in (data, augment, runs, cuts, diff, studies, submissions, demo, clean):
     group.register(app)
 
 
