@@ -44,7 +44,8 @@ def diff(
     if limit < 0:
         raise InputError(f"`limit` is {limit}: expected how many images to show of a kind, 0 or more")
     manifest = load_manifest(opened)
-    answers = [read_answers(opened, manifest, reference, oof=oof) for reference in references]
+    given = [r if isinstance(r, Path) else str(r) for r in references]  # from Python a number is welcome
+    answers = [read_answers(opened, manifest, reference, oof=oof) for reference in given]
     _check_different(answers)
     view = build_diff_view(opened, manifest, answers, oof=oof, limit=limit)
     if html is not None:

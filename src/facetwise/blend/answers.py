@@ -11,6 +11,7 @@ from facetwise.blend.sources import Source
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.runs import Side
+from facetwise.core.tables import probability_columns
 from facetwise.evaluate.decide import decide, decode_joint, encode_joint
 from facetwise.evaluate.metrics import MISSING
 
@@ -29,7 +30,7 @@ class Answers:
     joint: IntArray
     """Joint classes, (n,); -1 where an attribute is missing."""
     table: pl.DataFrame | None = None
-    """The probabilities that were decided on, a row an image; None of a bare csv."""
+    """The probabilities that were decided on, a row an image; None where only classes are known."""
 
     def attributes(self, space: LabelSpace) -> tuple[str, ...]:
         """The attributes answered for any image, in the label's order."""
@@ -44,7 +45,8 @@ def answers_of(source: Source, space: LabelSpace, side: Side = "test") -> Answer
         why = nobody if side == "oof" else "it has no predictions of the test images"
         raise InputError(f"{source.kind} `{source.reference}` has nothing to compare: {why}")
     codes = decide(table, space)
-    return Answers(source.kind, source.id, codes, encode_joint(codes, space), table)
+    sure = table if probability_columns(table) else None
+    return Answers(source.kind, source.id, codes, encode_joint(codes, space), sure)
 
 
 def answers_of_classes(kind: AnswerKind, name: str, joint: IntArray, space: LabelSpace) -> Answers:

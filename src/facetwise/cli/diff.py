@@ -21,9 +21,9 @@ def diff(
     references: Annotated[
         list[str],
         typer.Argument(
-            metavar="A B [C ...]",
-            help="A run (`3`, `last`, its id), a blend (`b3`, `blend:last`), `foreign:NAME`, a submission (`s1`, "
-            "`submission:last`), or the path of a filled-in csv.",
+            metavar="SIDE",
+            help="Two or more: a run (`3`, `last`, its id), a blend (`b3`, `blend:last`), `foreign:NAME`, a submission "
+            "(`s1`, `submission:last`), or the path of a filled-in csv.",
         ),
     ],
     oof: Annotated[

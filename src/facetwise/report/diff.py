@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from facetwise.blend.answers import AnswerKind, Answers
+from facetwise.core.errors import InputError
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.agreement import Moved
@@ -95,6 +96,8 @@ def build_diff_view(
     rows = compared(answers, project.space, manifest, oof=oof)
     told = Told.of(rows)
     answered = (rows.joint != MISSING).sum(axis=0) >= 2
+    if not answered.any():
+        raise InputError("nothing to compare: there is no image that two of them answer")
     sides, pairs = describe_sides(rows, answers, project.space), pair_diffs(rows)
     return DiffView(
         project=project.file.name,

@@ -124,8 +124,10 @@ def disagreements(told: Told, limit: int) -> tuple[Disagreement, ...]:
 
 def kinds(told: Told) -> tuple[Moved, ...]:
     """Images by the set of attributes in which not all agree, most first."""
-    found = Counter(_moved_names(told.rows, moved) for moved in told.moved[told.differs])
-    return tuple(Moved(names, n) for names, n in sorted(found.items(), key=lambda f: (-f[1], len(f[0]), f[0])))
+    names = told.rows.space.names
+    found = Counter(tuple(np.flatnonzero(moved).tolist()) for moved in told.moved[told.differs])
+    ordered = sorted(found.items(), key=lambda f: (-f[1], len(f[0]), f[0]))
+    return tuple(Moved(tuple(names[p] for p in which), n) for which, n in ordered)
 
 
 def voting(told: Told, limit: int) -> Voting | None:
