@@ -356,6 +356,29 @@ def test_a_submission_is_the_one_that_was_recorded(project: Project, submission:
         fw.diff(project, "2", "s1")
 
 
+def test_a_blend_is_what_it_decided(project: Project, manifest: Manifest) -> None:
+    folder, codes = project.workspace.blends / "b01-soft-2", made_codes(project, 1)
+    folder.mkdir(parents=True)
+    hashes = {"manifest": manifest.hash, "label_space": project.space_hash}
+    write_json(folder / "blend.json", {"made_from": hashes})
+    nothing = pl.lit(None, dtype=pl.Int32)
+    table = manifest.test.select("image", "group", fold=nothing, repeat=nothing)
+    decided = pl.Series("decided", project.space.encode(made_codes(project, 2)), dtype=pl.Int32)
+    decided[0] = None
+    table = table.hstack(blocks(codes, project, project.space.names, 0)).with_columns(decided)
+    write_parquet(table, folder / "test.parquet", PREDICTIONS)
+    mark_done(folder, hashes)
+    view = fw.diff(project, "2", "b1")
+    assert (view.sides[1].kind, view.sides[1].num_answered, view.num_different) == ("blend", len(TESTS) - 1, 0)
+    other = fw.diff(project, "1", "blend:last")
+    moved = project.space.encode(codes) != project.space.encode(made_codes(project, 2))
+    assert other.num_different == int(moved[1:].sum()) > 0
+    assert all((d.probabilities[1] or 1) < 0.5 for d in other.disagreements)  # not its most probable class
+    with pytest.raises(InputError, match="has nothing to compare: it predicts nobody out of fold"):
+        fw.diff(project, "1", "b1", oof=True)
+    shutil.rmtree(folder.parent)
+
+
 def test_small_words() -> None:
     assert [listed(w) for w in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
     assert [only(m, ("a", "b")) for m in (("a",), ("a", "b"))] == ["only a", "a and b"]
