@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from facetwise.cli.main import app, main
 
-COMMANDS = ("init", "check", "folds", "prepare", "doctor", "fit", "predict", "runs", "show", "submit", "score", "demo")
+COMMANDS = (
+    "init", "check", "folds", "prepare", "doctor", "fit", "predict", "runs", "show", "diff", "submit", "score", "demo",
+)  # fmt: skip
 QUICK = ("--set", "train.length=1ep")
 
 
@@ -76,6 +78,9 @@ def test_the_whole_job_by_commands(ready_to_fit, tmp_path):
     made = json.loads(call(*at, "submit", "--yes", "--json"))
     assert Path(made["csv"]).read_text().startswith("ImageID,ans\n")
     assert "prediction interval" in call(*at, "submit", "--tta", "flip", "--yes")
+    between = json.loads(call(*at, "diff", "1", "s1", made["csv"], "--json"))
+    assert [s["kind"] for s in between["sides"]] == ["run", "submission", "file"]
+    assert between["num_different"] == 0
     scored = json.loads(call(*at, "score", "last", "--labels", ready_to_fit.labels, "--json"))
     assert 0 <= scored["macro_f1"] <= 1
     assert "macro F1" in call(*at, "score", made["csv"], "--labels", ready_to_fit.labels)

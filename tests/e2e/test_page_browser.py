@@ -1,4 +1,4 @@
-"""The page of a run in a real browser: every chart is drawn, and nothing is complained about."""
+"""Pages in a real browser: every chart is drawn, and nothing is complained about (a refused request would be)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,37 @@ FLAGS = (
 
 @pytest.mark.slow
 def test_page_draws_every_chart(needs_program, finished, tmp_path):
-    chromium = needs_program("chromium")
     page = tmp_path / "run.html"
     api.show(finished.project, html=page)
-    command = [str(chromium), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
+    assert_drawn(needs_program("chromium"), page, more_than=3)
+
+
+@pytest.mark.slow
+def test_page_of_differences_draws_every_chart_and_photo(needs_program, finished, tmp_path):
+    lines = ["ImageID,ans", *(f"{p.name},{i % 18}" for i, p in enumerate(images_of(finished)))]
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join(lines) + "\n")
+    page = tmp_path / "diff.html"
+    view = api.diff(finished.project, "1", other, html=page)
+    drawn = assert_drawn(needs_program("chromium"), page, more_than=2)
+    assert drawn.count('<img src="data:image/jpeg') == len(view.disagreements) > 3
+    assert f"<h1>{view.num_different} of {view.num_answered} test images differ</h1>" in drawn
+    for kind in view.kinds:
+        assert f": {kind.num_images} image" in drawn
+
+
+def images_of(ready):
+    return sorted((ready.contest / "eval" / "images").iterdir())
+
+
+def assert_drawn(chromium, page, *, more_than):
+    """The page as the browser has it at last: each figure a chart, and nothing complained about or asked for."""
+    command = [str(chromium), *FLAGS, f"--user-data-dir={page.parent / 'profile'}", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     figures = re.findall(r'class="[^"]*\bjs-plotly-plot\b', done.stdout)
     places = re.findall(r"data-figure=", page.read_text(encoding="utf-8"))
-    assert len(figures) == len(places) > 3
+    assert len(figures) == len(places) > more_than
     assert "main-svg" in done.stdout
     complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert not complaints
+    return done.stdout

@@ -11,6 +11,7 @@ Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.c
 """
 
 from facetwise.api.blending import blend, blends
+from facetwise.api.differences import diff
 from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
 from facetwise.api.results import cuts, runs, score, show, submit
 from facetwise.api.sending import gate, import_ledger, ledger, record, replay, sent
@@ -28,6 +29,7 @@ __all__ = [
     "clean",
     "compare",
     "cuts",
+    "diff",
     "doctor",
     "draw_contest",
     "fit",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -54,6 +56,24 @@ def decode_joint(joint: IntArray, space: LabelSpace) -> IntArray:
     codes = np.full((len(joint), len(space.attributes)), MISSING, np.int64)
     codes[joint != MISSING] = space.decode(joint[joint != MISSING])
     return codes
+
+
+def log_prob_of(table: pl.DataFrame, codes: IntArray, names: Sequence[str], space: LabelSpace) -> FloatArray:
+    """Log-probability, (n,), of class numbers, (n, num_attributes), as one class of the attributes called `names`.
+
+    Of all attributes the joint probability where the table has it, else the product of the attributes. NaN where a row
+    is not covered or a class of `names` is missing. Raises KeyError for an attribute that the table does not predict.
+    """
+    columns = [space.index(n) for n in names]
+    present = (codes[:, columns] != MISSING).all(axis=1)
+    rows, known = np.flatnonzero(present), codes[present]
+    found = np.full(len(codes), np.nan)
+    if "joint=0" in table.columns and len(names) == len(space.names):
+        found[present] = joint_log_probs(table, space)[rows, space.encode(known)]
+    else:
+        logs = marginals(table, space)
+        found[present] = sum(logs[n][rows, known[:, c]] for n, c in zip(names, columns, strict=True))
+    return found
 
 
 def _argmax(logs: FloatArray) -> IntArray:

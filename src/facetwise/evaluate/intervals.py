@@ -150,6 +150,42 @@ def prediction_interval(
     return Forecast(expected, Interval(float(low), float(high), level), num_people)
 
 
+def share_intervals(
+    hits: npt.NDArray[np.bool_],
+    counted: npt.NDArray[np.bool_],
+    groups: Groups,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[Interval, ...]:
+    """Intervals of k shares, how many of the rows `counted` (n, k) are `hits` (n, k), all from one set of resamples.
+
+    Each is that of `bootstrap_interval` for an accuracy, had it only the people with a counted row of any share. With
+    fewer than two people with a counted row of its own nothing is known: 0..1.
+    """
+    _check_settings(level, resamples)
+    used = counted.any(axis=1)
+    person, num_people = group_numbers(np.asarray(groups)[used])
+    if num_people < 2:
+        return tuple(Interval(0.0, 1.0, level) for _ in range(counted.shape[1]))
+    sums = np.zeros((2, num_people, counted.shape[1]))
+    np.add.at(sums[0], person, hits[used] & counted[used])
+    np.add.at(sums[1], person, counted[used])
+
+    def shares(weights: FloatArray) -> FloatArray:
+        return _ratio(weights @ sums[0], weights @ sums[1])
+
+    draws = np.random.default_rng(seed)
+    drawn = [shares(weights) for weights in resampled_people(num_people, num_people, resamples, draws)]
+    estimates, replicates = shares(np.ones((1, num_people)))[0], np.concatenate(drawn)
+    jackknife = _ratio(sums[0].sum(axis=0) - sums[0], sums[1].sum(axis=0) - sums[1])
+    return tuple(
+        _share_interval(estimates[k], replicates[:, k], jackknife[sums[1, :, k] > 0, k], level)
+        for k in range(counted.shape[1])
+    )
+
+
 def group_numbers(groups: Groups) -> tuple[IntArray, int]:
     """Each row's group as 0..num_groups-1 (in sorted order, so the order of rows is no matter), and num_groups.
 
@@ -242,6 +278,17 @@ def resampled_people(num_people: int, size: int, resamples: int, draws: np.rando
         yield weights.reshape(rows, num_people).astype(np.float64)
 
 
+def _share_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray, level: float) -> Interval:
+    """Of one share; resamples without a counted row say nothing and are left out."""
+    if len(jackknife) < 2:
+        return Interval(0.0, 1.0, level)
+    return _bca_of(float(estimate), replicates[np.isfinite(replicates)], jackknife, level)[0]
+
+
+def _ratio(hits: FloatArray, counted: FloatArray) -> FloatArray:
+    return np.divide(hits, counted, out=np.full_like(hits, np.nan), where=counted > 0)
+
+
 def _resampled(
     scores: Callable[[FloatArray], FloatArray], num_people: int, size: int, resamples: int, draws: np.random.Generator
 ) -> FloatArray:
@@ -262,11 +309,15 @@ def _bca(
     _check_settings(level, resamples)
     if num_people < 2:
         return Interval(*nothing_known, level), 0.0
-    estimate = scores(np.ones((1, num_people)))[0]
+    estimate = float(scores(np.ones((1, num_people)))[0])
     replicates = _resampled(scores, num_people, num_people, resamples, np.random.default_rng(seed))
+    return _bca_of(estimate, replicates, leave_one_out(), level)
+
+
+def _bca_of(estimate: float, replicates: FloatArray, jackknife: FloatArray, level: float) -> tuple[Interval, float]:
+    """The interval of one score from its resamples, (r,), and its values without each person."""
     below = float((replicates < estimate).mean() + (replicates == estimate).mean() / 2)
-    bias = NormalDist().inv_cdf(min(max(below, 0.5 / resamples), 1 - 0.5 / resamples))
-    jackknife = leave_one_out()
+    bias = NormalDist().inv_cdf(min(max(below, 0.5 / len(replicates)), 1 - 0.5 / len(replicates)))
     tails = _expanded_tails(level, jackknife)
     low, high = np.quantile(replicates, [_adjusted(tail, bias, _acceleration(jackknife)) for tail in tails])
     return Interval(float(low), float(high), level), float(tails[0])

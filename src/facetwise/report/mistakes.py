@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from facetwise.core.labels import FloatArray, IntArray, LabelSpace
-from facetwise.evaluate.compose import attributes_in, joint_log_probs, marginals
-from facetwise.evaluate.decide import decide
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.evaluate.compose import attributes_in
+from facetwise.evaluate.decide import decide, log_prob_of
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.scorecard import Scorecard
 
@@ -81,7 +81,7 @@ def worst_mistakes(
     )
     rows = table[wrong]
     chosen, true = predicted[wrong], codes[wrong]
-    sure, right = _log_prob(rows, chosen, names, space), _log_prob(rows, true, names, space)
+    sure, right = log_prob_of(rows, chosen, names, space), log_prob_of(rows, true, names, space)
     images, groups = rows["image"].to_list(), rows["group"].to_list()
     order = sorted(range(len(images)), key=lambda i: (right[i] - sure[i], images[i]))
     folds = rows["fold"].to_list()
@@ -99,18 +99,6 @@ def worst_mistakes(
         )
         for i in _few_per_group(order, groups, per_group)[:limit]
     )
-
-
-def _log_prob(table: pl.DataFrame, codes: IntArray, names: Sequence[str], space: LabelSpace) -> FloatArray:
-    """Log-probability, shape (n,), of class numbers, shape (n, num_attributes), over the attributes called `names`."""
-    rows = np.arange(table.height)
-    if "joint=0" in table.columns:
-        joint = joint_log_probs(table, space)
-        found: FloatArray = joint[rows, space.encode(codes)]
-        return found
-    logs = marginals(table, space)
-    product: FloatArray = np.sum([logs[n][rows, codes[:, space.index(n)]] for n in names], axis=0)
-    return product
 
 
 def _class_names(codes: npt.NDArray[np.int64], columns: Sequence[int], space: LabelSpace) -> tuple[str, ...]:

@@ -119,20 +119,38 @@ def confusion_map(classes: Sequence[ClassScore], counts: Matrix) -> Figure:
     """Rows the true class, columns the predicted one; colour the share of the row, text the number of images."""
     names = [label(c.name) for c in classes]
     shares = [[n / sum(row) if sum(row) else 0.0 for n in row] for row in counts]
+    texts = [[f"{n:,}" if n else "" for n in row] for row in counts]
+    hovers = [
+        [
+            f"true {true}<br>predicted {predicted}<br>{n:,} images, {share:.1%} of the row"
+            for predicted, n, share in zip(names, row, row_shares, strict=True)
+        ]
+        for true, row, row_shares in zip(names, counts, shares, strict=True)
+    ]
+    return heat_map(names, shares, texts, hovers, across="predicted", down="true")
+
+
+def heat_map(
+    names: Sequence[str],
+    shades: Sequence[Sequence[float | None]],
+    texts: Sequence[Sequence[str]],
+    hovers: Sequence[Sequence[str]],
+    *,
+    across: str,
+    down: str,
+) -> Figure:
+    """A square of cells, names as `label` gives them; `shades` are 0 (white) to 1, None is left empty."""
     size = len(names)
     heat = {
         "type": "heatmap",
-        "z": shares,
+        "z": shades,
         "x": list(range(size)),
         "y": list(range(size)),
-        "text": [[f"{n:,}" if n else "" for n in row] for row in counts],
-        "customdata": [
-            [[t, p, n] for p, n in zip(names, row, strict=True)] for t, row in zip(names, counts, strict=True)
-        ],
+        "text": texts,
+        "customdata": hovers,
         "texttemplate": "%{text}",
         "textfont": {"size": 13 if size <= 8 else 10},
-        "hovertemplate": "true %{customdata[0]}<br>predicted %{customdata[1]}<br>"
-        "%{customdata[2]:,} images, %{z:.1%} of the row<extra></extra>",
+        "hovertemplate": "%{customdata}<extra></extra>",
         "colorscale": HEAT,
         "zmin": 0,
         "zmax": 1,
@@ -141,8 +159,8 @@ def confusion_map(classes: Sequence[ClassScore], counts: Matrix) -> Figure:
         "showscale": False,
     }
     ticks = {"tickvals": list(range(size)), "ticktext": names, "showgrid": False, "ticks": "", "zeroline": False}
-    xaxis = {**_axis("predicted"), **ticks, "side": "bottom", "tickangle": 0 if size <= 5 else -60}
-    yaxis = {**_axis("true"), **ticks, "autorange": "reversed"}
+    xaxis = {**_axis(across), **ticks, "side": "bottom", "tickangle": 0 if size <= 5 else -60}
+    yaxis = {**_axis(down), **ticks, "autorange": "reversed"}
     height = 110 + 58 * size if size <= 8 else 170 + 29 * size
     layout = _layout(height, xaxis=xaxis, yaxis=yaxis, plot_bgcolor=GRID)
     return {"data": [heat], "layout": layout}

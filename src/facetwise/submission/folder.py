@@ -198,7 +198,7 @@ def score_submission(
     true_names, truth = read_submission(labels, image_column, answer_column)
     names, answers = read_submission(path, image_column, answer_column, expected=true_names)
     for source, listed, classes in ((labels, true_names, truth), (path, names, answers)):
-        _check_range(source, listed, classes.tolist(), space)
+        check_range(source, listed, classes.tolist(), space)
     place = {name: i for i, name in enumerate(names)}
     predicted = answers[[place[name] for name in true_names]]
     people = _people(labels)
@@ -218,7 +218,8 @@ def _people(labels: Path) -> list[str] | None:
     return people
 
 
-def _check_range(source: Path, names: Sequence[str], classes: Sequence[int], space: LabelSpace) -> None:
+def check_range(source: Path, names: Sequence[str], classes: Sequence[int], space: LabelSpace) -> None:
+    """Raise ProblemsError naming the images whose class, 0 or more, is none of the joint classes of `space`."""
     joint = f"expected 0..{space.num_joint - 1}"
     outside = [f"image {n!r}: class {c}, {joint}" for n, c in zip(names, classes, strict=True) if c >= space.num_joint]
     raise_problems(str(source), outside)

@@ -1,0 +1,126 @@
+"""Whose answers differ, and where."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facetwise.api.given import AnyProject, opened_project
+
+if TYPE_CHECKING:
+    from facetwise.blend.answers import Answers
+    from facetwise.core.project import Project
+    from facetwise.data.manifest import Manifest
+    from facetwise.report.diff import DiffView
+
+
+def diff(
+    project: AnyProject,
+    *references: str | Path,
+    oof: bool = False,
+    html: str | Path | None = None,
+    limit: int | None = None,
+) -> DiffView:
+    """How the answers of two or more to the same images differ: what moved, from where to where, and on which images.
+
+    `references`: runs (`3`, `last`, an id), blends (`b3`, `blend:last`), predictions from elsewhere (`foreign:NAME`),
+    submissions (`s1`, `submission:last`, an id), or paths of filled-in csv files. Answers are to the test images; with
+    `oof` to the training images out of fold, by runs and blends, and each disagreement says who is right. With `html`
+    also written as one self-contained page with photos, at most `limit` of each kind of disagreement.
+
+    Raises InputError for fewer than two, the same twice, a csv that is not one answer an image, a project without
+    test side, and out of fold for whom nothing is known there; errors of a run, blend or submission as in reading it.
+    """
+    from facetwise.core.errors import InputError
+    from facetwise.data.manifest import load_manifest
+    from facetwise.report.diff import LIMIT, build_diff_view
+
+    opened = opened_project(project)
+    _check_asked(opened, references, oof)
+    if html is not None and not Path(html).parent.is_dir():
+        raise InputError(f"{Path(html).parent}: no such folder to write the page to")
+    limit = LIMIT if limit is None else limit
+    if limit < 0:
+        raise InputError(f"`limit` is {limit}: expected how many images to show of a kind, 0 or more")
+    manifest = load_manifest(opened)
+    given = [r if isinstance(r, Path) else str(r) for r in references]  # from Python a number is welcome
+    answers = [read_answers(opened, manifest, reference, oof=oof) for reference in given]
+    _check_different(answers)
+    view = build_diff_view(opened, manifest, answers, oof=oof, limit=limit)
+    if html is not None:
+        _write_page(opened, manifest, view, Path(html))
+    return view
+
+
+def read_answers(project: Project, manifest: Manifest, reference: str | Path, *, oof: bool = False) -> Answers:
+    """What `reference`, as `diff` takes it, answers for the test images, or with `oof` for the training images."""
+    from facetwise.blend.answers import answers_of
+    from facetwise.blend.sources import read_source
+    from facetwise.core.errors import InputError
+    from facetwise.submission.answers import read_answers as read_csv_answers
+    from facetwise.submission.answers import submission_answers
+    from facetwise.submission.folder import find_submission
+
+    text = str(reference)
+    sent = _submission_reference(project, text)
+    if oof and (sent is not None or _is_path(reference)):
+        what = "a submission" if sent is not None else "a csv file"
+        raise InputError(
+            f"`{text}` is {what}: it answers the test images only",
+            hint="out of fold compare runs and blends, or leave out `--oof`",
+        )
+    if _is_path(reference):
+        return read_csv_answers(project, manifest, Path(reference))
+    if sent is not None:
+        return submission_answers(project, manifest, find_submission(project.workspace, sent))
+    return answers_of(read_source(project, manifest, text), project.space, "oof" if oof else "test")
+
+
+def _submission_reference(project: Project, text: str) -> str | None:
+    """What `find_submission` is to be asked for, when `text` means a submission."""
+    from facetwise.submission.folder import list_submissions
+
+    if text.startswith("submission:"):
+        return text.removeprefix("submission:")
+    if number := re.fullmatch(r"s(\d+)", text):
+        return number.group(1)
+    return text if text in [s.id for s in list_submissions(project.workspace)] else None
+
+
+def _is_path(reference: str | Path) -> bool:
+    """Whether a file is meant: a `Path`, something with a slash, or what ends in `.csv`."""
+    return isinstance(reference, Path) or "/" in reference or reference.lower().endswith(".csv")
+
+
+def _check_asked(project: Project, references: tuple[str | Path, ...], oof: bool) -> None:
+    from facetwise.core.errors import InputError
+
+    if len(references) < 2:
+        raise InputError(
+            f"{len(references)} given to compare: expected two or more",
+            hint="give runs, blends, submissions or csv files: `facetwise diff s1 last`",
+        )
+    if project.file.dataset.test is None and not oof:
+        raise InputError(
+            "the dataset has no test side: there are no test images to compare answers for",
+            hint="compare runs and blends out of fold with `--oof`",
+        )
+
+
+def _check_different(answers: list[Answers]) -> None:
+    from facetwise.core.errors import InputError
+
+    seen = set()
+    for a in answers:
+        key = (a.kind, str(Path(a.name).resolve()) if a.kind == "file" else a.name)
+        if key in seen:
+            raise InputError(f"{a.kind} `{a.name}` is given twice: there is nothing to compare it with")
+        seen.add(key)
+
+
+def _write_page(project: Project, manifest: Manifest, view: DiffView, out: Path) -> None:
+    from facetwise.report.diff_page import write_diff_page
+    from facetwise.report.pictures import thumbnails
+
+    write_diff_page(view, thumbnails(project, manifest, [d.image for d in view.disagreements]), out)

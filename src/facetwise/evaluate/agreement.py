@@ -1,0 +1,223 @@
+"""How far two or more answer alike: agreement, what moved where, and who is outvoted.
+
+Answers are class numbers, -1 (`MISSING`) where there is none. A row without an answer on either side of a pair is left
+out of that pair; a side without an answer has no vote. Nothing here asks which of them is right but `who_is_right`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from facetwise.core.labels import IntArray
+from facetwise.evaluate.intervals import RESAMPLES, Groups, Interval, group_numbers, share_intervals
+from facetwise.evaluate.metrics import MISSING, occurring
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How often two sides give the same class."""
+
+    name: str
+    """An attribute, or what the product of several is called."""
+    num_images: int
+    """That both answered."""
+    num_same: int
+    share: float | None
+    """`num_same / num_images`; None without images."""
+    kappa: float | None
+    """Cohen's kappa: 1 is the same throughout, 0 what chance alone would give; None where chance gives all."""
+    interval: Interval | None
+    """Of `share`, drawing people; None where people are not known."""
+
+    @property
+    def num_different(self) -> int:
+        """Images with two answers."""
+        return self.num_images - self.num_same
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Images that differ in exactly these attributes."""
+
+    attributes: tuple[str, ...]
+    num_images: int
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Images that one side puts into class `before` and the other into class `after`, another one."""
+
+    before: int
+    after: int
+    num_images: int
+
+
+@dataclass(frozen=True)
+class Right:
+    """Whose class is the true one where two sides differ."""
+
+    name: str
+    first: int
+    second: int
+    neither: int
+
+
+@dataclass(frozen=True)
+class PeopleMoved:
+    """The people that two sides tell apart."""
+
+    name: str
+    num_people: int
+    """With an image that both answered."""
+    num_some: int
+    """With different answers for at least one image."""
+    num_all: int
+    """With different answers for every image."""
+
+
+@dataclass(frozen=True)
+class Votes:
+    """Answers of m sides for n images as votes, one a side."""
+
+    majority: IntArray
+    """The class with most votes, (n,); -1 where two classes have as many, or nobody votes."""
+    unanimous: BoolArray
+    """Two or more vote, and all alike, (n,)."""
+    outvoted: BoolArray
+    """(m, n): more than half of all who vote agree on one class, and it is not this side's."""
+    alone: BoolArray
+    """(m, n): outvoted by all the others."""
+
+
+def agreement(name: str, first: IntArray, second: IntArray, interval: Interval | None = None) -> Agreement:
+    """How often two sides give the same class, (n,) each; `interval` as `agreement_intervals` has it.
+
+    Raises ValueError when the sides differ in length.
+    """
+    both = answered(first, second)
+    one, two = first[both], second[both]
+    same = int((one == two).sum())
+    return Agreement(name, len(one), same, same / len(one) if len(one) else None, cohen_kappa(one, two), interval)
+
+
+def agreement_intervals(
+    pairs: Sequence[tuple[IntArray, IntArray]], groups: Groups, *, resamples: int = RESAMPLES
+) -> tuple[Interval, ...]:
+    """The interval of the share of agreement of each pair of sides, (n,) each: people are drawn, the same for all."""
+    counted = np.stack([answered(one, two) for one, two in pairs], axis=1)
+    same = np.stack([one == two for one, two in pairs], axis=1) & counted
+    return share_intervals(same, counted, groups, resamples=resamples)
+
+
+def cohen_kappa(first: IntArray, second: IntArray) -> float | None:
+    """Agreement beyond chance: (seen - chance) / (1 - chance), for answers (n,) without missing ones.
+
+    Chance is that of two who answer at random with each side's own shares (Cohen 1960, "A coefficient of agreement for
+    nominal scales"). None where that is certain, both saying one class throughout, or without answers.
+    """
+    if not len(first):
+        return None
+    one, two, size = occurring(first, second)
+    shares = [np.bincount(side, minlength=size) / len(side) for side in (one, two)]
+    chance = float(shares[0] @ shares[1])
+    return (float((one == two).mean()) - chance) / (1 - chance) if size > 1 else None
+
+
+def moved(first: IntArray, second: IntArray, names: Sequence[str]) -> tuple[Moved, ...]:
+    """Images by the set of attributes in which two sides differ, most first; codes (n, len(names)) each.
+
+    Images where one side lacks an attribute are left out. Ties go by the order of `names`.
+    """
+    both = answered(first, second).all(axis=1)
+    places = 2 ** np.arange(len(names))[::-1]
+    patterns, counts = np.unique((first[both] != second[both]) @ places, return_counts=True)
+    found = [
+        Moved(tuple(n for n, place in zip(names, places.tolist(), strict=True) if pattern & place), count)
+        for pattern, count in zip(patterns.tolist()[::-1], counts.tolist()[::-1], strict=True)
+        if pattern
+    ]
+    return tuple(sorted(found, key=lambda m: (-m.num_images, len(m.attributes))))
+
+
+def transitions(first: IntArray, second: IntArray) -> tuple[Transition, ...]:
+    """From which class of the first side, (n,), to which of the second; most images first, ties in class order."""
+    changed = answered(first, second) & (first != second)
+    one, two, size = occurring(first[changed], second[changed])
+    classes = np.unique(np.concatenate([first[changed], second[changed]])).tolist()
+    cells, counts = np.unique(one * size + two, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    found = ((*divmod(int(cells[i]), size), int(counts[i])) for i in order)
+    return tuple(Transition(classes[before], classes[after], count) for before, after, count in found)
+
+
+def who_is_right(name: str, first: IntArray, second: IntArray, truth: IntArray) -> Right:
+    """Whose class is the true one, (n,) each, on the images where the two differ."""
+    changed = answered(first, second) & (first != second)
+    one, two, true = first[changed], second[changed], truth[changed]
+    hits = int((one == true).sum()), int((two == true).sum())
+    return Right(name, *hits, len(true) - sum(hits))
+
+
+def people_moved(name: str, first: IntArray, second: IntArray, groups: Groups) -> PeopleMoved:
+    """How many people two sides, (n,) each, tell apart in some of their images, and how many in all of them."""
+    both = answered(first, second)
+    if not both.any():
+        return PeopleMoved(name, 0, 0, 0)
+    person, num_people = group_numbers(np.asarray(groups)[both])
+    images = np.bincount(person, minlength=num_people)
+    changed = np.bincount(person[first[both] != second[both]], minlength=num_people)
+    return PeopleMoved(name, num_people, int((changed > 0).sum()), int((changed == images).sum()))
+
+
+def tally_votes(answers: IntArray) -> Votes:
+    """Count `answers`, shape (m, n), as votes: the classes of m sides for n images."""
+    voted = answers != MISSING
+    same = (answers[:, None] == answers[None, :]) & voted[:, None] & voted[None, :]
+    votes = same.sum(axis=1)  # for the class of each side
+    against = np.where(~same & voted[None, :], votes[None, :], 0).max(axis=1, initial=0)
+    voters = voted.sum(axis=0)
+    outvoted = voted & (2 * against > voters)
+    return Votes(
+        majority=_most_votes(answers, votes),
+        unanimous=(voters >= 2) & (votes.max(axis=0) == voters),
+        outvoted=outvoted,
+        alone=outvoted & (against == voters - 1),
+    )
+
+
+def answered(first: IntArray, second: IntArray) -> BoolArray:
+    """Where both sides have an answer; raises ValueError when they differ in shape."""
+    if first.shape != second.shape:
+        raise ValueError(f"answers of shapes {first.shape} and {second.shape}: expected as many")
+    present: BoolArray = (first != MISSING) & (second != MISSING)
+    return present
+
+
+def contradiction(answers: IntArray, sureness: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How sure the sides are that contradict one another, (n,): NaN where none do, or nothing is known of those who do.
+
+    `answers` and `sureness`, the probability of a side's own answer or NaN, have shape (m, n). Two sides with different
+    answers are as sure as the less sure of the two, or as the one that is known; of several such pairs the surest
+    counts.
+    """
+    best = np.full(answers.shape[1], np.nan)
+    for i in range(len(answers)):
+        for j in range(i):
+            differ = answered(answers[i], answers[j]) & (answers[i] != answers[j])
+            pair = np.fmin(sureness[i], sureness[j])
+            best = np.where(differ, np.fmax(best, pair), best)
+    return best
+
+
+def _most_votes(answers: IntArray, votes: IntArray) -> IntArray:
+    """The class with most votes of each image, (n,); -1 for a tie or no vote."""
+    top = (votes == votes.max(axis=0)) & (votes > 0)
+    largest = np.where(top, answers, MISSING).max(axis=0)
+    smallest = np.where(top, answers, np.iinfo(np.int64).max).min(axis=0)
+    return np.where(largest == smallest, largest, MISSING)
