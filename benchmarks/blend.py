@@ -40,8 +40,8 @@ import numpy.typing as npt
 from blend_members import Members, by_attribute, whole
 from printed import machine_line, table
 
-from facetwise.blend.select import Search, score_of, select
-from facetwise.blend.votes import Votes, decided
+from facetwise.blending.select import Search, score_of, select
+from facetwise.blending.votes import Votes, decided
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.parts import deal_parts
 

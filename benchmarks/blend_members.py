@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.blend.votes import Block, Votes
+from facetwise.blending.votes import Block, Votes
 from facetwise.core.labels import JOINT, Attribute, LabelSpace
 
 SPACE = LabelSpace(

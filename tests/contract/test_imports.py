@@ -11,7 +11,7 @@ import pytest
 
 import facetwise
 
-LIGHT = ("core", "recipe", "data", "evaluate", "blend", "submission", "report", "study", "api", "cli")
+LIGHT = ("core", "recipe", "data", "evaluate", "blending", "submission", "report", "study", "api", "cli")
 """Packages that load no heavy library when imported; functions in them may."""
 HEAVY = {"torch", "torchvision", "timm", "sklearn", "optuna"}
 SLOW_TO_HELP = HEAVY | {"polars", "pydantic"}

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 import facetwise as fw
-from facetwise.blend.folder import SPEC, BlendFolder
+from facetwise.blending.folder import SPEC, BlendFolder
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import file_hash, new_artefact, write_json

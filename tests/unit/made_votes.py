@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from facetwise.blend.methods import Method
-from facetwise.blend.votes import By, Votes, cast
+from facetwise.blending.methods import Method
+from facetwise.blending.votes import By, Votes, cast
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import PREDICTIONS
 

@@ -12,9 +12,9 @@ from made_runs import add_run, made_contest
 from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
-from facetwise import api
-from facetwise.blend.folder import find_blend, list_blends
-from facetwise.blend.sources import read_source
+import facetwise as fw
+from facetwise.blending.folder import find_blend, list_blends
+from facetwise.blending.sources import read_source
 from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, FacetwiseError, GateError, InputError, SettingError
 from facetwise.core.project import Project
@@ -50,7 +50,7 @@ def tables(project: Project, blend: str) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def test_the_nested_estimate_is_the_score_of_what_is_kept(drawn: Drawn) -> None:
     project, manifest = drawn
-    view = api.blend(project, ["1", "2"], **FAST)
+    view = fw.blend(project, ["1", "2"], **FAST)
     oof, _ = tables(project, view.id)
     truth = project.space.encode(manifest.codes(project.space))
     labels = list(range(project.space.num_joint))
@@ -64,14 +64,14 @@ def test_the_nested_estimate_is_the_score_of_what_is_kept(drawn: Drawn) -> None:
 
 def test_people_are_decided_without_themselves(drawn: Drawn) -> None:
     project, _ = drawn
-    oof, _ = tables(project, api.blend(project, ["1", "2"], **FAST).id)
+    oof, _ = tables(project, fw.blend(project, ["1", "2"], **FAST).id)
     assert oof.group_by("group").agg(pl.col("fold").n_unique())["fold"].to_list() == [1] * 30
     assert sorted(oof["fold"].unique()) == [0, 1, 2, 3, 4]
 
 
 def test_one_member_is_itself(drawn: Drawn) -> None:
     project, manifest = drawn
-    view = api.blend(project, ["2"], by="whole", **FAST)
+    view = fw.blend(project, ["2"], by="whole", **FAST)
     oof, test = tables(project, view.id)
     alone = read_source(project, manifest, "2")
     assert alone.oof is not None
@@ -85,7 +85,7 @@ def test_one_member_is_itself(drawn: Drawn) -> None:
 
 def test_specialists_make_one_submission_together(drawn: Drawn) -> None:
     project, manifest = drawn
-    view = api.blend(project, ["3", "4", "5"], weigh="equal", rules=["argmax"])
+    view = fw.blend(project, ["3", "4", "5"], weigh="equal", rules=["argmax"])
     oof, _ = tables(project, view.id)
     for number, name in ((3, "mask"), (4, "gender"), (5, "age")):
         alone = read_source(project, manifest, str(number)).oof
@@ -99,7 +99,7 @@ def test_specialists_make_one_submission_together(drawn: Drawn) -> None:
 
 def test_given_weights_are_used_as_they_are(drawn: Drawn) -> None:
     project, manifest = drawn
-    view = api.blend(project, ["1", "5"], weights=["5=3", "age:1=1", "gender:1=2"], rules=["argmax"])
+    view = fw.blend(project, ["1", "5"], weights=["5=3", "age:1=1", "gender:1=2"], rules=["argmax"])
     weights = {m.name.split("-")[0]: m.weights for m in view.members}
     assert weights == {
         "01": {"mask": 1.0, "gender": 1.0, "age": 0.25},
@@ -115,7 +115,7 @@ def test_given_weights_are_used_as_they_are(drawn: Drawn) -> None:
 
 def test_a_run_trained_on_all_takes_the_weight_of_its_sibling(drawn: Drawn) -> None:
     project, manifest = drawn
-    view = api.blend(project, ["1", "7"], weigh="equal", by="attribute", rules=["argmax"])
+    view = fw.blend(project, ["1", "7"], weigh="equal", by="attribute", rules=["argmax"])
     assert [m.weights["age"] for m in view.members] == [0.5, 0.5]
     assert view.members[1].role.startswith("trained on everybody")
     test = tables(project, view.id)[1]
@@ -124,12 +124,12 @@ def test_a_run_trained_on_all_takes_the_weight_of_its_sibling(drawn: Drawn) -> N
     mean = np.mean([np.exp(s.select(columns).to_numpy()) for s in sides if s is not None], axis=0)
     np.testing.assert_allclose(np.exp(test.select(columns).to_numpy()), mean, atol=1e-5)
     with pytest.raises(InputError, match="test side only"):
-        api.blend(project, ["2", "7"], **FAST)
+        fw.blend(project, ["2", "7"], **FAST)
 
 
 def test_rows_that_a_member_lacks_are_left_out_openly(drawn: Drawn) -> None:
     project, _ = drawn
-    view = api.blend(project, ["1", "6"], **FAST)
+    view = fw.blend(project, ["1", "6"], **FAST)
     assert (view.num_images, view.num_left_out, view.num_people) == (42, 168, 6)
     oof, _ = tables(project, view.id)
     assert oof[DECIDED].null_count() == 168
@@ -140,32 +140,32 @@ def test_rows_that_a_member_lacks_are_left_out_openly(drawn: Drawn) -> None:
 
 def test_the_same_question_is_not_asked_twice(drawn: Drawn) -> None:
     project, _ = drawn
-    first = api.blend(project, ["1", "2"], method="geometric", **FAST)
+    first = fw.blend(project, ["1", "2"], method="geometric", **FAST)
     number = len(list_blends(project.workspace))
-    again = api.blend(project, ["01-made", "2"], method="geometric", **FAST)
+    again = fw.blend(project, ["01-made", "2"], method="geometric", **FAST)
     assert (again.id, again.new, len(list_blends(project.workspace))) == (first.id, False, number)
-    other = api.blend(project, ["1", "2"], method="hard", **FAST)
+    other = fw.blend(project, ["1", "2"], method="hard", **FAST)
     assert other.id != first.id
 
 
 @pytest.mark.parametrize("method", ["soft", "geometric", "hard", "rank"])
 def test_every_method_predicts_both_sides(drawn: Drawn, method: Any) -> None:
     project, _ = drawn
-    oof, test = tables(project, api.blend(project, ["1", "2", "5"], method=method, **FAST).id)
+    oof, test = tables(project, fw.blend(project, ["1", "2", "5"], method=method, **FAST).id)
     assert oof[DECIDED].null_count() == test[DECIDED].null_count() == 0
 
 
 def test_limits_hold(drawn: Drawn) -> None:
     project, _ = drawn
-    view = api.blend(project, ["1", "2", "5"], max_models=1, **FAST)
+    view = fw.blend(project, ["1", "2", "5"], max_models=1, **FAST)
     assert sum(m.used for m in view.members) == 1
-    cheap = api.blend(project, ["1", "2"], max_cost=1.0, **FAST)
+    cheap = fw.blend(project, ["1", "2"], max_cost=1.0, **FAST)
     assert [m.used for m in cheap.members] == [False, True]  # run 2 trained twice as fast
 
 
 def test_all_runs_are_taken_when_none_is_named(drawn: Drawn) -> None:
     project, _ = drawn
-    view = api.blend(project, **FAST)
+    view = fw.blend(project, **FAST)
     assert [m.name for m in view.members] == [f"0{i}-made" for i in range(1, 6)]
 
 
@@ -193,22 +193,22 @@ def test_what_cannot_be_blended_says_why(
     project, _ = drawn
     before = len(list_blends(project.workspace))
     with pytest.raises(error, match=words):
-        api.blend(project, members, **{**FAST, **options})
+        fw.blend(project, members, **{**FAST, **options})
     assert len(list_blends(project.workspace)) == before
 
 
 def test_a_blend_is_a_source_like_any_other(drawn: Drawn) -> None:
     project, manifest = drawn
-    view = api.blend(project, ["1", "2"], **FAST)
+    view = fw.blend(project, ["1", "2"], **FAST)
     source = read_source(project, manifest, view.id.split("-")[0])
     assert (source.kind, source.id, source.attributes) == ("blend", view.id, project.space.names)
     with pytest.raises(InputError, match="is a blend"):
-        api.blend(project, [view.id, "1"], **FAST)
+        fw.blend(project, [view.id, "1"], **FAST)
 
 
 def test_a_changed_blend_is_refused(drawn: Drawn) -> None:
     project, manifest = drawn
-    view = api.blend(project, ["1", "2", "3"], **FAST)
+    view = fw.blend(project, ["1", "2", "3"], **FAST)
     folder = find_blend(project.workspace, view.id)
     file = folder.path / "blend.json"
     text = file.read_text()

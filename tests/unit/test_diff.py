@@ -18,7 +18,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import facetwise as fw
-from facetwise.blend.answers import Answers, answers_of_classes
+from facetwise.blending.answers import Answers, answers_of_classes
 from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.labels import IntArray

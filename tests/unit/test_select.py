@@ -11,12 +11,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from made_votes import SPACE, draw_votes, people
 
-from facetwise.blend.exam import TIE, Exam
-from facetwise.blend.limits import Limits
-from facetwise.blend.methods import METHODS
-from facetwise.blend.select import Search, score_of, select
-from facetwise.blend.votes import Block, Votes, decided
-from facetwise.blend.worth import added_by, likeness
+from facetwise.blending.exam import TIE, Exam
+from facetwise.blending.limits import Limits
+from facetwise.blending.methods import METHODS
+from facetwise.blending.select import Search, score_of, select
+from facetwise.blending.votes import Block, Votes, decided
+from facetwise.blending.worth import added_by, likeness
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.metrics import macro_f1

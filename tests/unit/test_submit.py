@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from made_blend import write_blend
 
 import facetwise as fw
-from facetwise.blend.folder import BlendFolder
+from facetwise.blending.folder import BlendFolder
 from facetwise.core import outside
 from facetwise.core.errors import ArtefactError, FacetwiseError, GateError, InputError, MismatchError, ProblemsError
 from facetwise.core.labels import Attribute, LabelSpace

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_votes import SPACE, apart_table, draw_truth, draw_votes, joint_table, logs_for, table_of
 
-from facetwise.blend.methods import FLOOR, METHODS, Places, as_votes
-from facetwise.blend.votes import cast, combine, decided, used_by
+from facetwise.blending.methods import FLOOR, METHODS, Places, as_votes
+from facetwise.blending.votes import cast, combine, decided, used_by
 from facetwise.core.errors import InputError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.compose import joint_log_probs, marginals

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from facetwise.api.given import AnyProject, opened_project
 
 if TYPE_CHECKING:
-    from facetwise.blend.methods import Method
-    from facetwise.blend.spec import ByChoice, Weighing
+    from facetwise.blending.methods import Method
+    from facetwise.blending.spec import ByChoice, Weighing
     from facetwise.recipe.predict import Tta
     from facetwise.report.blend import BlendsView, BlendView
 
@@ -37,9 +37,9 @@ def blend(
     are chosen. `rules`: decision rules to choose among, all that apply unless told. The score to believe is
     `BlendView.nested`. The same members and settings give the blend that is there.
     """
-    from facetwise.blend.make import make_blend
-    from facetwise.blend.select import Search
-    from facetwise.blend.spec import BlendSpec, parse_weights
+    from facetwise.blending.make import make_blend
+    from facetwise.blending.select import Search
+    from facetwise.blending.spec import BlendSpec, parse_weights
     from facetwise.data.manifest import load_manifest
     from facetwise.report.blend import build_blend_view
 

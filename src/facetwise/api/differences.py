@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from facetwise.api.given import AnyProject, opened_project
 
 if TYPE_CHECKING:
-    from facetwise.blend.answers import Answers
+    from facetwise.blending.answers import Answers
     from facetwise.core.project import Project
     from facetwise.data.manifest import Manifest
     from facetwise.report.diff import DiffView
@@ -55,8 +55,8 @@ def diff(
 
 def read_answers(project: Project, manifest: Manifest, reference: str | Path, *, oof: bool = False) -> Answers:
     """What `reference`, as `diff` takes it, answers for the test images, or with `oof` for the training images."""
-    from facetwise.blend.answers import answers_of
-    from facetwise.blend.sources import read_source
+    from facetwise.blending.answers import answers_of
+    from facetwise.blending.sources import read_source
     from facetwise.core.errors import InputError
     from facetwise.submission.answers import read_answers as read_csv_answers
     from facetwise.submission.answers import submission_answers

@@ -123,7 +123,7 @@ def others(project: Project) -> list[str]:
 
     Runs of one attribute come last: they have no opinion on the others.
     """
-    from facetwise.blend.folder import list_blends
+    from facetwise.blending.folder import list_blends
     from facetwise.report.views import build_runs_view
 
     blends = [blend.id for blend in list_blends(project.workspace)[::-1][:NUM_BLENDS]]

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from facetwise.blend.folder import BlendFolder, list_blends
+from facetwise.blending.folder import BlendFolder, list_blends
 from facetwise.core.labels import JOINT
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest

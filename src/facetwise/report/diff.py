@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from facetwise.blend.answers import AnswerKind, Answers
+from facetwise.blending.answers import AnswerKind, Answers
 from facetwise.core.errors import InputError
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.blend.answers import AnswerKind, Answers
+from facetwise.blending.answers import AnswerKind, Answers
 from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
 from facetwise.data.manifest import Manifest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facetwise.blend.answers import AnswerKind, Answers, answers_of_classes
+from facetwise.blending.answers import AnswerKind, Answers, answers_of_classes
 from facetwise.core.errors import InputError
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest

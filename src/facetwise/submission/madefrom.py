@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from facetwise.blend.folder import BlendFolder
-from facetwise.blend.sources import Kind, Source
+from facetwise.blending.folder import BlendFolder
+from facetwise.blending.sources import Kind, Source
 from facetwise.core.errors import ArtefactError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from facetwise.blend.sources import Source, kind_of, read_source
+from facetwise.blending.sources import Source, kind_of, read_source
 from facetwise.core.errors import ArtefactError, GateError, InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.outside import read_bounded

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facetwise.blend.sources import read_source
+from facetwise.blending.sources import read_source
 from facetwise.core.errors import ArtefactError, FacetwiseError
 from facetwise.core.labels import IntArray
 from facetwise.core.project import Project

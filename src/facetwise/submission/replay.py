@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facetwise.blend.sources import Source
+from facetwise.blending.sources import Source
 from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project

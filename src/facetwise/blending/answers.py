@@ -7,7 +7,7 @@ from typing import Literal
 
 import polars as pl
 
-from facetwise.blend.sources import Source
+from facetwise.blending.sources import Source
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.runs import Side

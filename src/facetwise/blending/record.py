@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from facetwise.blend.fit import Fitted, Known, Outcome
-from facetwise.blend.guests import seat
-from facetwise.blend.members import Members, common_rows
-from facetwise.blend.sources import Source
-from facetwise.blend.spec import BlendSpec
-from facetwise.blend.votes import BoolArray
-from facetwise.blend.worth import added_by, likeness
+from facetwise.blending.fit import Fitted, Known, Outcome
+from facetwise.blending.guests import seat
+from facetwise.blending.members import Members, common_rows
+from facetwise.blending.sources import Source
+from facetwise.blending.spec import BlendSpec
+from facetwise.blending.votes import BoolArray
+from facetwise.blending.worth import added_by, likeness
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.core.project import Project
 from facetwise.core.provenance import provenance

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from facetwise.blend.methods import METHODS, Method
-from facetwise.blend.select import Search
+from facetwise.blending.methods import METHODS, Method
+from facetwise.blending.select import Search
 from facetwise.core.errors import SettingError, did_you_mean
 from facetwise.core.labels import LabelSpace
 

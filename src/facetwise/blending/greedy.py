@@ -24,9 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.blend.exam import Exam
-from facetwise.blend.methods import VoteArray
-from facetwise.blend.votes import Block, Votes
+from facetwise.blending.exam import Exam
+from facetwise.blending.methods import VoteArray
+from facetwise.blending.votes import Block, Votes
 from facetwise.core.labels import FloatArray, IntArray
 
 PAIRS = 1 << 15

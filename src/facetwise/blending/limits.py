@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from facetwise.blend.votes import BoolArray
+from facetwise.blending.votes import BoolArray
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import FloatArray, IntArray
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.blend.exam import Exam, first_best
-from facetwise.blend.greedy import Alone, Selection, Step, Tally
-from facetwise.blend.limits import Limits
-from facetwise.blend.votes import BoolArray, Votes, decided, used_by
+from facetwise.blending.exam import Exam, first_best
+from facetwise.blending.greedy import Alone, Selection, Step, Tally
+from facetwise.blending.limits import Limits
+from facetwise.blending.votes import BoolArray, Votes, decided, used_by
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.intervals import Groups, group_numbers

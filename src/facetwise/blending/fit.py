@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from facetwise.blend.limits import Limits
-from facetwise.blend.members import Member
-from facetwise.blend.select import Chosen, select
-from facetwise.blend.spec import BlendSpec
-from facetwise.blend.votes import By, Votes, combine
+from facetwise.blending.limits import Limits
+from facetwise.blending.members import Member
+from facetwise.blending.select import Chosen, select
+from facetwise.blending.spec import BlendSpec
+from facetwise.blending.votes import By, Votes, combine
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.evaluate.decide import ARGMAX, decide_joint
@@ -166,12 +166,12 @@ def _rule(votes: Votes, weights: FloatArray, known: Known, spec: BlendSpec, keep
     return choose_rule(table, known.codes[keep], people, known.space, kinds, seed=spec.seed, intervals=False).rule
 
 
-def _relative_costs(members: Sequence[Member]) -> list[float]:
+def _relative_costs(members: Sequence[Member]) -> tuple[float, ...]:
     """Costs in units of the cheapest member's; NaN where unknown."""
     costs = np.array([m.cost for m in members])
     if np.isnan(costs).all():
         raise InputError("nothing tells what the members cost", hint="leave out `--max-cost`, or use `--max-models`")
-    return [float(c) for c in costs / np.nanmin(costs)]
+    return tuple(float(c) for c in costs / np.nanmin(costs))
 
 
 def _given(member: Member, block: str) -> float:

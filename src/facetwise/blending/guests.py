@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from facetwise.blend.fit import Outcome
-from facetwise.blend.members import Guest, Members
-from facetwise.blend.sources import Source
+from facetwise.blending.fit import Outcome
+from facetwise.blending.members import Guest, Members
+from facetwise.blending.sources import Source
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT, FloatArray
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from facetwise.blend.folder import BlendFolder, find_blend
+from facetwise.blending.folder import BlendFolder, find_blend
 from facetwise.core.errors import ArtefactError, GateError, MismatchError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, find_run

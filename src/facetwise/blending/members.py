@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from facetwise.blend.sources import Source, kind_of, read_source
-from facetwise.blend.spec import BlendSpec, GivenWeight
-from facetwise.blend.votes import BoolArray
+from facetwise.blending.sources import Source, kind_of, read_source
+from facetwise.blending.spec import BlendSpec, GivenWeight
+from facetwise.blending.votes import BoolArray
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.blend.select import exam_on
-from facetwise.blend.votes import Votes, mean_votes, top_classes, used_by
+from facetwise.blending.select import exam_on
+from facetwise.blending.votes import Votes, mean_votes, top_classes, used_by
 from facetwise.core.labels import FloatArray, IntArray
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from facetwise.blend.methods import Method, Places, VoteArray, as_votes, logs_of
+from facetwise.blending.methods import Method, Places, VoteArray, as_votes, logs_of
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.evaluate.compose import attributes_in, covered, joint_log_probs, marginals

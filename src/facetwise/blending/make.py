@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from facetwise.blend.fit import Known, Outcome, blended_table, fit
-from facetwise.blend.folder import SPEC, BlendFolder, blend_number, list_blends
-from facetwise.blend.guests import seat
-from facetwise.blend.members import Members, common_rows, read_members, specialists
-from facetwise.blend.record import blend_record, fingerprint_of
-from facetwise.blend.spec import BlendSpec
-from facetwise.blend.votes import BoolArray, By, Votes, cast
+from facetwise.blending.fit import Known, Outcome, blended_table, fit
+from facetwise.blending.folder import SPEC, BlendFolder, blend_number, list_blends
+from facetwise.blending.guests import seat
+from facetwise.blending.members import Members, common_rows, read_members, specialists
+from facetwise.blending.record import blend_record, fingerprint_of
+from facetwise.blending.spec import BlendSpec
+from facetwise.blending.votes import BoolArray, By, Votes, cast
 from facetwise.core.errors import InputError
 from facetwise.core.labels import MAX_LISTED_JOINT, IntArray
 from facetwise.core.project import Project
