@@ -317,7 +317,7 @@ def test_unusable_commands_are_noticed() -> None:
 def test_unknown_words_are_noticed() -> None:
     assert unknown_words("facetwise fit demo --set a=1 # text") == []
     assert unknown_words("facetwise fit demo --sett a=1") == ["--sett"]
-    assert unknown_words("facetwise blend 1 2") == ["blend"]
+    assert unknown_words("facetwise serve 1 2") == ["serve"]
 
 
 # -------------------------------------------------------------------------------------------------------------- code
