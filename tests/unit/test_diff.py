@@ -336,12 +336,18 @@ def test_a_project_without_a_test_side_is_compared_out_of_fold_only(drawn: Any, 
 
 
 @pytest.fixture
-def submission(project: Project) -> Iterator[Path]:
+def submission(project: Project, manifest: Manifest) -> Iterator[Path]:
     """A recorded submission with the answers of run 2; gone after the test."""
     folder = project.workspace.submissions / "01-02-made"
     folder.mkdir(parents=True)
     csv = write_csv(folder / "submission.csv", project.space.encode(made_codes(project, 2)).tolist())
-    write_json(folder / "record.json", {"csv_sha256": file_hash(csv), "made_from": {}})
+    made_from = {
+        "kind": "run", "id": "02-made", "tta": "none", "parts": [], "manifest": manifest.hash,
+        "test_sha256": file_hash(project.workspace.runs / "02-made" / "test.parquet"), "label_space": None,
+        "template_sha256": None, "decision": "argmax", "filled": None,
+    }  # fmt: skip
+    record = {"schema_version": 2, "csv_sha256": file_hash(csv), "made_from": made_from}
+    write_json(folder / "record.json", record)
     mark_done(folder, {})
     yield folder
     shutil.rmtree(folder.parent)
@@ -351,6 +357,13 @@ def test_a_submission_is_the_one_that_was_recorded(project: Project, submission:
     for reference in ("s1", "submission:last", "submission:1", "01-02-made"):
         view = fw.diff(project, "2", reference)
         assert (view.sides[1].kind, view.sides[1].name, view.num_different) == ("submission", "01-02-made", 0)
+        assert view.sides[1].has_probabilities
+    own, sent = fw.diff(project, "1", "2"), fw.diff(project, "1", "s1")
+    assert own.disagreements == sent.disagreements
+    record = json.loads((submission / "record.json").read_text())
+    record["made_from"]["test_sha256"] = "another"
+    write_json(submission / "record.json", record)
+    assert not fw.diff(project, "1", "s1").sides[1].has_probabilities
     write_csv(submission / "submission.csv", [0] * 12)
     with pytest.raises(ArtefactError, match="changed since it was made"):
         fw.diff(project, "2", "s1")

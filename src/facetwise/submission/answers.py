@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
-from facetwise.blending.answers import AnswerKind, Answers, answers_of_classes
-from facetwise.core.errors import InputError
+from facetwise.blending.answers import AnswerKind, Answers, answers_of, answers_of_classes
+from facetwise.blending.sources import read_source
+from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.project import Project
+from facetwise.core.workspace import file_hash
 from facetwise.data.manifest import Manifest
 from facetwise.submission.folder import SubmissionFolder, check_range
+from facetwise.submission.madefrom import predictions_file
 from facetwise.submission.write import read_submission
 
 
@@ -24,9 +30,23 @@ def read_answers(project: Project, manifest: Manifest, path: Path) -> Answers:
 
 
 def submission_answers(project: Project, manifest: Manifest, submission: SubmissionFolder) -> Answers:
-    """The answers of a submission, after a check that its csv is the one recorded; raises as `read_answers`."""
+    """The answers of a submission, after a check that its csv is the one recorded; raises as `read_answers`.
+
+    With the probabilities that it was made from, while they are there and are still the same.
+    """
     submission.read_csv_bytes()
-    return _read(project, manifest, submission.csv_file, "submission", submission.id)
+    answers = _read(project, manifest, submission.csv_file, "submission", submission.id)
+    return replace(answers, table=_decided_on(project, manifest, submission))
+
+
+def _decided_on(project: Project, manifest: Manifest, submission: SubmissionFolder) -> pl.DataFrame | None:
+    """The test table of a submission's source; None when it is gone, cannot be read, or is another by now."""
+    with suppress(FacetwiseError):
+        made_from = submission.made_from()
+        source = read_source(project, manifest, made_from.reference, tta=made_from.tta)
+        if file_hash(predictions_file(project.workspace, source)) == made_from.test_sha256:
+            return answers_of(source, project.space).table
+    return None
 
 
 def _read(project: Project, manifest: Manifest, path: Path, kind: AnswerKind, name: str) -> Answers:
