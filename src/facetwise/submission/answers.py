@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from facetwise.blending.answers import AnswerKind, Answers, answers_of_classes
+from facetwise.core.csvtable import read_submission
 from facetwise.core.errors import InputError
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
 from facetwise.submission.folder import SubmissionFolder, check_range
-from facetwise.submission.write import read_submission
 
 
 def read_answers(project: Project, manifest: Manifest, path: Path) -> Answers:
