@@ -29,11 +29,13 @@ OPERATIONS = ("fsync", "replace", "rename", "unlink", "rmdir")
 
 @dataclass(frozen=True)
 class Job:
-    """One fit, and what happens to it."""
+    """One fit (or the import of a run), and what happens to it."""
 
     project: str
     recipe: str | None = None
     """None: resume the last run."""
+    take: str | None = None
+    """A pack to import, in place of a fit."""
     settings: tuple[str, ...] = ()
     command: bool = False
     """As the command `facetwise fit` does it; else the Python verb, which is quicker."""
@@ -114,6 +116,9 @@ def suffer(job: Job, told: Path, counted: Path) -> None:
 
 
 def fit(job: Job) -> None:
+    if job.take is not None:
+        fw.import_run(job.project, job.take)
+        return
     if not job.command:
         fw.fit(job.project, job.recipe, settings=job.settings, resume=None if job.recipe else "last")
         return

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from facetwise.core.errors import InputError, LeakError
+from facetwise.core.people import people_text, person_hash
 from facetwise.core.tables import TRAIN
 from facetwise.data.manifest import Manifest
-from facetwise.train.people import people_of_weights, people_text, person_hash, refuse_leaks
+from facetwise.train.people import people_of_weights, refuse_leaks
 
 OURS = ("mean", "std", "backbone.layers.0.weight", "head.weight")
 
@@ -103,7 +104,7 @@ def test_our_weights_that_do_not_tell_are_refused(tmp_path):
 def test_damaged_metadata_is_refused(tmp_path, text):
     path = tmp_path / "w.safetensors"
     save_file({"x": torch.zeros(1)}, path, {"people": text})
-    with pytest.raises(InputError, match="not a JSON list"):
+    with pytest.raises(InputError, match="unusable"):
         people_of_weights(path)
 
 

@@ -15,6 +15,7 @@ from made_blend import write_blend
 import facetwise as fw
 from facetwise.blending.folder import BlendFolder
 from facetwise.core import outside
+from facetwise.core.csvtable import MAX_LISTED, read_submission
 from facetwise.core.errors import ArtefactError, FacetwiseError, GateError, InputError, MismatchError, ProblemsError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.runs import RunFolder
@@ -31,7 +32,7 @@ from facetwise.submission.folder import (
 )
 from facetwise.submission.gate import GateFinding, GateReport
 from facetwise.submission.madefrom import Filled, MadeFrom, Part
-from facetwise.submission.write import MAX_LISTED, read_submission, submission_csv
+from facetwise.submission.write import submission_csv
 
 SPACE = LabelSpace((Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue"))))
 

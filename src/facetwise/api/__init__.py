@@ -17,6 +17,7 @@ from facetwise.api.results import cuts, runs, score, show, submit
 from facetwise.api.sending import gate, import_ledger, ledger, record, replay, sent
 from facetwise.api.studies import ablate, clean, compare, show_study, tune
 from facetwise.api.training import augment, fit, predict
+from facetwise.api.travelling import export_run, import_predictions, import_run
 from facetwise.core.project import Project
 
 __all__ = [
@@ -32,10 +33,13 @@ __all__ = [
     "diff",
     "doctor",
     "draw_contest",
+    "export_run",
     "fit",
     "folds",
     "gate",
     "import_ledger",
+    "import_predictions",
+    "import_run",
     "init",
     "ledger",
     "open_project",

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import polars as pl
 
 from facetwise.blending.folder import BlendFolder, find_blend
+from facetwise.blending.foreign import ForeignFolder, find_foreign
 from facetwise.core.errors import ArtefactError, GateError, MismatchError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, find_run
@@ -41,6 +42,8 @@ class Source:
     there is no test side."""
     record: Mapping[str, Any]
     """`run.json`, `blend.json` or `foreign.json`."""
+    no_oof: str | None = None
+    """Why nothing is known out of fold, to follow its name; None when `oof` is there."""
 
     @property
     def reference(self) -> str:
@@ -69,7 +72,7 @@ def read_source(project: Project, manifest: Manifest, reference: str, *, tta: st
         case "blend":
             return blend_source(project, manifest, find_blend(project.workspace, name))
         case "foreign":
-            raise NotImplementedError("predictions from elsewhere")
+            return foreign_source(project, manifest, find_foreign(project.workspace, name))
 
 
 def run_source(project: Project, manifest: Manifest, run: RunFolder, *, tta: str = "none") -> Source:
@@ -82,14 +85,28 @@ def run_source(project: Project, manifest: Manifest, run: RunFolder, *, tta: str
         test = average(test, manifest.test["image"].to_list(), project.space)
     table = oof if oof is not None else test
     names = record["attributes"] if table is None else attributes_in(table, project.space)
-    return Source("run", run.id, tta, tuple(names), oof, test, record)
+    no_oof = run.why_no_oof() if oof is None else None
+    return Source("run", run.id, tta, tuple(names), oof, test, record, no_oof)
 
 
 def blend_source(project: Project, manifest: Manifest, blend: BlendFolder) -> Source:
     """What a blend predicts; raises as `read_source`."""
     record = blend.record()
     _check_made_from(f"blend `{blend.id}`", record, project, manifest, hint="blend again")
-    return Source("blend", blend.id, "none", project.space.names, blend.table("oof"), blend.table("test"), record)
+    oof = blend.table("oof")
+    no_oof = "is of members of which nothing is known out of fold" if oof is None else None
+    return Source("blend", blend.id, "none", project.space.names, oof, blend.table("test"), record, no_oof)
+
+
+def foreign_source(project: Project, manifest: Manifest, foreign: ForeignFolder) -> Source:
+    """What predictions from elsewhere say of the test side; raises as `read_source`."""
+    record, what = foreign.record(), f"`foreign:{foreign.name}`"
+    _check_made_from(what, record, project, manifest, hint="import the csv again, under another name")
+    table, names = foreign.table(), manifest.test["image"].to_list()
+    if table["image"].to_list() != names:
+        raise MismatchError(f"{what} predicts other images", hint="import the csv again, under another name")
+    why = "was predicted elsewhere: it can be used for the test side only"
+    return Source("foreign", foreign.name, "none", attributes_in(table, project.space), None, table, record, why)
 
 
 def _usable_record(project: Project, manifest: Manifest, run: RunFolder) -> dict[str, Any]:

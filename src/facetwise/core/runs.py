@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,8 +13,9 @@ from typing import Any, Literal
 import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError, MismatchError, did_you_mean
+from facetwise.core.imported import IMPORTED, Imported, read_imported
 from facetwise.core.tables import PREDICTIONS, read_table
-from facetwise.core.workspace import Workspace, file_hash, is_done, read_done, read_json, verify_files
+from facetwise.core.workspace import Workspace, file_hash, is_done, lock, read_done, read_json, verify_files
 
 Side = Literal["oof", "test"]
 WEIGHTS = "model.safetensors"
@@ -21,6 +23,9 @@ WEIGHTS = "model.safetensors"
 
 BACKBONE = "backbone.safetensors"
 """Of a run of heads on a frozen backbone: everything of the network that its folds share."""
+
+ARRIVING = ".arriving-"
+"""What the temporary names of runs begin with that are being imported; whoever imports holds no lock meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,36 @@ class RunFolder:
         """What the run was made from and with."""
         return self.path / "run.json"
 
+    @property
+    def imported_file(self) -> Path:
+        """Of a run that was trained in another project: where it came from."""
+        return self.path / IMPORTED
+
+    def imported(self) -> Imported | None:
+        """Where the run came from; None when it was trained here. Raises ArtefactError when the note is damaged."""
+        if not self.imported_file.is_file() and self.finished and "imported_file" in read_done(self.path)["made_from"]:
+            raise ArtefactError(f"{self.imported_file}: missing", hint="put it back, or import the run again")
+        return read_imported(self.path)
+
+    def why_no_oof(self) -> str | None:
+        """Why a finished run has no out-of-fold table to use here, to follow its name; None when it has one."""
+        came = self.imported()
+        if came is not None and came.other_folds:
+            return (
+                "was imported and validated on other folds than this project has: it can be used for the test side only"
+            )
+        if self.table_file("oof").is_file():
+            return None
+        return "was trained on all people: nobody was held out, so it has no score"
+
     def hashes(self) -> dict[str, Any]:
-        """sha256 of tables, recipe, record and (where there is one) backbone, for the mark of a finished run."""
+        """sha256 of tables, recipe, record and, where there are such, backbone and origin: for the mark of its end."""
         tables = {p.stem: file_hash(p) for p in sorted(self.path.glob("*.parquet"))}
         kept = {"recipe_file": self.recipe_file, "record_file": self.record_file}
         if self.backbone_file.is_file():
             kept["backbone_file"] = self.backbone_file
+        if self.imported_file.is_file():
+            kept["imported_file"] = self.imported_file
         return {"tables": tables, **{key: file_hash(path) for key, path in kept.items()}}
 
     def verify(self) -> None:
@@ -90,7 +119,10 @@ class RunFolder:
         if not self.finished:
             return
         noted = read_done(self.path)["made_from"]
-        for key, path in (("recipe_file", self.recipe_file), ("record_file", self.record_file)):
+        files = {"recipe_file": self.recipe_file, "record_file": self.record_file}
+        if "imported_file" in noted or self.imported_file.is_file():
+            files["imported_file"] = self.imported_file
+        for key, path in files.items():
             if not path.is_file() or file_hash(path) != noted.get(key):
                 hint = "put it back, or train the run again"
                 raise ArtefactError(f"{path}: changed since the run was finished", hint=hint)
@@ -106,13 +138,19 @@ class RunFolder:
         """Raise ArtefactError when weights of the finished run are not there, saying how to get them again."""
         if not (missing := self.missing_weights()):
             return
-        if not self.cleaned_file.is_file():
-            raise ArtefactError(f"{missing[0]}: missing", hint="the run is damaged: train it again")
-        raise ArtefactError(
-            f"run `{self.id}` cannot predict any more: its weights were cleaned away, only its tables are kept",
-            hint=f"`facetwise fit {self.recipe_file} --again` trains it again: from the same data, on the same kind of "
-            "machine, the same numbers",
+        again = (
+            f"`facetwise fit {self.recipe_file} --again` trains it again: from the same data, on the same kind of "
+            "machine, the same numbers"
         )
+        came = self.imported()
+        if self.cleaned_file.is_file():
+            what = "cannot predict any more: its weights were cleaned away, only its tables are kept"
+        elif came is not None and came.content == "tables":
+            what = "cannot predict: it was imported with its tables only, its weights are not here"
+            again = f"ask for it as a whole (`facetwise run export` without `--tables-only`), or {again}"
+        else:
+            raise ArtefactError(f"{missing[0]}: missing", hint="the run is damaged: train it again")
+        raise ArtefactError(f"run `{self.id}` {what}", hint=again)
 
     def verify_backbone(self) -> None:
         """Compare what the folds of a finished run share with the hash that was noted; raises ArtefactError."""
@@ -148,7 +186,7 @@ class RunFolder:
         return [latest[key] for key in sorted(latest)]
 
     def oof(self, tta: str = "none") -> pl.DataFrame | None:
-        """The out-of-fold table in manifest order, or None for a run trained on all; see `table`."""
+        """The out-of-fold table in manifest order, or None where nothing is known (`why_no_oof`); see `table`."""
         return self.table("oof", tta)
 
     def test(self, tta: str = "none") -> pl.DataFrame | None:
@@ -163,7 +201,20 @@ class RunFolder:
     def table(self, side: Side, tta: str = "none") -> pl.DataFrame | None:
         """A table of predictions, compared with the hash that was noted when it was made; None when there is none.
 
-        Raises ArtefactError when it changed since, or was never made.
+        The out-of-fold table of a run that was imported with other folds is kept, but never given out: what it was
+        validated on is not known here. Raises ArtefactError when a table changed since, or was never made.
+        """
+        came = self.imported()
+        if side == "oof" and came is not None and came.other_folds:
+            return None
+        self.verify_table(side, tta)
+        path = self.table_file(side, tta)
+        return read_table(path, PREDICTIONS) if path.is_file() else None
+
+    def verify_table(self, side: Side, tta: str = "none") -> None:
+        """Compare a table with the hash that was noted when it was made.
+
+        Raises ArtefactError when it changed since or, with test-time augmentation, was never made.
         """
         path = self.table_file(side, tta)
         if tta != "none":
@@ -175,7 +226,6 @@ class RunFolder:
             noted = read_done(self.path)["made_from"].get("tables", {}).get(side)
             if noted != file_hash(path):
                 raise ArtefactError(f"{path}: changed since it was made", hint="the run is damaged: train it again")
-        return read_table(path, PREDICTIONS) if path.is_file() else None
 
     def check_labels(self, space_hash: str) -> None:
         """Raise MismatchError unless the run predicts the classes of the label space with this hash.
@@ -208,6 +258,19 @@ def list_runs(workspace: Workspace) -> list[RunFolder]:
     folders = workspace.runs.glob("*/run.json") if workspace.runs.is_dir() else ()
     found = [RunFolder(f.parent) for f in folders if not f.parent.name.startswith(".")]
     return sorted(found, key=lambda r: (run_number(r.id), r.id))
+
+
+def runs_lock(workspace: Workspace) -> AbstractContextManager[None]:
+    """The lock on the list of runs: whoever adds a run holds it from choosing its number until it has its name.
+
+    Raises LockedError, as `lock`, when another process holds it.
+    """
+    return lock(workspace.runs / ".lock", "the list of runs")
+
+
+def next_number(runs: Iterable[RunFolder]) -> int:
+    """The number of a new run, one above all others; the list of runs is locked by the caller (`runs_lock`)."""
+    return max((run_number(run.id) for run in runs), default=0) + 1
 
 
 def run_number(run_id: str) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cached_property, partial
 from pathlib import Path
 
+from facetwise.blending.foreign import ForeignFolder
 from facetwise.core.errors import ArtefactError, FacetwiseError
 from facetwise.core.project import Project, TestSide, TrainSide
 from facetwise.core.runs import RunFolder, list_runs
@@ -34,6 +35,7 @@ def checks(project: Project) -> dict[str, Check]:
         "folds": _folds,
         "stores": _stores,
         "runs": _runs,
+        "foreign": _foreign,
         "submissions": _submissions,
         "leftovers": _leftovers,
     }
@@ -228,8 +230,17 @@ def _run(seen: _Seen, run: RunFolder) -> DoctorLine:
     if seen.manifest is not None and made_from != seen.manifest.hash:
         message = f"`{run.id}`: made from other images or people than the manifest has now"
         return DoctorLine("runs", "warning", message, "put the data back, or train it again")
-    cleaned = ", its weights were cleaned away" if run.cleaned_file.is_file() and run.missing_weights() else ""
-    return DoctorLine("runs", "ok", f"`{run.id}`: finished{cleaned}")
+    return DoctorLine("runs", "ok", f"`{run.id}`: finished{_without_weights(run)}")
+
+
+def _without_weights(run: RunFolder) -> str:
+    """Why a finished run has no weights, where that is as it should be."""
+    came = run.imported()
+    if not run.missing_weights():
+        return "" if came is None else ", imported"
+    if run.cleaned_file.is_file():
+        return ", its weights were cleaned away"
+    return ", imported with its tables only" if came is not None and came.content == "tables" else ""
 
 
 def _changed_tables(run: RunFolder) -> list[str]:
@@ -237,6 +248,21 @@ def _changed_tables(run: RunFolder) -> list[str]:
     tables: dict[str, str] = read_done(run.path)["made_from"].get("tables", {})
     paths = {run.path / f"{name}.parquet": expected for name, expected in tables.items()}
     return [p.name for p, expected in paths.items() if not p.is_file() or file_hash(p) != expected]
+
+
+def _foreign(seen: _Seen) -> Iterator[DoctorLine]:
+    for folder in sorted(p for p in seen.space.foreign.glob("[!.]*") if p.is_dir()):
+        try:
+            made_from = ForeignFolder(folder).record()["made_from"]
+        except ArtefactError as error:
+            hint = f"import its csv again under another name, and delete this: rm -r {folder}"
+            yield DoctorLine("foreign", "problem", f"`foreign:{folder.name}`: {error}", hint)
+            continue
+        if seen.manifest is not None and made_from["manifest"] != seen.manifest.hash:
+            message = f"`foreign:{folder.name}`: of other images or people than the manifest has now"
+            yield DoctorLine("foreign", "warning", message, "put the data back, or import its csv again")
+        else:
+            yield DoctorLine("foreign", "ok", f"`foreign:{folder.name}`: predictions from elsewhere")
 
 
 def _submissions(seen: _Seen) -> Iterator[DoctorLine]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from facetwise.evaluate.scorecard import AttributeScore, ClassScore, Matrix, Scorecard
+from facetwise.report.imported import ForeignRow
 from facetwise.report.views import Curve, RunRow, RunsView, RunView
 from facetwise.report.wording import DASH, Notice, count, duration, interval, percent, score, with_interval
 
@@ -22,9 +23,27 @@ _KINDS = {"unsafe": "bold red", "caution": "yellow", "note": "dim"}
 
 
 def runs_text(view: RunsView) -> RenderableType:
-    """The list of runs: two lines a run."""
-    if not view.runs:
-        return Text(f"{view.project}: no runs yet. Train one with `facetwise fit RECIPE`.")
+    """The list of runs, two lines a run, and of predictions from elsewhere."""
+    runs = (
+        _runs_table(view) if view.runs else Text(f"{view.project}: no runs yet. Train one with `facetwise fit RECIPE`.")
+    )
+    return Group(runs, Text(), _foreign_table(view.foreign)) if view.foreign else runs
+
+
+def _foreign_table(rows: Sequence[ForeignRow]) -> Table:
+    table = _table("from elsewhere", "images", title=f"{count(len(rows), 'prediction')} from elsewhere, test side only")
+    table.columns[0].overflow = "fold"
+    for row in rows:
+        made = (row.imported or "").replace("T", " ")[:16]
+        about = ", ".join(part for part in (row.content, row.what, made) if part)
+        cell = Text.assemble((f"foreign:{row.name}", "bold"), (f"\n  {about}", "dim"))
+        for flag in row.flags:
+            cell.append(f"\n  ! {flag}", style="bold red" if flag.startswith("damaged") else "yellow")
+        table.add_row(cell, f"{row.num_images:,}")
+    return table
+
+
+def _runs_table(view: RunsView) -> Table:
     table = _table("run", "macro F1", "acc.", "folds", title=f"{view.project}: {count(len(view.runs), 'run')}")
     table.columns[0].overflow = "fold"
     for row in view.runs:

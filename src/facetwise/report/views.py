@@ -19,6 +19,7 @@ from facetwise.core.workspace import is_done, is_locked
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.compose import covered
 from facetwise.evaluate.scorecard import Scorecard, name_of, score_table
+from facetwise.report.imported import OTHER_FOLDS, ForeignRow, foreign_rows, origin_flags, origin_notices
 from facetwise.report.index import ScoreIndex
 from facetwise.report.mistakes import Confused, Mistake, most_confused, worst_mistakes
 from facetwise.report.wording import Estimate, Notice, Now, interval_meaning, method, notices
@@ -51,7 +52,7 @@ class RunRow:
     made: str | None
     """UTC, ISO 8601."""
     flags: tuple[str, ...]
-    """`UNSAFE image split`, `hold-out`, `trained on all`, `damaged`."""
+    """`UNSAFE image split`, `imported`, `hold-out`, `trained on all`, `damaged`."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class RunsView:
 
     project: str
     runs: tuple[RunRow, ...]
+    foreign: tuple[ForeignRow, ...] = ()
+    """Predictions from elsewhere, by name."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -130,12 +133,12 @@ def build_runs_view(project: Project, manifest: Manifest | None = None) -> RunsV
     """Every run of the project with its score. A run whose files are damaged is listed and flagged, not fatal."""
     runs = list_runs(project.workspace)
     if not runs:
-        return RunsView(project.file.name, ())
+        return RunsView(project.file.name, (), foreign_rows(project, manifest))
     manifest = manifest or load_manifest(project)
     index = ScoreIndex(project, manifest)
     rows = tuple(_run_row(project, run, manifest, index) for run in runs)
     index.save()
-    return RunsView(project.file.name, rows)
+    return RunsView(project.file.name, rows, foreign_rows(project, manifest))
 
 
 def build_run_view(
@@ -147,6 +150,7 @@ def build_run_view(
     """
     record, manifest = run.record(), manifest or load_manifest(project)
     run.check_labels(project.space_hash)
+    came = run.imported()
     scored = scored_rows(run, manifest, project)
     card = _score(scored, project)
     estimate, state, curves = estimate_of(record), state_of(run), _curves(run.epochs())
@@ -159,10 +163,10 @@ def build_run_view(
         estimate=estimate,
         folds_done=_folds_done(run, record),
         num_folds=len(record.get("folds", ())),
-        warnings=notices(estimate, record, card, state, Now.of(manifest)),
+        warnings=(*origin_notices(came), *notices(estimate, record, card, state, Now.of(manifest))),
         scorecard=card,
         interval_meaning=interval_meaning(card, record) if card else None,
-        method=method(estimate, record, card),
+        method=OTHER_FOLDS if came is not None and came.other_folds else method(estimate, record, card),
         curves=curves,
         seconds_total=sum(times),
         seconds_per_epoch=sum(times) / len(times) if times else None,
@@ -239,10 +243,12 @@ def _score(scored: tuple[pl.DataFrame, IntArray] | None, project: Project) -> Sc
 
 
 def _run_row(project: Project, run: RunFolder, manifest: Manifest, index: ScoreIndex) -> RunRow:
-    flags, score, record = [], None, {}
+    flags: list[str] = []
+    score, record = None, dict[str, Any]()
     try:
         record = run.record()
         run.check_labels(project.space_hash)
+        flags += origin_flags(run.imported())
         score = index.score(run, lambda: _score(scored_rows(run, manifest, project), project))
     except ArtefactError as error:
         flags.append(f"damaged: {error}")

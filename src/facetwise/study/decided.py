@@ -114,10 +114,8 @@ def read_decided(project: Project, manifest: Manifest, run: RunFolder, tta: str 
     run.check_labels(project.space_hash)
     table = run.oof(tta)
     if table is None:
-        raise InputError(
-            f"run `{run.id}` was trained on all people: nobody was held out, so it has no score",
-            hint="judge its recipe by a cross-validated run",
-        )
+        hint = "judge its recipe by a cross-validated run of this project"
+        raise InputError(f"run `{run.id}` {run.why_no_oof()}", hint=hint)
     places = _places(table, manifest, run)
     codes = np.full((manifest.train.height, len(project.space.names)), MISSING, dtype=np.int64)
     folds = np.full(manifest.train.height, MISSING, dtype=np.int64)

@@ -80,6 +80,9 @@ def _run_holding(project: Project, weights: str) -> str:
 
 
 def _weights_of(run: RunFolder) -> str | None:
+    """What a run started from; of one that was imported the path leads into another project."""
+    if run.imported_file.is_file():
+        return None
     with suppress(ArtefactError, KeyError, TypeError):
         return str(run.record()["recipe"]["model"]["weights"])
     return None

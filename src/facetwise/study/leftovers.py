@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from facetwise.core.runs import RunFolder
+from facetwise.core.runs import ARRIVING, RunFolder
 from facetwise.core.workspace import Workspace, is_locked, is_temporary
 from facetwise.data.store import LOCK_FILE
 
@@ -46,6 +46,8 @@ def _temporaries(space: Workspace) -> Iterator[Path]:
 def lock_of(space: Workspace, path: Path) -> Path | None:
     """The lock that a writer of this temporary name holds; None where writers hold none."""
     kind, *rest = path.relative_to(space.root).parts
+    if path.name.startswith(ARRIVING):
+        return None
     if kind in (space.runs.name, space.submissions.name) and len(rest) == 1:
         return space.root / kind / ".lock"
     if kind == space.stores.name and len(rest) > 1:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from facetwise.core.csvtable import raise_problems, read_csv, read_submission
 from facetwise.core.errors import ArtefactError, GateError, InputError, did_you_mean
 from facetwise.core.labels import LabelSpace
 from facetwise.core.provenance import provenance
@@ -20,7 +21,6 @@ from facetwise.evaluate.intervals import Forecast
 from facetwise.evaluate.scorecard import Scorecard, score_decided
 from facetwise.submission.gate import BY_OPINION, GateFinding, GateReport
 from facetwise.submission.madefrom import RECORD_VERSION, MadeFrom, from_version_1, read_made_from
-from facetwise.submission.write import raise_problems, read_csv, read_submission
 
 CSV, RECORD = "submission.csv", "record.json"
 PERSON_COLUMNS = ("person", "group")

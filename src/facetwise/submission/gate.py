@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from facetwise.core.csvtable import CsvFile, answer_fault, parse_csv
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.mix import Mix, MixCheck, check_mix
 from facetwise.submission.opinions import Known, Opinion, Verdict, judge
-from facetwise.submission.write import CsvFile, answer_fault, parse_csv
 
 Level = Literal["error", "warning", "ok"]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 
+from facetwise.core.csvtable import CsvFile, parse_csv, raise_problems
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.outside import read_bounded
 from facetwise.core.provenance import now
@@ -20,7 +21,6 @@ from facetwise.submission.events import DROPPED, ImportedEvent, append_events, m
 from facetwise.submission.folder import find_submission, list_submissions
 from facetwise.submission.ledger import read_ledger
 from facetwise.submission.sending import ledger_lock
-from facetwise.submission.write import CsvFile, parse_csv, raise_problems
 
 NEEDED = ("id", "f1")
 MATCHED = ("submission_id", "description", "hyperparameter")

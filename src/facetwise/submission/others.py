@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facetwise.blending.sources import read_source
+from facetwise.core.csvtable import parse_csv
 from facetwise.core.errors import ArtefactError, FacetwiseError
 from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
@@ -18,7 +19,6 @@ from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.folder import SubmissionFolder, list_submissions
 from facetwise.submission.ledger import Ledger, read_ledger
 from facetwise.submission.opinions import Opinion
-from facetwise.submission.write import parse_csv
 
 MAX_OPINIONS, MAX_SENT = 5, 2
 """Others that are asked, and how many of them may be earlier submissions."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from facetwise.blending.sources import Source
+from facetwise.core.csvtable import parse_csv
 from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project
@@ -21,7 +22,7 @@ from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.madefrom import MadeFrom, Part, predictions_file
 from facetwise.submission.make import joint_classes, oof_mix, read_template, side_to_predict, usable_source
-from facetwise.submission.write import parse_csv, submission_csv
+from facetwise.submission.write import submission_csv
 
 
 @dataclass(frozen=True)

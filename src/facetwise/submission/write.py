@@ -1,72 +1,15 @@
-"""The organisers' csv, filled in and read back. Bytes from outside are checked strictly, and all at once."""
+"""The organisers' csv, filled in. Reading one is `core.csvtable`'s."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from facetwise.core.csvrecords import CsvError, csv_records
-from facetwise.core.errors import InputError, ProblemsError, did_you_mean
+from facetwise.core.csvtable import CsvFile, parse_csv, raise_problems, repeats, set_problems
 from facetwise.core.labels import IntArray
-from facetwise.core.outside import check_size, read_bounded
-
-MAX_LISTED = 20
-"""Problems of one file that are written out; the rest is counted."""
-
-
-@dataclass(frozen=True)
-class CsvFile:
-    """A csv as text: header and rows as they are written, rows as long as the header, and the line each begins on."""
-
-    source: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    lines: tuple[int, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Column names, without spaces around them; columns that nobody asks for may repeat or have none."""
-        return tuple(name.strip() for name in self.header)
-
-    def column(self, name: str) -> list[str]:
-        """Values of the column called `name`; raises InputError when there is none, or more than one."""
-        if name not in self.names:
-            raise InputError(f"{self.source}, line 1: no column `{name}`", hint=did_you_mean(name, self.names))
-        if self.names.count(name) > 1:
-            raise InputError(f"{self.source}, line 1: column `{name}` stands there twice")
-        place = self.names.index(name)
-        return [row[place] for row in self.rows]
-
-
-def parse_csv(data: bytes, source: str, *, delimiter: str = ",") -> CsvFile:
-    """Rows of a comma-separated UTF-8 file with a header; a BOM, CRLF, quotes and blank lines are fine.
-
-    It accepts the csv files that `data.csvfile` accepts, but keeps every column, its order and spelling. `source`
-    names the file in messages. Raises InputError (encoding, size, quoting, no header) or ProblemsError (rows that are
-    shorter than the header, or longer by more than empty values).
-    """
-    check_size(len(data), source)
-    try:
-        records = csv_records(data, delimiter)
-    except CsvError as fault:
-        where = f"{source}, line {fault.line}" if fault.line else source
-        raise InputError(f"{where}: {fault.message}", hint=fault.hint) from None
-    if not records:
-        raise InputError(f"{source}, line 1: expected a header with column names, the file is empty")
-    header, rows = records[0][1], records[1:]
-    size = len(header)
-    uneven = [
-        f"line {line}: {len(row)} value(s), expected {size} as in the header"
-        for line, row in rows
-        if len(row) < size or any(value.strip() for value in row[size:])
-    ]
-    raise_problems(source, uneven)
-    return CsvFile(source, header, tuple(row[:size] for _, row in rows), tuple(line for line, _ in rows))
 
 
 def submission_csv(
@@ -83,58 +26,9 @@ def submission_csv(
     answers = dict(zip(names, np.asarray(joint).tolist(), strict=True))
     if len(answers) != len(names):
         raise ValueError(f"predictions name image {_repeated(names)[0]!r} twice")
-    raise_problems(file.source, [*_repeats(file, listed), *_set_problems(listed, names, "predictions")])
+    raise_problems(file.source, [*repeats(file, listed), *set_problems(listed, names, "predictions")])
     filled = [str(answers[name]) if answers[name] >= 0 else "" for name in listed]
     return _written(file, answer_column, filled)
-
-
-def read_submission(
-    path: Path, image_column: str, answer_column: str, *, expected: Sequence[str] | None = None
-) -> tuple[tuple[str, ...], IntArray]:
-    """Image names, in the file's order, and their joint classes, int64, shape (n,), of a filled-in csv.
-
-    With `expected`, the names must be exactly those, in any order. Raises InputError or ProblemsError naming file,
-    line and image: a wrong header, no rows, names that are empty, repeat, miss or are unknown, and answers that
-    are not integers of 0 or more.
-    """
-    file = read_csv(path)
-    names, answers = file.column(image_column), file.column(answer_column)
-    problems = [] if names else ["no rows below the header"]
-    problems += _repeats(file, names)
-    problems += [
-        f"line {line}: image {name!r}: {fault}"
-        for line, name, answer in zip(file.lines, names, answers, strict=True)
-        if (fault := name_fault(name) or answer_fault(answer))
-    ]
-    if expected is not None:
-        problems += _set_problems(names, expected, "expected images")
-    raise_problems(file.source, problems)
-    return tuple(names), np.array([int(a) for a in answers], dtype=np.int64)
-
-
-def read_csv(path: Path) -> CsvFile:
-    """The csv at `path`, as `parse_csv` reads it; raises InputError when it is no regular file, or too large."""
-    return parse_csv(read_bounded(path), str(path))
-
-
-def answer_fault(text: str) -> str | None:
-    """What is wrong with an answer, or None when it is an integer of 0 or more."""
-    if re.fullmatch(r"[0-9]{1,18}", text):
-        return None
-    return "no answer" if not text.strip() else f"answer {text!r} is not an integer of 0 or more"
-
-
-def name_fault(text: str) -> str | None:
-    """What is wrong with an image name, or None."""
-    return None if text.strip() else "no image name"
-
-
-def raise_problems(source: str, problems: Sequence[str]) -> None:
-    """Raise ProblemsError with at most `MAX_LISTED` of `problems` and the count of the rest, if there are any."""
-    if problems:
-        rest = len(problems) - MAX_LISTED
-        more = [f"and {rest} more"] if rest > 0 else []
-        raise ProblemsError(f"{source}: {len(problems)} problem(s)", [*problems[:MAX_LISTED], *more])
 
 
 def _written(file: CsvFile, column: str, values: Sequence[str]) -> bytes:
@@ -147,23 +41,6 @@ def _written(file: CsvFile, column: str, values: Sequence[str]) -> bytes:
 def _quoted(text: str) -> str:
     """A field, quoted where it must be. (`csv.writer` with `\n` leaves a carriage return bare, which ends a line.)"""
     return '"' + text.replace('"', '""') + '"' if re.search('[",\r\n]', text) else text
-
-
-def _repeats(file: CsvFile, names: Sequence[str]) -> list[str]:
-    first: dict[str, int] = {}
-    again = [
-        (line, name, first[name])
-        for name, line in zip(names, file.lines, strict=True)
-        if first.setdefault(name, line) != line
-    ]
-    return [f"line {line}: image {name!r} again, first on line {before}" for line, name, before in again]
-
-
-def _set_problems(names: Sequence[str], expected: Sequence[str], what: str) -> list[str]:
-    here, there = set(names), set(expected)
-    missing = [f"image {name!r} is among the {what} but not in the file" for name in expected if name not in here]
-    extra = [f"image {name!r} is not among the {what}" for name in dict.fromkeys(names) if name not in there]
-    return missing + extra
 
 
 def _repeated(items: Iterable[str]) -> list[str]:

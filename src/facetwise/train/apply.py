@@ -106,7 +106,13 @@ def _network(setup: Setup, run: RunFolder, fold: int) -> Network:
     run.verify_backbone()
     if run.backbone_file.is_file():  # a head alone: what it shares with the other folds is kept once
         tensors |= load_tensors(run.backbone_file)[0]
-    return setup.load_network(tensors)
+    try:
+        return setup.load_network(tensors)
+    except RuntimeError as error:  # of an imported run: names and shapes of the weights are whatever was sent
+        hint = "the run is damaged: train it again, or have it sent again"
+        raise ArtefactError(
+            f"{run.weights_file(fold)}: not weights of the run's network ({error})", hint=hint
+        ) from None
 
 
 def _held_out(plan: DataPlan, setup: Setup, network: Network, fold: int, tta: Tta) -> pl.DataFrame:

@@ -14,8 +14,8 @@ from facetwise.core.errors import ArtefactError, TrainingError
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import provenance
-from facetwise.core.runs import RunFolder, find_run, list_runs, run_number
-from facetwise.core.workspace import lock, write_atomic, write_json
+from facetwise.core.runs import RunFolder, find_run, list_runs, next_number, runs_lock
+from facetwise.core.workspace import write_atomic, write_json
 from facetwise.recipe import Recipe, load_recipe, recipe_toml
 from facetwise.train.choices import Choices, make_choices
 from facetwise.train.finish import complete
@@ -95,7 +95,7 @@ def claim_run(project: Project, plan: RunPlan, *, again: bool = False, jobs: int
         make_choices(plan.recipe.train, jobs),
         provenance(),
     )  # some seconds at worst, so before the lock is taken
-    with lock(project.workspace.runs / ".lock", "the list of runs"):
+    with runs_lock(project.workspace):
         found = None if again else same_run(project, plan)
         return found or _start_run(project, plan, choices, made)
 
@@ -116,10 +116,8 @@ def _fingerprint(run: RunFolder) -> str | None:
 
 def _start_run(project: Project, plan: RunPlan, choices: Choices, made: dict[str, Any]) -> RunFolder:
     """Make the folder of a new run: its recipe and its record. The list of runs is locked by the caller."""
-    runs = project.workspace.runs
-    taken = [r.id for r in list_runs(project.workspace)]
-    number = max((run_number(name) for name in taken), default=0) + 1
-    name = run_name(number, plan.recipe, plan.layout, taken)
+    runs, there = project.workspace.runs, list_runs(project.workspace)
+    name = run_name(next_number(there), plan.recipe, plan.layout, [r.id for r in there])
     temporary = runs / f".{name}.tmp-new"
     shutil.rmtree(temporary, ignore_errors=True)
     with told_when_full(temporary):

@@ -11,13 +11,13 @@ import polars as pl
 from torch import Tensor
 
 from facetwise.core.errors import InputError
+from facetwise.core.people import PEOPLE, people_text, person_hash
 from facetwise.core.runs import WEIGHTS, RunFolder
 from facetwise.core.tables import PREDICTIONS, prediction_columns, read_table, write_table
 from facetwise.core.workspace import mark_done, new_artefact
 from facetwise.train.checkpoint import load_tensors, save_tensors
 from facetwise.train.job import Job
 from facetwise.train.loop import FoldTask, Kept, train_fold
-from facetwise.train.people import PEOPLE, people_text, person_hash
 from facetwise.train.plan import DataPlan, RunPlan
 from facetwise.train.predict import Float32Array, prediction_table
 from facetwise.train.setup import predict_table

@@ -1,12 +1,9 @@
-"""Weights remember the people that they were trained on, and are kept from folds that validate any of them.
-
-A file of weights carries in its metadata `people`: a sorted JSON list of hashes, one a person.
-"""
+"""Weights remember the people that they were trained on (`core.people`), and are kept from folds that validate any of
+them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +11,13 @@ from safetensors import SafetensorError, safe_open
 
 from facetwise.core.errors import InputError, LeakError
 from facetwise.core.labels import IntArray
+from facetwise.core.people import PEOPLE, people_in, person_hash
 from facetwise.core.runs import WEIGHTS, RunFolder
-from facetwise.core.workspace import content_hash
 from facetwise.data.manifest import Manifest
 from facetwise.model.weights import SUFFIX, made_here
 from facetwise.recipe.model import FOLD, weights_of_fold
 
-PEOPLE = "people"
-"""The key of the metadata."""
 _SHOWN = 5
-
-
-def person_hash(group: str) -> str:
-    """What weights remember of a person: 16 hex digits."""
-    return content_hash(str(group))[:16]
-
-
-def people_text(hashes: Iterable[str]) -> str:
-    """The hashes as they stand in the metadata."""
-    return json.dumps(sorted(hashes))
 
 
 def people_of_weights(path: Path) -> frozenset[str]:
@@ -54,9 +39,9 @@ def people_of_weights(path: Path) -> frozenset[str]:
             )
         return frozenset()
     try:
-        return frozenset(str(person) for person in json.loads(metadata[PEOPLE]))
-    except (ValueError, TypeError):
-        raise InputError(f"`model.weights`: {path}: its `{PEOPLE}` are not a JSON list") from None
+        return people_in(metadata[PEOPLE])
+    except ValueError as error:
+        raise InputError(f"`model.weights`: {path}: its `{PEOPLE}` are unusable ({error})") from None
 
 
 def _check_file(path: Path) -> None:

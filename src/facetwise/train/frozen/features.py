@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from facetwise.core.disk import told_when_full
+from facetwise.core.people import PEOPLE, people_text
 from facetwise.core.progress import Progress
 from facetwise.core.workspace import content_hash, is_done, lock, new_artefact, verify_files
 from facetwise.model.backbone import Network
 from facetwise.train.checkpoint import save_tensors
-from facetwise.train.people import PEOPLE, people_text
 from facetwise.train.plan import RunPlan
 from facetwise.train.predict import views
 from facetwise.train.seeds import derive_seed

@@ -1,0 +1,49 @@
+"""Runs and predictions that travel between teammates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facetwise.api.given import AnyProject, opened_project
+
+if TYPE_CHECKING:
+    from facetwise.blending.foreign import ForeignFolder
+    from facetwise.study.packs import ImportedRun
+    from facetwise.study.packs_write import Exported
+
+
+def export_run(project: AnyProject, run: str = "last", *, out: str | Path, tables_only: bool = False) -> Exported:
+    """Pack a finished run into the new file `out` for a teammate: all of it, or with `tables_only` without weights.
+
+    The same run gives the same bytes. No paths of the machine and no names of users are in them.
+    """
+    from facetwise.core.runs import find_run
+    from facetwise.study.packs_write import export_run as write_pack
+
+    opened = opened_project(project)
+    return write_pack(opened, find_run(opened.workspace, run), Path(out), tables_only=tables_only)
+
+
+def import_run(project: AnyProject, file: str | Path, *, name: str | None = None) -> ImportedRun:
+    """Take a run that a teammate packed into the project, under the next number; packs are checked, not trusted.
+
+    Raises MismatchError naming what differs when it is of another dataset or label. A run on folds that this project
+    does not have can be used for the test side only, and says so.
+    """
+    from facetwise.study.packs import import_run as take_pack
+
+    return take_pack(opened_project(project), Path(file), name=name)
+
+
+def import_predictions(project: AnyProject, file: str | Path, *, name: str) -> ForeignFolder:
+    """Bring in a csv of predictions that were made elsewhere, as `foreign:NAME`: for the test side only.
+
+    A csv of probabilities by image (columns `<attribute>=<class>`, or `joint=<i>`, or the bare numbers of the joint
+    classes), or a submission. All faults of the file are told at once, with their lines.
+    """
+    from facetwise.blending.foreign import import_predictions as take_csv
+    from facetwise.data.manifest import load_manifest
+
+    opened = opened_project(project)
+    return take_csv(opened, load_manifest(opened), Path(file), name)

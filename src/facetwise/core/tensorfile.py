@@ -1,0 +1,63 @@
+"""The header of a safetensors file from outside, checked before anything loads it. Needs neither torch nor safetensors.
+
+Format (https://github.com/huggingface/safetensors#format): 8 bytes, the length of the header, little-endian; the
+header, a JSON object of tensors (`dtype`, `shape`, `data_offsets`) and texts (`__metadata__`); the tensors' bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from facetwise.core.errors import InputError
+
+MAX_HEADER = 32 * 2**20
+"""Most bytes of a header: names and shapes of many thousand tensors, and hashes of a million people."""
+_SIZES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+_METADATA = "__metadata__"
+
+
+def check_tensor_file(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file whose tensors fill the file without gaps; raises InputError for any other."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(MAX_HEADER, size - 8):
+            raise InputError(f"{path.name}: not a safetensors file (a pickle under another name?)")
+        header = _parsed(file.read(length), path.name)
+    metadata = header.pop(_METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise InputError(f"{path.name}: the metadata in its header are not texts")
+    spans = sorted(_span(name, tensor, path.name) for name, tensor in header.items())
+    end = 0
+    for start, stop in spans:
+        if start != end:
+            raise InputError(f"{path.name}: its tensors overlap or leave a gap at byte {end}")
+        end = stop
+    if not spans or 8 + length + end != size:
+        raise InputError(f"{path.name}: {size - 8 - length} bytes of tensors, its header tells of {end}")
+    return metadata
+
+
+def _parsed(text: bytes, name: str) -> dict[str, Any]:
+    try:
+        header = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        raise InputError(f"{name}: not a safetensors file (its header is no JSON object)")
+    return header
+
+
+def _span(name: str, tensor: Any, file: str) -> tuple[int, int]:
+    """First byte of a tensor and the one after its last, counted from the end of the header."""
+    try:
+        shape, (start, stop), width = tensor["shape"], tensor["data_offsets"], _SIZES[tensor["dtype"]]
+        whole = all(type(n) is int and n >= 0 for n in (*shape, start, stop))
+        if whole and len(shape) <= 16 and stop - start == width * math.prod(shape):
+            return start, stop
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise InputError(f"{file}: tensor {name[:100]!r}: its type, shape and place do not fit together")
