@@ -21,6 +21,7 @@ from facetwise.report import doctor_machine, doctor_project
 from facetwise.report.doctor import Doctor, examine, examine_folder
 from facetwise.report.doctor_lines import DoctorLine
 from facetwise.report.doctor_machine import device, gpus
+from facetwise.study.doctor_sending import checks
 
 PROJECT = """
 name = "shapes"
@@ -192,6 +193,53 @@ DAMAGES: dict[tuple[str, str], Callable[[Project], None]] = {
     ("manifest", "changed since it was made"): damage_manifest,
     ("dataset", "lacks `train.csv`"): lose_table,
 }
+
+
+def leave_blend(project: Project) -> None:
+    (project.workspace.blends / "b01-soft-2").mkdir(parents=True)
+
+
+def change_blend(project: Project) -> None:
+    folder = project.workspace.blends / "b01-soft-2"
+    folder.mkdir(parents=True)
+    write_json(folder / "blend.json", {"made_from": {"members": []}})
+    mark_done(folder, {})
+    write_json(folder / "blend.json", {"made_from": {"members": [1]}})
+
+
+def damage_ledger(project: Project) -> None:
+    project.workspace.ledger_file.write_text("one\ntwo\n")
+
+
+def cut_ledger(project: Project) -> None:
+    project.workspace.ledger_file.write_text('{"event": "sen')
+
+
+SENDING: dict[tuple[str, str], Callable[[Project], None]] = {
+    ("blends", "`b01-soft-2`: unfinished"): leave_blend,
+    ("blends", "changed since it was made"): change_blend,
+    ("ledger", "2 thing(s) that do not belong in a ledger"): damage_ledger,
+    ("ledger", "the last line was cut off"): cut_ledger,
+}
+
+
+@pytest.mark.parametrize(("topic", "message"), SENDING, ids=[f.__name__ for f in SENDING.values()])
+def test_a_damage_to_what_was_sent_is_named(project: Project, topic: str, message: str) -> None:
+    assert lines(examine(project, checks), topic) == []
+    SENDING[topic, message](project)
+    complaints = [f for f in lines(examine(project, checks), topic) if f.level != "ok"]
+    assert [message in f.message for f in complaints] == [True]
+
+
+def test_a_changed_csv_can_be_made_again(project: Project) -> None:
+    folder = project.workspace.submissions / "01-run"
+    folder.mkdir(parents=True)
+    (folder / "submission.csv").write_text("a,b\n")
+    mark_done(folder, {})
+    (folder / "submission.csv").write_text("a,c\n")
+    line = only(examine(project), "submissions")
+    assert (line.level, "changed since it was made" in line.message) == ("problem", True)
+    assert "ledger replay 01-run" in str(line.hint)
 
 
 @pytest.mark.parametrize(("topic", "message"), DAMAGES, ids=[f.__name__ for f in DAMAGES.values()])

@@ -134,5 +134,6 @@ def draw_contest(
 def doctor(folder: str | Path = ".") -> Doctor:
     """What this machine and the project around `folder` have and lack, and what to do about it."""
     from facetwise.report.doctor import examine_folder
+    from facetwise.study.doctor_sending import checks
 
-    return examine_folder(Path(folder))
+    return examine_folder(Path(folder), checks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,25 +35,31 @@ class Doctor:
         return {**asdict(self), "num_problems": self.num_problems, "num_warnings": self.num_warnings}
 
 
-def examine(project: Project | None) -> Doctor:
+Checks = Callable[[Project], Mapping[str, Check]]
+"""More topics of a project: what this layer cannot read itself."""
+
+
+def examine(project: Project | None, more: Checks | None = None) -> Doctor:
     """Examine the machine, and the project if there is one. Loads torch when it is installed (some seconds).
 
-    Never raises for what it looks at: whatever is damaged becomes a finding.
+    `more`: topics to look at after those of the project. Never raises for what it looks at: whatever is damaged becomes
+    a finding.
     """
     checks = doctor_machine.checks()
     if project is not None:
         checks |= doctor_project.checks(project)
+        checks |= more(project) if more is not None else {}
     return Doctor(tuple(line for topic, check in checks.items() for line in _guarded(topic, check)))
 
 
-def examine_folder(folder: Path) -> Doctor:
+def examine_folder(folder: Path, more: Checks | None = None) -> Doctor:
     """`examine` for the project that `folder` is in, if any; one that cannot be opened becomes a finding."""
     try:
         Workspace.find(folder)
     except InputError as error:
         return Doctor((*examine(None).findings, DoctorLine("project", "ok", str(error), error.hint)))
     try:
-        return examine(Project.open(folder))
+        return examine(Project.open(folder), more)
     except FacetwiseError as error:
         return Doctor((*examine(None).findings, refused("project", error)))
 

@@ -274,7 +274,8 @@ def _submissions(seen: _Seen) -> Iterator[DoctorLine]:
         try:
             verify_files(folder)
         except ArtefactError as error:
-            yield refused("submissions", error)
+            hint = f"`facetwise ledger replay {folder.name} --out FILE` makes its csv again, when its record is whole"
+            yield DoctorLine("submissions", "problem", str(error), hint)
 
 
 def _leftovers(seen: _Seen) -> Iterator[DoctorLine]:

@@ -184,6 +184,17 @@ def append_events(path: Path, events: Sequence[AnyEvent], time: str) -> None:
     write_atomic(path, whole + _ended(tail, time) + new.encode())
 
 
+def last_line_cut(path: Path) -> bool:
+    """Whether the last line is the beginning of one that was never finished."""
+    for _, text, ended in _lines(path):
+        if not ended:
+            try:
+                _parsed(text)
+            except ValueError:
+                return True
+    return False
+
+
 def _ended(tail: bytes, time: str) -> bytes:
     """A last line without its end, with it."""
     text = tail.decode(errors="replace")

@@ -129,7 +129,7 @@ def _with(entry: Entry, event: AnyEvent) -> Entry:
 def _with_scores(entry: Entry, event: ScoredEvent | ImportedEvent) -> Entry:
     names = ("public", "private", "public_accuracy", "private_accuracy")
     told: dict[str, Any] = {name: value for name in names if (value := getattr(event, name)) is not None}
-    if told and entry.scored is None:
+    if {"public", "private"} & told.keys() and entry.scored is None:
         entry = replace(entry, scored=event.time)
     if isinstance(event, ImportedEvent):
         told["sent"] = event.sent or entry.sent
