@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 import facetwise as fw
 from facetwise.blending.answers import Answers, answers_of_classes
+from facetwise.blending.foreign import import_predictions
 from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.labels import IntArray
@@ -390,6 +391,24 @@ def test_a_blend_is_what_it_decided(project: Project, manifest: Manifest) -> Non
     with pytest.raises(InputError, match="has nothing to compare: it predicts nobody out of fold"):
         fw.diff(project, "1", "b1", oof=True)
     shutil.rmtree(folder.parent)
+
+
+def test_classes_from_elsewhere_are_not_sure_and_probabilities_are(
+    project: Project, manifest: Manifest, tmp_path: Path
+) -> None:
+    space, codes = project.space, made_codes(project, 2)
+    bare_csv = write_csv(tmp_path / "bare.csv", space.encode(codes).tolist())
+    table = blocks(codes, project, space.names, 0)
+    table.select(pl.Series("ImageID", TESTS), pl.all().exp()).write_csv(tmp_path / "soft.csv")
+    for name, path in (("bare", bare_csv), ("soft", tmp_path / "soft.csv")):
+        import_predictions(project, manifest, path, name)
+    view = fw.diff(project, "1", "foreign:bare", "foreign:soft")
+    assert [s.has_probabilities for s in view.sides] == [True, False, True]
+    assert view.pair("B", "C").whole.num_different == 0
+    assert view.num_different == fw.diff(project, "1", "2").num_different
+    with pytest.raises(InputError, match="`foreign:bare` has nothing to compare"):
+        fw.diff(project, "1", "foreign:bare", oof=True)
+    shutil.rmtree(project.workspace.foreign)
 
 
 def test_small_words() -> None:

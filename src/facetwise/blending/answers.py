@@ -11,7 +11,6 @@ from facetwise.blending.sources import Source
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.runs import Side
-from facetwise.core.tables import probability_columns
 from facetwise.evaluate.decide import decide, decode_joint, encode_joint
 from facetwise.evaluate.metrics import MISSING
 
@@ -45,7 +44,8 @@ def answers_of(source: Source, space: LabelSpace, side: Side = "test") -> Answer
         why = nobody if side == "oof" else "it has no predictions of the test images"
         raise InputError(f"{source.kind} `{source.reference}` has nothing to compare: {why}")
     codes = decide(table, space)
-    sure = table if probability_columns(table) else None
+    bare = source.kind == "foreign" and source.record["content"] == "submission"  # its probabilities were made up
+    sure = None if bare else table
     return Answers(source.kind, source.id, codes, encode_joint(codes, space), sure)
 
 
