@@ -2,7 +2,7 @@
 
     python benchmarks/blend.py
     python benchmarks/blend.py --autogluon build/autogluon/bin/python --repeat 3
-    python benchmarks/blend.py --draws                    # takes about half an hour
+    python benchmarks/blend.py --draws                    # about five minutes on two cores; with --nested half an hour
     python benchmarks/blend.py --quick
 
 First mode: 100 simulated members answer for 2,700 people (18,900 images, 18 joint classes). Ours is timed with all that
@@ -12,13 +12,14 @@ makes. AutoGluon is no dependency; put it into an environment of its own, whose 
     python -m venv build/autogluon && build/autogluon/bin/pip install autogluon.core
 
 It gets the same float32 arrays in a process of its own, is timed around `fit` alone, and maximises its own
-`f1_macro`. Both results are scored by our macro F1, on these people and on as many fresh ones, whom the same members
-answer for.
+`f1_macro`. All weights are scored by our macro F1, on these people and on as many fresh ones, whom the same members
+answer for. Greedy paths part where two moves tie but for rounding (AutoGluon adds float64 to ours' float32, and draws
+among ties by lot), so a single draw of members and people says little about who ends higher; `--repeat` takes several.
 
-`--draws`: 8 or 30 members, 800 people. `nested` is the score of five parts of the people, each decided by weights that
-were chosen on the other four; `fresh` that of 5,000 other people, by weights that were chosen on all; both are
-differences to a single selection without bags, with two standard errors over the trials. `flattered` is the score on
-the people that chose.
+`--draws`: 8 or 30 members, 800 people. `fresh` is the score of 5,000 other people, by weights that were chosen on all
+of these; `nested`, an estimate of the same, that of five parts of these people, each decided by weights chosen on the
+other four. Both are given as differences to a single selection without bags, with two standard errors over the trials.
+`flattered` is the score on the people that chose.
 
 `--quick`: a tenth of the people, or one trial; under a minute without AutoGluon.
 """
@@ -33,11 +34,12 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from blend_members import Members, by_attribute, whole
+from blend_members import IMAGES, Members, Truth, by_attribute, whole
 from printed import machine_line, table
 
 from facetwise.blending.select import Search, score_of, select
@@ -77,40 +79,61 @@ Classes = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]
 
 
+Seconds = tuple[float, float]
+"""By the clock, and of all processors together: the second holds when other programs share them."""
+
+
 @dataclass(frozen=True)
 class Timed:
-    """Weights, shape (blocks, members), and what they took."""
+    """What a selection took and what its weights are worth."""
 
-    seconds: tuple[float, float]
-    """By the clock, and of all processors together: the second holds when other programs share them."""
-    weights: Weights
+    seconds: Seconds
+    flattered: float
+    """Macro F1 on the people that chose."""
+    fresh: float
+    """Macro F1 on as many others."""
+    used: int
+    """Members with a weight."""
 
 
 def print_times(num_people: int, autogluon: Path | None, repeat: int) -> None:
-    """The first mode's table."""
-    members = Members.draw(MEMBERS, 0)
-    truth, probs = members.answer(num_people, 0)
-    there, more = members.answer(num_people, 1)
-    here, others = [{1: whole(p), 3: by_attribute(p)} for p in (probs, more)]  # by their number of blocks
+    """The first mode's tables."""
+    turns = [_turn(num_people, autogluon, seed) for seed in range(repeat)]
+    print(f"{MEMBERS} members, {num_people * IMAGES} images, {SINGLE.rounds} rounds; medians of {repeat} draws")
+    header = ["", "seconds", "CPU seconds", "of one of ours", "in CPU time", "target"]
+    print(table(header, [[name, *_time_cells(name, turns)] for name in turns[0]]))
+    print("\nmacro F1 on the people that chose (flattered) and on others (fresh), and members used; a row a draw")
+    cells = [[f"{t.flattered:.4f} / {t.fresh:.4f} / {t.used}" for t in turn.values()] for turn in turns]
+    means = [f"{np.mean([t.flattered for t in ts]):.4f} / {np.mean([t.fresh for t in ts]):.4f}" for ts in _by(turns)]
+    print(table(["draw", *turns[0]], [*([str(i), *c] for i, c in enumerate(cells)), ["mean", *means]]))
 
-    def ours(given: Votes, search: Search) -> Callable[[], Timed]:
-        return lambda: _timed(lambda: select(given, truth.joint, truth.person, search=search).weights)
 
-    sides = {"ours, one selection": ours(here[1], SINGLE)}
+def _turn(num_people: int, autogluon: Path | None, seed: int) -> dict[str, Timed]:
+    """Every side on the same draw of members and people."""
+    members = Members.draw(MEMBERS, seed)
+    truth, probs = members.answer(num_people, 2 * seed)
+    there, more = members.answer(num_people, 2 * seed + 1)
+
+    def timed(votes: Votes, others: Votes, choose: Callable[[], tuple[Seconds, Weights]]) -> Timed:
+        seconds, weights = choose()
+        scores = score_of(votes, weights, truth.joint), score_of(others, weights, there.joint)
+        return Timed(seconds, *scores, int((weights > 0).any(axis=0).sum()))
+
+    def ours(votes: Votes, search: Search) -> Callable[[], tuple[Seconds, Weights]]:
+        return lambda: _clocked(lambda: select(votes, truth.joint, truth.person, search=search).weights)
+
+    votes, others = whole(probs), whole(more)
+    found = {"ours, one selection": timed(votes, others, ours(votes, SINGLE))}
     if autogluon is not None:
-        sides["AutoGluon, one selection"] = lambda: run_autogluon(autogluon, here[1], truth.joint, SINGLE.rounds)
-    sides["ours, 20 bags"] = ours(here[1], BAGGED)
-    sides["ours, 20 bags, by attribute"] = ours(here[3], BAGGED)
-    turns = [{name: side() for name, side in sides.items()} for _ in range(repeat)]
-    rows = []
-    for name in sides:
-        weights = turns[0][name].weights
-        blocks, used = len(weights), int((weights > 0).any(axis=0).sum())
-        scores = score_of(here[blocks], weights, truth.joint), score_of(others[blocks], weights, there.joint)
-        rows.append([name, *_time_cells(name, turns), str(used), *(f"{s:.4f}" for s in scores)])
-    print(f"{MEMBERS} members, {len(truth.joint)} images, {SINGLE.rounds} rounds; medians of {repeat} turns")
-    times = ["seconds", "CPU seconds", "of one of ours", "in CPU time", "target"]
-    print(table(["", *times, "members used", "macro F1, flattered", "fresh"], rows))
+        theirs = timed(votes, others, lambda: run_autogluon(autogluon, votes, truth.joint, SINGLE.rounds))
+        found["AutoGluon, one selection"] = theirs
+    found["ours, 20 bags"] = timed(votes, others, ours(votes, BAGGED))
+    votes, others = by_attribute(probs), by_attribute(more)
+    return found | {"ours, 20 bags, by attribute": timed(votes, others, ours(votes, BAGGED))}
+
+
+def _by(turns: Sequence[Mapping[str, Timed]]) -> list[list[Timed]]:
+    return [[turn[name] for turn in turns] for name in turns[0]]
 
 
 def _time_cells(name: str, turns: Sequence[Mapping[str, Timed]]) -> list[str]:
@@ -123,7 +146,7 @@ def _time_cells(name: str, turns: Sequence[Mapping[str, Timed]]) -> list[str]:
     return [*cells, f"{TARGET:g} s" if "bags" in name else f"{TARGET_RATIO:g} times" if "AutoGluon" in name else ""]
 
 
-def run_autogluon(python: Path, votes: Votes, truth: Classes, rounds: int) -> Timed:
+def run_autogluon(python: Path, votes: Votes, truth: Classes, rounds: int) -> tuple[Seconds, Weights]:
     """AutoGluon's selection on the same arrays, in the environment of `python`."""
     with tempfile.TemporaryDirectory() as folder:
         given = Path(folder) / "given.npz"
@@ -131,25 +154,24 @@ def run_autogluon(python: Path, votes: Votes, truth: Classes, rounds: int) -> Ti
         call = [str(python), "-W", "ignore", "-c", AUTOGLUON, str(given), str(rounds)]
         said = subprocess.run(call, check=True, capture_output=True, text=True).stdout
     seconds, weights = json.loads(said.splitlines()[-1])
-    return Timed(tuple(seconds), np.array([weights]))
+    return (seconds[0], seconds[1]), np.array([weights])
 
 
-def _timed(job: Callable[[], Weights]) -> Timed:
+def _clocked(job: Callable[[], Weights]) -> tuple[Seconds, Weights]:
     start, spent = time.perf_counter(), time.process_time()
     weights = job()
-    return Timed((time.perf_counter() - start, time.process_time() - spent), weights)
+    return (time.perf_counter() - start, time.process_time() - spent), weights
 
 
-def print_draws(trials: int) -> None:
+def print_draws(trials: int, nested: bool) -> None:
     """The second mode's table."""
-    rows = []
+    print(f"{trials} trials; fresh and nested are scores without bags, and differences to them else", flush=True)
+    print(table(["blended", "members", "worth", "bags draw", "flattered", "fresh", "nested"], ()))
     for spread, worth in SPREADS.items():
-        for size in SIZES:
-            for make in (whole, by_attribute):
-                found = np.array([_trial(size, worth, make, t) for t in range(trials)])
-                rows += _draw_rows([make.__name__, str(size), spread], found)
-    print(f"{trials} trials; nested and fresh are differences to no bags, where they are scores")
-    print(table(["blended", "members", "worth", "bags draw", "flattered", "nested", "fresh"], rows), flush=True)
+        for size, make in product(SIZES, (whole, by_attribute)):
+            found = np.array([_trial(size, worth, make, t, nested) for t in range(trials)])
+            for row in _draw_rows([make.__name__, str(size), spread], found):
+                print("| " + " | ".join(row) + " |", flush=True)
 
 
 def _draw_rows(first: list[str], found: Weights) -> list[list[str]]:
@@ -166,39 +188,43 @@ def _draw_rows(first: list[str], found: Weights) -> list[list[str]]:
     return rows
 
 
-def _trial(size: int, worth: float, make: Callable[..., Votes], seed: int) -> list[tuple[float, float, float]]:
-    """Of each way to draw: the flattered score, the nested one, and that of fresh people."""
+def _trial(size: int, worth: float, make: Callable[..., Votes], seed: int, nested: bool) -> list[tuple[float, ...]]:
+    """Of each way to draw: the flattered score, that of fresh people, and the nested one (NaN unless asked for)."""
     members = Members.draw(size, 1000 * size + seed, worth)
     truth, probs = members.answer(DRAWN_PEOPLE, seed)
     there, more = members.answer(FRESH_PEOPLE, 100_000 + seed)
     votes, fresh = make(probs), make(more)
-    part = deal_parts(truth.person, seed)
     found = []
     for search in DRAWS.values():
         chosen = select(votes, truth.joint, truth.person, search=search)
-        nested = np.empty_like(truth.joint)
-        for held in np.unique(part):
-            weights = select(votes, truth.joint, truth.person, search=search, times=part != held).weights
-            nested[part == held] = decided(votes.rows(part == held), weights)
-        score = macro_f1(truth.joint, nested, votes.space.num_joint)
-        found.append((chosen.score, score, score_of(fresh, chosen.weights, there.joint)))
+        estimate = _nested(votes, truth, search, seed) if nested else np.nan
+        found.append((chosen.score, score_of(fresh, chosen.weights, there.joint), estimate))
     equal = votes.has / size
-    alone = score_of(votes, equal, truth.joint)  # nothing was chosen: nested is the same
-    return [*found, (alone, alone, score_of(fresh, equal, there.joint))]
+    alone = score_of(votes, equal, truth.joint)  # nothing is chosen: nested is the same
+    return [*found, (alone, score_of(fresh, equal, there.joint), alone if nested else np.nan)]
+
+
+def _nested(votes: Votes, truth: Truth, search: Search, seed: int) -> float:
+    part, said = deal_parts(truth.person, seed), np.empty_like(truth.joint)
+    for held in np.unique(part):
+        weights = select(votes, truth.joint, truth.person, search=search, times=part != held).weights
+        said[part == held] = decided(votes.rows(part == held), weights)
+    return macro_f1(truth.joint, said, votes.space.num_joint)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the machine and one of the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--autogluon", type=Path, help="Python of an environment that has autogluon.core")
-    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=1, help="draws of members and people")
     parser.add_argument("--draws", action="store_true", help="which draws help, instead of times")
-    parser.add_argument("--trials", type=int, default=24, help="of --draws")
+    parser.add_argument("--trials", type=int, default=12, help="of --draws")
+    parser.add_argument("--nested", action="store_true", help="of --draws: nested estimates too, six times as long")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args(arguments)
     print(machine_line())
     if options.draws:
-        print_draws(1 if options.quick else options.trials)
+        print_draws(1 if options.quick else options.trials, options.nested)
     else:
         print_times(PEOPLE // 10 if options.quick else PEOPLE, options.autogluon, options.repeat)
 

@@ -97,7 +97,7 @@ def test_the_lock_serves_every_dependency() -> None:
     pyproject = (ROOT / "pyproject.toml").read_text()
     wanted = set(re.findall(r'^  "([A-Za-z][\w-]*)(?:[>=<]|",)', pyproject, flags=re.MULTILINE))
     locked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
-    layers = {"cli", "api", "study", "train", "model", "recipe", "core"}
+    layers = {"cli", "api", "study", "blending", "train", "model", "recipe", "core"}
     assert wanted - layers - locked == set(), "run `make lock`"
 
 

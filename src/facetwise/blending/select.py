@@ -98,12 +98,11 @@ def select(
     task = _Task(votes, [Alone.of(block) for block in votes.blocks], exam, person, num_people)
     members = limits.allowed(votes.num_members)
     limits.keep(members.astype(np.float64), votes.has)  # raises when nothing fits
-    weights = _weights(task, search, members, threads)
+    weights, trace = _selected(task, search, members, threads)
     if not limits.hold(used_by(weights)):
         members = limits.keep(weights.sum(axis=0), votes.has)
-        weights = _weights(task, search, members, threads)
-    score = score_of(votes, weights, truth, times=times)
-    return Chosen(weights, score, _greedy(task, exam, search, _pools(votes, members))[1])
+        weights, trace = _selected(task, search, members, threads)
+    return Chosen(weights, score_of(votes, weights, truth, times=times), trace)
 
 
 def score_of(
@@ -136,11 +135,11 @@ def exam_on(votes: Votes, truth: npt.ArrayLike, times: npt.ArrayLike | None = No
     return Exam(counted, np.where(counted > 0, true, 0), votes.space.num_joint)
 
 
-def _weights(task: _Task, search: Search, members: BoolArray, threads: int | None) -> FloatArray:
-    """Weights, shape (B, M), of one selection, or averaged over bags."""
+def _selected(
+    task: _Task, search: Search, members: BoolArray, threads: int | None
+) -> tuple[FloatArray, tuple[Step, ...]]:
+    """Weights, shape (B, M), of all bags; and the steps of the single selection, which without bags makes them."""
     pools = _pools(task.votes, members)
-    if search.bags == 0:
-        return _greedy(task, task.exam, search, pools)[0]
 
     def bag(number: int) -> FloatArray:
         # Apart, so that the people of a bag are the same whoever the candidates are.
@@ -149,8 +148,10 @@ def _weights(task: _Task, search: Search, members: BoolArray, threads: int | Non
         return _greedy(task, exam, search, [_drawn(pool, search.share, of_members) for pool in pools])[0]
 
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as workers:
-        averaged: FloatArray = np.mean(list(workers.map(bag, range(search.bags))), axis=0)
-    return averaged
+        single = workers.submit(_greedy, task, task.exam, search, pools)
+        bags = list(workers.map(bag, range(search.bags)))
+        weights, trace = single.result()
+    return np.mean(bags, axis=0) if bags else weights, trace
 
 
 def _pools(votes: Votes, members: BoolArray) -> list[IntArray]:
