@@ -11,6 +11,7 @@ Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.c
 """
 
 from facetwise.api.blending import blend, blends
+from facetwise.api.deciding import calibration, rules
 from facetwise.api.differences import diff
 from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
 from facetwise.api.results import cuts, runs, score, show, submit
@@ -26,6 +27,7 @@ __all__ = [
     "augment",
     "blend",
     "blends",
+    "calibration",
     "check",
     "clean",
     "compare",
@@ -47,6 +49,7 @@ __all__ = [
     "prepare",
     "record",
     "replay",
+    "rules",
     "runs",
     "score",
     "sent",

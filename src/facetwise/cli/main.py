@@ -11,7 +11,22 @@ from typing import Annotated
 import typer
 
 from facetwise import __version__
-from facetwise.cli import augment, blending, clean, cuts, data, demo, diff, ledger, packs, runs, studies, submissions
+from facetwise.cli import (
+    augment,
+    blending,
+    calibration,
+    clean,
+    cuts,
+    data,
+    demo,
+    diff,
+    ledger,
+    packs,
+    rules,
+    runs,
+    studies,
+    submissions,
+)
 from facetwise.cli.context import Context
 from facetwise.core.errors import FacetwiseError
 
@@ -23,7 +38,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (data, augment, runs, packs, cuts, diff, studies, blending, submissions, ledger, demo, clean):
+for group in (
+    data,
+    augment,
+    runs,
+    packs,
+    cuts,
+    rules,
+    calibration,
+    diff,
+    studies,
+    blending,
+    submissions,
+    ledger,
+    demo,
+    clean,
+):
     group.register(app)
 
 

@@ -118,6 +118,30 @@ def paired_interval(
     return PairedInterval(found.low, found.high, level, tail * resamples >= MIN_BEYOND)
 
 
+def mean_interval(
+    values: npt.ArrayLike, groups: Groups, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """Confidence interval of the mean of `values` over images, shape (n,), people resampled with replacement.
+
+    A resample's mean is over its images, so people with more images weigh more. With a single person nothing is known,
+    and the interval has no ends.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    person, num_people = group_numbers(groups)
+    if numbers.shape != person.shape or not num_people:
+        raise ValueError(f"{numbers.size} values but {person.size} groups: expected as many, and some")
+    total = np.bincount(person, weights=numbers, minlength=num_people)
+    images = np.bincount(person, minlength=num_people).astype(np.float64)
+
+    def without_each() -> FloatArray:
+        means: FloatArray = (total.sum() - total) / (images.sum() - images)
+        return means
+
+    nothing = (-float("inf"), float("inf"))
+    found, _ = _bca(lambda w: (w @ total) / (w @ images), without_each, num_people, nothing, level, resamples, seed)
+    return found
+
+
 def prediction_interval(
     truth: npt.ArrayLike,
     predicted: npt.ArrayLike,

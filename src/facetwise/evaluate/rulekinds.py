@@ -29,6 +29,8 @@ By = Literal["years", "score", "at-least"]
 MOST_NAMED = 3
 """Joint classes that a description names."""
 
+ALIKE = "The multipliers hardly differ: all but always the most probable class is taken."
+
 
 @dataclass(frozen=True)
 class Argmax:
@@ -73,7 +75,7 @@ class Multipliers:
             for attribute, found in zip(space.attributes, self.multipliers, strict=True)
             if (words := _taken(attribute.classes, found))
         ]
-        return "; ".join(said) + "." if said else "No multiplier differs: the most probable class is taken."
+        return "; ".join(said) + "." if said else ALIKE
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class JointMultipliers:
     def words(self, space: LabelSpace) -> str:
         """What it does, in a sentence that names the classes with the largest multipliers."""
         words = _taken(space.joint_names, self.multipliers, MOST_NAMED)
-        return f"{words}." if words else "No multiplier differs: the most probable class is taken."
+        return f"{words}." if words else ALIKE
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ def _where_covered(table: pl.DataFrame, space: LabelSpace, joint: Callable[[pl.D
 def _taken(classes: Sequence[str], multipliers: Sequence[float], most: int | None = None) -> str:
     """When classes are taken, as against one whose multiplier is 1 (else the first); nothing when all are alike."""
     against = next((k for k, m in enumerate(multipliers) if m == 1), 0)
-    needed = {k: multipliers[against] / m for k, m in enumerate(multipliers) if m != multipliers[against]}
+    needed = {k: multipliers[against] / m for k, m in enumerate(multipliers)}
+    needed = {k: share for k, share in needed.items() if f"{share:.2f}" != "1.00"}
     if not needed:
         return ""
     (first, share), *others = sorted(needed.items(), key=lambda item: (-abs(log(item[1])), item[0]))

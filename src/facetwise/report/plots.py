@@ -9,6 +9,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
+from facetwise.evaluate.reliability import Bin
 from facetwise.evaluate.scorecard import ClassScore, Matrix, Scorecard
 from facetwise.report.views import Curve, RunView
 
@@ -164,6 +165,53 @@ def heat_map(
     height = 110 + 58 * size if size <= 8 else 170 + 29 * size
     layout = _layout(height, xaxis=xaxis, yaxis=yaxis, plot_bgcolor=GRID)
     return {"data": [heat], "layout": layout}
+
+
+def reliability(before: Sequence[Bin], after: Sequence[Bin]) -> Figure:
+    """Share of right answers by how sure they were, with intervals, before and after; below, the number of images."""
+    line = {"type": "scatter", "mode": "lines", "x": [0, 1], "y": [0, 1], "hoverinfo": "skip", "showlegend": False}
+    data: list[Figure] = [{**line, "line": {"color": MUTED, "width": 1, "dash": "dot"}}]
+    for name, bins, colour in (("as predicted", before, FOLD_COLOURS[1]), ("with temperatures", after, ACCENT)):
+        data += [_reliability_points(bins, name, colour), _image_bars(bins, name, colour)]
+    lowest = min(b.low for b in (*before, *after))
+    xaxis = {**_axis("probability of the class that was taken"), "range": [lowest, 1.01], "anchor": "y2"}
+    yaxis = {**_axis("share right"), "range": [0, 1.02], "domain": [0.3, 1]}
+    counts = {**_axis("images"), "domain": [0, 0.2], "nticks": 3}
+    return {"data": data, "layout": _layout(460, xaxis=xaxis, yaxis=yaxis, yaxis2=counts, barmode="group", bargap=0.15)}
+
+
+def _reliability_points(bins: Sequence[Bin], name: str, colour: str) -> Figure:
+    above = [b.right_interval.high - b.right for b in bins]
+    below = [b.right - b.right_interval.low for b in bins]
+    error = {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.2, "width": 3}
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [b.confidence for b in bins],
+        "y": [b.right for b in bins],
+        "error_y": {**error, "color": colour},
+        "name": name,
+        "legendgroup": name,
+        "line": {"color": colour, "width": 1.5},
+        "marker": {"size": 8, "color": colour},
+        "customdata": [[b.num_images, b.num_people] for b in bins],
+        "hovertemplate": f"{name}<br>%{{x:.3f}} sure, %{{y:.3f}} right<br>"
+        "%{customdata[0]:,} images, %{customdata[1]:,} people<extra></extra>",
+    }
+
+
+def _image_bars(bins: Sequence[Bin], name: str, colour: str) -> Figure:
+    return {
+        "type": "bar",
+        "x": [(b.low + b.high) / 2 for b in bins],
+        "y": [b.num_images for b in bins],
+        "yaxis": "y2",
+        "name": name,
+        "legendgroup": name,
+        "showlegend": False,
+        "marker": {"color": colour, "opacity": 0.6},
+        "hovertemplate": f"{name}: %{{y:,}} images<extra></extra>",
+    }
 
 
 def label(name: str, longest: int | None = LONGEST_LABEL) -> str:

@@ -1,0 +1,43 @@
+"""From probabilities to answers: what they are worth, and by which rule they are best turned into classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facetwise.api.given import AnyProject, opened_project
+
+if TYPE_CHECKING:
+    from facetwise.report.calibration import CalibrationView
+    from facetwise.report.rules import RulesView
+
+
+def rules(project: AnyProject = ".", reference: str = "last") -> RulesView:
+    """What each decision rule would be worth for a run or a blend, by a nested estimate. It only reports."""
+    from facetwise.blending.sources import read_source
+    from facetwise.data.manifest import load_manifest
+    from facetwise.report.rules import build_rules_view
+
+    opened = opened_project(project)
+    manifest = load_manifest(opened)
+    return build_rules_view(opened, manifest, read_source(opened, manifest, reference))
+
+
+def calibration(
+    project: AnyProject = ".", reference: str = "last", *, html: str | Path | None = None
+) -> CalibrationView:
+    """How far the probabilities of a run or a blend can be believed; with `html` also as one self-contained page."""
+    from facetwise.blending.sources import read_source
+    from facetwise.core.errors import InputError
+    from facetwise.data.manifest import load_manifest
+    from facetwise.report.calibration import build_calibration_view
+    from facetwise.report.calibration_page import write_calibration_page
+
+    opened = opened_project(project)
+    if html is not None and not Path(html).parent.is_dir():
+        raise InputError(f"{Path(html).parent}: no such folder to write the page to")
+    manifest = load_manifest(opened)
+    view = build_calibration_view(opened, manifest, read_source(opened, manifest, reference))
+    if html is not None:
+        write_calibration_page(view, Path(html))
+    return view

@@ -1,0 +1,192 @@
+"""How often a model is right when it is this sure: reliability curves, and calibration before and after, nested.
+
+Temperatures are fitted, so they are priced as all that is fitted: on four fifths of the people, applied to the fifth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
+from facetwise.evaluate.calibration import BINS, Fit, bin_of, fit_temperatures, losses, tempered, true_classes
+from facetwise.evaluate.compose import covered, joint_log_probs, marginals
+from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Groups, Interval, group_numbers, mean_interval
+from facetwise.evaluate.parts import NUM_PARTS, deal_parts
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The images whose most probable class has a probability above `low` and up to `high`."""
+
+    low: float
+    high: float
+    confidence: float
+    """Mean probability of the most probable class."""
+    right: float
+    """Share of images for which it is the true one."""
+    right_interval: Interval
+    """By person; see `share_interval`."""
+    num_images: int
+    num_people: int
+
+
+@dataclass(frozen=True)
+class Side:
+    """Probabilities as they are, or with temperatures."""
+
+    fit: Fit
+    confidence: float
+    """Mean probability of the most probable class: as often it should be right."""
+    curve: tuple[Bin, ...]
+    """By confidence, ascending; bins that hold no image are left out."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far the probabilities of an attribute, or of the joint classes, can be believed."""
+
+    name: str
+    accuracy: float
+    """Share of images whose most probable class is right."""
+    before: Side
+    after: Side
+    """Nested: each person's probabilities with temperatures that were fitted without that person's fifth."""
+    difference: float
+    """Of the mean negative log-likelihood, after - before: below 0 is better."""
+    difference_interval: Interval
+    """Paired by person."""
+
+
+@dataclass(frozen=True)
+class CalibrationCheck:
+    """Temperatures for a set of predictions, and what they do."""
+
+    temperatures: dict[str, float]
+    """By block: `joint` of predictions that have joint classes of their own, else each attribute. On all people."""
+    by_part: tuple[dict[str, float], ...]
+    """Fitted without each fifth of the people: how far they differ says how stable the choice is."""
+    parts: tuple[Calibration, ...]
+    """Each attribute, then, of several attributes that make up the label, the joint classes."""
+    num_images: int
+    num_people: int
+    num_left_out: int
+    """Images without a prediction."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def check_calibration(
+    table: pl.DataFrame,
+    codes: IntArray,
+    groups: Groups,
+    space: LabelSpace,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> CalibrationCheck:
+    """Fit temperatures on an out-of-fold table, and say what they are worth by a nested estimate.
+
+    `codes`: scored class numbers, shape (n, num_attributes), of the attributes of `space`, all of which the table has;
+    `groups`: the person of each row; `seed`: how people are dealt in five parts. Raises InputError when fewer than
+    five people have a prediction.
+    """
+    rows = np.flatnonzero(covered(table))
+    num_left_out, people = table.height - len(rows), np.asarray(groups)[rows]
+    table, codes, part = table[rows], codes[rows], deal_parts(people, seed)
+    by_part, after = [], {name: np.empty_like(logs) for name, logs in _distributions(table, space).items()}
+    for p in range(NUM_PARTS):
+        own = part == p
+        by_part.append(fit_temperatures(table.filter(~own), codes[~own], space))
+        for name, logs in _distributions(tempered(table.filter(own), by_part[-1], space), space).items():
+            after[name][own] = logs
+    return CalibrationCheck(
+        temperatures=fit_temperatures(table, codes, space),
+        by_part=tuple(by_part),
+        parts=tuple(
+            _calibration(name, logs, after[name], true_classes(name, codes, space), people, resamples)
+            for name, logs in _distributions(table, space).items()
+        ),
+        num_images=len(rows),
+        num_people=len(np.unique(people)),
+        num_left_out=num_left_out,
+    )
+
+
+def reliability_curve(
+    confidence: FloatArray, right: npt.NDArray[np.bool_], groups: Groups, num_bins: int = BINS
+) -> tuple[Bin, ...]:
+    """Bins of equal width by how sure the model is, and how often it is right in each.
+
+    `confidence`: probability of the class that was taken, (n,); `right`: whether it is the true one, (n,); `groups`:
+    the person of each row. Bins without images are left out.
+    """
+    place, people = bin_of(confidence, num_bins), np.asarray(groups)
+    return tuple(
+        Bin(
+            low=int(b) / num_bins,
+            high=(int(b) + 1) / num_bins,
+            confidence=float(confidence[own].mean()),
+            right=float(right[own].mean()),
+            right_interval=share_interval(right[own], people[own]),
+            num_images=int(own.sum()),
+            num_people=len(np.unique(people[own])),
+        )
+        for b in np.unique(place)
+        for own in [place == b]
+    )
+
+
+def share_interval(right: npt.NDArray[np.bool_], groups: Groups, level: float = LEVEL) -> Interval:
+    """Confidence interval of the share of rows that are right, when rows of one person go together.
+
+    The score interval (Wilson 1927) for as many independent rows as the scatter between people says these are worth
+    (Korn & Graubard 1998, "Confidence intervals for proportions with small expected number of positive counts estimated
+    from survey data"). Where all or none are right nothing scatters, and each person counts as one row.
+    """
+    person, num_people = group_numbers(groups)
+    share, num_rows = float(right.mean()), len(right)
+    residual = np.bincount(person, weights=right - share, minlength=num_people)
+    variance = float((residual**2).sum()) / num_rows**2 * num_people / max(num_people - 1, 1)
+    worth = share * (1 - share) / variance if variance > 0 else float(num_people)
+    return _wilson(share, min(max(worth, 1.0), float(num_rows)), level)
+
+
+def _wilson(share: float, rows: float, level: float) -> Interval:
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    centre, spread = share + z**2 / (2 * rows), z * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+    low, high = ((centre + sign * spread) / (1 + z**2 / rows) for sign in (-1, 1))
+    return Interval(max(0.0, float(low)), min(1.0, float(high)), level)
+
+
+def _distributions(table: pl.DataFrame, space: LabelSpace) -> dict[str, FloatArray]:
+    """Log-probabilities, (n, K), of each attribute, and of the joint classes where there are several attributes."""
+    several = len(space.attributes) > 1 and space.num_joint <= MAX_LISTED_JOINT
+    return marginals(table, space) | ({JOINT: joint_log_probs(table, space)} if several else {})
+
+
+def _calibration(
+    name: str, before: FloatArray, after: FloatArray, truth: IntArray, people: Groups, resamples: int
+) -> Calibration:
+    gained = losses(after, truth) - losses(before, truth)
+    return Calibration(
+        name=name,
+        accuracy=float((before.argmax(axis=1) == truth).mean()),
+        before=_side(before, truth, people),
+        after=_side(after, truth, people),
+        difference=float(gained.mean()),
+        difference_interval=mean_interval(gained, people, resamples=resamples),
+    )
+
+
+def _side(logs: FloatArray, truth: IntArray, people: Groups) -> Side:
+    confidence, right = np.exp(logs).max(axis=1), logs.argmax(axis=1) == truth
+    curve = reliability_curve(confidence, right, people)
+    return Side(Fit.of(logs, truth), float(confidence.mean()), curve)

@@ -1,0 +1,60 @@
+"""Out-of-fold predictions of a run, a blend or a foreign predictor, with the labels they are to be compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from facetwise.blending.sources import Source
+from facetwise.core.errors import InputError
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.project import Project
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.compose import attributes_in, subspace
+from facetwise.evaluate.scorecard import name_of
+from facetwise.report.views import estimate_of
+from facetwise.report.wording import Notice, Now, notices
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What a predictor says of the training images that it knows nothing of, in manifest order."""
+
+    table: pl.DataFrame
+    codes: IntArray
+    """Scored class numbers of the attributes of `space`, shape (n, num_attributes)."""
+    people: npt.NDArray[Any]
+    """The person of each image, (n,)."""
+    space: LabelSpace
+    """The attributes that the table predicts."""
+    what: str
+    """`joint`, or the attributes of a specialist."""
+    warnings: tuple[Notice, ...]
+
+
+def out_of_fold(project: Project, manifest: Manifest, source: Source) -> OutOfFold:
+    """The out-of-fold predictions of `source`; raises InputError when it has none."""
+    table = source.oof
+    if table is None:
+        raise InputError(f"`{source.reference}` has no out-of-fold predictions: there is nothing to judge it by")
+    names = attributes_in(table, project.space)
+    columns = [project.space.index(n) for n in names]
+    return OutOfFold(
+        table=table,
+        codes=manifest.codes(project.space)[:, columns],
+        people=np.asarray(table["group"].to_list()),
+        space=subspace(project.space, names),
+        what=name_of(names, project.space),
+        warnings=_warnings(source, manifest),
+    )
+
+
+def _warnings(source: Source, manifest: Manifest) -> tuple[Notice, ...]:
+    if source.kind != "run":
+        return ()
+    record = dict(source.record)
+    return notices(estimate_of(record), record, None, "finished", Now.of(manifest))
