@@ -144,7 +144,9 @@ def _guest(source: Source, known: Sequence[Member], given: tuple[GivenWeight, ..
         return Guest(source, "known on the test side only", share=share)
     for member, run in zip(known, ids, strict=True):
         if source.kind == "run" and _same_but_folds(source.record, member.source.record):
-            return Guest(source, f"trained on everybody, beside `{run}`", sibling=run)
+            everybody = source.record["recipe"]["folds"].get("plan") == "none"
+            how = "trained on everybody" if everybody else "validated on other folds"
+            return Guest(source, f"{how}, beside `{run}`", sibling=run)
     raise InputError(
         f"`{source.reference}` is known on the test side only, so its weight cannot be chosen",
         hint=f"give it a share of the whole, `--weight {source.reference}=0.3`, or add a cross-validated run of the "

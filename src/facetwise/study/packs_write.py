@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from facetwise import __version__
 from facetwise.core.disk import told_when_full
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, MismatchError
 from facetwise.core.imported import Content
 from facetwise.core.project import Project
+from facetwise.core.provenance import versions
 from facetwise.core.runs import BACKBONE, WEIGHTS, RunFolder, Side
 from facetwise.core.workspace import content_hash, file_hash, flush_folder, is_done, read_done
 from facetwise.data.folds import list_folds, load_folds
@@ -81,7 +81,7 @@ def export_run(project: Project, run: RunFolder, out: Path, *, tables_only: bool
         schema_version=SCHEMA_VERSION,
         content=content,
         run=run.id,
-        facetwise=__version__,
+        facetwise=versions().get("facetwise", "unknown"),
         space=packed_space(project.space),
         label_space=project.space_hash,
         manifest=packed_manifest(manifest),
