@@ -46,7 +46,7 @@ def _temporaries(space: Workspace) -> Iterator[Path]:
 def lock_of(space: Workspace, path: Path) -> Path | None:
     """The lock that a writer of this temporary name holds; None where writers hold none."""
     kind, *rest = path.relative_to(space.root).parts
-    if kind in (space.runs.name, space.submissions.name) and len(rest) == 1:
+    if kind in (space.runs.name, space.submissions.name, space.blends.name) and len(rest) == 1:
         return space.root / kind / ".lock"
     if kind == space.stores.name and len(rest) > 1:
         return space.stores / rest[0] / LOCK_FILE
