@@ -117,7 +117,7 @@ def test_nothing_of_the_machine_or_its_user_is_in_it(finished, pack):
     for word in (
         str(finished.base),
         str(Path.home()),
-        os.environ.get("HOME", "/root") + "/",
+        f"{Path.home()}/",
         str(finished.base.parent),
     ):
         assert word.encode() not in text
@@ -127,7 +127,7 @@ def test_paths_that_lead_out_are_cut(own_finished, tmp_path, reader):
     (run,) = list_runs(Project.open(own_finished.project).workspace)
     record = run.record()
     for recipe in (record["recipe"], record["fingerprint_fields"]["recipe"]):
-        recipe["model"]["weights"] = "/home/alice/secret/fold-{fold}.safetensors"
+        recipe["model"]["weights"] = "/secret/fold-{fold}.safetensors"
     record["fingerprint"] = content_hash(record["fingerprint_fields"])
     run.record_file.write_text(json.dumps(record))
     text = run.recipe_file.read_text().replace(
@@ -190,7 +190,7 @@ def test_a_full_disk_leaves_no_pack(finished, tmp_path, monkeypatch):
 
 def test_events_that_are_not_known_stay():
     known = {"event": "done", "run": "01-a", "time": "2026-01-01"}
-    told = [known, {"event": "secret", "path": "/home/alice"}, {**known, "path": "/home/alice"}, {"event": "epoch"}, {}]
+    told = [known, {"event": "secret", "path": "/secret"}, {**known, "path": "/secret"}, {"event": "epoch"}, {}]
     assert [json.loads(line) for line in event_lines(told).splitlines()] == [known, known]
 
 
