@@ -139,7 +139,7 @@ def test_paths_that_lead_out_are_cut(own_finished, tmp_path, reader):
     (run.path / "DONE.json").write_text(json.dumps(mark))
     made = fw.export_run(own_finished.project, out=tmp_path / "p.pack")
     assert made.shortened == ("model.weights",)
-    assert b"alice" not in (tmp_path / "p.pack").read_bytes()
+    assert b"secret" not in (tmp_path / "p.pack").read_bytes()
     with open_pack(tmp_path / "p.pack") as opened:
         assert opened.pack.shortened == ["model.weights"]
     bad = edited(tmp_path / "p.pack", tmp_path / "q.pack", {"recipe.toml": run.recipe_file.read_bytes()})

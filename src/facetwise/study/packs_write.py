@@ -19,7 +19,6 @@ from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, Mis
 from facetwise.core.imported import Content
 from facetwise.core.project import Project
 from facetwise.core.provenance import versions
-from facetwise.core.provenance import versions
 from facetwise.core.runs import BACKBONE, WEIGHTS, RunFolder, Side
 from facetwise.core.workspace import content_hash, file_hash, flush_folder, is_done, read_done
 from facetwise.data.folds import list_folds, load_folds
