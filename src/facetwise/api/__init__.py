@@ -10,6 +10,7 @@
 Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.core.errors.FacetwiseError`.
 """
 
+from facetwise.api.diaries import journal, note, notes
 from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
 from facetwise.api.results import cuts, runs, score, show, submit
 from facetwise.api.sending import gate, import_ledger, ledger, record, replay, sent
@@ -32,7 +33,10 @@ __all__ = [
     "gate",
     "import_ledger",
     "init",
+    "journal",
     "ledger",
+    "note",
+    "notes",
     "open_project",
     "predict",
     "prepare",

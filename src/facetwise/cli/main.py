@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from facetwise import __version__
-from facetwise.cli import augment, clean, cuts, data, demo, ledger, runs, studies, submissions
+from facetwise.cli import augment, clean, cuts, data, demo, journal, ledger, runs, studies, submissions
 from facetwise.cli.context import Context
 from facetwise.core.errors import FacetwiseError
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (data, augment, runs, cuts, studies, submissions, ledger, demo, clean):
+for group in (data, augment, runs, cuts, studies, submissions, ledger, journal, demo, clean):
     group.register(app)
 
 

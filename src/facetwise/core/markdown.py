@@ -33,7 +33,8 @@ def code(text: str) -> str:
 def quote(text: str) -> list[str]:
     """Text as the lines of a block quote, whose lines are kept apart."""
     lines = [f"> {words(line)}".rstrip() for line in text.split("\n")]
-    return [f"{line}  " if line != ">" and after != ">" else line for line, after in zip(lines, [*lines[1:], ">"], strict=True)]
+    pairs = zip(lines, [*lines[1:], ">"], strict=True)
+    return [f"{line}  " if line != ">" and after != ">" else line for line, after in pairs]
 
 
 def one_line(text: str) -> str:

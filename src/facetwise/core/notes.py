@@ -24,7 +24,14 @@ MAX_TEXT, MAX_AUTHOR = 10_000, 200
 _QUESTION_MARKS = ("?", "？", "؟", ";")  # noqa: RUF001 - of Latin, full-width, Arabic and Greek script
 _ALLOWED = "\n\t"
 """Control characters that a text may have."""
-_FIELDS = {"time": str, "kind": str, "id": str, "text": str, "author": (str, type(None)), "open": bool}
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "time": (str,),
+    "kind": (str,),
+    "id": (str,),
+    "text": (str,),
+    "author": (str, type(None)),
+    "open": (bool,),
+}
 
 
 @dataclass(frozen=True)
