@@ -7,15 +7,15 @@ import unicodedata
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~]|&(?=[#\w])|(?<!\w)_|_(?!\w)")
 """What CommonMark, its tables or its strike-through would read as markup; `_` inside a word is none."""
-_FIRST = re.compile(r"[#+=-]|\d{1,9}[.)]")
-"""What makes a block when a line begins with it; the others that do are escaped anywhere."""
+_FIRST = re.compile(r"(\d{1,9})[.)](?:\s|$)|()(?:#{1,6}(?:\s|$)|[+-](?:\s|$)|=+$|-[-\s]*$)")
+"""What makes a block when a line begins with it, behind the digits of a number; others that do are escaped anywhere."""
 
 
 def words(text: str) -> str:
     """Text as one line that reads as it is written, wherever on a line it stands, in a table too."""
     line = one_line(text)
     first = _FIRST.match(line)
-    place = first.end() - 1 if first else 0
+    place = len(first[1] or "") if first else 0
     escaped = _SPECIAL.sub(lambda found: f"\\{found.group()}", line[place:])
     return f"{line[:place]}\\{escaped}" if first else escaped
 

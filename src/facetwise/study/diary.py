@@ -14,7 +14,6 @@ from facetwise.core.notes import Note, open_notes, read_notes
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import load_manifest
-from facetwise.evaluate.scorecard import JOINT
 from facetwise.report.views import RunRow, build_runs_view, plain
 from facetwise.study.day import Day
 from facetwise.study.diary_runs import RunEntry, RunsOfDay
@@ -60,6 +59,8 @@ class Diary:
     """Written that day, in that order."""
     highest: RunEntry | None
     """The finished run with the highest joint score when the day ended."""
+    num_scored: int
+    """Runs that it is the highest of: cross-validated ones that predict the whole label."""
     open: Open
 
     @property
@@ -123,7 +124,7 @@ def _diary(seen: _Seen, day: Day) -> Diary:
         questions=open_notes(notes),
     )
     if seen.answers is None:
-        return Diary(project.file.name, day.name, day.zone.key, (), (), (), (), sent, written, None, waiting)
+        return Diary(project.file.name, day.name, day.zone.key, (), (), (), (), sent, written, None, 0, waiting)
     return _with_runs(seen, day, sent, written, waiting)
 
 
@@ -140,6 +141,7 @@ def _with_runs(
     single = [life for life in lives if life.worked_on(day) and life.run.id not in told]
     left = [life for life in lives if life.moments and life.begun_by(day) and not life.finished_by(day)]
     unfinished = [made.entry(life, alone=True) for life in left if life.record.get("fingerprint") not in failed]
+    scored = made.scored()
     return Diary(
         project=seen.project.file.name,
         day=day.name,
@@ -150,7 +152,8 @@ def _with_runs(
         blends=blend_entries(seen.project, manifest, day, seen.answers),
         submissions=sent,
         notes=notes,
-        highest=_highest(made, day),
+        highest=made.entry(max(scored, key=made.score), alone=True) if scored else None,
+        num_scored=len(scored),
         open=replace(waiting, unfinished=tuple(e for e in unfinished if e.pruned_by is None)),
     )
 
@@ -158,14 +161,6 @@ def _with_runs(
 def _damage(row: RunRow) -> str:
     told = (f.removeprefix("damaged: ") for f in row.flags if f.startswith("damaged"))
     return next(told, "nothing says when it was made")
-
-
-def _highest(made: RunsOfDay, day: Day) -> RunEntry | None:
-    """Of cross-validated runs that predict the whole label, the earliest of equals."""
-    rows = [row for row in made.rows.values() if row.what == JOINT and row.macro_f1 is not None and not row.flags]
-    by_then = [row for row in rows if made.lives[row.id].finished_by(day)]
-    best = max(by_then, key=lambda row: row.macro_f1 or 0.0, default=None)
-    return None if best is None else made.entry(made.lives[best.id], alone=True)
 
 
 def _per_day(project: Project) -> int | None:

@@ -27,7 +27,8 @@ FREE = {"Thoughts": "open", "Tomorrow": None}
 """Sections that a new page has for people, and the part that each stands before; None: at the end."""
 _HINT = "<!-- Parts between facetwise's comments are made again. Everything else is yours and stays as it is. -->"
 _MARK = re.compile(r"\ufeff?[ \t]*<!--\s*facetwise:(begin|end)\s+([a-z]+)(?:\s+([0-9a-f]{8}))?\s*-->\s*")
-_LIKE_A_MARK = re.compile(r"<!--\s*facetwise:", re.IGNORECASE)
+_LIKE_A_MARK = re.compile(r"(?<!\\)<!--\s*facetwise:", re.IGNORECASE)
+"""Behind a backslash it is somebody's words."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from facetwise.core.project import Project
 from facetwise.core.runs import run_number
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval, PairedInterval
-from facetwise.evaluate.scorecard import name_of
+from facetwise.evaluate.scorecard import JOINT, name_of
 from facetwise.report.views import RunRow
 from facetwise.study.changes import Change, num_things, recipe_changes
 from facetwise.study.compare import check_same_images, common_attributes, common_rows, difference, other_fields
@@ -116,6 +116,15 @@ class RunsOfDay:
             pruned_by=pruned_by(life.run),
             base=None if alone or self._unusable(life) else self._based(life),
         )
+
+    def scored(self) -> list[RunLife]:
+        """Cross-validated runs that predict the whole label and were finished before the day ended, by number."""
+        rows = [row for row in self.rows.values() if row.what == JOINT and row.macro_f1 is not None and not row.flags]
+        return [life for row in rows if (life := self.lives[row.id]).finished_by(self.day)]
+
+    def score(self, life: RunLife) -> float:
+        """The macro F1 of a run that has one."""
+        return self.rows[life.run.id].macro_f1 or 0.0
 
     def _unusable(self, life: RunLife) -> bool:
         return not life.recipe or any(flag.startswith("damaged") for flag in self.rows[life.run.id].flags)

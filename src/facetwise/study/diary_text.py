@@ -32,7 +32,8 @@ def _day(diary: Diary, clock: Clock) -> Iterator[str]:
     yield f"{words(diary.project)}, times in {diary.time_zone}. {_summary(diary, clock)}"
     if diary.highest is not None:
         value = with_interval(diary.highest.macro_f1, diary.highest.interval)
-        yield f"Highest joint score so far: {thing('run', diary.highest.id)}, macro F1 {value}."
+        of = f", the best of {diary.num_scored:,}" if diary.num_scored > 1 else ""
+        yield f"Highest joint score so far: {thing('run', diary.highest.id)}, macro F1 {value}{of}."
 
 
 def _summary(diary: Diary, clock: Clock) -> str:
@@ -188,11 +189,11 @@ def _notes(diary: Diary, clock: Clock) -> Iterator[str]:
 
 def _quoted(diary: Diary, clock: Clock, kind: str, name: str) -> Iterator[str]:
     """The day's notes about a thing, below its item."""
-    for note in diary.notes:
-        if (note.kind, note.id) == (kind, name):
-            first, *rest = quote(note.text)
-            yield f"  > {signature(note, clock)}: {first.removeprefix('> ')}"
-            yield from (f"  {line}" for line in rest)
+    for number, note in enumerate(n for n in diary.notes if (n.kind, n.id) == (kind, name)):
+        first, *rest = quote(note.text)
+        yield from ["  >"] if number else []
+        yield f"  > {signature(note, clock)}: {first.removeprefix('> ')}"
+        yield from (f"  {line}" for line in rest)
 
 
 def _open(diary: Diary, clock: Clock) -> Iterator[str]:
