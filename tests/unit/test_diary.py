@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from made_blend import member, write_blend
 from markdown_it import MarkdownIt
 
 import facetwise as fw
@@ -158,8 +159,7 @@ def test_the_base_is_an_earlier_run_on_the_same_images(project: Project) -> None
     found = {r.id: r.base for r in diary(project).runs}
     assert set(found.values()) == {None}
     assert "UNSAFE: folds were split by image" in page(diary(project))
-    assert diary(project).highest is not None
-    assert diary(project).highest.id not in ("03-x",)
+    assert diary(project).num_scored == 2, "a score that is too high is not among those to be the highest of"
 
 
 def test_corrections_that_changed_since_are_told(project: Project) -> None:
@@ -167,9 +167,9 @@ def test_corrections_that_changed_since_are_told(project: Project) -> None:
     run = another(project, "02-x", at(13))
     retimed(run, at(13), record={"fingerprint_fields": {**fields, "overlay": "new", "labels": "new"}})
     text = page(diary(project))
-    assert "Against run 1: the same recipe, but not the dataset's labels and the label corrections." in text or (
-        "Against run 1: the same recipe, but not the label corrections and the dataset's labels." in text
-    )
+    told = "Against run 1: the same recipe, but not "
+    one, two = "the dataset's labels", "the label corrections"
+    assert f"{told}{one} and {two}." in text or f"{told}{two} and {one}." in text
 
 
 def test_changes_in_words() -> None:
@@ -184,7 +184,7 @@ def test_changes_in_words() -> None:
     ]
     words = change_words(changes)
     assert words[:4] == [
-        "`loss` cross-entropy → focal",
+        "`loss` cross-entropy → focal (gamma 2.0)",
         "with `augment.mixup`",
         "without `augment.flip`",
         f"`train.ema` {DASH} → 0.9",
@@ -222,33 +222,39 @@ def test_the_second_time_nothing_is_computed_again(project: Project, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("damage", "told"),
     [
-        lambda run: run.record_file.write_text("{"),
-        lambda run: run.record_file.write_text("[]"),
-        lambda run: run.record_file.write_text(json.dumps({**run.record(), "provenance": 3, "folds": None})),
-        lambda run: (run.path / "oof.parquet").write_bytes(b"x"),
-        lambda run: run.events_file.write_bytes(b"\xff\n{}\n[1]\n" + run.events_file.read_bytes()[:-30]),
-        lambda run: run.recipe_file.write_text("x"),
+        (lambda run: run.record_file.write_text("{"), "damaged"),
+        (lambda run: run.record_file.write_text("[]"), "damaged"),
+        (lambda run: run.record_file.write_text(json.dumps({**run.record(), "provenance": 3})), "damaged"),
+        (lambda run: run.record_file.write_text(json.dumps({**run.record(), "folds": None})), "damaged"),
+        (lambda run: (run.path / "oof.parquet").write_bytes(b"x"), "changed since it was made"),
+        (lambda run: run.recipe_file.write_text("x"), "changed since the run was finished"),
     ],
 )
-def test_a_damaged_run_is_told_of_and_stops_nothing(project: Project, damage: Any) -> None:
+def test_a_damaged_run_is_told_of_and_stops_nothing(project: Project, damage: Any, told: str) -> None:
     run = another(project, "02-x", at(13))
     damage(run)
-    found = diary(project)
-    text = page(found)
-    assert "02-x" in text
-    assert "**Run 1**" in text
-    if text.count("macro F1 **") != 2:
-        assert "**Run 2** `02-x` is damaged: " in text
-        assert "See `facetwise doctor`." in text
+    parts = diary_parts(diary(project))
+    assert "**Run 1**" in parts["runs"]
+    assert "02-x" not in parts["runs"]
+    assert "**Run 2** `02-x` is damaged: " in parts["stopped"]
+    assert told in parts["stopped"]
+    assert "See `facetwise doctor`." in parts["stopped"]
+
+
+def test_events_that_cannot_be_read_are_passed_over(project: Project) -> None:
+    run = another(project, "02-x", at(13))
+    run.events_file.write_bytes(b'\xff\n{}\n[1]\n{"event": "done", "time": 3}\n' + run.events_file.read_bytes()[:-30])
+    entry = diary(project).runs[1]
+    assert (entry.id, entry.finished) == ("02-x", True)
 
 
 def test_a_damaged_run_without_any_time_is_told_of(project: Project) -> None:
     run = another(project, "02-x", at(13))
     run.record_file.write_text("{")
     run.events_file.unlink()
-    assert [name for name, _ in diary(project).undated] == ["02-x"]
+    assert [found[:2] for found in diary(project).undated] == [("run", "02-x")]
     assert "`02-x` is damaged: " in page(diary(project))
 
 
@@ -260,7 +266,7 @@ def test_damaged_studies_and_submissions_stop_nothing(project: Project) -> None:
     today = datetime.now(UTC).date()
     assert "damaged" in page(diary(project, today))
     (made.folder.path / "record.json").write_text("{")
-    diary(project, today)
+    assert f"**Submission s1** `{made.folder.id}` is damaged: " in page(diary(project, today))
 
 
 def test_lines_that_are_no_notes_are_an_error(project: Project) -> None:
@@ -316,6 +322,23 @@ def test_submissions_are_open_until_they_are_sent(project: Project) -> None:
     assert "is not sent" not in parts["open"]
     assert "  > " in parts["submissions"]
     assert "send this one" in parts["open"]
+
+
+def test_a_blend_is_told_with_its_members_and_its_nested_score(project: Project) -> None:
+    first = find_run(project.workspace, "1")
+    blend = write_blend(
+        project.root, first, members=[member(first), {**member(first), "kind": "foreign", "id": "kim's"}]
+    )
+    record = {**blend.record(), "provenance": {"made": at(16).isoformat()}}
+    write_json(blend.path / "blend.json", record)
+    mark_done(blend.path, {})
+    fw.note(project, "b1", "of two", author="Kim")
+    text = diary_parts(diary(project))["blends"]
+    score = fw.runs(project).runs[0].macro_f1
+    assert f"- **Blend b1** `b01-soft-1`, 16:00: of run 1 and kim's; macro F1 **{score:.3f}** [" in text
+    assert "by the nested estimate." in text
+    (blend.path / "oof.parquet").write_bytes(b"x")
+    assert "**Blend b1** `b01-soft-1` is damaged: " in diary_parts(diary(project))["stopped"]
 
 
 # ------------------------------------------------------------------------------------------------ hostile words

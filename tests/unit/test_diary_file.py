@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facetwise.core.errors import InputError, LockedError, ProblemsError
-from facetwise.core.workspace import lock
+from facetwise.core.errors import InputError, ProblemsError
 from facetwise.study.diary_file import merge, new_page, readable, write_page
 
 DAY = date(2026, 11, 25)
@@ -214,9 +213,3 @@ def test_a_page_that_is_the_same_is_not_written(tmp_path: Path) -> None:
     before = file.stat()
     write_page(file, DAY, PARTS)
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-
-
-def test_two_do_not_write_at_once(tmp_path: Path) -> None:
-    file = tmp_path / "2026-11-25.md"
-    with lock(tmp_path / ".2026-11-25.md.lock", "the page"), pytest.raises(LockedError):
-        write_page(file, DAY, PARTS)

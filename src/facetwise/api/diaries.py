@@ -12,6 +12,7 @@ from facetwise.api.given import AnyProject, opened_project
 
 if TYPE_CHECKING:
     from facetwise.core.notes import Note
+    from facetwise.core.progress import Progress
     from facetwise.core.project import Project
     from facetwise.study.diary import Diary
     from facetwise.study.diary_file import Written
@@ -39,6 +40,7 @@ def journal(
     since: str | None = None,
     out: str | Path | None = None,
     write: bool = True,
+    progress: Progress | None = None,
 ) -> list[JournalPage]:
     """The diary of a day, made from the records; kept in `journal/<day>.md`, or in the file `out`.
 
@@ -57,12 +59,13 @@ def journal(
     zone, now = contest_zone(opened), datetime.now(UTC)
     last = read_day(day, zone, now)
     days = [last] if since is None else list(days_between(read_day(since, zone, now), last))
-    diaries = build_diaries(opened, days)
+    diaries = build_diaries(opened, days, progress)
     kept = [d for d in diaries if not d.empty or d is diaries[-1]]
     return _pages(opened, kept, None if out is None else Path(out), write)
 
 
 def _pages(project: Project, diaries: Sequence[Diary], out: Path | None, write: bool) -> list[JournalPage]:
+    from facetwise.core.workspace import lock
     from facetwise.study.diary_file import new_page, write_page
     from facetwise.study.diary_text import diary_parts
 
@@ -70,9 +73,12 @@ def _pages(project: Project, diaries: Sequence[Diary], out: Path | None, write: 
     for diary in diaries:
         path, parts = out or project.workspace.journal / f"{diary.day}.md", diary_parts(diary)
         day = date.fromisoformat(diary.day)
-        written = write_page(path, day, parts) if write else None
-        text = new_page(day, parts) if written is None else path.read_text(encoding="utf-8")
-        pages.append(JournalPage(diary, text, written))
+        if not write:
+            pages.append(JournalPage(diary, new_page(day, parts), None))
+            continue
+        with lock(project.root / ".journal.lock", "the journal"):
+            written = write_page(path, day, parts)
+            pages.append(JournalPage(diary, path.read_text(encoding="utf-8"), written))
     return pages
 
 

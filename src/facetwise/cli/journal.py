@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facetwise.cli.context import console, get_context, print_json, say
+from facetwise.cli.context import console, get_context, print_json, progress_bar, say
 from facetwise.cli.data import Json
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def journal(
     from facetwise.study.diary_file import readable
 
     write = not json or out is not None
-    pages = api.journal(get_context(context).project(), day, since=since, out=out, write=write)
+    with progress_bar("comparing runs") as progress:
+        pages = api.journal(get_context(context).project(), day, since=since, out=out, write=write, progress=progress)
     if json:
         print_json([p.as_dict() for p in pages] if since is not None else pages[0].as_dict())
     else:

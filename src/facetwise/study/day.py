@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.project import Project
+from facetwise.submission.quota import zone
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Day:
     """One day in one time zone. Its length is 23 or 25 hours where clocks are changed."""
 
     date: date
-    zone: ZoneInfo
+    zone: tzinfo
 
     @cached_property
     def start(self) -> datetime:
@@ -45,32 +45,32 @@ class Day:
         return f"{local:%H:%M}" if local.date() == self.date else f"{local:%Y-%m-%d %H:%M}"
 
 
-def contest_zone(project: Project) -> ZoneInfo:
-    """The zone in which the contest counts days."""
-    contest = getattr(project.file, "contest", None)
-    return ZoneInfo(contest.time_zone if contest is not None else "UTC")
+def contest_zone(project: Project) -> tzinfo:
+    """The zone in which the contest counts days; raises SettingError when this system does not know it."""
+    contest = project.file.contest
+    return zone("UTC" if contest is None else contest.time_zone)
 
 
-def read_day(text: str | None, zone: ZoneInfo, now: datetime) -> Day:
+def read_day(text: str | None, there: tzinfo, now: datetime) -> Day:
     """The day that `2026-11-25`, `today`, `yesterday` or nothing (today) means.
 
     Raises SettingError for anything else, InputError for a day that has not begun yet.
     """
-    today = now.astimezone(zone).date()
+    today = now.astimezone(there).date()
     match text:
         case None | "today":
-            return Day(today, zone)
+            return Day(today, there)
         case "yesterday":
-            return Day(today - timedelta(days=1), zone)
+            return Day(today - timedelta(days=1), there)
     try:
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             raise ValueError
-        day = Day(date.fromisoformat(text), zone)
+        day = Day(date.fromisoformat(text), there)
     except ValueError:
         hint = "write it as 2026-11-25, `today` or `yesterday`"
         raise SettingError(f"`{text}` is no day", hint=hint) from None
     if day.date > today:
-        raise InputError(f"{day.name} has not begun yet: in {zone.key} it is {today.isoformat()}")
+        raise InputError(f"{day.name} has not begun yet: in {there} it is {today.isoformat()}")
     return day
 
 

@@ -6,18 +6,28 @@ the same whenever it is made. What has no date in the records (label corrections
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from typing import Any
 
 from facetwise.core.notes import Note, open_notes, read_notes
+from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import load_manifest
 from facetwise.report.views import RunRow, build_runs_view, plain
 from facetwise.study.day import Day
 from facetwise.study.diary_runs import RunEntry, RunsOfDay
-from facetwise.study.diary_sent import BlendEntry, SubmissionEntry, blend_entries, num_sent, submission_entries, unsent
+from facetwise.study.diary_sent import (
+    BlendEntry,
+    SubmissionEntry,
+    blend_entries,
+    num_sent,
+    submission_entries,
+    unreadable,
+    unsent,
+)
 from facetwise.study.diary_studies import StudiesOfDay, StudyEntry
 from facetwise.study.kept import KeptAnswers
 from facetwise.study.timeline import RunLife, life_of
@@ -51,8 +61,8 @@ class Diary:
     runs: tuple[RunEntry, ...]
     """Worked on that day, but for those that a study tells of, by number."""
     studies: tuple[StudyEntry, ...]
-    undated: tuple[tuple[str, str], ...]
-    """Damaged runs of which nothing says when they were made, with what is wrong."""
+    undated: tuple[tuple[str, str, str], ...]
+    """Damaged runs, blends and submissions of which nothing says when they were made: kind, id and what is wrong."""
     blends: tuple[BlendEntry, ...]
     submissions: tuple[SubmissionEntry, ...]
     notes: tuple[Note, ...]
@@ -74,14 +84,15 @@ class Diary:
         return data
 
 
-def build_diaries(project: Project, days: Sequence[Day]) -> tuple[Diary, ...]:
-    """The diary of each of the days.
+def build_diaries(project: Project, days: Sequence[Day], progress: Progress | None = None) -> tuple[Diary, ...]:
+    """The diary of each of the days. `progress` is told of runs that were compared with others, of all.
 
     A damaged run, study, blend or submission is told of, and stops nothing. Raises ProblemsError when notes or ledger
     have lines that are none, ArtefactError when there are runs and no manifest that can be used.
     """
     seen = _Seen.of(project)
-    found = tuple(_diary(seen, day) for day in days)
+    told = _counted(progress, sum(life.worked_on(day) for life in seen.lives.values() for day in days))
+    found = tuple(_diary(seen, day, told) for day in days)
     if seen.answers is not None:
         seen.answers.save()
     return found
@@ -112,7 +123,13 @@ class _Seen:
         return cls(project, notes, ledger, rows, lives, KeptAnswers(project, manifest))
 
 
-def _diary(seen: _Seen, day: Day) -> Diary:
+def _counted(progress: Progress | None, total: int) -> Callable[[], None]:
+    """Call it whenever one more is done."""
+    numbers = count(1)
+    return lambda: progress(next(numbers), total) if progress is not None else None
+
+
+def _diary(seen: _Seen, day: Day, told: Callable[[], None]) -> Diary:
     project, notes = seen.project, [n for n in seen.notes if n.moment < day.end]
     sent = submission_entries(project.workspace, seen.ledger, day)
     written = tuple(n for n in notes if day.holds(n.moment))
@@ -124,31 +141,36 @@ def _diary(seen: _Seen, day: Day) -> Diary:
         questions=open_notes(notes),
     )
     if seen.answers is None:
-        return Diary(project.file.name, day.name, day.zone.key, (), (), (), (), sent, written, None, 0, waiting)
-    return _with_runs(seen, day, sent, written, waiting)
+        return Diary(project.file.name, day.name, str(day.zone), (), (), (), (), sent, written, None, 0, waiting)
+    return _with_runs(seen, day, sent, written, waiting, told)
 
 
 def _with_runs(
-    seen: _Seen, day: Day, sent: tuple[SubmissionEntry, ...], notes: tuple[Note, ...], waiting: Open
+    seen: _Seen,
+    day: Day,
+    sent: tuple[SubmissionEntry, ...],
+    notes: tuple[Note, ...],
+    waiting: Open,
+    told: Callable[[], None],
 ) -> Diary:
     assert seen.answers is not None
     manifest = load_manifest(seen.project)
     made = RunsOfDay(seen.project, manifest, day, seen.rows, seen.lives, seen.answers)
     asked = StudiesOfDay(seen.project, day, seen.lives, seen.answers)
     studies, failed = asked.entries(), asked.failed()
-    told = {run for study in studies for run in study.runs}
+    in_studies = {run for study in studies for run in study.runs}
     lives = seen.lives.values()
-    single = [life for life in lives if life.worked_on(day) and life.run.id not in told]
+    single = [life for life in lives if life.worked_on(day) and life.run.id not in in_studies]
     left = [life for life in lives if life.moments and life.begun_by(day) and not life.finished_by(day)]
     unfinished = [made.entry(life, alone=True) for life in left if life.record.get("fingerprint") not in failed]
     scored = made.scored()
     return Diary(
         project=seen.project.file.name,
         day=day.name,
-        time_zone=day.zone.key,
-        runs=tuple(map(made.entry, single)),
+        time_zone=str(day.zone),
+        runs=tuple(_told(made.entry(life), told) for life in single),
         studies=studies,
-        undated=tuple((name, _damage(seen.rows[name])) for name, life in seen.lives.items() if not life.moments),
+        undated=(*_undated_runs(seen), *unreadable(seen.project.workspace)),
         blends=blend_entries(seen.project, manifest, day, seen.answers),
         submissions=sent,
         notes=notes,
@@ -158,11 +180,18 @@ def _with_runs(
     )
 
 
-def _damage(row: RunRow) -> str:
-    told = (f.removeprefix("damaged: ") for f in row.flags if f.startswith("damaged"))
-    return next(told, "nothing says when it was made")
+def _told(entry: RunEntry, told: Callable[[], None]) -> RunEntry:
+    told()
+    return entry
+
+
+def _undated_runs(seen: _Seen) -> Iterator[tuple[str, str, str]]:
+    for name, life in seen.lives.items():
+        if not life.moments:
+            told = (f.removeprefix("damaged: ") for f in seen.rows[name].flags if f.startswith("damaged"))
+            yield "run", name, next(told, "nothing says when it was made")
 
 
 def _per_day(project: Project) -> int | None:
-    contest = getattr(project.file, "contest", None)
-    return None if contest is None else contest.per_day
+    contest = project.file.contest
+    return None if contest is None else contest.submissions_per_day

@@ -21,7 +21,7 @@ from datetime import date
 from pathlib import Path
 
 from facetwise.core.errors import InputError, ProblemsError
-from facetwise.core.workspace import lock, write_atomic
+from facetwise.core.workspace import write_atomic
 
 FREE = {"Thoughts": "open", "Tomorrow": None}
 """Sections that a new page has for people, and the part that each stands before; None: at the end."""
@@ -60,22 +60,19 @@ class _Block:
 
 
 def write_page(path: Path, day: date, parts: Mapping[str, str]) -> Written:
-    """Write the page of a day, or make its parts again; whole or not at all.
+    """Write the page of a day, or make its parts again; whole or not at all. The caller holds the journal's lock.
 
     Raises ProblemsError naming the lines of comments that do not pair up, InputError for a file that is no such page.
     """
     real = path.resolve()  # a link stays one
-    if not real.parent.is_dir() and real.parent.exists():
-        raise InputError(f"{real.parent} is no folder")
-    with lock(real.parent / f".{real.name}.lock", f"the page `{path.name}`"):
-        old = _read(real)
-        merged = Merged(new_page(day, parts), ()) if old is None else merge(old, parts, str(path))
-        kept = None
-        if merged.edited and old is not None:
-            kept = _free_name(real)
-            write_atomic(kept, old.encode())
-        if merged.text != old:
-            write_atomic(real, merged.text)
+    old = _read(real)
+    merged = Merged(new_page(day, parts), ()) if old is None else merge(old, parts, str(path))
+    kept = None
+    if merged.edited and old is not None:
+        kept = _free_name(real)
+        write_atomic(kept, old.encode())
+    if merged.text != old:
+        write_atomic(real, merged.text)
     return Written(path, kept, merged.edited)
 
 

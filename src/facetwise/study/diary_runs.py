@@ -169,10 +169,10 @@ class RunsOfDay:
 
 
 def nearest(life: RunLife, earlier: Sequence[RunLife]) -> RunLife | None:
-    """The run whose recipe differs in the fewest things, of equals one with the same attributes, then the latest."""
+    """The run whose recipe differs in the fewest things, of equals in the fewest keys, then the latest."""
 
-    def distance(other: RunLife) -> tuple[int, bool, int]:
-        things = num_things(recipe_changes(other.recipe, life.recipe))
-        return things, other.attributes != life.attributes, -run_number(other.run.id)
+    def distance(other: RunLife) -> tuple[int, int, bool, int]:
+        changes = recipe_changes(other.recipe, life.recipe)
+        return num_things(changes), len(changes), other.attributes != life.attributes, -run_number(other.run.id)
 
     return min(earlier, key=distance, default=None)

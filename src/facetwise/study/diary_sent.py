@@ -84,6 +84,16 @@ def made_at(folder: BlendFolder | SubmissionFolder) -> str | None:
     return provenance.get("made") if isinstance(provenance, Mapping) else None
 
 
+def unreadable(workspace: Workspace) -> Iterator[tuple[str, str, str]]:
+    """Blends and submissions whose record cannot be read: kind, id and why."""
+    folders: list[BlendFolder | SubmissionFolder] = [*list_blends(workspace), *list_submissions(workspace)]
+    for folder in folders:
+        try:
+            folder.record()
+        except (FacetwiseError, OSError) as error:
+            yield "blend" if isinstance(folder, BlendFolder) else "submission", folder.id, str(error)
+
+
 def _blend(project: Project, manifest: Manifest, blend: BlendFolder, made: str, answers: KeptAnswers) -> BlendEntry:
     members = tuple(_members(blend.record()))
     try:
@@ -134,14 +144,14 @@ def _on_day(time: str | None, day: Day) -> bool:
 
 
 def _submission(folder: SubmissionFolder, made: str | None, told: Entry | None, day: Day) -> SubmissionEntry:
-    record, trouble = _record(folder)
+    record, source, trouble = _record(folder)
     forecast, gate = record.get("forecast") or {}, record.get("gate") or {}
     bounds = forecast.get("interval")
     return SubmissionEntry(
         id=folder.id,
         name=folder.id,
         made=made,
-        source=source_of(record),
+        source=source,
         expected=forecast.get("expected"),
         interval=Interval(bounds["low"], bounds["high"], bounds["level"]) if bounds else None,
         num_people=forecast.get("num_people"),
@@ -154,19 +164,13 @@ def _submission(folder: SubmissionFolder, made: str | None, told: Entry | None, 
     )
 
 
-def _record(folder: SubmissionFolder) -> tuple[Mapping[str, Any], str | None]:
-    """A submission's record, or why it cannot be read."""
+def _record(folder: SubmissionFolder) -> tuple[Mapping[str, Any], tuple[str, str] | None, str | None]:
+    """A submission's record and what it was made from, or why it cannot be read."""
     try:
-        return folder.record(), None
+        made_from = folder.made_from()
+        return folder.record(), (made_from.kind, made_from.id), None
     except FacetwiseError as error:
-        return {}, str(error)
-
-
-def source_of(record: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Kind and id of what a submission was made from, by a record of any version."""
-    made_from = record.get("made_from") or {}
-    name = made_from.get("id") or made_from.get("run")
-    return None if name is None else (str(made_from.get("kind", "run")), str(name))
+        return {}, None, str(error)
 
 
 def _before(time: str | None, day: Day) -> bool:

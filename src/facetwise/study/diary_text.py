@@ -98,14 +98,14 @@ def _flags(entry: RunEntry) -> Iterator[str]:
 def _stopped(diary: Diary, clock: Clock) -> Iterator[str]:
     items = [line for entry in diary.runs if not _is_told(entry) for line in _left(entry, diary, clock)]
     items += [f"- {line}" for study in diary.studies for line in failures(study)]
-    items += [f"- {_damaged(name, told)}" for name, told in diary.undated]
+    items += [f"- {_damaged(*found)}" for found in diary.undated]
     if items:
         yield from ("## Stopped or failed", "", *items)
 
 
 def _left(entry: RunEntry, diary: Diary, clock: Clock) -> Iterator[str]:
     if entry.damaged is not None:
-        yield f"- {_damaged(entry.id, entry.damaged)}"
+        yield f"- {_damaged('run', entry.id, entry.damaged)}"
     elif entry.pruned_by is not None:
         why = f"fell behind in the search {code(entry.pruned_by)}, which stopped it"
         yield f"- {titled('run', entry.id)} {why}. {resume(entry.id)} would finish it."
@@ -116,8 +116,8 @@ def _left(entry: RunEntry, diary: Diary, clock: Clock) -> Iterator[str]:
     yield from _quoted(diary, clock, "run", entry.id)
 
 
-def _damaged(run: str, told: str) -> str:
-    return f"{titled('run', run)} is damaged: {words(told)}. See `facetwise doctor`."
+def _damaged(kind: str, name: str, told: str) -> str:
+    return f"{titled(kind, name)} is damaged: {words(told)}. See `facetwise doctor`."
 
 
 def _blends(diary: Diary, clock: Clock) -> Iterator[str]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from facetwise.core.markdown import code, words
 from facetwise.core.notes import Kind, Note
@@ -18,9 +17,10 @@ from facetwise.study.day import Day, moment_of
 from facetwise.study.diary_runs import Based, Paired, RunEntry
 from facetwise.study.things import Thing
 from facetwise.study.wording import better
+from facetwise.submission.quota import zone
 
-MOST_CHANGES, MOST_LETTERS = 6, 60
-"""Changes that are written out, and letters of a value."""
+MOST_CHANGES, MOST_SETTINGS, MOST_LETTERS = 6, 3, 60
+"""Changes that are written out, settings of a new kind, and letters of a value."""
 _OTHERS = {
     "overlay": "the label corrections",
     "labels": "the dataset's labels",
@@ -38,7 +38,7 @@ class Clock:
 
     @cached_property
     def _day(self) -> Day:
-        return Day(date.fromisoformat(self.day), ZoneInfo(self.time_zone))
+        return Day(date.fromisoformat(self.day), zone(self.time_zone))
 
     def __call__(self, time: str | None) -> str:
         """`14:05`, with its date when it is another day's; `?` for none."""
@@ -125,19 +125,28 @@ def _changed(base: Based) -> str:
 
 
 def change_words(changes: Iterable[Change]) -> list[str]:
-    """Each change in a few words; of a section that became another kind only that."""
+    """Each change in a few words; what belongs to a section that became another kind stands with that."""
     found = list(changes)
     renamed = tuple(c.key.removesuffix("name") for c in found if c.key.endswith(".name"))
-    return [_change(c) for c in found if c.key.endswith(".name") or not c.key.startswith(renamed)]
+    return [_change(c, found) for c in found if c.key.endswith(".name") or not c.key.startswith(renamed)]
 
 
-def _change(change: Change) -> str:
+def _change(change: Change, others: Iterable[Change]) -> str:
     key = code(change.key.removesuffix(".name"))
     if change.before is None and isinstance(change.after, dict):
         return f"with {key}"
     if change.after is None and isinstance(change.before, dict):
         return f"without {key}"
-    return f"{key} {_value(change.before)} → {_value(change.after)}"
+    more = ", ".join(_settings(change, others)) if change.key.endswith(".name") else ""
+    return f"{key} {_value(change.before)} → {_value(change.after)}" + (f" ({more})" if more else "")
+
+
+def _settings(renamed: Change, others: Iterable[Change]) -> list[str]:
+    """What the new kind of a section is set to, as far as that is one number or word."""
+    section = renamed.key.removesuffix("name")
+    own = [c for c in others if c is not renamed and c.key.startswith(section)]
+    plain = [c for c in own if isinstance(c.after, str | int | float)]
+    return [f"{words(c.key.removeprefix(section))} {_value(c.after)}" for c in plain[:MOST_SETTINGS]]
 
 
 def _value(value: Any) -> str:
