@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any
 
+from facetwise.blend.folder import list_blends
 from facetwise.core.notes import Note, open_notes, read_notes
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
-from facetwise.data.manifest import load_manifest
+from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.report.views import RunRow, build_runs_view, plain
 from facetwise.study.day import Day
 from facetwise.study.diary_runs import RunEntry, RunsOfDay
@@ -93,8 +94,8 @@ def build_diaries(project: Project, days: Sequence[Day], progress: Progress | No
     seen = _Seen.of(project)
     told = _counted(progress, sum(life.worked_on(day) for life in seen.lives.values() for day in days))
     found = tuple(_diary(seen, day, told) for day in days)
-    if seen.answers is not None:
-        seen.answers.save()
+    if seen.known is not None:
+        seen.known[1].save()
     return found
 
 
@@ -107,20 +108,20 @@ class _Seen:
     ledger: Ledger
     rows: Mapping[str, RunRow]
     lives: Mapping[str, RunLife]
-    answers: KeptAnswers | None
-    """None where nothing was ever run, and so no manifest is needed."""
+    known: tuple[Manifest, KeptAnswers] | None
+    """None where nothing was ever run or blended, and so no manifest is needed."""
 
     @classmethod
     def of(cls, project: Project) -> _Seen:
         notes, ledger = read_notes(project.workspace), read_ledger(project.workspace)
         lives = {run.id: life_of(run) for run in list_runs(project.workspace)}
-        if not lives:
+        if not lives and not list_blends(project.workspace):
             return cls(project, notes, ledger, {}, {}, None)
         manifest = load_manifest(project)
         rows = {row.id: row for row in build_runs_view(project, manifest).runs}
         # a run that began between the two looks is for the next diary
         lives = {name: life for name, life in lives.items() if name in rows}
-        return cls(project, notes, ledger, rows, lives, KeptAnswers(project, manifest))
+        return cls(project, notes, ledger, rows, lives, (manifest, KeptAnswers(project, manifest)))
 
 
 def _counted(progress: Progress | None, total: int) -> Callable[[], None]:
@@ -140,7 +141,7 @@ def _diary(seen: _Seen, day: Day, told: Callable[[], None]) -> Diary:
         sent=num_sent(seen.ledger.entries, day),
         questions=open_notes(notes),
     )
-    if seen.answers is None:
+    if seen.known is None:
         return Diary(project.file.name, day.name, str(day.zone), (), (), (), (), sent, written, None, 0, waiting)
     return _with_runs(seen, day, sent, written, waiting, told)
 
@@ -153,10 +154,10 @@ def _with_runs(
     waiting: Open,
     told: Callable[[], None],
 ) -> Diary:
-    assert seen.answers is not None
-    manifest = load_manifest(seen.project)
-    made = RunsOfDay(seen.project, manifest, day, seen.rows, seen.lives, seen.answers)
-    asked = StudiesOfDay(seen.project, day, seen.lives, seen.answers)
+    assert seen.known is not None
+    manifest, answers = seen.known
+    made = RunsOfDay(seen.project, manifest, day, seen.rows, seen.lives, answers)
+    asked = StudiesOfDay(seen.project, day, seen.lives, answers)
     studies, failed = asked.entries(), asked.failed()
     in_studies = {run for study in studies for run in study.runs}
     lives = seen.lives.values()
@@ -171,7 +172,7 @@ def _with_runs(
         runs=tuple(_told(made.entry(life), told) for life in single),
         studies=studies,
         undated=(*_undated_runs(seen), *unreadable(seen.project.workspace)),
-        blends=blend_entries(seen.project, manifest, day, seen.answers),
+        blends=blend_entries(seen.project, manifest, day, answers),
         submissions=sent,
         notes=notes,
         highest=made.entry(max(scored, key=made.score), alone=True) if scored else None,
