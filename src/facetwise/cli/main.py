@@ -20,6 +20,7 @@ from facetwise.cli import (
     data,
     demo,
     diff,
+    journal,
     ledger,
     packs,
     rules,
@@ -38,22 +39,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (
-    data,
-    augment,
-    runs,
-    packs,
-    cuts,
-    rules,
-    calibration,
-    diff,
-    studies,
-    blending,
-    submissions,
-    ledger,
-    demo,
-    clean,
-):
+GROUPS = (
+    data, augment, runs, packs, cuts, rules, calibration, diff, studies, blending, submissions, ledger, journal, demo, clean,
+)  # fmt: skip
+for group in GROUPS:
     group.register(app)
 
 
