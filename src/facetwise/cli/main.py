@@ -40,7 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 GROUPS = (
-    data, augment, runs, packs, cuts, rules, calibration, diff, studies, blending, submissions, ledger, journal, demo, clean,
+    data, augment, runs, packs, cuts, rules, calibration, diff, studies, blending, submissions, ledger,
+    journal, demo, clean,
 )  # fmt: skip
 for group in GROUPS:
     group.register(app)
