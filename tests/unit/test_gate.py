@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+import facetwise as fw
+from facetwise.cli.main import app
+from facetwise.core.errors import InputError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.submission.gate import GateFinding, GateReport, check_submission
 from facetwise.submission.mix import Mix, assumed_people, check_mix
@@ -136,3 +141,57 @@ def test_shares_of_the_mix():
 def test_assumed_people():
     assert assumed_people(12600, 18900, 2700)[0] == 1800
     assert assumed_people(1, 70, 10) == (1, "1 test images at 7.0 images a person, as on the labelled side")
+
+
+# --- any file, on the command line ---
+
+BROKEN = {
+    "wrong header": (lambda text: text.replace("ans", "answer", 1).encode(), "line 1: no column `ans`"),
+    "missing rows": (lambda text: text[: len(text) // 2].rpartition("\n")[0].encode(), "image(s) not in the file"),
+    "duplicates": (lambda text: (text + text.splitlines()[1] + "\n").encode(), "1 image(s) in the file more than once"),
+    "floats": (lambda text: text.replace(",1\n", ",1.0\n").encode(), "answer '1.0' is not an integer"),
+    "out of range": (lambda text: (text[: text.rfind(",")] + ",18\n").encode(), "1 class(es) outside 0..17: 18 for"),
+    "other names": (lambda text: text.replace(".jpg", ".png").encode(), "image(s) not asked for"),
+    "other order": (lambda text: "\n".join([*text.splitlines()[:1], *text.splitlines()[:0:-1]]).encode(), "not in the"),
+    "semicolons": (lambda text: text.replace(",", ";").encode(), "line 1: no column `ImageID`"),
+    "utf-16": (lambda text: text.encode("utf-16"), "UTF-16 text, expected UTF-8"),
+    "korean encoding": (lambda text: text.replace("ans\n", "ans,비고\n", 1).encode("cp949"), "line 1: not UTF-8 text"),
+    "no text": (lambda _: b"\x89PNG\r\n\x1a\n\0\0", "not UTF-8 text"),
+    "empty": (lambda _: b"", "the file is empty"),
+    "header only": (lambda text: text.splitlines()[0].encode(), "image(s) not in the file"),
+    "answers missing": (lambda text: text.replace(",1\n", ",\n").encode(), "image(s) without a prediction"),
+}  # fmt: skip
+
+
+def looked_at(project: Path, file: Path) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["-p", str(project), "gate", str(file)], catch_exceptions=False)
+    return result.exit_code, " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_broken_files_are_told_and_end_with_code_2(finished, tmp_path, fault):
+    template = (finished.contest / "eval" / "info.csv").read_text().splitlines()
+    text = "\n".join([template[0], *(f"{row.split(',')[0]},{i % 3}" for i, row in enumerate(template[1:]))]) + "\n"
+    path = tmp_path / "file.csv"
+    change, words = BROKEN[fault]
+    path.write_bytes(change(text))
+    code, told = looked_at(finished.project, path)
+    assert (code, "error" in told) == (2, True)
+    assert words in told
+    path.write_text(text)
+    assert looked_at(finished.project, path)[0] == 0
+
+
+def test_what_is_no_file(finished, tmp_path):
+    for path in (tmp_path, tmp_path / "none.csv"):
+        with pytest.raises(InputError, match=r"cannot be read|not a regular file"):
+            fw.gate(finished.project, path)
+
+
+def test_the_gate_records_nothing(finished):
+    before = sorted(finished.project.rglob("*"))
+    report = fw.gate(finished.project, finished.contest / "eval" / "info.csv")  # every image is said to be class 0
+    assert "never-predicted" in codes(report.findings)
+    assert [p for p in sorted(finished.project.rglob("*")) if ".cache" not in p.parts] == [
+        p for p in before if ".cache" not in p.parts
+    ]

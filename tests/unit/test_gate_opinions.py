@@ -263,7 +263,7 @@ def test_an_opinion_of_which_nothing_is_known_judges_no_file_from_elsewhere(worl
     turned = in_classes(own.codes, 1, (1, 0))
     unsure = Opinion(other.name, other.codes)
     assert judge(turned, world.names, unsure, world.known(None), SPACE, TEST).word == "unknown"
-    weak = world.model((0.72, 0.55, 0.4))
+    weak = world.model((0.5, 0.5, 0.4))
     assert judge(turned, world.names, weak, world.known(None), SPACE, TEST).word == "unknown"
 
 

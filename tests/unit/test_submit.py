@@ -372,8 +372,9 @@ def test_members_below_members_and_from_elsewhere(own_finished):
     project, run = own_finished.project, run_of(own_finished.project)
     elsewhere = {"kind": "foreign", "id": "friend", "weights": {"joint": 1.0}, "test_sha256": "t", "fingerprint": None}
     first = write_blend(project, run)
-    below = {"kind": "blend", "id": first.id, "tta": "none", "weights": {}, "fingerprint": None}
-    write_blend(project, run, name="b02-soft-2", members=[below, elsewhere])
+    below = {"kind": "blend", "id": first.id, "tta": "none", "weights": {"joint": 1.0}, "fingerprint": None}
+    unused = {**elsewhere, "id": "nobody", "weights": {"joint": 0.0}}
+    write_blend(project, run, name="b02-soft-2", members=[below, elsewhere, unused])
     said = fw.submit(project, "blend:last", yes=True).folder.made_from()
     assert [(p.kind, p.id) for p in said.parts] == [("run", run.id), ("foreign", "friend")]
     assert said.parts[1] == Part("foreign", "friend", "none", None, "t", {})

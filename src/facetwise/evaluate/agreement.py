@@ -123,10 +123,18 @@ def cohen_kappa(first: IntArray, second: IntArray) -> float | None:
     """
     if not len(first):
         return None
+    chance = chance_agreement(first, second)
+    return (float((first == second).mean()) - chance) / (1 - chance) if chance < 1 else None
+
+
+def chance_agreement(first: IntArray, second: IntArray) -> float:
+    """The share of answers, (n,) without missing ones, that two who answer at random by their own shares have alike.
+
+    Exactly 1 where both say one class throughout.
+    """
     one, two, size = occurring(first, second)
     shares = [np.bincount(side, minlength=size) / len(side) for side in (one, two)]
-    chance = float(shares[0] @ shares[1])
-    return (float((one == two).mean()) - chance) / (1 - chance) if size > 1 else None
+    return float(shares[0] @ shares[1]) if size > 1 else 1.0
 
 
 def moved(first: IntArray, second: IntArray, names: Sequence[str]) -> tuple[Moved, ...]:

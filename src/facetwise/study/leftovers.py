@@ -48,7 +48,7 @@ def lock_of(space: Workspace, path: Path) -> Path | None:
     kind, *rest = path.relative_to(space.root).parts
     if path.name.startswith(ARRIVING):
         return None
-    if kind in (space.runs.name, space.submissions.name) and len(rest) == 1:
+    if kind in (space.runs.name, space.submissions.name, space.blends.name) and len(rest) == 1:
         return space.root / kind / ".lock"
     if kind == space.stores.name and len(rest) > 1:
         return space.stores / rest[0] / LOCK_FILE

@@ -200,7 +200,8 @@ def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
     agreeing = [v for v in verdicts if v.word == "agrees"]
     against = [v for v in verdicts if v.word in ("fault", "chance")]
     doubting = [*against, *(v for v in verdicts if v.word == "disagrees")]
-    findings = [GateFinding("ok", "opinions", "; ".join(v.told() for v in agreeing))] if agreeing else []
+    told = ", ".join(v.told("with" if i else "agrees with") for i, v in enumerate(agreeing))
+    findings = [GateFinding("ok", "opinions", told)] if agreeing else []
     if against and not agreeing:
         code = "likely-fault" if against[0].word == "fault" else "at-chance"
         findings.append(GateFinding("error", code, _against(doubting)))

@@ -118,8 +118,10 @@ def _parts(workspace: Workspace, source: Source) -> Iterator[Part]:
 
 
 def _members(workspace: Workspace, blend: Mapping[str, Any]) -> Iterator[Part]:
-    """Members of a blend; of a blend among them its own, since only those have weights."""
+    """Members of a blend that weigh something; of a blend among them its own, since only those have weights."""
     for member in blend["made_from"]["members"]:
+        if not any(member["weights"].values()):
+            continue
         if member["kind"] == "blend":
             yield from _members(workspace, BlendFolder(workspace.blends / member["id"]).record())
             continue

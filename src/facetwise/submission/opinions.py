@@ -15,10 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.evaluate.agreement import chance_agreement, cohen_kappa
 from facetwise.evaluate.compose import subspace
 from facetwise.evaluate.intervals import Groups, group_numbers
-from facetwise.evaluate.metrics import MISSING, occurring
+from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.faults import Reading, readings
 
 BoolArray = npt.NDArray[np.bool_]
@@ -34,7 +35,7 @@ GAIN_ERRORS = 3.0
 MIN_GAIN = 0.1
 """Share of the images, at least, that must agree in addition when a fault is undone, to say that it was made."""
 GOOD = 0.4
-"""Kappa with the labels from which an opinion can judge a file of which nothing is known out of fold."""
+"""Kappa with the labels, in some attribute, from which an opinion can judge a file that is not known out of fold."""
 
 Word = Literal["agrees", "disagrees", "fault", "chance", "unknown"]
 
@@ -100,9 +101,9 @@ class Verdict:
         """Plain JSON data."""
         return asdict(self)
 
-    def told(self) -> str:
+    def told(self, start: str = "agrees with") -> str:
         """In words."""
-        said = f"agrees with `{self.name}` on {self.share:.0%} of the images"
+        said = f"{start} `{self.name}` on {self.share:.0%} of the images"
         if self.word == "fault":
             return f"{said}, but on {self.undone:.0%} {self.fault}"
         wanted = "" if self.expected is None else f", out of fold {self.expected:.2f}"
@@ -193,7 +194,8 @@ def _can_judge(opinion: Opinion, known: Known, have: Sequence[str], space: Label
     if not there.any():
         return False
     _, num_people = group_numbers(np.asarray(known.groups)[there])
-    return _agreement(known.truth[there], opinion.oof[there], have, space, num_people)[""].value >= GOOD
+    with_labels = _agreement(known.truth[there], opinion.oof[there], have, space, num_people)
+    return max(one.value for one in with_labels.values()) >= GOOD
 
 
 def _agreement(
@@ -212,14 +214,12 @@ def _agreement(
 
 def kappa(first: IntArray, second: IntArray, num_people: int) -> Kappa:
     """Agreement of two sides' class numbers, shape (n,), none missing; 1 for two that say one class throughout."""
-    one, two, size = occurring(first, second)
-    shares: list[FloatArray] = [np.bincount(side, minlength=size) / len(side) for side in (one, two)]
-    share, chance = float((one == two).mean()), float(shares[0] @ shares[1])
-    if size < 2:
+    share, chance, value = float((first == second).mean()), chance_agreement(first, second), cohen_kappa(first, second)
+    if value is None:
         return Kappa(share, 1.0, 0.0, 0.0)
     spread: npt.NDArray[np.float64] = np.array([_widened(share, num_people), chance])
     error, by_chance = np.sqrt(spread * (1 - spread) / num_people) / (1 - chance)
-    return Kappa(share, (share - chance) / (1 - chance), float(error), float(by_chance))
+    return Kappa(share, value, float(error), float(by_chance))
 
 
 def _widened(share: float, num_people: int) -> float:
