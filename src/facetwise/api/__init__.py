@@ -13,6 +13,7 @@ Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.c
 from facetwise.api.blending import blend, blends
 from facetwise.api.deciding import calibration, rules
 from facetwise.api.differences import diff
+from facetwise.api.labels import accept_labels, correct_label, score_labels, show_labels, suspects
 from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
 from facetwise.api.results import cuts, runs, score, show, submit
 from facetwise.api.sending import gate, import_ledger, ledger, record, replay, sent
@@ -24,6 +25,7 @@ from facetwise.core.project import Project
 __all__ = [
     "Project",
     "ablate",
+    "accept_labels",
     "augment",
     "blend",
     "blends",
@@ -31,6 +33,7 @@ __all__ = [
     "check",
     "clean",
     "compare",
+    "correct_label",
     "cuts",
     "diff",
     "doctor",
@@ -52,9 +55,12 @@ __all__ = [
     "rules",
     "runs",
     "score",
+    "score_labels",
     "sent",
     "show",
+    "show_labels",
     "show_study",
     "submit",
+    "suspects",
     "tune",
 ]
