@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from facetwise.api import (
         ablate,
+        accept_labels,
         augment,
         blend,
         blends,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         check,
         clean,
         compare,
+        correct_label,
         cuts,
         diff,
         doctor,
@@ -42,10 +44,13 @@ if TYPE_CHECKING:
         rules,
         runs,
         score,
+        score_labels,
         sent,
         show,
+        show_labels,
         show_study,
         submit,
+        suspects,
         tune,
     )
     from facetwise.core.project import Project
@@ -54,6 +59,7 @@ __all__ = [
     "Project",
     "__version__",
     "ablate",
+    "accept_labels",
     "augment",
     "blend",
     "blends",
@@ -61,6 +67,7 @@ __all__ = [
     "check",
     "clean",
     "compare",
+    "correct_label",
     "cuts",
     "diff",
     "doctor",
@@ -85,10 +92,13 @@ __all__ = [
     "rules",
     "runs",
     "score",
+    "score_labels",
     "sent",
     "show",
+    "show_labels",
     "show_study",
     "submit",
+    "suspects",
     "tune",
 ]
 

@@ -22,8 +22,9 @@ from made_heads import (
     view_of,
 )
 
+from facetwise.core.bins import soft_bins
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.data.views import one_hot, soft_bins
+from facetwise.data.views import one_hot
 from facetwise.model.backbone import build_network
 from facetwise.model.heads import head_layout
 from facetwise.recipe.head import FlatHead, SingleHead

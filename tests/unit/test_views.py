@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facetwise.core.bins import soft_bins
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.settings import parse
 from facetwise.core.tables import MANIFEST
 from facetwise.data.manifest import Manifest
 from facetwise.data.overlay import Correction, Overlay
-from facetwise.data.views import TrainingView, one_hot, soft_bins, training_view
+from facetwise.data.views import TrainingView, one_hot, training_view
 from facetwise.recipe.labels import LabelsSpec
 
 AGE = Attribute("age", ("<30", "30-59", ">=60"), cuts=(30, 60))

@@ -14,6 +14,7 @@ from facetwise.api.blending import blend, blends
 from facetwise.api.deciding import calibration, rules
 from facetwise.api.diaries import journal, note, notes
 from facetwise.api.differences import diff
+from facetwise.api.labels import accept_labels, correct_label, score_labels, show_labels, suspects
 from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
 from facetwise.api.results import cuts, runs, score, show, submit
 from facetwise.api.sending import gate, import_ledger, ledger, record, replay, sent
@@ -25,6 +26,7 @@ from facetwise.core.project import Project
 __all__ = [
     "Project",
     "ablate",
+    "accept_labels",
     "augment",
     "blend",
     "blends",
@@ -32,6 +34,7 @@ __all__ = [
     "check",
     "clean",
     "compare",
+    "correct_label",
     "cuts",
     "diff",
     "doctor",
@@ -56,9 +59,12 @@ __all__ = [
     "rules",
     "runs",
     "score",
+    "score_labels",
     "sent",
     "show",
+    "show_labels",
     "show_study",
     "submit",
+    "suspects",
     "tune",
 ]

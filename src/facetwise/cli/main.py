@@ -21,6 +21,7 @@ from facetwise.cli import (
     demo,
     diff,
     journal,
+    labels,
     ledger,
     packs,
     rules,
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 GROUPS = (
     data, augment, runs, packs, cuts, rules, calibration, diff, studies, blending, submissions, ledger,
-    journal, demo, clean,
+    labels, journal, demo, clean,
 )  # fmt: skip
 for group in GROUPS:
     group.register(app)

@@ -54,6 +54,13 @@ def read_table_csv(
     except InputError as error:
         findings.error("unreadable-csv", name, str(error).removeprefix(f"{path}: "))
         return None
+    return parse_table_csv(data, name, needed, findings, may_be_empty=may_be_empty)
+
+
+def parse_table_csv(
+    data: bytes, name: str, needed: Sequence[str], findings: Findings, *, may_be_empty: bool = False
+) -> CsvTable | None:
+    """The table that the bytes of a file hold; as `read_table_csv`."""
     try:
         records = csv_records(data)
     except CsvError as fault:

@@ -6,7 +6,7 @@ The dataset is never changed. Corrected labels are for training views and for a 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import TRAIN
 from facetwise.core.workspace import content_hash
-from facetwise.data.csvfile import CsvRow, read_table_csv
+from facetwise.data.csvfile import CsvTable, read_table_csv
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.labelcells import plain_number
 from facetwise.data.manifest import Manifest
@@ -45,6 +45,11 @@ class Correction:
     def target(self) -> tuple[str, str, str]:
         """What is corrected: two corrections of one target must agree."""
         return self.image, self.group, self.attribute
+
+    @property
+    def what(self) -> str:
+        """Whose label it is: `person 000123`, or the image."""
+        return f"`{self.image}`" if self.image else f"person {self.group}"
 
     def __str__(self) -> str:
         return f"`{self.value}`" + ("" if self.weight == 1 else f" with weight {self.weight}")
@@ -81,24 +86,36 @@ def look_at_overlay(path: Path, space: LabelSpace, manifest: Manifest) -> tuple[
 
     A manifest with errors lacks rows, so whether it has the images and groups of the corrections is not judged then.
     """
-    findings = Findings()
     if not path.exists():
-        return Overlay(), findings
-    name = f"{path.parent.name}/{path.name}"
+        return Overlay(), Findings()
+    findings, name = Findings(), name_of(path)
     table = read_table_csv(path, name, COLUMNS, findings, may_be_empty=True)
-    known = _Known.of(manifest)
+    placed = corrections_of(table, space, manifest, findings) if table else ()
+    return Overlay(tuple(correction for correction, _ in placed)), findings
+
+
+def name_of(path: Path) -> str:
+    """What the overlay's file is called in messages."""
+    return f"{path.parent.name}/{path.name}"
+
+
+def corrections_of(
+    table: CsvTable, space: LabelSpace, manifest: Manifest, findings: Findings
+) -> list[tuple[Correction, int]]:
+    """The usable corrections of a table, each with its line; the others become errors in `findings`."""
+    known = Known.of(manifest)
     corrections, first = [], dict[tuple[str, str, str], tuple[Correction, int]]()
-    for row in table.rows if table else ():
-        correction = _correction(row, name, space, known, findings)
+    for row in table.rows:
+        correction = checked(row.cells, table.at(row), space, known, findings)
         if correction is None:
             continue
         other, line = first.setdefault(correction.target, (correction, row.line))
         if (other.value, other.weight) == (correction.value, correction.weight):
-            corrections.append(correction)
+            corrections.append((correction, row.line))
         else:
             message = f"`{correction.attribute}` becomes {correction}, line {line} says {other}"
-            findings.error("contradiction", f"{name}:{row.line}", message)
-    return Overlay(tuple(corrections)), findings
+            findings.error("contradiction", table.at(row), message)
+    return corrections
 
 
 def apply(overlay: Overlay, manifest: Manifest, space: LabelSpace) -> tuple[IntArray, dict[str, FloatArray]]:
@@ -148,12 +165,14 @@ def _rows_by_name(names: Iterable[str]) -> dict[str, list[int]]:
 
 
 @dataclass(frozen=True)
-class _Known:
+class Known:
+    """What there is to correct on the training side."""
+
     images: frozenset[str]
     groups: frozenset[str]
 
     @classmethod
-    def of(cls, manifest: Manifest) -> _Known | None:
+    def of(cls, manifest: Manifest) -> Known | None:
         """None when the manifest has errors, and so not all of them."""
         if manifest.errors:
             return None
@@ -161,25 +180,25 @@ class _Known:
         return cls(frozenset(train["image"]), frozenset(train["group"].drop_nulls()))
 
 
-def _correction(
-    row: CsvRow, name: str, space: LabelSpace, known: _Known | None, findings: Findings
+def checked(
+    row: Mapping[str, str], where: str, space: LabelSpace, known: Known | None, findings: Findings
 ) -> Correction | None:
-    """The correction of one row with its value in one spelling; None (and errors) when it cannot be used."""
-    cells = {column: row.cells[column].strip() for column in COLUMNS}
+    """The correction of a row's cells, its value in one spelling; None (and errors at `where`) when not usable."""
+    cells = {column: row[column].strip() for column in COLUMNS}
     problems = [f"`{column}` is empty" for column in ("reason", "author") if not cells[column]]
     if bool(cells["image"]) == bool(cells["group"]):
         problems.append("fill exactly one of `image` and `group`")
     if known is not None:
         problems += _unknown("image", cells["image"], known.images) + _unknown("group", cells["group"], known.groups)
-    weight = plain_number(row.cells.get("weight", "").strip() or "1")
+    weight = plain_number(row.get("weight", "").strip() or "1")
     if not 0 <= weight <= MAX_WEIGHT:
-        problems.append(f"`weight` is `{row.cells['weight']}`, expected a number from 0 to {MAX_WEIGHT}; empty means 1")
+        problems.append(f"`weight` is `{row['weight']}`, expected a number from 0 to {MAX_WEIGHT}; empty means 1")
     try:
         cells["value"] = _value(space.attribute(cells["attribute"]), cells["value"])
     except (SettingError, InputError) as error:
         problems.append(f"{error}" + (f"; {error.hint}" if error.hint else ""))
     for problem in problems:
-        findings.error("unusable-correction", f"{name}:{row.line}", problem)
+        findings.error("unusable-correction", where, problem)
     return None if problems else Correction(**cells, weight=weight)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.bins import soft_bins
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.data.manifest import Manifest
@@ -66,17 +66,6 @@ def training_view(manifest: Manifest, space: LabelSpace, spec: LabelsSpec, overl
 def one_hot(codes: IntArray, num_classes: int) -> npt.NDArray[np.float32]:
     """Rows of one 1, shape (n, num_classes)."""
     return np.eye(num_classes, dtype=np.float32)[codes]
-
-
-def soft_bins(values: FloatArray, cuts: Sequence[float], deviation: float) -> npt.NDArray[np.float32]:
-    """Probability of each of the bins that ascending `cuts` make, shape (n, cuts + 1), of values with a normal error of
-    this standard deviation."""
-    normal = NormalDist()
-    distinct, row = np.unique(values, return_inverse=True)
-    below = np.array([[normal.cdf((cut - v) / deviation) for cut in cuts] for v in distinct])
-    below = below.reshape(len(distinct), len(cuts))  # also when there are no values
-    bounds = np.hstack([np.zeros((len(distinct), 1)), below, np.ones((len(distinct), 1))])
-    return np.diff(bounds, axis=1).astype(np.float32)[row]
 
 
 def _classes(codes: IntArray, values: Mapping[str, FloatArray], spec: LabelsSpec, space: LabelSpace) -> Targets:

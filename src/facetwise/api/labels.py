@@ -1,0 +1,181 @@
+"""Label issues: which labels the predictions contradict, and corrections of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facetwise.api.given import AnyProject, opened_project
+
+if TYPE_CHECKING:
+    from facetwise.core.project import Project
+    from facetwise.data.corrections import Added, Wanted
+    from facetwise.data.manifest import Manifest
+    from facetwise.data.overlay import Overlay
+    from facetwise.evaluate.suspects import Method
+    from facetwise.report.labelscores import LabelScores
+    from facetwise.report.suspects import SuspectsView
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """What came of accepting or correcting labels."""
+
+    added: Added
+    scores: LabelScores | None
+    """Before and after; None where nothing predicts the whole label out of fold, or nothing was written."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        from dataclasses import asdict
+
+        return {
+            "written": [asdict(c) for c in self.added.written],
+            "already": [asdict(c) for c in self.added.already],
+            "scores": None if self.scores is None else self.scores.as_dict(),
+        }
+
+
+def suspects(
+    project: AnyProject = ".",
+    source: str | None = None,
+    *,
+    attribute: str | None = None,
+    method: Method = "margin",
+    limit: int = 20,
+    with_corrected: bool = False,
+    html: str | Path | None = None,
+    csv: str | Path | None = None,
+) -> SuspectsView:
+    """Labels that the out-of-fold predictions of a run or blend contradict, the surest first, by attribute.
+
+    Without `source` by the last blend, else by the best finished run of the whole label. The list is kept for
+    `accept_labels`; with `html` it is also written as a page with the photos, with `csv` as a table to fill in.
+    """
+    from facetwise.core.errors import InputError
+    from facetwise.data.manifest import load_manifest
+    from facetwise.report.pictures import thumbnails
+    from facetwise.report.suspectlist import keep_list, write_list_csv
+    from facetwise.report.suspectpage import write_suspects_page
+    from facetwise.report.suspects import build_suspects_view, pictured
+
+    opened = opened_project(project)
+    for out in (html, csv):
+        if out is not None and not Path(out).parent.is_dir():
+            raise InputError(f"{Path(out).parent}: no such folder to write to")
+    manifest = load_manifest(opened)
+    view = build_suspects_view(
+        opened,
+        manifest,
+        _overlay(opened, manifest),
+        source,
+        attribute=attribute,
+        method=method,
+        limit=limit,
+        with_corrected=with_corrected,
+    )
+    keep_list(opened, manifest, view)
+    if csv is not None:
+        write_list_csv(view, Path(csv))
+    if html is not None:
+        write_suspects_page(view, thumbnails(opened, manifest, pictured(view), side=128), Path(html))
+    return view
+
+
+def accept_labels(
+    project: AnyProject = ".", selection: str | Path = "", *, reason: str, author: str, weight: float = 1.0
+) -> Corrected:
+    """Write the proposals of the last list of suspects to `labels/overlay.csv`: all that are chosen, or none.
+
+    `selection`: ranks and person ids, such as `"1,3,5-9"`, or a csv of `suspects(csv=...)` with its column `accept`
+    filled in. Raises ProblemsError with all that is wrong, MismatchError when the dataset changed since the list.
+    """
+    from facetwise.data.manifest import load_manifest
+    from facetwise.report.suspectlist import chosen, kept_list, read_list_csv, wanted_rows
+
+    opened = opened_project(project)
+    manifest = load_manifest(opened)
+    if str(selection).lower().endswith(".csv"):
+        wanted = read_list_csv(Path(selection), opened.space, manifest, reason, author, weight)
+        return _add(opened, manifest, wanted, None)
+    kept = kept_list(opened, manifest)
+    return _add(opened, manifest, wanted_rows(chosen(kept, str(selection)), reason, author, weight), kept.source)
+
+
+def correct_label(
+    project: AnyProject = ".",
+    *,
+    person: str | None = None,
+    image: str | None = None,
+    attribute: str,
+    value: str | float,
+    reason: str,
+    author: str,
+    weight: float = 1.0,
+) -> Corrected:
+    """Write one correction to `labels/overlay.csv`: of all images of a person, or of one image.
+
+    `value`: a class, or for an ordinal attribute a number. Raises SettingError unless exactly one of `person` and
+    `image` is given, ProblemsError for anything else that is wrong, or when the overlay says something else already.
+    """
+    from facetwise.core.errors import SettingError
+    from facetwise.data.corrections import Wanted
+    from facetwise.data.manifest import load_manifest
+    from facetwise.data.overlay import Correction
+
+    if bool(person) == bool(image):
+        raise SettingError("give exactly one of a person and an image")
+    opened = opened_project(project)
+    said = f"{value:.15g}" if isinstance(value, float) else str(value)
+    correction = Correction(image or "", person or "", attribute, said, reason, author, weight)
+    return _add(opened, load_manifest(opened), [Wanted(correction.what, correction)], None)
+
+
+def show_labels(project: AnyProject = ".") -> Overlay:
+    """What `labels/overlay.csv` corrects; raises ProblemsError with every wrong line."""
+    from facetwise.data.manifest import load_manifest
+
+    opened = opened_project(project)
+    return _overlay(opened, load_manifest(opened))
+
+
+def score_labels(project: AnyProject = ".", source: str | None = None) -> LabelScores:
+    """The score of a run's or blend's out-of-fold predictions, and beside it the one on corrected labels.
+
+    Without `source` as for `suspects`.
+    """
+    from facetwise.data.manifest import load_manifest
+    from facetwise.report.labelscores import label_scores
+    from facetwise.report.labelsource import label_source
+
+    opened = opened_project(project)
+    manifest = load_manifest(opened)
+    found, table, _ = label_source(opened, manifest, source)
+    return label_scores(found.reference, table, manifest, opened.space, _overlay(opened, manifest))
+
+
+def _overlay(project: Project, manifest: Manifest) -> Overlay:
+    from facetwise.data.overlay import read_overlay
+
+    return read_overlay(project.workspace.overlay_file, project.space, manifest)
+
+
+def _add(project: Project, manifest: Manifest, wanted: list[Wanted], source: str | None) -> Corrected:
+    """Add corrections, and score before and after by `source` where it can still be read, else by the usual one."""
+    from facetwise.core.errors import FacetwiseError
+    from facetwise.data.corrections import add_corrections
+    from facetwise.report.labelscores import label_scores
+    from facetwise.report.labelsource import label_source
+
+    added = add_corrections(project.workspace.overlay_file, wanted, project.space, manifest)
+    if not added.written:
+        return Corrected(added, None)
+    for reference in dict.fromkeys((source, None)):
+        try:
+            found, table, _ = label_source(project, manifest, reference)
+            scores = label_scores(found.reference, table, manifest, project.space, added.after, added.before)
+            return Corrected(added, scores)
+        except FacetwiseError:
+            continue
+    return Corrected(added, None)
