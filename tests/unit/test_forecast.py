@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facetwise.evaluate.forecast import JointScores, Offset, TestPeople, disagreement, simulate
+from facetwise.evaluate.forecast import JointScores, Offset, Part, TestPeople, disagreement, simulate
 from facetwise.evaluate.intervals import prediction_interval
 from facetwise.evaluate.metrics import macro_f1
 
 NUM_CLASSES, IMAGES = 6, 3
 HALVES = TestPeople(40, 40)
+NO_OFFSET = Offset()
 Classes = npt.NDArray[np.int64]
 
 
@@ -31,10 +32,11 @@ def made(seed: int, num_people: int, num_predictors: int, wrong: float = 0.4) ->
 
 
 def joint_of(
-    seed: int = 0, num_people: int = 60, num: int = 3, people: TestPeople = HALVES, resamples: int = 300, **more: object
+    seed: int = 0, num: int = 3, people: TestPeople = HALVES, resamples: int = 300, offset: Offset = NO_OFFSET
 ) -> JointScores:
-    truth, answers, groups = made(seed, num_people, num)
-    return simulate(truth, answers, groups, NUM_CLASSES, people, resamples=resamples, **more)  # type: ignore[arg-type]
+    truth, answers, groups = made(seed, 60, num)
+    joint = simulate(truth, answers, groups, NUM_CLASSES, people, resamples=resamples)
+    return joint.shifted(offset, disagreement(answers))
 
 
 def known(*scores: float | None) -> npt.NDArray[np.float64]:
@@ -59,7 +61,8 @@ def test_without_a_known_score_it_is_the_prediction_interval(level: float) -> No
 def test_a_copy_of_a_scored_file_gets_its_public_score_and_no_width(score: float, seed: int) -> None:
     truth, answers, groups = made(seed, 40, 1)
     rows, offset = [answers[0], answers[0].copy()], Offset(common=0.02, own=0.01)
-    joint = simulate(truth, rows, groups, NUM_CLASSES, HALVES, offset=offset, resamples=200, seed=seed)
+    joint = simulate(truth, rows, groups, NUM_CLASSES, HALVES, resamples=200, seed=seed)
+    joint = joint.shifted(offset, disagreement(rows))
     found = joint.given(known(score, None)).forecast("public", 1)
     assert found.expected == pytest.approx(score, abs=1e-3)
     assert found.interval.high - found.interval.low < 2e-3
@@ -120,9 +123,9 @@ def test_the_more_alike_two_files_are_the_more_one_score_tells() -> None:
     spreads = []
     for share in (0.0, 0.5, 0.9, 1.0):
         mixed = np.where(groups < share * 120, answers[0], answers[1])
-        joint = simulate(
-            truth, [answers[0], mixed], groups, NUM_CLASSES, HALVES, offset=Offset(0.01, 0.01), resamples=400
-        )
+        rows = [answers[0], mixed]
+        joint = simulate(truth, rows, groups, NUM_CLASSES, HALVES, resamples=400)
+        joint = joint.shifted(Offset(0.01, 0.01), disagreement(rows))
         spreads.append(joint.given(known(0.7, None)).spread("public", 1) / joint.spread("public", 1))
     assert spreads == sorted(spreads, reverse=True)
 
@@ -145,9 +148,8 @@ def test_the_order_of_rows_is_no_matter_and_a_seed_repeats() -> None:
 
     def drawn(rows: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:
         shuffled = [a[rows] for a in answers]
-        joint = simulate(
-            truth[rows], shuffled, groups[rows], NUM_CLASSES, HALVES, offset=offset, resamples=100, seed=seed
-        )
+        joint = simulate(truth[rows], shuffled, groups[rows], NUM_CLASSES, HALVES, resamples=100, seed=seed)
+        joint = joint.shifted(offset, disagreement(shuffled), seed)
         return joint.given(scores).draws
 
     straight = np.arange(len(truth))
@@ -166,21 +168,20 @@ def test_the_order_of_predictors_is_no_matter() -> None:
 
 def test_a_shift_of_all_is_found_once_many_are_scored() -> None:
     truth, answers, groups = made(4, 400, 8)
-    joint = simulate(
-        truth, answers, groups, NUM_CLASSES, TestPeople(4000, 4000), offset=Offset(0.03, 0.005), resamples=400
-    )
+    joint = simulate(truth, answers, groups, NUM_CLASSES, TestPeople(4000, 4000), resamples=400)
+    assert joint.shift == (0.0, 0.0)
+    joint = joint.shifted(Offset(0.03, 0.005), disagreement(answers))
     higher = [joint.forecast("public", k).expected + 0.04 for k in range(7)]
     mean, spread = joint.given(known(*higher, None)).shift
     assert 0.02 < mean < 0.04, "shrunk towards 0, since the labelled people explain a part"
     assert spread < joint.shift[1]
     assert joint.shift[0] == pytest.approx(0.0, abs=0.006)
-    assert simulate(truth, answers, groups, NUM_CLASSES, HALVES, resamples=50).shift == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("num_scored", [0, 1, 6])
 def test_nine_of_ten_intervals_hold(num_scored: int) -> None:
     """A small simulation; `benchmarks/forecast_coverage.py` is the large one."""
-    held = {"public": [], "private": []}
+    held: dict[Part, list[bool]] = {"public": [], "private": []}
     for seed in range(60):
         truth, answers, groups = made(1000 + seed, 320, 7)
         here, public, private = groups < 160, (groups >= 160) & (groups < 240), groups >= 240
@@ -191,7 +192,8 @@ def test_nine_of_ten_intervals_hold(num_scored: int) -> None:
         )  # fmt: skip
         scored = [macro_f1(truth[public], answers[k][public], NUM_CLASSES) for k in used]
         joint = joint.given(known(*scored[:-1], None))
-        for part, rows in (("public", public), ("private", private)):
+        parts: tuple[tuple[Part, npt.NDArray[np.bool_]], ...] = (("public", public), ("private", private))
+        for part, rows in parts:
             found = joint.forecast(part, num_scored).interval
             held[part].append(found.low <= macro_f1(truth[rows], answers[6][rows], NUM_CLASSES) <= found.high)
     for part, flags in held.items():

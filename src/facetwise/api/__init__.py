@@ -12,6 +12,7 @@ Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.c
 
 from facetwise.api.blending import blend, blends
 from facetwise.api.differences import diff
+from facetwise.api.planning import final, forecast, leaderboard, plan
 from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
 from facetwise.api.results import cuts, runs, score, show, submit
 from facetwise.api.sending import gate, import_ledger, ledger, record, replay, sent
@@ -34,15 +35,19 @@ __all__ = [
     "doctor",
     "draw_contest",
     "export_run",
+    "final",
     "fit",
     "folds",
+    "forecast",
     "gate",
     "import_ledger",
     "import_predictions",
     "import_run",
     "init",
+    "leaderboard",
     "ledger",
     "open_project",
+    "plan",
     "predict",
     "prepare",
     "record",

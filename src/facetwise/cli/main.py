@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from facetwise import __version__
-from facetwise.cli import augment, blending, clean, cuts, data, demo, diff, ledger, packs, runs, studies, submissions
+from facetwise.cli import augment, blending, clean, cuts, data, demo, diff, ledger, packs, planning, runs, studies, submissions
 from facetwise.cli.context import Context
 from facetwise.core.errors import FacetwiseError
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (data, augment, runs, packs, cuts, diff, studies, blending, submissions, ledger, demo, clean):
+for group in (data, augment, runs, packs, cuts, diff, studies, blending, submissions, ledger, planning, demo, clean):
     group.register(app)
 
 

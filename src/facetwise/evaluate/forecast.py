@@ -6,10 +6,10 @@ every predictor. Predictors that answer alike score alike in every draw, so a pu
 The test set is two draws of people, the public part and the private one. They share the past sample (what the labelled
 people say too high or too low of a predictor) and nothing else, so a public score says less of a private one.
 
-What people do not explain is the `Offset`: a shift that leaderboard minus out of fold has for every predictor
-(averaged fold models, other photos) and one of each predictor's own. Own shifts are alike where the answers on the test
-images are alike: covariance own^2 exp(-d / reach), d the share of images answered otherwise. The exponential of a
-Hamming distance is positive definite, so any set of files has a proper covariance.
+What people do not explain is the `Offset` (`JointScores.shifted`): a shift that leaderboard minus out of fold has for
+every predictor (averaged fold models, other photos) and one of each predictor's own. Own shifts are alike where the
+answers on the test images are alike: covariance own^2 exp(-d / reach), d the share of images answered otherwise. The
+exponential of a Hamming distance is positive definite, so any set of files has a proper covariance.
 
 `JointScores.given` conditions on known scores: means, variances and covariances are those of the Gaussian (Rasmussen &
 Williams 2006, eq. A.6), and each draw is moved by the same linear rule (Matheron's rule; Wilson et al. 2020,
@@ -83,13 +83,10 @@ class Offset:
     reach: float = 0.1
     """Share of test images answered otherwise at which own shifts correlate by 1/e."""
 
-    def covariance(self, apart: FloatArray) -> FloatArray:
-        """Of the shifts of k predictors, shape (k, k), from the shares of images that pairs answer otherwise."""
+    def own_covariance(self, apart: FloatArray) -> FloatArray:
+        """Of k predictors' own shifts, shape (k, k), from the shares of images that pairs answer otherwise."""
         own: FloatArray = self.own**2 * np.exp(-apart / self.reach)
         return own
-
-
-NO_OFFSET = Offset()
 
 
 @dataclass(frozen=True)
@@ -141,6 +138,12 @@ class JointScores:
         """Standard deviation of a score."""
         return float(np.sqrt(max(0.0, self.covariance[(self.cell(part, predictor),) * 2])))
 
+    def correlation(self, part: Part, one: int, other: int) -> float:
+        """Of two predictors' scores on a part, -1..1; 0 where one of them cannot vary."""
+        spreads = self.spread(part, one) * self.spread(part, other)
+        found = self.covariance[self.cell(part, one), self.cell(part, other)] / spreads if spreads > 0 else 0.0
+        return float(np.clip(found, -1.0, 1.0))
+
     def forecast(self, part: Part, predictor: int) -> ScoreForecast:
         """Mean and prediction interval of a predictor's score on a part."""
         drawn = self.draws[:, self.cell(part, predictor)]
@@ -153,6 +156,22 @@ class JointScores:
     def shift(self) -> tuple[float, float]:
         """Mean and standard deviation of the common shift, leaderboard minus out of fold; (0, 0) without one."""
         return float(self.draws[:, -1].mean()), float(np.sqrt(max(0.0, self.covariance[-1, -1])))
+
+    def shifted(self, offset: Offset, apart: FloatArray, seed: int = 0) -> JointScores:
+        """The same with shifts; `apart` is the share of test images that each pair answers otherwise, shape (k, k)."""
+        num_parts, size = len(self.people.parts), len(self.draws)
+        draws = np.random.default_rng((seed, 1))
+        common = offset.common * draws.standard_normal((size, 1))
+        values, vectors = np.linalg.eigh(offset.own_covariance(apart))
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        shifts = common + draws.standard_normal((size, self.num_predictors)) @ root.T
+        covariance = self.covariance + offset.common**2
+        covariance[:-1, :-1] += np.tile(offset.own_covariance(apart), (num_parts, num_parts))
+        return replace(
+            self,
+            draws=self.draws + np.concatenate([np.tile(shifts, num_parts), common], axis=1),
+            covariance=covariance,
+        )
 
     def given(self, known: FloatArray, part: Part = "public", rounding: float = ROUNDING) -> JointScores:
         """The same once scores on a part are known: shape (k,), NaN where they are not."""
@@ -181,8 +200,6 @@ def simulate(
     num_classes: int,
     people: TestPeople,
     *,
-    offset: Offset = NO_OFFSET,
-    apart: FloatArray | None = None,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -190,23 +207,19 @@ def simulate(
     """Draw the macro F1 of predictors on a test set together, from what they say of the same labelled images.
 
     `truth` and each of `predicted` are class numbers, shape (n,), none missing; `groups` is the person of each row.
-    `apart` is the share of test images that each pair answers otherwise, shape (k, k), 0..1; without it predictors are
-    told apart by the labelled images. Raises ValueError for fewer than two people, which no spread can be told from.
+    Nothing but people is drawn (`JointScores.shifted` adds shifts). Raises ValueError for fewer than two people, which
+    no spread can be told from.
     """
     tallies = [PersonTally.count(truth, answers, groups, num_classes, "macro_f1") for answers in predicted]
     if not tallies or tallies[0].num_people < 2:
         raise ValueError("a forecast needs a predictor, and labels of two people or more")
-    draws = np.random.default_rng(seed)
-    past, future = _drawn_scores(tallies, people, resamples, draws)
-    apart = disagreement(predicted) if apart is None else np.asarray(apart, np.float64)
-    shifts, common = _drawn_shifts(offset, apart, resamples, np.random.default_rng((seed, 1)))
+    past, future = _drawn_scores(tallies, people, resamples, np.random.default_rng(seed))
     in_hand = np.array([tally.score for tally in tallies])
-    cells = [in_hand + (drawn - past) + shifts for drawn in future]
     return JointScores(
         people=people,
         num_predictors=len(tallies),
-        draws=np.concatenate([*cells, common[:, None]], axis=1),
-        covariance=_covariance(past, future, offset, apart, people),
+        draws=np.concatenate([*(in_hand + (drawn - past) for drawn in future), np.zeros((resamples, 1))], axis=1),
+        covariance=_covariance(past, future, people.parts),
         tails=tuple(expanded_tails(level, tally.leave_one_out()) for tally in tallies),
         level=level,
     )
@@ -235,29 +248,15 @@ def _scores(tallies: Sequence[PersonTally], weights: FloatArray) -> FloatArray:
     return np.stack([tally.scores(weights) for tally in tallies], axis=1)
 
 
-def _drawn_shifts(
-    offset: Offset, apart: FloatArray, resamples: int, draws: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Each predictor's shift, shape (resamples, k), and the part that all share, shape (resamples,)."""
-    common = offset.common * draws.standard_normal(resamples)
-    values, vectors = np.linalg.eigh(offset.covariance(apart))
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    own = draws.standard_normal((resamples, len(apart))) @ root.T
-    return common[:, None] + own, common
-
-
-def _covariance(
-    past: FloatArray, future: Sequence[FloatArray], offset: Offset, apart: FloatArray, people: TestPeople
-) -> FloatArray:
+def _covariance(past: FloatArray, future: Sequence[FloatArray], parts: Sequence[Part]) -> FloatArray:
     """Of all cells. The past sample is drawn apart from the test set, and public people apart from private ones, so
     what the draws happen to show between them is left out."""
-    parts, k = people.parts, len(apart)
-    shared = _cov(past, past) + offset.covariance(apart) + offset.common**2
-    found = np.full((len(parts) * k + 1,) * 2, offset.common**2)
+    k, shared = past.shape[1], _cov(past, past)
+    found = np.zeros((len(parts) * k + 1,) * 2)
     for i, one in enumerate(parts):
         for j, other in enumerate(parts):
-            apart_draws = {one, other} == {"public", "private"}
-            between = 0.0 if apart_draws else _cov(future[i], future[j])
+            drawn_apart = {one, other} == {"public", "private"}
+            between = 0.0 if drawn_apart else _cov(future[i], future[j])
             found[i * k : (i + 1) * k, j * k : (j + 1) * k] = shared + between
     return found
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from facetwise.evaluate.scorecard import ClassScore, Matrix, Scorecard
+from facetwise.report.leaderboard import LeaderboardRow, LeaderboardView, outcome_text
 from facetwise.report.views import Curve, RunView
 
 Figure = dict[str, Any]
@@ -18,6 +19,7 @@ INK, MUTED, GRID, ACCENT = "#1c2733", "#566475", "#e3e8ee", "#1d5b99"
 BARS = "#5b8fc2"
 FOLD_COLOURS = ("#1d5b99", "#c8641b", "#2f8465", "#8454a3", "#b23a48", "#6b7021", "#3b8ea5", "#7d5a3c")
 """Told apart by people with the common kinds of colour blindness, and dark enough on white."""
+ODD = FOLD_COLOURS[1]
 HEAT = [[0.0, "#ffffff"], [0.02, "#eff5fb"], [0.5, "#b3cfe9"], [0.75, "#4f88bf"], [1.0, "#123f70"]]
 FONT = {"family": "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK KR', sans-serif", "size": 13}
 LONGEST_LABEL = 30
@@ -164,6 +166,67 @@ def heat_map(
     height = 110 + 58 * size if size <= 8 else 170 + 29 * size
     layout = _layout(height, xaxis=xaxis, yaxis=yaxis, plot_bgcolor=GRID)
     return {"data": [heat], "layout": layout}
+
+
+def leaderboard_scatter(view: LeaderboardView) -> Figure:
+    """A point a submission, out of fold across and public upwards, over a bar that is its forecast; dotted: equal."""
+    usual = [r for r in view.expected if r.public is not None and not r.public.stands_out]
+    odd = [r for r in view.expected if r.public is not None and r.public.stands_out]
+    named = (("as forecast", usual, ACCENT), ("outside of its interval", odd, ODD))
+    data = [_forecasts(view.expected)] + [_outcomes(rows, name, colour) for name, rows, colour in named if rows]
+    low, high = _score_range(view.expected)
+    equal = {"type": "line", "xref": "x", "yref": "y", "x0": low, "x1": high, "y0": low, "y1": high, "layer": "below"}
+    shapes = [{**equal, "line": {"color": MUTED, "width": 1, "dash": "dot"}}]
+    xaxis, yaxis = ({**_axis(title), "range": [low, high]} for title in ("macro F1 out of fold", "public macro F1"))
+    return {"data": data, "layout": _layout(460, shapes=shapes, xaxis=xaxis, yaxis=yaxis)}
+
+
+def _forecasts(rows: tuple[LeaderboardRow, ...]) -> Figure:
+    """Intervals as bars around what was expected of the public part."""
+    found = [(r.out_of_fold, r.public.expected) for r in rows if r.public is not None and r.public.expected is not None]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "forecast of the public part by out of fold alone",
+        "x": [x for x, _ in found],
+        "y": [f.expected for _, f in found],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [f.interval.high - f.expected for _, f in found],
+            "arrayminus": [f.expected - f.interval.low for _, f in found],
+            "color": GRID,
+            "thickness": 6,
+            "width": 0,
+        },
+        "marker": {"size": 9, "color": MUTED, "symbol": "line-ew-open"},
+        "hoverinfo": "skip",
+        "showlegend": True,
+    }
+
+
+def _outcomes(rows: list[LeaderboardRow], name: str, colour: str) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [r.out_of_fold for r in rows],
+        "y": [r.public.score for r in rows if r.public is not None],
+        "customdata": [[label(r.name, None), outcome_text(r.public)] for r in rows],
+        "hovertemplate": "%{customdata[0]}<br>out of fold %{x:.3f}<br>public %{customdata[1]}<extra></extra>",
+        "marker": {"size": 11, "color": colour},
+        "showlegend": True,
+    }
+
+
+def _score_range(rows: tuple[LeaderboardRow, ...]) -> tuple[float, float]:
+    """One range for both axes, so that the dotted line is the diagonal."""
+    values = [r.out_of_fold for r in rows if r.out_of_fold is not None]
+    for row in rows:
+        if row.public is not None and row.public.expected is not None:
+            values += [row.public.score, row.public.expected.interval.low, row.public.expected.interval.high]
+    margin = 0.04 * (max(values) - min(values)) or 0.01
+    return max(0.0, min(values) - margin), min(1.0, max(values) + margin)
 
 
 def label(name: str, longest: int | None = LONGEST_LABEL) -> str:
