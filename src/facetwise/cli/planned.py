@@ -27,7 +27,9 @@ def forecast_text(view: ForecastView) -> RenderableType:
     """What to expect of each part, what that comes from, and what is not part of it."""
     from facetwise.submission.forecast import notes
 
-    head = Text.assemble(f"{view.kind.capitalize()} ", (view.id, "bold"), f": macro F1, {view.level:.0%} intervals.")
+    head = Text.assemble(
+        f"{view.kind.capitalize()} ", (view.id, "bold"), f": macro F1, {percent(view.level)} intervals."
+    )
     learnt = bool(view.scored) or view.public is not None
     headings = ("", "people", "by out of fold", *(["with public scores"] if learnt else []))
     table = _table(headings)
@@ -50,10 +52,11 @@ def plan_text(view: PlanView) -> RenderableType:
     chosen = view.chosen
     lines.append(Text("Send" if chosen else "Send nothing today.", style="bold"))
     for c in chosen:
-        lines += [Text(f"{c.order}. {c.kind} `{c.id}`"), Padding(Text(c.why), (0, 0, 0, 3))]
+        how = "" if c.kind == "submission" else f", made by `facetwise submit {c.reference}`"
+        lines += [Text(f"{c.order}. {c.kind} `{c.id}`{how}"), Padding(Text(c.why), (0, 0, 0, 3))]
     if rest := [c for c in view.candidates if c.order is None]:
         lines += [Text(), Text("Not these", style="bold")]
-        lines += [Padding(Text(f"{c.kind} `{c.id}`: {c.why}"), (0, 0, 0, 3)) for c in rest]
+        lines += [Padding(Text(f"{c.kind} `{c.reference}`: {c.why}"), (0, 0, 0, 3)) for c in rest]
     return Group(*lines, Text(), _candidates(view), *_said(plan_notes(view)), *_left_out(view.left_out))
 
 
@@ -61,7 +64,7 @@ def final_text(view: FinalView) -> RenderableType:
     """What to choose and why, and what to expect of all that were sent."""
     from facetwise.submission.final import final_reasons
 
-    table = _table(("", "submission", "out of fold", "public", f"private, {view.level:.0%}", "best of all"))
+    table = _table(("", "submission", "out of fold", "public", f"private, {percent(view.level)}", "best of all"))
     for f in view.finalists:
         public = DASH if f.public is None else f"{f.public:.4f}"
         cells = (f.id, score(f.out_of_fold), public, _expected(f.private), percent(f.chance))
@@ -75,19 +78,20 @@ def _scored_before(view: ForecastView) -> list[RenderableType]:
         return []
     table = _table(("learns from", "public", "expected", "answered otherwise", "correlation"))
     for s in view.scored:
-        table.add_row(s.id, f"{s.public:.4f}", score(s.expected), f"{s.apart:.1%}", f"{s.correlation:.2f}")
+        table.add_row(s.id, f"{s.public:.4f}", score(s.expected), f"{s.apart * 100:.1f} %", f"{s.correlation:.2f}")
     return [Text(), table]
 
 
 def _candidates(view: PlanView) -> Table:
-    headings = ("", "", "out of fold", f"public, {view.level:.0%}", "beats best", "gain", "teaches", "worth")
+    headings = ("", "", "out of fold", f"public, {percent(view.level)}", "beats best", "gain", "teaches", "worth")
     table = _table(headings)
     for c in view.candidates:
         chance = DASH if c.gain is None else percent(c.gain.chance)
         gain = DASH if c.gain is None else f"{c.gain.expected:.4f}"
         worth = DASH if c.worth is None else f"{c.worth:.4f}"
         order = "" if c.order is None else str(c.order)
-        table.add_row(order, c.id, score(c.out_of_fold), _expected(c.public), chance, gain, percent(c.teaches), worth)
+        expected, teaches = _expected(c.public), percent(c.teaches)
+        table.add_row(order, c.reference, score(c.out_of_fold), expected, chance, gain, teaches, worth)
     return table
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from facetwise.evaluate.forecast import ScoreForecast
 from facetwise.evaluate.ranks import MIN_PAIRS, RankCorrelation
 from facetwise.report.views import plain
-from facetwise.report.wording import DASH, count, interval, signed, with_interval
+from facetwise.report.wording import DASH, count, interval, percent, signed, with_interval
 
 if TYPE_CHECKING:
     from facetwise.evaluate.intervals import Interval
@@ -131,7 +131,7 @@ def leaderboard_text(view: LeaderboardView) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("submission", overflow="fold")
     for heading in ("out of fold", "forecast when made", "public", "private"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for row in view.rows:
         cells = [
             with_interval(row.out_of_fold, row.out_of_fold_interval),
@@ -163,7 +163,7 @@ def _agreement(agreement: Agreement) -> str:
         return f"{what}: none, since one side is the same for all {of}."
     if ranks.interval is None:
         return f"{what}: {ranks.value:+.2f} of {of}; fewer than {MIN_PAIRS} are too few to say how far that is luck."
-    return f"{what}: {ranks.value:+.2f} {interval(ranks.interval)} ({ranks.interval.level:.0%}) of {of}."
+    return f"{what}: {ranks.value:+.2f} {interval(ranks.interval)} ({percent(ranks.interval.level)}) of {of}."
 
 
 def _standing_out(view: LeaderboardView) -> Iterator[str]:
@@ -172,12 +172,12 @@ def _standing_out(view: LeaderboardView) -> Iterator[str]:
         yield "No public score can be held against a forecast yet."
         return
     names = [row.name for row in held if row.public is not None and row.public.stands_out]
-    chance = f"by chance {1 - view.level:.0%} would"
+    chance = f"by chance {percent(1 - view.level)} would"
     if not names:
-        yield f"No public score lies outside of its {view.level:.0%} interval, of {len(held)} ({chance})."
+        yield f"No public score lies outside of its {percent(view.level)} interval, of {len(held)} ({chance})."
         return
-    told, outside = ", ".join(f"`{name}`" for name in names), f"outside of their {view.level:.0%} interval ({chance})"
-    yield f"{len(names)} of {len(held)} public scores lie {outside}: {told}."
+    outside = f"outside of their {percent(view.level)} interval ({chance})"
+    yield f"{len(names)} of {len(held)} public scores lie {outside}: {', '.join(f'`{name}`' for name in names)}."
 
 
 def _row_dict(row: LeaderboardRow) -> dict[str, Any]:

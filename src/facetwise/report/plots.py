@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from facetwise.evaluate.scorecard import ClassScore, Matrix, Scorecard
-from facetwise.report.leaderboard import LeaderboardRow, LeaderboardView, outcome_text
+from facetwise.report.leaderboard import LeaderboardRow, LeaderboardView, Outcome, outcome_text
 from facetwise.report.views import Curve, RunView
 
 Figure = dict[str, Any]
@@ -169,19 +169,28 @@ def heat_map(
 
 
 def leaderboard_scatter(view: LeaderboardView) -> Figure:
-    """A point a submission, out of fold across and public upwards, over a bar that is its forecast; dotted: equal."""
-    usual = [r for r in view.expected if r.public is not None and not r.public.stands_out]
-    odd = [r for r in view.expected if r.public is not None and r.public.stands_out]
-    named = (("as forecast", usual, ACCENT), ("outside of its interval", odd, ODD))
-    data = [_forecasts(view.expected)] + [_outcomes(rows, name, colour) for name, rows, colour in named if rows]
-    low, high = _score_range(view.expected)
+    """A point a submission, out of fold across and public upwards, over a bar that is its forecast; dotted: equal.
+
+    Private scores that are known are rings at the same place across.
+    """
+    rows = view.expected
+    usual = [(r, o) for r in rows if (o := r.public) is not None and not o.stands_out]
+    odd = [(r, o) for r in rows if (o := r.public) is not None and o.stands_out]
+    private = [(r, o) for r in rows if (o := r.private) is not None]
+    named = (("public", usual, ACCENT), ("public, outside of its interval", odd, ODD))
+    data = [_forecasts(rows)] + [_outcomes(found, name, colour) for name, found, colour in named if found]
+    data += [_outcomes(private, "private", ACCENT, "circle-open")] if private else []
+    across = _span([r.out_of_fold for r in rows], 0.25)
+    up = _span([y for r in rows for y in _heights(r)], 0.04)
+    low, high = min(across[0], up[0]), max(across[1], up[1])
     equal = {"type": "line", "xref": "x", "yref": "y", "x0": low, "x1": high, "y0": low, "y1": high, "layer": "below"}
     shapes = [{**equal, "line": {"color": MUTED, "width": 1, "dash": "dot"}}]
-    xaxis, yaxis = ({**_axis(title), "range": [low, high]} for title in ("macro F1 out of fold", "public macro F1"))
+    xaxis = {**_axis("macro F1 out of fold"), "range": across}
+    yaxis = {**_axis("macro F1 on the leaderboard"), "range": up}
     return {"data": data, "layout": _layout(460, shapes=shapes, xaxis=xaxis, yaxis=yaxis)}
 
 
-def _forecasts(rows: tuple[LeaderboardRow, ...]) -> Figure:
+def _forecasts(rows: Sequence[LeaderboardRow]) -> Figure:
     """Intervals as bars around what was expected of the public part."""
     found = [(r.out_of_fold, r.public.expected) for r in rows if r.public is not None and r.public.expected is not None]
     return {
@@ -205,28 +214,34 @@ def _forecasts(rows: tuple[LeaderboardRow, ...]) -> Figure:
     }
 
 
-def _outcomes(rows: list[LeaderboardRow], name: str, colour: str) -> Figure:
+def _outcomes(
+    found: Sequence[tuple[LeaderboardRow, Outcome]], name: str, colour: str, symbol: str = "circle"
+) -> Figure:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [r.out_of_fold for r in rows],
-        "y": [r.public.score for r in rows if r.public is not None],
-        "customdata": [[label(r.name, None), outcome_text(r.public)] for r in rows],
-        "hovertemplate": "%{customdata[0]}<br>out of fold %{x:.3f}<br>public %{customdata[1]}<extra></extra>",
-        "marker": {"size": 11, "color": colour},
+        "x": [r.out_of_fold for r, _ in found],
+        "y": [o.score for _, o in found],
+        "customdata": [[label(r.name, None), outcome_text(o)] for r, o in found],
+        "hovertemplate": f"%{{customdata[0]}}<br>out of fold %{{x:.3f}}<br>{name}: %{{customdata[1]}}<extra></extra>",
+        "marker": {"size": 11, "color": colour, "symbol": symbol},
         "showlegend": True,
     }
 
 
-def _score_range(rows: tuple[LeaderboardRow, ...]) -> tuple[float, float]:
-    """One range for both axes, so that the dotted line is the diagonal."""
-    values = [r.out_of_fold for r in rows if r.out_of_fold is not None]
-    for row in rows:
-        if row.public is not None and row.public.expected is not None:
-            values += [row.public.score, row.public.expected.interval.low, row.public.expected.interval.high]
-    margin = 0.04 * (max(values) - min(values)) or 0.01
-    return max(0.0, min(values) - margin), min(1.0, max(values) + margin)
+def _heights(row: LeaderboardRow) -> list[float]:
+    """All that is drawn of a submission, upwards."""
+    outcomes = [o for o in (row.public, row.private) if o is not None]
+    held = [] if row.public is None or row.public.expected is None else [row.public.expected.interval]
+    return [*(o.score for o in outcomes), *(i.low for i in held), *(i.high for i in held)]
+
+
+def _span(values: Sequence[float | None], margin: float) -> list[float]:
+    """A range that holds scores, wider by a share of it, within 0..1."""
+    known = [v for v in values if v is not None]
+    more = margin * (max(known) - min(known)) or 0.02
+    return [max(0.0, min(known) - more), min(1.0, max(known) + more)]
 
 
 def label(name: str, longest: int | None = LONGEST_LABEL) -> str:

@@ -8,9 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from facetwise.blending.folder import blend_number
 from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
+from facetwise.core.runs import run_number
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.decide import decide_joint
 from facetwise.evaluate.metrics import MISSING
@@ -20,6 +22,7 @@ from facetwise.submission.ledger import Entry, Ledger
 from facetwise.submission.make import joint_classes, usable_source
 
 Kind = Literal["submission", "run", "blend"]
+PREFIX: dict[Kind, str] = {"submission": "s", "run": "", "blend": "b"}
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,10 @@ class Contender:
     sent: bool = False
 
     @property
-    def name(self) -> str:
-        """What it is and what it is called."""
-        return f"{self.kind} `{self.id}`"
+    def reference(self) -> str:
+        """How to name it in short, here and on a command line: `s1`, `3`, `b2`."""
+        number = blend_number(self.id) if self.kind == "blend" else run_number(self.id)
+        return f"{PREFIX[self.kind]}{number}" if number else self.id
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class Finalist:
     """A submission that was sent."""
 
     id: str
+    reference: str
+    """In short: `s3`."""
     chosen: bool
     out_of_fold: float
     public: float | None
@@ -124,7 +126,15 @@ def _finalists(outlook: Outlook, chosen: tuple[int, ...]) -> tuple[Finalist, ...
     top = np.isclose(scores, scores.max(axis=1, keepdims=True), rtol=0.0, atol=1e-9)
     chances = (top / top.sum(axis=1, keepdims=True)).mean(axis=0)
     found = [
-        Finalist(c.id, k in chosen, outlook.in_hand[k], c.public, outlook.forecast("private", k), float(chances[k]))
+        Finalist(
+            c.id,
+            c.reference,
+            k in chosen,
+            outlook.in_hand[k],
+            c.public,
+            outlook.forecast("private", k),
+            float(chances[k]),
+        )
         for k, c in enumerate(outlook.contenders)
     ]
     return tuple(sorted(found, key=lambda f: (-f.private.expected, f.id)))
@@ -137,7 +147,7 @@ def _apart(outlook: Outlook, chosen: tuple[int, ...]) -> float | None:
 
 
 def _why_these(view: FinalView) -> Iterator[str]:
-    names = " and ".join(f"`{f.id}`" for f in view.chosen)
+    names = " and ".join(f"`{f.reference}`" for f in view.chosen)
     if view.apart is None:
         yield f"{names}: its private score is to be expected at {view.expected_best:.3f}, the highest of all."
     elif view.apart == 0:
@@ -145,14 +155,12 @@ def _why_these(view: FinalView) -> Iterator[str]:
     else:
         yield (
             f"{names}: the better of them is to be expected at {view.expected_best:.3f}. They answer at least "
-            f"{view.apart:.1%} of the images differently, so one may do well where the other does not."
+            f"{view.apart * 100:.1f} % of the images differently, so one may do well where the other does not."
         )
     top = view.finalists[0]
     if not top.chosen:
-        yield (
-            f"`{top.id}` alone is to be expected higher ({top.private.expected:.3f}), but it adds less to the others: "
-            "it is too much like them."
-        )
+        alone = f"`{top.reference}` alone is to be expected higher ({top.private.expected:.3f})"
+        yield f"{alone}, but it adds less to the others: it is too much like them."
 
 
 def _why_not_public(view: FinalView) -> Iterator[str]:
@@ -161,7 +169,8 @@ def _why_not_public(view: FinalView) -> Iterator[str]:
         return
     yield _fall(next(f for f in view.finalists if f.id == view.by_public[0]))
     if set(view.by_public) != {f.id for f in view.chosen}:
-        names = " and ".join(f"`{name}`" for name in view.by_public)
+        short = {f.id: f.reference for f in view.finalists}
+        names = " and ".join(f"`{short[name]}`" for name in view.by_public)
         yield f"By public score alone it would be {names}, with {view.by_public_best:.3f} to expect of the better one."
     else:
         yield "The public scores alone would choose the same."
@@ -171,7 +180,7 @@ def _fall(top: Finalist) -> str:
     """From the highest public score to what is to be expected of it in private."""
     assert top.public is not None
     fall = top.private.expected - top.public
-    highest = f"`{top.id}` has the highest public score, {top.public:.4f}"
+    highest = f"`{top.reference}` has the highest public score, {top.public:.4f}"
     expected = f"its private score is to be expected at {top.private.expected:.3f} ({fall:+.3f})"
     if fall < 0:
         return f"{highest}; {expected}: the highest of several was lucky too. Out of fold it has {top.out_of_fold:.3f}."

@@ -29,6 +29,8 @@ class ScoredBefore:
     """A submission whose public score is known, and what it says of the one that is forecast."""
 
     id: str
+    reference: str
+    """In short: `s3`."""
     public: float
     expected: float
     """Public score to expect by out of fold alone."""
@@ -105,7 +107,7 @@ def notes(view: ForecastView) -> Iterator[str]:
 
 def people_notes(test: TestSet) -> Iterator[str]:
     """Where the number of people and the split come from."""
-    share = f"{test.public_share:.0%} of them in public"
+    share = f"{test.public_share * 100:.0f} % of them in public"
     if test.share_assumed:
         share += ", which is assumed: `contest.public_share` in facetwise.toml would say it"
     yield (
@@ -138,6 +140,7 @@ def _before(outlook: Outlook, place: int) -> ScoredBefore:
     assert other.public is not None
     return ScoredBefore(
         id=other.id,
+        reference=other.reference,
         public=other.public,
         expected=outlook.alone.forecast("public", place).expected,
         apart=share_apart(outlook.contenders[0], other),
