@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import facetwise as fw
 from facetwise.cli.main import app
+from facetwise.core.csvtable import read_submission
 from facetwise.core.errors import GateError, InputError, ProblemsError, SettingError
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
@@ -21,9 +22,11 @@ from facetwise.data.manifest import load_manifest
 from facetwise.evaluate.intervals import prediction_interval
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.report.leaderboard_page import leaderboard_page
+from facetwise.submission.contenders import comparable, read_contender, widest
 from facetwise.submission.forecast import build_forecast_view
+from facetwise.submission.ledger import Ledger
+from facetwise.submission.make import usable_source
 from facetwise.submission.plan import build_plan
-from facetwise.submission.write import read_submission
 
 CONTEST = '\n[contest]\nsubmissions_per_day = 3\ntime_zone = "UTC"\npublic_share = 0.5\n\n'
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -129,6 +132,24 @@ def test_a_scored_submission_is_known_and_moves_the_others(made: Made) -> None:
     assert near.scored[0].correlation > far.scored[0].correlation
     assert near.forecast[0].spread < 0.2 * far.forecast[0].spread
     assert near.shift is not None
+
+
+def test_whoever_predicts_fewer_people_is_left_out_and_so_is_who_predicts_none(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = load_manifest(made.project)
+    whole = read_contender(made.project, manifest, Ledger(), "b1")
+    part = replace(whole, id="half", oof=np.where(np.arange(len(whole.oof)) < 20, whole.oof, -1))
+    assert widest([part, whole]) is whole
+    found, left_out = comparable([part, whole], whole)
+    assert found == [whole]
+    assert f"lacks {len(whole.oof) - 20} of the {len(whole.oof)} images" in left_out[0].why
+    assert comparable([part, whole], part) == ([part, whole], [])
+
+    source = replace(usable_source(made.project, manifest, "b1", "none"), oof=None)
+    monkeypatch.setattr("facetwise.submission.contenders.usable_source", lambda *_: source)
+    with pytest.raises(InputError, match="trained on everybody"):
+        fw.forecast(made.folder, "b1")
 
 
 def test_forecasts_repeat_and_a_run_can_be_forecast(made: Made) -> None:

@@ -11,7 +11,21 @@ from typing import Annotated
 import typer
 
 from facetwise import __version__
-from facetwise.cli import augment, blending, clean, cuts, data, demo, diff, ledger, packs, planning, runs, studies, submissions
+from facetwise.cli import (
+    augment,
+    blending,
+    clean,
+    cuts,
+    data,
+    demo,
+    diff,
+    ledger,
+    packs,
+    planning,
+    runs,
+    studies,
+    submissions,
+)
 from facetwise.cli.context import Context
 from facetwise.core.errors import FacetwiseError
 
