@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 import facetwise as fw
@@ -40,8 +42,12 @@ def write_blend(
     decision: Any = "argmax",
     changes: Mapping[str, Any] | None = None,
     shift: int = 0,
+    decided: Mapping[str, npt.NDArray[np.int64]] | None = None,
 ) -> BlendFolder:
-    """A finished blend in the project `folder`; `changes` of `made_from`, `shift`: added to each decided class."""
+    """A finished blend in the project `folder`; `changes` of `made_from`, `shift`: added to each decided class.
+
+    `decided`: the joint classes of each side instead of the run's own.
+    """
     project = fw.open_project(folder)
     manifest, space = load_manifest(project), project.space
     oof, test = run.oof(), run.test()
@@ -57,8 +63,8 @@ def write_blend(
     target = project.workspace.blends / name
     with new_artefact(target, {"members": [m["id"] for m in made_from["members"]]}) as temporary:
         for side, table in tables.items():
-            joint = (decide_joint(table, space) + shift) % space.num_joint
-            decided = pl.Series(DECIDED, joint, dtype=pl.Int32)
-            write_table(table.with_columns(decided), temporary / f"{side}.parquet", PREDICTIONS)
+            joint = decide_joint(table, space) if decided is None else decided[side]
+            column = pl.Series(DECIDED, (joint + shift) % space.num_joint, dtype=pl.Int32)
+            write_table(table.with_columns(column), temporary / f"{side}.parquet", PREDICTIONS)
         write_json(temporary / SPEC, {"schema_version": 1, "made_from": made_from, "decision": decision})
     return BlendFolder(target)

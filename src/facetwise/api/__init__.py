@@ -15,6 +15,7 @@ from facetwise.api.deciding import calibration, rules
 from facetwise.api.diaries import journal, note, notes
 from facetwise.api.differences import diff
 from facetwise.api.labels import accept_labels, correct_label, score_labels, show_labels, suspects
+from facetwise.api.planning import final, forecast, leaderboard, plan
 from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
 from facetwise.api.results import cuts, runs, score, show, submit
 from facetwise.api.sending import gate, import_ledger, ledger, record, replay, sent
@@ -40,18 +41,22 @@ __all__ = [
     "doctor",
     "draw_contest",
     "export_run",
+    "final",
     "fit",
     "folds",
+    "forecast",
     "gate",
     "import_ledger",
     "import_predictions",
     "import_run",
     "init",
     "journal",
+    "leaderboard",
     "ledger",
     "note",
     "notes",
     "open_project",
+    "plan",
     "predict",
     "prepare",
     "record",

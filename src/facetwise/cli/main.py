@@ -24,6 +24,7 @@ from facetwise.cli import (
     labels,
     ledger,
     packs,
+    planning,
     rules,
     runs,
     studies,
@@ -41,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 GROUPS = (
-    data, augment, runs, packs, cuts, rules, calibration, diff, studies, blending, submissions, ledger,
+    data, augment, runs, packs, cuts, rules, calibration, diff, studies, blending, submissions, ledger, planning,
     labels, journal, demo, clean,
 )  # fmt: skip
 for group in GROUPS:

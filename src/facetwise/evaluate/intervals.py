@@ -11,7 +11,7 @@ Two questions, two intervals:
   uncertainties once, and the biases of both sample sizes cancel as they do in reality; drawing a test set from a
   resample instead (nested) would count the past sample's bias twice (Bai, Bickel & Olshen 1990, on the pivot).
 
-Both widen their tails for a spread that is itself estimated from few people (`_expanded_tails`).
+Both widen their tails for a spread that is itself estimated from few people (`expanded_tails`).
 `benchmarks/interval_coverage.py` measures how often both hold. Neither knows of people unlike those seen, and a score
 that no resample can change (all right, or all wrong) gets an interval of no width.
 """
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
 
@@ -168,7 +169,7 @@ def prediction_interval(
     draws = np.random.default_rng(seed)
     past = _resampled(tally.scores, tally.num_people, tally.num_people, resamples, draws)
     future = _resampled(tally.scores, tally.num_people, num_people, resamples, draws)
-    tails = _expanded_tails(level, tally.leave_one_out())
+    tails = expanded_tails(level, tally.leave_one_out())
     low, high = np.clip(score + np.quantile(future - past, tails), 0.0, 1.0)
     expected = float(np.clip(score + (future - past).mean(), 0.0, 1.0))
     return Forecast(expected, Interval(float(low), float(high), level), num_people)
@@ -294,12 +295,22 @@ def resampled_people(num_people: int, size: int, resamples: int, draws: np.rando
 
     A piece has shape (r, num_people), each row summing to `size`.
     """
-    step = max(1, CELLS // max(num_people, size))
+    return (weights for (weights,) in resampled_parts(num_people, (size,), resamples, draws))
+
+
+def resampled_parts(
+    num_people: int, sizes: Sequence[int], resamples: int, draws: np.random.Generator
+) -> Iterator[tuple[FloatArray, ...]]:
+    """As `resampled_people` of `sum(sizes)` people, dealt in the order drawn into parts of these sizes.
+
+    A piece holds an array a part, shape (r, num_people), each row summing to its size.
+    """
+    step, ends = max(1, CELLS // max(num_people, sum(sizes))), np.cumsum((0, *sizes))
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
-        drawn = draws.integers(0, num_people, (rows, size)) + np.arange(rows)[:, None] * num_people
-        weights = np.bincount(drawn.ravel(), minlength=rows * num_people)
-        yield weights.reshape(rows, num_people).astype(np.float64)
+        drawn = draws.integers(0, num_people, (rows, ends[-1])) + np.arange(rows)[:, None] * num_people
+        counted = (np.bincount(drawn[:, a:b].ravel(), minlength=rows * num_people) for a, b in pairwise(ends))
+        yield tuple(weights.reshape(rows, num_people).astype(np.float64) for weights in counted)
 
 
 def _share_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray, level: float) -> Interval:
@@ -342,7 +353,7 @@ def _bca_of(estimate: float, replicates: FloatArray, jackknife: FloatArray, leve
     """The interval of one score from its resamples, (r,), and its values without each person."""
     below = float((replicates < estimate).mean() + (replicates == estimate).mean() / 2)
     bias = NormalDist().inv_cdf(min(max(below, 0.5 / len(replicates)), 1 - 0.5 / len(replicates)))
-    tails = _expanded_tails(level, jackknife)
+    tails = expanded_tails(level, jackknife)
     low, high = np.quantile(replicates, [_adjusted(tail, bias, _acceleration(jackknife)) for tail in tails])
     return Interval(float(low), float(high), level), float(tails[0])
 
@@ -362,7 +373,7 @@ def _adjusted(tail: float, bias: float, acceleration: float) -> float:
     return normal.cdf(bias + shifted / shrink) if shrink > 0 else float(shifted > 0)
 
 
-def _expanded_tails(level: float, jackknife: FloatArray) -> tuple[float, float]:
+def expanded_tails(level: float, jackknife: FloatArray) -> tuple[float, float]:
     """Quantiles to take so that `level` is held although the spread itself is estimated, from few people that matter.
 
     The expanded percentile of Hesterberg (2015, "What teachers should know about the bootstrap"): normal

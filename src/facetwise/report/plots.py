@@ -11,6 +11,7 @@ from typing import Any
 
 from facetwise.evaluate.reliability import Bin
 from facetwise.evaluate.scorecard import ClassScore, Matrix, Scorecard
+from facetwise.report.leaderboard import LeaderboardRow, LeaderboardView, Outcome, outcome_text
 from facetwise.report.views import Curve, RunView
 
 Figure = dict[str, Any]
@@ -19,6 +20,7 @@ INK, MUTED, GRID, ACCENT = "#1c2733", "#566475", "#e3e8ee", "#1d5b99"
 BARS = "#5b8fc2"
 FOLD_COLOURS = ("#1d5b99", "#c8641b", "#2f8465", "#8454a3", "#b23a48", "#6b7021", "#3b8ea5", "#7d5a3c")
 """Told apart by people with the common kinds of colour blindness, and dark enough on white."""
+ODD = FOLD_COLOURS[1]
 HEAT = [[0.0, "#ffffff"], [0.02, "#eff5fb"], [0.5, "#b3cfe9"], [0.75, "#4f88bf"], [1.0, "#123f70"]]
 FONT = {"family": "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK KR', sans-serif", "size": 13}
 LONGEST_LABEL = 30
@@ -212,6 +214,82 @@ def _image_bars(bins: Sequence[Bin], name: str, colour: str) -> Figure:
         "marker": {"color": colour, "opacity": 0.6},
         "hovertemplate": f"{name}: %{{y:,}} images<extra></extra>",
     }
+
+
+def leaderboard_scatter(view: LeaderboardView) -> Figure:
+    """A point a submission, out of fold across and public upwards, over a bar that is its forecast; dotted: equal.
+
+    Private scores that are known are rings at the same place across.
+    """
+    rows = view.expected
+    usual = [(r, o) for r in rows if (o := r.public) is not None and not o.stands_out]
+    odd = [(r, o) for r in rows if (o := r.public) is not None and o.stands_out]
+    private = [(r, o) for r in rows if (o := r.private) is not None]
+    named = (("public", usual, ACCENT), ("public, outside of its interval", odd, ODD))
+    data = [_forecasts(rows)] + [_outcomes(found, name, colour) for name, found, colour in named if found]
+    data += [_outcomes(private, "private", ACCENT, "circle-open")] if private else []
+    across = _span([r.out_of_fold for r in rows], 0.25)
+    up = _span([y for r in rows for y in _heights(r)], 0.04)
+    low, high = min(across[0], up[0]), max(across[1], up[1])
+    equal = {"type": "line", "xref": "x", "yref": "y", "x0": low, "x1": high, "y0": low, "y1": high, "layer": "below"}
+    shapes = [{**equal, "line": {"color": MUTED, "width": 1, "dash": "dot"}}]
+    xaxis = {**_axis("macro F1 out of fold"), "range": across}
+    yaxis = {**_axis("macro F1 on the leaderboard"), "range": up}
+    return {"data": data, "layout": _layout(460, shapes=shapes, xaxis=xaxis, yaxis=yaxis)}
+
+
+def _forecasts(rows: Sequence[LeaderboardRow]) -> Figure:
+    """Intervals as bars around what was expected of the public part."""
+    found = [(r.out_of_fold, r.public.expected) for r in rows if r.public is not None and r.public.expected is not None]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "forecast of the public part by out of fold alone",
+        "x": [x for x, _ in found],
+        "y": [f.expected for _, f in found],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [f.interval.high - f.expected for _, f in found],
+            "arrayminus": [f.expected - f.interval.low for _, f in found],
+            "color": GRID,
+            "thickness": 6,
+            "width": 0,
+        },
+        "marker": {"size": 9, "color": MUTED, "symbol": "line-ew-open"},
+        "hoverinfo": "skip",
+        "showlegend": True,
+    }
+
+
+def _outcomes(
+    found: Sequence[tuple[LeaderboardRow, Outcome]], name: str, colour: str, symbol: str = "circle"
+) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [r.out_of_fold for r, _ in found],
+        "y": [o.score for _, o in found],
+        "customdata": [[label(r.name, None), outcome_text(o)] for r, o in found],
+        "hovertemplate": f"%{{customdata[0]}}<br>out of fold %{{x:.3f}}<br>{name}: %{{customdata[1]}}<extra></extra>",
+        "marker": {"size": 11, "color": colour, "symbol": symbol},
+        "showlegend": True,
+    }
+
+
+def _heights(row: LeaderboardRow) -> list[float]:
+    """All that is drawn of a submission, upwards."""
+    outcomes = [o for o in (row.public, row.private) if o is not None]
+    held = [] if row.public is None or row.public.expected is None else [row.public.expected.interval]
+    return [*(o.score for o in outcomes), *(i.low for i in held), *(i.high for i in held)]
+
+
+def _span(values: Sequence[float | None], margin: float) -> list[float]:
+    """A range that holds scores, wider by a share of it, within 0..1."""
+    known = [v for v in values if v is not None]
+    more = margin * (max(known) - min(known)) or 0.02
+    return [max(0.0, min(known) - more), min(1.0, max(known) + more)]
 
 
 def label(name: str, longest: int | None = LONGEST_LABEL) -> str:

@@ -1,0 +1,148 @@
+"""Whoever may be forecast: submissions, runs and blends, with what they answer out of fold and on the test side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+
+from facetwise.blending.folder import blend_number
+from facetwise.core.errors import FacetwiseError, InputError
+from facetwise.core.labels import IntArray
+from facetwise.core.project import Project
+from facetwise.core.runs import run_number
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.decide import decide_joint
+from facetwise.evaluate.metrics import MISSING
+from facetwise.submission.answers import submission_answers
+from facetwise.submission.folder import SubmissionFolder, find_submission, list_submissions
+from facetwise.submission.ledger import Entry, Ledger
+from facetwise.submission.make import joint_classes, usable_source
+
+Kind = Literal["submission", "run", "blend"]
+PREFIX: dict[Kind, str] = {"submission": "s", "run": "", "blend": "b"}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A file that was made, or one that could be."""
+
+    kind: Kind
+    id: str
+    source: str
+    """Id of the run or blend that it is made from; of a run or blend its own."""
+    oof: IntArray
+    """Joint classes out of fold, (n,), in manifest order; -1 where no fold covered the image."""
+    test: IntArray
+    """Joint classes of the test images, (m,), in the organisers' order; -1 where an image cannot be read."""
+    public: float | None = None
+    """Its public score, as the ledger has it."""
+    sent: bool = False
+
+    @property
+    def reference(self) -> str:
+        """How to name it in short, here and on a command line: `s1`, `3`, `b2`."""
+        number = blend_number(self.id) if self.kind == "blend" else run_number(self.id)
+        return f"{PREFIX[self.kind]}{number}" if number else self.id
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something that takes no part, and why."""
+
+    name: str
+    why: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Plain JSON data."""
+        return asdict(self)
+
+
+def means_submission(project: Project, reference: str) -> bool:
+    """Whether a reference names a submission, not a run or a blend: `s1`, `submission:last`, or a submission's id."""
+    numbered = reference.startswith("s") and reference[1:].isdecimal()
+    named = (s.id for s in list_submissions(project.workspace))
+    return reference.startswith("submission:") or numbered or reference in named
+
+
+def read_contender(project: Project, manifest: Manifest, ledger: Ledger, reference: str) -> Contender:
+    """The run, blend or submission that `reference` means.
+
+    Raises InputError when there is none, when it lacks an attribute, and when nothing is known of it out of fold; and
+    as `read_source`.
+    """
+    reference = str(reference)
+    if means_submission(project, reference):
+        return submitted(project, manifest, ledger, find_submission(project.workspace, reference))
+    return possible(project, manifest, reference)
+
+
+def possible(project: Project, manifest: Manifest, reference: str, tta: str = "none") -> Contender:
+    """A run or a blend, as the file that could be made from it; raises as `read_contender`."""
+    source = usable_source(project, manifest, reference, tta)
+    if source.oof is None:
+        raise InputError(
+            f"{source.kind} `{source.id}` was trained on everybody: nothing out of fold says what it is worth",
+            hint="forecast the same recipe trained with folds",
+        )
+    kind: Kind = "blend" if source.kind == "blend" else "run"
+    oof, test = decide_joint(source.oof, project.space), joint_classes(source, project.space)
+    return Contender(kind, source.id, source.id, oof, test)
+
+
+def submitted(project: Project, manifest: Manifest, ledger: Ledger, folder: SubmissionFolder) -> Contender:
+    """A submission: the answers are those of its csv; raises as `read_contender`, and when the csv was changed."""
+    made_from = folder.made_from()
+    source = possible(project, manifest, made_from.reference, made_from.tta)
+    entry = ledger.by_submission.get(folder.id)
+    test = submission_answers(project, manifest, folder).joint
+    public = None if entry is None else entry.public
+    return Contender("submission", folder.id, source.id, source.oof, test, public, entry is not None)
+
+
+def submissions(
+    project: Project, manifest: Manifest, ledger: Ledger, *, sent_only: bool = False
+) -> tuple[list[Contender], list[LeftOut]]:
+    """Every submission of the project that can be forecast, by number, and those that cannot.
+
+    Sendings of files that are not of this project are left out too: nothing says who answers like them out of fold.
+    """
+    found, left_out = [], []
+    for folder in list_submissions(project.workspace):
+        if sent_only and folder.id not in ledger.by_submission:
+            continue
+        try:
+            found.append(submitted(project, manifest, ledger, folder))
+        except FacetwiseError as error:
+            left_out.append(LeftOut(folder.id, str(error)))
+    return found, [*left_out, *_foreign(ledger.entries)]
+
+
+def _foreign(entries: Sequence[Entry]) -> Iterator[LeftOut]:
+    for entry in entries:
+        if entry.submission is None:
+            yield LeftOut(entry.name, "a file that is not of this project: how it does out of fold is not known")
+
+
+def comparable(contenders: Sequence[Contender], anchor: Contender) -> tuple[list[Contender], list[LeftOut]]:
+    """Those that predict out of fold at least the images that `anchor` does, and the others."""
+    needed, found, left_out = anchor.oof != MISSING, [], []
+    for contender in contenders:
+        if lacking := int((needed & (contender.oof == MISSING)).sum()):
+            why = f"out of fold it lacks {lacking:,} of the {int(needed.sum()):,} images that the others predict"
+            left_out.append(LeftOut(contender.id, why))
+        else:
+            found.append(contender)
+    return found, left_out
+
+
+def widest(contenders: Sequence[Contender]) -> Contender:
+    """The one that predicts most images out of fold, the first of them."""
+    return max(contenders, key=lambda c: int((c.oof != MISSING).sum()))
+
+
+def share_apart(one: Contender, other: Contender) -> float:
+    """The share of test images that two answer otherwise, 0..1."""
+    return float(np.mean(one.test != other.test))
