@@ -301,6 +301,17 @@ def test_other_folds_are_for_the_test_side_only_and_it_says_so(mate, pack):
     assert line.level == "ok"
 
 
+def test_the_command_that_is_told_makes_a_full_member_of_it(mate, pack):
+    fw.folds(mate, num_folds=3, seed=99, new=True)
+    taken = fw.import_run(mate, pack)
+    assert taken.same_folds == "facetwise folds --name theirs --folds 3 --seed 0"
+    fw.folds(mate, name="theirs", num_folds=3, seed=0)
+    shutil.rmtree(taken.run.path)
+    again = fw.import_run(mate, pack)
+    assert (again.origin.folds, again.origin.folds_name, again.same_folds) == ("same", "theirs", None)
+    assert fw.runs(mate).runs[0].macro_f1 is not None
+
+
 def test_the_note_of_other_folds_cannot_be_taken_away(mate, pack):
     fw.folds(mate, num_folds=3, seed=99, new=True)
     run = fw.import_run(mate, pack).run

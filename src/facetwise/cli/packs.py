@@ -86,7 +86,8 @@ def _take_run(project: Project, file: Path, name: str | None, json: bool) -> Non
             f"caution: it was validated on folds `{taken.origin.folds_name}`, which this project does not have: it can "
             "be used for the test side only, and has no score here"
         )
-        say("hint: the same `facetwise folds --folds N --seed S` on both sides makes the same folds")
+        if taken.same_folds:
+            say(f"hint: `{taken.same_folds}` makes its folds; then move the run away and import it again")
     if taken.origin.content == "tables":
         say("note: its weights are not here: it can be shown, compared and blended, but predicts nothing new")
     say(f"next: facetwise show {number}")

@@ -51,10 +51,13 @@ class ImportedRun:
     origin: Imported
     split: str
     """How its folds were split: `group`, `image` (unsafe) or `none`."""
+    same_folds: str | None
+    """The command that makes the folds that this project lacks, where it is known."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
-        return {"run": self.run.id, "path": str(self.run.path), "split": self.split, **self.origin.as_dict()}
+        about = {"run": self.run.id, "path": str(self.run.path), "split": self.split, "same_folds": self.same_folds}
+        return {**about, **self.origin.as_dict()}
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,15 @@ def import_run(project: Project, file: Path, *, name: str | None = None) -> Impo
             with runs_lock(project.workspace):
                 _check_new(project, opened.pack)  # once more: another import may have been quicker
                 run = _settle(project, folder, opened.pack, arrived, name)
-    return ImportedRun(run, arrived.origin, arrived.record.split)
+            command = _folds_command(opened.pack) if arrived.origin.other_folds else None
+    return ImportedRun(run, arrived.origin, arrived.record.split, command)
+
+
+def _folds_command(pack: Pack) -> str | None:
+    folds = pack.folds
+    if folds is None or folds.seed is None or folds.split == "image":
+        return None
+    return f"facetwise folds --name theirs --folds {folds.num_folds} --seed {folds.seed}"
 
 
 @contextmanager
