@@ -231,9 +231,9 @@ def test_a_search_goes_on_reuses_runs_and_prices_its_choice(own: Any) -> None:
 
 
 def test_a_trial_that_falls_behind_stops_after_a_fold(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from facetwise.study.journal import Journal
+    from facetwise.study.trials import Trials
 
-    monkeypatch.setattr(Journal, "report", lambda _self, number, folds, _score: number == 1 and folds == 2)
+    monkeypatch.setattr(Trials, "report", lambda _self, number, folds, _score: number == 1 and folds == 2)
     space = {"optimizer.lr": {"low": 1e-4, "high": 1e-2}, "train.batch_size": {"low": 300, "high": 400}}
     recipe = load_recipe(own.recipe, QUICK)
     view = fw.tune(own.project, recipe, space={"optimizer.lr": space["optimizer.lr"]}, trials=3, name="p")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from facetwise.study.ablation import Ablation
     from facetwise.study.clean import CleanPlan
     from facetwise.study.compare import Comparison
-    from facetwise.study.journal import Pruner
     from facetwise.study.search import Search
+    from facetwise.study.trials import Pruner
 
 
 def compare(

@@ -46,6 +46,11 @@ class StudyFolder:
         return self.path / "study.json"
 
     @property
+    def trials_file(self) -> Path:
+        """The trials of a search, as optuna's journal keeps them."""
+        return self.path / "journal.jsonl"
+
+    @property
     def lock_file(self) -> Path:
         """Held while the record or the list of trials is changed."""
         return self.path / ".lock"

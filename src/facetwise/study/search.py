@@ -16,9 +16,9 @@ from facetwise.report.views import plain
 from facetwise.report.wording import count, with_interval
 from facetwise.study.ablation import seconds_of
 from facetwise.study.decided import Decided, Rows, covered_rows, read_decided
-from facetwise.study.journal import Journal
 from facetwise.study.nested import nested_estimate
 from facetwise.study.record import StudyFolder
+from facetwise.study.trials import Trials
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -102,10 +102,10 @@ class Search:
         return data
 
 
-def build_search(project: Project, folder: StudyFolder, journal: Journal) -> Search:
+def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Search:
     """The view of a search as it stands now."""
     manifest, names = load_manifest(project), tuple(folder.record()["attributes"])
-    trials = [_row(project, journal, t) for t in journal.trials()]
+    trials = [_row(project, recorded, t) for t in recorded.all()]
     sides = _finished(project, manifest, trials)
     keep = covered_rows(next(iter(sides.values())).codes, names, project.space) if sides else None
     rows = None if keep is None else Rows.of(manifest, project.space, keep)
@@ -142,14 +142,14 @@ def best_header(search: Search) -> str:
     return "".join(f"# {line}\n" for line in lines) + "\n"
 
 
-def _row(project: Project, journal: Journal, trial: FrozenTrial) -> TrialRow:
+def _row(project: Project, recorded: Trials, trial: FrozenTrial) -> TrialRow:
     attributes = trial.user_attrs
     run = RunFolder(project.workspace.runs / attributes["run"]) if "run" in attributes else None
     folds = run.record()["folds"] if run is not None and run.record_file.is_file() else []
     done = 0 if run is None else len(folds) if run.finished else sum(is_done(run.fold(k)) for k in folds)
     return TrialRow(
         number=trial.number,
-        state=_state(trial, journal),
+        state=_state(trial, recorded),
         settings=trial.params,
         macro_f1=trial.value,
         folds_done=done,
@@ -160,9 +160,9 @@ def _row(project: Project, journal: Journal, trial: FrozenTrial) -> TrialRow:
     )
 
 
-def _state(trial: FrozenTrial, journal: Journal) -> TrialState:
+def _state(trial: FrozenTrial, recorded: Trials) -> TrialState:
     known: dict[str, TrialState] = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
-    return known.get(trial.state.name) or ("training" if journal.is_worked_on(trial.number) else "stopped")
+    return known.get(trial.state.name) or ("training" if recorded.is_worked_on(trial.number) else "stopped")
 
 
 def _finished(project: Project, manifest: Manifest, trials: list[TrialRow]) -> dict[int, Decided]:

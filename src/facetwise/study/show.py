@@ -7,10 +7,10 @@ from facetwise.core.project import Project
 from facetwise.core.settings import parse
 from facetwise.recipe import Recipe
 from facetwise.study.ablation import Ablation, build_ablation
-from facetwise.study.journal import Journal
 from facetwise.study.record import StudyFolder
 from facetwise.study.search import Search, build_search
 from facetwise.study.space import read_space
+from facetwise.study.trials import Trials
 
 
 def find_study(project: Project, name: str = "last") -> StudyFolder:
@@ -32,9 +32,9 @@ def build_study(project: Project, folder: StudyFolder) -> Ablation | Search:
     if record["kind"] == "ablation":
         return build_ablation(project, folder)
     base = parse(Recipe, record["identity"]["recipe"], str(folder.record_file))
-    return build_search(project, folder, Journal(folder, read_space(record["identity"]["space"], base)))
+    return build_search(project, folder, Trials(folder, read_space(record["identity"]["space"], base)))
 
 
 def _changed(folder: StudyFolder) -> float:
-    files = (folder.record_file, folder.path / "journal.jsonl")
+    files = (folder.record_file, folder.trials_file)
     return max(path.stat().st_mtime for path in files if path.is_file())

@@ -17,10 +17,10 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import Recipe, recipe_toml
 from facetwise.study.decided import Rows, covered_rows, read_decided
 from facetwise.study.fitting import FAILURES, WAIT, Listener, Planned, plan_fields, train
-from facetwise.study.journal import Claim, Journal, Pruner, check_pruner, need_optuna
 from facetwise.study.record import StudyFolder, identity_of, note_pruned, open_record, study_folder
 from facetwise.study.search import BEST, Search, best_header, build_search
 from facetwise.study.space import Space, read_space
+from facetwise.study.trials import Claim, Pruner, Trials, check_pruner, need_optuna
 
 
 class Pruned(Exception):  # noqa: N818 - no error: it stops a run that another process or a later call can continue
@@ -58,17 +58,17 @@ def tune(
     planned = plan_fields(project, recipe, progress)
     _check_estimate(planned)
     folder = _opened(project, planned, checked, name, label)
-    journal = Journal(folder, checked, pruner)
-    work = _Work(project, load_manifest(project), planned, checked, journal, listener or (lambda _: None), progress)
+    trials = Trials(folder, checked, pruner)
+    work = _Work(project, load_manifest(project), planned, checked, trials, listener or (lambda _: None), progress)
     first = checked.of_base(recipe)
     while True:
-        with journal.claim(num_trials, first) as claim:
+        with trials.claim(num_trials, first) as claim:
             if claim is None:
                 break
             work.trial(claim, num_trials)
-    search = build_search(project, folder, journal)
+    search = build_search(project, folder, trials)
     if search.best is not None:
-        best = checked.recipe(recipe, journal.labels(search.best.trial))
+        best = checked.recipe(recipe, trials.labels(search.best.trial))
         write_atomic(folder.path / BEST, best_header(search) + recipe_toml(best))
     return search
 
@@ -99,7 +99,7 @@ class _Work:
     manifest: Manifest
     planned: Planned
     space: Space
-    journal: Journal
+    trials: Trials
     listener: Listener
     progress: Progress | None
 
@@ -107,28 +107,28 @@ class _Work:
         """Train (or find) the run of one trial and note how it ended."""
         number, words = claim.number, self.space.words(claim.labels)
         self.listener({"event": "trial", "number": number, "of": num_trials, "settings": words})
-        while (twin := self.journal.twin(claim)) is not None and is_locked(twin):
+        while (twin := self.trials.twin(claim)) is not None and is_locked(twin):
             time.sleep(WAIT)
         state, score = self._outcome(claim)
         self.listener({"event": "trial_done", "number": number, "state": state, "macro_f1": score})
 
     def _outcome(self, claim: Claim) -> tuple[str, float | None]:
-        journal, number = self.journal, claim.number
-        watch = _Watch(self.project, journal, number, self.listener)
+        trials, number = self.trials, claim.number
+        watch = _Watch(self.project, trials, number, self.listener)
         try:
             run = train(self.project, self.space.recipe(self.planned.recipe, claim.labels), watch, self.progress)
-            journal.note(number, "run", run.id)
+            trials.note(number, "run", run.id)
             score = self._score(run)
         except Pruned:
             if watch.run is not None:
-                note_pruned(watch.run, self.journal.folder.name, number)
-            journal.finish(number, "pruned")
+                note_pruned(watch.run, self.trials.folder.name, number)
+            trials.finish(number, "pruned")
             return "pruned", watch.score
         except FAILURES as error:
-            journal.note(number, "reason", str(error))
-            journal.finish(number, "fail")
+            trials.note(number, "reason", str(error))
+            trials.finish(number, "fail")
             return "failed", None
-        journal.finish(number, "complete", score)
+        trials.finish(number, "complete", score)
         return "finished", score
 
     def _score(self, run: RunFolder) -> float:
@@ -144,7 +144,7 @@ class _Watch:
     """Listens to the run of a trial: passes events on, reports after each fold, and stops what falls behind."""
 
     project: Project
-    journal: Journal
+    trials: Trials
     number: int
     listener: Listener
     run: RunFolder | None = None
@@ -158,7 +158,7 @@ class _Watch:
         self.listener(event)
         if event["event"] == "run":
             self.run = RunFolder(self.project.workspace.runs / event["run"])
-            self.journal.note(self.number, "run", self.run.id)
+            self.trials.note(self.number, "run", self.run.id)
         elif event["event"] in ("fold", "fold_done"):
             if event["event"] == "fold":
                 self.epochs[event["fold"]] = event["epochs"]
@@ -172,7 +172,7 @@ class _Watch:
         if len(scores) <= self.reported:
             return
         self.reported, self.score = len(scores), sum(scores) / len(scores)
-        if self.journal.report(self.number, self.reported, self.score) and self.reported < len(folds):
+        if self.trials.report(self.number, self.reported, self.score) and self.reported < len(folds):
             raise Pruned
 
     def _trained_score(self, run: RunFolder, fold: int) -> float | None:

@@ -34,7 +34,7 @@ class Claim:
     """Recipe key -> value, as the search knows it."""
 
 
-class Journal:
+class Trials:
     """The trials of one study. Every process opens its own; raises SettingError for a pruner that there is not."""
 
     def __init__(self, folder: StudyFolder, space: Space, pruner: Pruner = "none") -> None:
@@ -44,10 +44,9 @@ class Journal:
 
         self.folder, self.space = folder, space
         folder.path.mkdir(parents=True, exist_ok=True)
-        path = folder.path / "journal.jsonl"
-        file_lock: Any = _FileLock(path)
+        file_lock: Any = _FileLock(folder.trials_file)
         with _quiet():
-            backend = journal.JournalFileBackend(str(path), lock_obj=file_lock)
+            backend = journal.JournalFileBackend(str(folder.trials_file), lock_obj=file_lock)
             pruners = optuna.pruners
             self.study = optuna.create_study(
                 storage=journal.JournalStorage(backend),
@@ -59,7 +58,7 @@ class Journal:
                 load_if_exists=True,
             )
 
-    def trials(self) -> list[optuna.trial.FrozenTrial]:
+    def all(self) -> list[optuna.trial.FrozenTrial]:
         """All trials that were begun, by number."""
         waiting = need_optuna().trial.TrialState.WAITING
         return [t for t in self.study.get_trials(deepcopy=False) if t.state != waiting]
@@ -86,7 +85,7 @@ class Journal:
     def twin(self, claim: Claim) -> Path | None:
         """The lock of an earlier trial with the same values that another process works on now."""
         running = need_optuna().trial.TrialState.RUNNING
-        for trial in self.trials():
+        for trial in self.all():
             if trial.number < claim.number and trial.state == running and trial.params == claim.labels:
                 return self._lock_of(trial.number) if is_locked(self._lock_of(trial.number)) else None
         return None
@@ -112,13 +111,13 @@ class Journal:
 
     def _left_behind(self) -> Claim | None:
         running = need_optuna().trial.TrialState.RUNNING
-        for trial in self.trials():
+        for trial in self.all():
             if trial.state == running and not is_locked(self._lock_of(trial.number)):
                 return Claim(trial.number, trial.params)
         return None
 
     def _new(self, num_trials: int, first: Mapping[str, Any] | None) -> Claim | None:
-        trials = self.trials()
+        trials = self.all()
         if len(trials) >= num_trials:
             return None
         if not trials and first is not None:
@@ -178,17 +177,17 @@ def need_optuna() -> Any:
 
 
 class _FileLock:
-    """optuna's lock around the journal, as `flock`: a process that is killed lets go of it.
+    """optuna's lock around its file, as `flock`: a process that is killed lets go of it.
 
     What such a process had begun to write is cut off, or every later line would be unreadable.
     """
 
-    def __init__(self, journal: Path) -> None:
-        self.journal = journal
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.file: IO[bytes] | None = None
 
     def acquire(self) -> bool:
-        self.file = self.journal.open("rb+")
+        self.file = self.path.open("rb+")
         fcntl.flock(self.file, fcntl.LOCK_EX)
         if (size := self.file.seek(0, os.SEEK_END)) and not self._ends_whole(size):
             self.file.seek(0)

@@ -11,9 +11,9 @@ import pytest
 
 from facetwise.core.errors import FacetwiseError, SettingError
 from facetwise.recipe import load_recipe
-from facetwise.study.journal import Journal
 from facetwise.study.record import StudyFolder
 from facetwise.study.space import Space, read_space
+from facetwise.study.trials import Trials
 
 SPACE = {
     "optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True},
@@ -33,36 +33,36 @@ def folder(tmp_path: Path) -> StudyFolder:
     return StudyFolder(tmp_path / "studies" / "a study")
 
 
-def search(journal: Journal, num_trials: int) -> list[dict[str, object]]:
+def search(trials: Trials, num_trials: int) -> list[dict[str, object]]:
     """Finish trials with a made score until there are `num_trials`; what was tried, in order."""
     tried = []
     while True:
-        with journal.claim(num_trials, BASE) as claim:
+        with trials.claim(num_trials, BASE) as claim:
             if claim is None:
                 return tried
             tried.append(dict(claim.labels))
-            journal.finish(claim.number, "complete", -abs(float(claim.labels["optimizer.lr"]) - 3e-3))
+            trials.finish(claim.number, "complete", -abs(float(claim.labels["optimizer.lr"]) - 3e-3))
 
 
 def test_trials_are_counted_over_all_calls_and_the_first_is_the_recipe(folder: StudyFolder, space: Space) -> None:
-    assert search(Journal(folder, space), 3)[0] == BASE
-    assert len(search(Journal(folder, space), 5)) == 2
-    assert search(Journal(folder, space), 5) == []
-    assert [t.number for t in Journal(folder, space).trials()] == [0, 1, 2, 3, 4]
-    for trial in Journal(folder, space).trials():
+    assert search(Trials(folder, space), 3)[0] == BASE
+    assert len(search(Trials(folder, space), 5)) == 2
+    assert search(Trials(folder, space), 5) == []
+    assert [t.number for t in Trials(folder, space).all()] == [0, 1, 2, 3, 4]
+    for trial in Trials(folder, space).all():
         assert 1e-4 <= trial.params["optimizer.lr"] <= 1e-2
         assert trial.params["loss"] in ("cross-entropy", "focal")
         assert isinstance(trial.params["train.batch_size"], int)
 
 
 def test_what_is_drawn_does_not_depend_on_interruptions(tmp_path: Path, space: Space) -> None:
-    once = search(Journal(StudyFolder(tmp_path / "one" / "s"), space), 14)
+    once = search(Trials(StudyFolder(tmp_path / "one" / "s"), space), 14)
     parts = StudyFolder(tmp_path / "two" / "s")
-    assert once == [t for n in (1, 4, 12, 14) for t in search(Journal(parts, space), n)]
+    assert once == [t for n in (1, 4, 12, 14) for t in search(Trials(parts, space), n)]
 
 
 def test_two_never_work_on_one_trial_and_what_is_left_is_taken_up(folder: StudyFolder, space: Space) -> None:
-    one, two = Journal(folder, space), Journal(folder, space)
+    one, two = Trials(folder, space), Trials(folder, space)
     with one.claim(3, None) as first, two.claim(3, None) as second:
         assert first is not None
         assert second is not None
@@ -75,11 +75,11 @@ def test_two_never_work_on_one_trial_and_what_is_left_is_taken_up(folder: StudyF
         assert (again.number, again.labels) == (0, first.labels)
         two.finish(0, "complete", 0.5)
         one.finish(0, "complete", 0.7)  # too late: nothing happens
-    assert [t.value for t in one.trials()] == [0.5, None]
+    assert [t.value for t in one.all()] == [0.5, None]
 
 
 def test_the_same_values_are_waited_for(folder: StudyFolder, space: Space) -> None:
-    one, two = Journal(folder, space), Journal(folder, space)
+    one, two = Trials(folder, space), Trials(folder, space)
     with one.claim(9, BASE) as first:
         two.study.enqueue_trial(dict(BASE))
         with two.claim(9, None) as second:
@@ -94,33 +94,33 @@ def test_the_same_values_are_waited_for(folder: StudyFolder, space: Space) -> No
 
 
 def test_a_trial_below_the_median_of_the_others_is_stopped(folder: StudyFolder, space: Space) -> None:
-    journal = Journal(folder, space, "median")
+    trials = Trials(folder, space, "median")
     for number in range(5):
-        with journal.claim(9, None):
-            assert [journal.report(number, fold, 0.5 + number / 10) for fold in (1, 2)] == [False, False]
-            journal.finish(number, "complete", 0.5 + number / 10)
-    with journal.claim(9, None):
-        assert not journal.report(5, 1, 0.75)
-    with journal.claim(9, None):
-        assert not journal.report(5, 1, 0.1), "what was reported first counts, also when a stopped trial goes on"
-        journal.finish(5, "complete", 0.75)
-    with journal.claim(9, None):
-        assert journal.report(6, 1, 0.1)
-        assert not Journal(folder, space, "none").report(6, 1, 0.1)
-        journal.note(6, "run", "07-x")
-        journal.finish(6, "pruned")
-    last = journal.trials()[-1]
+        with trials.claim(9, None):
+            assert [trials.report(number, fold, 0.5 + number / 10) for fold in (1, 2)] == [False, False]
+            trials.finish(number, "complete", 0.5 + number / 10)
+    with trials.claim(9, None):
+        assert not trials.report(5, 1, 0.75)
+    with trials.claim(9, None):
+        assert not trials.report(5, 1, 0.1), "what was reported first counts, also when a stopped trial goes on"
+        trials.finish(5, "complete", 0.75)
+    with trials.claim(9, None):
+        assert trials.report(6, 1, 0.1)
+        assert not Trials(folder, space, "none").report(6, 1, 0.1)
+        trials.note(6, "run", "07-x")
+        trials.finish(6, "pruned")
+    last = trials.all()[-1]
     assert (last.state.name, last.value, last.user_attrs) == ("PRUNED", 0.1, {"run": "07-x"})
 
 
 def test_a_line_that_a_kill_cut_off_does_no_harm(folder: StudyFolder, space: Space) -> None:
-    search(Journal(folder, space), 2)
-    file = folder.path / "journal.jsonl"
+    search(Trials(folder, space), 2)
+    file = folder.trials_file
     whole = file.read_bytes()
     for torn in (b'{"op_code": 4, "wor', b"{"):
         file.write_bytes(whole + torn)
-        assert len(search(Journal(folder, space), 3)) == 1
-        assert len(Journal(folder, space).trials()) == 3
+        assert len(search(Trials(folder, space), 3)) == 1
+        assert len(Trials(folder, space).all()) == 3
         file.write_bytes(whole)
 
 
@@ -128,11 +128,11 @@ def test_a_killed_process_leaves_its_trial_to_others(folder: StudyFolder, space:
     code = f"""
         from pathlib import Path
         from facetwise.recipe import load_recipe
-        from facetwise.study.journal import Journal
+        from facetwise.study.trials import Trials
         from facetwise.study.record import StudyFolder
         from facetwise.study.space import read_space
         space = read_space({SPACE!r}, load_recipe("cpu-tiny"))
-        with Journal(StudyFolder(Path({str(folder.path)!r})), space).claim(9, None) as claim:
+        with Trials(StudyFolder(Path({str(folder.path)!r})), space).claim(9, None) as claim:
             print(claim.number, flush=True)
             input()
     """
@@ -140,20 +140,20 @@ def test_a_killed_process_leaves_its_trial_to_others(folder: StudyFolder, space:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "0\n"
-        journal = Journal(folder, space)
-        with journal.claim(9, None) as other:
+        trials = Trials(folder, space)
+        with trials.claim(9, None) as other:
             assert other is not None
             assert other.number == 1
-            journal.finish(1, "fail")
+            trials.finish(1, "fail")
         os.kill(process.pid, signal.SIGKILL)
-    with journal.claim(9, None) as left:
+    with trials.claim(9, None) as left:
         assert left is not None
         assert left.number == 0
 
 
 def test_a_misspelt_pruner_is_told(folder: StudyFolder, space: Space) -> None:
     with pytest.raises(SettingError, match="no pruner is called `medain`") as error:
-        Journal(folder, space, "medain")  # type: ignore[arg-type]
+        Trials(folder, space, "medain")  # type: ignore[arg-type]
     assert error.value.hint is not None
     assert "`median`" in error.value.hint
 
@@ -162,7 +162,7 @@ def test_nothing_is_said(folder: StudyFolder, space: Space, capfd: pytest.Captur
     import optuna
 
     level = optuna.logging.get_verbosity()
-    search(Journal(folder, space), 4)
+    search(Trials(folder, space), 4)
     assert optuna.logging.get_verbosity() == level
     assert capfd.readouterr() == ("", "")
 
@@ -172,6 +172,6 @@ def test_without_the_library_its_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(FacetwiseError, match="needs `optuna`") as error:
-        Journal(folder, space)
+        Trials(folder, space)
     assert error.value.hint is not None
     assert "facetwise[search]" in error.value.hint
