@@ -113,6 +113,13 @@ def test_a_trial_below_the_median_of_the_others_is_stopped(folder: StudyFolder, 
     assert (last.state.name, last.value, last.user_attrs) == ("PRUNED", 0.1, {"run": "07-x"})
 
 
+def test_looking_changes_nothing(folder: StudyFolder, space: Space) -> None:
+    search(Trials(folder, space), 2)
+    before = folder.trials_file.read_bytes()
+    assert len(Trials(folder, space).all()) == 2
+    assert folder.trials_file.read_bytes() == before
+
+
 def test_a_line_that_a_kill_cut_off_does_no_harm(folder: StudyFolder, space: Space) -> None:
     search(Trials(folder, space), 2)
     file = folder.trials_file

@@ -46,17 +46,14 @@ class Trials:
         folder.path.mkdir(parents=True, exist_ok=True)
         file_lock: Any = _FileLock(folder.trials_file)
         with _quiet():
-            backend = journal.JournalFileBackend(str(folder.trials_file), lock_obj=file_lock)
-            pruners = optuna.pruners
-            self.study = optuna.create_study(
-                storage=journal.JournalStorage(backend),
-                study_name=folder.name,
-                direction="maximize",
-                pruner=pruners.MedianPruner(n_startup_trials=PRUNE_AFTER)
-                if pruner == "median"
-                else pruners.NopPruner(),
-                load_if_exists=True,
-            )
+            storage = journal.JournalStorage(journal.JournalFileBackend(str(folder.trials_file), lock_obj=file_lock))
+            chosen = _pruner(pruner)
+            try:  # creating it again would add a line to the file whenever somebody looks at the study
+                self.study = optuna.load_study(study_name=folder.name, storage=storage, pruner=chosen)
+            except KeyError:
+                self.study = optuna.create_study(
+                    storage=storage, study_name=folder.name, direction="maximize", pruner=chosen, load_if_exists=True
+                )
 
     def all(self) -> list[optuna.trial.FrozenTrial]:
         """All trials that were begun, by number."""
@@ -162,6 +159,11 @@ def check_pruner(name: str) -> None:
     """Raise SettingError unless there is a pruner of that name."""
     if name not in (known := get_args(Pruner)):
         raise SettingError(f"no pruner is called `{name}`", hint=did_you_mean(name, known))
+
+
+def _pruner(name: Pruner) -> Any:
+    pruners = need_optuna().pruners
+    return pruners.MedianPruner(n_startup_trials=PRUNE_AFTER) if name == "median" else pruners.NopPruner()
 
 
 def need_optuna() -> Any:
