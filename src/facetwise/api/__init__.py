@@ -13,6 +13,7 @@ Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.c
 from facetwise.api.blending import blend, blends
 from facetwise.api.deciding import calibration, rules
 from facetwise.api.differences import diff
+from facetwise.api.diaries import journal, note, notes
 from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
 from facetwise.api.results import cuts, runs, score, show, submit
 from facetwise.api.sending import gate, import_ledger, ledger, record, replay, sent
@@ -43,7 +44,10 @@ __all__ = [
     "import_predictions",
     "import_run",
     "init",
+    "journal",
     "ledger",
+    "note",
+    "notes",
     "open_project",
     "predict",
     "prepare",

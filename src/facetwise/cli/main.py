@@ -20,6 +20,7 @@ from facetwise.cli import (
     data,
     demo,
     diff,
+    journal,
     ledger,
     packs,
     rules,
@@ -51,6 +52,7 @@ for group in (
     blending,
     submissions,
     ledger,
+    journal,
     demo,
     clean,
 ):

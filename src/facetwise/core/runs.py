@@ -27,6 +27,8 @@ BACKBONE = "backbone.safetensors"
 ARRIVING = ".arriving-"
 """What the temporary names of runs begin with that are being imported; whoever imports holds no lock meanwhile."""
 
+_TABLES = ("fingerprint_fields", "recipe")
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -172,7 +174,7 @@ class RunFolder:
     def record(self) -> dict[str, Any]:
         """`run.json`: fingerprint, fingerprint fields, choices, provenance, folds."""
         record = read_json(self.record_file)
-        if not isinstance(record, dict) or not {"fingerprint", "fingerprint_fields", "recipe"} <= record.keys():
+        if not isinstance(record, dict) or not {"fingerprint", *_TABLES} <= record.keys() or not _has_kinds(record):
             raise ArtefactError(f"{self.record_file}: damaged (not the record of a run)")
         return record
 
@@ -238,6 +240,12 @@ class RunFolder:
                 f"run `{self.id}` was trained for other attributes, classes or cuts than facetwise.toml has now",
                 hint="put facetwise.toml back as it was, or train again",
             )
+
+
+def _has_kinds(record: dict[str, Any]) -> bool:
+    """Whether tables and lists of a record are that."""
+    tables = all(isinstance(record.get(key, {}), dict) for key in (*_TABLES, "provenance", "choices"))
+    return tables and all(isinstance(record.get(key, []), list) for key in ("folds", "attributes"))
 
 
 def _read_events(path: Path) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from facetwise.core.notes import Note
 from facetwise.evaluate.scorecard import AttributeScore, ClassScore, Matrix, Scorecard
 from facetwise.report.imported import ForeignRow
 from facetwise.report.views import Curve, RunRow, RunsView, RunView
@@ -54,7 +55,7 @@ def _runs_table(view: RunsView) -> Table:
 
 def run_text(view: RunView) -> RenderableType:
     """One run: its score, what to beware of, attributes, classes, confusions, mistakes, training and recipe."""
-    parts: list[RenderableType] = [_head(view), *(_notice(n) for n in view.warnings), Text()]
+    parts: list[RenderableType] = [_head(view), *(_notice(n) for n in view.warnings), *map(_note, view.notes), Text()]
     if view.scorecard is not None:
         parts.append(scorecard_text(view.scorecard))
     if view.confused:
@@ -122,6 +123,11 @@ def _classes_of(card: Scorecard) -> Text:
 
 def _notice(notice: Notice) -> Text:
     return Text(f"! {notice.text}", style=_KINDS[notice.kind])
+
+
+def _note(note: Note) -> Padding:
+    who = (f"{note.author}, " if note.author else "") + f"{note.moment:%Y-%m-%d %H:%M} UTC: "
+    return Padding(Text.assemble((who, "dim"), note.text), (0, 0, 0, 2), expand=False)
 
 
 def _attributes_table(card: Scorecard) -> Table:
@@ -220,7 +226,8 @@ def _recipe(view: RunView) -> Iterator[RenderableType]:
 
 def _run_cell(row: RunRow) -> Text:
     made = (row.made or "").replace("T", " ")[:16]
-    cell = Text.assemble((row.id, "bold"), "\n", ("  " + ", ".join(f for f in (row.state, row.what, made) if f), "dim"))
+    parts = (row.state, row.what, made, count(row.num_notes, "note") if row.num_notes else "")
+    cell = Text.assemble((row.id, "bold"), "\n", ("  " + ", ".join(p for p in parts if p), "dim"))
     for flag in row.flags:
         cell.append(f"\n  ! {flag}", style="bold red" if flag.startswith(("UNSAFE", "damaged")) else "yellow")
     return cell

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 import tomli_w
 
-from facetwise.core.errors import ArtefactError, MismatchError
+from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.labels import IntArray
+from facetwise.core.notes import Note, read_notes
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.tables import PREDICTIONS, read_table
@@ -53,6 +55,8 @@ class RunRow:
     """UTC, ISO 8601."""
     flags: tuple[str, ...]
     """`UNSAFE image split`, `imported`, `hold-out`, `trained on all`, `damaged`."""
+    num_notes: int = 0
+    """Notes that people put on it."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ class RunView:
     folds_done: int
     num_folds: int
     warnings: tuple[Notice, ...]
+    notes: tuple[Note, ...]
+    """What people wrote about it, in that order."""
     scorecard: Scorecard | None
     """None when no image was predicted out of fold."""
     interval_meaning: str | None
@@ -135,8 +141,8 @@ def build_runs_view(project: Project, manifest: Manifest | None = None) -> RunsV
     if not runs:
         return RunsView(project.file.name, (), foreign_rows(project, manifest))
     manifest = manifest or load_manifest(project)
-    index = ScoreIndex(project, manifest)
-    rows = tuple(_run_row(project, run, manifest, index) for run in runs)
+    index, noted = ScoreIndex(project, manifest), Counter(n.id for n in _notes(project)[0] if n.kind == "run")
+    rows = tuple(replace(_run_row(project, run, manifest, index), num_notes=noted[run.id]) for run in runs)
     index.save()
     return RunsView(project.file.name, rows, foreign_rows(project, manifest))
 
@@ -155,6 +161,7 @@ def build_run_view(
     card = _score(scored, project)
     estimate, state, curves = estimate_of(record), state_of(run), _curves(run.epochs())
     times = [s for c in curves for s in c.seconds]
+    notes, troubles = _notes(project)
     return RunView(
         id=run.id,
         project=project.file.name,
@@ -163,7 +170,8 @@ def build_run_view(
         estimate=estimate,
         folds_done=_folds_done(run, record),
         num_folds=len(record.get("folds", ())),
-        warnings=(*origin_notices(came), *notices(estimate, record, card, state, Now.of(manifest))),
+        warnings=(*origin_notices(came), *notices(estimate, record, card, state, Now.of(manifest)), *troubles),
+        notes=tuple(n for n in notes if (n.kind, n.id) == ("run", run.id)),
         scorecard=card,
         interval_meaning=interval_meaning(card, record) if card else None,
         method=OTHER_FOLDS if came is not None and came.other_folds else method(estimate, record, card),
@@ -178,6 +186,14 @@ def build_run_view(
         fingerprint=str(record.get("fingerprint", "")),
         provenance=record.get("provenance", {}),
     )
+
+
+def _notes(project: Project) -> tuple[tuple[Note, ...], tuple[Notice, ...]]:
+    """All notes; none, and why, where the file was edited by hand so that it cannot be read."""
+    try:
+        return read_notes(project.workspace), ()
+    except InputError as error:
+        return (), (Notice("caution", f"Notes are not shown. {str(error).splitlines()[0]}: see `facetwise notes`."),)
 
 
 def state_of(run: RunFolder) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -192,6 +193,13 @@ def paired(
     return paired_interval(truth, *sides, rows.people, num_classes, level=level, resamples=resamples)
 
 
+def other_fields(one: Mapping[str, Any], two: Mapping[str, Any], changes: Iterable[Change]) -> tuple[str, ...]:
+    """Fields of two fingerprints that differ, besides the recipe, what is told elsewhere and what follows from it."""
+    changed = [c.key for c in changes]
+    told = _TOLD | {field for field, key in _FOLLOWS.items() if any(_is_below(c, key) for c in changed)}
+    return tuple(k for k in [*one, *(k for k in two if k not in one)] if k not in told and one.get(k) != two.get(k))
+
+
 def _fold_differences(rows: Rows, one: Decided, two: Decided, names: tuple[str, ...]) -> tuple[FoldDifference, ...]:
     folds = one.folds[rows.keep]
     return tuple(_fold_difference(int(f), rows.where(folds == f), one, two, names) for f in np.unique(folds))
@@ -243,9 +251,7 @@ def _circumstances(one: Decided, two: Decided, manifest: Manifest, changes: tupl
     if one.fields.get("manifest") != manifest.hash:
         text = "The images or people of the dataset changed since both runs. Rows are matched by image name."
         found.append(Notice("caution", text))
-    keys = [*one.fields, *(k for k in two.fields if k not in one.fields)]
-    told = _TOLD | {field for field, key in _FOLLOWS.items() if any(_is_below(c.key, key) for c in changes)}
-    if other := [k for k in keys if k not in told and one.fields.get(k) != two.fields.get(k)]:
+    if other := other_fields(one.fields, two.fields, changes):
         listed = ", ".join(f"`{k}`" for k in other)
         found.append(Notice("caution", f"Besides the recipe, {listed} changed between the runs."))
     if several := several_things(changes):

@@ -31,8 +31,13 @@ def build_study(project: Project, folder: StudyFolder) -> Ablation | Search:
     record = folder.record()
     if record["kind"] == "ablation":
         return build_ablation(project, folder)
-    base = parse(Recipe, record["identity"]["recipe"], str(folder.record_file))
-    return build_search(project, folder, Trials(folder, read_space(record["identity"]["space"], base)))
+    return build_search(project, folder, open_trials(folder))
+
+
+def open_trials(folder: StudyFolder) -> Trials:
+    """The trials of a search; raises FacetwiseError when the library that keeps them is not installed."""
+    identity = folder.record()["identity"]
+    return Trials(folder, read_space(identity["space"], parse(Recipe, identity["recipe"], str(folder.record_file))))
 
 
 def _changed(folder: StudyFolder) -> float:

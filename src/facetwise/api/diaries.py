@@ -1,0 +1,108 @@
+"""The diary of a contest, and notes on its runs, blends and submissions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facetwise.api.given import AnyProject, opened_project
+
+if TYPE_CHECKING:
+    from facetwise.core.notes import Note
+    from facetwise.core.progress import Progress
+    from facetwise.core.project import Project
+    from facetwise.study.diary import Diary
+    from facetwise.study.diary_file import Written
+
+
+@dataclass(frozen=True)
+class JournalPage:
+    """A day of the diary."""
+
+    diary: Diary
+    text: str
+    """Its page as Markdown, with what people wrote in it."""
+    written: Written | None
+    """Where it is kept; None when nothing was written."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data: what the records say, without what people wrote."""
+        return self.diary.as_dict()
+
+
+def journal(
+    project: AnyProject = ".",
+    day: str | None = None,
+    *,
+    since: str | None = None,
+    out: str | Path | None = None,
+    write: bool = True,
+    progress: Progress | None = None,
+) -> list[JournalPage]:
+    """The diary of a day, made from the records; kept in `journal/<day>.md`, or in the file `out`.
+
+    `day`: such as `2026-11-25`, `today` (the default) or `yesterday`, in the contest's time zone. With `since` also
+    every day from that one on at which something was recorded. What people wrote in a page stays in it.
+    """
+    from facetwise.core.errors import InputError, SettingError
+    from facetwise.study.day import contest_zone, days_between, read_day
+    from facetwise.study.diary import build_diaries
+
+    opened = opened_project(project)
+    if out is not None and since is not None:
+        raise SettingError("`--out` is one file, and `--since` makes one a day", hint="leave one of them out")
+    if out is not None and not Path(out).absolute().parent.is_dir():
+        raise InputError(f"{Path(out).parent}: no such folder to write the page to")
+    zone, now = contest_zone(opened), datetime.now(UTC)
+    last = read_day(day, zone, now)
+    days = [last] if since is None else list(days_between(read_day(since, zone, now), last))
+    diaries = build_diaries(opened, days, progress)
+    kept = [d for d in diaries if not d.empty or d is diaries[-1]]
+    return _pages(opened, kept, None if out is None else Path(out), write)
+
+
+def _pages(project: Project, diaries: Sequence[Diary], out: Path | None, write: bool) -> list[JournalPage]:
+    from facetwise.core.workspace import lock
+    from facetwise.study.diary_file import new_page, write_page
+    from facetwise.study.diary_text import diary_parts
+
+    pages = []
+    for diary in diaries:
+        path, parts = out or project.workspace.journal / f"{diary.day}.md", diary_parts(diary)
+        day = date.fromisoformat(diary.day)
+        if not write:
+            pages.append(JournalPage(diary, new_page(day, parts), None))
+            continue
+        with lock(project.root / ".journal.lock", "the journal"):
+            written = write_page(path, day, parts)
+            pages.append(JournalPage(diary, path.read_text(encoding="utf-8"), written))
+    return pages
+
+
+def note(project: AnyProject, about: str, text: str, *, author: str | None = None, open: bool = False) -> Note:
+    """Put a note on a run (`3`, `last`, an id), a blend (`b2`) or a submission (`s1`), in any language.
+
+    One that is `open`, or ends in a question mark, is listed as open until a later note on the same thing answers it.
+    """
+    from facetwise.core.notes import write_note
+    from facetwise.study.things import find_thing
+
+    opened = opened_project(project)
+    found = find_thing(opened.workspace, about)
+    return write_note(opened.workspace, found.kind, found.id, text, author=author, open=open)
+
+
+def notes(project: AnyProject = ".", about: str | None = None) -> tuple[Note, ...]:
+    """All notes in the order of writing, or those on one thing, which may be gone."""
+    from facetwise.core.notes import read_notes
+    from facetwise.study.things import noted_thing
+
+    opened = opened_project(project)
+    found = read_notes(opened.workspace)
+    if about is None:
+        return found
+    thing = noted_thing(opened.workspace, found, about)
+    return tuple(n for n in found if (n.kind, n.id) == (thing.kind, thing.id))

@@ -1,0 +1,43 @@
+"""Words of people in Markdown: nothing in them is read as markup, and no line of theirs begins a block."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~]|&(?=[#\w])|(?<!\w)_|_(?!\w)")
+"""What CommonMark, its tables or its strike-through would read as markup; `_` inside a word is none."""
+_FIRST = re.compile(r"(\d{1,9})[.)](?:\s|$)|()(?:#{1,6}(?:\s|$)|[+-](?:\s|$)|=+$|-[-\s]*$)")
+"""What makes a block when a line begins with it, behind the digits of a number; others that do are escaped anywhere."""
+
+
+def words(text: str) -> str:
+    """Text as one line that reads as it is written, wherever on a line it stands, in a table too."""
+    line = one_line(text)
+    first = _FIRST.match(line)
+    place = len(first[1] or "") if first else 0
+    escaped = _SPECIAL.sub(lambda found: f"\\{found.group()}", line[place:])
+    return f"{line[:place]}\\{escaped}" if first else escaped
+
+
+def code(text: str) -> str:
+    """Text as one line of code; as `words` when a code span cannot hold it: nothing, or what ends a cell or a part."""
+    line = one_line(text)
+    if not line or "|" in line or "<!--" in line:
+        return words(line)
+    longest = max((len(run) for run in re.findall("`+", line)), default=0)
+    fence, space = "`" * (longest + 1), " " if "`" in (line[0], line[-1]) else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
+def quote(text: str) -> list[str]:
+    """Text as the lines of a block quote, whose lines are kept apart."""
+    lines = [f"> {words(line)}".rstrip() for line in text.split("\n")]
+    pairs = zip(lines, [*lines[1:], ">"], strict=True)
+    return [f"{line}  " if line != ">" and after != ">" else line for line, after in pairs]
+
+
+def one_line(text: str) -> str:
+    """Without control characters, and with a single space for every gap or break of any script."""
+    kept = (c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs"))
+    return " ".join("".join(kept).split())

@@ -1,0 +1,165 @@
+"""Notes that people put on runs, blends and submissions: `notes.jsonl`, an object a line, in the order of writing.
+
+A note names its thing by id, so it stays when the thing is deleted. The file may be edited by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from facetwise.core.errors import InputError, ProblemsError
+from facetwise.core.provenance import now
+from facetwise.core.workspace import Workspace, lock, write_atomic
+
+Kind = Literal["run", "blend", "submission"]
+
+MAX_TEXT, MAX_AUTHOR = 10_000, 200
+"""Characters of a note, and of its author's name."""
+_QUESTION_MARKS = ("?", "？", "؟", ";")  # noqa: RUF001 - of Latin, full-width, Arabic and Greek script
+_ALLOWED = "\n\t"
+"""Control characters that a text may have."""
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "time": (str,),
+    "kind": (str,),
+    "id": (str,),
+    "text": (str,),
+    "author": (str, type(None)),
+    "open": (bool,),
+}
+
+
+@dataclass(frozen=True)
+class Note:
+    """What somebody wrote about a thing."""
+
+    time: str
+    """UTC, ISO 8601."""
+    kind: Kind
+    """What the thing is."""
+    id: str
+    """Its name; the thing itself may be gone."""
+    text: str
+    """Any Unicode, lines apart by a newline; not empty."""
+    author: str | None = None
+    open: bool = False
+    """Said to be open by who wrote it."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether it waits for an answer: said to be open, or it ends in a question mark."""
+        return self.open or self.text.endswith(_QUESTION_MARKS)
+
+    @property
+    def moment(self) -> datetime:
+        """When it was written, UTC."""
+        return datetime.fromisoformat(self.time).astimezone(UTC)
+
+
+def read_notes(workspace: Workspace) -> tuple[Note, ...]:
+    """All notes, in the order of writing; a last line that was cut off is left out.
+
+    Raises ProblemsError with every line that is no note.
+    """
+    notes, problems = [], []
+    for number, line in enumerate(_lines(workspace.notes_file), start=1):
+        if line.strip():
+            found = _parsed(line)
+            if isinstance(found, Note):
+                notes.append(found)
+            else:
+                problems.append(f"line {number}: {found}")
+    if problems:
+        what = f"{workspace.notes_file}: {len(problems)} line(s) are no notes"
+        raise ProblemsError(what, problems, hint="put them right, or delete them")
+    return tuple(notes)
+
+
+def write_note(
+    workspace: Workspace, kind: Kind, thing: str, text: str, *, author: str | None = None, open: bool = False
+) -> Note:
+    """Add a note about the thing with the id `thing`, and return it.
+
+    Raises InputError when text or author cannot be one, ProblemsError when the file has lines that are no notes.
+    """
+    note = Note(now(), kind, thing, *checked(text, author), open=open)
+    with lock(workspace.root / ".notes.lock", "notes"):
+        read_notes(workspace)
+        line = json.dumps(asdict(note), ensure_ascii=False)
+        write_atomic(workspace.notes_file, "".join(f"{known}\n" for known in [*_lines(workspace.notes_file), line]))
+    return note
+
+
+def checked(text: str, author: str | None = None) -> tuple[str, str | None]:
+    """Text and author as they are kept, without space around them; raises InputError for what can be neither."""
+    text, author = text.replace("\r\n", "\n").strip(), (author or "").strip() or None
+    if not text:
+        raise InputError("the note is empty", hint='write something: `facetwise note 3 "the seed moved it"`')
+    for what, words, most, allowed in (("note", text, MAX_TEXT, _ALLOWED), ("author", author or "", MAX_AUTHOR, "")):
+        if len(words) > most:
+            raise InputError(f"the {what} has {len(words):,} characters, at most {most:,} are kept")
+        if bad := [c for c in words if unicodedata.category(c) in ("Cc", "Cs") and c not in allowed]:
+            raise InputError(f"the {what} has the character {bad[0]!r}, which is no text")
+    return text, author
+
+
+def open_notes(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """Notes that wait for an answer: nobody wrote a later one on the same thing that does not ask itself."""
+    return tuple(n for place, n in enumerate(notes) if n.asks and not any(_answers(m, n) for m in notes[place + 1 :]))
+
+
+def _answers(later: Note, asked: Note) -> bool:
+    return not later.asks and (later.kind, later.id) == (asked.kind, asked.id)
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of the file but for a last one that was cut off; raises InputError when it is not UTF-8."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return []
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}, line {line}: not UTF-8 text", hint="save it as UTF-8") from None
+    *whole, last = text.split("\n")
+    kept = [line.rstrip("\r") for line in whole]
+    return [*kept, last] if isinstance(_parsed(last), Note) else kept
+
+
+def _parsed(line: str) -> Note | str:
+    """The note that a line is, or what is wrong with it."""
+    try:
+        data = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        return f"not JSON: {error}"
+    if not isinstance(data, dict):
+        return "expected an object"
+    return "; ".join(_wrong(data)) or Note(**data)
+
+
+def _wrong(data: dict[str, Any]) -> Iterator[str]:
+    values = {"author": None, "open": False, **data}
+    if unknown := sorted(values.keys() - _FIELDS.keys()):
+        yield f"unknown `{unknown[0]}`; a note has {', '.join(_FIELDS)}"
+    for name, kind in _FIELDS.items():
+        if not isinstance(values.get(name), kind):
+            yield f"`{name}` is missing" if name not in values else f"`{name}` is {values[name]!r}"
+    if isinstance(data.get("kind"), str) and data["kind"] not in get_args(Kind):
+        yield f"`kind` is `{data['kind']}`, expected one of {', '.join(get_args(Kind))}"
+    if isinstance(data.get("time"), str):
+        try:
+            zone = datetime.fromisoformat(data["time"]).tzinfo
+        except ValueError:
+            zone = None
+        if zone is None:
+            yield f"`time` is `{data['time']}`, expected such as `2026-11-25T14:05:00+00:00`"
+    if isinstance(data.get("text"), str):
+        try:
+            checked(data["text"], data.get("author") if isinstance(data.get("author"), str) else None)
+        except InputError as error:
+            yield str(error)

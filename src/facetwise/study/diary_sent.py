@@ -1,0 +1,200 @@
+"""Blends and submissions of a day: what was made, what went out, and what it scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from facetwise.blend.folder import BlendFolder, list_blends
+from facetwise.blend.sources import blend_source
+from facetwise.core.errors import FacetwiseError
+from facetwise.core.project import Project
+from facetwise.core.workspace import Workspace, file_hash
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.intervals import Interval
+from facetwise.evaluate.scorecard import score_table
+from facetwise.report.index import RunScore
+from facetwise.study.day import Day, moment_of
+from facetwise.study.kept import KeptAnswers
+from facetwise.submission.folder import SubmissionFolder, list_submissions
+from facetwise.submission.ledger import Entry, Ledger
+
+
+@dataclass(frozen=True)
+class BlendEntry:
+    """A blend that was made that day."""
+
+    id: str
+    made: str
+    """UTC, ISO 8601."""
+    members: tuple[tuple[str, str], ...]
+    """Kind and id of each."""
+    what: str | None
+    macro_f1: float | None
+    """By the nested estimate; None where nothing is known out of fold."""
+    interval: Interval | None
+    trouble: str | None = None
+    """Why it has no score although it should have one."""
+
+
+@dataclass(frozen=True)
+class SubmissionEntry:
+    """A submission that was made, sent or scored that day, or a file from elsewhere that was."""
+
+    id: str | None
+    """None of a file that is not of this project."""
+    name: str
+    """Its id, else the platform's number of it."""
+    made: str | None
+    source: tuple[str, str] | None
+    """Kind and id of what it was made from."""
+    expected: float | None
+    """The forecast: the score to expect, and its interval."""
+    interval: Interval | None
+    num_people: int | None
+    warnings: int
+    """Of the gate, all confirmed."""
+    sent: str | None
+    """When it went out, before the day ended."""
+    public: float | None
+    private: float | None
+    description: str
+    """As given to the platform."""
+    trouble: str | None = None
+    """Why its record cannot be read."""
+
+
+def blend_entries(project: Project, manifest: Manifest, day: Day, answers: KeptAnswers) -> tuple[BlendEntry, ...]:
+    """The blends that were made that day, by number."""
+    made = ((blend, made_at(blend)) for blend in list_blends(project.workspace))
+    return tuple(
+        _blend(project, manifest, blend, when, answers)
+        for blend, when in made
+        if (moment := moment_of(when)) is not None and day.holds(moment) and when is not None
+    )
+
+
+def made_at(folder: BlendFolder | SubmissionFolder) -> str | None:
+    """When an artefact was made, as its record says; None where it does not."""
+    try:
+        provenance = folder.record().get("provenance")
+    except (FacetwiseError, OSError):
+        return None
+    return provenance.get("made") if isinstance(provenance, Mapping) else None
+
+
+def unreadable(workspace: Workspace) -> Iterator[tuple[str, str, str]]:
+    """Blends and submissions whose record cannot be read: kind, id and why."""
+    folders: list[BlendFolder | SubmissionFolder] = [*list_blends(workspace), *list_submissions(workspace)]
+    for folder in folders:
+        try:
+            folder.record()
+        except (FacetwiseError, OSError) as error:
+            yield "blend" if isinstance(folder, BlendFolder) else "submission", folder.id, str(error)
+
+
+def _blend(project: Project, manifest: Manifest, blend: BlendFolder, made: str, answers: KeptAnswers) -> BlendEntry:
+    members = tuple(_members(blend.record()))
+    try:
+        score = _blend_score(project, manifest, blend, answers)
+    except FacetwiseError as error:
+        return BlendEntry(blend.id, made, members, None, None, None, str(error))
+    if score is None:
+        return BlendEntry(blend.id, made, members, None, None, None)
+    return BlendEntry(blend.id, made, members, score["what"], score["macro_f1"], Interval(**score["macro_f1_interval"]))
+
+
+def _members(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for member in record.get("made_from", {}).get("members", ()):
+        yield str(member.get("kind", "run")), str(member.get("id", "?"))
+
+
+def _blend_score(
+    project: Project, manifest: Manifest, blend: BlendFolder, answers: KeptAnswers
+) -> dict[str, Any] | None:
+    file = blend.path / "oof.parquet"
+    if not file.is_file():
+        return None
+
+    def compute() -> dict[str, Any]:
+        table = blend_source(project, manifest, blend).oof
+        assert table is not None
+        card = score_table(table, manifest.codes(project.space), table["group"].to_numpy(), project.space)
+        return asdict(RunScore.of(card))
+
+    return answers.answer(["blend", blend.id, file_hash(file)], compute)
+
+
+def submission_entries(workspace: Workspace, ledger: Ledger, day: Day) -> tuple[SubmissionEntry, ...]:
+    """The submissions that were made, sent or scored that day, by number; then files from elsewhere."""
+    found = []
+    for folder in list_submissions(workspace):
+        made, told = made_at(folder), ledger.by_submission.get(folder.id)
+        times = [made, *((told.sent, told.scored) if told else ())]
+        if any(when is not None and day.holds(when) for when in map(moment_of, times)):
+            found.append(_submission(folder, made, told, day))
+    foreign = [e for e in ledger.entries if e.submission is None]
+    return (*found, *(_foreign(e) for e in foreign if _on_day(e.sent, day) or _on_day(e.scored, day)))
+
+
+def _on_day(time: str | None, day: Day) -> bool:
+    moment = moment_of(time)
+    return moment is not None and day.holds(moment)
+
+
+def _submission(folder: SubmissionFolder, made: str | None, told: Entry | None, day: Day) -> SubmissionEntry:
+    record, source, trouble = _record(folder)
+    forecast, gate = record.get("forecast") or {}, record.get("gate") or {}
+    bounds = forecast.get("interval")
+    return SubmissionEntry(
+        id=folder.id,
+        name=folder.id,
+        made=made,
+        source=source,
+        expected=forecast.get("expected"),
+        interval=Interval(bounds["low"], bounds["high"], bounds["level"]) if bounds else None,
+        num_people=forecast.get("num_people"),
+        warnings=sum(f.get("level") == "warning" for f in gate.get("findings", ())),
+        sent=told.sent if told is not None and _before(told.sent, day) else None,
+        public=told.public if told is not None and _before(told.scored, day) else None,
+        private=told.private if told is not None and _before(told.scored, day) else None,
+        description=told.description if told is not None else "",
+        trouble=trouble,
+    )
+
+
+def _record(folder: SubmissionFolder) -> tuple[Mapping[str, Any], tuple[str, str] | None, str | None]:
+    """A submission's record and what it was made from, or why it cannot be read."""
+    try:
+        made_from = folder.made_from()
+        return folder.record(), (made_from.kind, made_from.id), None
+    except FacetwiseError as error:
+        return {}, None, str(error)
+
+
+def _before(time: str | None, day: Day) -> bool:
+    moment = moment_of(time)
+    return moment is not None and moment < day.end
+
+
+def _foreign(entry: Entry) -> SubmissionEntry:
+    nothing = (None,) * 5
+    return SubmissionEntry(None, entry.name, *nothing, 0, entry.sent, entry.public, entry.private, entry.description)
+
+
+def unsent(workspace: Workspace, ledger: Ledger, day: Day) -> tuple[str, ...]:
+    """Ids of submissions that were made, and not sent before the day ended."""
+
+    def is_unsent(folder: SubmissionFolder) -> bool:
+        made, told = moment_of(made_at(folder)), ledger.by_submission.get(folder.id)
+        sent = moment_of(told.sent) if told else None
+        unknown = told is not None and told.sent is None  # sent, nobody knows when
+        return made is not None and made < day.end and not unknown and (sent is None or sent >= day.end)
+
+    return tuple(folder.id for folder in list_submissions(workspace) if is_unsent(folder))
+
+
+def num_sent(entries: Sequence[Entry], day: Day) -> int:
+    """How many files went out that day."""
+    return sum(_on_day(entry.sent, day) for entry in entries)
