@@ -28,6 +28,8 @@ ARRIVING = ".arriving-"
 """What the temporary names of runs begin with that are being imported; whoever imports holds no lock meanwhile."""
 _TABLES = ("fingerprint_fields", "recipe")
 
+_TABLES = ("fingerprint_fields", "recipe")
+
 
 @dataclass(frozen=True)
 class RunFolder:
