@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 import facetwise as fw
 from facetwise.core.errors import InputError, ProblemsError, SettingError
+from facetwise.core.imported import Imported
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.core.workspace import mark_done, write_json
@@ -326,19 +327,42 @@ def test_submissions_are_open_until_they_are_sent(project: Project) -> None:
 
 def test_a_blend_is_told_with_its_members_and_its_nested_score(project: Project) -> None:
     first = find_run(project.workspace, "1")
-    blend = write_blend(
-        project.root, first, members=[member(first), {**member(first), "kind": "foreign", "id": "kim's"}]
-    )
-    record = {**blend.record(), "provenance": {"made": at(16).isoformat()}}
-    write_json(blend.path / "blend.json", record)
+    elsewhere = {**member(first), "kind": "foreign", "id": "kim's"}
+    blend = write_blend(project.root, first, members=[member(first), elsewhere])
+    bounds = {"low": 0.4, "high": 0.6, "level": 0.95}
+    apart = {"low": 0.01, "high": 0.03, "level": 0.95, "resolved": True}
+    best = {"id": first.id, "difference": 0.02, "difference_interval": apart}
+    scores = {"nested": 0.5, "nested_interval": bounds, "best_member": best}
+    record = {**blend.record(), "method": "soft", "scores": scores, "rows": {"people": 36}}
+    write_json(blend.path / "blend.json", {**record, "provenance": {"made": at(16).isoformat()}})
     mark_done(blend.path, {})
-    fw.note(project, "b1", "of two", author="Kim")
     text = diary_parts(diary(project))["blends"]
-    score = fw.runs(project).runs[0].macro_f1
-    assert f"- **Blend b1** `b01-soft-1`, 16:00: of run 1 and kim's; macro F1 **{score:.3f}** [" in text
-    assert "by the nested estimate." in text
+    told = "soft vote of run 1, and kim's; macro F1 **0.500** [0.400, 0.600] by the nested estimate."
+    assert f"- **Blend b1** `b01-soft-1`, 16:00: {told}" in text
+    assert "  Beside its best member, run 1: better by +0.020 [+0.010, +0.030], paired by person (36 people)." in text
+    assert "**Blend" not in page(diary(project, date(2026, 11, 25)))
     (blend.path / "oof.parquet").write_bytes(b"x")
     assert "**Blend b1** `b01-soft-1` is damaged: " in diary_parts(diary(project))["stopped"]
+
+
+def test_a_blend_that_was_made_is_told(project: Project) -> None:
+    """By the real command: its record says what the diary reads."""
+    another(project, "02-x", at(13), train__seed=3)
+    made = fw.blend(project, ["1", "2"])
+    text = diary_parts(diary(project, datetime.now(UTC).date()))["blends"]
+    assert f"`{made.id}`" in text
+    assert " vote of run " in text
+    assert "by the nested estimate." in text
+
+
+def test_an_imported_run_is_told_on_the_day_on_which_it_came(project: Project) -> None:
+    run = another(project, "02-x", at(13, day=2))
+    note = Imported("07-theirs", "whole", "same", "default", "0" * 64, at(15).isoformat(), "0.1.0", None)
+    write_json(run.imported_file, note.as_dict())
+    mark_done(run.path, {"fingerprint": run.record()["fingerprint"], **run.hashes()}, hash_files=False)
+    text = page(diary(project))
+    assert "**Run 2** `02-x`, imported 15:00 (there `07-theirs`): macro F1 **" in text
+    assert diary(project, date(2026, 11, 2)).empty
 
 
 # ------------------------------------------------------------------------------------------------ hostile words

@@ -172,7 +172,7 @@ def _with_runs(
         runs=tuple(_told(made.entry(life), told) for life in single),
         studies=studies,
         undated=(*_undated_runs(seen), *unreadable(seen.project.workspace)),
-        blends=blend_entries(seen.project, manifest, day, answers),
+        blends=blend_entries(seen.project.workspace, day),
         submissions=sent,
         notes=notes,
         highest=made.entry(max(scored, key=made.score), alone=True) if scored else None,

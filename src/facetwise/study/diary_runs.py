@@ -74,7 +74,9 @@ class RunEntry:
     """When the day ended."""
     num_folds: int
     flags: tuple[str, ...]
-    """As in the list of runs: `UNSAFE image split`, `hold-out`, `trained on all`, `damaged: ...`."""
+    """As in the list of runs: `UNSAFE image split`, `imported`, `hold-out`, `trained on all`, `damaged: ...`."""
+    original: str | None
+    """What an imported run is called where it was trained."""
     pruned_by: str | None
     """The search that stopped it, if one did."""
     base: Based | None
@@ -113,6 +115,7 @@ class RunsOfDay:
             folds_done=life.folds_by(self.day),
             num_folds=life.num_folds,
             flags=row.flags,
+            original=life.original,
             pruned_by=pruned_by(life.run),
             base=None if alone or self._unusable(life) else self._based(life),
         )

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from facetwise.blending.folder import BlendFolder, list_blends
-from facetwise.blending.sources import blend_source
 from facetwise.core.errors import FacetwiseError
-from facetwise.core.project import Project
-from facetwise.core.workspace import Workspace, file_hash
-from facetwise.data.manifest import Manifest
-from facetwise.evaluate.intervals import Interval
-from facetwise.evaluate.scorecard import score_table
-from facetwise.report.index import RunScore
+from facetwise.core.workspace import Workspace
+from facetwise.evaluate.intervals import Interval, PairedInterval
+from facetwise.evaluate.scorecard import JOINT
 from facetwise.study.day import Day, moment_of
-from facetwise.study.kept import KeptAnswers
+from facetwise.study.diary_runs import Paired
 from facetwise.submission.folder import SubmissionFolder, list_submissions
 from facetwise.submission.ledger import Entry, Ledger
 
@@ -28,14 +24,17 @@ class BlendEntry:
     id: str
     made: str
     """UTC, ISO 8601."""
+    method: str | None
+    """How its members vote, such as `soft`."""
     members: tuple[tuple[str, str], ...]
     """Kind and id of each."""
-    what: str | None
     macro_f1: float | None
     """By the nested estimate; None where nothing is known out of fold."""
     interval: Interval | None
-    trouble: str | None = None
-    """Why it has no score although it should have one."""
+    best_member: str | None
+    """The best single member with every attribute."""
+    paired: Paired | None
+    """The nested estimate minus the score of that member."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,10 @@ class SubmissionEntry:
     """Why its record cannot be read."""
 
 
-def blend_entries(project: Project, manifest: Manifest, day: Day, answers: KeptAnswers) -> tuple[BlendEntry, ...]:
-    """The blends that were made that day, by number."""
-    made = ((blend, made_at(blend)) for blend in list_blends(project.workspace))
-    return tuple(
-        _blend(project, manifest, blend, when, answers)
-        for blend, when in made
-        if (moment := moment_of(when)) is not None and day.holds(moment) and when is not None
-    )
+def blend_entries(workspace: Workspace, day: Day) -> tuple[BlendEntry, ...]:
+    """The blends that were made that day, by number; their numbers are those of their records."""
+    made = ((blend, made_at(blend)) for blend in list_blends(workspace))
+    return tuple(_blend(blend, when) for blend, when in made if when is not None and _on_day(when, day))
 
 
 def made_at(folder: BlendFolder | SubmissionFolder) -> str | None:
@@ -94,36 +89,24 @@ def unreadable(workspace: Workspace) -> Iterator[tuple[str, str, str]]:
             yield "blend" if isinstance(folder, BlendFolder) else "submission", folder.id, str(error)
 
 
-def _blend(project: Project, manifest: Manifest, blend: BlendFolder, made: str, answers: KeptAnswers) -> BlendEntry:
-    members = tuple(_members(blend.record()))
-    try:
-        score = _blend_score(project, manifest, blend, answers)
-    except FacetwiseError as error:
-        return BlendEntry(blend.id, made, members, None, None, None, str(error))
-    if score is None:
-        return BlendEntry(blend.id, made, members, None, None, None)
-    return BlendEntry(blend.id, made, members, score["what"], score["macro_f1"], Interval(**score["macro_f1_interval"]))
-
-
-def _members(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for member in record.get("made_from", {}).get("members", ()):
-        yield str(member.get("kind", "run")), str(member.get("id", "?"))
-
-
-def _blend_score(
-    project: Project, manifest: Manifest, blend: BlendFolder, answers: KeptAnswers
-) -> dict[str, Any] | None:
-    file = blend.path / "oof.parquet"
-    if not file.is_file():
-        return None
-
-    def compute() -> dict[str, Any]:
-        table = blend_source(project, manifest, blend).oof
-        assert table is not None
-        card = score_table(table, manifest.codes(project.space), table["group"].to_numpy(), project.space)
-        return asdict(RunScore.of(card))
-
-    return answers.answer(["blend", blend.id, file_hash(file)], compute)
+def _blend(blend: BlendFolder, made: str) -> BlendEntry:
+    record = blend.record()
+    scores, known = record.get("scores") or {}, record.get("rows") or {}
+    best = scores.get("best_member") or {}
+    paired = None
+    if best:
+        bounds = PairedInterval(**best["difference_interval"])
+        paired = Paired(JOINT, best["difference"], bounds, known.get("people", 0))
+    return BlendEntry(
+        id=blend.id,
+        made=made,
+        method=record.get("method"),
+        members=tuple((str(m["kind"]), str(m["id"])) for m in record["made_from"]["members"]),
+        macro_f1=scores.get("nested"),
+        interval=Interval(**scores["nested_interval"]) if scores else None,
+        best_member=best.get("id"),
+        paired=paired,
+    )
 
 
 def submission_entries(workspace: Workspace, ledger: Ledger, day: Day) -> tuple[SubmissionEntry, ...]:

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from facetwise.core.markdown import code, quote, words
+from facetwise.evaluate.scorecard import JOINT
 from facetwise.report.wording import count, duration, with_interval
 from facetwise.study.diary import Diary
 from facetwise.study.diary_runs import RunEntry
 from facetwise.study.diary_sent import BlendEntry, SubmissionEntry
 from facetwise.study.diary_studies_text import failures, study_lines, waiting
-from facetwise.study.diary_words import Clock, based_words, listed, resume, score_words, signature, thing, titled
+from facetwise.study.diary_words import (
+    Clock,
+    based_words,
+    paired_words,
+    resume,
+    score_words,
+    signature,
+    thing,
+    things,
+    titled,
+)
 
 
 def diary_parts(diary: Diary) -> dict[str, str]:
@@ -73,6 +84,8 @@ def _run(entry: RunEntry, diary: Diary, clock: Clock) -> Iterator[str]:
 
 def _when(entry: RunEntry, clock: Clock) -> str:
     begun, ended = clock(entry.begun), clock(entry.ended)
+    if entry.original is not None:
+        return f"imported {begun} (there {code(entry.original)})"
     if not entry.finished:
         return f"begun {begun}"
     took = f" ({duration(entry.seconds)} in epochs)" if entry.seconds else ""
@@ -83,7 +96,7 @@ def _result(entry: RunEntry) -> str:
     if not entry.finished:
         return f"{entry.folds_done} of {count(entry.num_folds, 'fold')} done when this was written, and it goes on"
     if entry.macro_f1 is None:
-        return "no score, nobody was held out"
+        return "no score" + ("" if entry.original else ", nobody was held out")
     return score_words(entry.what, entry.macro_f1, entry.interval)
 
 
@@ -93,6 +106,7 @@ def _flags(entry: RunEntry) -> Iterator[str]:
         "hold-out": "A hold-out: scored on the people of one fold.",
     }
     yield from (told[flag] for flag in entry.flags if flag in told)
+    yield from (f"{words(flag).capitalize()}." for flag in entry.flags if flag.startswith("imported,"))
 
 
 def _stopped(diary: Diary, clock: Clock) -> Iterator[str]:
@@ -124,17 +138,24 @@ def _blends(diary: Diary, clock: Clock) -> Iterator[str]:
     if diary.blends:
         yield from ("## Blends", "")
     for entry in diary.blends:
-        yield f"- {titled('blend', entry.id)}, {clock(entry.made)}: {_blend(entry)}."
+        first, *rest = _blend(entry)
+        yield f"- {titled('blend', entry.id)}, {clock(entry.made)}: {first}"
+        yield from (f"  {line}" for line in rest)
         yield from _quoted(diary, clock, "blend", entry.id)
 
 
-def _blend(entry: BlendEntry) -> str:
-    members = f"of {listed(thing(kind, name) for kind, name in entry.members)}; " if entry.members else ""
-    if entry.trouble is not None:
-        return members + words(entry.trouble)
+def _blend(entry: BlendEntry) -> Iterator[str]:
+    members = things(entry.members)
+    vote = f"{words(entry.method)} vote of {members}" if entry.method else f"of {members}"
     if entry.macro_f1 is None:
-        return f"{members}nothing is known of it out of fold"
-    return f"{members}{score_words(entry.what, entry.macro_f1, entry.interval)} by the nested estimate"
+        yield f"{vote}; nothing is known of it out of fold."
+    else:
+        yield f"{vote}; {score_words(None, entry.macro_f1, entry.interval)} by the nested estimate."
+    if entry.best_member is not None and entry.paired is not None:
+        kinds = {name: kind for kind, name in entry.members}
+        best = thing(kinds.get(entry.best_member, "run"), entry.best_member)
+        told = paired_words(entry.paired, JOINT)
+        yield f"Beside its best member, {best}: {told[0].lower()}{told[1:]}"
 
 
 def _submissions(diary: Diary, clock: Clock) -> Iterator[str]:
@@ -199,8 +220,8 @@ def _quoted(diary: Diary, clock: Clock, kind: str, name: str) -> Iterator[str]:
 def _open(diary: Diary, clock: Clock) -> Iterator[str]:
     waits, here = diary.open, {entry.id for entry in diary.runs}
     items = [f"{titled('run', r.id)} is not finished: {resume(r.id)}." for r in _unfinished(diary) if r.id not in here]
-    if above := [thing("run", r.id) for r in _unfinished(diary) if r.id in here]:
-        items.append(f"Not finished, see above: {listed(above)}.")
+    if above := [("run", r.id) for r in _unfinished(diary) if r.id in here]:
+        items.append(f"Not finished, see above: {things(above)}.")
     items += [line for study in diary.studies for line in waiting(study)]
     items += [f"{titled('submission', name)} is not sent." for name in waits.unsent]
     if waits.per_day is not None and waits.per_day > waits.sent:

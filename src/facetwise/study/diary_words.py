@@ -73,6 +73,15 @@ def listed(parts: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def things(named: Iterable[tuple[str, str]]) -> str:
+    """`runs 1, 3 and 5, and kim's`: several things by kind and id."""
+    found = list(named)
+    runs = [_thing("run", name).short for kind, name in found if kind == "run"]
+    others = [thing(kind, name) for kind, name in found if kind != "run"]
+    told = [f"run{'s' if len(runs) > 1 else ''} {listed(map(words, runs))}"] if runs else []
+    return ", and ".join([*told, *([listed(others)] if others else [])])
+
+
 def signature(note: Note, clock: Clock) -> str:
     """Who wrote a note and when."""
     return f"{words(note.author)}, {clock(note.time)}" if note.author else clock(note.time)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from facetwise.core.errors import FacetwiseError
+from facetwise.core.imported import Imported
 from facetwise.core.runs import RunFolder
 from facetwise.study.day import Day, moment_of
 
@@ -24,6 +25,8 @@ class RunLife:
     """When it was finished; None while it is not."""
     folds: tuple[tuple[datetime, Any], ...]
     """When each fold was finished."""
+    original: str | None = None
+    """What an imported run is called where it was trained; its only moment is that of the import."""
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -70,14 +73,10 @@ class RunLife:
 
 def life_of(run: RunFolder) -> RunLife:
     """The times of a run, whatever is damaged in it."""
-    try:
-        record = run.record()
-    except (FacetwiseError, OSError):
-        record = {}
-    try:
-        events = run.events()
-    except OSError:
-        events = []
+    came = _imported(run)
+    if came is not None and (when := moment_of(came.imported)) is not None:
+        return RunLife(run, _record(run), (when,), when if run.finished else None, (), came.original)
+    record, events = _record(run), _events(run)
     told = [(when, e) for e in events if (when := moment_of(e.get("time"))) is not None]
     provenance = record.get("provenance")
     begun = moment_of(provenance.get("made")) if isinstance(provenance, Mapping) else None
@@ -86,3 +85,24 @@ def life_of(run: RunFolder) -> RunLife:
     done = max(ends or moments, default=None) if run.finished else None
     folds = tuple((when, e.get("fold")) for when, e in told if e.get("event") == "fold_done")
     return RunLife(run, record, tuple(moments), done, folds)
+
+
+def _imported(run: RunFolder) -> Imported | None:
+    try:
+        return run.imported()
+    except (FacetwiseError, OSError):
+        return None
+
+
+def _record(run: RunFolder) -> Mapping[str, Any]:
+    try:
+        return run.record()
+    except (FacetwiseError, OSError):
+        return {}
+
+
+def _events(run: RunFolder) -> list[dict[str, Any]]:
+    try:
+        return run.events()
+    except OSError:
+        return []
