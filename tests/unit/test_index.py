@@ -15,6 +15,7 @@ from facetwise.report import index, views
 def project(own_finished) -> Path:
     (first,) = own_finished.project.glob("runs/[0-9]*")
     shutil.copytree(first, first.with_name(f"02{first.name[2:]}"))
+    shutil.rmtree(own_finished.project / ".cache", ignore_errors=True)  # other tests may have listed the shared run
     return own_finished.project
 
 

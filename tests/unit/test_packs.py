@@ -212,7 +212,7 @@ def test_a_whole_run_becomes_a_full_member(finished, pack, mate):
     assert fw.show(mate, "1").scorecard == fw.show(finished.project, "1").scorecard
     view = fw.runs(mate)
     assert view.runs[0].flags == ("imported",)
-    assert view.runs[0].macro_f1 == fw.runs(finished.project).runs[0].macro_f1
+    assert view.runs[0].macro_f1 == fw.show(finished.project, "1").scorecard.macro_f1
     project, manifest = Project.open(mate), load_manifest(Project.open(mate))
     source = read_source(project, manifest, "1")
     assert (source.oof.height, source.no_oof) == (manifest.train.height, None)
