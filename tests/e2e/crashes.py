@@ -34,8 +34,6 @@ class Job:
     project: str
     recipe: str | None = None
     """None: resume the last run."""
-    take: str | None = None
-    """A pack to import, in place of a fit."""
     settings: tuple[str, ...] = ()
     command: bool = False
     """As the command `facetwise fit` does it; else the Python verb, which is quicker."""
@@ -47,6 +45,8 @@ class Job:
     """No file may become larger than so many bytes (RLIMIT_FSIZE): what a full disk does, without being root."""
     interrupt_at: tuple[int, int] = (0, 0)
     """Ctrl-C after this step of this epoch."""
+    take: str | None = None
+    """A pack to import, in place of a fit."""
 
 
 @dataclass(frozen=True)
