@@ -351,7 +351,7 @@ def test_a_blend_that_was_made_is_told(project: Project) -> None:
     made = fw.blend(project, ["1", "2"])
     text = diary_parts(diary(project, datetime.now(UTC).date()))["blends"]
     assert f"`{made.id}`" in text
-    assert " vote of run " in text
+    assert "soft vote of runs 1 and 2; " in text
     assert "by the nested estimate." in text
 
 
