@@ -17,6 +17,7 @@ from facetwise.core.imported import Imported
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.core.workspace import mark_done, write_json
+from facetwise.recipe import Recipe
 from facetwise.report.wording import DASH
 from facetwise.study.changes import Change
 from facetwise.study.day import Day, days_between, read_day
@@ -24,7 +25,9 @@ from facetwise.study.diary import Diary, build_diaries
 from facetwise.study.diary_text import diary_parts
 from facetwise.study.diary_words import change_words
 from facetwise.study.kept import FILE
-from facetwise.study.record import note_pruned
+from facetwise.study.record import StudyFolder, note_pruned
+from facetwise.study.space import read_space
+from facetwise.study.trials import Trials
 
 SEOUL, ZULU = ZoneInfo("Asia/Seoul"), ZoneInfo("UTC")
 DAY = date(2026, 11, 24)
@@ -219,6 +222,100 @@ def test_the_second_time_nothing_is_computed_again(project: Project, monkeypatch
         assert diary(project) == first
 
 
+# ------------------------------------------------------------------------------------------------ studies
+
+
+def study(project: Project, name: str, kind: str, made: datetime, **more: Any) -> StudyFolder:
+    """A study as its commands record it."""
+    folder = StudyFolder(project.workspace.studies / name)
+    recipe = find_run(project.workspace, "1").record()["recipe"]
+    identity = {"recipe": recipe, "data": {}, **more.pop("identity", {})}
+    folder.save({"schema_version": 1, "kind": kind, "made": made.isoformat(), "identity": identity, **more})
+    return folder
+
+
+def change(words: str, *, run: RunFolder | None = None, reason: str | None = None, of: str = "") -> dict[str, Any]:
+    done = run is not None and run.finished
+    return {"change": words, "fingerprint": of, "run": run.id if done and run else None, "reason": reason}
+
+
+def test_an_ablation_is_one_entry_and_its_failures_say_why(project: Project) -> None:
+    base = find_run(project.workspace, "1")
+    seed = another(project, "02-seed", at(13), train__seed=1)
+    another(project, "03-failed", at(14), done=False, optimizer__lr=1e30)
+    another(project, "04-begun", at(15), done=False, train__ema=0.5)
+    tomorrows = another(project, "05-later", at(13, day=25), train__seed=2)
+    changes = [
+        change("train.seed=1", run=seed, of="of 02-seed"),
+        change("optimizer.lr=1e30|x", reason="step 1: the loss is nan.", of="of 03-failed"),
+        change("train.ema=0.5", of="of 04-begun"),
+        change("train.seed=2", run=tomorrows, of="of 05-later"),
+        change("loss=focal", of="nobody"),
+    ]
+    study(project, "my ablation", "ablation", at(12, 30), base=base.id, changes=changes)
+    parts = diary_parts(diary(project))
+    assert "1 run, 1 ablation." in parts["day"]
+    assert "- **Run 1**" in parts["runs"]
+    assert "- **Run 2**" not in parts["runs"], "a run of a study is told there"
+    assert "### Ablation `my ablation`" in parts["runs"]
+    rows = [line for line in parts["runs"].split("\n") if line.startswith("| ")][2:]
+    assert len(rows) == 3
+    assert "+0.000" not in rows[0]
+    assert rows[0].startswith("| `train.seed=1` | 02 | ")
+    assert rows[0].endswith(" | 0.000 [0.000, 0.000] | cannot be told apart |")
+    assert rows[1].startswith("| optimizer.lr=1e30\\|x | 03 |")
+    assert rows[1].endswith("| failed |")
+    assert rows[2].endswith("| begun |")
+    assert "(run 3) failed: step 1: the loss is nan. The same `facetwise ablate` tries it again." in parts["stopped"]
+    assert "04-begun" not in parts["stopped"] + parts["open"]
+    assert "2 of 4 changes not trained yet" in parts["open"]
+    later = diary_parts(diary(project, date(2026, 11, 25)))
+    assert "| `train.seed=2` | 05 |" in later["runs"]
+    assert "03-failed" not in later["open"], "to go on with it would fail again"
+
+
+def test_an_ablation_without_its_base_is_told(project: Project) -> None:
+    study(project, "s", "ablation", at(12, 30), changes=[change("loss=focal", of="nobody")])
+    parts = diary_parts(diary(project))
+    assert "Its base is not trained yet." in parts["runs"]
+    assert "1 of 1 change not trained yet" in parts["open"]
+    assert "### " not in diary_parts(diary(project, date(2026, 11, 25)))["runs"]
+
+
+def test_a_search_is_one_entry(project: Project) -> None:
+    today = datetime.now(UTC)
+    recipe = find_run(project.workspace, "1").record()["recipe"]
+    space = read_space({"optimizer.lr": {"low": 1e-4, "high": 1e-2}}, Recipe.model_validate(recipe))
+    runs = [
+        find_run(project.workspace, "1"),
+        another(project, "02-b", today),
+        another(project, "03-c", today, done=False),
+    ]
+    asked = {"identity": {"space": space.as_dict()}, "attributes": list(project.space.names)}
+    folder = study(project, "lr", "search", today, **asked)
+    trials = Trials(folder, space)
+    for run, state in ((runs[0], "complete"), (runs[1], "complete"), (runs[2], "pruned"), (None, "fail"), (None, None)):
+        with trials.claim(9, None) as claim:
+            assert claim is not None
+            if run is not None:
+                trials.note(claim.number, "run", run.id)
+            if state == "fail":
+                trials.note(claim.number, "reason", "batch too | large")
+            if state is not None:
+                trials.finish(claim.number, state, 0.5 if state == "complete" else None)
+    note_pruned(runs[2], "lr", 2)
+    parts = diary_parts(diary(project, today.date()))
+    assert "5 trials: 2 finished, 1 pruned, 1 failed, 1 stopped. On this day: trials 0 to 4." in parts["runs"]
+    assert "Best: trial 0 (run 1), macro F1 **" in parts["runs"]
+    assert "by the nested estimate." in parts["runs"]
+    assert "Search `lr`, trial 3 failed: batch too \\| large." in parts["stopped"]
+    assert "trial 4 was stopped. The same `facetwise tune` goes on with it." in parts["stopped"]
+    assert "stopped trial 2 (" in parts["stopped"]
+    assert "`facetwise fit --resume 3` would finish it." in parts["stopped"]
+    assert "02-b" not in parts["runs"]
+    assert diary(project).studies == (), "trials are told on the day on which they ran"
+
+
 # ------------------------------------------------------------------------------------------------ damage
 
 
@@ -351,7 +448,7 @@ def test_a_blend_that_was_made_is_told(project: Project) -> None:
     made = fw.blend(project, ["1", "2"])
     text = diary_parts(diary(project, datetime.now(UTC).date()))["blends"]
     assert f"`{made.id}`" in text
-    assert " vote of run " in text
+    assert "soft vote of runs 1 and 2; " in text
     assert "by the nested estimate." in text
 
 

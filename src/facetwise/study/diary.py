@@ -40,7 +40,8 @@ class Open:
     """What waits for somebody when the day ends."""
 
     unfinished: tuple[RunEntry, ...]
-    """Runs that were begun and not finished, but for those that a search stopped; also of earlier days."""
+    """Runs that were begun and not finished, also on earlier days, but for those that a study of the day tells of, that
+    failed in one, or that a search stopped."""
     unsent: tuple[str, ...]
     """Ids of submissions."""
     per_day: int | None
@@ -163,7 +164,7 @@ def _with_runs(
     lives = seen.lives.values()
     single = [life for life in lives if life.worked_on(day) and life.run.id not in in_studies]
     left = [life for life in lives if life.moments and life.begun_by(day) and not life.finished_by(day)]
-    unfinished = [made.entry(life, alone=True) for life in left if life.record.get("fingerprint") not in failed]
+    left = [life for life in left if life.run.id not in in_studies and life.record.get("fingerprint") not in failed]
     scored = made.scored()
     return Diary(
         project=seen.project.file.name,
@@ -175,9 +176,9 @@ def _with_runs(
         blends=blend_entries(seen.project.workspace, day),
         submissions=sent,
         notes=notes,
-        highest=made.entry(max(scored, key=made.score), alone=True) if scored else None,
+        highest=made.alone(max(scored, key=made.score)) if scored else None,
         num_scored=len(scored),
-        open=replace(waiting, unfinished=tuple(e for e in unfinished if e.pruned_by is None)),
+        open=replace(waiting, unfinished=tuple(e for e in map(made.alone, left) if e.pruned_by is None)),
     )
 
 

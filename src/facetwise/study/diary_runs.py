@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from facetwise.core.errors import FacetwiseError
@@ -99,8 +99,12 @@ class RunsOfDay:
     lives: Mapping[str, RunLife]
     answers: KeptAnswers
 
-    def entry(self, life: RunLife, *, alone: bool = False) -> RunEntry:
-        """The entry of a run that was begun before the day ended; `alone`: without its base."""
+    def entry(self, life: RunLife) -> RunEntry:
+        """The entry of a run that was begun before the day ended, beside its base."""
+        return self.alone(life) if self._unusable(life) else replace(self.alone(life), base=self._based(life))
+
+    def alone(self, life: RunLife) -> RunEntry:
+        """The same without its base."""
         row, finished, last = self.rows[life.run.id], life.finished_by(self.day), life.last_by(self.day)
         return RunEntry(
             id=life.run.id,
@@ -117,7 +121,7 @@ class RunsOfDay:
             flags=row.flags,
             original=life.original,
             pruned_by=pruned_by(life.run),
-            base=None if alone or self._unusable(life) else self._based(life),
+            base=None,
         )
 
     def scored(self) -> list[RunLife]:

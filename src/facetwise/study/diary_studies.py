@@ -27,7 +27,8 @@ class ChangeEntry:
 
     change: str
     run: str | None
-    state: Literal["finished", "failed", "waiting"]
+    state: Literal["finished", "failed", "begun", "waiting"]
+    """`begun`: its run is there and not finished."""
     reason: str | None
     """Why it failed."""
     what: str | None
@@ -132,7 +133,8 @@ class StudiesOfDay:
         later = {life.run.id for life in runs if not life.begun_by(self.day)}
         entry = self._compared(folder, record) if record.get("base") else _bare(folder, changes)
         run_of = {c["change"]: c["run"] for c in changes}
-        kept = [replace(c, run=run_of.get(c.change)) for c in entry.changes if run_of.get(c.change) not in later]
+        kept = [_begun(replace(c, run=run_of.get(c.change))) for c in entry.changes]
+        kept = [c for c in kept if c.run not in later]
         return replace(entry, changes=tuple(kept))
 
     def _with_run(self, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,6 +169,10 @@ class StudiesOfDay:
     def _on_day(self, times: tuple[datetime | None, ...]) -> bool:
         """Whether a trial was begun or ended that day; optuna's times are those of the machine's own zone."""
         return any(when is not None and self.day.holds(when.astimezone()) for when in times)
+
+
+def _begun(row: ChangeEntry) -> ChangeEntry:
+    return replace(row, state="begun") if row.state == "waiting" and row.run is not None else row
 
 
 def _in_trouble(folder: StudyFolder, kind: Literal["ablation", "search"], error: Exception) -> StudyEntry:

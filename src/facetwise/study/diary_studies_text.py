@@ -31,9 +31,9 @@ def _ablation(study: StudyEntry) -> Iterator[str]:
         yield "Its base is not trained yet."
         return
     yield f"Against {thing('run', study.base)}, paired by person ({count(study.num_people, 'person', 'people')})."
-    if study.changes:
+    if rows := [row for row in study.changes if row.state != "waiting"]:
         yield from ("", "| change | run | macro F1 | change - base | |", "| --- | ---: | ---: | ---: | --- |")
-        yield from map(_row, study.changes)
+        yield from map(_row, rows)
 
 
 def _row(row: ChangeEntry) -> str:
@@ -106,7 +106,7 @@ def _pruned_trials(study: StudyEntry, name: str) -> Iterator[str]:
 
 def waiting(study: StudyEntry) -> Iterator[str]:
     """What of it is not trained yet."""
-    left = sum(row.state == "waiting" for row in study.changes)
+    left = sum(row.state in ("begun", "waiting") for row in study.changes)
     if left:
         changes = f"{left} of {count(len(study.changes), 'change')}"
         yield f"Ablation {code(study.name)}: {changes} not trained yet; the same `facetwise ablate` goes on."

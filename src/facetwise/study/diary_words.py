@@ -160,4 +160,5 @@ def _settings(renamed: Change, others: Iterable[Change]) -> list[str]:
 
 def _value(value: Any) -> str:
     text = value if isinstance(value, str) else value_text(value)
-    return words(text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…")
+    shown = text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
+    return code(shown) if isinstance(value, list | tuple | dict) else words(shown)
