@@ -1,6 +1,6 @@
 """How often the forecast of a leaderboard score holds, with and without scored submissions, on made contests.
 
-    python benchmarks/forecast_coverage.py [--trials 400] [--quick]
+    python benchmarks/forecast_coverage.py [--trials 300] [--quick] [--picks]
 
 A trial draws labelled people, a test set of other people and eleven predictors of a 3 x 2 x 3 label with seven images a
 person. Each predictor has errors that it shares with all (hard people), errors of its own, and errors of each fold
@@ -13,7 +13,11 @@ Worlds: `same` answers the test set as out of fold, with single fold models; `av
 models, which scores higher; `harder` does too, and photos on the test side are harder for everybody. Without scored
 submissions nothing can know of the last two: those rows show what `not part of the out-of-fold estimate` costs.
 
-`--quick`: 100 trials and fewer rows; about a minute.
+Second table: ten files were sent and scored in public. The private score of the better of two, and of one, chosen by
+`facetwise final`, by the public score alone, and by out of fold alone; `best` is the best there was, `+-` two standard
+errors of the difference of two by `final` and two by public score.
+
+`--quick`: 100 trials and fewer rows; a few minutes.
 """
 
 from __future__ import annotations
@@ -27,8 +31,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.evaluate.forecast import LEVEL, Offset, ScoreForecast, TestPeople, disagreement, simulate
+from facetwise.evaluate.forecast import LEVEL, JointScores, Offset, ScoreForecast, TestPeople, disagreement, simulate
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.picks import best_picks
 from facetwise.submission.outlook import OFFSET
 
 IMAGES, NUM_CLASSES, NUM_FOLDS = 7, 18, 5
@@ -90,25 +95,52 @@ def draw_answers(
     return truth.reshape(-1).copy(), (slip * 6 + sex * 3 + age).reshape(len(skill), -1)
 
 
-def trial(draws: np.random.Generator, row: Row, offset: Offset, seed: int) -> list[tuple[float, ...]]:
-    """Of the candidate in public and in private, and of the first one sent in private: held, width, error."""
+@dataclass(frozen=True)
+class Contest:
+    """What a trial draws: out-of-fold score, public and private score of each predictor, and their joint forecast."""
+
+    oof: Floats
+    public: Floats
+    private: Floats
+    joint: JointScores
+
+
+def draw_contest(draws: np.random.Generator, row: Row, used: list[int], offset: Offset, seed: int) -> Contest:
+    """A contest of the predictors `used`, in which the public scores of the first `row.scored` of them are known."""
     skill = draws.uniform(0.7, 1.4, NUM_PREDICTORS)
     truth, oof = draw_answers(draws, row.known, skill, averaged=False, extra=0.0)
     hard = 0.8 if row.world == "harder" else 0.0
     labels, test = draw_answers(draws, row.test, skill, averaged=row.world != "same", extra=hard)
-    people = TestPeople.split(row.test, 0.5)
+    people, groups = TestPeople.split(row.test, 0.5), np.repeat(np.arange(row.known), IMAGES)
     cut = people.public * IMAGES
-    public = [macro_f1(labels[:cut], answers[:cut], NUM_CLASSES) for answers in test]
-    private = [macro_f1(labels[cut:], answers[cut:], NUM_CLASSES) for answers in test]
-    used = [*range(row.scored), NUM_PREDICTORS - 1]
-    groups = np.repeat(np.arange(row.known), IMAGES)
+    public = np.array([round(macro_f1(labels[:cut], test[k][:cut], NUM_CLASSES), 4) for k in used])
+    private = np.array([macro_f1(labels[cut:], test[k][cut:], NUM_CLASSES) for k in used])
     joint = simulate(truth, [oof[k] for k in used], groups, NUM_CLASSES, people, resamples=RESAMPLES, seed=seed)
     if row.scored:
         joint = joint.shifted(offset, disagreement([test[k] for k in used]), seed)
-    joint = joint.given(np.array([*(round(public[k], 4) for k in used[:-1]), np.nan]))
-    last = len(used) - 1
-    found = [_held(joint.forecast("public", last), public[-1]), _held(joint.forecast("private", last), private[-1])]
-    return [*found, _held(joint.forecast("private", 0), private[0 if row.scored else -1])]
+    joint = joint.given(np.where(np.arange(len(used)) < row.scored, public, np.nan))
+    return Contest(np.array([macro_f1(truth, oof[k], NUM_CLASSES) for k in used]), public, private, joint)
+
+
+def trial(draws: np.random.Generator, row: Row, offset: Offset, seed: int) -> list[tuple[float, ...]]:
+    """Of the candidate in public and in private, and of the first one sent in private: held, width, error."""
+    contest = draw_contest(draws, row, [*range(row.scored), NUM_PREDICTORS - 1], offset, seed)
+    last, joint = len(contest.public) - 1, contest.joint
+    found = [_held(joint.forecast("public", last), contest.public[-1])]
+    found.append(_held(joint.forecast("private", last), contest.private[-1]))
+    return [*found, _held(joint.forecast("private", 0), contest.private[0])]
+
+
+def picked(draws: np.random.Generator, row: Row, offset: Offset, seed: int) -> list[float]:
+    """The private score of two files (the better one) and of one: by `final`, by public score, by out of fold; the best
+    that there was."""
+    contest = draw_contest(draws, row, [*range(row.scored)], offset, seed)
+    orders = np.argsort(-contest.public, kind="stable"), np.argsort(-contest.oof, kind="stable")
+    found = []
+    for count in (2, 1):
+        ours = best_picks(contest.joint.scores("private"), count)[0].chosen
+        found += [contest.private[list(chosen)].max() for chosen in (ours, *(order[:count] for order in orders))]
+    return [*map(float, found), float(contest.private.max())]
 
 
 def _held(forecast: ScoreForecast, score: float) -> tuple[float, ...]:
@@ -117,7 +149,7 @@ def _held(forecast: ScoreForecast, score: float) -> tuple[float, ...]:
 
 
 def print_table(trials: int, rows: tuple[Row, ...], offset: Offset) -> None:
-    """A line a row, as it is found."""
+    """The first table, a line a row, as it is found."""
     print(f"{trials} trials a row, asked for {LEVEL:.0%}; common shift {offset.common}, own shifts {offset.own}")
     print("| people | test people | world | scored | public | private | sent, private | +- | widths | bias | s |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
@@ -134,17 +166,34 @@ def print_table(trials: int, rows: tuple[Row, ...], offset: Offset) -> None:
         )
 
 
+def print_picks(trials: int, worlds: tuple[World, ...], offset: Offset) -> None:
+    """The second table."""
+    print(f"\n{trials} trials a row: private score of what is chosen of 10 that were sent")
+    print("| world | two: final | public | out of fold | one: final | public | out of fold | best | +- |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for world in worlds:
+        row, draws = Row(800, 540, 10, world), np.random.default_rng(2)
+        found = np.array([picked(draws, row, offset, seed) for seed in range(trials)])
+        error = 2 * (found[:, 0] - found[:, 1]).std() / math.sqrt(trials)
+        means = " | ".join(f"{mean:.4f}" for mean in found.mean(axis=0))
+        print(f"| {world} | {means} | {error:.4f} |", flush=True)
+
+
 def main() -> None:
-    """Print the table."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=400)
+    parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--quick", action="store_true", help="100 trials, fewer rows")
     parser.add_argument("--common", type=float, default=OFFSET.common, help="another common shift")
     parser.add_argument("--own", type=float, default=OFFSET.own, help="other own shifts")
+    parser.add_argument("--picks", action="store_true", help="the second table only")
     arguments = parser.parse_args()
     rows = tuple(r for r in ROWS if r.known == 800 and r.scored in (0, 3)) if arguments.quick else ROWS
     offset = Offset(arguments.common, arguments.own)
-    print_table(100 if arguments.quick else arguments.trials, rows, offset)
+    trials = 100 if arguments.quick else arguments.trials
+    if not arguments.picks:
+        print_table(trials, rows, offset)
+    print_picks(trials, ("averaged",) if arguments.quick else ("same", "averaged", "harder"), offset)
 
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ from facetwise.data.store import VIEW, prepare_store
 from facetwise.report.html import run_page, script_json, write_run_page
 from facetwise.report.mistakes import worst_mistakes
 from facetwise.report.pictures import shrink, thumbnails
-from facetwise.report.plots import label, run_figures
+from facetwise.report.plots import run_figures
 from facetwise.report.text import bar, run_text, runs_text, scorecard_text
+from facetwise.report.theme import label
 from facetwise.report.views import RunView, build_run_view, build_runs_view
 from facetwise.report.wording import DASH, duration, interval, percent, score, with_interval
 

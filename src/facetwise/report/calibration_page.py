@@ -7,7 +7,8 @@ from pathlib import Path
 from facetwise.core.workspace import write_atomic
 from facetwise.report.calibration import MEANING, CalibrationView, people
 from facetwise.report.html import page
-from facetwise.report.plots import Figure, reliability
+from facetwise.report.plots import reliability
+from facetwise.report.theme import Figure
 
 
 def write_calibration_page(view: CalibrationView, out: Path) -> None:

@@ -11,7 +11,8 @@ from facetwise.report.diff import KINDS, DiffView, only
 from facetwise.report.diff_images import Disagreement
 from facetwise.report.diff_pairs import PairDiff, Steps
 from facetwise.report.html import page
-from facetwise.report.plots import Figure, heat_map, label
+from facetwise.report.plots import heat_map
+from facetwise.report.theme import Figure, label
 from facetwise.report.wording import DASH, count, score
 
 

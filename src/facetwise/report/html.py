@@ -21,7 +21,8 @@ from markupsafe import Markup, escape
 
 from facetwise.core.workspace import write_atomic
 from facetwise.report import wording
-from facetwise.report.plots import Figure, run_figures
+from facetwise.report.plots import run_figures
+from facetwise.report.theme import Figure
 from facetwise.report.views import RunView
 
 _UNSAFE_IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}

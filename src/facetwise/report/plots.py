@@ -1,29 +1,13 @@
-"""Figures as plain data for the vendored Plotly: `{"data": [...], "layout": {...}}`, one theme for all.
-
-Plotly reads its texts as a small HTML, so every name that comes from outside is escaped here (`label`).
-"""
+"""Figures as plain data for the vendored Plotly: `{"data": [...], "layout": {...}}`, in one theme (`theme.py`)."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
-from typing import Any
 
 from facetwise.evaluate.reliability import Bin
 from facetwise.evaluate.scorecard import ClassScore, Matrix, Scorecard
-from facetwise.report.leaderboard import LeaderboardRow, LeaderboardView, Outcome, outcome_text
+from facetwise.report.theme import ACCENT, BARS, FOLD_COLOURS, GRID, HEAT, MUTED, Figure, axis_of, label, layout_of
 from facetwise.report.views import Curve, RunView
-
-Figure = dict[str, Any]
-
-INK, MUTED, GRID, ACCENT = "#1c2733", "#566475", "#e3e8ee", "#1d5b99"
-BARS = "#5b8fc2"
-FOLD_COLOURS = ("#1d5b99", "#c8641b", "#2f8465", "#8454a3", "#b23a48", "#6b7021", "#3b8ea5", "#7d5a3c")
-"""Told apart by people with the common kinds of colour blindness, and dark enough on white."""
-ODD = FOLD_COLOURS[1]
-HEAT = [[0.0, "#ffffff"], [0.02, "#eff5fb"], [0.5, "#b3cfe9"], [0.75, "#4f88bf"], [1.0, "#123f70"]]
-FONT = {"family": "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK KR', sans-serif", "size": 13}
-LONGEST_LABEL = 30
 
 
 def run_figures(view: RunView) -> dict[str, Figure]:
@@ -60,13 +44,13 @@ def loss_curves(curves: Sequence[Curve]) -> Figure:
     shown = [d for d in data if any(v is not None for v in d["y"])]
     for trace in shown:
         trace["showlegend"] = len(curves) > 1 and (trace["showlegend"] or len(shown) == len(curves))
-    return {"data": shown, "layout": _layout(300, xaxis=_epochs(curves), yaxis=_axis("loss"))}
+    return {"data": shown, "layout": layout_of(300, xaxis=_epochs(curves), yaxis=axis_of("loss"))}
 
 
 def score_curves(curves: Sequence[Curve]) -> Figure:
     """Validation macro F1 by epoch, a colour a fold."""
     data = [_line(c, c.val_macro_f1, f"fold {c.fold}", legend=len(curves) > 1) for c in curves]
-    return {"data": data, "layout": _layout(300, xaxis=_epochs(curves), yaxis=_axis("macro F1"))}
+    return {"data": data, "layout": layout_of(300, xaxis=_epochs(curves), yaxis=axis_of("macro F1"))}
 
 
 def fold_points(card: Scorecard) -> Figure:
@@ -87,10 +71,12 @@ def fold_points(card: Scorecard) -> Figure:
         {**across, "type": "rect", "y0": low, "y1": high, "fillcolor": ACCENT, "opacity": 0.12, "line": {"width": 0}},
         {**across, "type": "line", "y0": card.macro_f1, "y1": card.macro_f1, "line": {"color": ACCENT, "width": 1.5}},
     ]
-    yaxis = _axis("macro F1")
+    yaxis = axis_of("macro F1")
     return {
         "data": [points],
-        "layout": _layout(280, shapes=shapes, xaxis={**_axis(""), "type": "category", "showgrid": False}, yaxis=yaxis),
+        "layout": layout_of(
+            280, shapes=shapes, xaxis={**axis_of(""), "type": "category", "showgrid": False}, yaxis=yaxis
+        ),
     }
 
 
@@ -112,9 +98,9 @@ def class_bars(classes: Sequence[ClassScore]) -> Figure:
         "showlegend": False,
     }
     ticks = [f"{label(c.name)}  <span style='color:{MUTED}'>{c.support:,}</span>" for c in classes]
-    yaxis = {**_axis(""), "tickvals": rows, "ticktext": ticks, "autorange": "reversed", "showgrid": False}
-    xaxis = {**_axis("F1"), "range": [0, 1.08], "tickvals": [0, 0.25, 0.5, 0.75, 1]}
-    layout = _layout(70 + 24 * len(classes), xaxis=xaxis, yaxis=yaxis, bargap=0.3)
+    yaxis = {**axis_of(""), "tickvals": rows, "ticktext": ticks, "autorange": "reversed", "showgrid": False}
+    xaxis = {**axis_of("F1"), "range": [0, 1.08], "tickvals": [0, 0.25, 0.5, 0.75, 1]}
+    layout = layout_of(70 + 24 * len(classes), xaxis=xaxis, yaxis=yaxis, bargap=0.3)
     return {"data": [bars], "layout": layout}
 
 
@@ -162,10 +148,10 @@ def heat_map(
         "showscale": False,
     }
     ticks = {"tickvals": list(range(size)), "ticktext": names, "showgrid": False, "ticks": "", "zeroline": False}
-    xaxis = {**_axis(across), **ticks, "side": "bottom", "tickangle": 0 if size <= 5 else -60}
-    yaxis = {**_axis(down), **ticks, "autorange": "reversed"}
+    xaxis = {**axis_of(across), **ticks, "side": "bottom", "tickangle": 0 if size <= 5 else -60}
+    yaxis = {**axis_of(down), **ticks, "autorange": "reversed"}
     height = 110 + 58 * size if size <= 8 else 170 + 29 * size
-    layout = _layout(height, xaxis=xaxis, yaxis=yaxis, plot_bgcolor=GRID)
+    layout = layout_of(height, xaxis=xaxis, yaxis=yaxis, plot_bgcolor=GRID)
     return {"data": [heat], "layout": layout}
 
 
@@ -176,10 +162,13 @@ def reliability(before: Sequence[Bin], after: Sequence[Bin]) -> Figure:
     for name, bins, colour in (("as predicted", before, FOLD_COLOURS[1]), ("with temperatures", after, ACCENT)):
         data += [_reliability_points(bins, name, colour), _image_bars(bins, name, colour)]
     lowest = min(b.low for b in (*before, *after))
-    xaxis = {**_axis("probability of the class that was taken"), "range": [lowest, 1.01], "anchor": "y2"}
-    yaxis = {**_axis("share right"), "range": [0, 1.02], "domain": [0.3, 1]}
-    counts = {**_axis("images"), "domain": [0, 0.2], "nticks": 3}
-    return {"data": data, "layout": _layout(460, xaxis=xaxis, yaxis=yaxis, yaxis2=counts, barmode="group", bargap=0.15)}
+    xaxis = {**axis_of("probability of the class that was taken"), "range": [lowest, 1.01], "anchor": "y2"}
+    yaxis = {**axis_of("share right"), "range": [0, 1.02], "domain": [0.3, 1]}
+    counts = {**axis_of("images"), "domain": [0, 0.2], "nticks": 3}
+    return {
+        "data": data,
+        "layout": layout_of(460, xaxis=xaxis, yaxis=yaxis, yaxis2=counts, barmode="group", bargap=0.15),
+    }
 
 
 def _reliability_points(bins: Sequence[Bin], name: str, colour: str) -> Figure:
@@ -216,90 +205,6 @@ def _image_bars(bins: Sequence[Bin], name: str, colour: str) -> Figure:
     }
 
 
-def leaderboard_scatter(view: LeaderboardView) -> Figure:
-    """A point a submission, out of fold across and public upwards, over a bar that is its forecast; dotted: equal.
-
-    Private scores that are known are rings at the same place across.
-    """
-    rows = view.expected
-    usual = [(r, o) for r in rows if (o := r.public) is not None and not o.stands_out]
-    odd = [(r, o) for r in rows if (o := r.public) is not None and o.stands_out]
-    private = [(r, o) for r in rows if (o := r.private) is not None]
-    named = (("public", usual, ACCENT), ("public, outside of its interval", odd, ODD))
-    data = [_forecasts(rows)] + [_outcomes(found, name, colour) for name, found, colour in named if found]
-    data += [_outcomes(private, "private", ACCENT, "circle-open")] if private else []
-    across = _span([r.out_of_fold for r in rows], 0.25)
-    up = _span([y for r in rows for y in _heights(r)], 0.04)
-    low, high = min(across[0], up[0]), max(across[1], up[1])
-    equal = {"type": "line", "xref": "x", "yref": "y", "x0": low, "x1": high, "y0": low, "y1": high, "layer": "below"}
-    shapes = [{**equal, "line": {"color": MUTED, "width": 1, "dash": "dot"}}]
-    xaxis = {**_axis("macro F1 out of fold"), "range": across}
-    yaxis = {**_axis("macro F1 on the leaderboard"), "range": up}
-    return {"data": data, "layout": _layout(460, shapes=shapes, xaxis=xaxis, yaxis=yaxis)}
-
-
-def _forecasts(rows: Sequence[LeaderboardRow]) -> Figure:
-    """Intervals as bars around what was expected of the public part."""
-    found = [(r.out_of_fold, r.public.expected) for r in rows if r.public is not None and r.public.expected is not None]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "forecast of the public part by out of fold alone",
-        "x": [x for x, _ in found],
-        "y": [f.expected for _, f in found],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [f.interval.high - f.expected for _, f in found],
-            "arrayminus": [f.expected - f.interval.low for _, f in found],
-            "color": GRID,
-            "thickness": 6,
-            "width": 0,
-        },
-        "marker": {"size": 9, "color": MUTED, "symbol": "line-ew-open"},
-        "hoverinfo": "skip",
-        "showlegend": True,
-    }
-
-
-def _outcomes(
-    found: Sequence[tuple[LeaderboardRow, Outcome]], name: str, colour: str, symbol: str = "circle"
-) -> Figure:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": [r.out_of_fold for r, _ in found],
-        "y": [o.score for _, o in found],
-        "customdata": [[label(r.name, None), outcome_text(o)] for r, o in found],
-        "hovertemplate": f"%{{customdata[0]}}<br>out of fold %{{x:.3f}}<br>{name}: %{{customdata[1]}}<extra></extra>",
-        "marker": {"size": 11, "color": colour, "symbol": symbol},
-        "showlegend": True,
-    }
-
-
-def _heights(row: LeaderboardRow) -> list[float]:
-    """All that is drawn of a submission, upwards."""
-    outcomes = [o for o in (row.public, row.private) if o is not None]
-    held = [] if row.public is None or row.public.expected is None else [row.public.expected.interval]
-    return [*(o.score for o in outcomes), *(i.low for i in held), *(i.high for i in held)]
-
-
-def _span(values: Sequence[float | None], margin: float) -> list[float]:
-    """A range that holds scores, wider by a share of it, within 0..1."""
-    known = [v for v in values if v is not None]
-    more = margin * (max(known) - min(known)) or 0.02
-    return [max(0.0, min(known) - more), min(1.0, max(known) + more)]
-
-
-def label(name: str, longest: int | None = LONGEST_LABEL) -> str:
-    """A name for Plotly's texts: shortened in the middle when `longest` says so, and escaped."""
-    if longest is not None and len(name) > longest:
-        half = (longest - 1) // 2
-        name = f"{name[:half]}…{name[-half:]}"
-    return html.escape(name, quote=False).replace("\n", " ")
-
-
 def _line(curve: Curve, values: Sequence[float | None], name: str, *, legend: bool, dash: str = "solid") -> Figure:
     colour = FOLD_COLOURS[curve.fold % len(FOLD_COLOURS)]
     solid = dash == "solid"
@@ -318,24 +223,4 @@ def _line(curve: Curve, values: Sequence[float | None], name: str, *, legend: bo
 
 def _epochs(curves: Sequence[Curve]) -> Figure:
     last = max(c.epochs[-1] for c in curves)
-    return {**_axis("epoch"), "tickmode": "linear", "tick0": 0, "dtick": -(-last // 12), "showgrid": False}
-
-
-def _axis(title: str) -> Figure:
-    titled = {"title": {"text": title, "font": {"size": 12, "color": MUTED}, "standoff": 8}} if title else {}
-    line = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "automargin": True, "fixedrange": True}
-    return {**titled, **line, "tickfont": {"size": 12, "color": INK}}
-
-
-def _layout(height: int, **more: Any) -> Figure:
-    return {
-        "height": height,
-        "margin": {"l": 8, "r": 16, "t": 12, "b": 8},
-        "font": {**FONT, "color": INK},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "hoverlabel": {"bgcolor": "#ffffff", "bordercolor": GRID, "font": {**FONT, "color": INK}},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
-        "dragmode": False,
-        **more,
-    }
+    return {**axis_of("epoch"), "tickmode": "linear", "tick0": 0, "dtick": -(-last // 12), "showgrid": False}
