@@ -8,7 +8,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import Ready
 from typer.testing import CliRunner
 
 import facetwise as fw
@@ -50,16 +49,16 @@ def sent(finished, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def mate(ready_to_fit, tmp_path) -> Ready:
+def mate(ready_to_fit, tmp_path):
     """The teammate's project, with the same folds and no runs."""
     return ready_to_fit.copy(tmp_path / "mate")
 
 
-def taken(mate: Ready, pack: Path) -> RunFolder:
+def taken(mate, pack: Path) -> RunFolder:
     return fw.import_run(mate.project, pack).run
 
 
-def source(mate: Ready, reference: str, tta: str = "none"):
+def source(mate, reference: str, tta: str = "none"):
     project = Project.open(mate.project)
     return read_source(project, load_manifest(project), reference, tta=tta)
 
