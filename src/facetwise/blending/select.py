@@ -30,7 +30,13 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Search:
-    """How weights are looked for."""
+    """How weights are looked for.
+
+    Bags are worth having: -0.001 to +0.009 macro F1 on other people over one selection without, most by attribute.
+    Whether they draw people, half of the members, or both makes no difference beyond chance (six trials a case: `python
+    benchmarks/blend.py --draws --nested --trials 6`). With 8 members of unequal worth `share = 1` came out 0.001 to
+    0.004 ahead of both; with 30 it was 0.001 ahead to 0.001 behind. Both is the default because it takes least time.
+    """
 
     rounds: int = 50
     """Members added in all, those that a selection starts with counted as one round."""
