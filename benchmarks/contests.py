@@ -1,0 +1,295 @@
+"""Is the nested estimate true, does the forecast hold, and does choosing by either beat choosing by public score?
+
+    python benchmarks/contests.py [--contests 200] [--people 800 2700] [--jobs 2]
+    python benchmarks/contests.py --fit PROJECT --runs 1 2 3      # new parameters, from runs with every attribute
+    python benchmarks/contests.py --quick
+
+Contests are drawn from a model (`contest_model.py`) whose parameters were fitted to tables of real runs. In each, 800
+or 2,700 labelled people are predicted out of fold by all runs, and two thirds as many other people are to be predicted,
+half of them scored in public and half in private. `facetwise blend` does what it does (both ways, all decision rules,
+bags); truth is the macro F1 on 20,000 other people.
+
+Table 1, `nested`: mean of nested estimate minus truth (bias, 0.003 is good) and of the score on the people that chose
+minus truth, with two standard errors; and what blending gains in truth over the run that looks best out of fold, and
+over the truly best.
+
+Table 2, `forecast`: how often the 90 % forecast of the blend holds in public and private, before any score is known and
+with the public scores of all runs.
+
+Table 3, `choice`: private score of what is sent when one is chosen among all runs, the blend and equal weights: by
+nested (out-of-fold) estimate, by public score; their difference with two standard errors, and the best there was.
+
+Test people are answered by the same predictors as out of fold (no averaging of fold models): what averaging adds is not
+in question here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+from contest_model import SPACE, Ints, Model, People, drawn_and_real
+from contest_model import fit as fitted
+from printed import table
+
+from facetwise.blending.fit import Known, Outcome, blended_table, fit
+from facetwise.blending.members import Member
+from facetwise.blending.sources import Source
+from facetwise.blending.spec import BlendSpec
+from facetwise.blending.votes import By, cast
+from facetwise.core.project import Project
+from facetwise.data.manifest import load_manifest
+from facetwise.evaluate.decide import decide_joint
+from facetwise.evaluate.forecast import TestPeople, simulate
+from facetwise.evaluate.metrics import macro_f1
+
+PARAMETERS = Path(__file__).parent / "results" / "contests" / "parameters.npz"
+NUM_TRUE = 20_000
+SIZES = (800, 2700)
+WAYS: tuple[By, ...] = ("whole", "attribute")
+RESAMPLES = 1000
+SLICE = 2000
+"""People of the truth that are decided at a time, to hold little memory."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one candidate answers: joint classes of the labelled people (nested, out of fold) and of the test people,
+    and how well it does in truth."""
+
+    oof: Ints
+    test: Ints
+    truth: float
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What a drawn contest shows. Candidates: every run, then the blend, then equal weights."""
+
+    estimates: tuple[float, ...]
+    """Macro F1 out of fold, nested for the blends."""
+    truths: tuple[float, ...]
+    public: tuple[float, ...]
+    private: tuple[float, ...]
+    optimistic: float
+    """The blend on the people that chose it."""
+    by: By
+    ruled: bool
+    """Whether another rule than argmax is used."""
+    held: tuple[bool, ...]
+    """The blend's 90 % forecast: public and private before any score, private with the public scores of all runs."""
+    widths: tuple[float, ...]
+
+
+def contest(parameters: Path, num_people: int, seed: int) -> Contest:
+    """Draw one contest and play it."""
+    model = Model.load(parameters)
+    known, test = model.draw(num_people, (seed, num_people)), model.draw(num_people * 2 // 3, (seed, num_people, 1))
+    runs = [
+        Answers(decide_joint(a, SPACE), decide_joint(b, SPACE), t)
+        for a, b, t in zip(known.tables, test.tables, run_truths(parameters), strict=True)
+    ]
+    greedy, optimistic = blend(known, BlendSpec())
+    equal, _ = blend(known, BlendSpec(weigh="equal", rules=("argmax",)))
+    blends = [answers_of(parameters, outcome, test) for outcome in (greedy, equal)]
+    candidates = [*runs, *blends]
+    size, split = SPACE.num_joint, TestPeople.split(num_people * 2 // 3, 0.5)
+    cut = int((test.person < split.public).sum())
+    scores = [
+        tuple(macro_f1(test.joint[part], c.test[part], size) for c in candidates)
+        for part in (slice(None, cut), slice(cut, None))
+    ]
+    held, widths = forecasts(known, candidates, len(runs), split, scores, seed)
+    return Contest(
+        estimates=tuple(macro_f1(known.joint, c.oof, size) for c in candidates),
+        truths=tuple(c.truth for c in candidates),
+        public=scores[0],
+        private=scores[1],
+        optimistic=optimistic,
+        by=greedy.by,
+        ruled=greedy.fitted.rule.kind != "argmax",
+        held=held,
+        widths=widths,
+    )
+
+
+def blend(known: People, spec: BlendSpec) -> tuple[Outcome, float]:
+    """What `facetwise blend` would choose, and its score on the people that chose."""
+    rows = Known.of(SPACE, known.codes, known.person, spec.seed)
+    members = [
+        Member(Source("run", str(i), "none", SPACE.names, t, None, {}), math.nan) for i, t in enumerate(known.tables)
+    ]
+    outcomes = [fit(cast(known.tables, SPACE, by=by, method=spec.method)[0], by, rows, spec, members) for by in WAYS]
+    best = max(outcomes, key=lambda outcome: outcome.nested_score)
+    return best, best.optimistic
+
+
+def answers_of(parameters: Path, outcome: Outcome, test: People) -> Answers:
+    """What a blend answers: nested out of fold, else by what was chosen on all people."""
+    return Answers(
+        outcome.nested, decided(outcome, test), true_score(population(parameters), partial(decided, outcome))
+    )
+
+
+def decided(outcome: Outcome, people: People) -> Ints:
+    """Joint classes of other people."""
+    votes, _ = cast(people.tables, SPACE, by=outcome.by, method=outcome.votes.method)
+    return outcome.fitted.rule.decide(blended_table(votes, outcome.fitted.weights), SPACE)
+
+
+def forecasts(
+    known: People,
+    candidates: Sequence[Answers],
+    num_runs: int,
+    split: TestPeople,
+    scores: Sequence[Sequence[float]],
+    seed: int,
+) -> tuple[tuple[bool, ...], tuple[float, ...]]:
+    """Whether the forecasts of the blend hold, and how wide they are."""
+    oof = [c.oof for c in candidates[: num_runs + 1]]
+    joint = simulate(known.joint, oof, known.person, SPACE.num_joint, split, resamples=RESAMPLES, seed=seed)
+    scored = joint.given(np.array([*scores[0][:num_runs], np.nan]))
+    found = [(joint, "public", 0), (joint, "private", 1), (scored, "public", 0), (scored, "private", 1)]
+    told = [(state.forecast(part, num_runs).interval, scores[i][num_runs]) for state, part, i in found]
+    return tuple(i.low <= s <= i.high for i, s in told), tuple(i.high - i.low for i, _ in told)
+
+
+# ------------------------------------------------------------------------------------------------------------ truth
+
+
+@cache
+def population(parameters: Path) -> tuple[People, ...]:
+    """The people whose answers are the truth, in slices."""
+    model = Model.load(parameters)
+    return tuple(model.draw(SLICE, (10**6, i)) for i in range(NUM_TRUE // SLICE))
+
+
+@cache
+def run_truths(parameters: Path) -> tuple[float, ...]:
+    """The truth about every single run."""
+    slices = population(parameters)
+    return tuple(
+        true_score(slices, lambda people, k=k: decide_joint(people.tables[k], SPACE))
+        for k in range(len(slices[0].tables))
+    )
+
+
+def true_score(slices: Sequence[People], decide: partial[Ints]) -> float:
+    """Macro F1 on the population."""
+    said = np.concatenate([decide(people) for people in slices])
+    return macro_f1(np.concatenate([people.joint for people in slices]), said, SPACE.num_joint)
+
+
+# ------------------------------------------------------------------------------------------------------------ tables
+
+
+def mean(values: Sequence[float]) -> str:
+    """Mean, with two standard errors."""
+    error = 2 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return f"{statistics.fmean(values):+.4f} +- {error:.4f}"
+
+
+def share(values: Sequence[bool]) -> str:
+    """A share, with two standard errors."""
+    found = statistics.fmean(values)
+    return f"{found:.3f} +- {2 * math.sqrt(found * (1 - found) / len(values)):.3f}"
+
+
+def nested_row(people: int, found: Sequence[Contest]) -> list[str]:
+    """A row of table 1."""
+    blends = [(c.estimates[-2], c.truths[-2], c) for c in found]
+    runs = [(max(range(len(c.truths) - 2), key=lambda k, c=c: c.estimates[k]), c) for c in found]
+    return [
+        f"{people:,}",
+        mean([e - t for e, t, _ in blends]),
+        mean([c.optimistic - t for _, t, c in blends]),
+        mean([c.truths[-2] - c.truths[k] for k, c in runs]),
+        mean([c.truths[-2] - max(c.truths[:-2]) for c in found]),
+        mean([c.truths[-2] - c.truths[-1] for c in found]),
+        f"{statistics.fmean(c.by == 'attribute' for c in found):.0%}",
+        f"{statistics.fmean(c.ruled for c in found):.0%}",
+    ]
+
+
+def forecast_row(people: int, found: Sequence[Contest]) -> list[str]:
+    """A row of table 2."""
+    columns = range(len(found[0].held))
+    widths = [statistics.fmean(c.widths[k] for c in found) for k in columns]
+    return [f"{people:,}", *(f"{share([c.held[k] for c in found])}, {widths[k]:.3f}" for k in columns)]
+
+
+def choice_row(people: int, found: Sequence[Contest]) -> list[str]:
+    """A row of table 3."""
+    by_estimate = [c.private[int(np.argmax(c.estimates))] for c in found]
+    by_public = [c.private[int(np.argmax(c.public))] for c in found]
+    best = [max(c.private) for c in found]
+    gains = [a - b for a, b in zip(by_estimate, by_public, strict=True)]
+    cells = [f"{statistics.fmean(v):.4f}" for v in (by_estimate, by_public)]
+    return [f"{people:,}", *cells, mean(gains), f"{statistics.fmean(best):.4f}"]
+
+
+HEADERS = (
+    [
+        "people",
+        "nested - truth",
+        "on the people that chose - truth",
+        "blend - best run out of fold",
+        "blend - truly best run",
+        "blend - equal weights",
+        "by attribute",
+        "with a rule",
+    ],
+    ["people", "public, no score", "private, no score", "public, scores of all runs", "private, scores of all runs"],
+    ["people", "by nested estimate", "by public score", "difference", "the best there was"],
+)
+
+
+def fit_parameters(folder: Path, runs: Sequence[str], out: Path) -> None:
+    """Fit the model to runs of a project, save it, and say how well drawn people score like real ones."""
+    project = Project.open(folder)
+    fitted(project, load_manifest(project), runs).save(out)
+    rows = [[run, f"{real:.3f}", f"{drawn:.3f}"] for run, real, drawn in drawn_and_real(project, Model.load(out))]
+    print(table(["run", "macro F1 out of fold", "of 5,000 drawn people"], rows))
+
+
+def main() -> None:
+    """Play all contests and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parameters", type=Path, default=PARAMETERS)
+    parser.add_argument("--fit", type=Path, metavar="PROJECT", help="fit new parameters to its runs, and stop")
+    parser.add_argument("--runs", nargs="+", default=(), help="of that project, finished and with every attribute")
+    parser.add_argument("--contests", type=int, default=200, help="of each size")
+    parser.add_argument("--people", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--quick", action="store_true", help="four contests of 200 people")
+    options = parser.parse_args()
+    if options.fit:
+        fit_parameters(options.fit, options.runs, options.parameters)
+        return
+    if options.quick:
+        options.contests, options.people = 4, [200]
+    started, rows = time.time(), []
+    with ProcessPoolExecutor(options.jobs) as workers:
+        for people in options.people:
+            play = partial(contest, options.parameters, people)
+            rows.append((people, list(workers.map(play, range(options.contests)))))
+    truths = run_truths(options.parameters)
+    print(
+        f"{len(truths)} runs, true macro F1 {min(truths):.3f} to {max(truths):.3f}; {options.contests} contests a size"
+    )
+    for header, row in zip(HEADERS, (nested_row, forecast_row, choice_row), strict=True):
+        print("\n" + table(header, [row(people, found) for people, found in rows]))
+    print(f"\n{time.time() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
