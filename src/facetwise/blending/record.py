@@ -26,6 +26,9 @@ from facetwise.evaluate.decide import decide_joint
 from facetwise.evaluate.intervals import bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import macro_f1
 
+KNOWN = "known out of fold"
+"""The role of a member that could be chosen."""
+
 
 def fingerprint_of(project: Project, manifest: Manifest, spec: BlendSpec, members: Members) -> str:
     """Of all that decides a blend: the question, the members' tables, the labels."""
@@ -85,7 +88,7 @@ def _member(project: Project, members: Members, source: Source, weights: FloatAr
         "id": source.id,
         "tta": source.tta,
         "weights": dict(zip(names, map(float, weights), strict=True)),
-        "role": "chosen out of fold" if guest is None else guest.why,
+        "role": KNOWN if guest is None else guest.why,
         **_hashes(project, source),
         "fingerprint": source.record.get("fingerprint"),
     }

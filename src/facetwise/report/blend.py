@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from facetwise.blending.folder import BlendFolder, list_blends
+from facetwise.blending.record import KNOWN
 from facetwise.core.labels import JOINT
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
@@ -38,6 +39,11 @@ class BlendMember:
     added: float | None
     """Macro F1 with it minus without it, on the people it was chosen on; None where a block cannot do without it, or
     for those that are not known out of fold."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known out of fold; others join on the test side only."""
+        return self.role == KNOWN
 
     @property
     def used(self) -> bool:
@@ -311,7 +317,7 @@ def _members_table(view: BlendView) -> Table:
     for member in sorted(view.members, key=lambda m: -sum(m.weights.values())):
         if not member.used:
             continue
-        name = Text.assemble(member.name, *(() if member.added is not None else ((f"\n  {member.role}", "dim"),)))
+        name = Text.assemble(member.name, *(() if member.known else ((f"\n  {member.role}", "dim"),)))
         weights = (f"{w:.2f}" if w else DASH for w in member.weights.values())
         table.add_row(name, *weights, DASH if member.added is None else signed(member.added))
     if idle := [m.name for m in view.members if not m.used]:
