@@ -41,7 +41,7 @@ from contest_model import SPACE, Ints, Model, People, drawn_and_real
 from contest_model import fit as fitted
 from printed import table
 
-from facetwise.blending.fit import Known, Outcome, blended_table, fit
+from facetwise.blending.fit import Blended, Known, blended_table, choose, fit
 from facetwise.blending.members import Member
 from facetwise.blending.sources import Source
 from facetwise.blending.spec import BlendSpec
@@ -115,34 +115,34 @@ def contest(parameters: Path, num_people: int, seed: int) -> Contest:
         public=scores[0],
         private=scores[1],
         optimistic=optimistic,
-        by=greedy.by,
+        by=greedy.way.by,
         ruled=greedy.fitted.rule.kind != "argmax",
         held=held,
         widths=widths,
     )
 
 
-def blend(known: People, spec: BlendSpec) -> tuple[Outcome, float]:
+def blend(known: People, spec: BlendSpec) -> tuple[Blended, float]:
     """What `facetwise blend` would choose, and its score on the people that chose."""
     rows = Known.of(SPACE, known.codes, known.person, spec.seed)
     members = [
         Member(Source("run", str(i), "none", SPACE.names, t, None, {}), math.nan) for i, t in enumerate(known.tables)
     ]
     outcomes = [fit(cast(known.tables, SPACE, by=by, method=spec.method)[0], by, rows, spec, members) for by in WAYS]
-    best = max(outcomes, key=lambda outcome: outcome.nested_score)
+    best = choose(outcomes, rows)
     return best, best.optimistic
 
 
-def answers_of(parameters: Path, outcome: Outcome, test: People) -> Answers:
+def answers_of(parameters: Path, outcome: Blended, test: People) -> Answers:
     """What a blend answers: nested out of fold, else by what was chosen on all people."""
     return Answers(
         outcome.nested, decided(outcome, test), true_score(population(parameters), partial(decided, outcome))
     )
 
 
-def decided(outcome: Outcome, people: People) -> Ints:
+def decided(outcome: Blended, people: People) -> Ints:
     """Joint classes of other people."""
-    votes, _ = cast(people.tables, SPACE, by=outcome.by, method=outcome.votes.method)
+    votes, _ = cast(people.tables, SPACE, by=outcome.way.by, method=outcome.votes.method)
     return outcome.fitted.rule.decide(blended_table(votes, outcome.fitted.weights), SPACE)
 
 

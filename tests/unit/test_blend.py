@@ -21,6 +21,7 @@ from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.compose import average
 from facetwise.evaluate.decide import DECIDED, decide_joint
+from facetwise.report.blend import build_blends_view
 
 Drawn = tuple[Project, Manifest]
 FAST: dict[str, Any] = {"rounds": 6, "bags": 2, "rules": ["argmax"]}
@@ -59,7 +60,7 @@ def test_the_nested_estimate_is_the_score_of_what_is_kept(drawn: Drawn) -> None:
     assert view.scorecard.macro_f1 == view.nested
     assert view.num_left_out == 0
     assert {w.by for w in view.ways} == {"whole", "attribute"}
-    assert view.nested == max(w.nested for w in view.ways)
+    assert view.by == max(view.ways, key=lambda w: w.nested).by
 
 
 def test_people_are_decided_without_themselves(drawn: Drawn) -> None:
@@ -243,3 +244,49 @@ def test_fold_models_are_averaged_on_the_test_side(drawn: Drawn) -> None:
     source = read_source(project, manifest, "1")
     assert source.test is not None
     assert source.test.equals(average(table, manifest.test["image"].to_list(), project.space), null_equal=True)
+
+
+def test_a_damaged_or_stale_blend_neither_blocks_nor_breaks_the_list(tmp_path) -> None:
+    project, manifest = made_contest(tmp_path)
+    add_run(project, manifest, 1)
+    add_run(project, manifest, 2, joint=True)
+    damaged, stale = (fw.blend(project, [n], **FAST).id for n in ("1", "2"))
+    file = find_blend(project.workspace, damaged).path / "blend.json"
+    file.write_text(file.read_text() + " ")
+    fresh = fw.blend(project, ["1", "2"], **FAST)
+    assert [b.id for b in fw.blends(project).blends] == [stale, fresh.id]
+    assert "changed since" in fw.blends(project).unusable[damaged]
+    row = manifest.table[0].with_columns(pl.lit("0" * 64).alias("sha256"))
+    other = Manifest.of(pl.concat([row, manifest.table[1:]]))
+    listed = build_blends_view(project, other)
+    assert listed.blends == ()
+    assert "another manifest" in listed.unusable[stale]
+
+
+def test_a_share_of_guests_leaves_nothing_to_forecast_by(drawn: Drawn) -> None:
+    project, manifest = drawn
+    names = manifest.test["name"].to_list()
+    csv = project.root / "theirs.csv"
+    csv.write_text("ImageID,ans\n" + "".join(f"{n},{i % 18}\n" for i, n in enumerate(names)))
+    fw.import_predictions(project, csv, name="theirs")
+    view = fw.blend(project, ["1", "foreign:theirs"], weights=["foreign:theirs=0.4"], **FAST)
+    assert [sum(m.weights.values()) / len(m.weights) for m in view.members] == pytest.approx([0.6, 0.4])
+    source = read_source(project, manifest, view.id)
+    assert source.oof is None
+    with pytest.raises(InputError, match="known on the test side only"):
+        source.require_oof()
+    with pytest.raises(InputError, match="1 or more"):
+        fw.blend(project, ["1", "foreign:theirs"], weights=["foreign:theirs=1"], **FAST)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"weigh": "equal", "max_models": 1}, "limits on models"),
+        ({"seed": -1}, "0 or more"),
+        ({"rules": ["multiplier"]}, "multiplier"),
+    ],
+)
+def test_what_could_not_be_kept_is_refused_first(drawn: Drawn, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(FacetwiseError, match=words):
+        fw.blend(drawn[0], ["1", "2"], **{**FAST, **options})

@@ -299,7 +299,7 @@ def test_what_cannot_be_compared(project: Project, tmp_path: Path) -> None:
         (("1", "b1"), {}, "no blends yet"),
         (("1", right), {"oof": True}, "is a csv file: it answers the test images only"),
         (("1", "s1"), {"oof": True}, "`s1` is a submission: it answers the test images only"),
-        (("1", "4"), {"oof": True}, "run `04-all` has nothing to compare: it predicts nobody out of fold"),
+        (("1", "4"), {"oof": True}, "`04-all` was trained on all people"),
         (("1", tmp_path / "none.csv"), {}, "none.csv: cannot be read"),
         (("1", right), {"html": tmp_path / "no" / "page.html"}, "no such folder to write the page to"),
         (("1", right), {"limit": -1}, "expected how many images to show"),
@@ -388,7 +388,7 @@ def test_a_blend_is_what_it_decided(project: Project, manifest: Manifest) -> Non
     moved = project.space.encode(codes) != project.space.encode(made_codes(project, 2))
     assert other.num_different == int(moved[1:].sum()) > 0
     assert all((d.probabilities[1] or 1) < 0.5 for d in other.disagreements)  # not its most probable class
-    with pytest.raises(InputError, match="has nothing to compare: it predicts nobody out of fold"):
+    with pytest.raises(InputError, match="known on the test side only"):
         fw.diff(project, "1", "b1", oof=True)
     shutil.rmtree(folder.parent)
 
@@ -406,7 +406,7 @@ def test_classes_from_elsewhere_are_not_sure_and_probabilities_are(
     assert [s.has_probabilities for s in view.sides] == [True, False, True]
     assert view.pair("B", "C").whole.num_different == 0
     assert view.num_different == fw.diff(project, "1", "2").num_different
-    with pytest.raises(InputError, match="`foreign:bare` has nothing to compare"):
+    with pytest.raises(InputError, match="`foreign:bare` was predicted elsewhere"):
         fw.diff(project, "1", "foreign:bare", oof=True)
     shutil.rmtree(project.workspace.foreign)
 

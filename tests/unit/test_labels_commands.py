@@ -185,7 +185,7 @@ def test_what_cannot_judge_is_refused(own: Project) -> None:
         fw.suspects(own, "2")
     assert fw.suspects(own).source == "01-made"
     write_run(own, "03-all", oof=False)
-    with pytest.raises(InputError, match="predicts nobody out of fold"):
+    with pytest.raises(InputError, match="was trained on all people"):
         fw.suspects(own, "3")
     shutil.rmtree(own.workspace.runs)
     with pytest.raises(InputError, match="no finished run or blend predicts the whole label"):

@@ -38,11 +38,11 @@ class Answers:
 
 def answers_of(source: Source, space: LabelSpace, side: Side = "test") -> Answers:
     """What a predictor decides for every image of a side; raises InputError when it says nothing of that side."""
-    table = source.oof if side == "oof" else source.test
+    table = source.require_oof() if side == "oof" else source.test
     if table is None:
-        nobody = "it predicts nobody out of fold: it was trained on everybody, or comes from elsewhere"
-        why = nobody if side == "oof" else "it has no predictions of the test images"
-        raise InputError(f"{source.kind} `{source.reference}` has nothing to compare: {why}")
+        raise InputError(
+            f"{source.kind} `{source.reference}` has nothing to compare: no predictions of the test images"
+        )
     codes = decide(table, space)
     bare = source.kind == "foreign" and source.record["content"] == "submission"  # its probabilities were made up
     sure = None if bare else table

@@ -1,9 +1,8 @@
 """From what members predicted out of fold to weights and a decision rule, and what the whole of that is worth.
 
 Everything that is chosen by labels is chosen again without each part of the people: weights and rule are fitted on four
-parts and decide the fifth (nested). The members themselves are not trained again. Whether to blend whole predictions or
-attribute by attribute is the one choice made by the nested estimate itself, and so flatters it a little: a choice
-between two.
+parts and decide the fifth (nested), and so is whether to blend whole predictions or attribute by attribute, with a rule
+or without (`choose`). The members themselves are not trained again.
 
 Shapes: n rows that all members cover, M members, B blocks, C classes of a block.
 """
@@ -65,53 +64,97 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One way of blending, whole or by attribute, and what it is worth."""
+class Way:
+    """One way of blending, whole or by attribute, fitted; with its rule and by plain argmax."""
 
     by: By
     votes: Votes
     fitted: Fitted
-    """On all rows: what the test side is predicted with."""
+    """On all rows."""
     by_part: tuple[Fitted, ...]
     """Without each part of the people."""
-    decided: IntArray
-    """Joint classes, (n,), by `fitted`: chosen on these very rows."""
     nested_table: pl.DataFrame
     """Each row predicted by weights that were chosen without its part of the people; columns of log-probabilities."""
-    nested: IntArray
+    ruled: IntArray
     """Joint classes, (n,), by weights and rule that were chosen without the row's part."""
-    optimistic: float
-    """Macro F1 of `decided`."""
+    plain: IntArray
+    """Joint classes, (n,), by such weights and plain argmax."""
     by_rule: float
-    """Nested macro F1 with a rule chosen without each part of the people. Used when it is more than `by_argmax`."""
+    """Macro F1 of `ruled`."""
     by_argmax: float
-    """Nested macro F1 by plain argmax."""
+    """Macro F1 of `plain`."""
 
     @property
-    def nested_score(self) -> float:
-        """Macro F1 of `nested`."""
+    def uses_rule(self) -> bool:
+        """Whether the rule is better than plain argmax by nested estimate; else it is not used."""
+        return self.by_rule > self.by_argmax
+
+    @property
+    def score(self) -> float:
+        """The better of the two nested estimates."""
         return max(self.by_rule, self.by_argmax)
 
 
-def fit(votes: Votes, by: By, known: Known, spec: BlendSpec, members: Sequence[Member]) -> Outcome:
+@dataclass(frozen=True)
+class Blended:
+    """The way that is used, with its rule or without, and what choosing it all is worth."""
+
+    way: Way
+    fitted: Fitted
+    """On all rows: what the test side is predicted with."""
+    by_part: tuple[Fitted, ...]
+    optimistic: float
+    """Macro F1 on the very rows that everything was chosen by."""
+    nested: IntArray
+    """Joint classes, (n,): weights and rule were chosen without the row's part, and so was which way is used and
+    whether with a rule."""
+    nested_score: float
+    """Macro F1 of `nested`: what the blend is worth."""
+
+    @property
+    def votes(self) -> Votes:
+        """What the members say, of the rows that are chosen by."""
+        return self.way.votes
+
+
+def fit(votes: Votes, by: By, known: Known, spec: BlendSpec, members: Sequence[Member]) -> Way:
     """Choose weights and rule on all rows, and again without each part of the people."""
     truth, size = known.truth, known.space.num_joint
     whole = _fit(votes, known, spec, members, np.ones(len(truth), np.bool_))
     by_part = tuple(_fit(votes, known, spec, members, known.part != part) for part in range(NUM_PARTS))
     tables = [blended_table(votes, fitted.weights) for fitted in by_part]
     nested_table = _by_part(tables, known.part)
-    nested = np.choose(known.part, [f.rule.decide(t, known.space) for f, t in zip(by_part, tables, strict=True)])
+    ruled = np.choose(known.part, [f.rule.decide(t, known.space) for f, t in zip(by_part, tables, strict=True)])
     plain = decide_joint(nested_table, known.space)
-    by_rule, by_argmax = (macro_f1(truth, classes, size) for classes in (nested, plain))
-    if by_rule <= by_argmax:  # no better than argmax: not used
-        whole, by_part = _by_argmax(whole), tuple(map(_by_argmax, by_part))
-        nested = plain
-    decided = whole.rule.decide(blended_table(votes, whole.weights), known.space)
-    optimistic = macro_f1(truth, decided, size)
-    return Outcome(by, votes, whole, by_part, decided, nested_table, nested, optimistic, by_rule, by_argmax)
+    return Way(
+        by, votes, whole, by_part, nested_table, ruled, plain,
+        macro_f1(truth, ruled, size), macro_f1(truth, plain, size),
+    )  # fmt: skip
 
 
-def _by_argmax(fitted: Fitted) -> Fitted:
+def choose(ways: Sequence[Way], known: Known) -> Blended:
+    """The way with the best nested estimate, by its rule where that is better than plain argmax.
+
+    The best of several estimates flatters itself by being the best, so the choice is priced as well: each part of the
+    people is decided by the way, with or without its rule, that is best on the other parts. Of equals the first is
+    taken, and argmax before a rule.
+    """
+    truth, size = known.truth, known.space.num_joint
+    best = max(ways, key=lambda way: way.score)
+    fitted, by_part = (
+        (best.fitted, best.by_part) if best.uses_rule else (_plain(best.fitted), tuple(map(_plain, best.by_part)))
+    )
+    answers = [classes for way in ways for classes in (way.plain, way.ruled)]
+    nested = np.empty_like(truth)
+    for part in range(NUM_PARTS):
+        inside, others = known.part == part, known.part != part
+        scores = [macro_f1(truth[others], classes[others], size) for classes in answers]
+        nested[inside] = answers[int(np.argmax(scores))][inside]
+    decided = fitted.rule.decide(blended_table(best.votes, fitted.weights), known.space)
+    return Blended(best, fitted, by_part, macro_f1(truth, decided, size), nested, macro_f1(truth, nested, size))
+
+
+def _plain(fitted: Fitted) -> Fitted:
     return replace(fitted, rule=Argmax())
 
 

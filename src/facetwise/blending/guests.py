@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from facetwise.blending.fit import Outcome
+from facetwise.blending.fit import Blended
 from facetwise.blending.members import Guest, Members
 from facetwise.blending.sources import Source
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT, FloatArray
 
 
-def seat(members: Members, outcome: Outcome) -> tuple[list[Source], FloatArray]:
+def seat(members: Members, blend: Blended) -> tuple[list[Source], FloatArray]:
     """Everybody who has a say on the test side, and their weights, shape (B, number of them), each row summing to 1.
 
     A guest with a sibling weighs as much as it does; one with a share gets that share of the whole, in every attribute
     that it predicts. Raises InputError when shares come to 1 or more, or when a guest has nothing to say.
     """
     sources = [m.source for m in members.known]
-    weights = outcome.fitted.weights
-    names = [block.name for block in outcome.votes.blocks]
+    weights = blend.fitted.weights
+    names = [block.name for block in blend.votes.blocks]
     for guest in members.guests:
         if guest.sibling is not None:
             weights = np.column_stack([weights, weights[:, members.ids.index(guest.sibling)]])
@@ -28,7 +28,7 @@ def seat(members: Members, outcome: Outcome) -> tuple[list[Source], FloatArray]:
     given = [g for g in members.guests if g.share is not None]
     shares = np.zeros((len(names), len(given)))
     for column, guest in enumerate(given):
-        shares[:, column] = [_share(guest, name, outcome.votes.space.names) for name in names]
+        shares[:, column] = [_share(guest, name, blend.votes.space.names) for name in names]
     if (shares.sum(axis=1) >= 1).any():
         raise InputError("the shares of the members that are known on the test side only come to 1 or more")
     if silent := [g.source.reference for g, column in zip(given, shares.T, strict=True) if not column.any()]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from facetwise.blending.fit import Known, Outcome, blended_table, fit
+from facetwise.blending.fit import Blended, Known, blended_table, choose, chooses_weights, fit
 from facetwise.blending.folder import SPEC, BlendFolder, blend_number, list_blends
 from facetwise.blending.guests import seat
 from facetwise.blending.members import Members, common_rows, read_members, specialists
 from facetwise.blending.record import blend_record, fingerprint_of
 from facetwise.blending.spec import BlendSpec
 from facetwise.blending.votes import BoolArray, By, Votes, cast
-from facetwise.core.errors import InputError
+from facetwise.core.errors import ArtefactError, InputError, SettingError
 from facetwise.core.labels import MAX_LISTED_JOINT, IntArray
 from facetwise.core.project import Project
 from facetwise.core.tables import PREDICTIONS, write_table
-from facetwise.core.workspace import Workspace, lock, new_artefact, write_json
+from facetwise.core.workspace import Workspace, lock, new_artefact, read_done, write_json
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.decide import DECIDED
+from facetwise.evaluate.decide import ARGMAX, DECIDED
+from facetwise.evaluate.rulefit import check_kinds
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,34 @@ def make_blend(project: Project, spec: BlendSpec) -> Made:
     members = read_members(project, manifest, spec)
     fingerprint = fingerprint_of(project, manifest, spec, members)
     for blend in list_blends(project.workspace):
-        if blend.record().get("fingerprint") == fingerprint:
+        if _fingerprint(blend) == fingerprint:
+            blend.record()  # raises when it is damaged
             return Made(blend, new=False)
+    _check_asked(project, spec, members)
     kept = common_rows(members)
     known = _known(project, manifest, kept, spec)
-    outcomes = [fit(votes, by, known, spec, members.known) for by, votes in _ways(project, members, kept, spec)]
-    best = max(outcomes, key=lambda outcome: outcome.nested_score)
-    record = blend_record(project, manifest, spec, members, kept, known, outcomes, best)
+    ways = [fit(votes, by, known, spec, members.known) for by, votes in _ways(project, members, kept, spec)]
+    best = choose(ways, known)
+    record = blend_record(project, manifest, spec, members, kept, known, ways, best)
     oof = _oof_table(manifest, kept, known, best)
     test = None if manifest.test.is_empty() else _test_table(project, manifest, members, best, spec)
     return Made(_write(project.workspace, {**record, "fingerprint": fingerprint}, oof, test), new=True)
+
+
+def _fingerprint(blend: BlendFolder) -> str | None:
+    """Of a blend that is there; None when its mark cannot be read."""
+    with suppress(ArtefactError, KeyError, TypeError):
+        return str(read_done(blend.path)["made_from"]["fingerprint"])
+    return None
+
+
+def _check_asked(project: Project, spec: BlendSpec, members: Members) -> None:
+    """Raise SettingError for what could not be kept, before anything is chosen."""
+    check_kinds([kind for kind in spec.rules if kind != ARGMAX], project.space)
+    if (spec.max_models or spec.max_cost) and not chooses_weights(spec, members.known):
+        raise SettingError(
+            "limits on models or cost need weights that are chosen: leave out `--weights` and `--weight`"
+        )
 
 
 def _known(project: Project, manifest: Manifest, kept: BoolArray, spec: BlendSpec) -> Known:
@@ -72,11 +92,11 @@ def _ways(project: Project, members: Members, kept: BoolArray, spec: BlendSpec) 
         wanted = ("attribute",)
     if spec.by == "whole" and per_attribute:
         raise InputError("weights of single attributes need `--by attribute`")
-    tables = [m.oof.filter(kept) for m in members.known]
-    return [(by, cast(tables, project.space, by=by, method=spec.method)[0]) for by in wanted]
+    tables, references = [m.oof.filter(kept) for m in members.known], [m.oof for m in members.known]
+    return [(by, cast(tables, project.space, by=by, method=spec.method, references=references)[0]) for by in wanted]
 
 
-def _oof_table(manifest: Manifest, kept: BoolArray, known: Known, best: Outcome) -> pl.DataFrame:
+def _oof_table(manifest: Manifest, kept: BoolArray, known: Known, best: Blended) -> pl.DataFrame:
     """Nested predictions, a row a training image; nothing where a member lacks it."""
     keys = manifest.train.select("image", "group")
     places = np.flatnonzero(kept)
@@ -85,18 +105,18 @@ def _oof_table(manifest: Manifest, kept: BoolArray, known: Known, best: Outcome)
     table = keys.with_columns(
         pl.Series("fold", np.maximum(part, 0), dtype=pl.Int32()), pl.lit(0, dtype=pl.Int32()).alias("repeat")
     )
-    return _filled(table, places, best.nested_table, best.nested)
+    return _filled(table, places, best.way.nested_table, best.nested)
 
 
 def _test_table(
-    project: Project, manifest: Manifest, members: Members, best: Outcome, spec: BlendSpec
+    project: Project, manifest: Manifest, members: Members, best: Blended, spec: BlendSpec
 ) -> pl.DataFrame | None:
     """Predictions of the test side by everybody, guests included; None when a member lacks that side."""
     if any(m.source.test is None for m in members.known):
         return None
     sources, weights = seat(members, best)
     tables = [s.test for s in sources if s.test is not None]
-    votes, kept = cast(tables, project.space, by=best.by, method=spec.method, references=[s.oof for s in sources])
+    votes, kept = cast(tables, project.space, by=best.way.by, method=spec.method, references=[s.oof for s in sources])
     blended = blended_table(votes, weights)
     nothing = pl.lit(None, dtype=pl.Int32())
     keys = manifest.test.select("image", "group").with_columns(nothing.alias("fold"), nothing.alias("repeat"))

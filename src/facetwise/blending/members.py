@@ -60,6 +60,8 @@ class Members:
 
     known: tuple[Member, ...]
     guests: tuple[Guest, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Where all runs were asked for: those that cannot be in it, and why."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -73,7 +75,7 @@ def read_members(project: Project, manifest: Manifest, spec: BlendSpec) -> Membe
     Raises as `read_source` does; InputError when nobody is known out of fold, when somebody is named twice, when a
     weight is for nobody, or when a guest has neither sibling nor share.
     """
-    sources = _sources(project, manifest, spec)
+    sources, left_out = _sources(project, manifest, spec)
     by_reference = dict(sources)
     given = _given_by_id(spec.given, by_reference)
     known = tuple(
@@ -85,12 +87,27 @@ def read_members(project: Project, manifest: Manifest, spec: BlendSpec) -> Membe
         raise InputError("nobody in the blend is known out of fold: there is nothing to choose or to estimate by")
     ids = [m.source.id for m in known]
     guests = tuple(_guest(s, known, given.get(s.reference, ()), ids) for s in by_reference.values() if s.oof is None)
-    return Members(known, guests)
+    _check_guests(guests, spec)
+    return Members(known, guests, left_out)
 
 
-def _sources(project: Project, manifest: Manifest, spec: BlendSpec) -> list[tuple[str, Source]]:
+def _check_guests(guests: Sequence[Guest], spec: BlendSpec) -> None:
+    shares = [g.share for g in guests if g.share is not None]
+    if sum(shares) >= 1:
+        raise InputError("the shares of the members that are known on the test side only come to 1 or more")
+    if shares and spec.method == "rank":
+        raise InputError(
+            "`rank` needs out-of-fold predictions of every member", hint="blend by another method: `--method soft`"
+        )
+
+
+Named = list[tuple[str, Source]]
+LeftOut = tuple[tuple[str, str], ...]
+
+
+def _sources(project: Project, manifest: Manifest, spec: BlendSpec) -> tuple[Named, LeftOut]:
     if not spec.members:
-        return [(s.reference, s) for s in _all_runs(project, manifest, spec.tta)]
+        return _all_runs(project, manifest, spec.tta)
     found: dict[str, Source] = {}
     named = []
     for reference in spec.members:
@@ -101,20 +118,26 @@ def _sources(project: Project, manifest: Manifest, spec: BlendSpec) -> list[tupl
             raise InputError(f"`{source.reference}` stands in the blend twice", hint="give it more weight instead")
         found[source.reference] = source
         named.append((reference, source))
-    return named
+    return named, ()
 
 
-def _all_runs(project: Project, manifest: Manifest, tta: str) -> list[Source]:
-    """Every finished cross-validated run that fits the data as it is now."""
-    found = []
+def _all_runs(project: Project, manifest: Manifest, tta: str) -> tuple[Named, LeftOut]:
+    """Every finished cross-validated run that fits the data as it is now; and those that cannot be in it, and why."""
+    found: Named = []
+    left_out = []
     for run in list_runs(project.workspace):
-        with suppress(FacetwiseError):
-            if run.finished and run.record()["recipe"]["folds"]["plan"] not in ("none", "holdout"):
-                found.append(read_source(project, manifest, f"run:{run.id}", tta=tta))
-    whole = [source for source in found if source.oof is not None]
-    if not whole:
-        raise InputError("no finished cross-validated run to blend", hint="train some: `facetwise fit RECIPE`")
-    return whole
+        try:
+            if not run.finished or run.record()["recipe"]["folds"]["plan"] in ("none", "holdout"):
+                continue
+            source = read_source(project, manifest, f"run:{run.id}", tta=tta)
+            source.require_oof()
+            found.append((source.reference, source))
+        except FacetwiseError as error:
+            left_out.append((run.id, str(error)))
+    if not found:
+        why = f": {left_out[0][1]}" if left_out else ""
+        raise InputError(f"no finished cross-validated run to blend{why}", hint="train some: `facetwise fit RECIPE`")
+    return found, tuple(left_out)
 
 
 def _given_by_id(given: Sequence[GivenWeight], sources: Mapping[str, Source]) -> dict[str, tuple[GivenWeight, ...]]:

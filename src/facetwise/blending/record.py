@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from facetwise.blending.fit import Fitted, Known, Outcome
+from facetwise.blending.fit import Blended, Fitted, Known, Way
 from facetwise.blending.guests import seat
 from facetwise.blending.members import Members, common_rows
 from facetwise.blending.sources import Source
@@ -36,7 +36,7 @@ def fingerprint_of(project: Project, manifest: Manifest, spec: BlendSpec, member
     spec_fields = {**spec.as_dict(), "members": [s.reference for s in sources]}
     tables = [_hashes(project, s) for s in sources]
     made_from = _made_from(project, manifest)
-    return content_hash({"spec": spec_fields, "tables": tables, "labels": manifest.labels_hash, **made_from})
+    return content_hash({"spec": spec_fields, "tables": tables, **made_from})
 
 
 def blend_record(
@@ -46,8 +46,8 @@ def blend_record(
     members: Members,
     kept: BoolArray,
     known: Known,
-    outcomes: Sequence[Outcome],
-    best: Outcome,
+    ways: Sequence[Way],
+    best: Blended,
 ) -> dict[str, Any]:
     """Plain JSON data, all that pages and texts about the blend are made of."""
     sources, weights = seat(members, best)
@@ -59,7 +59,8 @@ def blend_record(
             "members": [_member(project, members, s, w, best) for s, w in zip(sources, weights.T, strict=True)],
         },
         "spec": spec.as_dict(),
-        "by": best.by,
+        "left_out": [{"id": run, "why": why} for run, why in members.left_out],
+        "by": best.way.by,
         "method": spec.method,
         "decision": best.fitted.rule.as_dict(),
         "rows": {
@@ -68,7 +69,7 @@ def blend_record(
             "people": len(np.unique(np.asarray(known.people))),
         },
         "scores": _scores(known, members, best),
-        "ways": [_way(o) for o in outcomes],
+        "ways": [_way(w) for w in ways],
         "worth": _worth(known, members, best),
         "trace": _trace(members, best),
         "by_part": [_fitted(f, members, best) for f in best.by_part],
@@ -77,10 +78,10 @@ def blend_record(
 
 
 def _made_from(project: Project, manifest: Manifest) -> dict[str, str]:
-    return {"manifest": manifest.hash, "label_space": project.space_hash}
+    return {"manifest": manifest.hash, "label_space": project.space_hash, "labels": manifest.labels_hash}
 
 
-def _member(project: Project, members: Members, source: Source, weights: FloatArray, best: Outcome) -> dict[str, Any]:
+def _member(project: Project, members: Members, source: Source, weights: FloatArray, best: Blended) -> dict[str, Any]:
     names = [b.name for b in best.votes.blocks]
     guest = next((g for g in members.guests if g.source is source), None)
     return {
@@ -89,6 +90,7 @@ def _member(project: Project, members: Members, source: Source, weights: FloatAr
         "tta": source.tta,
         "weights": dict(zip(names, map(float, weights), strict=True)),
         "role": KNOWN if guest is None else guest.why,
+        "share": None if guest is None else guest.share,
         **_hashes(project, source),
         "fingerprint": source.record.get("fingerprint"),
     }
@@ -107,20 +109,20 @@ def _table_hash(project: Project, source: Source, side: Side) -> str | None:
     return file_hash(path) if path.is_file() else None
 
 
-def _scores(known: Known, members: Members, best: Outcome) -> dict[str, Any]:
+def _scores(known: Known, members: Members, best: Blended) -> dict[str, Any]:
     truth, size, people = known.truth, known.space.num_joint, known.people
     nested_interval = bootstrap_interval(truth, best.nested, people, size)
     return {
         "optimistic": best.optimistic,
         "nested": best.nested_score,
         "nested_interval": asdict(nested_interval),
-        "by_rule": best.by_rule,
-        "by_argmax": best.by_argmax,
+        "by_rule": best.way.by_rule,
+        "by_argmax": best.way.by_argmax,
         "best_member": _best_member(known, members, best),
     }
 
 
-def _best_member(known: Known, members: Members, best: Outcome) -> dict[str, Any] | None:
+def _best_member(known: Known, members: Members, best: Blended) -> dict[str, Any] | None:
     """The best single member with every attribute, on the same rows, and the paired difference from it."""
     truth, size = known.truth, known.space.num_joint
     alone = {i: classes for i, classes in enumerate(_alone(members, best)) if classes is not None}
@@ -139,7 +141,7 @@ def _best_member(known: Known, members: Members, best: Outcome) -> dict[str, Any
     }
 
 
-def _alone(members: Members, best: Outcome) -> list[IntArray | None]:
+def _alone(members: Members, best: Blended) -> list[IntArray | None]:
     """What each member decides by itself on the kept rows; None for one that lacks an attribute."""
     space = best.votes.space
     kept = common_rows(members)
@@ -150,18 +152,17 @@ def _alone(members: Members, best: Outcome) -> list[IntArray | None]:
     return found
 
 
-def _way(outcome: Outcome) -> dict[str, Any]:
+def _way(way: Way) -> dict[str, Any]:
     return {
-        "by": outcome.by,
-        "optimistic": outcome.optimistic,
-        "nested": outcome.nested_score,
-        "by_rule": outcome.by_rule,
-        "by_argmax": outcome.by_argmax,
-        "decision": outcome.fitted.rule.as_dict(),
+        "by": way.by,
+        "nested": way.score,
+        "by_rule": way.by_rule,
+        "by_argmax": way.by_argmax,
+        "decision": way.fitted.rule.as_dict(),
     }
 
 
-def _worth(known: Known, members: Members, best: Outcome) -> dict[str, Any]:
+def _worth(known: Known, members: Members, best: Blended) -> dict[str, Any]:
     added = added_by(best.votes, best.fitted.weights, known.truth)
     return {
         "members": list(members.ids),
@@ -171,7 +172,7 @@ def _worth(known: Known, members: Members, best: Outcome) -> dict[str, Any]:
     }
 
 
-def _trace(members: Members, best: Outcome) -> list[dict[str, Any]]:
+def _trace(members: Members, best: Blended) -> list[dict[str, Any]]:
     """The moves of the selection on all people."""
     if best.fitted.chosen is None:
         return []
@@ -182,7 +183,7 @@ def _trace(members: Members, best: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def _fitted(fitted: Fitted, members: Members, best: Outcome) -> dict[str, Any]:
+def _fitted(fitted: Fitted, members: Members, best: Blended) -> dict[str, Any]:
     weights = {
         block.name: dict(zip(members.ids, map(float, row), strict=True))
         for block, row in zip(best.votes.blocks, fitted.weights, strict=True)

@@ -15,7 +15,7 @@ import polars as pl
 
 from facetwise.blending.folder import BlendFolder, find_blend
 from facetwise.blending.foreign import ForeignFolder, find_foreign
-from facetwise.core.errors import ArtefactError, GateError, MismatchError
+from facetwise.core.errors import ArtefactError, GateError, InputError, MismatchError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.data.manifest import Manifest
@@ -44,6 +44,15 @@ class Source:
     """`run.json`, `blend.json` or `foreign.json`."""
     no_oof: str | None = None
     """Why nothing is known out of fold, to follow its name; None when `oof` is there."""
+
+    def require_oof(self) -> pl.DataFrame:
+        """The out-of-fold table; raises InputError that says why there is none."""
+        if self.oof is None:
+            raise InputError(
+                f"`{self.reference}` {self.no_oof or 'has no out-of-fold predictions'}",
+                hint="take a cross-validated run on the folds of this project, or a blend of such runs",
+            )
+        return self.oof
 
     @property
     def reference(self) -> str:
@@ -92,10 +101,17 @@ def run_source(project: Project, manifest: Manifest, run: RunFolder, *, tta: str
 def blend_source(project: Project, manifest: Manifest, blend: BlendFolder) -> Source:
     """What a blend predicts; raises as `read_source`."""
     record = blend.record()
-    _check_made_from(f"blend `{blend.id}`", record, project, manifest, hint="blend again")
-    oof = blend.table("oof")
-    no_oof = "is of members of which nothing is known out of fold" if oof is None else None
+    check_blend(project, manifest, blend.id, record)
+    shared = any(m.get("share") for m in record["made_from"].get("members", ()))
+    oof = None if shared else blend.table("oof")
+    why = "has members that are known on the test side only: nothing out of fold tells what it is worth"
+    no_oof = why if oof is None else None
     return Source("blend", blend.id, "none", project.space.names, oof, blend.table("test"), record, no_oof)
+
+
+def check_blend(project: Project, manifest: Manifest, blend_id: str, record: Mapping[str, Any]) -> None:
+    """Raise MismatchError unless the record of a blend is of these images, people and classes."""
+    _check_made_from(f"blend `{blend_id}`", record, project, manifest, hint="blend again")
 
 
 def foreign_source(project: Project, manifest: Manifest, foreign: ForeignFolder) -> Source:

@@ -59,6 +59,8 @@ class BlendSpec:
             raise SettingError(f"no way to blend is called `{self.method}`", hint=did_you_mean(self.method, METHODS))
         if any(not 0 <= g.weight < float("inf") for g in self.given):
             raise SettingError("weights must be finite numbers of 0 or more")
+        if self.seed < 0 or self.search.seed < 0:
+            raise SettingError(f"seed is {self.seed}, expected 0 or more")
         if self.max_models is not None and self.max_models < 1:
             raise SettingError(f"max_models is {self.max_models}, expected 1 or more")
         if self.max_cost is not None and not self.max_cost > 0:

@@ -102,7 +102,7 @@ def _sorted_out(
     """Corrections to write and those that stand there already; raises ProblemsError for all that is wrong."""
     findings, known = Findings(), Known.of(manifest)
     said = {c.target: (c, f"{name}:{line}") for c, line in placed}
-    new, already = list[Correction](), list[Correction]()
+    new, already = dict[Correction, None](), list[Correction]()  # keeps the order, and is quick to look into
     for one in wanted:
         correction = checked(_cells(one.correction), one.where, space, known, findings)
         if correction is None:
@@ -112,11 +112,11 @@ def _sorted_out(
             what = f"`{correction.attribute}` of {correction.what} becomes {correction}, {where} says {other}"
             findings.error("contradiction", one.where, what, "edit that line, or leave this correction out")
         elif where == one.where and correction not in new:
-            new.append(correction)
+            new[correction] = None
         else:
             already.append(correction)
     raise_errors(findings, "nothing was added")
-    return new, already
+    return list(new), already
 
 
 def _cells(correction: Correction) -> dict[str, str]:

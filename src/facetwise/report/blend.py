@@ -14,6 +14,8 @@ from rich.text import Text
 
 from facetwise.blending.folder import BlendFolder, list_blends
 from facetwise.blending.record import KNOWN
+from facetwise.blending.sources import check_blend
+from facetwise.core.errors import FacetwiseError
 from facetwise.core.labels import JOINT
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
@@ -56,8 +58,8 @@ class Way:
     """One way of blending that was looked at."""
 
     by: str
-    optimistic: float
     nested: float
+    """The better of the next two."""
     by_rule: float
     """Nested, with a rule that was chosen without each part of the people."""
     by_argmax: float
@@ -110,6 +112,8 @@ class BlendView:
     num_people: int
     num_images: int
     num_left_out: int
+    not_in_it: Mapping[str, str]
+    """Where all runs were asked for: those that could not be in it, and why."""
     made: str
 
     @property
@@ -144,15 +148,19 @@ class BlendsView:
 
     project: str
     blends: tuple[BlendView, ...]
+    unusable: Mapping[str, str]
+    """Blends that cannot be read or are of other data, and why."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
-        return {"project": self.project, "blends": [b.as_dict() for b in self.blends]}
+        blends = [b.as_dict() for b in self.blends]
+        return {"project": self.project, "blends": blends, "unusable": dict(self.unusable)}
 
 
 def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *, new: bool = False) -> BlendView:
     """The view of a blend; raises ArtefactError when its files are damaged."""
     record, table = blend.record(), blend.table("oof")
+    check_blend(project, manifest, blend.id, record)
     assert table is not None  # every blend has one
     kept = covered(table)
     codes, people = manifest.codes(project.space)[kept], table["group"].to_numpy()[kept]
@@ -179,14 +187,20 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
         num_people=record["rows"]["people"],
         num_images=record["rows"]["images"],
         num_left_out=record["rows"]["left_out"],
+        not_in_it={run["id"]: run["why"] for run in record["left_out"]},
         made=record["provenance"]["made"],
     )
 
 
 def build_blends_view(project: Project, manifest: Manifest) -> BlendsView:
     """Every blend of the project, by number."""
-    blends = list_blends(project.workspace)
-    return BlendsView(project.file.name, tuple(build_blend_view(project, b, manifest) for b in blends))
+    views, unusable = [], {}
+    for blend in list_blends(project.workspace):
+        try:
+            views.append(build_blend_view(project, blend, manifest))
+        except FacetwiseError as error:
+            unusable[blend.id] = str(error)
+    return BlendsView(project.file.name, tuple(views), unusable)
 
 
 def blend_text(view: BlendView, *, explain: bool = False) -> RenderableType:
@@ -200,7 +214,7 @@ def blend_text(view: BlendView, *, explain: bool = False) -> RenderableType:
 
 def blends_text(view: BlendsView) -> RenderableType:
     """The list of blends, a line each."""
-    if not view.blends:
+    if not view.blends and not view.unusable:
         return Text(f"{view.project}: no blends yet. Make one with `facetwise blend`.")
     table = _table("blend", "nested macro F1", "best member", "blend - member", "members")
     for b in view.blends:
@@ -209,7 +223,7 @@ def blends_text(view: BlendsView) -> RenderableType:
         gain = DASH if best is None else with_signs(best.difference, best.difference_interval)
         used = sum(m.used for m in b.members)
         table.add_row(b.id, with_interval(b.nested, b.nested_interval), single, gain, str(used))
-    return table
+    return Group(table, *(Text(f"{name}: {why}", style="yellow") for name, why in view.unusable.items()))
 
 
 def explanation(view: BlendView) -> Iterator[str]:
@@ -218,7 +232,10 @@ def explanation(view: BlendView) -> Iterator[str]:
     yield f"{whole} ({view.method} votes), with {_weighing(view)}."
     if len(view.ways) > 1:
         told = ", ".join(f"{w.by} {score(w.nested)}" for w in view.ways)
-        yield f"Both ways were tried, and the better nested estimate was taken: {told}."
+        yield (
+            f"Both ways were tried, and the better one is used: {told} nested. Which one that is was chosen anew "
+            "without each part of the people, and so is in the estimate."
+        )
     if view.chosen:
         yield (
             f"On the very people that weights and rule were chosen by, the blend scores {score(view.optimistic)}; "
@@ -312,7 +329,7 @@ def _scores(view: BlendView) -> Table:
 
 def _members_table(view: BlendView) -> Table:
     blocks = list(view.members[0].weights)
-    table = _table("member", *(f"weight {b}" if len(blocks) == 1 else b for b in blocks), "adds")
+    table = _table("member", *(f"weight {b}" if len(blocks) == 1 else b for b in blocks), "adds, same people")
     table.columns[0].overflow = "fold"
     for member in sorted(view.members, key=lambda m: -sum(m.weights.values())):
         if not member.used:
@@ -327,11 +344,12 @@ def _members_table(view: BlendView) -> Table:
 
 
 def _left_out(view: BlendView) -> list[RenderableType]:
+    found: list[RenderableType] = [Text(f"not in it: {why}", style="yellow") for why in view.not_in_it.values()]
     if not view.num_left_out:
-        return []
+        return found
     total = view.num_images + view.num_left_out
     text = f"Chosen and scored on the {view.num_images:,} of {count(total, 'image')} that every member predicted."
-    return [Text(text, style="yellow")]
+    return [*found, Text(text, style="yellow")]
 
 
 def _best(best: Mapping[str, Any] | None) -> Best | None:
@@ -353,7 +371,7 @@ def _members(record: Mapping[str, Any]) -> tuple[BlendMember, ...]:
 
 
 def _way(way: Mapping[str, Any], project: Project) -> Way:
-    numbers = (way["optimistic"], way["nested"], way["by_rule"], way["by_argmax"])
+    numbers = (way["nested"], way["by_rule"], way["by_argmax"])
     return Way(way["by"], *numbers, _words(way["decision"], project))
 
 

@@ -40,12 +40,7 @@ def label_source(project: Project, manifest: Manifest, reference: str | None) ->
 
 
 def _out_of_fold(source: Source) -> pl.DataFrame:
-    if source.oof is None:
-        raise InputError(
-            f"`{source.reference}` predicts nobody out of fold: its models have seen whom they would judge",
-            hint="take a cross-validated run or a blend",
-        )
-    return source.oof
+    return source.require_oof()
 
 
 def _candidates(project: Project, manifest: Manifest) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import polars as pl
 
 from facetwise.blending.sources import Source
-from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
@@ -38,9 +37,7 @@ class OutOfFold:
 
 def out_of_fold(project: Project, manifest: Manifest, source: Source) -> OutOfFold:
     """The out-of-fold predictions of `source`; raises InputError when it has none."""
-    table = source.oof
-    if table is None:
-        raise InputError(f"`{source.reference}` has no out-of-fold predictions: there is nothing to judge it by")
+    table = source.require_oof()
     names = attributes_in(table, project.space)
     columns = [project.space.index(n) for n in names]
     return OutOfFold(

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from facetwise.blending.folder import blend_number
-from facetwise.core.errors import FacetwiseError, InputError
+from facetwise.core.errors import FacetwiseError
 from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
 from facetwise.core.runs import run_number
@@ -82,13 +82,9 @@ def read_contender(project: Project, manifest: Manifest, ledger: Ledger, referen
 def possible(project: Project, manifest: Manifest, reference: str, tta: str = "none") -> Contender:
     """A run or a blend, as the file that could be made from it; raises as `read_contender`."""
     source = usable_source(project, manifest, reference, tta)
-    if source.oof is None:
-        raise InputError(
-            f"{source.kind} `{source.id}` was trained on everybody: nothing out of fold says what it is worth",
-            hint="forecast the same recipe trained with folds",
-        )
+    known = source.require_oof()
     kind: Kind = "blend" if source.kind == "blend" else "run"
-    oof, test = decide_joint(source.oof, project.space), joint_classes(source, project.space)
+    oof, test = decide_joint(known, project.space), joint_classes(source, project.space)
     return Contender(kind, source.id, source.id, oof, test)
 
 
