@@ -275,7 +275,7 @@ def test_a_share_of_guests_leaves_nothing_to_forecast_by(drawn: Drawn) -> None:
     assert source.oof is None
     with pytest.raises(InputError, match="known on the test side only"):
         source.require_oof()
-    with pytest.raises(InputError, match="1 or more"):
+    with pytest.raises(InputError, match="between 0 and 1"):
         fw.blend(project, ["1", "foreign:theirs"], weights=["foreign:theirs=1"], **FAST)
 
 

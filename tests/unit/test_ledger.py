@@ -79,7 +79,7 @@ def test_events_are_folded_into_one_entry_a_sending(space):
     )
     assert (second.submission, second.platform_id, second.sent) == (ONE, "9", "2026-11-24T09:00:00+00:00")
     assert (second.public, second.more) == (0.5, {"user": "we"})
-    assert (third.submission, third.public, third.private, third.scored) == (TWO, 0.71, 0.69, DAY)
+    assert (third.submission, third.public, third.private, third.public_told) == (TWO, 0.71, 0.69, DAY)
     assert third.notes == ("나이 경계를 옮김",)
     assert read_ledger(space).by_submission == {ONE: second, TWO: third}
     assert [e.name for e in read_ledger(space).scored] == ["platform 7", ONE, TWO]
@@ -172,6 +172,47 @@ def test_a_last_line_that_was_cut_off(space):
     assert lines[0] + "\n" == whole
     assert json.loads(lines[1])["text"] == cut
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_an_editor_saved_is_kept(space, ending, mark, ended):
+    text = "".join(line(event="sent", submission=name, sent=DAY) for name in (ONE, TWO)).replace("\n", ending)
+    before = mark + (text if ended else text.removesuffix(ending)).encode()
+    space.ledger_file.write_bytes(before)
+    record_score(space, ONE, GivenScores(public=0.5))
+    assert space.ledger_file.read_bytes().startswith(before)
+    assert {e.submission: e.public for e in read_ledger(space).entries} == {ONE: 0.5, TWO: None}
+
+
+def test_a_number_of_the_platform_that_is_matched_later_is_the_same_sending(space):
+    row = {"event": "imported", "platform_id": "17", "public": 0.7, "description": "", "more": {}}
+    write(
+        space,
+        line(event="sent", submission=ONE, sent=DAY),
+        line(event="sent", submission=TWO, sent=DAY),
+        line(**row),
+        line(**row, submission=ONE),
+    )
+    first = read_ledger(space)
+    assert [(e.submission, e.platform_id, e.sent, e.public) for e in first.entries] == [
+        (ONE, "17", DAY, 0.7),
+        (TWO, None, DAY, None),
+    ]
+    with space.ledger_file.open("a") as file:
+        file.write(line(**row, submission=TWO))
+    corrected = read_ledger(space).by_submission
+    assert {name: (e.platform_id, e.sent, e.public) for name, e in corrected.items()} == {
+        ONE: (None, DAY, None),
+        TWO: ("17", DAY, 0.7),
+    }
+
+
+def test_a_known_score_is_not_forgotten_for_a_later_sending_without_one(space):
+    rows = [{"event": "imported", "platform_id": n, "submission": ONE, "description": "", "more": {}} for n in "12"]
+    write(space, line(**rows[0], public=0.74, sent=DAY), line(**rows[1], sent=DAY))
+    assert read_ledger(space).by_submission[ONE].public == 0.74
 
 
 def test_a_last_line_that_only_lacks_its_end(space):
@@ -413,7 +454,7 @@ def test_import_matches_by_id_and_brings_nothing_twice(space, tmp_path):
     assert (two.sent, two.final) == ("2026-11-25T11:00:00+00:00", True)
     assert [e.name for e in ledger.entries] == ["platform 30", "platform 33", ONE, TWO]
     assert ledger.entries[0].final is False
-    assert (ledger.entries[1].public, ledger.entries[1].scored) == (None, None)
+    assert (ledger.entries[1].public, ledger.entries[1].public_told) == (None, None)
     assert two.more == {"user": "we"}
     before = space.ledger_file.read_bytes()
     again = bring(space, tmp_path / "r.tsv")

@@ -46,7 +46,7 @@ def test_what_is_written_comes_back(texts: list[tuple[str, str]], tmp_path_facto
 @settings(max_examples=40)
 @given(cut=st.integers(0, 400))
 def test_a_line_that_was_cut_off_is_not_missed(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Cut anywhere, the whole lines are read, and the next note is written behind them."""
+    """Cut anywhere, the whole lines are read; what was begun has to be put right before more is written."""
     space = Workspace(tmp_path_factory.mktemp("notes"))
     texts = ["eins 하나", "zwei", "drei\nvier"]
     for text in texts:
@@ -58,8 +58,13 @@ def test_a_line_that_was_cut_off_is_not_missed(cut: int, tmp_path_factory: pytes
     space.notes_file.write_bytes(kept)
     num_whole = sum(end <= len(kept) for end in _ends(whole))
     assert [n.text for n in read_notes(space)] == texts[:num_whole]
-    write_note(space, "run", "01-x", "last")
-    assert [n.text for n in read_notes(space)] == [*texts[:num_whole], "last"]
+    if kept.rpartition(b"\n")[2] and len(kept) not in _ends(whole):
+        with pytest.raises(ProblemsError, match=f"line {num_whole + 1}"):
+            write_note(space, "run", "01-x", "last")
+        assert space.notes_file.read_bytes() == kept
+    else:
+        write_note(space, "run", "01-x", "last")
+        assert [n.text for n in read_notes(space)] == [*texts[:num_whole], "last"]
 
 
 def _decodes(data: bytes) -> bool:

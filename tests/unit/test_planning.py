@@ -148,7 +148,7 @@ def test_whoever_predicts_fewer_people_is_left_out_and_so_is_who_predicts_none(
 
     source = replace(usable_source(made.project, manifest, "b1", "none"), oof=None)
     monkeypatch.setattr("facetwise.submission.contenders.usable_source", lambda *_: source)
-    with pytest.raises(InputError, match="no out-of-fold predictions|trained on all"):
+    with pytest.raises(InputError, match=r"no out-of-fold predictions|trained on all"):
         fw.forecast(made.folder, "b1")
 
 

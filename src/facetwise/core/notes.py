@@ -90,8 +90,10 @@ def write_note(
     note = Note(now(), kind, thing, *checked(text, author), open=open)
     with lock(workspace.root / ".notes.lock", "notes"):
         read_notes(workspace)
-        line = json.dumps(asdict(note), ensure_ascii=False)
-        write_atomic(workspace.notes_file, "".join(f"{known}\n" for known in [*_lines(workspace.notes_file), line]))
+        _check_last(workspace.notes_file)
+        there = workspace.notes_file.read_bytes() if workspace.notes_file.is_file() else b""
+        ended = there if not there or there.endswith(b"\n") else there + b"\n"
+        write_atomic(workspace.notes_file, ended + json.dumps(asdict(note), ensure_ascii=False).encode() + b"\n")
     return note
 
 
@@ -115,6 +117,16 @@ def open_notes(notes: Sequence[Note]) -> tuple[Note, ...]:
 
 def _answers(later: Note, asked: Note) -> bool:
     return not later.asks and (later.kind, later.id) == (asked.kind, asked.id)
+
+
+def _check_last(path: Path) -> None:
+    """Raise ProblemsError for words at the end of the file that are no note: they are not thrown away."""
+    if not path.is_file():
+        return
+    *whole, last = path.read_bytes().decode("utf-8-sig").split("\n")
+    if last.strip() and isinstance(why := _parsed(last), str):
+        what = f"{path}: the last line is no note"
+        raise ProblemsError(what, [f"line {len(whole) + 1}: {why}"], hint="put it right, or delete it")
 
 
 def _lines(path: Path) -> list[str]:

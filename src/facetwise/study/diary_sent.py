@@ -114,11 +114,12 @@ def submission_entries(workspace: Workspace, ledger: Ledger, day: Day) -> tuple[
     found = []
     for folder in list_submissions(workspace):
         made, told = made_at(folder), ledger.by_submission.get(folder.id)
-        times = [made, *((told.sent, told.scored) if told else ())]
+        times = [made, *((told.sent, told.public_told, told.private_told) if told else ())]
         if any(when is not None and day.holds(when) for when in map(moment_of, times)):
             found.append(_submission(folder, made, told, day))
     foreign = [e for e in ledger.entries if e.submission is None]
-    return (*found, *(_foreign(e) for e in foreign if _on_day(e.sent, day) or _on_day(e.scored, day)))
+    times = [(e, (e.sent, e.public_told, e.private_told)) for e in foreign]
+    return (*found, *(_foreign(e, day) for e, when in times if any(_on_day(t, day) for t in when)))
 
 
 def _on_day(time: str | None, day: Day) -> bool:
@@ -140,8 +141,8 @@ def _submission(folder: SubmissionFolder, made: str | None, told: Entry | None, 
         num_people=forecast.get("num_people"),
         warnings=sum(f.get("level") == "warning" for f in gate.get("findings", ())),
         sent=told.sent if told is not None and _before(told.sent, day) else None,
-        public=told.public if told is not None and _before(told.scored, day) else None,
-        private=told.private if told is not None and _before(told.scored, day) else None,
+        public=told.public if told is not None and _before(told.public_told, day) else None,
+        private=told.private if told is not None and _before(told.private_told, day) else None,
         description=told.description if told is not None else "",
         trouble=trouble,
     )
@@ -161,9 +162,11 @@ def _before(time: str | None, day: Day) -> bool:
     return moment is not None and moment < day.end
 
 
-def _foreign(entry: Entry) -> SubmissionEntry:
+def _foreign(entry: Entry, day: Day) -> SubmissionEntry:
     nothing = (None,) * 5
-    return SubmissionEntry(None, entry.name, *nothing, 0, entry.sent, entry.public, entry.private, entry.description)
+    public = entry.public if _before(entry.public_told, day) else None
+    private = entry.private if _before(entry.private_told, day) else None
+    return SubmissionEntry(None, entry.name, *nothing, 0, entry.sent, public, private, entry.description)
 
 
 def unsent(workspace: Workspace, ledger: Ledger, day: Day) -> tuple[str, ...]:

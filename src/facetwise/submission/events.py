@@ -21,6 +21,8 @@ DROPPED = "(address dropped)"
 """Stands for an address that might grant access to whoever reads it."""
 MAX_LISTED = 20
 """Wrong lines of a ledger that are written out; the rest is counted."""
+BOM = b"\xef\xbb\xbf"
+"""What some editors put before UTF-8 text."""
 
 
 def moment_of(text: str, there: tzinfo | None = None) -> datetime | None:
@@ -179,9 +181,10 @@ def append_events(path: Path, events: Sequence[AnyEvent], time: str) -> None:
     Lines that are there stay as they are, byte for byte. One that was cut off is kept as the text of an event `cut`.
     """
     there = path.read_bytes() if path.is_file() else b""
-    whole, tail = there[: there.rfind(b"\n") + 1], there[there.rfind(b"\n") + 1 :]
+    last = there.splitlines(keepends=True)[-1:] if not there.endswith((b"\n", b"\r")) else []
+    tail = b"".join(last)
     new = "".join(_written(event) for event in events)
-    write_atomic(path, whole + _ended(tail, time) + new.encode())
+    write_atomic(path, there.removesuffix(tail) + _ended(tail, time) + new.encode())
 
 
 def last_line_cut(path: Path) -> bool:
@@ -197,7 +200,7 @@ def last_line_cut(path: Path) -> bool:
 
 def _ended(tail: bytes, time: str) -> bytes:
     """A last line without its end, with it."""
-    text = tail.decode(errors="replace")
+    text = tail.removeprefix(BOM).decode(errors="replace")
     if not text.strip():
         return tail
     try:
@@ -214,7 +217,7 @@ def _written(event: AnyEvent | CutEvent) -> str:
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
     """Number and text of each line that is not blank, and whether it is ended; bytes that are no text are marked."""
     data = path.read_bytes() if path.is_file() else b""
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True), start=1):
+    for number, line in enumerate(data.removeprefix(BOM).splitlines(keepends=True), start=1):
         if line.strip():
             yield number, line.decode(errors="surrogateescape").strip(), line.endswith((b"\n", b"\r"))
 

@@ -36,8 +36,10 @@ class Entry:
     """Macro F1 on the private part, 0..1; None until it is known."""
     public_accuracy: float | None = None
     private_accuracy: float | None = None
-    scored: str | None = None
-    """When a score of it was first written into the ledger, UTC."""
+    public_told: str | None = None
+    """When its public score was first written into the ledger, UTC."""
+    private_told: str | None = None
+    """When its private score was first written into the ledger, UTC."""
     final: bool | None = None
     """Whether the platform says that it is chosen for the final score."""
     description: str = ""
@@ -64,8 +66,10 @@ class Ledger:
 
     @cached_property
     def by_submission(self) -> dict[str, Entry]:
-        """The sending of each submission that was sent, by its id; the last one of a file sent more than once."""
-        return {e.submission: e for e in self.entries if e.submission is not None}
+        """The sending of each submission that was sent, by its id; of a file sent more than once the last one with a
+        score, else the last one."""
+        sendings = [e for e in self.entries if e.submission is not None]
+        return {e.submission: e for e in sorted(sendings, key=lambda e: e in self.scored) if e.submission is not None}
 
     @property
     def scored(self) -> tuple[Entry, ...]:
@@ -92,9 +96,14 @@ def _unknown(lines: Sequence[Line], known: set[str]) -> Iterator[str]:
 
 
 def fold(events: Sequence[AnyEvent]) -> tuple[Entry, ...]:
-    """One entry a sending, in the order of sending."""
+    """One entry a sending, in the order of sending.
+
+    Which submission a number of the platform is of is what was said last; it holds for all that was said before.
+    """
+    owners = {e.platform_id: e.submission for e in events if e.platform_id and e.submission}
     entries: list[Entry] = []
-    for event in events:
+    for said in events:
+        event = said.model_copy(update={"submission": owners.get(said.platform_id or "", said.submission)})
         place = _place(entries, event)
         if place is None:
             entries.append(_with(Entry(event.submission, event.platform_id, None), event))
@@ -129,8 +138,9 @@ def _with(entry: Entry, event: AnyEvent) -> Entry:
 def _with_scores(entry: Entry, event: ScoredEvent | ImportedEvent) -> Entry:
     names = ("public", "private", "public_accuracy", "private_accuracy")
     told: dict[str, Any] = {name: value for name in names if (value := getattr(event, name)) is not None}
-    if {"public", "private"} & told.keys() and entry.scored is None:
-        entry = replace(entry, scored=event.time)
+    for name in ("public_told", "private_told"):
+        if name.removesuffix("_told") in told:
+            told[name] = getattr(entry, name) or event.time
     if isinstance(event, ImportedEvent):
         told["sent"] = event.sent or entry.sent
         told["final"] = entry.final if event.final is None else event.final
