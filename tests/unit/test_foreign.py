@@ -17,6 +17,7 @@ from facetwise.blending.foreign import find_foreign, list_foreign
 from facetwise.blending.foreign_csv import CERTAIN, TOLERANCE, parse_predictions
 from facetwise.blending.sources import read_source
 from facetwise.cli.main import app
+from facetwise.core.csvrecords import CsvError, csv_records
 from facetwise.core.errors import ArtefactError, InputError, MismatchError, ProblemsError
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest, build_manifest
@@ -285,3 +286,9 @@ def test_the_command(own):
 def test_problems_are_a_problems_error(made):
     with pytest.raises(ProblemsError):
         parse_predictions(csv("ImageID,ans", "a.jpg,x"), "x.csv", *made)
+
+
+def test_what_a_terminal_would_obey_is_no_table() -> None:
+    with pytest.raises(CsvError, match=r"control \(0x1b\)") as told:
+        csv_records(b"ImageID,ans\na.jpg,\x1b]0;title\x07\n")
+    assert told.value.line == 2

@@ -82,7 +82,7 @@ def import_predictions(project: Project, manifest: Manifest, file: Path, name: s
     is taken, and when the same file is here already.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"`{name}` cannot name predictions", hint="letters, digits, `.`, `_` and `-`, a letter first")
+        raise InputError(f"`{name}` cannot name predictions", hint="letters, digits, `.`, `_`, `-`, not a mark first")
     data = read_bounded(file)
     read = parse_predictions(data, str(file), project, manifest)
     record = _record(project, manifest, data, name, read)

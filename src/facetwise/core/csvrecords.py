@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 Record = tuple[int, tuple[str, ...]]
 """The line, as an editor counts, on which the record begins, and its cells as they are written."""
@@ -17,6 +18,10 @@ class CsvError(Exception):
     def __init__(self, code: str, line: int | None, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.code, self.line, self.message, self.hint = code, line, message, hint
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Characters that no table has, and that a terminal would obey."""
 
 
 def csv_records(data: bytes, delimiter: str = ",") -> list[Record]:
@@ -45,7 +50,8 @@ def _text(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise CsvError("not-utf8", line, f"not UTF-8 text (byte {data[error.start]:#04x})", _AS_UTF8) from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise CsvError("nul-in-csv", line, "a NUL character: not a text file")
+    if found := _CONTROL.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        what = "NUL" if found.group() == "\0" else f"control ({ord(found.group()):#04x})"
+        raise CsvError("nul-in-csv", line, f"a {what} character: not a text file")
     return text

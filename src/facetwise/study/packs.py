@@ -78,7 +78,7 @@ def import_run(project: Project, file: Path, *, name: str | None = None) -> Impo
     data or another label, LeakError when its weights were trained on people whom it validates.
     """
     if name is not None and not _NAME.fullmatch(name):
-        raise InputError(f"`{name}` cannot name a run", hint="letters, digits, `.`, `_` and `-`, a letter first")
+        raise InputError(f"`{name}` cannot name a run", hint="letters, digits, `.`, `_`, `-`, not a mark first")
     manifest = load_manifest(project)
     with open_pack(file) as opened:
         _check_same_data(project, manifest, opened)
