@@ -181,7 +181,7 @@ def test_all_runs_are_taken_when_none_is_named(drawn: Drawn) -> None:
         (["1", "2"], {"weights": ["3=1"]}, InputError, "not in the blend"),
         (["1", "3"], {"weights": ["age:3=1"]}, InputError, "which it lacks"),
         (["1", "2"], {"weights": ["1=x"]}, SettingError, "MEMBER=NUMBER"),
-        (["1", "2"], {"weights": ["1=-1"]}, SettingError, "0 or more"),
+        (["1", "2"], {"weights": ["1=-1"]}, SettingError, "MEMBER=NUMBER"),
         (["1", "2"], {"weights": ["1=0", "2=0"]}, InputError, "is 0"),
         (["1", "2"], {"weights": ["age:1=2"], "by": "whole"}, InputError, "by attribute"),
         (["1", "2"], {"method": "mean"}, SettingError, "no way to blend"),
@@ -284,9 +284,37 @@ def test_a_share_of_guests_leaves_nothing_to_forecast_by(drawn: Drawn) -> None:
     [
         ({"weigh": "equal", "max_models": 1}, "limits on models"),
         ({"seed": -1}, "0 or more"),
+        ({"max_cost": float("inf")}, "max_cost"),
+        ({"weights": ["1=1e308", "2=1e308"]}, "weights must be"),
+        ({"rounds": 10**8}, "1,000 or fewer"),
         ({"rules": ["multiplier"]}, "multiplier"),
     ],
 )
 def test_what_could_not_be_kept_is_refused_first(drawn: Drawn, options: dict[str, Any], words: str) -> None:
     with pytest.raises(FacetwiseError, match=words):
         fw.blend(drawn[0], ["1", "2"], **{**FAST, **options})
+
+
+@pytest.mark.parametrize("side", ["oof", "test"])
+def test_a_table_that_went_away_is_missing_not_never_there(tmp_path, side: str) -> None:
+    project, manifest = made_contest(tmp_path)
+    add_run(project, manifest, 1)
+    (add_run(project, manifest, 2).path / f"{side}.parquet").unlink()
+    with pytest.raises(ArtefactError, match=f"{side}.parquet: missing"):
+        fw.blend(project, ["1", "2"], **FAST)
+    assert f"{side}.parquet: missing" in fw.blend(project, **FAST).not_in_it["02-made"]
+
+
+@pytest.mark.parametrize(
+    "out",
+    ["facetwise.toml", "ledger.jsonl", "runs/01-made/oof.parquet", "submissions/x.csv", "../contest/eval/info.csv"],
+)
+def test_records_and_the_dataset_are_not_written_over(tmp_path, out: str) -> None:
+    project, manifest = made_contest(tmp_path)
+    add_run(project, manifest, 1)
+    project.workspace.submissions.mkdir()
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    for write in (lambda o: fw.show(project, "1", html=o), lambda o: fw.leaderboard(project, html=o)):
+        with pytest.raises(InputError, match="not written over"):
+            write(project.root / out)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p in before} == before

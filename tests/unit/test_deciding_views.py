@@ -207,11 +207,11 @@ def test_who_cannot_be_judged(drawn, tmp_path):
     none = write_run(project, manifest, "08-none")
     lie = write_run(project, manifest, "09-lie", sure(manifest, project.space, "age"), split="image")
     for verb in (fw.rules, fw.calibration):
-        with pytest.raises(InputError, match="`08-none` has no out-of-fold predictions"):
+        with pytest.raises(InputError, match="`08-none` was trained on all people"):
             verb(project, none)
         with pytest.raises(GateError, match="folds split by image"):
             verb(project, lie)
         with pytest.raises(InputError, match="no run is called `nobody`"):
             verb(project, "nobody")
-    with pytest.raises(InputError, match="no such folder to write the page to"):
+    with pytest.raises(InputError, match="no such folder to write to"):
         fw.calibration(project, "01", html=Path(tmp_path) / "nowhere" / "page.html")

@@ -189,14 +189,14 @@ def test_the_odd_one_is_the_other_when_more_agree(world):
     assert [f.code for f in report.warnings] == ["opinions-differ"]
 
 
-def test_a_file_with_the_fault_of_an_earlier_one_is_a_warning(world):
+def test_a_file_with_the_fault_of_an_earlier_one_is_stopped_by_the_others(world):
     """Broken like last week's, against two that are right."""
     own, broken = world.model(), world.model(name="09-broken")
     wrong = renumbered(own.codes, (1, 0, 2))
     broken = Opinion(broken.name, SPACE.decode(renumbered(broken.codes, (1, 0, 2))), broken.oof)
     report = world.gate(wrong, own, [broken, world.model(name="02-other"), world.model(name="03-other")])
-    assert "opinions-differ" in [f.code for f in report.warnings]
-    assert any("`mask` and `gender` are swapped" in f.message for f in report.warnings)
+    assert "likely-fault" in [f.code for f in report.errors]
+    assert any("`mask` and `gender` are swapped" in f.message for f in report.errors)
 
 
 # -------------------------------------------------------------------------------------------------- no false alarms

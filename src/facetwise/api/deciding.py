@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, opened_project
+from facetwise.api.given import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.report.calibration import CalibrationView
@@ -28,14 +28,13 @@ def calibration(
 ) -> CalibrationView:
     """How far the probabilities of a run or a blend can be believed; with `html` also as one self-contained page."""
     from facetwise.blending.sources import read_source
-    from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
     from facetwise.report.calibration import build_calibration_view
     from facetwise.report.calibration_page import write_calibration_page
 
     opened = opened_project(project)
-    if html is not None and not Path(html).parent.is_dir():
-        raise InputError(f"{Path(html).parent}: no such folder to write the page to")
+    if html is not None:
+        checked_output(opened, html)
     manifest = load_manifest(opened)
     view = build_calibration_view(opened, manifest, read_source(opened, manifest, reference))
     if html is not None:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facetwise.api.given import AnyProject, opened_project
+from facetwise.api.given import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.core.notes import Note
@@ -47,15 +47,15 @@ def journal(
     `day`: such as `2026-11-25`, `today` (the default) or `yesterday`, in the contest's time zone. With `since` also
     every day from that one on at which something was recorded. What people wrote in a page stays in it.
     """
-    from facetwise.core.errors import InputError, SettingError
+    from facetwise.core.errors import SettingError
     from facetwise.study.day import contest_zone, days_between, read_day
     from facetwise.study.diary import build_diaries
 
     opened = opened_project(project)
     if out is not None and since is not None:
         raise SettingError("`--out` is one file, and `--since` makes one a day", hint="leave one of them out")
-    if out is not None and not Path(out).absolute().parent.is_dir():
-        raise InputError(f"{Path(out).parent}: no such folder to write the page to")
+    if out is not None:
+        checked_output(opened, out)
     zone, now = contest_zone(opened), datetime.now(UTC)
     last = read_day(day, zone, now)
     days = [last] if since is None else list(days_between(read_day(since, zone, now), last))

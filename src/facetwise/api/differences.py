@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, opened_project
+from facetwise.api.given import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.blending.answers import Answers
@@ -38,8 +38,8 @@ def diff(
 
     opened = opened_project(project)
     _check_asked(opened, references, oof)
-    if html is not None and not Path(html).parent.is_dir():
-        raise InputError(f"{Path(html).parent}: no such folder to write the page to")
+    if html is not None:
+        checked_output(opened, html)
     limit = LIMIT if limit is None else limit
     if limit < 0:
         raise InputError(f"`limit` is {limit}: expected how many images to show of a kind, 0 or more")

@@ -35,6 +35,32 @@ def base_recipe(project: Project, recipe: str | Path | Recipe, settings: Sequenc
     return recipe, ""
 
 
+def checked_output(project: Project, path: str | Path) -> Path:
+    """Where a person wants something written; raises InputError when that is no file that may be written to.
+
+    The folder has to exist. The dataset and what the project keeps (its records, and all below the folders of its
+    artefacts) are written by nobody but their own commands.
+    """
+    from facetwise.core.errors import InputError
+
+    out = Path(path)
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder to write to")
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder, expected a file to write")
+    space, real = project.workspace, out.resolve()
+    files = (space.project_file, space.ledger_file, space.notes_file, space.overlay_file)
+    folders = (
+        project.dataset_root, space.manifest, space.folds, space.stores, space.features, space.runs, space.foreign,
+        space.studies, space.blends, space.submissions,
+    )  # fmt: skip
+    if real in {f.resolve() for f in files} or any(real.is_relative_to(f.resolve()) for f in folders):
+        raise InputError(
+            f"{out}: what the dataset and the project keep is not written over", hint="give a file somewhere else"
+        )
+    return out
+
+
 def need_training(module: str = "facetwise.train.crossval") -> None:
     """Raise an error that says what to install when the extra `train` is missing for `module`."""
     import importlib

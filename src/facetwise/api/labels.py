@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facetwise.api.given import AnyProject, opened_project
+from facetwise.api.given import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
@@ -53,7 +53,6 @@ def suspects(
     Without `source` by the last blend, else by the best finished run of the whole label. The list is kept for
     `accept_labels`; with `html` it is also written as a page with the photos, with `csv` as a table to fill in.
     """
-    from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
     from facetwise.report.pictures import thumbnails
     from facetwise.report.suspectlist import keep_list, write_list_csv
@@ -62,8 +61,8 @@ def suspects(
 
     opened = opened_project(project)
     for out in (html, csv):
-        if out is not None and not Path(out).parent.is_dir():
-            raise InputError(f"{Path(out).parent}: no such folder to write to")
+        if out is not None:
+            checked_output(opened, out)
     manifest = load_manifest(opened)
     view = build_suspects_view(
         opened,

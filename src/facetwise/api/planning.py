@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, opened_project
+from facetwise.api.given import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.report.leaderboard import LeaderboardView
@@ -51,13 +51,13 @@ def leaderboard(project: AnyProject = ".", *, html: str | Path | None = None) ->
 
     Raises InputError when nothing was sent yet.
     """
-    from facetwise.core.errors import InputError
     from facetwise.report.leaderboard_page import write_leaderboard_page
     from facetwise.study.leaderboard import build_leaderboard
 
-    if html is not None and not Path(html).parent.is_dir():
-        raise InputError(f"{Path(html).parent}: no such folder to write the page to")
-    view = build_leaderboard(opened_project(project))
+    opened = opened_project(project)
+    if html is not None:
+        checked_output(opened, html)
+    view = build_leaderboard(opened)
     if html is not None:
         write_leaderboard_page(view, Path(html))
     return view

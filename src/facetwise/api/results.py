@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, opened_project
+from facetwise.api.given import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.evaluate.scorecard import Scorecard
@@ -24,7 +24,6 @@ def runs(project: AnyProject = ".") -> RunsView:
 
 def show(project: AnyProject = ".", run: str = "last", *, html: str | Path | None = None) -> RunView:
     """Everything about one run; with `html` also written as one self-contained page."""
-    from facetwise.core.errors import InputError
     from facetwise.core.runs import find_run
     from facetwise.data.manifest import load_manifest
     from facetwise.report.html import write_run_page
@@ -32,8 +31,8 @@ def show(project: AnyProject = ".", run: str = "last", *, html: str | Path | Non
     from facetwise.report.views import build_run_view
 
     opened = opened_project(project)
-    if html is not None and not Path(html).parent.is_dir():
-        raise InputError(f"{Path(html).parent}: no such folder to write the page to")
+    if html is not None:
+        checked_output(opened, html)
     manifest = load_manifest(opened)
     view = build_run_view(opened, find_run(opened.workspace, run), manifest)
     if html is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, opened_project
+from facetwise.api.given import AnyProject, checked_output, opened_project
 from facetwise.core.project import Project
 
 if TYPE_CHECKING:
@@ -102,14 +102,14 @@ def replay(project: AnyProject, submission: str = "last", *, out: str | Path | N
 
     With `out` they are also written there.
     """
-    from facetwise.core.errors import InputError
     from facetwise.submission.folder import find_submission
     from facetwise.submission.replay import replay as make_again
 
     opened = opened_project(project)
-    if out is not None and not Path(out).parent.is_dir():
-        raise InputError(f"{Path(out).parent}: no such folder to write the csv to")
-    return make_again(opened, find_submission(opened.workspace, submission), None if out is None else Path(out))
+    folder = find_submission(opened.workspace, submission)
+    if out is not None and Path(out).resolve() != folder.csv_file.resolve():  # its own csv may be put back
+        checked_output(opened, out)
+    return make_again(opened, folder, None if out is None else Path(out))
 
 
 def contest_zone(project: Project) -> tzinfo:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, Listener, found_recipe, need_training, opened_project
+from facetwise.api.given import AnyProject, Listener, checked_output, found_recipe, need_training, opened_project
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ def augment(
     from facetwise.train.augment.contact_picture import sheet_png
 
     opened, path = opened_project(project), Path(out)
+    if path.parent.is_dir() and not path.is_dir():
+        checked_output(opened, path)
     if not path.parent.is_dir() or path.is_dir() or path.suffix.lower() != ".png":
         what = "no such folder to write to" if not path.parent.is_dir() else "expected a file name that ends in `.png`"
         raise InputError(f"{path}: {what}", hint="give `--out sheet.png`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, opened_project
+from facetwise.api.given import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.blending.foreign import ForeignFolder
@@ -22,7 +22,7 @@ def export_run(project: AnyProject, run: str = "last", *, out: str | Path, table
     from facetwise.study.packs_write import export_run as write_pack
 
     opened = opened_project(project)
-    return write_pack(opened, find_run(opened.workspace, run), Path(out), tables_only=tables_only)
+    return write_pack(opened, find_run(opened.workspace, run), checked_output(opened, out), tables_only=tables_only)
 
 
 def import_run(project: AnyProject, file: str | Path, *, name: str | None = None) -> ImportedRun:

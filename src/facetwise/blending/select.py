@@ -26,6 +26,10 @@ from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.intervals import Groups, group_numbers
 
 NO_LIMITS = Limits()
+FEWEST = 2
+"""Members of a block that a bag has at least, where there are as many: from a single one nothing is selected."""
+MOST_ROUNDS = 1000
+"""Rounds beyond which a weight is a share of less than a thousandth."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,14 @@ class Search:
     bags: int = 20
     """Selections whose weights are averaged; 0 is a single one from all members on all people."""
     share: float = 0.5
-    """Share of each block's members that a bag selects from, at least one; 1 is all of them."""
+    """Share of each block's members that a bag selects from, at least two where there are; 1 is all of them."""
     people: bool = True
     """Whether each bag draws people, with replacement."""
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.rounds > MOST_ROUNDS or self.bags > MOST_ROUNDS:
+            raise SettingError(f"rounds and bags must be {MOST_ROUNDS:,} or fewer, got {self}")
         if self.rounds < 1 or self.start < 1 or self.bags < 0 or not 0 < self.share <= 1:
             raise SettingError(f"rounds and start must be 1 or more, bags 0 or more, share in (0, 1], got {self}")
         if self.bags > 0 and self.share == 1 and not self.people:
@@ -166,7 +172,8 @@ def _pools(votes: Votes, members: BoolArray) -> list[IntArray]:
 
 
 def _drawn(pool: IntArray, share: float, draws: np.random.Generator) -> IntArray:
-    return np.sort(draws.choice(pool, max(1, round(share * len(pool))), replace=False))
+    size = max(min(FEWEST, len(pool)), round(share * len(pool)))
+    return np.sort(draws.choice(pool, size, replace=False))
 
 
 def _drawn_people(task: _Task, draws: np.random.Generator) -> Exam:

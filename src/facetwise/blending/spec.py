@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from facetwise.core.errors import SettingError, did_you_mean
 from facetwise.core.labels import LabelSpace
 
 ByChoice = Literal["auto", "whole", "attribute"]
+MOST = 1_000_000
+"""Largest weight or cost that anybody needs."""
 Weighing = Literal["greedy", "equal"]
 
 
@@ -57,14 +60,14 @@ class BlendSpec:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise SettingError(f"no way to blend is called `{self.method}`", hint=did_you_mean(self.method, METHODS))
-        if any(not 0 <= g.weight < float("inf") for g in self.given):
-            raise SettingError("weights must be finite numbers of 0 or more")
+        if any(not 0 <= g.weight <= MOST for g in self.given):
+            raise SettingError(f"weights must be numbers from 0 to {MOST:,}")
         if self.seed < 0 or self.search.seed < 0:
             raise SettingError(f"seed is {self.seed}, expected 0 or more")
         if self.max_models is not None and self.max_models < 1:
             raise SettingError(f"max_models is {self.max_models}, expected 1 or more")
-        if self.max_cost is not None and not self.max_cost > 0:
-            raise SettingError(f"max_cost is {self.max_cost}, expected more than 0")
+        if self.max_cost is not None and not 0 < self.max_cost <= MOST:
+            raise SettingError(f"max_cost is {self.max_cost}, expected more than 0, {MOST:,} at most")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for records and hashes."""
@@ -79,10 +82,10 @@ def parse_weights(texts: Sequence[str], space: LabelSpace) -> tuple[GivenWeight,
 def _parse_weight(text: str, space: LabelSpace) -> GivenWeight:
     member, equals, number = text.rpartition("=")
     try:
-        weight = float(number)
+        weight = float(number) if re.fullmatch(r"[0-9.]+(e-?[0-9]+)?", number) else float("nan")
     except ValueError:
-        equals = ""
-    if not equals or not member:
+        weight = float("nan")
+    if weight != weight or not equals or not member:
         raise SettingError(f"weight `{text}`: expected MEMBER=NUMBER or ATTRIBUTE:MEMBER=NUMBER, such as `3=2`")
     attribute, colon, rest = member.partition(":")
     if colon and attribute in space.names:

@@ -225,10 +225,13 @@ class RunFolder:
                 hint = f"make it with `facetwise predict {self.id} --tta {tta}`"
                 raise ArtefactError(f"run `{self.id}` has no predictions with `--tta {tta}`", hint=hint)
             verify_files(path.parent)
-        elif self.finished and path.is_file():
+        elif self.finished:
             noted = read_done(self.path)["made_from"].get("tables", {}).get(side)
-            if noted != file_hash(path):
-                raise ArtefactError(f"{path}: changed since it was made", hint="the run is damaged: train it again")
+            hint = "the run is damaged: put the file back, or train it again"
+            if noted is not None and not path.is_file():
+                raise ArtefactError(f"{path}: missing", hint=hint)
+            if path.is_file() and noted != file_hash(path):
+                raise ArtefactError(f"{path}: changed since it was made", hint=hint)
 
     def check_labels(self, space_hash: str) -> None:
         """Raise MismatchError unless the run predicts the classes of the label space with this hash.

@@ -236,7 +236,7 @@ def explanation(view: BlendView) -> Iterator[str]:
             f"Both ways were tried, and the better one is used: {told} nested. Which one that is was chosen anew "
             "without each part of the people, and so is in the estimate."
         )
-    if view.chosen:
+    if view.chosen and view.optimistic > view.nested:
         yield (
             f"On the very people that weights and rule were chosen by, the blend scores {score(view.optimistic)}; "
             f"chosen on four fifths of them and applied to the fifth, {score(view.nested)}. The second number is what "
@@ -321,7 +321,8 @@ def _scores(view: BlendView) -> Table:
     table = _table("", "macro F1")
     table.add_row("nested estimate", Text(with_interval(view.nested, view.nested_interval), style="bold"))
     if view.chosen:
-        table.add_row("on the people chosen by", f"{score(view.optimistic)}, too high")
+        high = ", too high" if view.optimistic > view.nested else ""
+        table.add_row("on the people chosen by", f"{score(view.optimistic)}{high}")
     for attribute in view.scorecard.attributes:
         table.add_row(f"  {attribute.name}, nested", with_interval(attribute.macro_f1, attribute.interval))
     return table

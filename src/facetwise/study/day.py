@@ -51,6 +51,10 @@ def contest_zone(project: Project) -> tzinfo:
     return zone("UTC" if contest is None else contest.time_zone)
 
 
+FIRST_YEAR = 1970
+"""Nothing was recorded before."""
+
+
 def read_day(text: str | None, there: tzinfo, now: datetime) -> Day:
     """The day that `2026-11-25`, `today`, `yesterday` or nothing (today) means.
 
@@ -66,6 +70,8 @@ def read_day(text: str | None, there: tzinfo, now: datetime) -> Day:
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             raise ValueError
         day = Day(date.fromisoformat(text), there)
+        if day.date.year < FIRST_YEAR:
+            raise ValueError
     except ValueError:
         hint = "write it as 2026-11-25, `today` or `yesterday`"
         raise SettingError(f"`{text}` is no day", hint=hint) from None

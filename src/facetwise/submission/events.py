@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from facetwise.core.errors import ProblemsError
+from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.settings import Spec
 from facetwise.core.workspace import canonical_json, write_atomic
 
@@ -216,6 +216,8 @@ def _written(event: AnyEvent | CutEvent) -> str:
 
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
     """Number and text of each line that is not blank, and whether it is ended; bytes that are no text are marked."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected the ledger", hint="move it away")
     data = path.read_bytes() if path.is_file() else b""
     for number, line in enumerate(data.removeprefix(BOM).splitlines(keepends=True), start=1):
         if line.strip():

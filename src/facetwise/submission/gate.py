@@ -27,6 +27,8 @@ the images: with many people any difference is beyond chance, and averaged fold 
 less often than single ones."""
 BY_OPINION = frozenset({"likely-fault", "at-chance"})
 """Errors that rest on other predictions, which may be the ones that are wrong: they can be overruled."""
+LOW = 0.1
+"""Kappa below which a file that nobody can judge looks odd: honest predictions agree somewhere."""
 NEVER_CHANCE = 0.05
 """A class that is never predicted is a warning when fewer than this share of resampled test sets lack it too."""
 
@@ -202,7 +204,7 @@ def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
     doubting = [*against, *(v for v in verdicts if v.word == "disagrees")]
     told = ", ".join(v.told("with" if i else "agrees with") for i, v in enumerate(agreeing))
     findings = [GateFinding("ok", "opinions", told)] if agreeing else []
-    if against and not agreeing:
+    if len(against) > len(agreeing):
         code = "likely-fault" if against[0].word == "fault" else "at-chance"
         findings.append(GateFinding("error", code, _against(doubting)))
     elif len(doubting) > len(agreeing):
@@ -212,7 +214,16 @@ def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
         findings.append(
             GateFinding("ok", "opinions-differ", f"the odd one is {odd}, not this file: {_against(doubting)}")
         )
-    return findings or [GateFinding("ok", "opinions", "there are no other predictions to judge it by")]
+    return findings or [_nothing_said(verdicts)]
+
+
+def _nothing_said(verdicts: Sequence[Verdict]) -> GateFinding:
+    """Nobody speaks for the file or against it: for want of others, or since people are too few to tell."""
+    if not verdicts:
+        return GateFinding("ok", "opinions", "there are no other predictions to judge it by")
+    best = max(verdicts, key=lambda v: v.kappa)
+    message = f"the others cannot judge it; it {best.told('agrees best with')}"
+    return GateFinding("warning" if best.kappa < LOW else "ok", "opinions-unclear", message)
 
 
 _DOUBTS = {

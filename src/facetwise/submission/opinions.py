@@ -84,7 +84,8 @@ class Verdict:
     name: str
     word: Word
     """`fault`: it agrees far better when one is undone; `chance`: no better than chance; `disagrees`: far less than out
-    of fold; `unknown`: nothing can be said."""
+    of fold; `unknown`: nothing can be said, or an opinion that lacks attributes cannot vouch for a file from
+    elsewhere."""
     share: float
     """Of the images that agree in all attributes that the opinion has."""
     kappa: float
@@ -138,7 +139,10 @@ def judge(
         return Verdict(opinion.name, "fault", **judged, fault=reading.words, undone=share)
     if _is_chance(seen, wanted):
         return Verdict(opinion.name, "chance", **judged)
-    return Verdict(opinion.name, "disagrees" if wanted else "agrees", **judged)
+    if wanted:
+        return Verdict(opinion.name, "disagrees", **judged)
+    vouches = len(have) == len(space.names) and whole.value > ERRORS * whole.by_chance
+    return Verdict(opinion.name, "agrees" if vouches else "unknown", **judged)
 
 
 def _fault(
