@@ -11,7 +11,7 @@ private interval, `bias` the mean of score minus expectation on the private part
 
 Worlds: `same` answers the test set as out of fold, with single fold models; `averaged` with the mean of five fold
 models, which scores higher; `harder` does too, and photos on the test side are harder for everybody. Without scored
-submissions nothing can know of the last two: those rows show what `not part of the out-of-fold estimate` costs.
+submissions nothing can know of the last two: the intervals only have room for a shift.
 
 Second table: ten files were sent and scored in public. The private score of the better of two, and of one, chosen by
 `facetwise final`, by the public score alone, and by out of fold alone; `best` is the best there was, `+-` two standard
@@ -116,8 +116,7 @@ def draw_contest(draws: np.random.Generator, row: Row, used: list[int], offset: 
     public = np.array([round(macro_f1(labels[:cut], test[k][:cut], NUM_CLASSES), 4) for k in used])
     private = np.array([macro_f1(labels[cut:], test[k][cut:], NUM_CLASSES) for k in used])
     joint = simulate(truth, [oof[k] for k in used], groups, NUM_CLASSES, people, resamples=RESAMPLES, seed=seed)
-    if row.scored:
-        joint = joint.shifted(offset, disagreement([test[k] for k in used]), seed)
+    joint = joint.shifted(offset, disagreement([test[k] for k in used]), seed)
     joint = joint.given(np.where(np.arange(len(used)) < row.scored, public, np.nan))
     return Contest(np.array([macro_f1(truth, oof[k], NUM_CLASSES) for k in used]), public, private, joint)
 

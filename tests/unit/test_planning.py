@@ -111,10 +111,10 @@ def test_without_scores_the_forecast_is_that_of_the_labelled_people(made: Made) 
     alone = prediction_interval(truth, oof["decided"].to_numpy(), manifest.train["group"].to_list(), 18, 8, level=0.9)
     whole = view.forecast[-1]
     assert (whole.part, whole.num_people) == ("all", 8)
-    assert whole.expected == pytest.approx(alone.expected)
-    assert whole.interval.low == pytest.approx(alone.interval.low)
-    assert whole.interval.high == pytest.approx(alone.interval.high)
-    assert view.forecast == view.alone
+    assert whole.expected == pytest.approx(alone.expected, abs=0.002)
+    assert whole.spread > view.alone[-1].spread  # room for a shift
+    assert view.alone[-1].interval.low == pytest.approx(alone.interval.low)
+    assert view.alone[-1].interval.high == pytest.approx(alone.interval.high)
     assert (view.scored, view.shift, view.public) == ((), None, None)
     assert [f.num_people for f in view.forecast] == [4, 4, 8]
 

@@ -18,7 +18,7 @@ from facetwise.submission.contenders import (
     submissions,
 )
 from facetwise.submission.ledger import read_ledger
-from facetwise.submission.outlook import Outlook, TestSet, read_outlook
+from facetwise.submission.outlook import OFFSET, Outlook, TestSet, read_outlook
 
 FEW_SCORED = 3
 """With fewer scored submissions hardly anything is known of the shift that all share."""
@@ -121,8 +121,8 @@ def shift_notes(shift: tuple[float, float] | None, num_scored: int) -> Iterator[
     averaging = "Submissions average fold models, which tends to score higher than out of fold"
     if shift is None:
         yield (
-            f"{averaging}: not part of the forecast, since no public score is known. In simulations where averaging "
-            "brought 0.03 the 90 % intervals held in three of four contests."
+            f"{averaging}; no public score tells yet by how much. The intervals have room for ±{OFFSET.common} of it, "
+            "the expected scores have none of it."
         )
         return
     known = f"from {num_scored} scored submission{'s' if num_scored > 1 else ''}"

@@ -97,7 +97,7 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
         num_people=num_people,
         test=test,
         alone=alone,
-        joint=alone if np.isnan(known).all() else alone.shifted(OFFSET, _apart(contenders), seed).given(known),
+        joint=alone.shifted(OFFSET, _apart(contenders), seed).given(known),
     )
 
 
