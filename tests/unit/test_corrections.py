@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from made_data import open_project, write_contest
 
+from facetwise.core.csvrecords import CONTROL
 from facetwise.core.errors import InputError, LockedError, ProblemsError
 from facetwise.core.project import Project
 from facetwise.core.workspace import lock
@@ -53,10 +55,13 @@ def test_a_new_file_has_a_header_and_is_read_back(tmp_path: Path, opened: tuple[
     assert add(path, opened, *given).written == ()
 
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40).filter(str.strip)
+TEXT = (
+    st.text(st.characters(codec="utf-8"), max_size=40).filter(str.strip).filter(lambda t: not CONTROL.search(t.strip()))
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@example("two\rlines", "a \r\n b", 1.0)
 @given(TEXT, TEXT, st.one_of(st.just(1.0), st.floats(0, 100)))
 def test_any_text_and_weight_is_read_back_as_it_was(
     tmp_path: Path, opened: tuple[Project, Manifest], reason: str, author: str, weight: float
@@ -68,6 +73,18 @@ def test_any_text_and_weight_is_read_back_as_it_was(
     assert (written.reason, written.author, written.weight) == (reason.strip(), author.strip(), weight)
     (again,) = read_overlay(path, opened[0].space, opened[1]).corrections
     assert again == written
+
+
+@pytest.mark.parametrize("character", ["\0", "\x07", "\x1b", "\x7f", "\x9b"])
+@pytest.mark.parametrize("cell", ["reason", "author"])
+def test_text_that_no_table_may_have_is_refused_before_anything_is_written(
+    cell: str, character: str, tmp_path: Path, opened: tuple[Project, Manifest]
+) -> None:
+    path = tmp_path / "overlay.csv"
+    bad = replace(correction(), **{cell: f"a{character}b"})
+    with pytest.raises(ProblemsError, match=f"rank 2: `{cell}` has a control character"):
+        add(path, opened, correction("male", group="000002"), bad)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])

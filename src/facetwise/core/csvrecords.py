@@ -1,10 +1,11 @@
-"""Bytes of a csv from outside to records: UTF-8, commas, quotes. What to do about a fault is for the caller to say."""
+"""Bytes of a csv to records and back: UTF-8, commas, quotes. What to do about a fault is for the caller to say."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
+from collections.abc import Iterable
 
 Record = tuple[int, tuple[str, ...]]
 """The line, as an editor counts, on which the record begins, and its cells as they are written."""
@@ -20,8 +21,8 @@ class CsvError(Exception):
         self.code, self.line, self.message, self.hint = code, line, message, hint
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Characters that no table has, and that a terminal would obey."""
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Characters that no table has, and that a terminal would obey: what is written must not hold them."""
 
 
 def csv_records(data: bytes, delimiter: str = ",") -> list[Record]:
@@ -42,6 +43,14 @@ def csv_records(data: bytes, delimiter: str = ",") -> list[Record]:
     return records
 
 
+def csv_row(cells: Iterable[str], newline: str = "\n") -> str:
+    """A record as text, each cell quoted where it must be.
+
+    (`csv.writer` with `\\n` for its line ends leaves a carriage return bare, which ends a line for its readers.)
+    """
+    return ",".join('"' + c.replace('"', '""') + '"' if re.search('[",\r\n]', c) else c for c in cells) + newline
+
+
 def _text(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
         raise CsvError("not-utf8", None, "UTF-16 text, expected UTF-8", _AS_UTF8)
@@ -50,7 +59,7 @@ def _text(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise CsvError("not-utf8", line, f"not UTF-8 text (byte {data[error.start]:#04x})", _AS_UTF8) from None
-    if found := _CONTROL.search(text):
+    if found := CONTROL.search(text):
         line = text.count("\n", 0, found.start()) + 1
         what = "NUL" if found.group() == "\0" else f"control ({ord(found.group()):#04x})"
         raise CsvError("nul-in-csv", line, f"a {what} character: not a text file")

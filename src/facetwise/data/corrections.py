@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facetwise.core.csvrecords import csv_records
+from facetwise.core.csvrecords import csv_records, csv_row
 from facetwise.core.errors import InputError
 from facetwise.core.labels import LabelSpace
 from facetwise.core.workspace import lock, write_atomic
@@ -75,12 +75,10 @@ def appended(data: bytes, corrections: Sequence[Correction]) -> bytes:
         data = _with_column(data, WEIGHT)
     newline = "\r\n" if data.split(b"\n", 1)[0].endswith(b"\r") else "\n"
     ended = b"" if data.endswith((b"\n", b"\r")) else newline.encode()
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator=newline)
     header = _names(csv_records(data)[0][1])
-    writer.writerows([_cells(c).get(name, "") for name in header] for c in corrections)
+    rows = ([_cells(c).get(name, "") for name in header] for c in corrections)
     try:
-        return data + ended + out.getvalue().encode()
+        return data + ended + "".join(csv_row(row, newline) for row in rows).encode()
     except UnicodeEncodeError:
         raise InputError("a reason or an author holds what is no text", hint="write it in UTF-8") from None
 

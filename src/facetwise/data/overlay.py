@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from facetwise.core.csvrecords import CONTROL
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import TRAIN
@@ -186,6 +187,11 @@ def checked(
     """The correction of a row's cells, its value in one spelling; None (and errors at `where`) when not usable."""
     cells = {column: row[column].strip() for column in COLUMNS}
     problems = [f"`{column}` is empty" for column in ("reason", "author") if not cells[column]]
+    problems += [
+        f"`{column}` has a control character ({ord(found.group()):#04x})"
+        for column in ("reason", "author")
+        if (found := CONTROL.search(cells[column]))
+    ]
     if bool(cells["image"]) == bool(cells["group"]):
         problems.append("fill exactly one of `image` and `group`")
     if known is not None:

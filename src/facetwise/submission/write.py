@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from facetwise.core.csvrecords import csv_row
 from facetwise.core.csvtable import CsvFile, parse_csv, raise_problems, repeats, set_problems
 from facetwise.core.labels import IntArray
 
@@ -35,12 +35,7 @@ def _written(file: CsvFile, column: str, values: Sequence[str]) -> bytes:
     header = file.header if column in file.names else (*file.header, column)
     place = file.names.index(column) if column in file.names else len(file.header)
     filled = ([*row[:place], value, *row[place + 1 :]] for row, value in zip(file.rows, values, strict=True))
-    return "".join(",".join(map(_quoted, row)) + "\n" for row in (header, *filled)).encode()
-
-
-def _quoted(text: str) -> str:
-    """A field, quoted where it must be. (`csv.writer` with `\n` leaves a carriage return bare, which ends a line.)"""
-    return '"' + text.replace('"', '""') + '"' if re.search('[",\r\n]', text) else text
+    return "".join(csv_row(row) for row in (header, *filled)).encode()
 
 
 def _repeated(items: Iterable[str]) -> list[str]:
