@@ -58,8 +58,8 @@ SPREADS = {"alike": 0.35, "unlike": 0.8}
 DRAWS: Mapping[str, Search] = {
     "no bags": SINGLE,
     "people": Search(share=1.0),
-    "half of the members": Search(people=False),
-    "both": Search(),
+    "half of the members": Search(share=0.5, people=False),
+    "both": Search(share=0.5),
 }
 AUTOGLUON = """\
 import json, sys, time
