@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,40 +56,46 @@ def read_answers(project: Project, manifest: Manifest, reference: str | Path, *,
     """What `reference`, as `diff` takes it, answers for the test images, or with `oof` for the training images."""
     from facetwise.blending.answers import answers_of
     from facetwise.blending.sources import read_source
-    from facetwise.core.errors import InputError
+    from facetwise.core.references import parse_reference
     from facetwise.submission.answers import read_answers as read_csv_answers
     from facetwise.submission.answers import submission_answers
     from facetwise.submission.folder import find_submission
 
-    text = str(reference)
-    sent = _submission_reference(project, text)
-    if oof and (sent is not None or _is_path(reference)):
-        what = "a submission" if sent is not None else "a csv file"
+    if (path := _path(reference)) is not None:
+        _check_side(reference, "a csv file", oof)
+        return read_csv_answers(project, manifest, path)
+    named = parse_reference(str(reference), submissions=_submissions(project))
+    if named.kind == "submission":
+        _check_side(reference, "a submission", oof)
+        return submission_answers(project, manifest, find_submission(project.workspace, named))
+    return answers_of(read_source(project, manifest, named), project.space, "oof" if oof else "test")
+
+
+def _check_side(reference: str | Path, what: str, oof: bool) -> None:
+    """Raise InputError when answers out of fold are asked of what answers the test images only."""
+    from facetwise.core.errors import InputError
+
+    if oof:
         raise InputError(
-            f"`{text}` is {what}: it answers the test images only",
+            f"`{reference}` is {what}: it answers the test images only",
             hint="out of fold compare runs and blends, or leave out `--oof`",
         )
-    if _is_path(reference):
-        return read_csv_answers(project, manifest, Path(reference))
-    if sent is not None:
-        return submission_answers(project, manifest, find_submission(project.workspace, sent))
-    return answers_of(read_source(project, manifest, text), project.space, "oof" if oof else "test")
 
 
-def _submission_reference(project: Project, text: str) -> str | None:
-    """What `find_submission` is to be asked for, when `text` means a submission."""
+def _submissions(project: Project) -> list[str]:
     from facetwise.submission.folder import list_submissions
 
-    if text.startswith("submission:"):
-        return text.removeprefix("submission:")
-    if number := re.fullmatch(r"s(\d+)", text):
-        return number.group(1)
-    return text if text in [s.id for s in list_submissions(project.workspace)] else None
+    return [s.id for s in list_submissions(project.workspace)]
 
 
-def _is_path(reference: str | Path) -> bool:
-    """Whether a file is meant: a `Path`, something with a slash, or what ends in `.csv`."""
-    return isinstance(reference, Path) or "/" in reference or reference.lower().endswith(".csv")
+def _path(reference: str | Path) -> Path | None:
+    """The file that is meant: a `Path`, something with a slash, or what ends in `.csv`, unless its kind is said."""
+    from facetwise.core.references import has_prefix
+
+    if isinstance(reference, Path):
+        return reference
+    looks = "/" in reference or reference.lower().endswith(".csv")
+    return Path(reference) if looks and not has_prefix(reference) else None
 
 
 def _check_asked(project: Project, references: tuple[str | Path, ...], oof: bool) -> None:

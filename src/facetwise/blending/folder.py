@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from facetwise.core.errors import ArtefactError, InputError, did_you_mean
+from facetwise.core.errors import ArtefactError, InputError
+from facetwise.core.references import AnyReference, number_of, parse_reference, pick
 from facetwise.core.runs import Side
 from facetwise.core.tables import PREDICTIONS, read_table
 from facetwise.core.workspace import Workspace, is_done, read_done, read_json, verify_files
@@ -57,19 +57,15 @@ def list_blends(workspace: Workspace) -> list[BlendFolder]:
 
 def blend_number(blend_id: str) -> int:
     """The number in the name of a blend; 0 when it has none."""
-    match = re.match(r"b(\d+)", blend_id)
-    return int(match.group(1)) if match else 0
+    return number_of("blend", blend_id)
 
 
-def find_blend(workspace: Workspace, reference: str) -> BlendFolder:
-    """The blend that `reference` means: its id, `b3`, its number, or `last`; raises InputError."""
-    blends = list_blends(workspace)
+def find_blend(workspace: Workspace, reference: AnyReference) -> BlendFolder:
+    """The blend that `reference` means: its id, `b3`, its number, or `last`.
+
+    Raises InputError when there is none, and when a blend cannot be meant.
+    """
+    wanted, blends = parse_reference(reference, ["blend"]), {blend.id: blend for blend in list_blends(workspace)}
     if not blends:
         raise InputError(f"{workspace.blends}: no blends yet", hint="make one with `facetwise blend RUN RUN ...`")
-    if reference == "last":
-        return blends[-1]
-    number = re.fullmatch(r"b?(\d+)", reference)
-    for blend in blends:
-        if blend.id == reference or (number and blend_number(blend.id) == int(number.group(1))):
-            return blend
-    raise InputError(f"no blend is called `{reference}`", hint=did_you_mean(reference, [b.id for b in blends]))
+    return blends[pick(wanted, list(blends))]

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from facetwise.blending.sources import Source, kind_of, read_source
+from facetwise.blending.sources import PREDICTORS, Source, read_source
 from facetwise.blending.spec import BlendSpec, GivenWeight
 from facetwise.blending.votes import BoolArray
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError
 from facetwise.core.project import Project
+from facetwise.core.references import parse_reference
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.compose import attributes_in, covered
@@ -111,9 +112,10 @@ def _sources(project: Project, manifest: Manifest, spec: BlendSpec) -> tuple[Nam
     found: dict[str, Source] = {}
     named = []
     for reference in spec.members:
-        if kind_of(reference)[0] == "blend":
+        wanted = parse_reference(reference, PREDICTORS)
+        if wanted.kind == "blend":
             raise InputError(f"`{reference}` is a blend: name the runs that it is made of instead")
-        source = read_source(project, manifest, reference, tta=spec.tta if kind_of(reference)[0] == "run" else "none")
+        source = read_source(project, manifest, wanted, tta=spec.tta if wanted.kind == "run" else "none")
         if source.reference in found:
             raise InputError(f"`{source.reference}` stands in the blend twice", hint="give it more weight instead")
         found[source.reference] = source
@@ -141,16 +143,21 @@ def _all_runs(project: Project, manifest: Manifest, tta: str) -> tuple[Named, Le
 
 
 def _given_by_id(given: Sequence[GivenWeight], sources: Mapping[str, Source]) -> dict[str, tuple[GivenWeight, ...]]:
-    """Weights by `Source.reference`; they name members as `sources` do, or by id."""
+    """Weights by `Source.reference`; they name members as `sources` do, or by number or id."""
     found: dict[str, tuple[GivenWeight, ...]] = {}
     for weight in given:
-        source = sources.get(weight.member) or next((s for s in sources.values() if s.id == weight.member), None)
+        source = sources.get(weight.member) or _named(weight.member, sources)
         if source is None:
             raise InputError(f"a weight is given to `{weight.member}`, which is not in the blend")
         if weight.attribute is not None and weight.attribute not in source.attributes:
             raise InputError(f"a weight is given to `{weight.member}` for `{weight.attribute}`, which it lacks")
         found[source.reference] = (*found.get(source.reference, ()), weight)
     return found
+
+
+def _named(member: str, sources: Mapping[str, Source]) -> Source | None:
+    wanted = parse_reference(member, PREDICTORS)
+    return next((s for s in sources.values() if s.kind == wanted.kind and wanted.means(s.id)), None)
 
 
 def _guest(source: Source, known: Sequence[Member], given: tuple[GivenWeight, ...], ids: Sequence[str]) -> Guest:

@@ -1,15 +1,10 @@
-"""Whoever predicts, as one kind of thing: a run, a blend of several, predictions that were made elsewhere.
-
-References, as people write them: `3`, `last` or an id for a run; `b3`, `blend:last` or an id for a blend;
-`foreign:NAME` for predictions from elsewhere.
-"""
+"""Whoever predicts, as one kind of thing: a run, a blend of several, predictions that were made elsewhere."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import polars as pl
 
@@ -17,11 +12,13 @@ from facetwise.blending.folder import BlendFolder, find_blend
 from facetwise.blending.foreign import ForeignFolder, find_foreign
 from facetwise.core.errors import ArtefactError, GateError, InputError, MismatchError
 from facetwise.core.project import Project
+from facetwise.core.references import AnyReference, parse_reference
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.compose import attributes_in, average
 
 Kind = Literal["run", "blend", "foreign"]
+PREDICTORS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -60,28 +57,19 @@ class Source:
         return f"foreign:{self.id}" if self.kind == "foreign" else self.id
 
 
-def kind_of(reference: str) -> tuple[Kind, str]:
-    """The kind of predictor that a reference means, and the reference without its prefix."""
-    for kind in ("run", "blend", "foreign"):
-        if reference.startswith(f"{kind}:"):
-            return kind, reference.removeprefix(f"{kind}:")
-    return ("blend", reference) if re.match(r"b\d+(-|$)", reference) else ("run", reference)
-
-
-def read_source(project: Project, manifest: Manifest, reference: str, *, tta: str = "none") -> Source:
+def read_source(project: Project, manifest: Manifest, reference: AnyReference, *, tta: str = "none") -> Source:
     """What `reference` predicts, for the images and labels of this project.
 
     Raises InputError when there is no such predictor, ArtefactError when it is unfinished or damaged, GateError for a
     run on folds split by image, MismatchError when it was made from other images, people or classes.
     """
-    kind, name = kind_of(str(reference))
-    match kind:
+    named = parse_reference(reference, PREDICTORS)
+    match named.kind:
         case "run":
-            return run_source(project, manifest, find_run(project.workspace, name), tta=tta)
+            return run_source(project, manifest, find_run(project.workspace, named), tta=tta)
         case "blend":
-            return blend_source(project, manifest, find_blend(project.workspace, name))
-        case "foreign":
-            return foreign_source(project, manifest, find_foreign(project.workspace, name))
+            return blend_source(project, manifest, find_blend(project.workspace, named))
+    return foreign_source(project, manifest, find_foreign(project.workspace, str(named.key)))
 
 
 def run_source(project: Project, manifest: Manifest, run: RunFolder, *, tta: str = "none") -> Source:

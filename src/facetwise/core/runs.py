@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from typing import Any, Literal
 
 import polars as pl
 
-from facetwise.core.errors import ArtefactError, InputError, MismatchError, did_you_mean
+from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.imported import IMPORTED, Imported, read_imported
+from facetwise.core.references import AnyReference, number_of, parse_reference, pick
 from facetwise.core.tables import PREDICTIONS, read_table
 from facetwise.core.workspace import Workspace, file_hash, is_done, lock, read_done, read_json, verify_files
 
@@ -287,23 +287,15 @@ def next_number(runs: Iterable[RunFolder]) -> int:
 
 def run_number(run_id: str) -> int:
     """The number a run id begins with; 0 when it has none."""
-    match = re.match(r"\d+", run_id)
-    return int(match.group()) if match else 0
+    return number_of("run", run_id)
 
 
-def find_run(workspace: Workspace, reference: str) -> RunFolder:
-    """The run that `reference` means: a run id, its number, an unambiguous beginning of it, or `last`."""
-    runs, reference = list_runs(workspace), str(reference)  # from Python a number is welcome
+def find_run(workspace: Workspace, reference: AnyReference) -> RunFolder:
+    """The run that `reference` means: a run id, its number, an unambiguous beginning of it, or `last`.
+
+    Raises InputError when there is none, and when a run cannot be meant.
+    """
+    wanted, runs = parse_reference(reference, ["run"]), {run.id: run for run in list_runs(workspace)}
     if not runs:
         raise InputError(f"{workspace.runs}: no runs yet", hint="train one with `facetwise fit RECIPE`")
-    if reference == "last":
-        return runs[-1]
-    exact = [r for r in runs if r.id == reference]
-    numbered = [r for r in runs if reference.isdecimal() and run_number(r.id) == int(reference)]
-    begun = [r for r in runs if r.id.startswith(reference)]
-    for found in (exact, numbered, begun):
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise InputError(f"run `{reference}` is ambiguous: {', '.join(r.id for r in found)}")
-    raise InputError(f"no run is called `{reference}`", hint=did_you_mean(reference, [r.id for r in runs]))
+    return runs[pick(wanted, list(runs))]

@@ -8,11 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from facetwise.blending.folder import blend_number
 from facetwise.core.errors import FacetwiseError
 from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
-from facetwise.core.runs import run_number
+from facetwise.core.references import AnyReference, parse_reference, short_name
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.decide import decide_joint
 from facetwise.evaluate.metrics import MISSING
@@ -22,7 +21,6 @@ from facetwise.submission.ledger import Entry, Ledger
 from facetwise.submission.make import joint_classes, usable_source
 
 Kind = Literal["submission", "run", "blend"]
-PREFIX: dict[Kind, str] = {"submission": "s", "run": "", "blend": "b"}
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ class Contender:
     @property
     def reference(self) -> str:
         """How to name it in short, here and on a command line: `s1`, `3`, `b2`."""
-        number = blend_number(self.id) if self.kind == "blend" else run_number(self.id)
-        return f"{PREFIX[self.kind]}{number}" if number else self.id
+        return short_name(self.kind, self.id)
 
 
 @dataclass(frozen=True)
@@ -60,26 +57,19 @@ class LeftOut:
         return asdict(self)
 
 
-def means_submission(project: Project, reference: str) -> bool:
-    """Whether a reference names a submission, not a run or a blend: `s1`, `submission:last`, or a submission's id."""
-    numbered = reference.startswith("s") and reference[1:].isdecimal()
-    named = (s.id for s in list_submissions(project.workspace))
-    return reference.startswith("submission:") or numbered or reference in named
-
-
-def read_contender(project: Project, manifest: Manifest, ledger: Ledger, reference: str) -> Contender:
+def read_contender(project: Project, manifest: Manifest, ledger: Ledger, reference: AnyReference) -> Contender:
     """The run, blend or submission that `reference` means.
 
     Raises InputError when there is none, when it lacks an attribute, and when nothing is known of it out of fold; and
     as `read_source`.
     """
-    reference = str(reference)
-    if means_submission(project, reference):
-        return submitted(project, manifest, ledger, find_submission(project.workspace, reference))
-    return possible(project, manifest, reference)
+    named = parse_reference(reference, submissions=[s.id for s in list_submissions(project.workspace)])
+    if named.kind == "submission":
+        return submitted(project, manifest, ledger, find_submission(project.workspace, named))
+    return possible(project, manifest, named)
 
 
-def possible(project: Project, manifest: Manifest, reference: str, tta: str = "none") -> Contender:
+def possible(project: Project, manifest: Manifest, reference: AnyReference, tta: str = "none") -> Contender:
     """A run or a blend, as the file that could be made from it; raises as `read_contender`."""
     source = usable_source(project, manifest, reference, tta)
     known = source.require_oof()

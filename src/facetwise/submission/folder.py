@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -12,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from facetwise.core.csvtable import raise_problems, read_csv, read_submission
-from facetwise.core.errors import ArtefactError, GateError, InputError, did_you_mean
+from facetwise.core.errors import ArtefactError, GateError, InputError
 from facetwise.core.labels import LabelSpace
 from facetwise.core.provenance import provenance
+from facetwise.core.references import AnyReference, parse_reference, pick
 from facetwise.core.runs import run_number
 from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock, new_artefact, read_json, write_json
 from facetwise.evaluate.intervals import Forecast
@@ -149,27 +149,15 @@ def list_submissions(workspace: Workspace) -> list[SubmissionFolder]:
     return sorted(found, key=lambda s: (run_number(s.id), s.id))
 
 
-def find_submission(workspace: Workspace, reference: str) -> SubmissionFolder:
-    """The submission that `reference` means: its id, its number, `s1`, or `last`; raises InputError."""
-    submissions, reference = list_submissions(workspace), _plain(str(reference))
-    if not submissions:
+def find_submission(workspace: Workspace, reference: AnyReference) -> SubmissionFolder:
+    """The submission that `reference` means: its id, its number, `s1`, or `last`.
+
+    Raises InputError when there is none, and when a submission cannot be meant.
+    """
+    wanted, found = parse_reference(reference, ["submission"]), {s.id: s for s in list_submissions(workspace)}
+    if not found:
         raise InputError(f"{workspace.submissions}: no submissions yet", hint="make one with `facetwise submit`")
-    if reference == "last":
-        return submissions[-1]
-    exact = [s for s in submissions if s.id == reference]
-    numbered = [s for s in submissions if reference.isdecimal() and run_number(s.id) == int(reference)]
-    for found in (exact, numbered):
-        if len(found) == 1:
-            return found[0]
-    raise InputError(
-        f"no submission is called `{reference}`", hint=did_you_mean(reference, [s.id for s in submissions])
-    )
-
-
-def _plain(reference: str) -> str:
-    """A reference without what tells it from runs and blends: `submission:`, or the letter before a number."""
-    plain = reference.removeprefix("submission:")
-    return plain[1:] if re.fullmatch(r"s\d+", plain) else plain
+    return found[pick(wanted, list(found))]
 
 
 def migrated(path: Path, record: dict[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from facetwise.blending.sources import Source, kind_of, read_source
+from facetwise.blending.sources import PREDICTORS, Source, read_source
 from facetwise.core.errors import ArtefactError, GateError, InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.outside import read_bounded
 from facetwise.core.project import Project, TestSide
+from facetwise.core.references import AnyReference, parse_reference
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.decide import decide, decide_joint
 from facetwise.evaluate.intervals import Forecast, prediction_interval
@@ -124,22 +125,23 @@ def side_to_predict(project: Project) -> TestSide:
     return side
 
 
-def usable_source(project: Project, manifest: Manifest, reference: str, tta: str) -> Source:
+def usable_source(project: Project, manifest: Manifest, reference: AnyReference, tta: str) -> Source:
     """The run or blend that `reference` means, when it predicts every attribute of every test image.
 
     Raises GateError for predictions from elsewhere, InputError when an attribute is missing, and as `read_source`.
     """
-    kind, name = kind_of(reference)
-    if kind == "foreign":
+    named = parse_reference(reference, PREDICTORS)
+    if named.kind == "foreign":
         raise GateError(
-            f"`{reference}` alone makes no submission: it is a file from elsewhere, and nothing says what it is worth",
+            f"`{named}` alone makes no submission: it is a file from elsewhere, and nothing says what it is worth",
             hint="look at that file with `facetwise gate FILE` and send it as it is; or blend it with runs",
         )
-    if kind == "blend" and tta != "none":
+    if named.kind == "blend" and tta != "none":
         raise InputError(
-            f"`{name}` is a blend: its members bring their own test-time augmentation", hint=f"leave `--tta {tta}` out"
+            f"`{named.text}` is a blend: its members bring their own test-time augmentation",
+            hint=f"leave `--tta {tta}` out",
         )
-    source = read_source(project, manifest, reference, tta=tta)
+    source = read_source(project, manifest, named, tta=tta)
     if lacking := [name for name in project.space.names if name not in source.attributes]:
         raise InputError(
             f"{source.kind} `{source.id}` lacks {', '.join(f'`{n}`' for n in lacking)}: a submission needs every "

@@ -1,0 +1,146 @@
+"""How people name a run, a blend, a submission or predictions from elsewhere: one grammar for every command.
+
+| kind | by number | the newest | by id |
+| --- | --- | --- | --- |
+| run | `3`, `run:3` | `last`, `run:last` | `03-AdamW`, the beginning of one, `run:03-AdamW` |
+| blend | `b3`, `blend:3` | `blend:last` | `b03-soft-5`, `blend:b03-soft-5` |
+| submission | `s1`, `submission:1` | `submission:last` | `01-03-AdamW`, `submission:01-03-AdamW` |
+| predictions from elsewhere | | | `foreign:NAME` |
+
+Where only one kind can stand, a bare number and `last` mean that kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from facetwise.core.errors import InputError, did_you_mean
+
+Kind = Literal["run", "blend", "submission", "foreign"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LAST = "last"
+MAX_LENGTH = 255
+"""Characters of a reference: no folder has a longer name."""
+
+_LETTERS: dict[Kind, str] = {"run": "", "blend": "b", "submission": "s"}
+"""What tells numbers of one kind from those of another; predictions from elsewhere have none."""
+_WORDS: dict[Kind, str] = {
+    "run": "a run",
+    "blend": "a blend",
+    "submission": "a submission",
+    "foreign": "predictions from elsewhere",
+}
+_FORMS: dict[Kind, str] = {
+    "run": "a run is `3`, `last` or its id",
+    "blend": "a blend `b3`, `blend:last` or its id",
+    "submission": "a submission `s1`, `submission:last` or its id",
+    "foreign": "predictions from elsewhere `foreign:NAME`",
+}
+_DIGITS = r"\d{1,9}"
+"""Of a number; a longer row of digits is a name."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What somebody named: the kind of thing, and which of them."""
+
+    kind: Kind
+    key: int | str
+    """Its number, 1 or more; or `last`, an id, the beginning of an id. Of predictions from elsewhere their name."""
+    text: str = field(default="", compare=False)
+    """As it was written, without a prefix such as `blend:`."""
+
+    def __str__(self) -> str:
+        """In full, so that it means the same wherever it stands: `3`, `b3`, `run:last`, `submission:01-03-AdamW`."""
+        return f"{_LETTERS[self.kind]}{self.key}" if isinstance(self.key, int) else f"{self.kind}:{self.key}"
+
+    def means(self, thing: str) -> bool:
+        """Whether it names the thing of its kind with this id, by number or in full."""
+        return number_of(self.kind, thing) == self.key if isinstance(self.key, int) else thing == self.key
+
+
+AnyReference = str | int | Reference
+"""A reference as people write it, the number of one, or one that was read already."""
+
+
+def parse_reference(
+    given: AnyReference, allowed: Sequence[Kind] = KINDS, *, submissions: Collection[str] = ()
+) -> Reference:
+    """Read a reference; whether there is such a thing is for `pick` to say.
+
+    `allowed`: the kinds that can stand here; a bare number, `last` or name means the first of them. `submissions`: ids
+    of submissions, which look like those of runs: a text that is one of them names the submission. Raises InputError
+    for a text that names nothing, and for another kind.
+    """
+    reference = given if isinstance(given, Reference) else _read(str(given).strip(), allowed, submissions)
+    if reference.kind not in allowed:
+        expected = " or ".join(_WORDS[kind] for kind in allowed)
+        raise InputError(f"`{given}` is {_WORDS[reference.kind]}, expected {expected}", hint=_hint(allowed))
+    return reference
+
+
+def pick(reference: Reference, ids: Sequence[str]) -> str:
+    """The one of `ids`, the newest last, that a reference means; raises InputError when that is none, or several."""
+    if reference.key == LAST and reference.kind != "foreign" and ids:
+        return ids[-1]
+    begun = [i for i in ids if isinstance(reference.key, str) and i.startswith(reference.key)]
+    found = [i for i in ids if reference.means(i)] or begun
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"{reference.kind} `{reference.text}` is ambiguous: {', '.join(found)}")
+    raise InputError(f"no {reference.kind} is called `{reference.text}`", hint=did_you_mean(reference.text, ids))
+
+
+def has_prefix(text: str) -> bool:
+    """Whether a text says its kind by a prefix, such as `foreign:`."""
+    return text.partition(":")[0] in KINDS and ":" in text
+
+
+def number_of(kind: Kind, thing: str) -> int:
+    """The number that the id of a thing begins with; 0 when it has none."""
+    match = re.match(rf"{'b' if kind == 'blend' else ''}(\d+)", thing)
+    return int(match.group(1)) if match else 0
+
+
+def short_name(kind: Kind, thing: str) -> str:
+    """How people refer to the thing with this id: `3`, `b2`, `s1`; in full when its id has no number."""
+    number = number_of(kind, thing) if kind in _LETTERS else 0
+    return str(Reference(kind, number or thing))
+
+
+def _read(text: str, allowed: Sequence[Kind], submissions: Collection[str]) -> Reference:
+    if not text:
+        raise InputError("a reference is empty: it names nothing", hint=_hint(allowed))
+    if len(text) > MAX_LENGTH:
+        raise InputError(f"a reference has {len(text):,} characters: no name is that long", hint=_hint(allowed))
+    if has_prefix(text):
+        prefix, _, rest = text.partition(":")
+        kind: Kind = next(k for k in KINDS if k == prefix)
+        return _of_kind(kind, rest.strip(), text)
+    return _of_kind(_kind_by_look(text) or ("submission" if text in submissions else allowed[0]), text, text)
+
+
+def _kind_by_look(text: str) -> Kind | None:
+    """The kind that a text without a prefix can only mean."""
+    if re.match(r"b\d+(-|$)", text):
+        return "blend"
+    return "submission" if re.fullmatch(r"s\d+", text) else None
+
+
+def _of_kind(kind: Kind, name: str, text: str) -> Reference:
+    if not name:
+        raise InputError(f"`{text}` names nothing", hint=_hint([kind]))
+    if kind == "foreign":
+        return Reference(kind, name, name)
+    match = re.fullmatch(rf"{_LETTERS[kind] and _LETTERS[kind] + '?'}({_DIGITS})", name)
+    if match and not int(match.group(1)):
+        raise InputError(f"`{text}` names nothing: numbers begin with 1", hint=_hint([kind]))
+    return Reference(kind, int(match.group(1)) if match else name, name)
+
+
+def _hint(allowed: Sequence[Kind]) -> str:
+    return ", ".join(_FORMS[kind] for kind in allowed)
