@@ -87,7 +87,7 @@ def notes(
 ) -> None:
     """List notes, also of things that are gone."""
     from facetwise import api
-    from facetwise.study.things import notes_text
+    from facetwise.report.notes import notes_text
 
     found = api.notes(get_context(context).project(), about)
     if json:

@@ -10,17 +10,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from facetwise.core.notes import Note
 from facetwise.evaluate.scorecard import AttributeScore, ClassScore, Matrix, Scorecard
 from facetwise.report.imported import ForeignRow
+from facetwise.report.notes import note_text, notice_text
 from facetwise.report.views import Curve, RunRow, RunsView, RunView
-from facetwise.report.wording import DASH, Notice, count, duration, interval, percent, score, with_interval
+from facetwise.report.wording import DASH, count, duration, interval, percent, score, with_interval
 
 BAR = 8
 MAX_TEXT_CONFUSION = 18
 """More classes do not fit 80 columns as a matrix; the most confused pairs are listed all the same."""
 MAX_TEXT_MISTAKES = 8
-_KINDS = {"unsafe": "bold red", "caution": "yellow", "note": "dim"}
 
 
 def runs_text(view: RunsView) -> RenderableType:
@@ -55,7 +54,7 @@ def _runs_table(view: RunsView) -> Table:
 
 def run_text(view: RunView) -> RenderableType:
     """One run: its score, what to beware of, attributes, classes, confusions, mistakes, training and recipe."""
-    parts: list[RenderableType] = [_head(view), *(_notice(n) for n in view.warnings), *map(_note, view.notes), Text()]
+    parts: list[RenderableType] = [_head(view), *map(notice_text, view.warnings), *map(note_text, view.notes), Text()]
     if view.scorecard is not None:
         parts.append(scorecard_text(view.scorecard))
     if view.confused:
@@ -119,15 +118,6 @@ def _classes_of(card: Scorecard) -> Text:
     kind = "joint classes" if len(card.attributes) > 1 else f"classes of {card.what}"
     level = f"{card.macro_f1_interval.level * 100:.0f} % interval by {card.by}"
     return Text(f"{len(card.classes)} {kind}, {level}" if card.classes else f"{kind}, {level}", style="dim")
-
-
-def _notice(notice: Notice) -> Text:
-    return Text(f"! {notice.text}", style=_KINDS[notice.kind])
-
-
-def _note(note: Note) -> Padding:
-    who = (f"{note.author}, " if note.author else "") + f"{note.moment:%Y-%m-%d %H:%M} UTC: "
-    return Padding(Text.assemble((who, "dim"), note.text), (0, 0, 0, 2), expand=False)
 
 
 def _attributes_table(card: Scorecard) -> Table:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 import tomli_w
 
-from facetwise.core.errors import ArtefactError, InputError, MismatchError
+from facetwise.core.errors import ArtefactError, MismatchError
 from facetwise.core.labels import IntArray
-from facetwise.core.notes import Note, read_notes
+from facetwise.core.notes import Note
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.tables import PREDICTIONS, read_table
@@ -24,6 +24,7 @@ from facetwise.evaluate.scorecard import Scorecard, name_of, score_table
 from facetwise.report.imported import OTHER_FOLDS, ForeignRow, foreign_rows, origin_flags, origin_notices
 from facetwise.report.index import ScoreIndex
 from facetwise.report.mistakes import Confused, Mistake, most_confused, worst_mistakes
+from facetwise.report.notes import all_notes, notes_on
 from facetwise.report.wording import Estimate, Notice, Now, interval_meaning, method, notices
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def build_runs_view(project: Project, manifest: Manifest | None = None) -> RunsV
     if not runs:
         return RunsView(project.file.name, (), foreign_rows(project, manifest))
     manifest = manifest or load_manifest(project)
-    index, noted = ScoreIndex(project, manifest), Counter(n.id for n in _notes(project)[0] if n.kind == "run")
+    index, noted = ScoreIndex(project, manifest), Counter(n.id for n in all_notes(project)[0] if n.kind == "run")
     rows = tuple(replace(_run_row(project, run, manifest, index), num_notes=noted[run.id]) for run in runs)
     index.save()
     return RunsView(project.file.name, rows, foreign_rows(project, manifest))
@@ -161,7 +162,7 @@ def build_run_view(
     card = _score(scored, project)
     estimate, state, curves = estimate_of(record), state_of(run), _curves(run.epochs())
     times = [s for c in curves for s in c.seconds]
-    notes, troubles = _notes(project)
+    notes, troubles = notes_on(project, "run", run.id)
     return RunView(
         id=run.id,
         project=project.file.name,
@@ -171,7 +172,7 @@ def build_run_view(
         folds_done=_folds_done(run, record),
         num_folds=len(record.get("folds", ())),
         warnings=(*origin_notices(came), *notices(estimate, record, card, state, Now.of(manifest)), *troubles),
-        notes=tuple(n for n in notes if (n.kind, n.id) == ("run", run.id)),
+        notes=notes,
         scorecard=card,
         interval_meaning=interval_meaning(card, record) if card else None,
         method=OTHER_FOLDS if came is not None and came.other_folds else method(estimate, record, card),
@@ -186,14 +187,6 @@ def build_run_view(
         fingerprint=str(record.get("fingerprint", "")),
         provenance=record.get("provenance", {}),
     )
-
-
-def _notes(project: Project) -> tuple[tuple[Note, ...], tuple[Notice, ...]]:
-    """All notes; none, and why, where the file was edited by hand so that it cannot be read."""
-    try:
-        return read_notes(project.workspace), ()
-    except InputError as error:
-        return (), (Notice("caution", f"Notes are not shown. {str(error).splitlines()[0]}: see `facetwise notes`."),)
 
 
 def state_of(run: RunFolder) -> State:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
-
 from facetwise.blending.folder import find_blend
 from facetwise.core.errors import InputError
-from facetwise.core.notes import Kind, Note, open_notes
+from facetwise.core.notes import Kind, Note
 from facetwise.core.references import AnyReference, parse_reference, short_name
 from facetwise.core.runs import find_run
 from facetwise.core.workspace import Workspace
@@ -64,17 +60,3 @@ def noted_thing(workspace: Workspace, notes: Iterable[Note], reference: AnyRefer
         if len(found) != 1:
             raise
         return found[0]
-
-
-def notes_text(notes: Sequence[Note]) -> RenderableType:
-    """Notes for a terminal, the oldest first."""
-    if not notes:
-        return Text("no notes yet: `facetwise note RUN TEXT` puts one on a run")
-    waiting = set(open_notes(notes))
-    parts: list[RenderableType] = []
-    for note in notes:
-        head = f"  {note.moment:%Y-%m-%d %H:%M} UTC" + (f", {note.author}" if note.author else "")
-        mark = ("  open", "yellow") if note in waiting else ""
-        parts.append(Text.assemble((f"{note.kind} {note.id}", "bold"), (head, "dim"), mark))
-        parts.append(Padding(Text(note.text), (0, 0, 0, 2), expand=False))
-    return Group(*parts)
