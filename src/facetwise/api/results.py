@@ -10,7 +10,9 @@ from facetwise.api.given import AnyProject, checked_output, opened_project
 if TYPE_CHECKING:
     from facetwise.evaluate.scorecard import Scorecard
     from facetwise.recipe.predict import Tta
+    from facetwise.report.blend import BlendView
     from facetwise.report.cuts import CutsView
+    from facetwise.report.submission import SubmissionView
     from facetwise.report.views import RunsView, RunView
     from facetwise.submission.make import Submission
 
@@ -22,8 +24,36 @@ def runs(project: AnyProject = ".") -> RunsView:
     return build_runs_view(opened_project(project))
 
 
-def show(project: AnyProject = ".", run: str = "last", *, html: str | Path | None = None) -> RunView:
-    """Everything about one run; with `html` also written as one self-contained page."""
+def show(
+    project: AnyProject = ".", reference: str | int = "last", *, html: str | Path | None = None
+) -> RunView | BlendView | SubmissionView:
+    """Everything about one run (`3`, `last`), blend (`b1`, `blend:last`) or submission (`s1`), with its notes.
+
+    With `html` a run is also written as one self-contained page. Raises InputError when there is no such thing, and
+    for `html` of another; ArtefactError when its files are damaged.
+    """
+    from facetwise.blending.folder import find_blend
+    from facetwise.core.errors import InputError
+    from facetwise.data.manifest import load_manifest
+    from facetwise.report.blend import build_blend_view
+    from facetwise.study.submitted import build_submission_view
+    from facetwise.study.things import find_thing
+    from facetwise.submission.folder import find_submission
+
+    opened = opened_project(project)
+    found = find_thing(opened.workspace, reference)
+    if found.kind == "run":
+        return show_run(opened, found.id, html=html)
+    if html is not None:
+        raise InputError(f"{found.name} has no page: pages are written of runs", hint="leave `--html` out")
+    manifest = load_manifest(opened)
+    if found.kind == "blend":
+        return build_blend_view(opened, find_blend(opened.workspace, found.id), manifest)
+    return build_submission_view(opened, find_submission(opened.workspace, found.id), manifest)
+
+
+def show_run(project: AnyProject, run: str, *, html: str | Path | None = None) -> RunView:
+    """As `show`, of a run."""
     from facetwise.core.runs import find_run
     from facetwise.data.manifest import load_manifest
     from facetwise.report.html import write_run_page

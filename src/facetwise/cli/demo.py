@@ -51,6 +51,7 @@ def demo(
     import sys
 
     from facetwise import api
+    from facetwise.api.results import show_run
     from facetwise.cli.folds import folds_text
     from facetwise.cli.gate import submission_text
     from facetwise.cli.training import TrainingDisplay
@@ -73,7 +74,7 @@ def demo(
     say("5/6 report")
     page = folder / "report.html"
     api.prepare(project)
-    card = api.show(project, run.id, html=page).scorecard
+    card = show_run(project, run.id, html=page).scorecard
     assert card is not None
     out.print(summary_text(card))
     say("6/6 submission")

@@ -12,8 +12,13 @@ from facetwise.cli.context import console, get_context, print_json, progress_bar
 from facetwise.cli.data import Json
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from facetwise.core.project import Project
     from facetwise.core.runs import RunFolder
+    from facetwise.report.blend import BlendView
+    from facetwise.report.submission import SubmissionView
+    from facetwise.report.views import RunView
 
 Tta = Annotated[
     Literal["none", "flip", "crops", "flip-crops"],
@@ -45,6 +50,7 @@ def fit(
     Keeps weights, out-of-fold and test predictions. What was trained before is not trained again.
     """
     from facetwise import api
+    from facetwise.api.results import show_run
     from facetwise.cli.training import TrainingDisplay
     from facetwise.report.text import summary_text
 
@@ -57,7 +63,7 @@ def fit(
     number = run.id.split("-")[0]
     if display.run is None:
         say(f"run {run.id} has this recipe and data already: nothing was trained (`--again` trains another)")
-    view = api.show(project, run.id)
+    view = show_run(project, run.id)
     if view.scorecard is not None:
         console().print(summary_text(view.scorecard))
     for notice in view.warnings:
@@ -106,22 +112,41 @@ def runs(context: typer.Context, json: Json = False) -> None:
 
 def show(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="A run: its id, number or `last`.")] = "last",
-    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file.")] = None,
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="[REF]", help="A run (`3`, `last`, its id), a blend (`b3`, `blend:last`) or a submission (`s1`)."
+        ),
+    ] = "last",
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page of a run to this file.")] = None,
     json: Json = False,
 ) -> None:
-    """Show everything about one run.
+    """Show everything about one run, blend or submission, with its notes.
 
-    Scores with intervals, per attribute, class and fold, and its mistakes; `--html` writes a page.
+    Of a run scores with intervals, per attribute, class and fold, and its mistakes (`--html` writes a page); of a blend
+    its worth, its members and how it came about; of a submission what it was made of, the gate, forecast and scores.
     """
     from facetwise import api
-    from facetwise.report.text import run_text
 
-    view = api.show(get_context(context).project(), run, html=html)
+    view = api.show(get_context(context).project(), reference, html=html)
     if html is None or json:
-        _print(view, json, run_text)
+        _print(view, json, _shown)
     if html is not None:
         say(f"wrote {html}")
+
+
+def _shown(view: RunView | BlendView | SubmissionView) -> RenderableType:
+    from facetwise.report.blend import BlendView
+    from facetwise.report.blend_text import blend_text
+    from facetwise.report.submission import SubmissionView, submission_text
+    from facetwise.report.text import run_text
+
+    match view:
+        case BlendView():
+            return blend_text(view, explain=True)
+        case SubmissionView():
+            return submission_text(view)
+    return run_text(view)
 
 
 def _print(view: Any, json: bool, render: Any) -> None:

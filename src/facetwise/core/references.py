@@ -77,7 +77,8 @@ def parse_reference(
     """
     reference = given if isinstance(given, Reference) else _read(str(given).strip(), allowed, submissions)
     if reference.kind not in allowed:
-        expected = " or ".join(_WORDS[kind] for kind in allowed)
+        *others, final = (_WORDS[kind] for kind in allowed)
+        expected = f"{', '.join(others)} or {final}" if others else final
         raise InputError(f"`{given}` is {_WORDS[reference.kind]}, expected {expected}", hint=_hint(allowed))
     return reference
 

@@ -10,14 +10,16 @@ from facetwise.blending.folder import BlendFolder, list_blends
 from facetwise.blending.record import KNOWN
 from facetwise.blending.sources import check_blend
 from facetwise.core.errors import FacetwiseError
+from facetwise.core.notes import Note
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.compose import covered
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.rules import rule_from_dict
 from facetwise.evaluate.scorecard import Scorecard, score_table
+from facetwise.report.notes import notes_on
 from facetwise.report.views import plain
-from facetwise.report.wording import count, score, with_signs
+from facetwise.report.wording import Notice, count, score, with_signs
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,9 @@ class BlendView:
     not_in_it: Mapping[str, str]
     """Where all runs were asked for: those that could not be in it, and why."""
     made: str
+    warnings: tuple[Notice, ...] = ()
+    notes: tuple[Note, ...] = ()
+    """What people wrote about it, in that order."""
 
     @property
     def chosen(self) -> bool:
@@ -152,6 +157,7 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
     record, table = blend.record(), blend.table("oof")
     check_blend(project, manifest, blend.id, record)
     assert table is not None  # every blend has one
+    notes, troubles = notes_on(project, "blend", blend.id)
     kept = covered(table)
     codes, people = manifest.codes(project.space)[kept], table["group"].to_numpy()[kept]
     scores, worth = record["scores"], record["worth"]
@@ -179,6 +185,8 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
         num_left_out=record["rows"]["left_out"],
         not_in_it={run["id"]: run["why"] for run in record["left_out"]},
         made=record["provenance"]["made"],
+        warnings=troubles,
+        notes=notes,
     )
 
 

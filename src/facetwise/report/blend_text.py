@@ -13,6 +13,7 @@ from rich.text import Text
 
 from facetwise.core.labels import JOINT
 from facetwise.report.blend import BlendsView, BlendView
+from facetwise.report.notes import note_text, notice_text
 from facetwise.report.wording import DASH, count, percent, score, signed, with_interval, with_signs
 
 MAX_MOVES = 12
@@ -20,8 +21,9 @@ MAX_MOVES = 12
 
 
 def blend_text(view: BlendView, *, explain: bool = False) -> RenderableType:
-    """A blend: its score, its members, what was looked at; in words with `explain`."""
-    parts: list[RenderableType] = [Text(view.id, style="bold"), Text(), _scores(view), Text(view.verdict), Text()]
+    """A blend: what to beware of, notes, its score, its members; with `explain` how it came about, in words."""
+    parts: list[RenderableType] = [Text(view.id, style="bold"), *map(notice_text, view.warnings)]
+    parts += [*map(note_text, view.notes), Text(), _scores(view), Text(view.verdict), Text()]
     parts += [_members_table(view), Text(view.decision), *_left_out(view)]
     if explain:
         parts += [Text(), *(Text(line) for line in explanation(view))]

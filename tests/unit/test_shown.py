@@ -1,0 +1,142 @@
+"""`show` of blends and submissions: what is known of them, with what people wrote, and what is odd about them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_runs import add_run, made_contest
+from typer.testing import CliRunner
+
+import facetwise as fw
+from facetwise.cli.main import app
+from facetwise.core.errors import ArtefactError, InputError
+from facetwise.core.project import Project
+from facetwise.core.workspace import read_json, write_json
+from facetwise.report.blend import BlendView
+from facetwise.report.submission import SubmissionView
+
+FAST: dict[str, Any] = {"rounds": 6, "bags": 2, "rules": ["argmax"]}
+
+
+def make(folder: Path) -> Project:
+    """Runs 1 and 2, blend 1 of both with a note, submission 1 of it with a note, sent and scored."""
+    project, manifest = made_contest(folder)
+    for number in (1, 2):
+        add_run(project, manifest, number, skill=3.0)
+    fw.blend(project, ["1", "2"], **FAST)
+    fw.note(project, "b1", "왜 2번이 이기지?", author="소희")
+    fw.submit(project, "b1", yes=True, against_others=True)
+    fw.note(project, "s1", "before the deadline")
+    fw.record(project, public=0.7478, public_accuracy=0.81, sent="2026-11-25T10:00Z", note="first try")
+    return project
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that is only looked at."""
+    return make(tmp_path_factory.mktemp("shown"))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Project:
+    """A project to break."""
+    return make(tmp_path)
+
+
+def call(project: Project, *arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, ["--project", str(project.root), *arguments], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def told(view: BlendView | SubmissionView) -> str:
+    return " ".join(w.text for w in view.warnings)
+
+
+def test_a_blend_is_shown_as_it_was_printed_with_its_notes(made: Project) -> None:
+    again = fw.blend(made, ["1", "2"], **FAST)
+    assert not again.new
+    view = fw.show(made, "b1")
+    assert view == again
+    assert [(n.author, n.text) for n in view.notes] == [("소희", "왜 2번이 이기지?")]
+    assert view.warnings == ()
+    shown = call(made, "show", "b1")
+    assert "소희, " in shown
+    assert "왜 2번이 이기지?" in shown
+    assert f"nested estimate           {view.nested:.3f}" in shown
+    assert view.verdict[:40] in shown
+    assert "Joint probabilities were added up" in shown or "Each attribute was blended" in shown
+    data = json.loads(call(made, "show", "blend:last", "--json"))
+    assert data == json.loads(json.dumps(view.as_dict()))
+    assert data["notes"][0]["text"] == "왜 2번이 이기지?"
+
+
+def test_a_submission_is_shown_with_all_that_is_known_of_it(made: Project) -> None:
+    view = fw.show(made, "s1")
+    assert isinstance(view, SubmissionView)
+    assert (view.source_kind, view.source) == ("blend", "b01-soft-2")
+    assert [i.name for i in view.ingredients] == ["01-made", "02-made"]
+    record = read_json(made.workspace.blends / "b01-soft-2" / "blend.json")
+    assert [i.weights for i in view.ingredients] == [m["weights"] for m in record["made_from"]["members"]]
+    assert view.decision == "The most probable class is taken."
+    kept = read_json(made.workspace.submissions / view.id / "record.json")
+    assert [f.message for f in view.findings] == [f["message"] for f in kept["gate"]["findings"]]
+    assert view.forecast is not None
+    assert view.forecast.expected == kept["forecast"]["expected"]
+    assert [n.text for n in view.notes] == ["before the deadline"]
+    (sending,) = view.sendings
+    assert (sending.sent, sending.public, sending.private) == ("2026-11-25T10:00:00+00:00", 0.7478, None)
+    assert sending.notes == ("first try",)
+    assert view.warnings == ()
+
+
+def test_text_and_json_of_a_submission_say_the_same(made: Project) -> None:
+    view = fw.show(made, "submission:last")
+    shown = " ".join(call(made, "show", "s1").split())
+    for words in (view.id, "from blend b01-soft-2", "before the deadline", "2026-11-25 10:00", "0.7478", "first try"):
+        assert words in shown
+    assert f"Expected macro F1 {view.forecast.expected:.3f} [" in shown
+    assert all(" ".join(f.message.split()) in shown for f in view.findings)
+    assert json.loads(call(made, "show", view.id, "--json")) == json.loads(json.dumps(view.as_dict()))
+
+
+def test_a_submission_that_was_not_sent_says_so(own: Project) -> None:
+    fw.submit(own, "1", yes=True, against_others=True)
+    view = fw.show(own, "s2")
+    assert (view.source_kind, view.source, view.sendings) == ("run", "01-made", ())
+    assert [(i.name, i.weights) for i in view.ingredients] == [("01-made", None)]
+    assert "Not sent." in call(own, "show", "s2")
+
+
+def test_what_is_odd_about_a_submission_is_told_and_stops_nothing(own: Project) -> None:
+    csv = Path(fw.show(own, "s1").csv)
+    csv.write_text(csv.read_text() + "\n")
+    own.workspace.ledger_file.write_text("what is this\n")
+    own.workspace.notes_file.write_text("nor this\n")
+    view = fw.show(own, "s1")
+    for words in ("changed since it was made", "ledger replay 1", "What was sent is not shown", "Notes are not shown"):
+        assert words in told(view)
+    assert (view.notes, view.sendings) == ((), ())
+    assert "! " in call(own, "show", "s1")
+
+
+def test_a_submission_outlives_its_blend(own: Project) -> None:
+    (own.workspace.blends / "b01-soft-2" / "blend.json").unlink()
+    assert [(i.name, i.weights) for i in fw.show(own, "s1").ingredients] == [("01-made", None), ("02-made", None)]
+
+
+def test_a_damaged_record_is_an_error(own: Project) -> None:
+    path = own.workspace.submissions / "01-b01-soft-2" / "record.json"
+    write_json(path, {**read_json(path), "gate": {}})
+    with pytest.raises(ArtefactError, match="damaged"):
+        fw.show(own, "s1")
+
+
+def test_pages_are_of_runs(made: Project, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="submission s1 has no page"):
+        fw.show(made, "s1", html=tmp_path / "x.html")
+    with pytest.raises(InputError, match="`foreign:x` is predictions from elsewhere, expected a run, a blend or a sub"):
+        fw.show(made, "foreign:x")
