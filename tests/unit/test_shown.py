@@ -15,7 +15,7 @@ from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.project import Project
 from facetwise.core.workspace import read_json, write_json
-from facetwise.report.blend import BlendView
+from facetwise.data.manifest import build_manifest
 from facetwise.report.submission import SubmissionView
 
 FAST: dict[str, Any] = {"rounds": 6, "bags": 2, "rules": ["argmax"]}
@@ -52,7 +52,7 @@ def call(project: Project, *arguments: str, code: int = 0) -> str:
     return result.output
 
 
-def told(view: BlendView | SubmissionView) -> str:
+def told(view: Any) -> str:
     return " ".join(w.text for w in view.warnings)
 
 
@@ -133,6 +133,55 @@ def test_a_damaged_record_is_an_error(own: Project) -> None:
     write_json(path, {**read_json(path), "gate": {}})
     with pytest.raises(ArtefactError, match="damaged"):
         fw.show(own, "s1")
+
+
+# ------------------------------------------------------------------------------------- what a blend was chosen by
+
+
+def relabel(project: Project) -> None:
+    """Somebody is said to be older in the dataset's own table; images and people stay."""
+    table = project.dataset_root / "train" / "train.csv"
+    lines = table.read_text().splitlines()
+    cells = lines[1].split(",")
+    assert cells[3] == "22"
+    table.write_text("\n".join([lines[0], ",".join([*cells[:3], "45", *cells[4:]]), *lines[2:]]) + "\n")
+    build_manifest(project, workers=1)
+
+
+def test_labels_that_changed_since_are_told_wherever_the_blend_stands(own: Project) -> None:
+    words = "labels changed since this blend was made"
+    assert words not in told(fw.show(own, "b1")) + call(own, "blends") + call(own, "rules", "b1")
+    relabel(own)
+    fw.blend(own, ["1", "2"], **FAST)  # with the labels of now
+    assert words in told(fw.show(own, "b1"))
+    assert words not in told(fw.show(own, "b2"))
+    assert words in " ".join(call(own, "show", "b1").split())
+    listed = call(own, "blends")
+    assert "b01: The dataset's labels changed since" in listed
+    assert "b02" not in listed.split("labels changed")[1]
+    assert words in json.loads(call(own, "blends", "--json"))["blends"][0]["warnings"][0]["text"]
+    assert words in told(fw.rules(own, "b1"))
+    made = fw.submit(own, "b1", yes=True, against_others=True)  # a notice, no refusal
+    assert words in made.notices[0]
+    assert fw.submit(own, "b2", yes=True, against_others=True).notices == ()
+    assert words in " ".join(call(own, "submit", "b1", "--yes", "--against-others").split())
+    assert words in call(own, "submit", "b1", "--yes", "--against-others", "--json")
+
+
+def test_what_is_fitted_on_a_blend_says_that_it_is_nested_to_second_order(made: Project) -> None:
+    words = "nested only to second order"
+    for look in (fw.rules, fw.calibration):
+        assert words in told(look(made, "b1"))
+        assert words not in told(look(made, "1"))
+    for command in ("rules", "calibration"):
+        assert words in " ".join(call(made, command, "b1").split())
+        assert words in json.loads(call(made, command, "b1", "--json"))["warnings"][0]["text"]
+        assert words not in call(made, command, "1")
+
+
+def test_a_blend_in_which_nothing_was_chosen_by_labels_has_no_such_caution(own: Project) -> None:
+    given = fw.blend(own, ["1", "2"], by="whole", weights=["1=2"], rules=["argmax"])
+    assert fw.rules(own, given.id).warnings == ()
 
 
 def test_pages_are_of_runs(made: Project, tmp_path: Path) -> None:

@@ -102,6 +102,20 @@ def check_blend(project: Project, manifest: Manifest, blend_id: str, record: Map
     _check_made_from(f"blend `{blend_id}`", record, project, manifest, hint="blend again")
 
 
+def labels_since(record: Mapping[str, Any], manifest: Manifest) -> str | None:
+    """What to know of a blend whose labels are others now than when it was made, by its record; None when they are not.
+
+    Nothing that it predicts goes by labels, so it may be used. The overlay plays no part: a blend is chosen and scored
+    by the dataset's own labels.
+    """
+    if record["made_from"].get("labels", manifest.labels_hash) == manifest.labels_hash:
+        return None
+    return (
+        "The dataset's labels changed since this blend was made: its weights, its rule and its nested estimate go by "
+        "the labels as they were. Blend again to choose by those of now."
+    )
+
+
 def foreign_source(project: Project, manifest: Manifest, foreign: ForeignFolder) -> Source:
     """What predictions from elsewhere say of the test side; raises as `read_source`."""
     record, what = foreign.record(), f"`foreign:{foreign.name}`"

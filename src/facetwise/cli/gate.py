@@ -23,12 +23,15 @@ def submission_dict(made: Submission) -> dict[str, Any]:
         "forecast": None if made.forecast is None else asdict(made.forecast),
         "num_people": made.num_people,
         "num_images": made.num_images,
+        "notices": list(made.notices),
     }
 
 
 def submission_text(made: Submission) -> RenderableType:
     """What the gate looked at, and the score to expect."""
-    return Group(gate_text(made.gate, f"submission {made.folder.id}: {made.num_images:,} images"), _expected(made))
+    notices = (Text(f"! {text}", style="yellow") for text in made.notices)
+    title = f"submission {made.folder.id}: {made.num_images:,} images"
+    return Group(gate_text(made.gate, title), *notices, _expected(made))
 
 
 def gate_text(gate: GateReport, title: str) -> RenderableType:

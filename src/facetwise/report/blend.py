@@ -8,7 +8,7 @@ from typing import Any
 
 from facetwise.blending.folder import BlendFolder, list_blends
 from facetwise.blending.record import KNOWN
-from facetwise.blending.sources import check_blend
+from facetwise.blending.sources import check_blend, labels_since
 from facetwise.core.errors import FacetwiseError
 from facetwise.core.notes import Note
 from facetwise.core.project import Project
@@ -185,7 +185,7 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
         num_left_out=record["rows"]["left_out"],
         not_in_it={run["id"]: run["why"] for run in record["left_out"]},
         made=record["provenance"]["made"],
-        warnings=troubles,
+        warnings=(*_since(record, manifest), *troubles),
         notes=notes,
     )
 
@@ -199,6 +199,11 @@ def build_blends_view(project: Project, manifest: Manifest) -> BlendsView:
         except FacetwiseError as error:
             unusable[blend.id] = str(error)
     return BlendsView(project.file.name, tuple(views), unusable)
+
+
+def _since(record: Mapping[str, Any], manifest: Manifest) -> tuple[Notice, ...]:
+    told = labels_since(record, manifest)
+    return () if told is None else (Notice("caution", told),)
 
 
 def _best(best: Mapping[str, Any] | None) -> Best | None:

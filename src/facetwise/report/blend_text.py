@@ -41,7 +41,17 @@ def blends_text(view: BlendsView) -> RenderableType:
         gain = DASH if best is None else with_signs(best.difference, best.difference_interval)
         used = sum(m.used for m in b.members)
         table.add_row(b.id, with_interval(b.nested, b.nested_interval), single, gain, str(used))
-    return Group(table, *(Text(f"{name}: {why}", style="yellow") for name, why in view.unusable.items()))
+    return Group(table, *(Text(line, style="yellow") for line in _odd(view)))
+
+
+def _odd(view: BlendsView) -> Iterator[str]:
+    """What to beware of, once for all blends that it is said of; then what cannot be used."""
+    said: dict[str, list[str]] = {}
+    for blend in view.blends:
+        for warning in blend.warnings:
+            said.setdefault(warning.text, []).append(blend.id.split("-")[0])
+    yield from (f"{', '.join(names)}: {text}" for text, names in said.items())
+    yield from (f"{name}: {why}" for name, why in view.unusable.items())
 
 
 def explanation(view: BlendView) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from facetwise.blending.sources import Source
+from facetwise.blending.sources import Source, labels_since
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
@@ -50,8 +51,26 @@ def out_of_fold(project: Project, manifest: Manifest, source: Source) -> OutOfFo
     )
 
 
+SECOND_ORDER = (
+    "The members and weights of this blend were chosen on all people, and what is fitted here is nested on top of "
+    "that: nested only to second order, so its estimates may be a little too high."
+)
+
+
+def _of_blend(source: Source, manifest: Manifest) -> Iterator[str]:
+    """Cautions for what is fitted on a blend's nested predictions.
+
+    Each person is predicted by weights that were chosen without that person's part. But a rule or temperature that is
+    to decide a part is fitted on predictions of the others, whose weights that part helped to choose.
+    """
+    if source.record.get("trace") or len(source.record.get("ways", ())) > 1:
+        yield SECOND_ORDER
+    if told := labels_since(source.record, manifest):
+        yield told
+
+
 def _warnings(source: Source, manifest: Manifest) -> tuple[Notice, ...]:
-    if source.kind != "run":
-        return ()
+    if source.kind == "blend":
+        return tuple(Notice("caution", text) for text in _of_blend(source, manifest))
     record = dict(source.record)
     return notices(estimate_of(record), record, None, "finished", Now.of(manifest))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from facetwise.blending.sources import PREDICTORS, Source, read_source
+from facetwise.blending.sources import PREDICTORS, Source, labels_since, read_source
 from facetwise.core.errors import ArtefactError, GateError, InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.outside import read_bounded
@@ -40,6 +40,8 @@ class Submission:
     num_people: int
     """People assumed on the test side."""
     num_images: int
+    notices: tuple[str, ...] = ()
+    """What to know of the source before it is sent."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,12 @@ def make_submission(
         project.workspace, data, made_from, gate, forecast=forecast, test_people=people, confirmed=spec.confirmed,
         overruled=spec.overruled,
     )  # fmt: skip
-    return Submission(folder, gate, forecast, people[0], len(names))
+    return Submission(folder, gate, forecast, people[0], len(names), _notices(source, manifest))
+
+
+def _notices(source: Source, manifest: Manifest) -> tuple[str, ...]:
+    told = labels_since(source.record, manifest) if source.kind == "blend" else None
+    return () if told is None else (told,)
 
 
 def gate_file(project: Project, path: Path, *, others: Sequence[str] = ()) -> GateReport:
