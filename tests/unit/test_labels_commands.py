@@ -377,8 +377,25 @@ def test_a_csv_that_says_nothing_is_an_error(own: Project, tmp_path: Path) -> No
     with pytest.raises(ProblemsError, match="cannot be read"):
         fw.accept_labels(own, tmp_path / "none.csv", reason="r", author="a")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ProblemsError, match="no column `attribute`"):
+    with pytest.raises(ProblemsError, match=r"no list of suspects(.|\n)*no column `attribute`") as error:
         fw.accept_labels(own, tmp_path / "other.csv", reason="r", author="a")
+    header = (tmp_path / "s.csv").read_text().splitlines()[0]
+    assert f"the columns {header.replace(',', ', ')};" in str(error.value.hint)
+    assert "`facetwise labels suspects --csv FILE`" in str(error.value.hint)
+
+
+def test_it_is_said_which_list_is_accepted_from(own: Project, tmp_path: Path) -> None:
+    fw.suspects(own, csv=tmp_path / "s.csv")
+    found = fw.accept_labels(own, "1", reason="r", author="a")
+    assert found.taken_from is not None
+    assert found.taken_from.startswith("the list of 3 suspects by 01-made, made 20")
+    runner = CliRunner().invoke(app, ["-p", str(own.root), "labels", "accept", "2", *SEEN])
+    assert f"accepted from {found.taken_from}" in runner.stderr
+    assert json.loads(call(own, "accept", "3", *SEEN, "--json"))["taken_from"] == found.taken_from
+    with pytest.raises(ProblemsError, match="nothing was accepted from the list of 3 suspects by 01-made, made"):
+        fw.accept_labels(own, "99", reason="r", author="a")
+    by_hand = fw.correct_label(own, person="000002", attribute="age", value=61.0, reason="r", author="a")
+    assert by_hand.taken_from is None
 
 
 # ---------------------------------------------------------------------------------------------------- correct and show

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +25,15 @@ class Corrected:
     added: Added
     scores: LabelScores | None
     """Before and after; None where nothing predicts the whole label out of fold, or nothing was written."""
+    taken_from: str | None = None
+    """The list of suspects whose ranks or rows were chosen, in words; None for a correction by hand."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         from dataclasses import asdict
 
         return {
+            "taken_from": self.taken_from,
             "written": [asdict(c) for c in self.added.written],
             "already": [asdict(c) for c in self.added.already],
             "scores": None if self.scores is None else self.scores.as_dict(),
@@ -55,7 +58,8 @@ def suspects(
     """
     from facetwise.data.manifest import load_manifest
     from facetwise.report.pictures import thumbnails
-    from facetwise.report.suspectlist import keep_list, write_list_csv
+    from facetwise.report.suspectcsv import write_list_csv
+    from facetwise.report.suspectlist import keep_list
     from facetwise.report.suspectpage import write_suspects_page
     from facetwise.report.suspects import build_suspects_view, pictured
 
@@ -91,15 +95,17 @@ def accept_labels(
     filled in. Raises ProblemsError with all that is wrong, MismatchError when the dataset changed since the list.
     """
     from facetwise.data.manifest import load_manifest
-    from facetwise.report.suspectlist import chosen, kept_list, read_list_csv, wanted_rows
+    from facetwise.report.suspectcsv import read_list_csv
+    from facetwise.report.suspectlist import chosen, kept_list, wanted_rows
 
     opened = opened_project(project)
     manifest = load_manifest(opened)
     if str(selection).lower().endswith(".csv"):
         wanted = read_list_csv(Path(selection), opened.space, manifest, reason, author, weight)
-        return _add(opened, manifest, wanted, None)
+        return replace(_add(opened, manifest, wanted, None), taken_from=f"the list in {selection}")
     kept = kept_list(opened, manifest)
-    return _add(opened, manifest, wanted_rows(chosen(kept, str(selection)), reason, author, weight), kept.source)
+    wanted = wanted_rows(chosen(kept, str(selection)), reason, author, weight)
+    return replace(_add(opened, manifest, wanted, kept.source), taken_from=kept.told)
 
 
 def correct_label(

@@ -166,6 +166,8 @@ def _tell(found: Corrected, *, json: bool) -> None:
     if json:
         print_json(found.as_dict())
         return
+    if found.taken_from is not None:
+        say(f"accepted from {found.taken_from}")
     if found.added.written:
         console().print(corrections_text(found.added.written))
     if found.added.already:

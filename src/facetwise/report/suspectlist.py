@@ -1,4 +1,4 @@
-"""The list of suspects between looking and accepting: as it was shown last, and as a csv to fill in.
+"""The list of suspects between looking and accepting, as it was shown last.
 
 The list that was shown is kept under `.cache/`, so that a rank means what it meant on the screen. It speaks of the
 dataset's own labels; once these, the images or the classes are others, its ranks are refused.
@@ -6,31 +6,24 @@ dataset's own labels; once these, the images or the classes are others, its rank
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from facetwise.core.errors import FacetwiseError, InputError, MismatchError, ProblemsError
-from facetwise.core.labels import LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.provenance import now
-from facetwise.core.workspace import read_json, write_atomic, write_json
+from facetwise.core.workspace import read_json, write_json
 from facetwise.data.corrections import Wanted
-from facetwise.data.csvfile import CsvRow, read_table_csv
-from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.manifest import Manifest
 from facetwise.data.overlay import Correction
 from facetwise.report.suspects import Row, SuspectsView
+from facetwise.report.wording import count
 
 FILE = "suspects.json"
-ACCEPT = "accept"
-YES, NO = ("y", "yes"), ("", "n", "no")
-_LIST = "list them again: `facetwise labels suspects`"
+AGAIN = "list them again: `facetwise labels suspects`"
 
 
 @dataclass(frozen=True)
@@ -74,10 +67,6 @@ class Listed:
         )
 
 
-COLUMNS = tuple(f.name for f in fields(Listed))
-_NEEDED = ("attribute", "group", "image", "given", "value", ACCEPT)
-
-
 @dataclass(frozen=True)
 class KeptList:
     """The list that was shown last."""
@@ -87,6 +76,12 @@ class KeptList:
     source: str
     """Whose predictions it is from."""
     rows: tuple[Listed, ...]
+
+    @property
+    def told(self) -> str:
+        """Which list it is: `the list of 12 suspects by 03-AdamW, made 2026-11-25 16:03 UTC`."""
+        made = self.made.replace("T", " ")[:16]
+        return f"the list of {count(len(self.rows), 'suspect')} by {self.source}, made {made} UTC"
 
 
 def keep_list(project: Project, manifest: Manifest, view: SuspectsView) -> bool:
@@ -110,11 +105,11 @@ def kept_list(project: Project, manifest: Manifest) -> KeptList:
         made_from, rows = kept["made_from"], tuple(Listed(**row) for row in kept["rows"])
         found = KeptList(str(kept["made"]), str(kept["source"]), rows)
     except (TypeError, KeyError):
-        raise InputError(f"{path}: damaged", hint=_LIST) from None
+        raise InputError(f"{path}: damaged", hint=AGAIN) from None
     changed = [what for what, value in _made_from(project, manifest).items() if made_from.get(what) != value]
     if changed:
         raise MismatchError(
-            f"the list of suspects is stale: {', '.join(changed)} changed since it was made", hint=_LIST
+            f"the list of suspects is stale: {', '.join(changed)} changed since it was made", hint=AGAIN
         )
     return found
 
@@ -132,8 +127,9 @@ def chosen(kept: KeptList, selection: str) -> list[Listed]:
         except InputError as error:
             problems.append(str(error))
     if problems or not ranks:
-        what = f"nothing was accepted from the list of {len(kept.rows)} suspects made {kept.made}"
-        raise ProblemsError(what, problems or ["no rank or person was given"], hint=_LIST)
+        raise ProblemsError(
+            f"nothing was accepted from {kept.told}", problems or ["no rank or person was given"], hint=AGAIN
+        )
     return [row for row in kept.rows if row.rank in ranks]
 
 
@@ -143,75 +139,11 @@ def wanted_rows(rows: Iterable[Listed], reason: str, author: str, weight: float)
     if lacking := [row for row in rows if not row.value]:
         problems = [f"rank {row.rank}: no number is known for `{row.attribute}` = `{row.proposed}`" for row in lacking]
         raise ProblemsError("nothing was accepted", problems, hint="use `facetwise labels correct --value NUMBER`")
-    return [Wanted(f"rank {row.rank}", _correction(asdict(row), reason, author, weight)) for row in rows]
+    return [Wanted(f"rank {row.rank}", correction_of(asdict(row), reason, author, weight)) for row in rows]
 
 
-def write_list_csv(view: SuspectsView, out: Path) -> None:
-    """The list as a csv with an empty column `accept`, to be filled in with y or n; see `read_list_csv`."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, [ACCEPT, *COLUMNS], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({ACCEPT: "", **asdict(Listed.of(row))} for row in view.rows)
-    write_atomic(out, text.getvalue())
-
-
-def read_list_csv(
-    path: Path, space: LabelSpace, manifest: Manifest, reason: str, author: str, weight: float
-) -> list[Wanted]:
-    """The corrections that a csv of `write_list_csv` accepts; `value` may have been edited, rows may be gone.
-
-    Raises ProblemsError with every row that says neither y nor n, speaks of a label that the dataset does not record
-    (any more), or accepts without a value.
-    """
-    findings = Findings()
-    table = read_table_csv(path, path.name, _NEEDED, findings)
-    recorded = _recorded(manifest, space)
-    wanted = []
-    for row in table.rows if table else ():
-        said = row.cells[ACCEPT].strip().lower()
-        if said not in YES + NO:
-            findings.error("not-yes-or-no", f"{path.name}:{row.line}", f"`{ACCEPT}` is `{said}`, expected y or n")
-        elif said in YES and _fits(row, f"{path.name}:{row.line}", recorded, findings):
-            wanted.append(Wanted(f"{path.name}:{row.line}", _correction(row.cells, reason, author, weight)))
-    raise_errors(findings, f"{path}: nothing was accepted")
-    if not wanted:
-        raise InputError(f"{path}: no row is accepted", hint=f"write y into the column `{ACCEPT}`")
-    return wanted
-
-
-def _fits(row: CsvRow, where: str, recorded: Mapping[tuple[str, str], set[str]], findings: Findings) -> bool:
-    """Whether the dataset still records what the row says is recorded."""
-    image, attribute, given = (row.cells[c].strip() for c in ("image", "attribute", "given"))
-    target = image or row.cells["group"].strip()
-    now_recorded = recorded.get((attribute, f"image:{target}" if image else f"person:{target}"))
-    if now_recorded is None:
-        hint = "a spreadsheet may have dropped zeros at the beginning: read the column as text" if not image else None
-        what = f"the training side has no `{attribute}` of {'image' if image else 'person'} `{target}`"
-        findings.error("unknown-label", where, what, hint)
-    elif now_recorded != {given}:
-        said = ", ".join(f"`{c}`" for c in sorted(now_recorded))
-        findings.error(
-            "stale-row", where, f"`{attribute}` of `{target}` is {said} in the dataset, not `{given}`", _LIST
-        )
-    elif not row.cells["value"].strip():
-        findings.error("no-value", where, f"accepted, and `value` is empty: what is `{attribute}` of `{target}`?")
-    else:
-        return True
-    return False
-
-
-def _recorded(manifest: Manifest, space: LabelSpace) -> dict[tuple[str, str], set[str]]:
-    """The recorded classes by attribute and `image:PATH` or `person:ID`."""
-    found = dict[tuple[str, str], set[str]]()
-    codes, train = manifest.codes(space).tolist(), manifest.train
-    for image, group, row in zip(train["image"].to_list(), train["group"].to_list(), codes, strict=True):
-        for attribute, code in zip(space.attributes, row, strict=True):
-            for key in (f"image:{image}", f"person:{group}"):
-                found.setdefault((attribute.name, key), set()).add(attribute.classes[code])
-    return found
-
-
-def _correction(cells: Mapping[str, Any], reason: str, author: str, weight: float) -> Correction:
+def correction_of(cells: Mapping[str, Any], reason: str, author: str, weight: float) -> Correction:
+    """The correction that a row of the list proposes."""
     image = str(cells["image"]).strip()
     return Correction(
         image=image,
