@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.project import Project
 from facetwise.core.workspace import read_json, write_json
 from facetwise.data.manifest import build_manifest
+from facetwise.report.blend_page import blend_figures, likeness_map
 from facetwise.report.submission import SubmissionView
 
 FAST: dict[str, Any] = {"rounds": 6, "bags": 2, "rules": ["argmax"]}
@@ -184,7 +188,57 @@ def test_a_blend_in_which_nothing_was_chosen_by_labels_has_no_such_caution(own: 
     assert fw.rules(own, given.id).warnings == ()
 
 
-def test_pages_are_of_runs(made: Project, tmp_path: Path) -> None:
+# ------------------------------------------------------------------------------------------------------------- pages
+
+
+def test_the_page_of_a_blend_says_the_same_and_loads_nothing(made: Project, tmp_path: Path) -> None:
+    view = fw.show(made, "b1", html=tmp_path / "b1.html")
+    source = (tmp_path / "b1.html").read_text()
+    data = json.loads(re.findall(r'<script type="application/json" id="view">(.*?)</script>', source)[0])
+    assert data == json.loads(json.dumps(view.as_dict()))
+    figures = json.loads(re.findall(r'<script type="application/json" id="figures">(.*?)</script>', source)[0])
+    assert set(figures) == set(re.findall(r'data-figure="([^"]+)"', source)) > {"likeness", "classes"}
+    body = re.sub(r"<(script|style)\b.*?</\1>", "", source, flags=re.DOTALL)
+    assert not re.search(r"<(link|iframe|object|embed|img|form)\b", body)
+    assert "default-src 'none'" in body
+    words = " ".join(html.unescape(re.sub(r"<[^>]*>", "", body)).split())
+    for said in (f"{view.nested:.3f}", "왜 2번이 이기지?", "01-made", "blend minus best member", view.decision):
+        assert said in words
+    assert view.verdict.replace("`", "") in words
+    assert all(f"{a.macro_f1:.3f} [{a.interval.low:.3f}, {a.interval.high:.3f}]" in words for a in card(view))
+    assert all(f"{m.added:+.3f}" in words for m in view.members if m.used and m.added)
+
+
+def card(view: Any) -> Any:
+    return view.scorecard.attributes
+
+
+def test_likeness_is_drawn_from_the_least_to_the_most_alike_pair(made: Project) -> None:
+    view = fw.show(made, "b1")
+    ids = [m.name for m in view.members]
+    likeness = {a: {b: 0.5 if {a, b} == {"01-made", "03-made"} else 0.9 for b in (*ids, "03-made")} for a in ids}
+    likeness["03-made"] = {a: likeness[a]["03-made"] for a in ids} | {"03-made": 1.0}
+    three = replace(view, likeness=likeness, members=(*view.members, replace(view.members[0], name="03-made")))
+    (heat,) = likeness_map(three)["data"]
+    assert heat["z"] == [[None, 1.0, 0.1], [1.0, None, 1.0], [0.1, 1.0, None]]
+    assert heat["text"][0] == ["", "90 %", "50 %"]
+    assert "likeness" not in blend_figures(replace(view, members=view.members[:1]))
+
+
+def test_a_page_is_written_with_the_blend_or_the_blend_is_not_begun(own: Project, tmp_path: Path) -> None:
+    told = call(own, "blend", "1", "--rule", "argmax", "--html", str(tmp_path / "b2.html"))
+    assert "wrote " in told
+    assert "A blend of 1 member" in (tmp_path / "b2.html").read_text()
+    before = sorted(own.workspace.blends.iterdir())
+    for out in (tmp_path / "no" / "x.html", own.workspace.project_file):
+        with pytest.raises(InputError):
+            fw.blend(own, ["2"], html=out, **FAST)
+        with pytest.raises(InputError):
+            fw.show(own, "b1", html=out)
+    assert sorted(own.workspace.blends.iterdir()) == before
+
+
+def test_submissions_have_no_page_and_predictions_from_elsewhere_are_not_shown(made: Project, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="submission s1 has no page"):
         fw.show(made, "s1", html=tmp_path / "x.html")
     with pytest.raises(InputError, match="`foreign:x` is predictions from elsewhere, expected a run, a blend or a sub"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, opened_project
+from facetwise.api.given import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.blending.methods import Method
@@ -29,19 +30,20 @@ def blend(
     bags: int = 20,
     seed: int = 0,
     tta: Tta = "none",
+    html: str | Path | None = None,
 ) -> BlendView:
     """Put runs together by what they prove out of fold, and keep the blend; needs no torch.
 
     `members`: references of runs and of predictions from elsewhere; none is every finished cross-validated run.
     `weights`: such as `"3=2"`, `"age:5=1"` or `"foreign:alice=0.3"`; with any for a run that is known out of fold, none
     are chosen. `rules`: decision rules to choose among, all that apply unless told. The score to believe is
-    `BlendView.nested`. The same members and settings give the blend that is there.
+    `BlendView.nested`. The same members and settings give the blend that is there. With `html` it is also written as
+    one self-contained page.
     """
+    from facetwise.api.results import show_blend
     from facetwise.blending.make import make_blend
     from facetwise.blending.select import Search
     from facetwise.blending.spec import BlendSpec, parse_weights
-    from facetwise.data.manifest import load_manifest
-    from facetwise.report.blend import build_blend_view
 
     opened = opened_project(project)
     share = 1.0 if bags == 0 else Search.share
@@ -58,8 +60,10 @@ def blend(
         tta=tta,
         seed=seed,
     )
+    if html is not None:
+        checked_output(opened, html)  # before minutes of work
     made = make_blend(opened, spec)
-    return build_blend_view(opened, made.folder, load_manifest(opened), new=made.new)
+    return show_blend(opened, made.folder.id, html=html, new=made.new)
 
 
 def blends(project: AnyProject = ".") -> BlendsView:

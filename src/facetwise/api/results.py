@@ -29,13 +29,11 @@ def show(
 ) -> RunView | BlendView | SubmissionView:
     """Everything about one run (`3`, `last`), blend (`b1`, `blend:last`) or submission (`s1`), with its notes.
 
-    With `html` a run is also written as one self-contained page. Raises InputError when there is no such thing, and
-    for `html` of another; ArtefactError when its files are damaged.
+    With `html` a run or a blend is also written as one self-contained page. Raises InputError when there is no such
+    thing, and for `html` of a submission; ArtefactError when its files are damaged.
     """
-    from facetwise.blending.folder import find_blend
     from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
-    from facetwise.report.blend import build_blend_view
     from facetwise.study.submitted import build_submission_view
     from facetwise.study.things import find_thing
     from facetwise.submission.folder import find_submission
@@ -44,12 +42,27 @@ def show(
     found = find_thing(opened.workspace, reference)
     if found.kind == "run":
         return show_run(opened, found.id, html=html)
-    if html is not None:
-        raise InputError(f"{found.name} has no page: pages are written of runs", hint="leave `--html` out")
-    manifest = load_manifest(opened)
     if found.kind == "blend":
-        return build_blend_view(opened, find_blend(opened.workspace, found.id), manifest)
-    return build_submission_view(opened, find_submission(opened.workspace, found.id), manifest)
+        return show_blend(opened, found.id, html=html)
+    if html is not None:
+        raise InputError(f"{found.name} has no page: pages are written of runs and blends", hint="leave `--html` out")
+    return build_submission_view(opened, find_submission(opened.workspace, found.id), load_manifest(opened))
+
+
+def show_blend(project: AnyProject, blend: str, *, html: str | Path | None = None, new: bool = False) -> BlendView:
+    """As `show`, of a blend; `new`: whether it was made just now."""
+    from facetwise.blending.folder import find_blend
+    from facetwise.data.manifest import load_manifest
+    from facetwise.report.blend import build_blend_view
+    from facetwise.report.blend_page import write_blend_page
+
+    opened = opened_project(project)
+    if html is not None:
+        checked_output(opened, html)
+    view = build_blend_view(opened, find_blend(opened.workspace, blend), load_manifest(opened), new=new)
+    if html is not None:
+        write_blend_page(view, Path(html))
+    return view
 
 
 def show_run(project: AnyProject, run: str, *, html: str | Path | None = None) -> RunView:

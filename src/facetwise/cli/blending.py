@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -50,6 +51,7 @@ def blend(
     seed: Annotated[int, typer.Option(help="Of the bags, and of how people are dealt in parts.")] = 0,
     tta: Tta = "none",
     explain: Annotated[bool, typer.Option("--explain", help="Say in words what was chosen, and why.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Also write one self-contained page to this file.")] = None,
     json: Json = False,
 ) -> None:
     """Put runs together by what they prove out of fold.
@@ -63,7 +65,10 @@ def blend(
     view = api.blend(
         get_context(context).project(), members or (), by=by, method=method, weigh=weights, weights=weight or (),
         max_models=max_models, max_cost=max_cost, rules=rule or (), rounds=rounds, bags=bags, seed=seed, tta=tta,
+        html=html,
     )  # fmt: skip
+    if html is not None:
+        say(f"wrote {html}")
     if json:
         print_json(view.as_dict())
         return

@@ -118,13 +118,13 @@ def show(
             metavar="[REF]", help="A run (`3`, `last`, its id), a blend (`b3`, `blend:last`) or a submission (`s1`)."
         ),
     ] = "last",
-    html: Annotated[Path | None, typer.Option(help="Write one self-contained page of a run to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page of a run or a blend.")] = None,
     json: Json = False,
 ) -> None:
     """Show everything about one run, blend or submission, with its notes.
 
-    Of a run scores with intervals, per attribute, class and fold, and its mistakes (`--html` writes a page); of a blend
-    its worth, its members and how it came about; of a submission what it was made of, the gate, forecast and scores.
+    Of a run scores with intervals, per attribute, class and fold, and its mistakes; of a blend its worth, its members
+    and how it came about; of a submission what it was made of, the gate, forecast and scores.
     """
     from facetwise import api
 
