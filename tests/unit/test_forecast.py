@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facetwise.evaluate.forecast import JointScores, Offset, Part, TestPeople, disagreement, simulate
-from facetwise.evaluate.intervals import prediction_interval
+from facetwise.evaluate.intervals import PersonTally, expanded_tails, resampled_people
 from facetwise.evaluate.metrics import macro_f1
 
 NUM_CLASSES, IMAGES = 6, 3
@@ -44,16 +44,21 @@ def known(*scores: float | None) -> npt.NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("level", [0.9, 0.95])
-def test_without_a_known_score_it_is_the_prediction_interval(level: float) -> None:
+def test_without_a_known_score_it_is_the_pivot_around_the_score_in_hand(level: float) -> None:
     truth, answers, groups = made(1, 70, 3)
     joint = simulate(truth, answers, groups, NUM_CLASSES, TestPeople(20, 25), level=level, resamples=500, seed=3)
     for k, row in enumerate(answers):
-        alone = prediction_interval(truth, row, groups, NUM_CLASSES, 45, level=level, resamples=500, seed=3)
+        tally, draws = PersonTally.count(truth, row, groups, NUM_CLASSES, "macro_f1"), np.random.default_rng(3)
+        past, future = (
+            np.concatenate([tally.scores(weights) for weights in resampled_people(70, size, 500, draws)])
+            for size in (70, 45)
+        )
+        around = macro_f1(truth, row, NUM_CLASSES) + future - past
         found = joint.forecast("all", k)
-        assert found.expected == pytest.approx(alone.expected, abs=1e-12)
-        assert found.interval.low == pytest.approx(alone.interval.low, abs=1e-12)
-        assert found.interval.high == pytest.approx(alone.interval.high, abs=1e-12)
-        assert found.num_people == alone.num_people == 45
+        assert found.expected == pytest.approx(around.mean(), abs=1e-12)
+        ends = np.quantile(around, expanded_tails(level, tally.leave_one_out()))
+        assert (found.interval.low, found.interval.high) == pytest.approx(tuple(ends), abs=1e-12)
+        assert (found.interval.level, found.num_people) == (level, 45)
 
 
 @settings(max_examples=25)

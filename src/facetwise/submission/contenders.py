@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from facetwise.blending.sources import Source
 from facetwise.core.errors import FacetwiseError
-from facetwise.core.labels import IntArray
+from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.references import AnyReference, parse_reference, short_name
 from facetwise.data.manifest import Manifest
@@ -18,7 +19,7 @@ from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.answers import submission_answers
 from facetwise.submission.folder import SubmissionFolder, find_submission, list_submissions
 from facetwise.submission.ledger import Entry, Ledger
-from facetwise.submission.make import joint_classes, usable_source
+from facetwise.submission.usable import joint_classes, usable_source
 
 Kind = Literal["submission", "run", "blend"]
 
@@ -72,10 +73,13 @@ def read_contender(project: Project, manifest: Manifest, ledger: Ledger, referen
 def possible(project: Project, manifest: Manifest, reference: AnyReference, tta: str = "none") -> Contender:
     """A run or a blend, as the file that could be made from it; raises as `read_contender`."""
     source = usable_source(project, manifest, reference, tta)
-    known = source.require_oof()
+    return of_source(source, project.space, joint_classes(source, project.space))
+
+
+def of_source(source: Source, space: LabelSpace, test: IntArray) -> Contender:
+    """A run or a blend that answers `test`, (m,); raises InputError when nothing is known of it out of fold."""
     kind: Kind = "blend" if source.kind == "blend" else "run"
-    oof, test = decide_joint(known, project.space), joint_classes(source, project.space)
-    return Contender(kind, source.id, source.id, oof, test)
+    return Contender(kind, source.id, source.id, decide_joint(source.require_oof(), space), test)
 
 
 def submitted(project: Project, manifest: Manifest, ledger: Ledger, folder: SubmissionFolder) -> Contender:

@@ -58,7 +58,7 @@ class Outlook:
     """Labelled people that all of them predict out of fold."""
     test: TestSet
     alone: JointScores
-    """By out of fold alone."""
+    """By out of fold alone, with room for the shifts of `OFFSET`: what to expect before any score is known."""
     joint: JointScores
     """With all public scores that are known; the same as `alone` where none is."""
 
@@ -90,6 +90,7 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
         raise InputError(f"out of fold there are {num_people} people: a forecast needs two or more")
     test, oof = read_test_set(project, manifest, len(rows), num_people), [c.oof[rows] for c in contenders]
     alone = simulate(truth, oof, groups, project.space.num_joint, test.people, seed=seed)
+    alone = alone.shifted(OFFSET, _apart(contenders), seed)
     known = np.array([np.nan if c.public is None else c.public for c in contenders])
     return Outlook(
         contenders=tuple(contenders),
@@ -97,7 +98,7 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
         num_people=num_people,
         test=test,
         alone=alone,
-        joint=alone.shifted(OFFSET, _apart(contenders), seed).given(known),
+        joint=alone.given(known),
     )
 
 
