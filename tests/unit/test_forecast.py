@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facetwise.evaluate.forecast import JointScores, Offset, Part, TestPeople, disagreement, simulate
+from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.forecast import JointScores, Offset, Part, TestPeople, simulate
 from facetwise.evaluate.intervals import PersonTally, expanded_tails, resampled_people
 from facetwise.evaluate.metrics import macro_f1
 
@@ -36,7 +37,7 @@ def joint_of(
 ) -> JointScores:
     truth, answers, groups = made(seed, 60, num)
     joint = simulate(truth, answers, groups, NUM_CLASSES, people, resamples=resamples)
-    return joint.shifted(offset, disagreement(answers))
+    return joint.shifted(offset, shares_apart(answers))
 
 
 def known(*scores: float | None) -> npt.NDArray[np.float64]:
@@ -67,7 +68,7 @@ def test_a_copy_of_a_scored_file_gets_its_public_score_and_no_width(score: float
     truth, answers, groups = made(seed, 40, 1)
     rows, offset = [answers[0], answers[0].copy()], Offset(common=0.02, own=0.01)
     joint = simulate(truth, rows, groups, NUM_CLASSES, HALVES, resamples=200, seed=seed)
-    joint = joint.shifted(offset, disagreement(rows))
+    joint = joint.shifted(offset, shares_apart(rows))
     found = joint.given(known(score, None)).forecast("public", 1)
     assert found.expected == pytest.approx(score, abs=1e-3)
     assert found.interval.high - found.interval.low < 2e-3
@@ -130,7 +131,7 @@ def test_the_more_alike_two_files_are_the_more_one_score_tells() -> None:
         mixed = np.where(groups < share * 120, answers[0], answers[1])
         rows = [answers[0], mixed]
         joint = simulate(truth, rows, groups, NUM_CLASSES, HALVES, resamples=400)
-        joint = joint.shifted(Offset(0.01, 0.01), disagreement(rows))
+        joint = joint.shifted(Offset(0.01, 0.01), shares_apart(rows))
         spreads.append(joint.given(known(0.7, None)).spread("public", 1) / joint.spread("public", 1))
     assert spreads == sorted(spreads, reverse=True)
 
@@ -154,7 +155,7 @@ def test_the_order_of_rows_is_no_matter_and_a_seed_repeats() -> None:
     def drawn(rows: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:
         shuffled = [a[rows] for a in answers]
         joint = simulate(truth[rows], shuffled, groups[rows], NUM_CLASSES, HALVES, resamples=100, seed=seed)
-        joint = joint.shifted(offset, disagreement(shuffled), seed)
+        joint = joint.shifted(offset, shares_apart(shuffled), seed)
         return joint.given(scores).draws
 
     straight = np.arange(len(truth))
@@ -175,7 +176,7 @@ def test_a_shift_of_all_is_found_once_many_are_scored() -> None:
     truth, answers, groups = made(4, 400, 8)
     joint = simulate(truth, answers, groups, NUM_CLASSES, TestPeople(4000, 4000), resamples=400)
     assert joint.shift == (0.0, 0.0)
-    joint = joint.shifted(Offset(0.03, 0.005), disagreement(answers))
+    joint = joint.shifted(Offset(0.03, 0.005), shares_apart(answers))
     higher = [joint.forecast("public", k).expected + 0.04 for k in range(7)]
     mean, spread = joint.given(known(*higher, None)).shift
     assert 0.02 < mean < 0.04, "shrunk towards 0, since the labelled people explain a part"
@@ -203,10 +204,6 @@ def test_nine_of_ten_intervals_hold(num_scored: int) -> None:
             held[part].append(found.low <= macro_f1(truth[rows], answers[6][rows], NUM_CLASSES) <= found.high)
     for part, flags in held.items():
         assert 0.78 <= np.mean(flags) <= 1.0, part
-
-
-def test_disagreement_counts_images() -> None:
-    assert disagreement([[1, 2, 3, 4], [1, 2, 3, 5]]).tolist() == [[0.0, 0.25], [0.25, 0.0]]
 
 
 @pytest.mark.parametrize(

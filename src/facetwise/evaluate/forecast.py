@@ -230,12 +230,6 @@ def simulate(
     )
 
 
-def disagreement(answers: Sequence[npt.ArrayLike]) -> FloatArray:
-    """The share of images that each pair answers otherwise, shape (k, k), of k lists of class numbers."""
-    rows = [np.asarray(a) for a in answers]
-    return np.array([[float(np.mean(a != b)) for b in rows] for a in rows]).reshape(len(rows), len(rows))
-
-
 def _drawn_scores(
     tallies: Sequence[PersonTally], people: TestPeople, resamples: int, draws: np.random.Generator
 ) -> tuple[FloatArray, list[FloatArray]]:

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-import numpy as np
-
 from facetwise.blending.sources import Source
 from facetwise.core.errors import FacetwiseError
 from facetwise.core.labels import IntArray, LabelSpace
@@ -131,8 +129,3 @@ def comparable(contenders: Sequence[Contender], anchor: Contender) -> tuple[list
 def widest(contenders: Sequence[Contender]) -> Contender:
     """The one that predicts most images out of fold, the first of them."""
     return max(contenders, key=lambda c: int((c.oof != MISSING).sum()))
-
-
-def share_apart(one: Contender, other: Contender) -> float:
-    """The share of test images that two answer otherwise, 0..1."""
-    return float(np.mean(one.test != other.test))

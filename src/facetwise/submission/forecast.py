@@ -11,13 +11,13 @@ from typing import Any
 
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.agreement import share_apart
 from facetwise.evaluate.forecast import LEVEL, ScoreForecast
 from facetwise.submission.contenders import (
     Contender,
     LeftOut,
     comparable,
     read_contender,
-    share_apart,
     submissions,
 )
 from facetwise.submission.ledger import Ledger, read_ledger
@@ -174,6 +174,6 @@ def _before(outlook: Outlook, place: int) -> ScoredBefore:
         reference=other.reference,
         public=other.public,
         expected=outlook.alone.forecast("public", place).expected,
-        apart=share_apart(outlook.contenders[0], other),
+        apart=share_apart(outlook.contenders[0].test, other.test),
         correlation=outlook.alone.correlation("public", 0, place),
     )

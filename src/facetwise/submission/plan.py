@@ -10,6 +10,7 @@ from typing import Any
 from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.agreement import share_apart
 from facetwise.evaluate.forecast import LEVEL
 from facetwise.submission.candidates import Candidate, ordered_candidates
 from facetwise.submission.contenders import (
@@ -17,7 +18,6 @@ from facetwise.submission.contenders import (
     LeftOut,
     comparable,
     possible,
-    share_apart,
     submissions,
     widest,
 )
@@ -115,7 +115,7 @@ def _possible(
         except FacetwiseError as error:
             left_out.append(LeftOut(reference, str(error)))
             continue
-        if not any(share_apart(contender, other) == 0 for other in [*made, *found]):
+        if not any(share_apart(contender.test, other.test) == 0 for other in [*made, *found]):
             found.append(contender)
     return found[:MAX_POSSIBLE], left_out
 
