@@ -5,15 +5,19 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from made_blend import write_blend
+from rich.console import Console
 from typer.testing import CliRunner
 
 import facetwise as fw
+from facetwise.blending.sources import Source
 from facetwise.cli.main import app
+from facetwise.cli.planned import plan_text
 from facetwise.core.csvtable import read_submission
 from facetwise.core.errors import GateError, InputError, ProblemsError, SettingError
 from facetwise.core.project import Project
@@ -235,6 +239,26 @@ def test_a_wrong_ledger_is_told(made: Made) -> None:
     for verb in (fw.plan, fw.final, fw.leaderboard, fw.forecast):
         with pytest.raises(ProblemsError, match=r"ledger\.jsonl"):
             verb(made.folder)
+
+
+def test_a_plan_names_all_specialists_in_one_line(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = usable_source(made.project, load_manifest(made.project), "b4", "none")
+    partial = {"1": ("mask",), "b5": ("gender", "mask")}
+
+    def read(*given: Any, **_: str) -> Source:
+        name = given[2].text
+        return replace(whole, id=name, attributes=partial.get(name, whole.attributes))
+
+    monkeypatch.setattr("facetwise.submission.usable.read_source", read)
+    view = build_plan(made.project, LATER, ["1", "b4", "b5"])
+    assert [c.id for c in view.candidates] == ["b4"]
+    assert [(item.name, item.lacks) for item in view.left_out] == [("1", ("gender", "age")), ("b5", ("age",))]
+    console = Console(width=200)
+    with console.capture() as said:
+        console.print(plan_text(view))
+    lines = [line.rstrip() for line in said.get().splitlines() if "left out" in line]
+    assert lines == ["left out: 2 with only some of the attributes, which `facetwise blend` puts together: 1, b5"]
+    assert view.as_dict()["left_out"][1] == {"name": "b5", "why": view.left_out[1].why, "lacks": ("age",)}
 
 
 def test_a_plan_takes_the_best_first_and_no_copies(made: Made) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from facetwise.blending.sources import Source
 from facetwise.core.errors import FacetwiseError
@@ -50,8 +50,10 @@ class LeftOut:
 
     name: str
     why: str
+    lacks: tuple[str, ...] = ()
+    """Attributes that a specialist does not predict, where that is why."""
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         return asdict(self)
 

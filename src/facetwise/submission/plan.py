@@ -25,6 +25,7 @@ from facetwise.submission.forecast import people_notes, shift_notes
 from facetwise.submission.ledger import read_ledger
 from facetwise.submission.outlook import TestSet, read_outlook
 from facetwise.submission.quota import Quota, quota_left
+from facetwise.submission.usable import PartialError
 
 MAX_POSSIBLE = 6
 """Runs and blends that are looked at beside the submissions that were made already: the best out of fold."""
@@ -113,7 +114,7 @@ def _possible(
         try:
             contender = possible(project, manifest, reference)
         except FacetwiseError as error:
-            left_out.append(LeftOut(reference, str(error)))
+            left_out.append(LeftOut(reference, str(error), error.lacks if isinstance(error, PartialError) else ()))
             continue
         if not any(share_apart(contender.test, other.test) == 0 for other in [*made, *found]):
             found.append(contender)

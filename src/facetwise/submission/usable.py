@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from facetwise.blending.sources import PREDICTORS, Source, read_source
 from facetwise.core.errors import ArtefactError, GateError, InputError
 from facetwise.core.labels import IntArray, LabelSpace
@@ -11,10 +13,22 @@ from facetwise.data.manifest import Manifest
 from facetwise.evaluate.decide import decide_joint
 
 
+class PartialError(InputError):
+    """A run or a blend that predicts only some attributes; `lacks` are the others."""
+
+    def __init__(self, source: Source, lacks: Sequence[str]) -> None:
+        self.lacks = tuple(lacks)
+        names = ", ".join(f"`{name}`" for name in lacks)
+        super().__init__(
+            f"{source.kind} `{source.id}` lacks {names}: a submission needs every attribute",
+            hint="blend it with runs that have them: `facetwise blend`",
+        )
+
+
 def usable_source(project: Project, manifest: Manifest, reference: AnyReference, tta: str) -> Source:
     """The run or blend that `reference` means, when it predicts every attribute of every test image.
 
-    Raises GateError for predictions from elsewhere, InputError when an attribute is missing, and as `read_source`.
+    Raises GateError for predictions from elsewhere, PartialError when an attribute is missing, and as `read_source`.
     """
     named = parse_reference(reference, PREDICTORS)
     if named.kind == "foreign":
@@ -29,11 +43,7 @@ def usable_source(project: Project, manifest: Manifest, reference: AnyReference,
         )
     source = read_source(project, manifest, named, tta=tta)
     if lacking := [name for name in project.space.names if name not in source.attributes]:
-        raise InputError(
-            f"{source.kind} `{source.id}` lacks {', '.join(f'`{n}`' for n in lacking)}: a submission needs every "
-            "attribute",
-            hint="blend it with runs that have them: `facetwise blend`",
-        )
+        raise PartialError(source, lacking)
     if source.test is None:
         raise InputError(f"{source.kind} `{source.id}` has no predictions of the test side", hint="make it again")
     if source.test["image"].to_list() != manifest.test["image"].to_list():
