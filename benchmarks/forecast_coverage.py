@@ -31,7 +31,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.evaluate.forecast import LEVEL, JointScores, Offset, ScoreForecast, TestPeople, disagreement, simulate
+from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.forecast import LEVEL, JointScores, Offset, ScoreForecast, TestPeople, simulate
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.picks import best_picks
 from facetwise.submission.outlook import OFFSET
@@ -116,7 +117,7 @@ def draw_contest(draws: np.random.Generator, row: Row, used: list[int], offset: 
     public = np.array([round(macro_f1(labels[:cut], test[k][:cut], NUM_CLASSES), 4) for k in used])
     private = np.array([macro_f1(labels[cut:], test[k][cut:], NUM_CLASSES) for k in used])
     joint = simulate(truth, [oof[k] for k in used], groups, NUM_CLASSES, people, resamples=RESAMPLES, seed=seed)
-    joint = joint.shifted(offset, disagreement([test[k] for k in used]), seed)
+    joint = joint.shifted(offset, shares_apart([test[k] for k in used]), seed)
     joint = joint.given(np.where(np.arange(len(used)) < row.scored, public, np.nan))
     return Contest(np.array([macro_f1(truth, oof[k], NUM_CLASSES) for k in used]), public, private, joint)
 

@@ -4,7 +4,7 @@
 
 First table: for each row, people with seven images are drawn from a population whose joint classes are as uneven as
 those of the masked-face contest and whose errors go by person. `confidence` counts how often `bootstrap_interval` holds
-the population's score, `prediction` how often `prediction_interval` holds the score of a fresh test set; `by image` is
+the population's score, `prediction` how often that of `simulate` holds the score of a fresh test set; `by image` is
 the confidence interval of somebody who resamples images. All are asked for 95 %; `+-` is two standard errors.
 
 Second table: a base and five changes that do nothing. Six models answer for fresh people, alike but for luck, so every
@@ -27,13 +27,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.evaluate.forecast import TestPeople, simulate
 from facetwise.evaluate.intervals import (
     LEVEL,
     RESAMPLES,
     Interval,
     bootstrap_interval,
     paired_interval,
-    prediction_interval,
 )
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.study.ablation import MAX_RESAMPLES
@@ -119,7 +119,9 @@ def _trial(
     own = bootstrap_interval(truth, predicted, people, NUM_CLASSES, resamples=resamples, seed=seed)
     images = np.arange(known * IMAGES)
     wrong = bootstrap_interval(truth, predicted, images, NUM_CLASSES, resamples=min(resamples, 200), seed=seed)
-    next_one = prediction_interval(truth, predicted, people, NUM_CLASSES, test, resamples=resamples, seed=seed)
+    next_one = simulate(
+        truth, [predicted], people, NUM_CLASSES, TestPeople(test, 0), level=LEVEL, resamples=resamples, seed=seed
+    ).forecast("all", 0)
     return (
         _holds(own, score),
         _holds(next_one.interval, there),

@@ -68,19 +68,21 @@ def test_an_ablation_from_the_command_line(own: Any) -> None:
         *(w for s in QUICK for w in ("--set", s)),
         *(w for t in tries for w in ("--try", t)),
     ]
-    first = call(own.project, *command, "--name", "first", "--json")
+    first = call(own.project, *command, "--name", "first", "--json", code=2)
     view = json.loads(first.stdout)
     assert [row["change"] for row in view["rows"]] == tries
     assert [row["state"] for row in view["rows"]] == ["finished", "finished", "failed"]
     assert "the loss is nan" in view["rows"][2]["reason"]
     assert "4 of 4: optimizer.lr=1e30" in first.stderr
+    assert "error: 1 of 3 changes failed" in first.stderr
+    assert f"- `optimizer.lr=1e30`: {view['rows'][2]['reason']}" in first.stderr
     for row in view["rows"][:2]:
         assert row["difference"] == pytest.approx(row["score"]["macro_f1"] - view["base"]["macro_f1"])
         assert row["widened"]["low"] <= row["interval"]["low"] <= row["interval"]["high"] <= row["widened"]["high"]
         assert row["widened"]["level"] == pytest.approx(0.975)
 
     runs = num_runs(own.project)
-    again = call(own.project, *command, "--name", "first")
+    again = call(own.project, *command, "--name", "first", code=2)
     assert num_runs(own.project) == runs
     assert "run 02" in again.stderr
     assert "was trained before" in again.stderr
@@ -93,6 +95,19 @@ def test_an_ablation_from_the_command_line(own: Any) -> None:
     assert {c["key"] for c in compared["changes"]} == {"train.seed", "optimizer.lr"}
     assert fw.compare(own.project, "1", "3").as_dict() == compared
     assert compared["verdict"] in call(own.project, "compare", 1, 3).stdout
+
+
+def test_a_change_of_labels_that_nobody_has_is_refused_before_anything_is_trained(own: Any) -> None:
+    base, band = load_recipe(own.recipe, QUICK), "labels.drop.age=[[50,60]]"
+    of_the_base = ["labels.drop.age=[[97,99]]", "labels.overlay=false", "labels.cuts.age=[30,60]"]
+    of_the_band = "labels.drop.age=[[50,60],[97,99]]"
+    with pytest.raises(ProblemsError) as error:
+        fw.ablate(own.project, base, tries=[*of_the_base, band, of_the_band], name="s")
+    told = error.value.problems
+    assert [line.split(" changes nothing")[0] for line in told] == [f"`{t}`" for t in (*of_the_base, of_the_band)]
+    assert all("on this dataset: it trains on the same images as the base, with" in line for line in told[:3])
+    assert f"as `{band}`, with" in told[3]
+    assert num_runs(own.project) == 0
 
 
 def test_an_ablation_goes_on_where_it_was_stopped(own: Any) -> None:

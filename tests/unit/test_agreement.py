@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,13 @@ from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.agreement import (
     agreement,
     agreement_intervals,
+    alike,
     cohen_kappa,
     contradiction,
     moved,
     people_moved,
+    share_apart,
+    shares_apart,
     tally_votes,
     transitions,
     who_is_right,
@@ -35,6 +39,47 @@ def sides(size: int = 2, missing: bool = True) -> st.SearchStrategy[Array]:
     """Answers of `size` sides for some images: class numbers, -1 for none."""
     low = -1 if missing else 0
     return st.integers(1, 30).flatmap(lambda n: arrays(np.int64, (size, n), elements=st.integers(low, CLASSES - 1)))
+
+
+@given(sides())
+def test_a_share_apart_is_what_an_agreement_leaves(pair: Array) -> None:
+    share = agreement("a", *pair).share
+    assert share_apart(*pair) == share_apart(*pair[::-1]) or share is None
+    if share is None:
+        assert np.isnan(share_apart(*pair))
+    else:
+        assert share_apart(*pair) == pytest.approx(1 - share)
+
+
+@given(sides(size=4, missing=False))
+def test_shares_apart_are_a_distance(answers: Array) -> None:
+    found = shares_apart(list(answers))
+    assert (found == found.T).all()
+    assert (np.diag(found) == 0).all()
+    np.testing.assert_allclose(found, [[(a != b).mean() for b in answers] for a in answers])
+    assert (found[:, None, :] <= found[:, :, None] + found[None, :, :] + 1e-12).all(), "the triangle inequality"
+    assert np.linalg.eigvalsh(np.exp(-found / 0.1)).min() > -1e-9
+
+
+@given(sides(size=4), st.randoms(use_true_random=False))
+def test_neither_the_order_of_rows_nor_the_names_of_classes_move_shares(answers: Array, chance: Random) -> None:
+    rows, names = list(range(answers.shape[1])), list(range(CLASSES))
+    chance.shuffle(rows)
+    chance.shuffle(names)
+    renamed = np.where(answers < 0, -1, np.array(names)[answers])[:, rows]
+    np.testing.assert_array_equal(shares_apart(list(renamed)), shares_apart(list(answers)))
+
+
+def test_of_several_attributes_those_count_that_both_have() -> None:
+    one = np.array([[0, 1], [0, 1], [0, 1], [-1, -1]])
+    other = np.array([[0, 1], [0, 0], [-1, 1], [0, 1]])
+    same, both = alike(one, other)
+    assert same.tolist() == [True, False, True, False]
+    assert both.tolist() == [True, True, True, False]
+    assert share_apart(one, other) == pytest.approx(1 / 3)
+    assert shares_apart([]).shape == (0, 0)
+    with pytest.raises(ValueError, match="expected as many"):
+        share_apart(one, other[:2])
 
 
 @given(sides(missing=False))

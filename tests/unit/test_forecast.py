@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facetwise.evaluate.forecast import JointScores, Offset, Part, TestPeople, disagreement, simulate
-from facetwise.evaluate.intervals import prediction_interval
+from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.forecast import JointScores, Offset, Part, TestPeople, simulate
+from facetwise.evaluate.intervals import PersonTally, expanded_tails, resampled_people
 from facetwise.evaluate.metrics import macro_f1
 
 NUM_CLASSES, IMAGES = 6, 3
@@ -36,7 +37,7 @@ def joint_of(
 ) -> JointScores:
     truth, answers, groups = made(seed, 60, num)
     joint = simulate(truth, answers, groups, NUM_CLASSES, people, resamples=resamples)
-    return joint.shifted(offset, disagreement(answers))
+    return joint.shifted(offset, shares_apart(answers))
 
 
 def known(*scores: float | None) -> npt.NDArray[np.float64]:
@@ -44,16 +45,21 @@ def known(*scores: float | None) -> npt.NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("level", [0.9, 0.95])
-def test_without_a_known_score_it_is_the_prediction_interval(level: float) -> None:
+def test_without_a_known_score_it_is_the_pivot_around_the_score_in_hand(level: float) -> None:
     truth, answers, groups = made(1, 70, 3)
     joint = simulate(truth, answers, groups, NUM_CLASSES, TestPeople(20, 25), level=level, resamples=500, seed=3)
     for k, row in enumerate(answers):
-        alone = prediction_interval(truth, row, groups, NUM_CLASSES, 45, level=level, resamples=500, seed=3)
+        tally, draws = PersonTally.count(truth, row, groups, NUM_CLASSES, "macro_f1"), np.random.default_rng(3)
+        past, future = (
+            np.concatenate([tally.scores(weights) for weights in resampled_people(70, size, 500, draws)])
+            for size in (70, 45)
+        )
+        around = macro_f1(truth, row, NUM_CLASSES) + future - past
         found = joint.forecast("all", k)
-        assert found.expected == pytest.approx(alone.expected, abs=1e-12)
-        assert found.interval.low == pytest.approx(alone.interval.low, abs=1e-12)
-        assert found.interval.high == pytest.approx(alone.interval.high, abs=1e-12)
-        assert found.num_people == alone.num_people == 45
+        assert found.expected == pytest.approx(around.mean(), abs=1e-12)
+        ends = np.quantile(around, expanded_tails(level, tally.leave_one_out()))
+        assert (found.interval.low, found.interval.high) == pytest.approx(tuple(ends), abs=1e-12)
+        assert (found.interval.level, found.num_people) == (level, 45)
 
 
 @settings(max_examples=25)
@@ -62,7 +68,7 @@ def test_a_copy_of_a_scored_file_gets_its_public_score_and_no_width(score: float
     truth, answers, groups = made(seed, 40, 1)
     rows, offset = [answers[0], answers[0].copy()], Offset(common=0.02, own=0.01)
     joint = simulate(truth, rows, groups, NUM_CLASSES, HALVES, resamples=200, seed=seed)
-    joint = joint.shifted(offset, disagreement(rows))
+    joint = joint.shifted(offset, shares_apart(rows))
     found = joint.given(known(score, None)).forecast("public", 1)
     assert found.expected == pytest.approx(score, abs=1e-3)
     assert found.interval.high - found.interval.low < 2e-3
@@ -125,7 +131,7 @@ def test_the_more_alike_two_files_are_the_more_one_score_tells() -> None:
         mixed = np.where(groups < share * 120, answers[0], answers[1])
         rows = [answers[0], mixed]
         joint = simulate(truth, rows, groups, NUM_CLASSES, HALVES, resamples=400)
-        joint = joint.shifted(Offset(0.01, 0.01), disagreement(rows))
+        joint = joint.shifted(Offset(0.01, 0.01), shares_apart(rows))
         spreads.append(joint.given(known(0.7, None)).spread("public", 1) / joint.spread("public", 1))
     assert spreads == sorted(spreads, reverse=True)
 
@@ -149,7 +155,7 @@ def test_the_order_of_rows_is_no_matter_and_a_seed_repeats() -> None:
     def drawn(rows: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:
         shuffled = [a[rows] for a in answers]
         joint = simulate(truth[rows], shuffled, groups[rows], NUM_CLASSES, HALVES, resamples=100, seed=seed)
-        joint = joint.shifted(offset, disagreement(shuffled), seed)
+        joint = joint.shifted(offset, shares_apart(shuffled), seed)
         return joint.given(scores).draws
 
     straight = np.arange(len(truth))
@@ -170,7 +176,7 @@ def test_a_shift_of_all_is_found_once_many_are_scored() -> None:
     truth, answers, groups = made(4, 400, 8)
     joint = simulate(truth, answers, groups, NUM_CLASSES, TestPeople(4000, 4000), resamples=400)
     assert joint.shift == (0.0, 0.0)
-    joint = joint.shifted(Offset(0.03, 0.005), disagreement(answers))
+    joint = joint.shifted(Offset(0.03, 0.005), shares_apart(answers))
     higher = [joint.forecast("public", k).expected + 0.04 for k in range(7)]
     mean, spread = joint.given(known(*higher, None)).shift
     assert 0.02 < mean < 0.04, "shrunk towards 0, since the labelled people explain a part"
@@ -198,10 +204,6 @@ def test_nine_of_ten_intervals_hold(num_scored: int) -> None:
             held[part].append(found.low <= macro_f1(truth[rows], answers[6][rows], NUM_CLASSES) <= found.high)
     for part, flags in held.items():
         assert 0.78 <= np.mean(flags) <= 1.0, part
-
-
-def test_disagreement_counts_images() -> None:
-    assert disagreement([[1, 2, 3, 4], [1, 2, 3, 5]]).tolist() == [[0.0, 0.25], [0.25, 0.0]]
 
 
 @pytest.mark.parametrize(

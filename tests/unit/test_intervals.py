@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facetwise.evaluate.forecast import ScoreForecast, TestPeople, simulate
 from facetwise.evaluate.intervals import (
+    LEVEL,
+    RESAMPLES,
     PersonTally,
     bootstrap_interval,
     group_numbers,
     paired_interval,
-    prediction_interval,
     resampled_people,
 )
 from facetwise.evaluate.metrics import accuracy, macro_f1
@@ -27,6 +29,13 @@ def drawn(seed: int, people: int = 12) -> tuple[np.ndarray, np.ndarray, np.ndarr
     groups = draws.permutation(np.repeat(np.arange(people), IMAGES))
     truth = draws.integers(0, SIZE, len(groups))
     return truth, np.where(draws.random(len(groups)) < 0.6, truth, draws.integers(0, SIZE, len(groups))), groups
+
+
+def ahead(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray, num_people: int, **more: int) -> ScoreForecast:
+    """What to expect of the score of `num_people` other people."""
+    settings = {"resamples": RESAMPLES, "seed": 0, **more}
+    people = TestPeople(num_people, 0)
+    return simulate(truth, [predicted], groups, SIZE, people, level=LEVEL, **settings).forecast("all", 0)
 
 
 @given(st.integers(0, 2**31), st.sampled_from([("macro_f1", macro_f1), ("accuracy", accuracy)]))
@@ -46,13 +55,11 @@ def test_weighted_counts_equal_the_score_of_repeated_rows(seed, named):
 def test_working_in_pieces_changes_nothing(monkeypatch):
     truth, predicted, groups = drawn(1)
     whole = bootstrap_interval(truth, predicted, groups, SIZE, resamples=100)
-    ahead = prediction_interval(truth, predicted, groups, SIZE, 30, resamples=100)
+    told = ahead(truth, predicted, groups, 30, resamples=100)
     monkeypatch.setattr("facetwise.evaluate.intervals.CELLS", 300)
     pieces = bootstrap_interval(truth, predicted, groups, SIZE, resamples=100)
     assert (pieces.low, pieces.high) == pytest.approx((whole.low, whole.high))
-    assert prediction_interval(truth, predicted, groups, SIZE, 30, resamples=100).expected == pytest.approx(
-        ahead.expected
-    )
+    assert ahead(truth, predicted, groups, 30, resamples=100).expected == pytest.approx(told.expected)
 
 
 def test_row_order_class_numbers_and_names_of_people_do_not_matter():
@@ -77,15 +84,12 @@ def test_seed_and_level():
 
 def test_a_test_set_is_less_certain_than_the_population():
     truth, predicted, groups = drawn(4, people=60)
-    width = [
-        (f := prediction_interval(truth, predicted, groups, SIZE, n)).interval.high - f.interval.low
-        for n in (15, 60, 5000)
-    ]
+    width = [(f := ahead(truth, predicted, groups, n)).interval.high - f.interval.low for n in (15, 60, 5000)]
     own = bootstrap_interval(truth, predicted, groups, SIZE)
     assert width[0] > width[1] > width[2]
     assert width[1] > 1.2 * (own.high - own.low)
     assert width[2] == pytest.approx(own.high - own.low, rel=0.15)
-    assert prediction_interval(truth, predicted, groups, SIZE, 15).expected < macro_f1(truth, predicted, SIZE)
+    assert ahead(truth, predicted, groups, 15).expected < macro_f1(truth, predicted, SIZE)
 
 
 def test_pairs_cancel_what_both_share():
@@ -118,7 +122,6 @@ def test_one_person_tells_nothing():
     assert bootstrap_interval(truth, predicted, ["a", "a"], 2).high == 1
     assert bootstrap_interval(truth, predicted, ["a", "a"], 2).low == 0
     assert paired_interval(truth, predicted, predicted, ["a", "a"], 2).low == -1
-    assert prediction_interval(truth, predicted, ["a", "a"], 2, 5).interval.low == 0
 
 
 def test_two_people_and_perfect_scores_are_finite():
@@ -139,8 +142,6 @@ def test_bad_input():
         bootstrap_interval(truth, np.full_like(truth, -1), groups, SIZE)
     with pytest.raises(ValueError, match="level must be"):
         bootstrap_interval(truth, predicted, groups, SIZE, level=95)
-    with pytest.raises(ValueError, match="0 people cannot be forecast"):
-        prediction_interval(truth, predicted, groups, SIZE, 0)
 
 
 def test_many_joint_classes_need_no_matrix_of_them():
@@ -177,10 +178,10 @@ def held() -> np.ndarray:
         here, there = draws.integers(0, 20_000, 300), draws.integers(0, 20_000, 100)
         t, p, people = truth[here].ravel(), predicted[here].ravel(), np.repeat(np.arange(300), IMAGES)
         own = bootstrap_interval(t, p, people, SIZE, resamples=400, seed=seed)
-        ahead = prediction_interval(t, p, people, SIZE, 100, resamples=400, seed=seed).interval
+        other = ahead(t, p, people, 100, resamples=400, seed=seed).interval
         images = bootstrap_interval(t, p, np.arange(len(t)), SIZE, resamples=50, seed=seed)
         fresh = macro_f1(truth[there].ravel(), predicted[there].ravel(), SIZE)
-        inside = [(i.low <= s <= i.high) for i, s in ((own, score), (ahead, fresh), (own, fresh), (images, score))]
+        inside = [(i.low <= s <= i.high) for i, s in ((own, score), (other, fresh), (own, fresh), (images, score))]
         found.append(inside)
     return np.mean(found, axis=0)
 

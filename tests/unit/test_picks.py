@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
-from facetwise.evaluate.forecast import JointScores, Offset, TestPeople, disagreement, simulate
+from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.forecast import JointScores, Offset, TestPeople, simulate
 from facetwise.evaluate.picks import (
     MAX_SETS,
     best_picks,
@@ -80,7 +81,7 @@ def joint_of(wrong: list[float], copies: int = 0) -> JointScores:
     answers = [np.where(draws.random(120) < share, (truth + 1) % 4, truth) for share in wrong]
     rows = [*answers, *answers[:1] * copies]
     joint = simulate(truth, rows, np.arange(120), 4, TestPeople(60, 60), resamples=1000)
-    return joint.shifted(Offset(0.02, 0.01), disagreement(rows))
+    return joint.shifted(Offset(0.02, 0.01), shares_apart(rows))
 
 
 def test_a_copy_of_what_was_sent_is_worth_nothing_and_tells_what_it_is() -> None:

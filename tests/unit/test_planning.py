@@ -5,28 +5,32 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from made_blend import write_blend
+from rich.console import Console
 from typer.testing import CliRunner
 
 import facetwise as fw
+from facetwise.blending.sources import Source
 from facetwise.cli.main import app
+from facetwise.cli.planned import plan_text
 from facetwise.core.csvtable import read_submission
 from facetwise.core.errors import GateError, InputError, ProblemsError, SettingError
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import load_manifest
-from facetwise.evaluate.intervals import prediction_interval
+from facetwise.evaluate.forecast import LEVEL, TestPeople, simulate
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.report.leaderboard_page import leaderboard_page
 from facetwise.submission.contenders import comparable, read_contender, widest
 from facetwise.submission.forecast import build_forecast_view
 from facetwise.submission.ledger import Ledger
-from facetwise.submission.make import usable_source
 from facetwise.submission.plan import build_plan
+from facetwise.submission.usable import usable_source
 
 CONTEST = '\n[contest]\nsubmissions_per_day = 3\ntime_zone = "UTC"\npublic_share = 0.5\n\n'
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -108,13 +112,14 @@ def test_without_scores_the_forecast_is_that_of_the_labelled_people(made: Made) 
     project, manifest = made.project, load_manifest(made.project)
     oof = pl.read_parquet(project.workspace.blends / "b01-soft-1" / "oof.parquet")
     truth = project.space.encode(manifest.codes(project.space))
-    alone = prediction_interval(truth, oof["decided"].to_numpy(), manifest.train["group"].to_list(), 18, 8, level=0.9)
+    joint = simulate(truth, [oof["decided"].to_numpy()], manifest.train["group"].to_list(), 18, TestPeople(4, 4))
+    luck = joint.forecast("all", 0)
     whole = view.forecast[-1]
     assert (whole.part, whole.num_people) == ("all", 8)
-    assert whole.expected == pytest.approx(alone.expected, abs=0.002)
-    assert whole.spread > view.alone[-1].spread  # room for a shift
-    assert view.alone[-1].interval.low == pytest.approx(alone.interval.low)
-    assert view.alone[-1].interval.high == pytest.approx(alone.interval.high)
+    assert whole.expected == pytest.approx(luck.expected, abs=0.002)
+    assert whole.spread > luck.spread  # room for a shift
+    assert {f.interval.level for f in view.forecast} == {view.level} == {LEVEL} == {0.9}
+    assert view.forecast == view.alone
     assert (view.scored, view.shift, view.public) == ((), None, None)
     assert [f.num_people for f in view.forecast] == [4, 4, 8]
 
@@ -132,6 +137,59 @@ def test_a_scored_submission_is_known_and_moves_the_others(made: Made) -> None:
     assert near.scored[0].correlation > far.scored[0].correlation
     assert near.forecast[0].spread < 0.2 * far.forecast[0].spread
     assert near.shift is not None
+
+
+def test_what_is_made_is_forecast_as_whoever_asks_later_is_told(made: Made) -> None:
+    first = fw.submit(made.folder, "b1", yes=True, against_others=True)
+    assert first.forecast == fw.forecast(made.folder, "s1").forecast[-1] == fw.forecast(made.folder, "b1").alone[-1]
+    assert first.folder.record()["forecast"]["interval"]["level"] == LEVEL
+    assert "no public score tells yet" in first.forecast_notes[0]
+    fw.record(made.folder, first.folder.id, public=0.5)
+    second = fw.submit(made.folder, "b4", yes=True, against_others=True)
+    later = fw.forecast(made.folder, "s2")
+    assert second.forecast == later.forecast[-1] != later.alone[-1]
+    assert "from 1 scored submission" in second.forecast_notes[0]
+    text = run_cli(made, "submit", "b4", "--yes", "--against-others")[1]
+    assert f"{later.forecast[-1].expected:.3f}, 90 % prediction interval [" in text
+
+
+def test_a_wrong_ledger_stops_no_submission_and_is_as_if_nothing_was_scored(made: Made) -> None:
+    made.submit("b1", public=0.5)
+    alone = fw.forecast(made.folder, "b4").alone[-1]
+    made.project.workspace.ledger_file.write_text("{}\n")
+    done = fw.submit(made.folder, "b4", yes=True, against_others=True)
+    assert done.forecast is not None
+    assert done.forecast.expected == pytest.approx(alone.expected, abs=0.002)
+    assert "The ledger cannot be read" in done.forecast_notes[0]
+
+
+def test_every_forecast_names_its_level_and_old_ones_have_their_own(made: Made, tmp_path: Path) -> None:
+    for reference in ("b1", "b3"):
+        made.submit(reference, public=0.6)
+
+    def told() -> tuple[str, str, str, str]:
+        page = tmp_path / "page.html"
+        texts = [run_cli(made, *words)[1] for words in (["ledger", "show"], ["leaderboard", "--html", str(page)])]
+        return texts[0], texts[1], page.read_text(), fw.journal(made.folder, write=False)[0].text
+
+    ledger, board, page, day = told()
+    assert "forecast, 90 %" in ledger
+    assert "out of fold, 95 %" in board
+    assert "forecast when made, 90 %" in board
+    assert 'scope="col">forecast when made, 90 %<' in page
+    assert "90 % forecast of the public part" in page
+    assert day.count("] (90 %) on 8 people.") == 2
+
+    file = made.project.workspace.submissions / "01-b01-soft-1" / "record.json"
+    kept = json.loads(file.read_text())
+    kept["forecast"] = {"expected": 0.7, "interval": {"low": 0.5, "high": 0.8, "level": 0.95}, "num_people": 8}
+    file.write_text(json.dumps(kept))
+    ledger, board, page, day = told()
+    for text in (ledger, board, page, day):
+        assert "0.700 [0.500, 0.800] (95 %)" in text
+        assert text.count("] (90 %)") == 1
+    assert "forecast, 90 %" not in ledger
+    assert fw.ledger(made.folder).as_dict()["entries"][0]["expected"]["level"] == 0.95
 
 
 def test_whoever_predicts_fewer_people_is_left_out_and_so_is_who_predicts_none(
@@ -181,6 +239,26 @@ def test_a_wrong_ledger_is_told(made: Made) -> None:
     for verb in (fw.plan, fw.final, fw.leaderboard, fw.forecast):
         with pytest.raises(ProblemsError, match=r"ledger\.jsonl"):
             verb(made.folder)
+
+
+def test_a_plan_names_all_specialists_in_one_line(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = usable_source(made.project, load_manifest(made.project), "b4", "none")
+    partial = {"1": ("mask",), "b5": ("gender", "mask")}
+
+    def read(*given: Any, **_: str) -> Source:
+        name = given[2].text
+        return replace(whole, id=name, attributes=partial.get(name, whole.attributes))
+
+    monkeypatch.setattr("facetwise.submission.usable.read_source", read)
+    view = build_plan(made.project, LATER, ["1", "b4", "b5"])
+    assert [c.id for c in view.candidates] == ["b4"]
+    assert [(item.name, item.lacks) for item in view.left_out] == [("1", ("gender", "age")), ("b5", ("age",))]
+    console = Console(width=200)
+    with console.capture() as said:
+        console.print(plan_text(view))
+    lines = [line.rstrip() for line in said.get().splitlines() if "left out" in line]
+    assert lines == ["left out: 2 with only some of the attributes, which `facetwise blend` puts together: 1, b5"]
+    assert view.as_dict()["left_out"][1] == {"name": "b5", "why": view.left_out[1].why, "lacks": ("age",)}
 
 
 def test_a_plan_takes_the_best_first_and_no_copies(made: Made) -> None:

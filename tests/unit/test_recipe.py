@@ -1,12 +1,16 @@
 """Recipes: `--set`, durations, TOML there and back, and the recipes that are shipped."""
 
+import copy
 import tomllib
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from facetwise.core.errors import InputError, SettingError
+from facetwise.core.settings import parse
 from facetwise.data.presets import presets
 from facetwise.recipe import Recipe, load_recipe, recipe_toml
 from facetwise.recipe.duration import Duration, parse_duration
@@ -142,3 +146,92 @@ def test_numbers_are_finite(setting):
 def test_a_mistyped_path_is_not_the_shipped_recipe_of_that_name():
     with pytest.raises(InputError, match="no such recipe file"):
         load_recipe("no/such/folder/cpu-tiny.toml")
+
+
+# ------------------------------------------------------------------------------------------------ kinds of values
+
+PAINTS = ("flip", "affine", "perspective", "grid-distortion", "light", "grey", "blur", "noise", "cutout")
+AUGMENTS = (*PAINTS, "cutmix", "mixup", "half-cutmix")
+EVERYTHING = changed(
+    "augment=[]", *(f"augment+={name}" for name in AUGMENTS), "augment.10.p=0.5", "augment.9.p=0.5",
+    'loss={name="sum", terms=[{name="cross-entropy"}, {name="focal", balance="effective"}, {name="soft-f1"}]}',
+    "labels.cuts.age=[29, 59]", "labels.drop.age=[[57, 60]]", "labels.soften.age=2",
+    "sampling={name='weighted', length=10, per_person=3}", "schedule={name='one-cycle', warmup='1ep'}",
+    "optimizer.head_lr=1", "optimizer.clip=1", "train.ema=0.9",
+).as_dict()  # fmt: skip
+KINDS = (
+    *("loss=focal", "loss=binary", "loss=soft-f1"),
+    *("optimizer=adam", "optimizer=adamp", "optimizer=sgd"),
+    *("schedule=step", "schedule=cosine", "schedule=constant"),
+    *("sampling=all", "sampling={name='undersample', to=3}", "sampling=oversample"),
+)
+RECIPES = {
+    **{name: load_recipe(name).as_dict() for name in shipped_recipes()},
+    "everything": EVERYTHING,
+    **{kind: changed(kind).as_dict() for kind in KINDS},
+}
+
+
+def leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every value of a recipe that is not a section or a list; arguments for timm may be of any kind."""
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else None
+    if items is None:
+        yield path, data
+        return
+    for key, value in items:
+        if key != "args":
+            yield from leaves(value, (*path, key))
+
+
+def with_value(data: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    copied: Any = copy.deepcopy(data)
+    *above, last = path
+    target = copied
+    for key in above:
+        target = target[key]
+    target[last] = value
+    return copied  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_text_is_no_number_and_a_number_no_yes(name: str) -> None:
+    data = RECIPES[name]
+    found = [(path, value) for path, value in leaves(data) if not isinstance(value, str)]
+    assert len(found) > 15
+    for path, value in found:
+        expected, wrong = ("a number", (str(value), True, False))
+        if isinstance(value, bool):
+            expected, wrong = "true or false", (str(value).lower(), int(value), "yes")
+        elif isinstance(value, int):
+            expected, wrong = "a whole number", (str(value), True, float(value))
+        for other in wrong:
+            with pytest.raises(SettingError) as error:
+                parse(Recipe, with_value(data, path, other), "r.toml")
+            key, shown = ".".join(map(str, path)), str(other).lower() if isinstance(other, bool) else repr(other)
+            assert f"`{key}`: expected {expected}" in str(error.value)
+            assert f"(got {shown})" in str(error.value)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_whole_number_does_where_any_number_is_asked_for(name: str) -> None:
+    data = RECIPES[name]
+    for path, value in leaves(data):
+        if isinstance(value, float) and value.is_integer():
+            assert Recipe.model_validate(with_value(data, path, int(value))) == Recipe.model_validate(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(".5", 0.5), ("0.5", 0.5), ("5e-1", 0.5), (".5E0", 0.5), ("+.5", 0.5), ("1.", 1.0), ("1.e-1", 0.1), ("1", 1.0)],
+)
+def test_numbers_are_read_as_people_write_them_on_a_command_line(text: str, value: float) -> None:
+    assert changed(f"optimizer.lr={text}").optimizer.lr == value
+
+
+def test_other_words_stay_text() -> None:
+    assert changed("labels.overlay=False").labels.overlay is False
+    for text in (".", "1.2.3", "5ep", "e5", "..5"):
+        data: dict[str, Any] = {**MINIMAL}
+        apply_setting(data, f"optimizer.lr={text}")
+        with pytest.raises(SettingError, match=r"`optimizer\.lr`: expected a number \(got '"):
+            parse(Recipe, data, "r.toml")

@@ -348,8 +348,8 @@ def test_likeness_is_the_share_of_rows_decided_alike_in_what_both_have():
     np.testing.assert_array_equal(found, found.T)
     np.testing.assert_array_equal(np.diag(found), 1)
     hats, hues = (b.votes.argmax(axis=2) for b in votes.blocks)
-    assert found[0, 2] == ((hats[0] == hats[1]) & (hues[0] == hues[2])).mean()
-    assert found[0, 1] == (hues[0] == hues[1]).mean()  # member 1 has `hue` only
+    assert found[0, 2] == pytest.approx(((hats[0] == hats[1]) & (hues[0] == hues[2])).mean())
+    assert found[0, 1] == pytest.approx((hues[0] == hues[1]).mean())  # member 1 has `hue` only
     hue = votes.blocks[1]
     apart = replace(votes, blocks=(votes.blocks[0], Block("hue", np.array([1]), hue.votes[1:2])))
     assert np.isnan(likeness(apart)[0, 1])

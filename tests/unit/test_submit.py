@@ -21,8 +21,8 @@ from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import Workspace, file_hash, mark_done, read_done, read_json, write_json
-from facetwise.data.manifest import load_manifest
-from facetwise.evaluate.intervals import Forecast, Interval, prediction_interval
+from facetwise.evaluate.forecast import ScoreForecast
+from facetwise.evaluate.intervals import Interval
 from facetwise.submission.folder import (
     SubmissionFolder,
     find_submission,
@@ -198,7 +198,7 @@ def workspace(tmp_path) -> Workspace:
 
 
 def record(workspace, gate=PASSED, data=GOOD, **more):
-    forecast = Forecast(0.7, Interval(0.6, 0.8, 0.95), 20)
+    forecast = ScoreForecast("all", 20, 0.7, Interval(0.6, 0.8, 0.9), 0.05)
     return record_submission(workspace, data, MADE, gate, forecast=forecast, test_people=(20, "why"), **more)
 
 
@@ -218,7 +218,7 @@ def test_a_submission_is_kept_with_what_made_it(workspace):
     }  # fmt: skip
     assert first.made_from() == first.needs() == MADE
     assert MADE.runs == ("03-AdamW-CE-v0",)
-    assert kept["forecast"]["interval"] == {"low": 0.6, "high": 0.8, "level": 0.95}
+    assert kept["forecast"]["interval"] == {"low": 0.6, "high": 0.8, "level": 0.9}
     assert kept["test_people"] == {"number": 20, "why": "why"}
     assert set(read_done(first.path)["files"]) == {"submission.csv", "record.json"}
     assert find_submission(workspace, "last") == find_submission(workspace, "2") == second
@@ -361,11 +361,7 @@ def test_gate_and_forecast_of_a_blend_use_its_nested_decisions(own_finished):
     alone, same, moved = (fw.submit(project, ref, yes=True) for ref in (run.id, plain.id, shifted.id))
     assert same.forecast == alone.forecast
     assert same.gate.mix == alone.gate.mix
-    truth, decided = load_manifest(fw.open_project(project)), shifted.table("oof")["decided"].to_numpy()
-    space = fw.open_project(project).space
-    true, groups = space.encode(truth.codes(space)), truth.train["group"].to_numpy()
-    expected = prediction_interval(true, decided, groups, space.num_joint, moved.num_people)
-    assert moved.forecast == expected != alone.forecast
+    assert moved.forecast == fw.forecast(project, shifted.id).forecast[-1] != alone.forecast
 
 
 def test_members_below_members_and_from_elsewhere(own_finished):

@@ -29,11 +29,11 @@ def plan(project: AnyProject = ".") -> PlanView:
     """Which files to send today, in which order and why; raises InputError when nothing could be sent."""
     from datetime import UTC, datetime
 
-    from facetwise.api.sending import others
+    from facetwise.study.ranked import best_first
     from facetwise.submission.plan import build_plan
 
     opened = opened_project(project)
-    return build_plan(opened, datetime.now(UTC), others(opened))
+    return build_plan(opened, datetime.now(UTC), best_first(opened))
 
 
 def final(project: AnyProject = ".", *, count: int = 2) -> FinalView:

@@ -110,12 +110,12 @@ def submit(
     `yes` confirms the gate's warnings; `fill_missing` answers images that cannot be read with the commonest class;
     `against_others` overrules the gate where only other predictions speak against the file.
     """
-    from facetwise.api.sending import others
+    from facetwise.study.ranked import best_first
     from facetwise.submission.make import SubmitSpec, make_submission
 
     opened = opened_project(project)
     spec = SubmitSpec(confirmed=yes, overruled=against_others, fill_missing=fill_missing)
-    return make_submission(opened, str(source), tta=tta, spec=spec, others=others(opened))
+    return make_submission(opened, str(source), tta=tta, spec=spec, others=best_first(opened))
 
 
 def score(project: AnyProject = ".", submission: str | Path = "last", *, labels: str | Path) -> Scorecard:

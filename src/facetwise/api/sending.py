@@ -12,15 +12,11 @@ from facetwise.core.project import Project
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from facetwise.blending.folder import BlendFolder
     from facetwise.submission.gate import GateReport
     from facetwise.submission.imported import Imported
     from facetwise.submission.ledger import Entry
     from facetwise.submission.replay import Replay
     from facetwise.submission.show import LedgerView
-
-NUM_BLENDS = 2
-"""Best blends that the gate may ask before it asks runs."""
 
 
 def gate(project: AnyProject, file: str | Path) -> GateReport:
@@ -28,10 +24,11 @@ def gate(project: AnyProject, file: str | Path) -> GateReport:
 
     Raises InputError when the file cannot be read; what is wrong with its content is in the report.
     """
+    from facetwise.study.ranked import best_first
     from facetwise.submission.make import gate_file
 
     opened = opened_project(project)
-    return gate_file(opened, Path(file), others=others(opened))
+    return gate_file(opened, Path(file), others=best_first(opened))
 
 
 def ledger(project: AnyProject = ".") -> LedgerView:
@@ -117,28 +114,3 @@ def contest_zone(project: Project) -> tzinfo:
     from facetwise.submission.quota import zone
 
     return zone(project.file.contest.time_zone if project.file.contest else "UTC")
-
-
-def others(project: Project) -> list[str]:
-    """Runs and blends that the gate may ask: blends by their nested estimate, then runs by out-of-fold macro F1.
-
-    Runs of one attribute come last: they have no opinion on the others.
-    """
-    from facetwise.blending.folder import list_blends
-    from facetwise.report.views import build_runs_view
-
-    nested = {blend.id: _nested(blend) for blend in list_blends(project.workspace)}
-    blends = sorted(nested, key=lambda name: -nested[name])[:NUM_BLENDS]
-    rows = [r for r in build_runs_view(project).runs if r.state == "finished" and r.macro_f1 is not None]
-    ranked = sorted(rows, key=lambda r: (r.what != "joint", -(r.macro_f1 or 0.0)))
-    return blends + [row.id for row in ranked]
-
-
-def _nested(blend: BlendFolder) -> float:
-    """The nested estimate of a blend; 0 for one whose record cannot be read."""
-    from facetwise.core.errors import ArtefactError
-
-    try:
-        return float(blend.record()["scores"]["nested"])
-    except (ArtefactError, KeyError, TypeError):
-        return 0.0

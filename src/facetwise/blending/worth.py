@@ -10,6 +10,8 @@ import numpy.typing as npt
 from facetwise.blending.select import exam_on
 from facetwise.blending.votes import Votes, mean_votes, top_classes, used_by
 from facetwise.core.labels import FloatArray, IntArray
+from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.metrics import MISSING
 
 
 def added_by(
@@ -45,13 +47,7 @@ def likeness(votes: Votes) -> FloatArray:
 
     NaN for members that share no block.
     """
-    num = votes.num_members
-    said = np.full((len(votes.blocks), num, votes.num_rows), -1, np.int16)
-    for row, block in zip(said, votes.blocks, strict=True):
-        row[block.members] = block.votes.argmax(axis=2)
-    shared, found = votes.has, np.full((num, num), np.nan)
-    for member in range(num):
-        both = shared & shared[:, member, None]
-        agree = ((said == said[:, member, None]) | ~both[:, :, None]).all(axis=0).mean(axis=1)
-        found[member] = np.where(both.any(axis=0), agree, np.nan)
-    return found
+    said = np.full((votes.num_members, len(votes.blocks), votes.num_rows), MISSING, np.int64)
+    for number, block in enumerate(votes.blocks):
+        said[block.members, number] = block.votes.argmax(axis=2)
+    return 1 - shares_apart([codes.T for codes in said])  # views: rows side by side in memory are seven times as fast

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from facetwise.report.wording import interval, percent, score
 from facetwise.submission.gate import GateReport
 from facetwise.submission.make import Submission
 
@@ -21,6 +22,7 @@ def submission_dict(made: Submission) -> dict[str, Any]:
         "csv": str(made.folder.csv_file),
         "gate": made.gate.as_dict(),
         "forecast": None if made.forecast is None else asdict(made.forecast),
+        "forecast_notes": list(made.forecast_notes),
         "num_people": made.num_people,
         "num_images": made.num_images,
         "notices": list(made.notices),
@@ -43,14 +45,9 @@ def gate_text(gate: GateReport, title: str) -> RenderableType:
 
 
 def _expected(made: Submission) -> Text:
-    forecast = made.forecast
-    if forecast is None:
-        return Text("no score can be expected: nothing is known of it out of fold")
-    low, high = forecast.interval.low, forecast.interval.high
-    return Text.assemble(
-        "expected macro F1: ",
-        (f"{forecast.expected:.3f}", "bold"),
-        f", {forecast.interval.level:.0%} prediction interval [{low:.3f}, {high:.3f}] for {made.num_people} people.\n"
-        "From out-of-fold predictions of single fold models; that the submission averages them is not part of it "
-        "(it tends to score a little higher).",
-    )
+    found, notes = made.forecast, "\n".join(made.forecast_notes)
+    if found is None:
+        return Text(f"no score can be expected: {notes}")
+    bounds = f"{percent(found.interval.level)} prediction interval {interval(found.interval)}"
+    people = f"{found.num_people:,} people, the whole test set"
+    return Text.assemble("expected macro F1: ", (score(found.expected), "bold"), f", {bounds} for {people}.\n{notes}")

@@ -169,22 +169,22 @@ def _table(rows: tuple[LedgerRow, ...]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
+    from facetwise.report.wording import DASH, below_heading, heading, shared_level
+
+    level = shared_level(row.expected.interval for row in rows if row.expected is not None)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("submission", overflow="fold")
-    for name in ("sent (UTC)", "public", "private", "forecast"):
+    for name in ("sent (UTC)", "public", "private", heading("forecast", level)):
         table.add_column(name, no_wrap=True)
     table.add_column("", overflow="fold")
     for row in rows:
         entry = row.entry
         notes = [*(["final"] if entry.final else []), *([entry.description] if entry.description else []), *entry.notes]
-        cells = (entry.name, _minute(entry.sent), _score(entry.public), _score(entry.private), _expected(row))
+        found = row.expected
+        expected = DASH if found is None else below_heading(found.score, found.interval, level)
+        cells = (entry.name, _minute(entry.sent), _score(entry.public), _score(entry.private), expected)
         table.add_row(*map(Text, cells), Text("; ".join(notes), style="dim"))
     return table
-
-
-def _expected(row: LedgerRow) -> str:
-    found = row.expected
-    return "-" if found is None else f"{found.score:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def _score(value: float | None) -> str:

@@ -111,4 +111,9 @@ def _said(lines: Iterable[str], *, dim: bool = True) -> list[RenderableType]:
 
 
 def _left_out(items: Sequence[LeftOut]) -> list[RenderableType]:
-    return [Text(f"left out: {item.name}: {item.why}", style="dim") for item in items]
+    """A line each, but one for all specialists: nothing is wrong with them."""
+    lines = [f"{item.name}: {item.why}" for item in items if not item.lacks]
+    if specialists := [item.name for item in items if item.lacks]:
+        some = f"{len(specialists)} with only some of the attributes"
+        lines.append(f"{some}, which `facetwise blend` puts together: {', '.join(specialists)}")
+    return [Text(f"left out: {line}", style="dim") for line in lines]

@@ -59,9 +59,11 @@ def ablate(
     """Train a run for each change of a base recipe and compare it with the base.
 
     Same folds, same seed. What was trained before is not trained again; after an interruption the same command goes on.
+    When a change fails the others are trained all the same, and it ends with exit code 2.
     """
     from facetwise import api
     from facetwise.cli.studying import StudyDisplay
+    from facetwise.report.wording import count
     from facetwise.study.text import ablation_text
 
     project = get_context(context).project()
@@ -72,6 +74,12 @@ def ablate(
         )  # fmt: skip
     _print(view, json, ablation_text)
     say(f"study {view.name}: {project.root / view.folder}")
+    if display.failed:
+        of = count(display.num_changes, "change")
+        say(f"error: {len(display.failed)} of {of} failed; the same command tries again")
+        for change, reason in display.failed.items():
+            say(f"  - `{change}`: {reason}")
+        raise typer.Exit(2)
 
 
 def tune(

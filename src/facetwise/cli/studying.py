@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from rich.text import Text
 
@@ -12,6 +12,12 @@ from facetwise.cli.training import TrainingDisplay
 
 class StudyDisplay(TrainingDisplay):
     """Takes the events of a study and of its runs; use as a context manager."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.failed: dict[str, str] = {}
+        """Changes of an ablation that failed, and why."""
+        self.num_changes = 0
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -25,12 +31,15 @@ class StudyDisplay(TrainingDisplay):
         """One event of the study, or of the run that is trained."""
         match event["event"]:
             case "change":
+                self.num_changes = event["of"] - 1  # the base is no change
                 self._begin(f"{event['number']} of {event['of']}: {event['change']}")
             case "trial":
                 self._begin(f"trial {event['number']} (of {event['of']}): {event['settings']}")
             case "waiting":
                 self._say(f"waiting: {event['reason']}")
             case "change_done":
+                if event["reason"] is not None:
+                    self.failed[event["change"]] = event["reason"]
                 self._say(self._ending(event["reason"], event["run"]))
             case "trial_done":
                 score = "" if event["macro_f1"] is None else f", macro F1 {event['macro_f1']:.4f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -26,7 +26,7 @@ class TrainingDisplay:
         """The run that is trained; None when nothing was."""
         self.content_of: str | None = None
 
-    def __enter__(self) -> TrainingDisplay:
+    def __enter__(self) -> Self:
         self.bars.start()
         return self
 

@@ -96,7 +96,12 @@ def _explain(spec: type[BaseModel], problem: Any) -> str:
     message = _WORDS.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
     message = message.replace("Input should be ", "expected ")
     given = problem.get("input")
-    return f"  - `{where}`: {message}" + ("" if isinstance(given, dict) else f" (got {given!r})")
+    return f"  - `{where}`: {message}" + ("" if isinstance(given, dict) else f" (got {_shown(given)})")
+
+
+def _shown(given: Any) -> str:
+    """A value as it is written in TOML."""
+    return str(given).lower() if isinstance(given, bool) else repr(given)
 
 
 def _key(spec: type[BaseModel], path: tuple[Any, ...]) -> str:

@@ -2,6 +2,7 @@
 
 Answers are class numbers, -1 (`MISSING`) where there is none. A row without an answer on either side of a pair is left
 out of that pair; a side without an answer has no vote. Nothing here asks which of them is right but `who_is_right`.
+How often two sides answer alike is counted in one place, `alike`, whatever asks: a comparison, a blend or a forecast.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.core.labels import IntArray
+from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.intervals import RESAMPLES, Groups, Interval, group_numbers, share_intervals
 from facetwise.evaluate.metrics import MISSING, occurring
 
@@ -100,18 +101,50 @@ def agreement(name: str, first: IntArray, second: IntArray, interval: Interval |
 
     Raises ValueError when the sides differ in length.
     """
-    both = answered(first, second)
-    one, two = first[both], second[both]
-    same = int((one == two).sum())
-    return Agreement(name, len(one), same, same / len(one) if len(one) else None, cohen_kappa(one, two), interval)
+    same, both = alike(first, second)
+    num, num_same = int(both.sum()), int(same.sum())
+    share = num_same / num if num else None
+    return Agreement(name, num, num_same, share, cohen_kappa(first[both], second[both]), interval)
+
+
+def alike(first: IntArray, second: IntArray) -> tuple[BoolArray, BoolArray]:
+    """Rows that two sides answer alike, and rows that both answer, (n,) each.
+
+    Sides are classes, (n,), or codes of k attributes, (n, k). Then a row is alike where both say the same in every
+    attribute that both have, and both answer a row where they have one in common. Raises ValueError when they differ
+    in shape.
+    """
+    both, same = answered(first, second), first == second
+    if first.ndim == 1:
+        return both & same, both
+    common: BoolArray = np.logical_or.reduce(both, axis=1)
+    return np.logical_and.reduce(same | ~both, axis=1) & common, common
+
+
+def share_apart(first: IntArray, second: IntArray) -> float:
+    """The share of rows that two sides answer otherwise, 0..1, as `alike`; NaN where they have no row in common."""
+    same, both = alike(first, second)
+    return int((both & ~same).sum()) / num if (num := int(both.sum())) else float("nan")
+
+
+def shares_apart(answers: Sequence[IntArray]) -> FloatArray:
+    """`share_apart` of each two of m sides, shape (m, m), symmetric.
+
+    0 of a side with itself, if it answers anything. Where no answer is missing it is the Hamming distance over n, so
+    the triangle inequality holds, and exp(-d / r) is positive definite.
+    """
+    found = np.zeros((len(answers), len(answers)))
+    for i, one in enumerate(answers):
+        for j, other in enumerate(answers[: i + 1]):
+            found[i, j] = found[j, i] = share_apart(one, other)
+    return found
 
 
 def agreement_intervals(
     pairs: Sequence[tuple[IntArray, IntArray]], groups: Groups, *, resamples: int = RESAMPLES
 ) -> tuple[Interval, ...]:
     """The interval of the share of agreement of each pair of sides, (n,) each: people are drawn, the same for all."""
-    counted = np.stack([answered(one, two) for one, two in pairs], axis=1)
-    same = np.stack([one == two for one, two in pairs], axis=1) & counted
+    same, counted = (np.stack(rows, axis=1) for rows in zip(*(alike(one, two) for one, two in pairs), strict=True))
     return share_intervals(same, counted, groups, resamples=resamples)
 
 

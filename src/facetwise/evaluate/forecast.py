@@ -1,8 +1,12 @@
 """The scores of several predictors on one test set, as one distribution that learns from the scores already known.
 
-`simulate` draws the scores of all predictors together, by resampling people: the pivot of
-`intervals.prediction_interval` (a future test set minus a past sample, around the score in hand), the same people for
-every predictor. Predictors that answer alike score alike in every draw, so a public score of one says much of another.
+`simulate` draws the scores of all predictors together, by resampling people, the same for every predictor. The pivot is
+the difference of two independent draws from the labelled people: a future test set minus a past sample of as many as
+there are. Put around the score in hand it carries both uncertainties once, and the biases of both sample sizes cancel
+as they do in reality; drawing a test set from a resample instead (nested) would count the past sample's bias twice
+(Bai, Bickel & Olshen 1990, on the pivot). Intervals are its quantiles, tails widened as in `intervals.expanded_tails`.
+Predictors that answer alike score alike in every draw, so a public score of one says much of another.
+
 The test set is two draws of people, the public part and the private one. They share the past sample (what the labelled
 people say too high or too low of a predictor) and nothing else, so a public score says less of a private one.
 
@@ -14,9 +18,10 @@ exponential of a Hamming distance is positive definite, so any set of files has 
 `JointScores.given` conditions on known scores: means, variances and covariances are those of the Gaussian (Rasmussen &
 Williams 2006, eq. A.6), and each draw is moved by the same linear rule (Matheron's rule; Wilson et al. 2020,
 "Efficiently sampling functions from Gaussian process posteriors"), which keeps the shape that the draws have beyond a
-Gaussian. Without a known score the draws are those of `prediction_interval`, and so is the interval.
+Gaussian.
 
-How often the intervals hold is measured by `benchmarks/forecast_coverage.py`.
+How often the intervals hold is measured by `benchmarks/forecast_coverage.py`, and without shifts and known scores by
+`benchmarks/interval_coverage.py`.
 """
 
 from __future__ import annotations
@@ -223,12 +228,6 @@ def simulate(
         tails=tuple(expanded_tails(level, tally.leave_one_out()) for tally in tallies),
         level=level,
     )
-
-
-def disagreement(answers: Sequence[npt.ArrayLike]) -> FloatArray:
-    """The share of images that each pair answers otherwise, shape (k, k), of k lists of class numbers."""
-    rows = [np.asarray(a) for a in answers]
-    return np.array([[float(np.mean(a != b)) for b in rows] for a in rows]).reshape(len(rows), len(rows))
 
 
 def _drawn_scores(

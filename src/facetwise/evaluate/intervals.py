@@ -1,18 +1,12 @@
 """Intervals by resampling people: images of one person are not independent, people are.
 
-Two questions, two intervals:
+`bootstrap_interval` says where the score lies on the population that these people were drawn from. It is the BCa
+bootstrap (Efron 1987; Efron & Tibshirani 1993, ch. 14) over people: macro F1 is a mean of ratios, biased and skewed
+where a class is rare, and BCa corrects percentiles for both. Where the score of *other* people will fall, which is less
+certain, is for `forecast.py`.
 
-- `bootstrap_interval`: where is the score on the population that these people were drawn from? The BCa bootstrap
-  (Efron 1987; Efron & Tibshirani 1993, ch. 14) over people: macro F1 is a mean of ratios, biased and skewed where a
-  class is rare, and BCa corrects percentiles for both.
-- `prediction_interval`: where will the score on `num_people` *other* people fall? It is wider, since those people are
-  a draw as well. The pivot is the difference of two independent draws from these people: a future test set of
-  `num_people` minus a past sample of as many as there are. Its quantiles around the score in hand carry both
-  uncertainties once, and the biases of both sample sizes cancel as they do in reality; drawing a test set from a
-  resample instead (nested) would count the past sample's bias twice (Bai, Bickel & Olshen 1990, on the pivot).
-
-Both widen their tails for a spread that is itself estimated from few people (`expanded_tails`).
-`benchmarks/interval_coverage.py` measures how often both hold. Neither knows of people unlike those seen, and a score
+Tails are widened for a spread that is itself estimated from few people (`expanded_tails`).
+`benchmarks/interval_coverage.py` measures how often intervals hold. None knows of people unlike those seen, and a score
 that no resample can change (all right, or all wrong) gets an interval of no width.
 """
 
@@ -58,16 +52,6 @@ class PairedInterval(Interval):
     resolved: bool = True
     """False when fewer than `MIN_BEYOND` resamples are expected beyond an end: with few people that matter the tails
     lie where hardly any resample does, the ends are little more than the most extreme ones, and too near."""
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What to expect of the score on a test set of `num_people` people."""
-
-    expected: float
-    """Mean of the simulated scores: below the score in hand when the test set is small and classes are rare."""
-    interval: Interval
-    num_people: int
 
 
 def bootstrap_interval(
@@ -141,38 +125,6 @@ def mean_interval(
     nothing = (-float("inf"), float("inf"))
     found, _ = _bca(lambda w: (w @ total) / (w @ images), without_each, num_people, nothing, level, resamples, seed)
     return found
-
-
-def prediction_interval(
-    truth: npt.ArrayLike,
-    predicted: npt.ArrayLike,
-    groups: Groups,
-    num_classes: int,
-    num_people: int,
-    *,
-    metric: Metric = "macro_f1",
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Forecast:
-    """Range and mean of the score on a test set of `num_people` new people, with as many images each as seen here.
-
-    Raises ValueError when `num_people` is not positive. With a single person nothing is known: 0..1.
-    """
-    if num_people < 1:
-        raise ValueError(f"a test set of {num_people} people cannot be forecast: expected 1 or more")
-    _check_settings(level, resamples)
-    tally = PersonTally.count(truth, predicted, groups, num_classes, metric)
-    score = tally.score
-    if tally.num_people < 2:
-        return Forecast(score, Interval(0.0, 1.0, level), num_people)
-    draws = np.random.default_rng(seed)
-    past = _resampled(tally.scores, tally.num_people, tally.num_people, resamples, draws)
-    future = _resampled(tally.scores, tally.num_people, num_people, resamples, draws)
-    tails = expanded_tails(level, tally.leave_one_out())
-    low, high = np.clip(score + np.quantile(future - past, tails), 0.0, 1.0)
-    expected = float(np.clip(score + (future - past).mean(), 0.0, 1.0))
-    return Forecast(expected, Interval(float(low), float(high), level), num_people)
 
 
 def share_intervals(

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from facetwise.core.settings import Spec
+from facetwise.recipe.strict import LISTED, RecipeSpec
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Sigma = Annotated[float, Field(ge=0, le=10)]
@@ -20,7 +20,7 @@ Alpha = Annotated[float, Field(ge=0.01)]
 Partner = Literal["any", "rare"]
 
 
-class Flip(Spec):
+class Flip(RecipeSpec):
     """Mirror left and right."""
 
     name: Literal["flip"] = "flip"
@@ -29,7 +29,7 @@ class Flip(Spec):
     """Share of images that are mirrored."""
 
 
-class Affine(Spec):
+class Affine(RecipeSpec):
     """Rotate, scale and shift, bilinear, in one warp; what lies outside repeats the edge."""
 
     name: Literal["affine"] = "affine"
@@ -42,7 +42,7 @@ class Affine(Spec):
     """Largest shift either way, as a share of the height and of the width."""
 
 
-class Perspective(Spec):
+class Perspective(RecipeSpec):
     """Look at the image from aside: its four corners move each on its own (a homography, Heckbert 1989, sec. 2.2.3)."""
 
     name: Literal["perspective"] = "perspective"
@@ -53,7 +53,7 @@ class Perspective(Spec):
     """Largest move of a corner either way, as a share of the height and of the width. Below 0.25 nothing can fold."""
 
 
-class GridDistortion(Spec):
+class GridDistortion(RecipeSpec):
     """Bend the image: the points of a control lattice move, and all between them smoothly (Simard et al. 2003)."""
 
     name: Literal["grid-distortion"] = "grid-distortion"
@@ -66,7 +66,7 @@ class GridDistortion(Spec):
     """Largest move of a lattice point either way, as a share of a cell. From 0.3 on an image may fold over itself."""
 
 
-class Light(Spec):
+class Light(RecipeSpec):
     """Brightness, contrast and colour: pixel = a * pixel + b with a factor and an offset drawn an image."""
 
     name: Literal["light"] = "light"
@@ -79,7 +79,7 @@ class Light(Spec):
     """Largest factor either way a channel (white balance)."""
 
 
-class Grey(Spec):
+class Grey(RecipeSpec):
     """Take the colour away: every channel becomes the luma of ITU-R BT.601 (as in SimCLR, Chen et al. 2020)."""
 
     name: Literal["grey"] = "grey"
@@ -88,14 +88,14 @@ class Grey(Spec):
     """Share of images that become grey."""
 
 
-class Blur(Spec):
+class Blur(RecipeSpec):
     """Gaussian blur; the image is reflected at its edges, so that its mean stays (as in SimCLR, Chen et al. 2020)."""
 
     name: Literal["blur"] = "blur"
     """The kind of augmentation."""
     p: Probability = 0.2
     """Share of images that are blurred."""
-    sigma: tuple[Sigma, Sigma] = (0.3, 1.5)
+    sigma: Annotated[tuple[Sigma, Sigma], LISTED] = (0.3, 1.5)
     """Smallest and largest standard deviation of the Gaussian, in pixels of the network's input; uniform in between."""
 
     @model_validator(mode="after")
@@ -105,7 +105,7 @@ class Blur(Spec):
         return self
 
 
-class Noise(Spec):
+class Noise(RecipeSpec):
     """Add Gaussian noise, each pixel and channel on its own."""
 
     name: Literal["noise"] = "noise"
@@ -116,7 +116,7 @@ class Noise(Spec):
     """Standard deviation, in levels of 0 to 255."""
 
 
-class Cutout(Spec):
+class Cutout(RecipeSpec):
     """Paint one random rectangle with the mean colour that the network subtracts from images: the backbone's, or that
     of the run whose weights it starts from (DeVries & Taylor 2017)."""
 
@@ -124,7 +124,7 @@ class Cutout(Spec):
     """The kind of augmentation."""
     p: Probability = 0.5
     """Share of images that get one."""
-    size: tuple[Probability, Probability] = (0.1, 0.4)
+    size: Annotated[tuple[Probability, Probability], LISTED] = (0.1, 0.4)
     """Smallest and largest side, as a share of the height and of the width."""
 
     @model_validator(mode="after")
@@ -134,7 +134,7 @@ class Cutout(Spec):
         return self
 
 
-class MixUp(Spec):
+class MixUp(RecipeSpec):
     """Blend each image and its label with those of another training image (Zhang et al. 2018)."""
 
     name: Literal["mixup"] = "mixup"
@@ -148,7 +148,7 @@ class MixUp(Spec):
     likely (`rare`; Galdran et al. 2021)."""
 
 
-class CutMix(Spec):
+class CutMix(RecipeSpec):
     """Paste a rectangle of another training image; the label is shared by area (Yun et al. 2019)."""
 
     name: Literal["cutmix"] = "cutmix"
@@ -162,7 +162,7 @@ class CutMix(Spec):
     likely (`rare`; Park et al. 2022)."""
 
 
-class HalfCutMix(Spec):
+class HalfCutMix(RecipeSpec):
     """Paste the left or the right half of another training image, which lets two halves of faces meet; the label is
     shared by area. In images of an odd width the middle column goes with the right half."""
 

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from facetwise.core.settings import Spec
+from facetwise.recipe.strict import RecipeSpec
 
 
-class FoldsSpec(Spec):
+class FoldsSpec(RecipeSpec):
     """Cross-validation, a hold-out, or all people."""
 
     plan: Annotated[int, Field(ge=2, le=20)] | Literal["holdout", "none"] = 5

@@ -6,19 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from facetwise.core.settings import Spec
+from facetwise.recipe.strict import RecipeSpec
 
 Kind = Literal["softmax", "ordinal", "years"]
 
 
-class FlatHead(Spec):
+class FlatHead(RecipeSpec):
     """One softmax over the joint classes: as many outputs as the product of the attributes' sizes."""
 
     name: Literal["flat"] = "flat"
     """The kind of head."""
 
 
-class MultiLabelHead(Spec):
+class MultiLabelHead(RecipeSpec):
     """A block of outputs an attribute: as many outputs as the sum of the attributes' sizes."""
 
     name: Literal["multilabel"] = "multilabel"
@@ -38,7 +38,7 @@ class MultiLabelHead(Spec):
         return self
 
 
-class SingleHead(Spec):
+class SingleHead(RecipeSpec):
     """A specialist in one attribute."""
 
     name: Literal["single"] = "single"

@@ -6,17 +6,17 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from facetwise.core.settings import Spec
+from facetwise.recipe.strict import LISTED, RecipeSpec
 
 
-class InputSpec(Spec):
+class InputSpec(RecipeSpec):
     """Crop, then resize. Both are done once, by `facetwise prepare`."""
 
     height: Annotated[int, Field(ge=8, le=2048)]
     """Pixels."""
     width: Annotated[int, Field(ge=8, le=2048)]
     """Pixels."""
-    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    box: Annotated[tuple[float, float, float, float], LISTED] = (0.0, 0.0, 1.0, 1.0)
     """The part of each image to keep: left, top, right, bottom as fractions of its size."""
     boxes: str | None = None
     """A csv of boxes, `image,left,top,right,bottom` in pixels, from any detector; relative to the project."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from facetwise.core.settings import Spec
+from facetwise.recipe.strict import LISTED, RecipeSpec
 
 MAX_WEIGHT = 100
 """Largest weight of a correction: beyond it a few images would drown all others."""
@@ -18,10 +18,10 @@ def _ascending(band: tuple[float, float]) -> tuple[float, float]:
     return band
 
 
-Band = Annotated[tuple[float, float], AfterValidator(_ascending)]
+Band = Annotated[tuple[float, float], LISTED, AfterValidator(_ascending)]
 
 
-class LabelsSpec(Spec):
+class LabelsSpec(RecipeSpec):
     """How training labels differ from the dataset's own."""
 
     overlay: bool = True

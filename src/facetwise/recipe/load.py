@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +13,7 @@ import tomli_w
 from pydantic import AfterValidator, Field
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
-from facetwise.core.settings import Spec, parse, read_toml
+from facetwise.core.settings import parse, read_toml
 from facetwise.recipe.augment import Augment, each_can_happen
 from facetwise.recipe.folds import FoldsSpec
 from facetwise.recipe.inputs import InputSpec
@@ -21,14 +23,16 @@ from facetwise.recipe.model import ModelSpec
 from facetwise.recipe.optim import AdamW, Cosine, Optimizer, Schedule
 from facetwise.recipe.predict import PredictSpec
 from facetwise.recipe.sampling import AllImages, Sampling
+from facetwise.recipe.strict import RecipeSpec
 from facetwise.recipe.train import TrainSpec
 
 SHIPPED = Path(__file__).resolve().parent.parent / "recipes"
 _NAMED = frozenset({"loss", "optimizer", "schedule", "sampling", "model.head"})
 _LISTS_OF_NAMED = frozenset({"augment"})
+_LOOSE_NUMBER = re.compile(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
-class Recipe(Spec):
+class Recipe(RecipeSpec):
     """One experiment: data in, model out. The same recipe on the same data gives the same numbers."""
 
     input: InputSpec
@@ -131,10 +135,11 @@ def recipe_toml(recipe: Recipe) -> str:
 
 
 def _toml_value(text: str) -> Any:
-    try:
+    """As TOML; also `.5`, `5.` and `True`, which TOML does not know and people write on a command line. Else text."""
+    with suppress(tomllib.TOMLDecodeError):
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    word = text.strip()
+    return float(word) if _LOOSE_NUMBER.fullmatch(word) else {"True": True, "False": False}.get(word, text)
 
 
 def _change_list(data: dict[str, Any], key: str, sign: str, value: Any, setting: str) -> None:

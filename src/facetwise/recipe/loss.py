@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from facetwise.core.settings import Spec
 from facetwise.recipe.kinds import default_kind
+from facetwise.recipe.strict import RecipeSpec
 
 Positive = Annotated[float, Field(gt=0)]
 Smoothing = Annotated[float, Field(ge=0, lt=1)]
@@ -15,7 +15,7 @@ Prior = Annotated[float, Field(ge=0, le=2)]
 Balance = Literal["none", "inverse", "effective"]
 
 
-class OneLoss(Spec):
+class OneLoss(RecipeSpec):
     """What all losses but `sum` have: a loss is taken over each block of the head, and averaged over the blocks."""
 
     name: str
@@ -155,7 +155,7 @@ AnyLoss = CrossEntropy | Focal | SoftF1 | Binary
 """Losses that can be a term of a sum."""
 
 
-class Sum(Spec):
+class Sum(RecipeSpec):
     """A weighted sum of losses: `terms` are any of the other losses, each with its `share` as a factor. With
     `attributes`, each attribute may have a loss of its own."""
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from facetwise.core.settings import Spec
 from facetwise.recipe.head import Head, MultiLabelHead
+from facetwise.recipe.strict import RecipeSpec
 
 NO_FILE = ("none", "hub")
 """Values of `weights` that are no path."""
@@ -39,7 +39,7 @@ _INSTEAD = {
 """Keyword arguments of timm's that are not about the backbone itself -> what to use instead."""
 
 
-class ModelSpec(Spec):
+class ModelSpec(RecipeSpec):
     """The network."""
 
     backbone: str
@@ -58,7 +58,7 @@ class ModelSpec(Spec):
     drop_path: Share = 0.0
     """Stochastic depth: the share of images for which the last residual block is skipped while training; it rises
     linearly over the blocks (Huang et al. 2016, eq. 4). Not every backbone has it."""
-    freeze: Annotated[int, Field(ge=0, strict=True)] | Literal["backbone"] = 0
+    freeze: Annotated[int, Field(ge=0)] | Literal["backbone"] = 0
     """How much of the backbone does not train: 1 is the stem, 2 the stem and the first stage, and so on; `backbone` is
     all of it, so that only the head trains. Norms and dropout of what is frozen behave as in predicting. Stages are
     those of timm's `group_matcher(coarse=True)`; in a ViT each block is one."""

@@ -6,16 +6,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from facetwise.core.settings import Spec
 from facetwise.recipe.duration import Duration, DurationField
 from facetwise.recipe.kinds import default_kind
+from facetwise.recipe.strict import LISTED, RecipeSpec
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class OptimizerSpec(Spec):
+class OptimizerSpec(RecipeSpec):
     """What every optimizer has."""
 
     name: str
@@ -42,7 +42,7 @@ class AdamW(OptimizerSpec):
     """The kind of optimizer."""
     weight_decay: NotNegative = 0.05
     """Decay of the weights; biases, norms and position embeddings are not decayed."""
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: Annotated[tuple[Share, Share], LISTED] = (0.9, 0.999)
     """Decay of the running means of gradient and squared gradient."""
 
 
@@ -53,7 +53,7 @@ class Adam(OptimizerSpec):
 
     name: Literal["adam"] = "adam"
     """The kind of optimizer."""
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: Annotated[tuple[Share, Share], LISTED] = (0.9, 0.999)
     """Decay of the running means of gradient and squared gradient."""
 
 
@@ -66,7 +66,7 @@ class AdamP(OptimizerSpec):
     """The kind of optimizer."""
     weight_decay: NotNegative = 0.01
     """Decay of the weights; biases, norms and position embeddings are not decayed."""
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: Annotated[tuple[Share, Share], LISTED] = (0.9, 0.999)
     """Decay of the running means of gradient and squared gradient."""
     nesterov: bool = False
     """Nesterov's momentum."""
@@ -120,7 +120,7 @@ class TimmOptimizer(OptimizerSpec):
 Optimizer = Annotated[AdamW | Adam | AdamP | SGD | TimmOptimizer, Field(discriminator="name"), default_kind("adamw")]
 
 
-class StepLR(Spec):
+class StepLR(RecipeSpec):
     """The learning rate is multiplied by `gamma` every `every`."""
 
     short: ClassVar[str] = "StepLR"
@@ -135,7 +135,7 @@ class StepLR(Spec):
     """Linear warm-up from zero at the beginning."""
 
 
-class Cosine(Spec):
+class Cosine(RecipeSpec):
     """Half a cosine from the learning rate to `final` times it (Loshchilov & Hutter 2017)."""
 
     short: ClassVar[str] = "Cosine"
@@ -148,7 +148,7 @@ class Cosine(Spec):
     """Linear warm-up from zero at the beginning."""
 
 
-class OneCycle(Spec):
+class OneCycle(RecipeSpec):
     """Up to the learning rate and down again, each half a cosine (Smith 2018, "A disciplined approach", as torch's
     `OneCycleLR` has it; momentum stays as it is)."""
 
@@ -166,7 +166,7 @@ class OneCycle(Spec):
     """How long it rises, instead of `rise`."""
 
 
-class Constant(Spec):
+class Constant(RecipeSpec):
     """The learning rate stays."""
 
     short: ClassVar[str] = "Constant"

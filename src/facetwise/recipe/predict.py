@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from facetwise.core.settings import Spec
+from facetwise.recipe.strict import RecipeSpec
 
 Tta = Literal["none", "flip", "crops", "flip-crops"]
 
 
-class PredictSpec(Spec):
+class PredictSpec(RecipeSpec):
     """Predicting held-out and test images, alike."""
 
     tta: Tta = "none"

@@ -12,13 +12,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from facetwise.core.settings import Spec
 from facetwise.recipe.kinds import default_kind
+from facetwise.recipe.strict import RecipeSpec
 
 Count = Annotated[int, Field(ge=1)]
 
 
-class AllImages(Spec):
+class AllImages(RecipeSpec):
     """Every training image once an epoch, in a new order."""
 
     name: Literal["all"] = "all"
@@ -27,7 +27,7 @@ class AllImages(Spec):
     """Most images of one person an epoch, drawn anew each epoch, evenly from the joint classes that the person has."""
 
 
-class Undersample(Spec):
+class Undersample(RecipeSpec):
     """Every class gives as many images as the smallest one, drawn anew each epoch, from as many people as it can:
     nobody gives a second image of a class before everyone who has the class gave one (random undersampling, Japkowicz &
     Stephen 2002)."""
@@ -42,7 +42,7 @@ class Undersample(Spec):
     """Most images of one person an epoch, before classes are made equal; drawn as in `all`."""
 
 
-class Oversample(Spec):
+class Oversample(RecipeSpec):
     """Every class gives as many images as the largest one (random oversampling, Japkowicz & Stephen 2002): every image
     at least once, repeats as even as can be; the images that stand once more than others are drawn anew each epoch,
     from as many people as it can."""
@@ -55,7 +55,7 @@ class Oversample(Spec):
     """Most different images of one person an epoch, before classes are made equal; drawn as in `all`."""
 
 
-class Weighted(Spec):
+class Weighted(RecipeSpec):
     """Images are drawn with replacement, those of rare classes more often (Kang et al. 2020, eq. 1, q = 1 - power). An
     epoch repeats some images and leaves out others."""
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from facetwise.evaluate.forecast import ScoreForecast
 from facetwise.evaluate.ranks import MIN_PAIRS, RankCorrelation
 from facetwise.report.views import plain
-from facetwise.report.wording import DASH, count, interval, percent, signed, with_interval
+from facetwise.report.wording import DASH, below_heading, count, heading, interval, percent, shared_level, signed
 
 if TYPE_CHECKING:
     from facetwise.evaluate.intervals import Interval
@@ -97,6 +97,16 @@ class LeaderboardView:
         """Rows of which something was expected, and whose public score is known."""
         return tuple(r for r in self.rows if r.public is not None and r.public.expected is not None)
 
+    @property
+    def out_of_fold_level(self) -> float | None:
+        """Of all intervals of scores out of fold; None without any."""
+        return shared_level(row.out_of_fold_interval for row in self.rows)
+
+    @property
+    def made_level(self) -> float | None:
+        """Of all forecasts that were recorded; None where they differ (older records have 95 %), or without any."""
+        return shared_level(row.made_interval for row in self.rows)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data, with deviations and what stands out."""
         data: dict[str, Any] = plain(
@@ -130,12 +140,13 @@ def leaderboard_text(view: LeaderboardView) -> RenderableType:
     """The view for a terminal: a table, and what it comes to."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("submission", overflow="fold")
-    for heading in ("out of fold", "forecast when made", "public", "private"):
-        table.add_column(heading, no_wrap=True)
+    level, made = view.out_of_fold_level, view.made_level
+    for name in (heading("out of fold", level), heading("forecast when made", made), "public", "private"):
+        table.add_column(name, no_wrap=True)
     for row in view.rows:
         cells = [
-            with_interval(row.out_of_fold, row.out_of_fold_interval),
-            with_interval(row.made_expected, row.made_interval),
+            below_heading(row.out_of_fold, row.out_of_fold_interval, level),
+            below_heading(row.made_expected, row.made_interval, made),
             outcome_text(row.public),
             outcome_text(row.private),
         ]

@@ -9,6 +9,7 @@ from facetwise.core.workspace import write_atomic
 from facetwise.report.html import page
 from facetwise.report.leaderboard import LeaderboardRow, LeaderboardView, Outcome, findings, outcome_text
 from facetwise.report.theme import ACCENT, GRID, MUTED, ODD, Figure, axis_of, label, layout_of
+from facetwise.report.wording import below_heading, heading, percent
 
 
 def write_leaderboard_page(view: LeaderboardView, out: Path) -> None:
@@ -19,7 +20,15 @@ def write_leaderboard_page(view: LeaderboardView, out: Path) -> None:
 def leaderboard_page(view: LeaderboardView) -> str:
     """The page: the figure where there is something to draw, what it comes to, and the table."""
     figures = {"scatter": leaderboard_scatter(view)} if view.expected else {}
-    return page("leaderboard.html.j2", view, figures, findings=list(findings(view)), outcome_text=outcome_text)
+    return page(
+        "leaderboard.html.j2",
+        view,
+        figures,
+        findings=list(findings(view)),
+        outcome_text=outcome_text,
+        heading=heading,
+        below_heading=below_heading,
+    )
 
 
 def leaderboard_scatter(view: LeaderboardView) -> Figure:
@@ -32,7 +41,7 @@ def leaderboard_scatter(view: LeaderboardView) -> Figure:
     odd = [(r, o) for r in rows if (o := r.public) is not None and o.stands_out]
     private = [(r, o) for r in rows if (o := r.private) is not None]
     named = (("public", usual, ACCENT), ("public, outside of its interval", odd, ODD))
-    data = [_forecasts(rows)] + [_outcomes(found, name, colour) for name, found, colour in named if found]
+    data = [_forecasts(rows, view.level)] + [_outcomes(found, name, colour) for name, found, colour in named if found]
     data += [_outcomes(private, "private", ACCENT, "circle-open")] if private else []
     across = _span([r.out_of_fold for r in rows], 0.25)
     up = _span([y for r in rows for y in _heights(r)], 0.04)
@@ -44,13 +53,13 @@ def leaderboard_scatter(view: LeaderboardView) -> Figure:
     return {"data": data, "layout": layout_of(460, shapes=shapes, xaxis=xaxis, yaxis=yaxis)}
 
 
-def _forecasts(rows: Sequence[LeaderboardRow]) -> Figure:
+def _forecasts(rows: Sequence[LeaderboardRow], level: float) -> Figure:
     """Intervals as bars around what was expected of the public part."""
     found = [(r.out_of_fold, r.public.expected) for r in rows if r.public is not None and r.public.expected is not None]
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": "forecast of the public part by out of fold alone",
+        "name": f"{percent(level)} forecast of the public part by out of fold alone",
         "x": [x for x, _ in found],
         "y": [f.expected for _, f in found],
         "error_y": {

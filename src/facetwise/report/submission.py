@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from facetwise.core.notes import Note
-from facetwise.evaluate.intervals import Forecast
+from facetwise.evaluate.intervals import Interval
 from facetwise.report.notes import note_text, notice_text
 from facetwise.report.views import plain
-from facetwise.report.wording import DASH, Notice, count, with_interval
+from facetwise.report.wording import DASH, Notice, count, percent, with_interval
 
 _STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
 
@@ -31,6 +31,16 @@ class Ingredient:
     """Test-time augmentation of its predictions."""
     weights: Mapping[str, float] | None
     """By block, `joint` or an attribute, as the blend has them; None where it is the only one, or the blend is gone."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The forecast of the whole test set, as it was recorded."""
+
+    expected: float
+    interval: Interval
+    """Of 90 %; of 95 % in older records."""
+    num_people: int
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,7 @@ class SubmissionView:
     """Whether somebody confirmed the gate's warnings."""
     overruled: bool
     """Whether somebody overruled errors that only other predictions speak for."""
-    forecast: Forecast | None
+    forecast: Expected | None
     """Of the macro F1 on all of the test side when it was made; None for a source that is not known out of fold."""
     why_num_people: str
     """Where the number of people of the forecast is from."""
@@ -136,8 +146,8 @@ def _gate(view: SubmissionView) -> Iterator[RenderableType]:
 def _expected(view: SubmissionView) -> RenderableType:
     forecast = view.forecast
     if forecast is None:
-        return Text("No score was to be expected: nothing is known of its source out of fold.")
-    level = f"{forecast.interval.level * 100:.0f} %"
+        return Text("No score was to be expected: too little is known of its source out of fold.")
+    level = percent(forecast.interval.level)
     people = count(forecast.num_people, "person", "people")
     why = f" ({view.why_num_people})" if view.why_num_people else ""
     told = with_interval(forecast.expected, forecast.interval)

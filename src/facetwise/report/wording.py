@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,6 +57,27 @@ def interval(low_high: Interval | None) -> str:
 def with_interval(value: float | None, low_high: Interval | None) -> str:
     """`0.512 [0.487, 0.537]`."""
     return f"{score(value)} {interval(low_high)}".rstrip()
+
+
+def with_level(value: float | None, low_high: Interval | None) -> str:
+    """`0.512 [0.487, 0.537] (95 %)`."""
+    return with_interval(value, low_high) + ("" if low_high is None else f" ({percent(low_high.level)})")
+
+
+def shared_level(intervals: Iterable[Interval | None]) -> float | None:
+    """The level that all intervals of a column have, for its heading; None where they differ or there are none."""
+    levels = {found.level for found in intervals if found is not None}
+    return levels.pop() if len(levels) == 1 else None
+
+
+def heading(name: str, level: float | None) -> str:
+    """`forecast, 90 %`; the name alone without a level."""
+    return name if level is None else f"{name}, {percent(level)}"
+
+
+def below_heading(value: float | None, low_high: Interval | None, level: float | None) -> str:
+    """A score and its interval, with the interval's own level where the column has none."""
+    return with_level(value, low_high) if level is None else with_interval(value, low_high)
 
 
 def signed(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,15 +57,29 @@ def ablate(
 
 def _planned(project: Project, recipes: Mapping[str, Recipe], progress: Progress | None) -> dict[str, Planned]:
     """Every recipe checked against the data; raises ProblemsError with all problems."""
-    found, problems = {}, []
+    found: dict[str, Planned] = {}
+    problems: list[str] = []
     for change, recipe in recipes.items():
         try:
             found[change] = plan_fields(project, recipe, progress)
         except FacetwiseError as error:
             problems += [f"`{change}`: {line}" for line in explained(error)]
+    problems += _without_effect(found)
     if problems:
         raise ProblemsError(f"{len(problems)} problem(s), nothing was trained", problems)
     return found
+
+
+def _without_effect(planned: Mapping[str, Planned]) -> Iterator[str]:
+    """Changes of the labels that come to the training of an earlier recipe: their runs could only repeat it."""
+    first: dict[str, str] = {}
+    for change, plan in planned.items():
+        if (same := first.setdefault(plan.training, change)) != change:
+            whose = "the base" if same == BASE else f"`{same}`"
+            yield (
+                f"`{change}` changes nothing on this dataset: it trains on the same images as {whose}, with the same "
+                "labels and weights; leave it out"
+            )
 
 
 def _with_changes(recorded: Iterable[dict[str, Any]], planned: Mapping[str, Planned]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from facetwise.core.markdown import code, quote, words
 from facetwise.evaluate.scorecard import JOINT
-from facetwise.report.wording import count, duration, with_interval
+from facetwise.report.wording import count, duration, with_interval, with_level
 from facetwise.study.diary import Diary
 from facetwise.study.diary_runs import RunEntry
 from facetwise.study.diary_sent import BlendEntry, SubmissionEntry
@@ -179,7 +179,7 @@ def _submission(entry: SubmissionEntry, clock: Clock) -> Iterator[str]:
         yield f"{count(entry.warnings, 'warning')} of the gate, confirmed."
     if entry.expected is not None:
         people = f" on {count(entry.num_people, 'person', 'people')}" if entry.num_people else ""
-        yield f"Expected: {with_interval(entry.expected, entry.interval)}{people}."
+        yield f"Expected: {with_level(entry.expected, entry.interval)}{people}."
     known = {"public": entry.public, "private": entry.private}
     scores = [(side, value) for side, value in known.items() if value is not None]
     if entry.sent or scores:

@@ -33,11 +33,19 @@ class Planned:
     """`group`, `image` (unsafe) or `none`."""
     attributes: tuple[str, ...]
     """What its runs will predict."""
+    taught: str
+    """A hash of the training view of the labels (`RunPlan.taught`)."""
 
     @property
     def fingerprint(self) -> str:
         """The same as the run will have."""
         return content_hash(self.fields)
+
+    @property
+    def training(self) -> str:
+        """Equal for recipes whose `labels` differ and come to the same on this dataset: the same numbers."""
+        recipe = {key: value for key, value in self.fields["recipe"].items() if key != "labels"}
+        return content_hash({**self.fields, "recipe": recipe, "overlay": None, "taught": self.taught})
 
 
 def train(
@@ -84,7 +92,7 @@ def plan_fields(project: Project, recipe: Recipe, progress: Progress | None = No
     from facetwise.train.plan import make_plan
 
     plan = make_plan(project, recipe, progress)
-    return Planned(recipe, plan.fields, plan.split, tuple(plan.layout.attributes))
+    return Planned(recipe, plan.fields, plan.split, tuple(plan.layout.attributes), plan.taught)
 
 
 def train_stacked(

@@ -68,7 +68,7 @@ def _rows(
             out_of_fold=score,
             out_of_fold_interval=interval,
             made_expected=None if made is None else made.score,
-            made_interval=None if made is None else Interval(made.low, made.high, made.level),
+            made_interval=None if made is None else made.interval,
             public=_outcome(outlook, place, "public", entry.public),
             private=_outcome(outlook, place, "private", entry.private),
             why_not=_why_not(entry, place, why),

@@ -23,7 +23,7 @@ from facetwise.core.project import Project
 from facetwise.core.provenance import now
 from facetwise.core.runs import ARRIVING, BACKBONE, WEIGHTS, RunFolder, list_runs, next_number, runs_lock
 from facetwise.core.tensorfile import check_tensor_file
-from facetwise.core.workspace import flush_folder, mark_done, read_done, write_json
+from facetwise.core.workspace import DONE, flush_folder, mark_done, read_done, write_json
 from facetwise.data.folds import Folds, list_folds, load_folds
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import Recipe
@@ -320,4 +320,4 @@ def _settle(project: Project, folder: Path, pack: Pack, arrived: _Arrived, name:
 
 def _mark(folder: Path, made_from: Mapping[str, Any], files: Mapping[str, str]) -> None:
     """A DONE mark with hashes that are known already; the files themselves need not be there."""
-    write_json(folder / "DONE.json", {"schema_version": 1, "made_from": made_from, "files": files})
+    write_json(folder / DONE, {"schema_version": 1, "made_from": made_from, "files": files})

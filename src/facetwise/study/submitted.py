@@ -10,10 +10,10 @@ from facetwise.blending.folder import BlendFolder
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.intervals import Forecast, Interval
+from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.rules import rule_from_dict
 from facetwise.report.notes import notes_on
-from facetwise.report.submission import Finding, Ingredient, Sending, SubmissionView
+from facetwise.report.submission import Expected, Finding, Ingredient, Sending, SubmissionView
 from facetwise.report.wording import Notice, count
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.ledger import Entry, read_ledger
@@ -85,8 +85,8 @@ def _filled(filled: Filled | None) -> str | None:
     return f"{count(filled.images, 'image')} that cannot be read: answered with {what}."
 
 
-def _forecast(data: Any) -> Forecast | None:
-    return None if data is None else Forecast(data["expected"], Interval(**data["interval"]), data["num_people"])
+def _forecast(data: Any) -> Expected | None:
+    return None if data is None else Expected(data["expected"], Interval(**data["interval"]), data["num_people"])
 
 
 def _changed(project: Project, folder: SubmissionFolder, made_from: MadeFrom, manifest: Manifest) -> Iterator[Notice]:

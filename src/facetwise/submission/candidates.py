@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from facetwise.evaluate.agreement import share_apart
 from facetwise.evaluate.forecast import ScoreForecast
 from facetwise.evaluate.picks import Gain, final_value, gain_over, variance_told
-from facetwise.submission.contenders import share_apart
 from facetwise.submission.outlook import Outlook
 
 NEAR = 0.005
@@ -143,7 +143,7 @@ def _candidate(
 
 def _nearest(outlook: Outlook, place: int, taken: _Taken) -> Nearest | None:
     here, others = outlook.contenders[place], [outlook.contenders[k] for k in taken.all]
-    found = [Nearest(c.id, c.reference, share_apart(here, c)) for c in others]
+    found = [Nearest(c.id, c.reference, share_apart(here.test, c.test)) for c in others]
     return min(found, key=lambda n: (n.apart, n.id), default=None)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
-import numpy as np
-
+from facetwise.blending.sources import Source
 from facetwise.core.errors import FacetwiseError
-from facetwise.core.labels import IntArray
+from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.references import AnyReference, parse_reference, short_name
 from facetwise.data.manifest import Manifest
@@ -18,7 +17,7 @@ from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.answers import submission_answers
 from facetwise.submission.folder import SubmissionFolder, find_submission, list_submissions
 from facetwise.submission.ledger import Entry, Ledger
-from facetwise.submission.make import joint_classes, usable_source
+from facetwise.submission.usable import joint_classes, usable_source
 
 Kind = Literal["submission", "run", "blend"]
 
@@ -51,8 +50,10 @@ class LeftOut:
 
     name: str
     why: str
+    lacks: tuple[str, ...] = ()
+    """Attributes that a specialist does not predict, where that is why."""
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         return asdict(self)
 
@@ -72,10 +73,13 @@ def read_contender(project: Project, manifest: Manifest, ledger: Ledger, referen
 def possible(project: Project, manifest: Manifest, reference: AnyReference, tta: str = "none") -> Contender:
     """A run or a blend, as the file that could be made from it; raises as `read_contender`."""
     source = usable_source(project, manifest, reference, tta)
-    known = source.require_oof()
+    return of_source(source, project.space, joint_classes(source, project.space))
+
+
+def of_source(source: Source, space: LabelSpace, test: IntArray) -> Contender:
+    """A run or a blend that answers `test`, (m,); raises InputError when nothing is known of it out of fold."""
     kind: Kind = "blend" if source.kind == "blend" else "run"
-    oof, test = decide_joint(known, project.space), joint_classes(source, project.space)
-    return Contender(kind, source.id, source.id, oof, test)
+    return Contender(kind, source.id, source.id, decide_joint(source.require_oof(), space), test)
 
 
 def submitted(project: Project, manifest: Manifest, ledger: Ledger, folder: SubmissionFolder) -> Contender:
@@ -127,8 +131,3 @@ def comparable(contenders: Sequence[Contender], anchor: Contender) -> tuple[list
 def widest(contenders: Sequence[Contender]) -> Contender:
     """The one that predicts most images out of fold, the first of them."""
     return max(contenders, key=lambda c: int((c.oof != MISSING).sum()))
-
-
-def share_apart(one: Contender, other: Contender) -> float:
-    """The share of test images that two answer otherwise, 0..1."""
-    return float(np.mean(one.test != other.test))

@@ -16,9 +16,10 @@ import numpy as np
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.project import Project
 from facetwise.data.manifest import load_manifest
+from facetwise.evaluate.agreement import share_apart
 from facetwise.evaluate.forecast import LEVEL, ScoreForecast
 from facetwise.evaluate.picks import MAX_SETS, best_picks, expected_best
-from facetwise.submission.contenders import LeftOut, comparable, share_apart, submissions, widest
+from facetwise.submission.contenders import LeftOut, comparable, submissions, widest
 from facetwise.submission.forecast import people_notes, shift_notes
 from facetwise.submission.ledger import Ledger, read_ledger
 from facetwise.submission.outlook import Outlook, TestSet, read_outlook
@@ -142,7 +143,7 @@ def _finalists(outlook: Outlook, chosen: tuple[int, ...]) -> tuple[Finalist, ...
 
 def _apart(outlook: Outlook, chosen: tuple[int, ...]) -> float | None:
     picked = [outlook.contenders[k] for k in chosen]
-    shares = [share_apart(one, other) for i, one in enumerate(picked) for other in picked[:i]]
+    shares = [share_apart(one.test, other.test) for i, one in enumerate(picked) for other in picked[:i]]
     return min(shares, default=None)
 
 

@@ -17,7 +17,7 @@ from facetwise.core.provenance import provenance
 from facetwise.core.references import AnyReference, parse_reference, pick
 from facetwise.core.runs import run_number
 from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock, new_artefact, read_json, write_json
-from facetwise.evaluate.intervals import Forecast
+from facetwise.evaluate.forecast import ScoreForecast
 from facetwise.evaluate.scorecard import Scorecard, score_decided
 from facetwise.submission.gate import BY_OPINION, GateFinding, GateReport
 from facetwise.submission.madefrom import RECORD_VERSION, MadeFrom, from_version_1, read_made_from
@@ -91,7 +91,7 @@ def record_submission(
     made_from: MadeFrom,
     gate: GateReport,
     *,
-    forecast: Forecast | None,
+    forecast: ScoreForecast | None,
     test_people: tuple[int, str],
     confirmed: bool = False,
     overruled: bool = False,

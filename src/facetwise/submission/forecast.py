@@ -1,4 +1,7 @@
-"""The leaderboard score to expect of a run, a blend or a submission, by out of fold and by what was scored already."""
+"""The leaderboard score to expect of a run, a blend or a submission, by out of fold and by what was scored already.
+
+`foretell` is the one place where a file is forecast: when it is made, and whenever it is asked for later.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,40 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from facetwise.core.project import Project
-from facetwise.data.manifest import load_manifest
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.agreement import share_apart
 from facetwise.evaluate.forecast import LEVEL, ScoreForecast
 from facetwise.submission.contenders import (
     Contender,
     LeftOut,
     comparable,
     read_contender,
-    share_apart,
     submissions,
 )
-from facetwise.submission.ledger import read_ledger
+from facetwise.submission.ledger import Ledger, read_ledger
 from facetwise.submission.outlook import OFFSET, Outlook, TestSet, read_outlook
 
 FEW_SCORED = 3
 """With fewer scored submissions hardly anything is known of the shift that all share."""
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """The forecast of one file."""
+
+    outlook: Outlook
+    """The file first, then the submissions whose public score it learns from."""
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def whole(self) -> ScoreForecast:
+        """Of the whole test set."""
+        return self.outlook.forecast("all", 0)
+
+    @property
+    def num_scored(self) -> int:
+        """How many public scores are known, its own among them."""
+        return len(self.outlook.scored)
 
 
 @dataclass(frozen=True)
@@ -56,9 +78,9 @@ class ForecastView:
     public: float | None
     """Its public score, where it is known."""
     alone: tuple[ScoreForecast, ...]
-    """Public part, private part, all: by out of fold alone."""
+    """Public part, private part, all: by out of fold alone, as before any score is known."""
     forecast: tuple[ScoreForecast, ...]
-    """The same once public scores of others (and its own) are taken into account."""
+    """The same once public scores of others (and its own) are taken into account; `alone` where none is known."""
     scored: tuple[ScoredBefore, ...]
     """What it learns from, the most alike first."""
     shift: tuple[float, float] | None
@@ -76,11 +98,8 @@ def build_forecast_view(project: Project, reference: str, *, seed: int = 0) -> F
     """Forecast what `reference` means; raises InputError when it cannot be, and ProblemsError for a wrong ledger."""
     manifest, ledger = load_manifest(project), read_ledger(project.workspace)
     target = read_contender(project, manifest, ledger, reference)
-    found, left_out = submissions(project, manifest, ledger, sent_only=True)
-    scored = [c for c in found if c.public is not None and (c.kind, c.id) != (target.kind, target.id)]
-    used, narrow = comparable(scored, target)
-    outlook = read_outlook(project, manifest, [target, *used], seed=seed)
-    parts = outlook.joint.people.parts
+    told = foretell(project, manifest, ledger, target, seed=seed)
+    outlook, parts = told.outlook, told.outlook.joint.people.parts
     return ForecastView(
         project=project.file.name,
         kind=target.kind,
@@ -94,8 +113,20 @@ def build_forecast_view(project: Project, reference: str, *, seed: int = 0) -> F
         forecast=tuple(outlook.forecast(part, 0) for part in parts),
         scored=_scored_before(outlook),
         shift=outlook.shift,
-        left_out=(*narrow, *left_out),
+        left_out=told.left_out,
     )
+
+
+def foretell(project: Project, manifest: Manifest, ledger: Ledger, target: Contender, *, seed: int = 0) -> Foretold:
+    """Forecast `target`, learning from the public scores in the ledger; without any by out of fold alone.
+
+    Raises InputError when there are too few people, on the labelled side or on the test side.
+    """
+    found, left_out = submissions(project, manifest, ledger, sent_only=True)
+    scored = [c for c in found if c.public is not None and (c.kind, c.id) != (target.kind, target.id)]
+    used, narrow = comparable(scored, target)
+    outlook = read_outlook(project, manifest, [target, *used], seed=seed)
+    return Foretold(outlook, (*narrow, *left_out))
 
 
 def notes(view: ForecastView) -> Iterator[str]:
@@ -143,6 +174,6 @@ def _before(outlook: Outlook, place: int) -> ScoredBefore:
         reference=other.reference,
         public=other.public,
         expected=outlook.alone.forecast("public", place).expected,
-        apart=share_apart(outlook.contenders[0], other),
+        apart=share_apart(outlook.contenders[0].test, other.test),
         correlation=outlook.alone.correlation("public", 0, place),
     )

@@ -10,22 +10,25 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from facetwise.blending.sources import PREDICTORS, Source, labels_since, read_source
-from facetwise.core.errors import ArtefactError, GateError, InputError
+from facetwise.blending.sources import Source, labels_since
+from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.outside import read_bounded
 from facetwise.core.project import Project, TestSide
-from facetwise.core.references import AnyReference, parse_reference
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.decide import decide, decide_joint
-from facetwise.evaluate.intervals import Forecast, prediction_interval
+from facetwise.evaluate.forecast import ScoreForecast
 from facetwise.evaluate.metrics import MISSING
+from facetwise.submission.contenders import of_source
 from facetwise.submission.folder import SubmissionFolder, record_submission
+from facetwise.submission.forecast import foretell, shift_notes
 from facetwise.submission.gate import GateReport, check_submission
+from facetwise.submission.ledger import Ledger, read_ledger
 from facetwise.submission.madefrom import Filled, describe
 from facetwise.submission.mix import Mix, assumed_people
 from facetwise.submission.opinions import Known
 from facetwise.submission.others import Asked, ask_others
+from facetwise.submission.usable import joint_classes, usable_source
 from facetwise.submission.write import submission_csv
 
 
@@ -35,8 +38,10 @@ class Submission:
 
     folder: SubmissionFolder
     gate: GateReport
-    forecast: Forecast | None
-    """None for a source without out-of-fold predictions."""
+    forecast: ScoreForecast | None
+    """Of the whole test set; None for a source without out-of-fold predictions, and where people are too few."""
+    forecast_notes: tuple[str, ...]
+    """What to know of it, or why there is none."""
     num_people: int
     """People assumed on the test side."""
     num_images: int
@@ -89,13 +94,13 @@ def make_submission(
         reasons=unreadable(manifest),
     )
     people = assumed_people(len(names), len(known.groups), len(set(known.groups)))
-    forecast = None if source.oof is None else _forecast(known, project.space, people[0])
+    forecast, notes = _forecast(project, manifest, source, joint)
     made_from = describe(project, manifest, source, template_sha256=hashlib.sha256(template).hexdigest(), filled=filled)
     folder = record_submission(
         project.workspace, data, made_from, gate, forecast=forecast, test_people=people, confirmed=spec.confirmed,
         overruled=spec.overruled,
     )  # fmt: skip
-    return Submission(folder, gate, forecast, people[0], len(names), _notices(source, manifest))
+    return Submission(folder, gate, forecast, notes, people[0], len(names), _notices(source, manifest))
 
 
 def _notices(source: Source, manifest: Manifest) -> tuple[str, ...]:
@@ -132,43 +137,6 @@ def side_to_predict(project: Project) -> TestSide:
     return side
 
 
-def usable_source(project: Project, manifest: Manifest, reference: AnyReference, tta: str) -> Source:
-    """The run or blend that `reference` means, when it predicts every attribute of every test image.
-
-    Raises GateError for predictions from elsewhere, InputError when an attribute is missing, and as `read_source`.
-    """
-    named = parse_reference(reference, PREDICTORS)
-    if named.kind == "foreign":
-        raise GateError(
-            f"`{named}` alone makes no submission: it is a file from elsewhere, and nothing says what it is worth",
-            hint="look at that file with `facetwise gate FILE` and send it as it is; or blend it with runs",
-        )
-    if named.kind == "blend" and tta != "none":
-        raise InputError(
-            f"`{named.text}` is a blend: its members bring their own test-time augmentation",
-            hint=f"leave `--tta {tta}` out",
-        )
-    source = read_source(project, manifest, named, tta=tta)
-    if lacking := [name for name in project.space.names if name not in source.attributes]:
-        raise InputError(
-            f"{source.kind} `{source.id}` lacks {', '.join(f'`{n}`' for n in lacking)}: a submission needs every "
-            "attribute",
-            hint="blend it with runs that have them: `facetwise blend`",
-        )
-    if source.test is None:
-        raise InputError(f"{source.kind} `{source.id}` has no predictions of the test side", hint="make it again")
-    if source.test["image"].to_list() != manifest.test["image"].to_list():
-        message = f"{source.kind} `{source.id}`: its predictions are not of the test images in the organisers' order"
-        raise ArtefactError(message, hint="make it again")
-    return source
-
-
-def joint_classes(source: Source, space: LabelSpace) -> IntArray:
-    """Joint class of each test image, in the organisers' order; -1 where the image cannot be read."""
-    assert source.test is not None
-    return decide_joint(source.test, space)
-
-
 def oof_mix(source: Source, manifest: Manifest, space: LabelSpace) -> Mix:
     """Out-of-fold classes beside the true ones; of a source without, the true ones stand for both."""
     true = space.encode(manifest.codes(space))
@@ -197,8 +165,27 @@ def _filled(joint: IntArray, known: Mix) -> tuple[IntArray, Filled | None]:
     return np.where(lacking, common, joint), Filled(int(lacking.sum()), common) if lacking.any() else None
 
 
-def _forecast(known: Mix, space: LabelSpace, num_people: int) -> Forecast:
-    return prediction_interval(known.true, known.predicted, known.groups, space.num_joint, num_people)
+def _forecast(
+    project: Project, manifest: Manifest, source: Source, joint: IntArray
+) -> tuple[ScoreForecast | None, tuple[str, ...]]:
+    """The score to expect of the whole test set and what to know of it; None and why where nothing can be said."""
+    if source.oof is None:
+        return None, ("nothing is known of it out of fold",)
+    ledger, unread = _ledger(project)
+    try:
+        told = foretell(project, manifest, ledger, of_source(source, project.space, joint))
+    except InputError as error:
+        return None, (str(error),)
+    return told.whole, (*unread, *shift_notes(told.outlook.shift, told.num_scored))
+
+
+def _ledger(project: Project) -> tuple[Ledger, tuple[str, ...]]:
+    """The ledger; one that cannot be read stops no submission, and is as if nothing was scored."""
+    try:
+        return read_ledger(project.workspace), ()
+    except FacetwiseError as error:
+        first = str(error).splitlines()[0]
+        return Ledger(), (f"The ledger cannot be read ({first}): public scores in it are not learnt from.",)
 
 
 def read_template(project: Project, side: TestSide) -> bytes:

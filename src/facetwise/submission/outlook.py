@@ -12,9 +12,10 @@ from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
+from facetwise.evaluate.agreement import shares_apart
 from facetwise.evaluate.forecast import JointScores, Offset, Part, ScoreForecast, TestPeople, simulate
 from facetwise.evaluate.metrics import MISSING, macro_f1
-from facetwise.submission.contenders import Contender, share_apart
+from facetwise.submission.contenders import Contender
 from facetwise.submission.mix import assumed_people
 
 OFFSET = Offset(common=0.025, own=0.005)
@@ -58,7 +59,7 @@ class Outlook:
     """Labelled people that all of them predict out of fold."""
     test: TestSet
     alone: JointScores
-    """By out of fold alone."""
+    """By out of fold alone, with room for the shifts of `OFFSET`: what to expect before any score is known."""
     joint: JointScores
     """With all public scores that are known; the same as `alone` where none is."""
 
@@ -81,7 +82,8 @@ class Outlook:
 def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Contender], *, seed: int = 0) -> Outlook:
     """The joint forecast of contenders, all of which predict the same labelled images out of fold.
 
-    Raises InputError when there are too few people, on the labelled side or on the test side.
+    Raises InputError when there are too few people, on the labelled side or on the test side, and when they answer no
+    test image in common.
     """
     rows = np.flatnonzero(np.all([c.oof != MISSING for c in contenders], axis=0))
     truth, groups = project.space.encode(manifest.codes(project.space))[rows], manifest.train["group"].to_numpy()[rows]
@@ -90,6 +92,7 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
         raise InputError(f"out of fold there are {num_people} people: a forecast needs two or more")
     test, oof = read_test_set(project, manifest, len(rows), num_people), [c.oof[rows] for c in contenders]
     alone = simulate(truth, oof, groups, project.space.num_joint, test.people, seed=seed)
+    alone = alone.shifted(OFFSET, _apart(contenders), seed)
     known = np.array([np.nan if c.public is None else c.public for c in contenders])
     return Outlook(
         contenders=tuple(contenders),
@@ -97,12 +100,16 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
         num_people=num_people,
         test=test,
         alone=alone,
-        joint=alone.shifted(OFFSET, _apart(contenders), seed).given(known),
+        joint=alone.given(known),
     )
 
 
 def _apart(contenders: Sequence[Contender]) -> FloatArray:
-    return np.array([[share_apart(one, other) for other in contenders] for one in contenders])
+    """Shares of the images that all answer, since only over the same images shares are distances."""
+    answered = np.all([c.test != MISSING for c in contenders], axis=0)
+    if not answered.any():
+        raise InputError("no image of the test side is answered by all: nothing says how alike they are")
+    return shares_apart([c.test[answered] for c in contenders])
 
 
 def read_test_set(project: Project, manifest: Manifest, num_known_images: int, num_known_people: int) -> TestSet:

@@ -10,6 +10,7 @@ from typing import Any
 from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.agreement import share_apart
 from facetwise.evaluate.forecast import LEVEL
 from facetwise.submission.candidates import Candidate, ordered_candidates
 from facetwise.submission.contenders import (
@@ -17,7 +18,6 @@ from facetwise.submission.contenders import (
     LeftOut,
     comparable,
     possible,
-    share_apart,
     submissions,
     widest,
 )
@@ -25,6 +25,7 @@ from facetwise.submission.forecast import people_notes, shift_notes
 from facetwise.submission.ledger import read_ledger
 from facetwise.submission.outlook import TestSet, read_outlook
 from facetwise.submission.quota import Quota, quota_left
+from facetwise.submission.usable import PartialError
 
 MAX_POSSIBLE = 6
 """Runs and blends that are looked at beside the submissions that were made already: the best out of fold."""
@@ -113,9 +114,9 @@ def _possible(
         try:
             contender = possible(project, manifest, reference)
         except FacetwiseError as error:
-            left_out.append(LeftOut(reference, str(error)))
+            left_out.append(LeftOut(reference, str(error), error.lacks if isinstance(error, PartialError) else ()))
             continue
-        if not any(share_apart(contender, other) == 0 for other in [*made, *found]):
+        if not any(share_apart(contender.test, other.test) == 0 for other in [*made, *found]):
             found.append(contender)
     return found[:MAX_POSSIBLE], left_out
 

@@ -21,7 +21,8 @@ from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.madefrom import MadeFrom, Part, predictions_file
-from facetwise.submission.make import joint_classes, oof_mix, read_template, side_to_predict, usable_source
+from facetwise.submission.make import oof_mix, read_template, side_to_predict
+from facetwise.submission.usable import joint_classes, usable_source
 from facetwise.submission.write import submission_csv
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from facetwise.core.errors import FacetwiseError
 from facetwise.core.project import Project
 from facetwise.core.workspace import Workspace
+from facetwise.evaluate.intervals import Interval
 from facetwise.submission.folder import find_submission, list_submissions
 from facetwise.submission.ledger import Entry, read_ledger
 from facetwise.submission.quota import Quota, quota_left
@@ -23,6 +24,11 @@ class Expected:
     low: float
     high: float
     level: float
+
+    @property
+    def interval(self) -> Interval:
+        """Of the level that the record has: 95 % in older ones."""
+        return Interval(self.low, self.high, self.level)
 
 
 @dataclass(frozen=True)

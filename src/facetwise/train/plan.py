@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,6 +114,16 @@ class RunPlan(DataPlan):
     def fingerprint(self) -> str:
         """Same fingerprint, machine kind and thread count: same numbers."""
         return content_hash(self.fields)
+
+    @property
+    def taught(self) -> str:
+        """A sha256 of all that `recipe.labels` decides: the rows that are trained on, their targets and weights, and
+        the classes that samplers and head go by."""
+        kept = self.rows.kept
+        digest = hashlib.sha256(repr(self.layout.blocks).encode())
+        for part in (kept, self.targets[kept], self.view.weights[kept], self.pool.codes[kept]):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def codes(self) -> IntArray:

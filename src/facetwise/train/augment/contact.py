@@ -24,6 +24,7 @@ from facetwise.data.views import training_view
 from facetwise.model.backbone import mean_colour
 from facetwise.recipe import Recipe
 from facetwise.train.augment import Augmenter
+from facetwise.train.augment.lettering import drawable_name
 from facetwise.train.sampling import partner_rows, rare_weights
 from facetwise.train.seeds import derive_seed
 
@@ -94,7 +95,7 @@ def training_images(project: Project, recipe: Recipe, progress: Progress | None 
     joint = space.encode(view.codes)[view.kept]
     names = space.with_cuts(recipe.labels.cuts)
     rows = store.index(manifest.train["image"].to_list())[view.kept]
-    return TrainingImages(store.images, rows, joint, tuple(names.joint_name(j) for j in joint.tolist()))
+    return TrainingImages(store.images, rows, joint, tuple(drawable_name(names, j) for j in joint.tolist()))
 
 
 def make_sheet(

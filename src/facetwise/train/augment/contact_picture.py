@@ -1,21 +1,18 @@
-"""A contact sheet as a PNG: rows of pictures with their classes below, small ones enlarged to be seen.
-
-The font is the one that comes with Pillow: letters that it lacks, such as Hangul, are drawn as empty boxes.
-"""
+"""A contact sheet as a PNG: rows of pictures with their classes below, small ones enlarged to be seen."""
 
 from __future__ import annotations
 
 import io
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from facetwise.train.augment.contact import Cell, Sheet
+from facetwise.train.augment.lettering import Font, escaped, sheet_font
 
 LEAST_WIDTH = 150
 """Pixels of a picture at least; smaller images are enlarged by a whole number."""
-LINE, MARGIN, FONT_SIZE = 15, 8, 12
+LINE, MARGIN = 15, 8
 INK, PALE, PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def sheet_png(sheet: Sheet) -> bytes:
@@ -27,8 +24,8 @@ def sheet_png(sheet: Sheet) -> bytes:
     step_x, step_y = size[0] + MARGIN, size[1] + lines * LINE + MARGIN
     top = 2 * LINE + 2 * MARGIN
     canvas = Image.new("RGB", (3 * MARGIN + step_x * len(sheet.rows[0]), top + step_y * len(sheet.rows)), PAPER)
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(FONT_SIZE)
-    draw.text((MARGIN, MARGIN), fitted(sheet.title, canvas.width - 2 * MARGIN, draw, font), INK, font)
+    draw, font = ImageDraw.Draw(canvas), sheet_font()
+    draw.text((MARGIN, MARGIN), fitted(escaped(sheet.title), canvas.width - 2 * MARGIN, draw, font), INK, font)
     for column in range(len(sheet.rows[0])):
         left = MARGIN + column * step_x + (MARGIN if column else 0)
         heading = "as stored" if column == 0 else f"augmented {column}"
