@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,42 @@ def test_a_file_sent_twice_has_two_entries(space):
     assert [(e.submission, e.platform_id, e.sent) for e in read_ledger(space).entries] == [
         (ONE, "8", None), (ONE, "7", DAY),
     ]  # fmt: skip
+
+
+def test_of_a_file_sent_twice_the_last_sending_with_a_score_stands_for_it(space):
+    """One rule on all screens: `files` and `by_submission` tell the same sending, whatever the order of the lines."""
+    rows = [("7", "2026-11-20T10:00:00+00:00", 0.70), ("9", "2026-11-22T10:00:00+00:00", 0.72), ("8", DAY, None)]
+    for order in permutations(rows):
+        lines = [
+            line(
+                event="imported",
+                platform_id=number,
+                submission=ONE,
+                sent=sent,
+                **({} if f1 is None else {"public": f1}),
+            )
+            for number, sent, f1 in order
+        ]
+        write(space, *lines, line(event="imported", platform_id="3", public=0.9))
+        ledger = read_ledger(space)
+        assert ledger.by_submission[ONE].platform_id == "9"
+        assert [e.platform_id for e in ledger.files] == ["3", "9"]
+        assert [e.platform_id for e in ledger.others(ledger.by_submission[ONE])] == ["7", "8"]
+        assert ledger.others(ledger.files[0]) == ()
+        assert len(ledger.entries) == 4  # each of them took one of a day's
+
+
+def test_a_second_score_of_the_same_file_is_said_once(space, tmp_path):
+    table = tmp_path / "record.tsv"
+    table.write_text(f"id\tf1\tdescription\n31\t0.71\t{ONE}\n")
+    assert import_table(space, table, UTC).rescored == ()
+    table.write_text(f"id\tf1\tdescription\n31\t0.71\t{ONE}\n45\t0.72\t{ONE}\n46\t0.5\t{TWO}\n")
+    (told,) = import_table(space, table, UTC).rescored
+    assert told == (
+        f"`{ONE}` was scored more than once: public 0.7100 (platform 31), public 0.7200 (platform 45). "
+        "public 0.7200 (platform 45) counts: the last one"
+    )
+    assert import_table(space, table, UTC).rescored == ()  # nothing new
 
 
 def scored(**keys: object) -> str:

@@ -109,6 +109,8 @@ def import_table(
             f"not matched: {', '.join(done.unmatched)}; they stand without a file. `--match ID=SUBMISSION` says whose "
             "a row is"
         )
+    for line in done.rescored:
+        say(f"note: {line}")
     if done.dropped:
         say(f"{done.dropped} address(es) that may grant access were not kept")
 
@@ -178,8 +180,17 @@ def _table(rows: tuple[LedgerRow, ...]) -> RenderableType:
         entry = row.entry
         notes = [*(["final"] if entry.final else []), *([entry.description] if entry.description else []), *entry.notes]
         cells = (entry.name, _minute(entry.sent), _score(entry.public), _score(entry.private), _expected(row))
+        notes += [f"also {_sending(other)}" for other in row.others]
         table.add_row(*map(Text, cells), Text("; ".join(notes), style="dim"))
     return table
+
+
+def _sending(entry: Entry) -> str:
+    """Another sending of a file, which does not stand for it."""
+    scores = {"public": entry.public, "private": entry.private}
+    told = [f"{name} {value:.4f}" for name, value in scores.items() if value is not None]
+    known = "" if entry.platform_id is None else f" (platform {entry.platform_id})"
+    return f"sent {_minute(entry.sent)}{known}: {', '.join(told) or 'no score'}"
 
 
 def _expected(row: LedgerRow) -> str:

@@ -54,9 +54,7 @@ def _rows(
     project: Project, manifest: Manifest, ledger: Ledger, outlook: Outlook | None, why: Mapping[str, str]
 ) -> Iterator[LeaderboardRow]:
     places = {} if outlook is None else {c.id: k for k, c in enumerate(outlook.contenders)}
-    for entry in ledger.entries:
-        if entry.submission is not None and ledger.by_submission[entry.submission] is not entry:
-            continue  # sent again later: that sending stands for the file
+    for entry in ledger.files:
         made = expected(project.workspace, entry.submission)
         place = places.get(entry.submission or "")
         score, interval = (

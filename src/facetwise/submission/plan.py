@@ -79,7 +79,7 @@ def build_plan(project: Project, moment: datetime, others: Sequence[str], *, see
     contenders, narrow = comparable([*made, *more], widest([*made, *more]))
     quota = quota_left(ledger, project.file.contest, moment)
     outlook = read_outlook(project, manifest, contenders, seed=seed)
-    scores = [(e.name, e.public) for e in ledger.entries if e.public is not None]
+    scores = [(e.name, e.public) for e in ledger.files if e.public is not None]
     best = max(scores, key=lambda s: s[1], default=None)
     return PlanView(
         project=project.file.name,

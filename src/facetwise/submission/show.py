@@ -27,11 +27,18 @@ class Expected:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One sending."""
+    """A file that was sent, by the sending that stands for it (`Ledger.by_submission`)."""
 
     entry: Entry
     expected: Expected | None
     """As the submission's record has it; None for a file from elsewhere, and for a source without out-of-fold."""
+    others: tuple[Entry, ...] = ()
+    """Other sendings of the same file; this one stands for it."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        expected = None if self.expected is None else asdict(self.expected)
+        return {**self.entry.as_dict(), "expected": expected, "others": [e.as_dict() for e in self.others]}
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,7 @@ class LedgerView:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         return {
-            "entries": [
-                {**row.entry.as_dict(), "expected": None if row.expected is None else asdict(row.expected)}
-                for row in self.rows
-            ],
+            "entries": [row.as_dict() for row in self.rows],
             "unsent": list(self.unsent),
             "quota": None if self.quota is None else self.quota.as_dict(),
         }
@@ -60,7 +64,7 @@ class LedgerView:
 def build_ledger_view(project: Project, moment: datetime) -> LedgerView:
     """The ledger at `moment`; raises ProblemsError when lines of it are wrong."""
     ledger = read_ledger(project.workspace)
-    rows = tuple(LedgerRow(entry, expected(project.workspace, entry.submission)) for entry in ledger.entries)
+    rows = tuple(LedgerRow(e, expected(project.workspace, e.submission), ledger.others(e)) for e in ledger.files)
     unsent = tuple(s.id for s in list_submissions(project.workspace) if s.id not in ledger.by_submission)
     return LedgerView(rows, unsent, quota_left(ledger, project.file.contest, moment))
 
