@@ -111,4 +111,4 @@ def _said(lines: Iterable[str], *, dim: bool = True) -> list[RenderableType]:
 
 
 def _left_out(items: Sequence[LeftOut]) -> list[RenderableType]:
-    return [Text(f"left out: {item.name}: {item.why}", style="dim") for item in items]
+    return [Text(f"left out: {item.name}: {item.told()}", style="dim") for item in items]

@@ -51,8 +51,14 @@ class LeftOut:
 
     name: str
     why: str
+    hint: str | None = None
+    """What to do about it."""
 
-    def as_dict(self) -> dict[str, str]:
+    def told(self) -> str:
+        """Why, and what to do about it."""
+        return "; ".join(part for part in (self.why, self.hint) if part)
+
+    def as_dict(self) -> dict[str, str | None]:
         """Plain JSON data."""
         return asdict(self)
 
@@ -102,7 +108,7 @@ def submissions(
         try:
             found.append(submitted(project, manifest, ledger, folder))
         except FacetwiseError as error:
-            left_out.append(LeftOut(folder.id, str(error)))
+            left_out.append(LeftOut(folder.id, str(error), error.hint))
     return found, [*left_out, *_foreign(ledger.entries)]
 
 
