@@ -156,7 +156,11 @@ WRONG = {
     "whose": (line(event="scored", public=0.7), "give `submission`, `platform_id` or both"),
     "an unknown submission": (line(event="note", submission="09-x", text=""), "`submission`: this project has no"),
     "another version": (scored(schema_version=2), "`schema_version`: expected 1"),
-    "very deep": ("[" * 100_000, "not an event: too deep"),
+    "an endless number": (
+        scored(public=0).replace('"public": 0', f'"public": {"9" * 5000}'),
+        "a number of 5,000 digits",
+    ),
+    "very deep": ("[" * 100_000, "not JSON that anybody writes: too deep"),
 }
 
 

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from facetwise.core.errors import InputError, SettingError
+from facetwise.core.jsonlines import adding_to
 from facetwise.core.provenance import now
-from facetwise.core.workspace import Workspace, lock
+from facetwise.core.workspace import Workspace
 from facetwise.submission.events import (
+    STORE,
     AnyEvent,
     NoteEvent,
     ScoredEvent,
@@ -45,7 +47,7 @@ class GivenScores:
 @contextmanager
 def ledger_lock(workspace: Workspace) -> Iterator[None]:
     """Held while the ledger is read and added to; raises LockedError when another process adds to it."""
-    with lock(workspace.ledger_file.with_name(".ledger.lock"), "the ledger"):
+    with adding_to(workspace.ledger_file, STORE):
         yield
 
 
