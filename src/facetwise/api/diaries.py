@@ -97,11 +97,11 @@ def note(project: AnyProject, about: str, text: str, *, author: str | None = Non
 
 def notes(project: AnyProject = ".", about: str | None = None) -> tuple[Note, ...]:
     """All notes in the order of writing, or those on one thing, which may be gone."""
-    from facetwise.core.notes import read_notes
     from facetwise.study.things import noted_thing
+    from facetwise.submission.noted import all_notes
 
     opened = opened_project(project)
-    found = read_notes(opened.workspace)
+    found = all_notes(opened.workspace)
     if about is None:
         return found
     thing = noted_thing(opened.workspace, found, about)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -17,6 +18,10 @@ from facetwise.core.settings import Spec
 from facetwise.core.workspace import canonical_json
 
 _WORD = re.compile(r"[^\s\"'<>]+")
+_SIGNED = re.compile(r"/.*[;&?#/](x-amz-|x-goog-|x-oss-)?(sig|signature|token|credential|se|key|accesskeyid)=", re.I)
+"""Parameters that grant access, also where an address has them without a question mark."""
+MOST_ENCODED = 5
+"""Times that an address is taken to be encoded at most."""
 DROPPED = "(address dropped)"
 """Stands for an address that might grant access to whoever reads it."""
 MAX_LISTED = 20
@@ -25,13 +30,23 @@ STORE = "the ledger"
 
 
 def moment_of(text: str, there: tzinfo | None = None) -> datetime | None:
-    """A time in ISO 8601 as UTC; None when it is none, or has no offset and none is meant (`there`)."""
+    """A time in ISO 8601 as UTC; None when it is none, or has no offset and none is meant (`there`).
+
+    Of a time that comes twice, when the clock there is put back, the first is taken; one that is skipped is none.
+    """
     try:
         time = datetime.fromisoformat(text.strip())
-        time = time if time.tzinfo or there is None else time.replace(tzinfo=there)
-        return time.astimezone(UTC) if time.tzinfo else None
+        if time.tzinfo is None:
+            return None if there is None or is_skipped(time, there) else time.replace(tzinfo=there).astimezone(UTC)
+        return time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def is_skipped(time: datetime, there: tzinfo) -> bool:
+    """Whether the clock there never shows this time (without an offset), since it is put forward over it."""
+    shown = time.replace(tzinfo=there).astimezone(UTC).astimezone(there)
+    return shown.replace(tzinfo=None, fold=0) != time.replace(fold=0)
 
 
 def utc(text: str) -> str:
@@ -48,8 +63,20 @@ def without_secrets(text: str) -> str:
 
 
 def _grants(word: str) -> bool:
-    _, address, rest = word.partition("://")
-    return any(mark in rest for mark in "?#@") if address else "?" in word and "=" in word.partition("?")[2]
+    plain = _decoded(word)
+    _, address, rest = plain.partition("://")
+    if address and any(mark in rest for mark in "?#@"):
+        return True
+    return ("?" in plain and "=" in plain.partition("?")[2]) or _SIGNED.search(plain) is not None
+
+
+def _decoded(word: str) -> str:
+    """A word without percent-encoding, however often it was encoded."""
+    for _ in range(MOST_ENCODED):
+        before, word = word, unquote(word)
+        if word == before:
+            break
+    return word
 
 
 Time = Annotated[str, AfterValidator(utc)]
@@ -115,7 +142,7 @@ class ImportedEvent(Scores):
 
 
 class NoteEvent(Event):
-    """Something that somebody wrote about it."""
+    """Something that somebody wrote about it. Notes are kept in `notes.jsonl` now; those of old ledgers are read."""
 
     event: Literal["note"] = "note"
     text: str

@@ -45,6 +45,7 @@ class Entry:
     description: str = ""
     """As given to the platform."""
     notes: tuple[str, ...] = ()
+    """Of an old ledger; `noted.all_notes` has them together with those in `notes.jsonl`."""
     more: Mapping[str, str] = field(default_factory=dict)
     """Other columns of the platform's table."""
 
