@@ -78,7 +78,7 @@ def _scored_before(view: ForecastView) -> list[RenderableType]:
         return []
     table = _table(("learns from", "public", "expected", "answered otherwise", "correlation"))
     for s in view.scored:
-        table.add_row(s.id, f"{s.public:.4f}", score(s.expected), f"{s.apart * 100:.1f} %", f"{s.correlation:.2f}")
+        table.add_row(s.id, f"{s.public:.4f}", score(s.expected), f"{s.apart * 100:.1f} %", f"{s.correlation:z.2f}")
     return [Text(), table]
 
 
@@ -87,8 +87,8 @@ def _candidates(view: PlanView) -> Table:
     table = _table(headings)
     for c in view.candidates:
         chance = DASH if c.gain is None else percent(c.gain.chance)
-        gain = DASH if c.gain is None else f"{c.gain.expected:.4f}"
-        worth = DASH if c.worth is None else f"{c.worth:.4f}"
+        gain = DASH if c.gain is None else f"{c.gain.expected:z.4f}"
+        worth = DASH if c.worth is None else f"{c.worth:z.4f}"
         order = "" if c.order is None else str(c.order)
         expected, teaches = _expected(c.public), percent(c.teaches)
         table.add_row(order, c.reference, score(c.out_of_fold), expected, chance, gain, teaches, worth)

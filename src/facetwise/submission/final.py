@@ -182,7 +182,7 @@ def _fall(top: Finalist) -> str:
     assert top.public is not None
     fall = top.private.expected - top.public
     highest = f"`{top.reference}` has the highest public score, {top.public:.4f}"
-    expected = f"its private score is to be expected at {top.private.expected:.3f} ({fall:+.3f})"
+    expected = f"its private score is to be expected at {top.private.expected:.3f} ({fall:+z.3f})"
     if fall < 0:
         return f"{highest}; {expected}: the highest of several was lucky too. Out of fold it has {top.out_of_fold:.3f}."
     return f"{highest}, and out of fold it has {top.out_of_fold:.3f}: {expected}."

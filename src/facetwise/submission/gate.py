@@ -176,7 +176,7 @@ def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray
 def _drift_finding(mix: MixCheck) -> GateFinding:
     drifts = mix.chance < MAX_CHANCE and mix.distance >= MIN_DISTANCE
     worst = ", ".join(
-        f"{c.name} {c.test:.1%} against {c.predicted:.1%} (z {c.z:+.1f})"
+        f"{c.name} {c.test:.1%} against {c.predicted:.1%} (z {c.z:+z.1f})"
         for c in sorted(mix.classes, key=lambda c: -abs(c.test - c.predicted))[:3]
     )
     message = (

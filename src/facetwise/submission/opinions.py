@@ -109,8 +109,8 @@ class Verdict:
         said = f"{start} `{self.name}` on {self.share:.0%} of the images"
         if self.word == "fault":
             return f"{said}, but on {self.undone:.0%} {self.fault}"
-        wanted = "" if self.expected is None else f", out of fold {self.expected:.2f}"
-        return f"{said} (kappa {self.kappa:.2f}{wanted})"
+        wanted = "" if self.expected is None else f", out of fold {self.expected:z.2f}"
+        return f"{said} (kappa {self.kappa:z.2f}{wanted})"
 
 
 def judge(
