@@ -48,8 +48,9 @@ def journal(
     every day from that one on at which something was recorded. What people wrote in a page stays in it.
     """
     from facetwise.core.errors import SettingError
-    from facetwise.study.day import contest_zone, days_between, read_day
+    from facetwise.study.day import days_between, read_day
     from facetwise.study.diary import build_diaries
+    from facetwise.submission.quota import contest_zone
 
     opened = opened_project(project)
     if out is not None and since is not None:

@@ -151,7 +151,7 @@ def _pairs(given: list[str]) -> dict[str, str]:
 
 def _say_which(project: Project, time: str | None) -> None:
     """Which of two moments was taken, of a time that the contest's clock shows twice."""
-    from facetwise.api.sending import contest_zone
+    from facetwise.submission.quota import contest_zone
     from facetwise.submission.sending import taken_of_two
 
     if time is not None and (told := taken_of_two(time, contest_zone(project))) is not None:
@@ -203,7 +203,8 @@ def _sending(entry: Entry) -> str:
     scores = {"public": entry.public, "private": entry.private}
     told = [f"{name} {value:.4f}" for name, value in scores.items() if value is not None]
     known = "" if entry.platform_id is None else f" (platform {entry.platform_id})"
-    return f"sent {_minute(entry.sent)}{known}: {', '.join(told) or 'no score'}"
+    when = "sent, when is not known" if entry.sent is None else f"sent {_minute(entry.sent)}"
+    return f"{when}{known}: {', '.join(told) or 'no score'}"
 
 
 def _expected(row: LedgerRow) -> str:
