@@ -389,6 +389,17 @@ def test_leftovers_go_when_no_process_can_be_writing_them(own_finished):
     assert done.num_bytes >= 15_000
 
 
+@pytest.mark.parametrize("name", ["ledger", "notes"])
+def test_what_a_kill_left_of_ledger_and_notes_goes_when_nobody_writes_them(own_finished, name):
+    project = own_finished.project
+    left = project / f".{name}.jsonl.tmp-0badc0de"
+    left.write_bytes(b"x")
+    with lock(project / f".{name}.lock", "t"):
+        assert fw.clean(project).freed == ()
+    assert [f.paths for f in delete(project).freed] == [(left.name,)]
+    assert not left.exists()
+
+
 def test_the_dataset_is_never_touched(own_finished):
     project = own_finished.project
     inside = project / "data"

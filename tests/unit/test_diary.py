@@ -491,6 +491,15 @@ def test_words_in_records_cannot_break_the_page(project: Project, tmp_path: Path
 # ------------------------------------------------------------------------------------------------ pages
 
 
+def test_a_day_of_imports_alone_says_what_came_in(project: Project) -> None:
+    told = {"event": "imported", "platform_id": "7", "public": 0.7, "description": "", "more": {}}
+    lines = [{**told, "time": "2026-01-01T10:00:00+00:00"}]
+    project.workspace.ledger_file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (made,) = fw.journal(project, "2026-01-01")
+    assert "1 score came in." in made.text
+    assert ". ." not in made.text
+
+
 def test_a_day_without_anything_is_a_page_to_write_on(project: Project) -> None:
     (made,) = fw.journal(project, "2026-01-01")
     assert "Nothing was recorded on this day." in made.text

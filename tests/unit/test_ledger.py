@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,17 @@ from typer.testing import CliRunner
 import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import InputError, LockedError, ProblemsError, SettingError
+from facetwise.core.notes import write_note
 from facetwise.core.project import ContestSpec, ProjectFile
 from facetwise.core.settings import parse
 from facetwise.core.workspace import Workspace, lock
 from facetwise.data.presets import presets
-from facetwise.submission.events import DROPPED, append_events, read_events, without_secrets
+from facetwise.submission.events import DROPPED, append_events, moment_of, read_events, without_secrets
 from facetwise.submission.imported import import_table
 from facetwise.submission.ledger import Ledger, fold, read_ledger
+from facetwise.submission.noted import all_notes
 from facetwise.submission.quota import quota_left, zone
-from facetwise.submission.sending import GivenScores, note_sent, record_score, utc_time
+from facetwise.submission.sending import GivenScores, note_sent, record_score, taken_of_two, utc_time
 
 ONE, TWO = "01-03-AdamW-CE-v0", "02-b01-soft-5"
 DAY = "2026-11-25T10:00:00+00:00"
@@ -96,6 +99,42 @@ def test_a_file_sent_twice_has_two_entries(space):
     ]  # fmt: skip
 
 
+def test_of_a_file_sent_twice_the_last_sending_with_a_score_stands_for_it(space):
+    """One rule on all screens: `files` and `by_submission` tell the same sending, whatever the order of the lines."""
+    rows = [("7", "2026-11-20T10:00:00+00:00", 0.70), ("9", "2026-11-22T10:00:00+00:00", 0.72), ("8", DAY, None)]
+    for order in permutations(rows):
+        lines = [
+            line(
+                event="imported",
+                platform_id=number,
+                submission=ONE,
+                sent=sent,
+                **({} if f1 is None else {"public": f1}),
+            )
+            for number, sent, f1 in order
+        ]
+        write(space, *lines, line(event="imported", platform_id="3", public=0.9))
+        ledger = read_ledger(space)
+        assert ledger.by_submission[ONE].platform_id == "9"
+        assert [e.platform_id for e in ledger.files] == ["3", "9"]
+        assert [e.platform_id for e in ledger.others(ledger.by_submission[ONE])] == ["7", "8"]
+        assert ledger.others(ledger.files[0]) == ()
+        assert len(ledger.entries) == 4  # each of them took one of a day's
+
+
+def test_a_second_score_of_the_same_file_is_said_once(space, tmp_path):
+    table = tmp_path / "record.tsv"
+    table.write_text(f"id\tf1\tdescription\n31\t0.71\t{ONE}\n")
+    assert import_table(space, table, UTC).rescored == ()
+    table.write_text(f"id\tf1\tdescription\n31\t0.71\t{ONE}\n45\t0.72\t{ONE}\n46\t0.5\t{TWO}\n")
+    (told,) = import_table(space, table, UTC).rescored
+    assert told == (
+        f"`{ONE}` was scored more than once: public 0.7100 (platform 31), public 0.7200 (platform 45). "
+        "public 0.7200 (platform 45) counts: the last one"
+    )
+    assert import_table(space, table, UTC).rescored == ()  # nothing new
+
+
 def scored(**keys: object) -> str:
     return line(event="scored", submission=ONE, **keys)
 
@@ -119,7 +158,11 @@ WRONG = {
     "whose": (line(event="scored", public=0.7), "give `submission`, `platform_id` or both"),
     "an unknown submission": (line(event="note", submission="09-x", text=""), "`submission`: this project has no"),
     "another version": (scored(schema_version=2), "`schema_version`: expected 1"),
-    "very deep": ("[" * 100_000, "not an event: too deep"),
+    "an endless number": (
+        scored(public=0).replace('"public": 0', f'"public": {"9" * 5000}'),
+        "a number of 5,000 digits",
+    ),
+    "very deep": ("[" * 100_000, "not JSON that anybody writes: too deep"),
 }
 
 
@@ -268,8 +311,9 @@ def test_several_threads_lose_nothing(space):
     for thread in threads:
         thread.join()
     (entry,) = read_ledger(space).entries
-    assert len(entry.notes) == 12 - len(failed)
-    assert len(set(entry.notes)) == len(entry.notes)
+    assert entry.public is not None
+    told = [n.text for n in all_notes(space)]
+    assert len(set(told)) == len(told) == 12 - len(failed)
 
 
 def test_another_process_at_work_is_told(space):
@@ -282,7 +326,8 @@ def test_another_process_at_work_is_told(space):
 
 
 def test_sent_and_corrected(space):
-    assert note_sent(space, ONE, DAY, note="first try").notes == ("first try",)
+    note_sent(space, ONE, DAY, note="first try")
+    assert [(n.kind, n.id, n.text) for n in all_notes(space)] == [("submission", ONE, "first try")]
     with pytest.raises(InputError, match="was sent already, at 2026-11-25T10:00:00") as error:
         note_sent(space, ONE)
     assert "--at TIME" in str(error.value.hint)
@@ -521,7 +566,62 @@ def test_texts_without_addresses_stay(text):
 
 def test_a_note_too_is_freed_of_what_grants_access(space):
     note_sent(space, ONE, note=f"from {SIGNED} today")
-    assert read_ledger(space).entries[0].notes == (f"from {DROPPED} today",)
+    assert [n.text for n in all_notes(space)] == [f"from {DROPPED} today"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "HTTPS://host/a.csv?SIG=x", "https://host/a.csv%3Fsig=x", "HTTPS://host/a.csv%3fX-Amz-Signature%3Dx",
+        "https%3A%2F%2Fhost%2Fa.csv%3Fsig%3Dx", "https%253A%252F%252Fhost%252Fa%253Fsig%253Dx", "host/a.csv%3Fsig=x",
+        "https://me:secret@host/a", "https://me%3Asecret%40host/a", "https://host/a.csv;Signature=x",
+        "https://host/a.csv%23token=x", "//host/a.csv?x=1",
+    ],
+)  # fmt: skip
+def test_signed_addresses_are_dropped_however_they_are_spelled(address):
+    assert without_secrets(f"see {address} there") == f"see {DROPPED} there"
+
+
+def test_a_note_that_is_none_stops_before_anything_is_written(space):
+    with pytest.raises(InputError, match="no text"):
+        record_score(space, ONE, GivenScores(public=0.5), note="a\0b")
+    assert not space.ledger_file.exists()
+    assert not space.notes_file.exists()
+
+
+def test_notes_of_an_old_ledger_stand_among_the_others(space):
+    """One home, and what was written into the ledger before is still read, also of a row that was matched later."""
+    write(
+        space,
+        line(event="imported", platform_id="7", description="", more={}),
+        line(event="note", submission=ONE, text="old", time="2026-11-25T10:00:00+00:00"),
+        line(event="note", platform_id="7", text="matched later", time="2026-11-25T11:00:00+00:00"),
+        line(event="imported", platform_id="7", submission=TWO, description="", more={}),
+    )
+    before = space.ledger_file.read_bytes()
+    write_note(space, "submission", ONE, "new?")
+    assert [(n.id, n.text) for n in all_notes(space)] == [(ONE, "old"), (TWO, "matched later"), (ONE, "new?")]
+    assert space.ledger_file.read_bytes() == before
+
+
+BERLIN = zone("Europe/Berlin")
+
+
+def test_a_time_that_the_clock_skips_is_told_and_of_two_the_first_is_taken():
+    with pytest.raises(SettingError, match=r"'2026-03-29 02:30' does not exist in Europe/Berlin") as error:
+        utc_time("2026-03-29 02:30", BERLIN)
+    assert "with an offset" in str(error.value.hint)
+    assert utc_time("2026-03-29T02:30+01:00", BERLIN) == "2026-03-29T01:30:00+00:00"
+    assert utc_time("2026-03-29 01:59", BERLIN) == "2026-03-29T00:59:00+00:00"
+    assert utc_time("2026-03-29 03:00", BERLIN) == "2026-03-29T01:00:00+00:00"
+    assert utc_time("2026-10-25 02:30", BERLIN) == "2026-10-25T00:30:00+00:00"
+    told = taken_of_two("2026-10-25 02:30", BERLIN)
+    assert told == (
+        "2026-10-25 02:30 comes twice in Europe/Berlin; the first was taken (+02:00). An offset says the other: +01:00"
+    )
+    for once in ("2026-10-25 03:00", "2026-10-25T02:30+01:00", "2026-03-29 02:30", "2026-06-01 12:00", "no time"):
+        assert taken_of_two(once, BERLIN) is None
+    assert moment_of("2026-03-29 02:30", BERLIN) is None
 
 
 BAD_TABLES = {

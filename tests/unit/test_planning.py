@@ -234,6 +234,30 @@ def test_a_submission_whose_csv_was_changed_is_left_out(made: Made) -> None:
     assert "left out" in run_cli(made, "forecast", "b3")[1]
 
 
+@pytest.mark.parametrize("lost", [True, False], ids=["deleted", "edited"])
+def test_what_was_sent_is_known_though_its_csv_is_not_what_it_was(made: Made, lost: bool) -> None:
+    """Not to be sent again, not as a blend nor as a submission with the same bytes; and how to get it back is said."""
+    sent, copy = made.submit("b1", public=0.8), made.submit("b2")
+    file = made.project.workspace.submissions / sent / "submission.csv"
+    was = file.read_bytes()
+    assert was == (made.project.workspace.submissions / copy / "submission.csv").read_bytes()
+    if lost:
+        file.unlink()
+    else:
+        file.write_text("ImageID,ans\n")
+    view = fw.plan(made.folder)
+    assert not {"b01-soft-1", "b02-soft-1", sent, copy} & {c.id for c in view.candidates}
+    told = {item.name: item.why for item in view.left_out}
+    assert told[copy] == told["b01-soft-1"] == f"the same file as `{sent}`, which was sent"
+    assert "`facetwise ledger replay 1 --out FILE`" in run_cli(made, "plan")[1].replace("\n", " ")
+    with pytest.raises(InputError, match="nothing that was sent can be forecast") as caught:
+        fw.final(made.folder)
+    assert str(caught.value.hint).startswith("`facetwise ledger replay 1 --out FILE`")
+    fw.replay(made.folder, "1", out=file)
+    assert file.read_bytes() == was
+    assert [f.id for f in fw.final(made.folder).finalists] == [sent]
+
+
 def test_a_wrong_ledger_is_told(made: Made) -> None:
     made.project.workspace.ledger_file.write_text("{}\n")
     for verb in (fw.plan, fw.final, fw.leaderboard, fw.forecast):

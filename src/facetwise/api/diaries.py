@@ -48,8 +48,9 @@ def journal(
     every day from that one on at which something was recorded. What people wrote in a page stays in it.
     """
     from facetwise.core.errors import SettingError
-    from facetwise.study.day import contest_zone, days_between, read_day
+    from facetwise.study.day import days_between, read_day
     from facetwise.study.diary import build_diaries
+    from facetwise.submission.quota import contest_zone
 
     opened = opened_project(project)
     if out is not None and since is not None:
@@ -97,11 +98,11 @@ def note(project: AnyProject, about: str, text: str, *, author: str | None = Non
 
 def notes(project: AnyProject = ".", about: str | None = None) -> tuple[Note, ...]:
     """All notes in the order of writing, or those on one thing, which may be gone."""
-    from facetwise.core.notes import read_notes
     from facetwise.study.things import noted_thing
+    from facetwise.submission.noted import all_notes
 
     opened = opened_project(project)
-    found = read_notes(opened.workspace)
+    found = all_notes(opened.workspace)
     if about is None:
         return found
     thing = noted_thing(opened.workspace, found, about)

@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facetwise.api.given import AnyProject, checked_output, opened_project
-from facetwise.core.project import Project
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
-
     from facetwise.submission.gate import GateReport
     from facetwise.submission.imported import Imported
     from facetwise.submission.ledger import Entry
@@ -49,6 +46,7 @@ def sent(project: AnyProject, submission: str = "last", *, at: str | None = None
     Raises InputError when it is there already and no time corrects it, SettingError when `at` is no time.
     """
     from facetwise.submission.folder import find_submission
+    from facetwise.submission.quota import contest_zone
     from facetwise.submission.sending import note_sent, utc_time
 
     opened = opened_project(project)
@@ -73,6 +71,7 @@ def record(
     Raises SettingError for scores outside of 0..1, and when none is given.
     """
     from facetwise.submission.folder import find_submission
+    from facetwise.submission.quota import contest_zone
     from facetwise.submission.sending import GivenScores, record_score, utc_time
 
     opened = opened_project(project)
@@ -89,6 +88,7 @@ def import_ledger(project: AnyProject, file: str | Path, *, matches: Mapping[str
     that grant access are not kept. Raises ProblemsError for a table with other columns, or with wrong cells.
     """
     from facetwise.submission.imported import import_table
+    from facetwise.submission.quota import contest_zone
 
     opened = opened_project(project)
     return import_table(opened.workspace, Path(file), contest_zone(opened), matches)
@@ -107,10 +107,3 @@ def replay(project: AnyProject, submission: str = "last", *, out: str | Path | N
     if out is not None and Path(out).resolve() != folder.csv_file.resolve():  # its own csv may be put back
         checked_output(opened, out)
     return make_again(opened, folder, None if out is None else Path(out))
-
-
-def contest_zone(project: Project) -> tzinfo:
-    """The time zone of the contest's clock, UTC unless `facetwise.toml` says another."""
-    from facetwise.submission.quota import zone
-
-    return zone(project.file.contest.time_zone if project.file.contest else "UTC")

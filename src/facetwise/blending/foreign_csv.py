@@ -22,7 +22,7 @@ from typing import Literal
 
 import numpy as np
 
-from facetwise.core.csvtable import CsvFile, answer_fault, name_fault, parse_csv, raise_problems, repeats
+from facetwise.core.csvtable import CsvFile, answer_fault, name_fault, parse_csv, raise_problems, repeats, shown
 from facetwise.core.errors import InputError, did_you_mean
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.core.project import Project
@@ -190,7 +190,7 @@ def _numbers(file: CsvFile, layout: _Layout) -> tuple[FloatArray, list[str]]:
     texts = [file.column(column) for column in columns]
     parsed = np.array([[_number(text) for text in column] for column in texts], dtype=np.float64).T
     problems = [
-        f"line {file.lines[row]}: `{columns[k]}` is {texts[k][row]!r}, expected a probability from 0 to 1"
+        f"line {file.lines[row]}: `{columns[k]}` is {shown(texts[k][row])}, expected a probability from 0 to 1"
         for row, k in np.argwhere(~((parsed >= 0) & (parsed <= 1))).tolist()
     ]
     start = 0

@@ -151,6 +151,9 @@ def _given_by_id(given: Sequence[GivenWeight], sources: Mapping[str, Source]) ->
             raise InputError(f"a weight is given to `{weight.member}`, which is not in the blend")
         if weight.attribute is not None and weight.attribute not in source.attributes:
             raise InputError(f"a weight is given to `{weight.member}` for `{weight.attribute}`, which it lacks")
+        if any(other.attribute == weight.attribute for other in found.get(source.reference, ())):
+            what = f" for `{weight.attribute}`" if weight.attribute else ""
+            raise InputError(f"two weights are given to `{weight.member}`{what}", hint="give one: `--weight 3=2`")
         found[source.reference] = (*found.get(source.reference, ()), weight)
     return found
 

@@ -13,6 +13,7 @@ from facetwise.cli.data import Json
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from facetwise.core.project import Project
     from facetwise.submission.ledger import Entry
     from facetwise.submission.show import LedgerRow, LedgerView
 
@@ -61,6 +62,7 @@ def sent(
 
     project = get_context(context).project()
     _say(api.sent(project, submission, at=at, note=note))
+    _say_which(project, at)
     if (left := api.ledger(project).quota) is not None:
         say(left.told())
 
@@ -81,11 +83,13 @@ def record(
     """
     from facetwise import api
 
+    project = get_context(context).project()
     entry = api.record(
-        get_context(context).project(), submission, public=public, private=private, public_accuracy=public_accuracy,
+        project, submission, public=public, private=private, public_accuracy=public_accuracy,
         private_accuracy=private_accuracy, sent=sent, note=note,
     )  # fmt: skip
     _say(entry)
+    _say_which(project, sent)
 
 
 def import_table(
@@ -109,6 +113,8 @@ def import_table(
             f"not matched: {', '.join(done.unmatched)}; they stand without a file. `--match ID=SUBMISSION` says whose "
             "a row is"
         )
+    for line in done.rescored:
+        say(f"note: {line}")
     if done.dropped:
         say(f"{done.dropped} address(es) that may grant access were not kept")
 
@@ -141,6 +147,15 @@ def _pairs(given: list[str]) -> dict[str, str]:
     if wrong := [text for text, (number, _, name) in zip(given, pairs, strict=True) if not number or not name]:
         raise SettingError(f"`--match {wrong[0]}`: expected ID=SUBMISSION, such as `--match 31=2`")
     return {number.strip(): name.strip() for number, _, name in pairs}
+
+
+def _say_which(project: Project, time: str | None) -> None:
+    """Which of two moments was taken, of a time that the contest's clock shows twice."""
+    from facetwise.submission.quota import contest_zone
+    from facetwise.submission.sending import taken_of_two
+
+    if time is not None and (told := taken_of_two(time, contest_zone(project))) is not None:
+        say(f"note: {told}")
 
 
 def _say(entry: Entry) -> None:
@@ -179,12 +194,22 @@ def _table(rows: tuple[LedgerRow, ...]) -> RenderableType:
     table.add_column("", overflow="fold")
     for row in rows:
         entry = row.entry
-        notes = [*(["final"] if entry.final else []), *([entry.description] if entry.description else []), *entry.notes]
+        notes = [*(["final"] if entry.final else []), *([entry.description] if entry.description else []), *row.notes]
         found = row.expected
         expected = DASH if found is None else below_heading(found.score, found.interval, level)
         cells = (entry.name, _minute(entry.sent), _score(entry.public), _score(entry.private), expected)
+        notes += [f"also {_sending(other)}" for other in row.others]
         table.add_row(*map(Text, cells), Text("; ".join(notes), style="dim"))
     return table
+
+
+def _sending(entry: Entry) -> str:
+    """Another sending of a file, which does not stand for it."""
+    scores = {"public": entry.public, "private": entry.private}
+    told = [f"{name} {value:.4f}" for name, value in scores.items() if value is not None]
+    known = "" if entry.platform_id is None else f" (platform {entry.platform_id})"
+    when = "sent, when is not known" if entry.sent is None else f"sent {_minute(entry.sent)}"
+    return f"{when}{known}: {', '.join(told) or 'no score'}"
 
 
 def _score(value: float | None) -> str:

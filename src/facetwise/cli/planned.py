@@ -78,7 +78,7 @@ def _scored_before(view: ForecastView) -> list[RenderableType]:
         return []
     table = _table(("learns from", "public", "expected", "answered otherwise", "correlation"))
     for s in view.scored:
-        table.add_row(s.id, f"{s.public:.4f}", score(s.expected), f"{s.apart * 100:.1f} %", f"{s.correlation:.2f}")
+        table.add_row(s.id, f"{s.public:.4f}", score(s.expected), f"{s.apart * 100:.1f} %", f"{s.correlation:z.2f}")
     return [Text(), table]
 
 
@@ -87,8 +87,8 @@ def _candidates(view: PlanView) -> Table:
     table = _table(headings)
     for c in view.candidates:
         chance = DASH if c.gain is None else percent(c.gain.chance)
-        gain = DASH if c.gain is None else f"{c.gain.expected:.4f}"
-        worth = DASH if c.worth is None else f"{c.worth:.4f}"
+        gain = DASH if c.gain is None else f"{c.gain.expected:z.4f}"
+        worth = DASH if c.worth is None else f"{c.worth:z.4f}"
         order = "" if c.order is None else str(c.order)
         expected, teaches = _expected(c.public), percent(c.teaches)
         table.add_row(order, c.reference, score(c.out_of_fold), expected, chance, gain, teaches, worth)
@@ -112,7 +112,7 @@ def _said(lines: Iterable[str], *, dim: bool = True) -> list[RenderableType]:
 
 def _left_out(items: Sequence[LeftOut]) -> list[RenderableType]:
     """A line each, but one for all specialists: nothing is wrong with them."""
-    lines = [f"{item.name}: {item.why}" for item in items if not item.lacks]
+    lines = [f"{item.name}: {item.told()}" for item in items if not item.lacks]
     if specialists := [item.name for item in items if item.lacks]:
         some = f"{len(specialists)} with only some of the attributes"
         lines.append(f"{some}, which `facetwise blend` puts together: {', '.join(specialists)}")

@@ -14,8 +14,10 @@ from facetwise.core.errors import InputError, ProblemsError, did_you_mean
 from facetwise.core.labels import IntArray
 from facetwise.core.outside import check_size, read_bounded
 
-MAX_LISTED = 20
+MAX_LISTED = 8
 """Problems of one file that are written out; the rest is counted."""
+MAX_SHOWN = 40
+"""Characters of a cell that a message repeats."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,12 @@ def answer_fault(text: str) -> str | None:
     """What is wrong with an answer, or None when it is an integer of 0 or more."""
     if re.fullmatch(r"[0-9]{1,18}", text):
         return None
-    return "no answer" if not text.strip() else f"answer {text!r} is not an integer of 0 or more"
+    return "no answer" if not text.strip() else f"answer {shown(text)} is not an integer of 0 or more"
+
+
+def shown(cell: str) -> str:
+    """A cell for a message: in quotes, and of an endless one only the beginning."""
+    return repr(cell) if len(cell) <= MAX_SHOWN else f"{cell[:MAX_SHOWN]!r}... ({len(cell):,} characters)"
 
 
 def name_fault(text: str) -> str | None:

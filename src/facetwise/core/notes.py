@@ -10,12 +10,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from facetwise.core.errors import InputError, ProblemsError
+from facetwise.core.jsonlines import adding_to, append_lines, parsed_object, text_lines
 from facetwise.core.provenance import now
-from facetwise.core.workspace import Workspace, lock, write_atomic
+from facetwise.core.workspace import Workspace
 
 Kind = Literal["run", "blend", "submission"]
 
@@ -67,13 +69,12 @@ def read_notes(workspace: Workspace) -> tuple[Note, ...]:
     Raises ProblemsError with every line that is no note.
     """
     notes, problems = [], []
-    for number, line in enumerate(_lines(workspace.notes_file), start=1):
-        if line.strip():
-            found = _parsed(line)
-            if isinstance(found, Note):
-                notes.append(found)
-            else:
-                problems.append(f"line {number}: {found}")
+    for line in text_lines(workspace.notes_file, "notes"):
+        found = _parsed(line.text)
+        if isinstance(found, Note):
+            notes.append(found)
+        elif line.ended:
+            problems.append(f"line {line.number}: {found}")
     if problems:
         what = f"{workspace.notes_file}: {len(problems)} line(s) are no notes"
         raise ProblemsError(what, problems, hint="put them right, or delete them")
@@ -88,12 +89,10 @@ def write_note(
     Raises InputError when text or author cannot be one, ProblemsError when the file has lines that are no notes.
     """
     note = Note(now(), kind, thing, *checked(text, author), open=open)
-    with lock(workspace.root / ".notes.lock", "notes"):
+    path = workspace.notes_file
+    with adding_to(path, "notes"):
         read_notes(workspace)
-        _check_last(workspace.notes_file)
-        there = workspace.notes_file.read_bytes() if workspace.notes_file.is_file() else b""
-        ended = there if not there or there.endswith(b"\n") else there + b"\n"
-        write_atomic(workspace.notes_file, ended + json.dumps(asdict(note), ensure_ascii=False).encode() + b"\n")
+        append_lines(path, [json.dumps(asdict(note), ensure_ascii=False)], partial(_mended, path))
     return note
 
 
@@ -119,38 +118,21 @@ def _answers(later: Note, asked: Note) -> bool:
     return not later.asks and (later.kind, later.id) == (asked.kind, asked.id)
 
 
-def _check_last(path: Path) -> None:
-    """Raise ProblemsError for words at the end of the file that are no note: they are not thrown away."""
-    if not path.is_file():
-        return
-    *whole, last = path.read_bytes().decode("utf-8-sig").split("\n")
-    if last.strip() and isinstance(why := _parsed(last), str):
-        what = f"{path}: the last line is no note"
-        raise ProblemsError(what, [f"line {len(whole) + 1}: {why}"], hint="put it right, or delete it")
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of the file but for a last one that was cut off; raises InputError when it is not UTF-8."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        return []
-    except UnicodeDecodeError as error:
-        line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}: not UTF-8 text", hint="save it as UTF-8") from None
-    *whole, last = text.split("\n")
-    kept = [line.rstrip("\r") for line in whole]
-    return [*kept, last] if isinstance(_parsed(last), Note) else kept
+def _mended(path: Path, last: str) -> str:
+    """A last line without its end, when it is a note; raises ProblemsError for words that are none: none are lost."""
+    if isinstance(why := _parsed(last), str):
+        *_, line = text_lines(path, "notes")
+        problem = f"line {line.number}: {why}"
+        raise ProblemsError(f"{path}: the last line is no note", [problem], hint="put it right, or delete it")
+    return last
 
 
 def _parsed(line: str) -> Note | str:
     """The note that a line is, or what is wrong with it."""
     try:
-        data = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        return f"not JSON: {error}"
-    if not isinstance(data, dict):
-        return "expected an object"
+        data = parsed_object(line)
+    except ValueError as error:
+        return str(error)
     return "; ".join(_wrong(data)) or Note(**data)
 
 

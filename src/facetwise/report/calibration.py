@@ -96,7 +96,7 @@ def people(check: CalibrationCheck) -> str:
 
 
 def _nats(difference: float) -> str:
-    return f"{difference:+.4f}"
+    return f"{difference:+z.4f}"
 
 
 def _sureness(part: Calibration) -> str:

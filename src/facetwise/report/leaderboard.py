@@ -162,7 +162,7 @@ def outcome_text(outcome: Outcome | None) -> str:
     if outcome is None:
         return DASH
     deviation = outcome.deviation
-    told = "" if deviation is None else f" ({deviation:+.1f} sd)"
+    told = "" if deviation is None else f" ({deviation:+z.1f} sd)"
     return f"{outcome.score:.4f}{told}{'!' if outcome.stands_out else ''}"
 
 
@@ -173,8 +173,8 @@ def _agreement(agreement: Agreement) -> str:
     if ranks.value is None:
         return f"{what}: none, since one side is the same for all {of}."
     if ranks.interval is None:
-        return f"{what}: {ranks.value:+.2f} of {of}; fewer than {MIN_PAIRS} are too few to say how far that is luck."
-    return f"{what}: {ranks.value:+.2f} {interval(ranks.interval)} ({percent(ranks.interval.level)}) of {of}."
+        return f"{what}: {ranks.value:+z.2f} of {of}; fewer than {MIN_PAIRS} are too few to say how far that is luck."
+    return f"{what}: {ranks.value:+z.2f} {interval(ranks.interval)} ({percent(ranks.interval.level)}) of {of}."
 
 
 def _standing_out(view: LeaderboardView) -> Iterator[str]:

@@ -9,8 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cached_property
 
 from facetwise.core.errors import InputError, SettingError
-from facetwise.core.project import Project
-from facetwise.submission.quota import zone
+from facetwise.submission.events import moment_of as read_moment
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,6 @@ class Day:
         """`14:05`; with the date in front when it is another day's."""
         local = moment.astimezone(self.zone)
         return f"{local:%H:%M}" if local.date() == self.date else f"{local:%Y-%m-%d %H:%M}"
-
-
-def contest_zone(project: Project) -> tzinfo:
-    """The zone in which the contest counts days; raises SettingError when this system does not know it."""
-    contest = project.file.contest
-    return zone("UTC" if contest is None else contest.time_zone)
 
 
 FIRST_YEAR = 1970
@@ -91,8 +84,4 @@ def days_between(first: Day, last: Day) -> Iterator[Day]:
 
 def moment_of(text: object) -> datetime | None:
     """A moment as records keep it (ISO 8601 with an offset), UTC; None for anything else."""
-    try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return None if found is None or found.tzinfo is None else found.astimezone(UTC)
+    return read_moment(text) if isinstance(text, str) else None

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from facetwise.blending.folder import list_blends
-from facetwise.core.notes import Note, open_notes, read_notes
+from facetwise.core.notes import Note, open_notes
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
@@ -33,6 +33,7 @@ from facetwise.study.diary_studies import StudiesOfDay, StudyEntry
 from facetwise.study.kept import KeptAnswers
 from facetwise.study.timeline import RunLife, life_of
 from facetwise.submission.ledger import Ledger, read_ledger
+from facetwise.submission.noted import all_notes
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class _Seen:
 
     @classmethod
     def of(cls, project: Project) -> _Seen:
-        notes, ledger = read_notes(project.workspace), read_ledger(project.workspace)
+        notes, ledger = all_notes(project.workspace), read_ledger(project.workspace)
         lives = {run.id: life_of(run) for run in list_runs(project.workspace)}
         if not lives and not list_blends(project.workspace):
             return cls(project, notes, ledger, {}, {}, None)

@@ -60,6 +60,8 @@ class SubmissionEntry:
     private: float | None
     description: str
     """As given to the platform."""
+    told: tuple[str, ...] = ()
+    """When its scores came in, UTC, before the day ended."""
     trouble: str | None = None
     """Why its record cannot be read."""
 
@@ -144,6 +146,7 @@ def _submission(folder: SubmissionFolder, made: str | None, told: Entry | None, 
         public=told.public if told is not None and _before(told.public_told, day) else None,
         private=told.private if told is not None and _before(told.private_told, day) else None,
         description=told.description if told is not None else "",
+        told=_told(told, day) if told is not None else (),
         trouble=trouble,
     )
 
@@ -166,7 +169,12 @@ def _foreign(entry: Entry, day: Day) -> SubmissionEntry:
     nothing = (None,) * 5
     public = entry.public if _before(entry.public_told, day) else None
     private = entry.private if _before(entry.private_told, day) else None
-    return SubmissionEntry(None, entry.name, *nothing, 0, entry.sent, public, private, entry.description)
+    told = _told(entry, day)
+    return SubmissionEntry(None, entry.name, *nothing, 0, entry.sent, public, private, entry.description, told)
+
+
+def _told(entry: Entry, day: Day) -> tuple[str, ...]:
+    return tuple(time for time in (entry.public_told, entry.private_told) if time is not None and _before(time, day))
 
 
 def unsent(workspace: Workspace, ledger: Ledger, day: Day) -> tuple[str, ...]:

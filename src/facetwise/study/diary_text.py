@@ -58,6 +58,7 @@ def _summary(diary: Diary, clock: Clock) -> str:
         (len(diary.blends), "blend", "blends"),
         (sum(clock.holds(s.made) for s in diary.submissions), "submission made", "submissions made"),
         (diary.open.sent, "sent", "sent"),
+        (sum(clock.holds(t) for s in diary.submissions for t in s.told), "score came in", "scores came in"),
         (len(diary.notes), "note", "notes"),
     ]
     return ", ".join(count(number, one, many) for number, one, many in parts if number) + "."

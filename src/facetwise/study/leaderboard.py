@@ -37,7 +37,7 @@ def build_leaderboard(project: Project, *, seed: int = 0) -> LeaderboardView:
     found, left_out = submissions(project, manifest, ledger, sent_only=True)
     usable, narrow = comparable(found, widest(found)) if found else ([], [])
     outlook = read_outlook(project, manifest, usable, seed=seed) if usable else None
-    why = {item.name: item.why for item in (*left_out, *narrow)}
+    why = {item.name: item.told() for item in (*left_out, *narrow)}
     rows = tuple(_rows(project, manifest, ledger, outlook, why))
     notes = () if outlook is None else (*people_notes(outlook.test), _BY)
     shift = None if outlook is None else outlook.shift
@@ -54,9 +54,7 @@ def _rows(
     project: Project, manifest: Manifest, ledger: Ledger, outlook: Outlook | None, why: Mapping[str, str]
 ) -> Iterator[LeaderboardRow]:
     places = {} if outlook is None else {c.id: k for k, c in enumerate(outlook.contenders)}
-    for entry in ledger.entries:
-        if entry.submission is not None and ledger.by_submission[entry.submission] is not entry:
-            continue  # sent again later: that sending stands for the file
+    for entry in ledger.files:
         made = expected(project.workspace, entry.submission)
         place = places.get(entry.submission or "")
         score, interval = (

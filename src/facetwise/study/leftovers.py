@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from facetwise.core.jsonlines import lock_file
 from facetwise.core.runs import ARRIVING, RunFolder
 from facetwise.core.workspace import Workspace, is_locked, is_temporary
 from facetwise.data.store import LOCK_FILE
@@ -48,6 +49,9 @@ def lock_of(space: Workspace, path: Path) -> Path | None:
     kind, *rest = path.relative_to(space.root).parts
     if path.name.startswith(ARRIVING):
         return None
+    if not rest:
+        stores = (space.ledger_file, space.notes_file)
+        return next((lock_file(s) for s in stores if path.name.startswith(f".{s.name}.")), None)
     if kind in (space.runs.name, space.submissions.name, space.blends.name) and len(rest) == 1:
         return space.root / kind / ".lock"
     if kind == space.stores.name and len(rest) > 1:

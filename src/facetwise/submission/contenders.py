@@ -52,6 +52,12 @@ class LeftOut:
     why: str
     lacks: tuple[str, ...] = ()
     """Attributes that a specialist does not predict, where that is why."""
+    hint: str | None = None
+    """What to do about it."""
+
+    def told(self) -> str:
+        """Why, and what to do about it."""
+        return "; ".join(part for part in (self.why, self.hint) if part)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -106,7 +112,7 @@ def submissions(
         try:
             found.append(submitted(project, manifest, ledger, folder))
         except FacetwiseError as error:
-            left_out.append(LeftOut(folder.id, str(error)))
+            left_out.append(LeftOut(folder.id, str(error), hint=error.hint))
     return found, [*left_out, *_foreign(ledger.entries)]
 
 

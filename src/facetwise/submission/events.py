@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from facetwise.core.errors import InputError, ProblemsError
+from facetwise.core.errors import ProblemsError
+from facetwise.core.jsonlines import append_lines, parsed_object, text_lines
 from facetwise.core.settings import Spec
-from facetwise.core.workspace import canonical_json, write_atomic
+from facetwise.core.workspace import canonical_json
 
 _WORD = re.compile(r"[^\s\"'<>]+")
+_SIGNED = re.compile(r"/.*[;&?#/](x-amz-|x-goog-|x-oss-)?(sig|signature|token|credential|se|key|accesskeyid)=", re.I)
+"""Parameters that grant access, also where an address has them without a question mark."""
+MOST_ENCODED = 5
+"""Times that an address is taken to be encoded at most."""
 DROPPED = "(address dropped)"
 """Stands for an address that might grant access to whoever reads it."""
 MAX_LISTED = 20
 """Wrong lines of a ledger that are written out; the rest is counted."""
-BOM = b"\xef\xbb\xbf"
-"""What some editors put before UTF-8 text."""
+STORE = "the ledger"
 
 
 def moment_of(text: str, there: tzinfo | None = None) -> datetime | None:
-    """A time in ISO 8601 as UTC; None when it is none, or has no offset and none is meant (`there`)."""
+    """A time in ISO 8601 as UTC; None when it is none, or has no offset and none is meant (`there`).
+
+    Of a time that comes twice, when the clock there is put back, the first is taken; one that is skipped is none.
+    """
     try:
         time = datetime.fromisoformat(text.strip())
-        time = time if time.tzinfo or there is None else time.replace(tzinfo=there)
-        return time.astimezone(UTC) if time.tzinfo else None
+        if time.tzinfo is None:
+            return None if there is None or is_skipped(time, there) else time.replace(tzinfo=there).astimezone(UTC)
+        return time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def is_skipped(time: datetime, there: tzinfo) -> bool:
+    """Whether the clock there never shows this time (without an offset), since it is put forward over it."""
+    shown = time.replace(tzinfo=there).astimezone(UTC).astimezone(there)
+    return shown.replace(tzinfo=None, fold=0) != time.replace(fold=0)
 
 
 def utc(text: str) -> str:
@@ -49,8 +63,20 @@ def without_secrets(text: str) -> str:
 
 
 def _grants(word: str) -> bool:
-    _, address, rest = word.partition("://")
-    return any(mark in rest for mark in "?#@") if address else "?" in word and "=" in word.partition("?")[2]
+    plain = _decoded(word)
+    _, address, rest = plain.partition("://")
+    if address and any(mark in rest for mark in "?#@"):
+        return True
+    return ("?" in plain and "=" in plain.partition("?")[2]) or _SIGNED.search(plain) is not None
+
+
+def _decoded(word: str) -> str:
+    """A word without percent-encoding, however often it was encoded."""
+    for _ in range(MOST_ENCODED):
+        before, word = word, unquote(word)
+        if word == before:
+            break
+    return word
 
 
 Time = Annotated[str, AfterValidator(utc)]
@@ -116,7 +142,7 @@ class ImportedEvent(Scores):
 
 
 class NoteEvent(Event):
-    """Something that somebody wrote about it."""
+    """Something that somebody wrote about it. Notes are kept in `notes.jsonl` now; those of old ledgers are read."""
 
     event: Literal["note"] = "note"
     text: str
@@ -153,15 +179,15 @@ def read_events(path: Path) -> list[Line]:
     """
     lines: list[Line] = []
     problems: list[str] = []
-    for number, text, ended in _lines(path):
+    for line in text_lines(path, STORE):
         try:
-            event = _LINE.validate_python(_parsed(text))
+            event = _LINE.validate_python(parsed_object(line.text))
         except ValidationError as error:
-            problems += [f"line {number}: {_explained(problem)}" for problem in error.errors()]
+            problems += [f"line {line.number}: {_explained(problem)}" for problem in error.errors()]
         except ValueError as error:
-            problems += [f"line {number}: {error}"] if ended else []
+            problems += [f"line {line.number}: {error}"] if line.ended else []
         else:
-            lines += [] if isinstance(event, CutEvent) else [Line(number, event)]
+            lines += [] if isinstance(event, CutEvent) else [Line(line.number, event)]
     raise_wrong_lines(path, problems)
     return lines
 
@@ -180,74 +206,29 @@ def append_events(path: Path, events: Sequence[AnyEvent], time: str) -> None:
 
     Lines that are there stay as they are, byte for byte. One that was cut off is kept as the text of an event `cut`.
     """
-    there = path.read_bytes() if path.is_file() else b""
-    last = there.splitlines(keepends=True)[-1:] if not there.endswith((b"\n", b"\r")) else []
-    tail = b"".join(last)
-    new = "".join(_written(event) for event in events)
-    write_atomic(path, there.removesuffix(tail) + _ended(tail, time) + new.encode())
+
+    def mend(tail: str) -> str:
+        readable = tail.encode(errors="surrogateescape").decode(errors="replace")
+        return _written(CutEvent(time=time, text=readable)) if _is_cut(tail) else tail
+
+    append_lines(path, [_written(event) for event in events], mend)
 
 
 def last_line_cut(path: Path) -> bool:
     """Whether the last line is the beginning of one that was never finished."""
-    for _, text, ended in _lines(path):
-        if not ended:
-            try:
-                _parsed(text)
-            except ValueError:
-                return True
+    return any(not line.ended and _is_cut(line.text) for line in text_lines(path, STORE))
+
+
+def _is_cut(text: str) -> bool:
+    try:
+        parsed_object(text)
+    except ValueError:
+        return True
     return False
 
 
-def _ended(tail: bytes, time: str) -> bytes:
-    """A last line without its end, with it."""
-    text = tail.removeprefix(BOM).decode(errors="replace")
-    if not text.strip():
-        return tail
-    try:
-        _parsed(text)
-    except ValueError:
-        return _written(CutEvent(time=time, text=text)).encode()
-    return tail + b"\n"
-
-
 def _written(event: AnyEvent | CutEvent) -> str:
-    return canonical_json(event.model_dump(exclude_none=True, exclude_defaults=False)) + "\n"
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """Number and text of each line that is not blank, and whether it is ended; bytes that are no text are marked."""
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, expected the ledger", hint="move it away")
-    data = path.read_bytes() if path.is_file() else b""
-    for number, line in enumerate(data.removeprefix(BOM).splitlines(keepends=True), start=1):
-        if line.strip():
-            yield number, line.decode(errors="surrogateescape").strip(), line.endswith((b"\n", b"\r"))
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    """The object that a line holds; raises ValueError saying what else it is."""
-    if not text.isprintable() and any("\udc80" <= c <= "\udcff" for c in text):
-        raise ValueError("not UTF-8 text")
-    try:
-        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON from column {error.colno} on ({error.msg})") from None
-    except RecursionError:
-        raise ValueError("not an event: too deep") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"expected an object in braces, got {text[:40]}")
-    return found
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
-        raise ValueError(f"`{twice[0]}` stands there twice")
-    return dict(pairs)
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is not a number")
+    return canonical_json(event.model_dump(exclude_none=True, exclude_defaults=False))
 
 
 def _explained(problem: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.evaluate.metrics import MISSING
 
 MAX_PERMUTED = 6
-"""Classes of an attribute of which all orders are tried; of more only the alphabet's and the reverse."""
+"""Classes of an attribute of which all orders are tried; of more the alphabet's, the reverse, and exchanges of two."""
 MAX_ATTRIBUTES = 5
 """Attributes of which all orders are tried; of more only exchanges of two and the reverse."""
 
@@ -29,6 +29,8 @@ class Reading:
     """Completes "but on 81 % ...", such as "when `mask` and `gender` are swapped"."""
     codes: IntArray
     """Class numbers after the fault is undone, shape (n, num_attributes)."""
+    of_classes: bool = False
+    """Whether the fault is that attributes' classes are in another order."""
 
 
 def readings(joint: IntArray, other: IntArray, names: Sequence[str], space: LabelSpace) -> Iterator[Reading]:
@@ -87,7 +89,7 @@ def _other_classes(codes: IntArray, other: IntArray, space: LabelSpace) -> Itera
     """Classes of one attribute in another order, and all attributes' at once."""
     together, moved = codes.copy(), []
     for i, attribute in enumerate(space.attributes):
-        order = _best_order(codes[:, i], other[:, i], attribute.classes)
+        order = best_order(codes[:, i], other[:, i], attribute.classes)
         if order == tuple(range(attribute.size)):
             continue
         together[:, i] = np.array(order)[codes[:, i]]
@@ -95,22 +97,32 @@ def _other_classes(codes: IntArray, other: IntArray, space: LabelSpace) -> Itera
         moved.append(words)
         alone = codes.copy()
         alone[:, i] = together[:, i]
-        yield Reading(f"when classes are numbered with {words}", alone)
+        yield Reading(f"when classes are numbered with {words}", alone, of_classes=True)
     if len(moved) > 1:
-        yield Reading(f"when classes are numbered with {' and '.join(moved)}", together)
+        yield Reading(f"when classes are numbered with {' and '.join(moved)}", together, of_classes=True)
 
 
-def _best_order(codes: IntArray, other: IntArray, classes: Sequence[str]) -> tuple[int, ...]:
-    """order[k]: the class that the file's k should be read as, so that it agrees best; the usual one of equals."""
+def best_order(codes: IntArray, other: IntArray, classes: Sequence[str]) -> tuple[int, ...]:
+    """order[k]: the class that the file's k should be read as, so that it agrees best; the usual one of equals.
+
+    Class numbers of shape (n,), of `other` -1 where it has none.
+    """
     size, known = len(classes), other != MISSING
     cells = np.bincount(codes[known] * size + other[known], minlength=size * size).reshape(size, size)
     usual = tuple(range(size))
-    tried = (
-        permutations(usual)
-        if size <= MAX_PERMUTED
-        else iter([usual, tuple(sorted(usual, key=lambda k: classes[k])), tuple(reversed(usual))])
-    )
-    return max(tried, key=lambda order: cells[usual, order].sum())
+    return max(_class_orders(classes), key=lambda order: int(cells[usual, order].sum()))
+
+
+def _class_orders(classes: Sequence[str]) -> Iterator[tuple[int, ...]]:
+    """Orders of an attribute's classes that are tried, the usual one first."""
+    usual = tuple(range(len(classes)))
+    if len(classes) <= MAX_PERMUTED:
+        yield from permutations(usual)
+        return
+    yield from (usual, tuple(sorted(usual, key=lambda k: classes[k])), usual[::-1])
+    for one, two in combinations(usual, 2):
+        exchanged = {one: two, two: one}
+        yield tuple(exchanged.get(k, k) for k in usual)
 
 
 def _other_rows(codes: IntArray, names: Sequence[str]) -> Iterator[Reading]:

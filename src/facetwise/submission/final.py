@@ -84,7 +84,8 @@ def build_final(project: Project, count: int = 2, *, seed: int = 0) -> FinalView
     manifest, ledger = load_manifest(project), read_ledger(project.workspace)
     found, left_out = submissions(project, manifest, ledger, sent_only=True)
     if not found:
-        raise InputError(_nothing(ledger, left_out), hint="note what was sent with `facetwise ledger record`")
+        unsent = "note what was sent with `facetwise ledger record`"
+        raise InputError(_nothing(ledger, left_out), hint=next((i.hint for i in left_out if i.hint), unsent))
     contenders, narrow = comparable(found, widest(found))
     outlook = read_outlook(project, manifest, contenders, seed=seed)
     scores = outlook.joint.scores("private")
@@ -182,7 +183,7 @@ def _fall(top: Finalist) -> str:
     assert top.public is not None
     fall = top.private.expected - top.public
     highest = f"`{top.reference}` has the highest public score, {top.public:.4f}"
-    expected = f"its private score is to be expected at {top.private.expected:.3f} ({fall:+.3f})"
+    expected = f"its private score is to be expected at {top.private.expected:.3f} ({fall:+z.3f})"
     if fall < 0:
         return f"{highest}; {expected}: the highest of several was lucky too. Out of fold it has {top.out_of_fold:.3f}."
     return f"{highest}, and out of fold it has {top.out_of_fold:.3f}: {expected}."

@@ -158,7 +158,7 @@ def shift_notes(shift: tuple[float, float] | None, num_scored: int) -> Iterator[
         return
     known = f"from {num_scored} scored submission{'s' if num_scored > 1 else ''}"
     few = ", which says little of it" if num_scored < FEW_SCORED else ""
-    yield f"{averaging}. This, and whatever else all share, is put at {shift[0]:+.3f} ± {shift[1]:.3f} {known}{few}."
+    yield f"{averaging}. This, and whatever else all share, is put at {shift[0]:+z.3f} ± {shift[1]:.3f} {known}{few}."
 
 
 def _scored_before(outlook: Outlook) -> tuple[ScoredBefore, ...]:

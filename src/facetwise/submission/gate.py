@@ -13,6 +13,7 @@ from facetwise.core.csvtable import CsvFile, answer_fault, parse_csv
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.evaluate.metrics import MISSING
+from facetwise.submission.mapping import exchanged_classes
 from facetwise.submission.mix import Mix, MixCheck, check_mix
 from facetwise.submission.opinions import Known, Opinion, Verdict, judge
 
@@ -25,7 +26,7 @@ MIN_DISTANCE = 0.05
 """A class mix is said to drift when chance alone rarely (`MAX_CHANCE`) moves it as far, and by at least this share of
 the images: with many people any difference is beyond chance, and averaged fold models predict rare classes a little
 less often than single ones."""
-BY_OPINION = frozenset({"likely-fault", "at-chance"})
+BY_OPINION = frozenset({"class-mapping", "likely-fault", "at-chance"})
 """Errors that rest on other predictions, which may be the ones that are wrong: they can be overruled."""
 LOW = 0.1
 """Kappa below which a file that nobody can judge looks odd: honest predictions agree somewhere."""
@@ -93,7 +94,7 @@ def check_submission(
         file = parse_csv(data, "submission")
         names, answers = file.column(image_column), file.column(answer_column)
     except InputError as error:
-        return GateReport((GateFinding("error", "format", " ".join(p for p in (str(error), error.hint) if p)),))
+        return GateReport((GateFinding("error", "format", "; ".join(p for p in (str(error), error.hint) if p)),))
     findings = [
         *_name_findings(names, expected),
         *_answer_findings(file, names, answers, space, reasons or {}),
@@ -106,7 +107,7 @@ def check_submission(
     findings += [_drift_finding(mix), _never_finding(mix)]
     found = [judge(classes, names, o, known, space, mix.num_people) for o in opinions] if known is not None else ()
     verdicts = tuple(v for v in found if v is not None)
-    findings += _opinion_findings(verdicts) if known is not None else []
+    findings += _what_others_say(space.decode(classes), verdicts, opinions, known, space) if known is not None else []
     return GateReport(_errors_first(findings), mix, verdicts)
 
 
@@ -175,7 +176,7 @@ def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray
 def _drift_finding(mix: MixCheck) -> GateFinding:
     drifts = mix.chance < MAX_CHANCE and mix.distance >= MIN_DISTANCE
     worst = ", ".join(
-        f"{c.name} {c.test:.1%} against {c.predicted:.1%} (z {c.z:+.1f})"
+        f"{c.name} {c.test:.1%} against {c.predicted:.1%} (z {c.z:+z.1f})"
         for c in sorted(mix.classes, key=lambda c: -abs(c.test - c.predicted))[:3]
     )
     message = (
@@ -195,6 +196,19 @@ def _never_finding(mix: MixCheck) -> GateFinding:
         message = f"never predicted, as chance would have it: {_first([c.name for c in never])}"
         return GateFinding("ok", "never-predicted", message)
     return GateFinding("ok", "never-predicted", "every class that is predicted out of fold is predicted here")
+
+
+def _what_others_say(
+    codes: IntArray, verdicts: Sequence[Verdict], opinions: Sequence[Opinion], known: Known, space: LabelSpace
+) -> list[GateFinding]:
+    """What the others say; exchanged classes are named alone, unless another fault explains the whole file better."""
+    found = _opinion_findings(verdicts)
+    fault = next((v for v in verdicts if v.word == "fault"), None)
+    if fault is not None and not fault.of_classes and any(f.code == "likely-fault" for f in found):
+        return found
+    exchanged = exchanged_classes(codes, opinions, known, space)
+    named = [GateFinding("error", "class-mapping", one.told()) for one in exchanged]
+    return named + [f for f in found if not named or f.level == "ok"]
 
 
 def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:

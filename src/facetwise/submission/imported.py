@@ -7,7 +7,7 @@ The table is tab-separated, a row a sending: `id`, `submission_id`, `user`, `hyp
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -19,7 +19,7 @@ from facetwise.core.provenance import now
 from facetwise.core.workspace import Workspace
 from facetwise.submission.events import DROPPED, ImportedEvent, append_events, moment_of, read_events, without_secrets
 from facetwise.submission.folder import find_submission, list_submissions
-from facetwise.submission.ledger import read_ledger
+from facetwise.submission.ledger import Entry, Ledger, read_ledger
 from facetwise.submission.sending import ledger_lock
 
 NEEDED = ("id", "f1")
@@ -42,6 +42,8 @@ class Imported:
     """The platform's number -> the submission whose it is."""
     unmatched: tuple[str, ...]
     """Numbers of rows that are no submission of this project, as far as one can tell."""
+    rescored: tuple[str, ...]
+    """Submissions to which this table gives another score than another sending of the same file has, in words."""
     dropped: int
     """Cells with an address that might grant access; it was not kept."""
 
@@ -78,7 +80,25 @@ def import_table(workspace: Workspace, path: Path, there: tzinfo, matches: Mappi
             append_events(workspace.ledger_file, new, now())
     matched = {e.platform_id: e.submission for e in events if e.submission is not None}
     unmatched = tuple(e.platform_id for e in events if e.submission is None)
-    return Imported(len(new), len(events) - len(new), matched, unmatched, dropped)
+    rescored = tuple(_rescored(read_ledger(workspace), {e.submission for e in new}))
+    return Imported(len(new), len(events) - len(new), matched, unmatched, rescored, dropped)
+
+
+def _rescored(ledger: Ledger, touched: Collection[str | None]) -> Iterator[str]:
+    """Of the files of which something new was said, those whose sendings scored differently."""
+    for entry in ledger.files:
+        if entry.submission is None or entry.submission not in touched:
+            continue
+        told = [e for e in ledger.entries if e.submission == entry.submission and e.scored]
+        if len({(e.public, e.private) for e in told}) > 1:
+            scores = ", ".join(_score_told(e) for e in told)
+            yield f"`{entry.submission}` was scored more than once: {scores}. {_score_told(entry)} counts: the last one"
+
+
+def _score_told(entry: Entry) -> str:
+    scores = {"public": entry.public, "private": entry.private}
+    told = " and ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None)
+    return told if entry.platform_id is None else f"{told} (platform {entry.platform_id})"
 
 
 def _rows(file: CsvFile) -> tuple[list[_Row], int]:

@@ -45,6 +45,7 @@ class Entry:
     description: str = ""
     """As given to the platform."""
     notes: tuple[str, ...] = ()
+    """Of an old ledger; `noted.all_notes` has them together with those in `notes.jsonl`."""
     more: Mapping[str, str] = field(default_factory=dict)
     """Other columns of the platform's table."""
 
@@ -52,6 +53,11 @@ class Entry:
     def name(self) -> str:
         """What to call it: its submission's id, else the platform's number."""
         return self.submission or f"platform {self.platform_id}"
+
+    @property
+    def scored(self) -> bool:
+        """Whether its public or private score is known."""
+        return self.public is not None or self.private is not None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -66,15 +72,25 @@ class Ledger:
 
     @cached_property
     def by_submission(self) -> dict[str, Entry]:
-        """The sending of each submission that was sent, by its id; of a file sent more than once the last one with a
-        score, else the last one."""
-        sendings = [e for e in self.entries if e.submission is not None]
-        return {e.submission: e for e in sorted(sendings, key=lambda e: e in self.scored) if e.submission is not None}
+        """The sending that stands for each submission, by its id: of a file sent more than once the last one with a
+        score, else the last one. Every screen tells this one."""
+        last = sorted(self.entries, key=lambda e: e.scored)
+        return {e.submission: e for e in last if e.submission is not None}
+
+    @cached_property
+    def files(self) -> tuple[Entry, ...]:
+        """One sending a file, in the order of sending: `by_submission`, and every file that is not of this project."""
+        return tuple(e for e in self.entries if e.submission is None or self.by_submission[e.submission] is e)
+
+    def others(self, entry: Entry) -> tuple[Entry, ...]:
+        """The other sendings of the same file, in the order of sending."""
+        same = (e for e in self.entries if e.submission is not None and e.submission == entry.submission)
+        return tuple(e for e in same if e is not entry)
 
     @property
     def scored(self) -> tuple[Entry, ...]:
         """Sendings whose public or private score is known."""
-        return tuple(e for e in self.entries if e.public is not None or e.private is not None)
+        return tuple(e for e in self.entries if e.scored)
 
 
 def read_ledger(workspace: Workspace) -> Ledger:

@@ -95,6 +95,8 @@ class Verdict:
     """Kappa of each attribute."""
     fault: str | None = None
     """Of `fault`: which, as in "when `mask` and `gender` are swapped"."""
+    of_classes: bool = False
+    """Of `fault`: whether it is that attributes' classes are in another order (`mapping` then says which)."""
     undone: float | None = None
     """Share that agrees when the fault is undone."""
 
@@ -107,8 +109,8 @@ class Verdict:
         said = f"{start} `{self.name}` on {self.share:.0%} of the images"
         if self.word == "fault":
             return f"{said}, but on {self.undone:.0%} {self.fault}"
-        wanted = "" if self.expected is None else f", out of fold {self.expected:.2f}"
-        return f"{said} (kappa {self.kappa:.2f}{wanted})"
+        wanted = "" if self.expected is None else f", out of fold {self.expected:z.2f}"
+        return f"{said} (kappa {self.kappa:z.2f}{wanted})"
 
 
 def judge(
@@ -136,7 +138,9 @@ def judge(
         return Verdict(opinion.name, "unknown", **judged)
     if found := _fault(joint, names, opinion, have, space, num_people):
         reading, share = found
-        return Verdict(opinion.name, "fault", **judged, fault=reading.words, undone=share)
+        return Verdict(
+            opinion.name, "fault", **judged, fault=reading.words, of_classes=reading.of_classes, undone=share
+        )
     if _is_chance(seen, wanted):
         return Verdict(opinion.name, "chance", **judged)
     if wanted:

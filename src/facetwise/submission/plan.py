@@ -25,6 +25,7 @@ from facetwise.submission.forecast import people_notes, shift_notes
 from facetwise.submission.ledger import read_ledger
 from facetwise.submission.outlook import TestSet, read_outlook
 from facetwise.submission.quota import Quota, quota_left
+from facetwise.submission.sent import SentFile, sent_as, sent_files
 from facetwise.submission.usable import PartialError
 
 MAX_POSSIBLE = 6
@@ -74,13 +75,16 @@ def build_plan(project: Project, moment: datetime, others: Sequence[str], *, see
     """
     manifest, ledger = load_manifest(project), read_ledger(project.workspace)
     made, left_out = submissions(project, manifest, ledger)
-    more, unread = _possible(project, manifest, others, made)
+    sent = [file for file in sent_files(project.workspace, ledger) if file.id not in {c.id for c in made}]
+    made, again = _not_sent(project, manifest, made, sent)
+    more, unread = _possible(project, manifest, others, made, sent)
+    left_out += again
     if not (open_ := [c for c in [*made, *more] if not c.sent]):
         raise InputError(_nothing(made, [*left_out, *unread]), hint="train or blend something new, then plan again")
     contenders, narrow = comparable([*made, *more], widest([*made, *more]))
     quota = quota_left(ledger, project.file.contest, moment)
     outlook = read_outlook(project, manifest, contenders, seed=seed)
-    scores = [(e.name, e.public) for e in ledger.entries if e.public is not None]
+    scores = [(e.name, e.public) for e in ledger.files if e.public is not None]
     best = max(scores, key=lambda s: s[1], default=None)
     return PlanView(
         project=project.file.name,
@@ -104,8 +108,21 @@ def plan_notes(view: PlanView) -> Iterator[str]:
         yield "No limit a day is set (`contest.submissions_per_day` in facetwise.toml): all that is worth it is listed."
 
 
+def _not_sent(
+    project: Project, manifest: Manifest, made: Sequence[Contender], sent: Sequence[SentFile]
+) -> tuple[list[Contender], list[LeftOut]]:
+    """Those that are not the very file of a submission that was sent and whose csv cannot be read any more."""
+    copies = {c.id: file for c in made if not c.sent and (file := sent_as(project, manifest, c, sent))}
+    left_out = [LeftOut(name, f"the same file as `{file}`, which was sent") for name, file in copies.items()]
+    return [c for c in made if c.id not in copies], left_out
+
+
 def _possible(
-    project: Project, manifest: Manifest, others: Sequence[str], made: Sequence[Contender]
+    project: Project,
+    manifest: Manifest,
+    others: Sequence[str],
+    made: Sequence[Contender],
+    sent: Sequence[SentFile],
 ) -> tuple[list[Contender], list[LeftOut]]:
     """The best runs and blends out of fold that no submission was made from, with the answers of no submission."""
     found: list[Contender] = []
@@ -118,7 +135,8 @@ def _possible(
             continue
         if not any(share_apart(contender.test, other.test) == 0 for other in [*made, *found]):
             found.append(contender)
-    return found[:MAX_POSSIBLE], left_out
+    found, again = _not_sent(project, manifest, found[:MAX_POSSIBLE], sent)
+    return found, [*left_out, *again]
 
 
 def _nothing(made: Sequence[Contender], left_out: Sequence[LeftOut]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from facetwise.core.errors import SettingError
-from facetwise.core.project import ContestSpec
+from facetwise.core.project import ContestSpec, Project
 from facetwise.submission.ledger import Ledger
 
 
@@ -56,6 +56,12 @@ def zone(name: str) -> tzinfo:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         hint = "install the system's time zone data (`tzdata`), or correct `contest.time_zone` in facetwise.toml"
         raise SettingError(f"this system does not know the time zone `{name}`", hint=hint) from None
+
+
+def contest_zone(project: Project) -> tzinfo:
+    """The zone in which the contest counts days, UTC unless `facetwise.toml` says another; raises as `zone`."""
+    contest = project.file.contest
+    return zone("UTC" if contest is None else contest.time_zone)
 
 
 def quota_left(ledger: Ledger, contest: ContestSpec | None, moment: datetime) -> Quota | None:

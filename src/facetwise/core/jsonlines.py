@@ -1,0 +1,109 @@
+"""Stores that are a JSON object a line: only added to, at times edited by hand, never half-written.
+
+What editors do to such a file is fine: a byte order mark, CRLF or CR, blank lines, a last line without its end. A last
+line that is the beginning of an object was cut off, by a full disk or a kill of another program, and means nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facetwise.core.errors import InputError
+from facetwise.core.workspace import lock, write_atomic
+
+BOM = b"\xef\xbb\xbf"
+"""What some editors put before UTF-8 text."""
+_ENDS = (b"\n", b"\r")
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A line that is not blank."""
+
+    number: int
+    """From 1, as an editor counts."""
+    text: str
+    """Without space around it; bytes that are not UTF-8 are kept as lone surrogates."""
+    ended: bool
+    """Whether a line break follows."""
+
+
+def lock_file(path: Path) -> Path:
+    """The file to lock while the store at `path` is read and added to: `.ledger.lock` of `ledger.jsonl`."""
+    return path.with_name(f".{path.stem}.lock")
+
+
+@contextmanager
+def adding_to(path: Path, what: str) -> Iterator[None]:
+    """Held while a store is read and added to; raises LockedError when another process adds to it."""
+    with lock(lock_file(path), what):
+        yield
+
+
+def text_lines(path: Path, what: str) -> Iterator[TextLine]:
+    """The lines of a store in their order; none when there is no file. `what` calls it, should it be a folder."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected {what}", hint="move it away")
+    for number, line in enumerate(_bytes(path).removeprefix(BOM).splitlines(keepends=True), start=1):
+        if line.strip():
+            yield TextLine(number, line.decode(errors="surrogateescape").strip(), line.endswith(_ENDS))
+
+
+def parsed_object(text: str) -> dict[str, Any]:
+    """The object that a line holds; raises ValueError saying what else it is."""
+    if any("\udc80" <= c <= "\udcff" for c in text):
+        raise ValueError("not UTF-8 text")
+    try:
+        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number, parse_int=_whole)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON from column {error.colno} on ({error.msg})") from None
+    except RecursionError:
+        raise ValueError("not JSON that anybody writes: too deep") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object in braces, got {text[:40]}")
+    return found
+
+
+def append_lines(path: Path, lines: Sequence[str], mend: Callable[[str], str]) -> None:
+    """Add lines (without their ends), all or none; the caller holds the lock. Those that are there stay, byte for byte.
+
+    `mend`: what to make of a last line without its end, one line again; it may raise.
+    """
+    there = _bytes(path)
+    tail = b"" if not there or there.endswith(_ENDS) else there.splitlines(keepends=True)[-1]
+    new = "".join(f"{line}\n" for line in lines)
+    write_atomic(path, there.removesuffix(tail) + _ended(tail, mend) + new.encode())
+
+
+def _ended(tail: bytes, mend: Callable[[str], str]) -> bytes:
+    text = tail.removeprefix(BOM).decode(errors="surrogateescape").strip()
+    if not text:
+        return tail
+    mended = mend(text)
+    return tail + b"\n" if mended == text else f"{mended}\n".encode()
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
+        raise ValueError(f"`{twice[0]}` stands there twice")
+    return dict(pairs)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not a number")
+
+
+def _whole(text: str) -> int:
+    if len(text) > 400:  # Python refuses some thousands of digits, with words of its own
+        raise ValueError(f"a number of {len(text):,} digits")
+    return int(text)
