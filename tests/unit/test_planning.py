@@ -282,7 +282,8 @@ def test_a_plan_names_all_specialists_in_one_line(made: Made, monkeypatch: pytes
         console.print(plan_text(view))
     lines = [line.rstrip() for line in said.get().splitlines() if "left out" in line]
     assert lines == ["left out: 2 with only some of the attributes, which `facetwise blend` puts together: 1, b5"]
-    assert view.as_dict()["left_out"][1] == {"name": "b5", "why": view.left_out[1].why, "lacks": ("age",)}
+    left = view.left_out[1]
+    assert view.as_dict()["left_out"][1] == {"name": "b5", "why": left.why, "lacks": ("age",), "hint": None}
 
 
 def test_a_plan_takes_the_best_first_and_no_copies(made: Made) -> None:

@@ -90,10 +90,10 @@ def test_a_submission_is_shown_with_all_that_is_known_of_it(made: Project) -> No
     assert [f.message for f in view.findings] == [f["message"] for f in kept["gate"]["findings"]]
     assert view.forecast is not None
     assert view.forecast.expected == kept["forecast"]["expected"]
-    assert [n.text for n in view.notes] == ["before the deadline"]
+    assert [n.text for n in view.notes] == ["before the deadline", "first try"]
     (sending,) = view.sendings
     assert (sending.sent, sending.public, sending.private) == ("2026-11-25T10:00:00+00:00", 0.7478, None)
-    assert sending.notes == ("first try",)
+    assert sending.notes == ()
     assert view.warnings == ()
 
 

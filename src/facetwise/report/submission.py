@@ -66,7 +66,7 @@ class Sending:
     """Whether the platform says that it is chosen for the final score."""
     description: str
     notes: tuple[str, ...]
-    """As the ledger has them."""
+    """Of an old ledger, which kept notes itself; newer ones are among those of the submission."""
 
 
 @dataclass(frozen=True)
