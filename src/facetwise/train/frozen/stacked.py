@@ -35,8 +35,8 @@ def check_stackable(optimizer: Optimizer) -> None:
         return
     name = optimizer.optimizer
     raise SettingError(
-        f"`optimizer.name`: heads on a frozen backbone without augmentation are trained many in one tensor, and "
-        f"`{name}` of timm would take them for one layer: their norms would mix",
+        f'`optimizer.name`: with `model.freeze="backbone"` and no augmentation many heads train in one tensor, which '
+        f"`{name}` of timm may take for one layer and so mix them",
         hint="use `adamw`, `adam`, `adamp` or `sgd`; or add an augmentation (`--set augment+=flip`): the head is then "
         "trained on images, by any optimizer, in far more time",
     )
@@ -107,10 +107,11 @@ class StackedOptimizer:
             case Adam(betas=betas):
                 tensor.sub_(rate * _adam(gradient + decay * tensor, slots, betas, step))
             case AdamP(betas=betas, nesterov=nesterov):
-                move, share = _adam(gradient, slots, betas, step, nesterov=nesterov), 1.0
+                move = _adam(gradient, slots, betas, step, nesterov=nesterov)
                 if tensor.ndim > 2:
                     move, share = _across(tensor, gradient, move)
-                tensor.mul_(1 - rate * decay * share)
+                    decay = decay * share
+                tensor.mul_(1 - rate * decay)
                 tensor.sub_(rate * move)
             case SGD(momentum=momentum, nesterov=nesterov):
                 gradient = gradient + decay * tensor
