@@ -25,6 +25,7 @@ CHANGES = {
     "cut": ["labels.cuts.age=[25, 50]", "sampling=oversample", "model.dropout=0.3"],
     "years": ["model.head={name='multilabel', kinds={age='years'}}"],
     "parts": ["loss=soft-f1", "train.batch_size=4", "train.accumulate=2"],
+    "adamp": ["optimizer={name='adamp', lr=1e-2}"],
     "small-batches": ["train.batch_size=7"],
     "tta": ["predict.tta=flip"],
     "ordinal": ["model.head={name='single', attribute='age', kind='ordinal'}", "optimizer=sgd", "train.select=best"],

@@ -104,6 +104,18 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     assert all(torch.equal(torch.as_tensor(v), torch.as_tensor(two[i][k])) for i in one for k, v in one[i].items())
 
 
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_the_same_tensors_and_metadata_are_the_same_bytes(tmp_path, count):
+    tensors = {"b": torch.arange(3.0), "a": torch.ones(2, 1, dtype=torch.int64)}
+    metadata = {f"키 {i}": f'"{i}"\n\\' * i for i in range(count)}
+    for path, order in ((tmp_path / "one", sorted(metadata)), (tmp_path / "two", sorted(metadata, reverse=True))):
+        save_tensors(tensors, path, {key: metadata[key] for key in order})
+        found, told = load_tensors(path)
+        assert told == metadata
+        assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
 def test_a_damaged_checkpoint_is_noticed(tmp_path):
     setup, task = make_setup(SMALL, epochs=1)
     state = train_fold(setup, task, tmp_path, lambda _: None)

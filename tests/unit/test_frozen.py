@@ -13,7 +13,7 @@ from facetwise.model.blocks import output_layer
 from facetwise.model.heads import head_layout
 from facetwise.recipe import Recipe
 from facetwise.recipe.head import FlatHead, MultiLabelHead
-from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW
+from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW, TimmOptimizer
 from facetwise.train.choices import Choice
 from facetwise.train.frozen.lanes import Lane
 from facetwise.train.frozen.stacked import (
@@ -28,6 +28,7 @@ from facetwise.train.frozen.stacked import (
 )
 from facetwise.train.frozen.together import batch_loss
 from facetwise.train.losses import build_loss
+from facetwise.train.optim import build_optimizer
 from facetwise.train.seeds import derive_seed
 from facetwise.train.source import ImageSource
 
@@ -113,6 +114,55 @@ def test_updates_are_those_of_torch_for_each_head(name):
         torch.testing.assert_close(heads["bias"][i], b.data)
 
 
+def upright(weight: torch.Tensor, kind: str, generator: torch.Generator) -> torch.Tensor:
+    """A gradient for weights, (D, F): upright on each output's, on the whole layer's alone, or on neither."""
+    gradient = torch.randn(weight.shape, generator=generator)
+    if kind == "each output":
+        return gradient - weight * (gradient * weight).sum(1, keepdim=True) / weight.square().sum(1, keepdim=True)
+    gradient = gradient + torch.tensor([[1.0], [-1.0], [2.0]]) * weight
+    return gradient - weight * (gradient * weight).sum() / weight.square().sum() * (kind == "whole layer")
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_adamp_is_that_of_timm_for_each_head(nesterov):
+    """Heads side by side of which one is projected output by output, one as a whole, and one not at all."""
+    kinds, rates, decays = ("each output", "whole layer", "neither"), [0.1, 0.03, 0.01], [0.5, 0.0, 0.3]
+    generator = torch.Generator().manual_seed(4)
+    heads = {"weight": torch.randn(3, 3, 7, generator=generator), "bias": torch.randn(3, 3, generator=generator)}
+    spec = AdamP(nesterov=nesterov)
+    stacked, plain = StackedOptimizer(spec, torch.tensor(decays)), StackedOptimizer(AdamW(), torch.tensor(decays))
+    layers, adamw = [nn.Linear(7, 3) for _ in kinds], {name: tensor.clone() for name, tensor in heads.items()}
+    for i, layer in enumerate(layers):
+        layer.load_state_dict(one_head(heads, i))
+    optimizers = [
+        build_optimizer(spec.model_copy(update={"lr": rate, "weight_decay": decay}), layer)
+        for layer, rate, decay in zip(layers, rates, decays, strict=True)
+    ]
+    for step in range(5):
+        gradients = {
+            "weight": torch.stack([upright(heads["weight"][i], kind, generator) for i, kind in enumerate(kinds)]),
+            "bias": torch.randn(3, 3, generator=generator),
+        }
+        stacked.update(heads, gradients, torch.tensor(rates), step)
+        plain.update(adamw, gradients, torch.tensor(rates), step)
+        for i, layer in enumerate(layers):
+            layer.weight.grad, layer.bias.grad = gradients["weight"][i].clone(), gradients["bias"][i].clone()
+            optimizers[i].step()
+            torch.testing.assert_close(heads["weight"][i], layer.weight.data)
+            torch.testing.assert_close(heads["bias"][i], layer.bias.data)
+    moved = [not torch.allclose(heads["weight"][i], adamw["weight"][i], atol=1e-3) for i in range(3)]
+    assert moved == [True, True, nesterov]  # so that each way of projecting was taken
+
+
+def test_a_heads_step_of_adamp_does_not_depend_on_the_others():
+    generator = torch.Generator().manual_seed(5)
+    weight, gradient = (torch.randn(3, 18, 2048, generator=generator) for _ in range(2))
+    together, alone = {"weight": weight.clone()}, {"weight": weight[:1].clone()}
+    StackedOptimizer(AdamP(), torch.full((3,), 0.1)).update(together, {"weight": gradient}, torch.full((3,), 0.1), 0)
+    StackedOptimizer(AdamP(), torch.full((1,), 0.1)).update(alone, {"weight": gradient[:1]}, torch.full((1,), 0.1), 0)
+    assert torch.equal(together["weight"][:1], alone["weight"])
+
+
 def test_heads_that_are_done_do_not_move():
     heads = {"weight": torch.ones(3, 2, 2)}
     StackedOptimizer(AdamW(), torch.zeros(3)).update(
@@ -176,9 +226,12 @@ def test_a_store_moves_to_the_device_with_the_first_batch_and_leaves_it():
         assert source._resident is None
 
 
-def test_only_elementwise_optimizers_can_be_stacked():
-    with pytest.raises(SettingError, match=r"`optimizer\.name`: .* cannot train with `adamp`"):
-        check_stackable(AdamP())
+def test_an_optimizer_that_would_mix_heads_is_refused_with_ways_out():
+    with pytest.raises(SettingError, match=r"`optimizer\.name`: .* `lamb` of timm may .* mix them") as error:
+        check_stackable(TimmOptimizer(optimizer="lamb"))
+    assert all(name in error.value.hint for name in ("`adamw`", "`adam`", "`adamp`", "`sgd`", "augment+=flip"))
+    for spec in (AdamW(), Adam(), AdamP(), SGD()):
+        check_stackable(spec)
 
 
 def test_when_features_are_enough():

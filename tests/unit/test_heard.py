@@ -50,6 +50,9 @@ def check(*settings: str, steps: tuple[int, ...] = (10,)) -> None:
         (("schedule.warmup=4ep",), r"`schedule\.warmup` is 4ep, but must be shorter than `train\.length`, 4ep"),
         (("schedule.warmup=40st",), r"`schedule\.warmup` is 40st"),
         (("schedule=one-cycle", "schedule.warmup=9ep"), r"`schedule\.warmup` is 9ep"),
+        (("schedule=step",), r"`schedule\.every` is 10ep, .* `train\.length`, 4ep: the learning rate would stay"),
+        (('schedule={name="step", every="4ep"}',), r"`schedule\.every` is 4ep, but must be shorter"),
+        (('schedule={name="step", every="40st"}',), r"`schedule\.every` is 40st"),
     ],
 )  # fmt: skip
 def test_a_setting_that_nothing_hears_is_refused_with_what_to_do(settings, words):
@@ -75,6 +78,8 @@ def test_a_setting_that_nothing_hears_is_refused_with_what_to_do(settings, words
         ("model.freeze=1", "optimizer.layer_decay=0.7", "model.drop_path=0.1"),
         ("schedule.warmup=39st",),
         ("schedule.warmup=3.9ep",),
+        ('schedule={name="step", every="39st"}',),
+        ('schedule={name="step", every="3ep", warmup="3ep"}',),
     ],
 )
 def test_a_setting_that_is_heard_passes(settings):

@@ -237,22 +237,26 @@ REFUSED = [
     (
         MULTI,
         CrossEntropy(attributes=["agee", "a"]),
-        r"`loss.attributes`: the head predicts no `agee`; allowed: `a`, `b`",
+        r"`loss.attributes`: `model.head` predicts no `agee`; allowed: `a`, `b`",
     ),
     (
         MULTI,
         Focal(attribute_weights={"cc": 2}),
-        r"`loss.attribute_weights`: the head predicts no `cc`; did you mean `c`",
+        r"`loss.attribute_weights`: `model.head` predicts no `cc`; did you mean `c`",
     ),
-    (SingleHead(attribute="b"), CrossEntropy(attributes=["a"]), "the head predicts no `a`; allowed: `b`"),
+    (SingleHead(attribute="b"), CrossEntropy(attributes=["a"]), "`model.head` predicts no `a`; allowed: `b`"),
     (MULTI, Sum(terms=[CE_A, BCE_B]), r"`loss.terms.1`: `binary` wants `b` as one sigmoid a class"),
     (MULTI, Sum(terms=[CrossEntropy(), Binary()]), r"`loss.terms.1`: `binary` wants `a`"),
-    (YEARS, Binary(), r"`loss`: `binary` cannot be taken over `c`, which the head predicts as `years`"),
-    (MULTI, CE_A, r"nothing is minimised for `b`, `c`, which the head predicts"),
+    (YEARS, Binary(), r"`loss`: `binary` cannot be taken over `c`, which `model.head` predicts as `years`"),
+    (MULTI, CE_A, r"nothing is minimised for `b`, `c`, which `model.head` predicts"),
     (FLAT, CE_A, r"nothing is minimised for `b`, `c`"),
-    (FLAT, CrossEntropy(attribute_weights={"a": 2}), r"`loss.attribute_weights`: a flat head is one block; name"),
-    (FLAT, Binary(attributes=["a", "b", "c"]), r"`loss.attributes`: of a flat head this loss is taken over all joint"),
-    (FLAT, SoftF1(joint=True, attributes=["a", "b", "c"]), r"`loss.attributes`: of a flat head this loss"),
+    (
+        FLAT,
+        CrossEntropy(attribute_weights={"a": 2}),
+        r"`loss.attribute_weights`: a flat `model.head` is one block; for marginals name `loss.attributes`",
+    ),
+    (FLAT, Binary(attributes=["a", "b", "c"]), r"`loss.attributes`: of a flat `model.head` this loss takes the joint"),
+    (FLAT, SoftF1(joint=True, attributes=["a", "b", "c"]), r"`loss.attributes`: of a flat `model.head` this loss"),
 ]
 
 

@@ -252,11 +252,12 @@ def test_classes_are_made_equal_after_the_cap():
 def test_the_content_of_an_epoch():
     pool = contest(0, 0, 2)
     whole = epoch_content(pool, np.arange(len(pool)))
-    assert whole.line("joint") == "epoch: 21 images of 3 people; joint 6 classes of 1 to 10 images"
+    assert (whole.images, whole.people) == (21, 3)
+    assert all(c.images == c.available for classes in whole.classes.values() for c in classes)
     content = epoch_content(pool, epoch_rows(Oversample(by="age"), pool, SEED, 0))
-    assert content.line("age") == "epoch: 28 images of 3 people; age <30 14, 30-59 0, >=60 14"
-    assert content.line("mask").startswith("epoch: 28 images of 3 people; mask wear ")
-    assert [(c.images, c.people) for c in content.classes["age"]] == [(14, 2), (0, 0), (14, 1)]
+    assert (content.images, content.people) == (28, 3)
+    found = [(c.name, c.images, c.people, c.available) for c in content.classes["age"]]
+    assert found == [("<30", 14, 2, 14), ("30-59", 0, 0, 0), (">=60", 14, 1, 7)]
     assert [c.name for c in content.classes["joint"]] == [
         "wear/<30", "wear/>=60", "incorrect/<30", "incorrect/>=60", "normal/<30", "normal/>=60",
     ]  # fmt: skip
@@ -270,6 +271,7 @@ def test_the_content_adds_up(pool, spec):
     assert set(content.classes) == {"mask", "age", "joint"}
     for counted in content.classes.values():
         assert sum(c.images for c in counted) == content.images == len(rows)
+        assert sum(c.available for c in counted) == len(pool)
         assert max(c.people for c in counted) <= content.people <= sum(c.people for c in counted)
 
 

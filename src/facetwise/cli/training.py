@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from types import TracebackType
 from typing import Any, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from facetwise.cli.epochs import absent_lines, compared_line, content_lines
 from facetwise.core.errors import TrainingError
 
 
@@ -24,7 +26,10 @@ class TrainingDisplay:
         self.epochs = 0
         self.run: str | None = None
         """The run that is trained; None when nothing was."""
-        self.content_of: str | None = None
+        self.contents: dict[str | None, dict[str, Any]] = {}
+        """Run -> the event that says what the epochs of its first fold hold."""
+        self.told: set[str] = set()
+        """What was told of what epochs hold."""
 
     def __enter__(self) -> Self:
         self.bars.start()
@@ -64,20 +69,19 @@ class TrainingDisplay:
                 pass
 
     def _content(self, event: dict[str, Any]) -> None:
-        """What an epoch holds by class; the folds of a run are much alike, so it is told of the first one."""
-        if self.content_of == self.run:
+        """What an epoch holds by class: of a run's first fold all of it, of the others what differs most.
+
+        Nothing is told twice: most changes of a study leave it as it was.
+        """
+        run = event.get("run", self.run)
+        first = self.contents.setdefault(run, event)
+        told = json.dumps([event[key] for key in ("fold", "images", "people", "classes")])
+        if told in self.told:
             return
-        self.content_of = self.run
-        self.console.print(
-            f"fold {event['fold']}: an epoch holds {event['images']:,} images of {event['people']:,} people"
-        )
-        for attribute, classes in event["classes"].items():
-            if attribute != "joint":
-                counts = ", ".join(f"{c['name']} {c['images']:,}" for c in classes)
-                self.console.print(f"  {attribute}: {counts}", markup=False)
-                if absent := [c["name"] for c in classes if not c["images"]]:
-                    names = ", ".join(f"`{name}`" for name in absent)
-                    self.console.print(f"  caution: no image of {attribute} {names} is trained on", markup=False)
+        self.told.add(told)
+        lines = content_lines(event) if first is event else [compared_line(event, first), *absent_lines(event)]
+        of_run = "" if run == self.run else f"run {run}, "  # heads on a frozen backbone train together
+        self.console.print(f"{of_run}fold {event['fold']}: " + "\n".join(lines), markup=False)
 
     def _step(self, event: dict[str, Any]) -> None:
         fold, steps = event["fold"], event["steps"]

@@ -9,6 +9,7 @@ from facetwise.core.labels import JOINT
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe import Recipe
 from facetwise.recipe.augment import Mix
+from facetwise.recipe.optim import StepLR
 from facetwise.recipe.sampling import AllImages
 
 
@@ -59,11 +60,14 @@ def _frozen(recipe: Recipe) -> Iterator[str]:
 
 
 def _schedule(recipe: Recipe, steps_per_epoch: Iterable[int]) -> Iterator[str]:
-    warmup, length = recipe.schedule.warmup, recipe.train.length
-    if warmup is None:
-        return
-    if any(warmup.steps(steps) >= length.epochs(steps) * steps for steps in steps_per_epoch):
-        yield (
-            f"`schedule.warmup` is {warmup}, but must be shorter than `train.length`, {length}: the rest of the "
-            "schedule would have no effect; lower the one or raise the other"
-        )
+    schedule, length = recipe.schedule, recipe.train.length
+    parts = [("warmup", schedule.warmup, "the rest of the schedule would have no effect")]
+    if isinstance(schedule, StepLR):
+        parts.append(("every", schedule.every, "the learning rate would stay as with `schedule=constant`"))
+    ends = [(steps, length.epochs(steps) * steps) for steps in steps_per_epoch]
+    for key, part, why in parts:
+        if part is not None and any(part.steps(steps) >= end for steps, end in ends):
+            yield (
+                f"`schedule.{key}` is {part}, but must be shorter than `train.length`, {length}: {why}; lower the one "
+                "or raise the other"
+            )

@@ -103,12 +103,12 @@ def _end_last_line(path: Path) -> None:
 
 
 def _emitter(run: RunFolder, tell: Listener) -> Listener:
-    """Events are told, and all but `step` events go to `events.jsonl`, a line each."""
+    """Events are told, with the run that they are of; all but `step` events go to `events.jsonl`, a line each."""
 
     def emit(event: dict[str, Any]) -> None:
         if event["event"] != "step":
             _append(run.events_file, {**event, "time": now()})
-        tell(event)
+        tell({"run": run.id, **event})
 
     return emit
 

@@ -98,6 +98,8 @@ class ClassCount:
     images: int
     """With repeats."""
     people: int
+    available: int
+    """Images of the class on the training side, each once: what there is to draw from."""
 
 
 @dataclass(frozen=True)
@@ -110,17 +112,6 @@ class EpochContent:
     classes: dict[str, tuple[ClassCount, ...]]
     """By attribute every class in order, and by `joint` the joint classes that the pool has."""
 
-    def line(self, by: str) -> str:
-        """For the terminal: `epoch: 1,280 images of 640 people; age <30 430, 30-59 430, >=60 420`; by `joint`, where
-        there may be many classes, the smallest and the largest."""
-        counts = self.classes[by]
-        if by == JOINT:
-            sizes = [c.images for c in counts] or [0]
-            parts = f"{len(counts)} classes of {min(sizes):,} to {max(sizes):,} images"
-        else:
-            parts = ", ".join(f"{c.name} {c.images:,}" for c in counts)
-        return f"epoch: {self.images:,} images of {self.people:,} people; {by} {parts}"
-
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for events."""
         return asdict(self)
@@ -128,16 +119,14 @@ class EpochContent:
 
 def epoch_content(pool: Pool, rows: IntArray) -> EpochContent:
     """How many images and people of each class the `rows` of an epoch (positions in the pool) hold."""
-    people = pool.people[rows]
     classes = {
-        a.name: _counts(pool.codes[rows, i], people, range(a.size), a.classes)
+        a.name: _counts(pool, rows, pool.codes[:, i], range(a.size), a.classes)
         for i, a in enumerate(pool.space.attributes)
     }
     there = np.unique(pool.joint).tolist()
     names = [pool.space.joint_name(j) for j in there]
-    return EpochContent(
-        len(rows), len(np.unique(people)), {**classes, JOINT: _counts(pool.joint[rows], people, there, names)}
-    )
+    classes[JOINT] = _counts(pool, rows, pool.joint, there, names)
+    return EpochContent(len(rows), len(np.unique(pool.people[rows])), classes)
 
 
 def _draw(spec: Sampling, pool: Pool, generator: np.random.Generator) -> IntArray:
@@ -232,10 +221,16 @@ def _compact(classes: IntArray) -> IntArray:
     return np.unique(classes, return_inverse=True)[1].astype(np.int64)
 
 
-def _counts(classes: IntArray, people: IntArray, wanted: Iterable[int], names: Iterable[str]) -> tuple[ClassCount, ...]:
-    base = people.max(initial=0) + 1
-    images, met = _tally(classes), _tally(np.unique(classes * base + people) // base)
-    return tuple(ClassCount(n, images.get(c, 0), met.get(c, 0)) for c, n in zip(wanted, names, strict=True))
+def _counts(
+    pool: Pool, rows: IntArray, classes: IntArray, wanted: Iterable[int], names: Iterable[str]
+) -> tuple[ClassCount, ...]:
+    """Counts of the `wanted` classes of `classes`, (n,), in the `rows` of an epoch."""
+    own, people, base = classes[rows], pool.people[rows], len(pool) + 1
+    images, met, available = _tally(own), _tally(np.unique(own * base + people) // base), _tally(classes)
+    return tuple(
+        ClassCount(name, images.get(c, 0), met.get(c, 0), available.get(c, 0))
+        for c, name in zip(wanted, names, strict=True)
+    )
 
 
 def _tally(classes: IntArray) -> dict[int, int]:

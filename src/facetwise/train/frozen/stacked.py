@@ -17,7 +17,7 @@ from facetwise.core.errors import SettingError
 from facetwise.model.blocks import Block, cumulative_logits, output_layer
 from facetwise.recipe import Recipe
 from facetwise.recipe.model import FOLD
-from facetwise.recipe.optim import SGD, Adam, AdamW, Optimizer
+from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW, Optimizer
 from facetwise.train.seeds import derive_seed
 
 Parameters = dict[str, Tensor]
@@ -30,12 +30,16 @@ def trains_on_features(recipe: Recipe) -> bool:
 
 
 def check_stackable(optimizer: Optimizer) -> None:
-    """Raise SettingError for an optimizer whose step is not made of each number alone."""
-    if not isinstance(optimizer, AdamW | Adam | SGD):
-        raise SettingError(
-            f"`optimizer.name`: heads on a frozen backbone cannot train with `{optimizer.name}`",
-            hint="use `adamw`, `adam` or `sgd`",
-        )
+    """Raise SettingError for an optimizer that has no update of many heads at once."""
+    if isinstance(optimizer, AdamW | Adam | AdamP | SGD):
+        return
+    name = optimizer.optimizer
+    raise SettingError(
+        f'`optimizer.name`: with `model.freeze="backbone"` and no augmentation many heads train in one tensor, which '
+        f"`{name}` of timm may take for one layer and so mix them",
+        hint="use `adamw`, `adam`, `adamp` or `sgd`; or add an augmentation (`--set augment+=flip`): the head is then "
+        "trained on images, by any optimizer, in far more time",
+    )
 
 
 def new_heads(blocks: Sequence[Block], num_features: int, seeds: Sequence[tuple[int, int]]) -> Parameters:
@@ -67,7 +71,8 @@ def logits_of(parameters: Parameters, blocks: Sequence[Block], features_HBF: Ten
 
 @dataclass
 class StackedOptimizer:
-    """Updates of H heads at once, each with its own learning rate and decay; the formulas of torch's optimizers.
+    """Updates of H heads at once, each with its own learning rate and decay; the formulas of torch's and timm's
+    optimizers.
 
     torch's own take one learning rate for a whole tensor, and here a tensor holds many heads.
     """
@@ -101,6 +106,13 @@ class StackedOptimizer:
                 tensor.sub_(rate * _adam(gradient, slots, betas, step))
             case Adam(betas=betas):
                 tensor.sub_(rate * _adam(gradient + decay * tensor, slots, betas, step))
+            case AdamP(betas=betas, nesterov=nesterov):
+                move = _adam(gradient, slots, betas, step, nesterov=nesterov)
+                if tensor.ndim > 2:
+                    move, share = _across(tensor, gradient, move)
+                    decay = decay * share
+                tensor.mul_(1 - rate * decay)
+                tensor.sub_(rate * move)
             case SGD(momentum=momentum, nesterov=nesterov):
                 gradient = gradient + decay * tensor
                 mean = slots[0].mul_(momentum).add_(gradient)
@@ -110,12 +122,55 @@ class StackedOptimizer:
 _EPSILON = 1e-8
 
 
-def _adam(gradient: Tensor, slots: list[Tensor], betas: tuple[float, float], step: int) -> Tensor:
-    """The direction of Adam (Kingma & Ba 2015, algorithm 1)."""
+def _adam(
+    gradient: Tensor, slots: list[Tensor], betas: tuple[float, float], step: int, *, nesterov: bool = False
+) -> Tensor:
+    """The direction of Adam (Kingma & Ba 2015, algorithm 1); Nesterov's as timm's AdamP has it."""
     mean = slots[0].lerp_(gradient, 1 - betas[0])
     square = slots[1].mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
     root = (square / (1 - betas[1] ** (step + 1))).sqrt_().add_(_EPSILON)
+    if nesterov:
+        mean = torch.lerp(mean, gradient, 1 - betas[0])
     return mean / (1 - betas[0] ** (step + 1)) / root
+
+
+_DELTA, _DECAY_SHARE = 0.1, 0.01
+"""`delta` and `wd_ratio` of AdamP as timm makes it by name, which trains networks; the paper has 0.1 and 0.1."""
+
+
+def _across(weights_HDF: Tensor, gradient_HDF: Tensor, move_HDF: Tensor) -> tuple[Tensor, Tensor]:
+    """What each head's move is across its weights, and its share of the decay, (H, 1, 1).
+
+    Heo et al. 2021, algorithm 2. A head whose gradient stands about upright on its weights, as on those before a norm,
+    loses the part of its move that only makes them longer: of each output alone, else of the whole layer. Others move
+    as they would.
+    """
+    pairs = (
+        (weights_HDF, gradient_HDF),
+        (weights_HDF, weights_HDF),
+        (gradient_HDF, gradient_HDF),
+        (weights_HDF, move_HDF),
+    )
+    # Sums of an output first: long ones would be split among threads where there is a single head, and not where
+    # there are more.
+    of_output = [(a * b).sum(dim=2, keepdim=True) for a, b in pairs]
+    num_outputs, num_features = weights_HDF.shape[1:]
+    upright, part = _lengthening(of_output, num_features)
+    upright_whole, part_whole = _lengthening(
+        [s.sum(dim=1, keepdim=True) for s in of_output], num_outputs * num_features
+    )
+    part = torch.where(upright, part, part_whole * upright_whole)
+    return move_HDF - part * weights_HDF, torch.where(upright | upright_whole, _DECAY_SHARE, 1.0)
+
+
+def _lengthening(sums: list[Tensor], size: int) -> tuple[Tensor, Tensor]:
+    """Whether all gradients of a head stand upright, (H, 1, 1), and the multiple of the weights that is in each move,
+    (H, parts, 1), from the `sums` of weights by gradient, by themselves, of gradients by themselves, and of weights by
+    move, each (H, parts, 1) over `size` numbers."""
+    dot, weights, gradients, along = sums
+    length = weights.sqrt()
+    cosine = dot.abs() / (length.clamp_min(_EPSILON) * gradients.sqrt().clamp_min(_EPSILON))
+    return (cosine < _DELTA / size**0.5).all(dim=1, keepdim=True), along / (length + _EPSILON) ** 2
 
 
 def clip_heads(gradients: Parameters, limits_H: Tensor) -> Parameters:

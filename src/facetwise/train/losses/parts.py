@@ -83,7 +83,7 @@ def check_loss(spec: Loss, layout: HeadLayout) -> None:
     if not problems and (left := _left_out(spec, layout)):
         names = ", ".join(f"`{n}`" for n in left)
         problems.append(
-            f"`loss`: nothing is minimised for {names}, which the head predicts; "
+            f"`loss`: nothing is minimised for {names}, which `model.head` predicts; "
             "add a term, or leave it out of the head with `model.head.attributes`"
         )
     if problems:
@@ -113,16 +113,16 @@ def _unknown(key: str, term: AnyLoss, layout: HeadLayout) -> Iterator[str]:
     for field, names in (("attributes", term.attributes or ()), ("attribute_weights", term.attribute_weights)):
         for name in names:
             if name not in layout.attributes:
-                yield f"`{key}.{field}`: the head predicts no `{name}`; {did_you_mean(name, layout.attributes)}"
+                yield f"`{key}.{field}`: `model.head` predicts no `{name}`; {did_you_mean(name, layout.attributes)}"
 
 
 def _flat_problems(key: str, term: AnyLoss) -> Iterator[str]:
     """A flat head is one block: what is said of single attributes is about their marginals."""
     if term.attributes is None:
         if term.attribute_weights:
-            yield f"`{key}.attribute_weights`: a flat head is one block; name `{key}.attributes`, for their marginals"
+            yield f"`{key}.attribute_weights`: a flat `model.head` is one block; for marginals name `{key}.attributes`"
     elif isinstance(term, Binary) or (isinstance(term, SoftF1) and term.joint):
-        yield f"`{key}.attributes`: of a flat head this loss is taken over all joint classes as they are; leave it out"
+        yield f"`{key}.attributes`: of a flat `model.head` this loss takes the joint classes as they are; leave it out"
 
 
 def _joint_problems(key: str, parts: list[Part]) -> Iterator[str]:
@@ -135,7 +135,7 @@ def _binary_problems(key: str, parts: list[Part]) -> Iterator[str]:
     for part in parts:
         if part.block.kind == "years":
             yield (
-                f"`{key}`: `binary` cannot be taken over `{part.name}`, which the head predicts as `years`; "
+                f"`{key}`: `binary` cannot be taken over `{part.name}`, which `model.head` predicts as `years`; "
                 "take another loss, or the kind `ordinal`"
             )
         if part.block.kind == "softmax":
