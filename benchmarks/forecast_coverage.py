@@ -186,14 +186,20 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="100 trials, fewer rows")
     parser.add_argument("--common", type=float, default=OFFSET.common, help="another common shift")
     parser.add_argument("--own", type=float, default=OFFSET.own, help="other own shifts")
+    parser.add_argument("--people", type=int, nargs="+", help="rows of so many labelled people only")
+    parser.add_argument("--scored", type=int, nargs="+", help="rows of so many scored submissions only")
     parser.add_argument("--picks", action="store_true", help="the second table only")
     arguments = parser.parse_args()
     rows = tuple(r for r in ROWS if r.known == 800 and r.scored in (0, 3)) if arguments.quick else ROWS
+    rows = tuple(
+        r for r in rows if r.known in (arguments.people or [r.known]) and r.scored in (arguments.scored or [r.scored])
+    )
     offset = Offset(arguments.common, arguments.own)
     trials = 100 if arguments.quick else arguments.trials
     if not arguments.picks:
         print_table(trials, rows, offset)
-    print_picks(trials, ("averaged",) if arguments.quick else ("same", "averaged", "harder"), offset)
+    if arguments.picks or not (arguments.people or arguments.scored):
+        print_picks(trials, ("averaged",) if arguments.quick else ("same", "averaged", "harder"), offset)
 
 
 if __name__ == "__main__":
