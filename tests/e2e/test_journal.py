@@ -82,7 +82,7 @@ def test_what_cannot_be_noted_or_written(at: tuple[str, Path]) -> None:
     assert "no run is called `7`" in refused(*at, "note", "7", "x")
     assert "no submissions yet" in refused(*at, "note", "s1", "x")
     assert "no blends yet" in refused(*at, "note", "b1", "x")
-    assert "notes are put on runs, blends and submissions" in refused(*at, "note", "foreign:x", "x")
+    assert "expected a run, a blend or a submission" in refused(*at, "note", "foreign:x", "x")
     assert "is no day" in refused(*at, "journal", "--day", "monday")
     assert "has not begun yet" in refused(*at, "journal", "--day", "2999-01-01")
     (at[1] / "mine.md").write_text("# my words\n")

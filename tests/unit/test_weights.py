@@ -1,5 +1,6 @@
 """First weights: from a file, from a run, or from the hub, and what is refused."""
 
+import logging
 import pickle
 import socket
 
@@ -124,6 +125,21 @@ def test_what_does_not_fit_is_named(tmp_path, name, broken):
     save_file({k: v.contiguous() for k, v in tensors.items() if v is not None}, path)
     with pytest.raises(InputError, match=f"no weights for `{name}` .*{key}"):
         build(name, args=args, weights=str(path))
+
+
+@pytest.mark.parametrize("silenced", ["its logger", "all"])
+def test_what_is_missing_is_found_where_logging_is_silenced(tmp_path, monkeypatch, silenced):
+    tensors = build("test_resnet").backbone.state_dict()
+    key = next(k for k in tensors if k.endswith("conv2.weight"))
+    path = tmp_path / "broken.safetensors"
+    save_file({k: v.contiguous() for k, v in tensors.items() if k != key}, path)
+    logger = logging.getLogger("timm.models._builder")
+    monkeypatch.setattr(logger, "disabled", silenced == "its logger")
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL if silenced == "all" else logging.NOTSET)
+    with pytest.raises(InputError, match=f"no weights for `test_resnet` .*{key}"):
+        build("test_resnet", weights=str(path))
+    assert logger.disabled is (silenced == "its logger")
+    assert logging.root.manager.disable == (logging.CRITICAL if silenced == "all" else logging.NOTSET)
 
 
 # -------------------------------------------------------------------------------------------------- weights made here

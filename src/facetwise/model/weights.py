@@ -135,16 +135,18 @@ def missing_keys() -> Iterator[list[str]]:
     logger = logging.getLogger("timm.models._builder")
     handler = logging.Handler(logging.INFO)
     handler.emit = lambda record: found.extend(_named_in(record.getMessage()))  # type: ignore[method-assign]
-    level, passed_on = logger.level, logger.propagate
+    level, passed_on, silenced, below = logger.level, logger.propagate, logger.disabled, logging.root.manager.disable
     logger.addHandler(handler)
+    logger.propagate = logger.disabled = False  # whoever silenced logging must not hide what is missing
+    logging.disable(logging.NOTSET)
     logger.setLevel(logging.INFO)
-    logger.propagate = False
     try:
         yield found
     finally:
         logger.removeHandler(handler)
+        logger.propagate, logger.disabled = passed_on, silenced
+        logging.disable(below)
         logger.setLevel(level)
-        logger.propagate = passed_on
 
 
 def _named_in(message: str) -> list[str]:

@@ -100,6 +100,7 @@ class _ClassCount(Spec):
     name: Text
     images: Count
     people: Count
+    available: Count | None = None
 
 
 class _Held(_Event):
