@@ -149,7 +149,7 @@ def _scores(view: BlendView) -> Table:
     table = _table("", "macro F1")
     table.add_row("nested estimate", Text(with_interval(view.nested, view.nested_interval), style="bold"))
     if view.chosen:
-        high = ", too high" if view.optimistic > view.nested else ""
+        high = ", too high" if round(view.optimistic, 3) > round(view.nested, 3) else ""
         table.add_row("on the people chosen by", f"{score(view.optimistic)}{high}")
     for attribute in view.scorecard.attributes:
         table.add_row(f"  {attribute.name}, nested", with_interval(attribute.macro_f1, attribute.interval))
