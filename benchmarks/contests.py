@@ -266,13 +266,6 @@ HEADERS = (
         "with a rule",
     ],
     ["people", "room", "public, no score", "private, no score", "public, all scores known", "private, all known"],
-        "people",
-        "room",
-        "public, no score",
-        "private, no score",
-        "public, scores of all runs",
-        "private, scores of all runs",
-    ],
     ["people", "by nested estimate", "by public score", "difference", "the best there was"],
 )
 
