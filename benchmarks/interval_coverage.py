@@ -28,13 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.evaluate.forecast import TestPeople, simulate
-from facetwise.evaluate.intervals import (
-    LEVEL,
-    RESAMPLES,
-    Interval,
-    bootstrap_interval,
-    paired_interval,
-)
+from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.study.ablation import MAX_RESAMPLES
 from facetwise.study.wording import better, bonferroni

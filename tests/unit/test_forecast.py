@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from facetwise.evaluate.agreement import shares_apart
 from facetwise.evaluate.forecast import JointScores, Offset, Part, TestPeople, simulate
-from facetwise.evaluate.intervals import PersonTally, expanded_tails, resampled_people
+from facetwise.evaluate.intervals import expanded_tails
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.resampling import PersonTally, resampled_people
 
 NUM_CLASSES, IMAGES = 6, 3
 HALVES = TestPeople(40, 40)

@@ -8,16 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facetwise.evaluate.forecast import ScoreForecast, TestPeople, simulate
-from facetwise.evaluate.intervals import (
-    LEVEL,
-    RESAMPLES,
-    PersonTally,
-    bootstrap_interval,
-    group_numbers,
-    paired_interval,
-    resampled_people,
-)
+from facetwise.evaluate.intervals import LEVEL, RESAMPLES, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import accuracy, macro_f1
+from facetwise.evaluate.resampling import PersonTally, group_numbers, resampled_people
 
 SIZE = 6
 IMAGES = 4

@@ -23,9 +23,9 @@ from facetwise.blending.votes import By, Votes, combine
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.evaluate.decide import ARGMAX, decide_joint
-from facetwise.evaluate.intervals import Groups
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.parts import NUM_PARTS, deal_parts
+from facetwise.evaluate.resampling import Groups
 from facetwise.evaluate.rules import Argmax, Rule, choose_rule
 
 

@@ -23,7 +23,7 @@ from facetwise.blending.limits import Limits
 from facetwise.blending.votes import BoolArray, Votes, decided, used_by
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import FloatArray, IntArray
-from facetwise.evaluate.intervals import Groups, group_numbers
+from facetwise.evaluate.resampling import Groups, group_numbers
 
 NO_LIMITS = Limits()
 FEWEST = 2

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.labels import FloatArray, IntArray
-from facetwise.evaluate.intervals import RESAMPLES, Groups, Interval, group_numbers, share_intervals
+from facetwise.evaluate.intervals import RESAMPLES, Interval, share_intervals
 from facetwise.evaluate.metrics import MISSING, occurring
+from facetwise.evaluate.resampling import Groups, group_numbers
 
 BoolArray = npt.NDArray[np.bool_]
 

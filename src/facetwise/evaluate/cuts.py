@@ -31,9 +31,10 @@ from facetwise.evaluate.cutclasses import (
 )
 from facetwise.evaluate.cutrules import Rule, Task, YearsRule, score_rule
 from facetwise.evaluate.decide import decide
-from facetwise.evaluate.intervals import RESAMPLES, Groups, Interval, bootstrap_interval, paired_interval
+from facetwise.evaluate.intervals import RESAMPLES, Interval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.parts import NUM_PARTS, deal_parts
+from facetwise.evaluate.resampling import Groups
 
 __all__ = [
     "CutChoice", "Kind", "Search", "choose_cuts", "classes_by_score", "classes_by_years", "cuts_used", "fit_cuts",

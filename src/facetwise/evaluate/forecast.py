@@ -34,7 +34,8 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.labels import FloatArray, IntArray
-from facetwise.evaluate.intervals import Groups, Interval, PersonTally, expanded_tails, resampled_parts
+from facetwise.evaluate.intervals import Interval, expanded_tails
+from facetwise.evaluate.resampling import Groups, PersonTally, resampled_parts
 
 Part = Literal["public", "private", "all"]
 LEVEL = 0.9

@@ -12,17 +12,16 @@ that no resample can change (all right, or all wrong) gets an interval of no wid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.core.labels import FloatArray, IntArray
-from facetwise.evaluate.metrics import Metric, checked, f1_of_counts, occurring
+from facetwise.core.labels import FloatArray
+from facetwise.evaluate.metrics import Metric
+from facetwise.evaluate.resampling import Groups, PersonTally, group_numbers, resampled_people
 
 LEVEL = 0.95
 RESAMPLES = 2000
@@ -30,10 +29,6 @@ MIN_FREEDOM = 3.0
 """Fewest degrees of freedom that are used: with fewer the series for Student's t no longer holds."""
 MIN_BEYOND = 10
 """Fewest resamples that must be expected beyond the ends of an interval for its ends to be told from the extremes."""
-CELLS = 4_000_000
-"""Numbers held at a time: resamples and classes are worked off in pieces of this size."""
-
-Groups = Sequence[Any] | npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -161,108 +156,6 @@ def share_intervals(
         _share_interval(estimates[k], replicates[:, k], jackknife[sums[1, :, k] > 0, k], level)
         for k in range(counted.shape[1])
     )
-
-
-def group_numbers(groups: Groups) -> tuple[IntArray, int]:
-    """Each row's group as 0..num_groups-1 (in sorted order, so the order of rows is no matter), and num_groups.
-
-    Raises ValueError for a row without a group.
-    """
-    if any(g is None for g in groups):
-        raise ValueError(f"{sum(g is None for g in groups)} row(s) have no group: people are needed")
-    names, numbers = np.unique(np.asarray(groups), return_inverse=True)
-    return numbers.astype(np.int64), len(names)
-
-
-@dataclass(frozen=True)
-class PersonTally:
-    """Rows as counts a person and class: all that any resample of people needs.
-
-    `hit`, `truth` and `predicted` have shape (n,), class numbers 0..num_occurring-1; `person` 0..num_people-1.
-    """
-
-    person: IntArray
-    truth: IntArray
-    predicted: IntArray
-    hit: npt.NDArray[np.bool_]
-    num_people: int
-    num_occurring: int
-    num_classes: int
-
-    @classmethod
-    def count(
-        cls, truth: npt.ArrayLike, predicted: npt.ArrayLike, groups: Groups, num_classes: int, metric: Metric
-    ) -> PersonTally:
-        """Counts for `metric`. Accuracy is the F1 of one class that holds every row: 2 hits / (rows + rows)."""
-        rows, columns = checked(truth, predicted, num_classes)
-        person, num_people = group_numbers(groups)
-        if len(person) != len(rows):
-            raise ValueError(f"{len(rows)} rows but {len(person)} groups: expected as many")
-        hit = rows == columns
-        if metric == "accuracy":
-            one = np.zeros_like(rows)
-            return cls(person, one, one, hit, num_people, 1, 1)
-        rows, columns, num_occurring = occurring(rows, columns)
-        return cls(person, rows, columns, hit, num_people, num_occurring, num_classes)
-
-    @property
-    def score(self) -> float:
-        """The score of all people, each once."""
-        return float(self.scores(np.ones((1, self.num_people)))[0])
-
-    def scores(self, weights: FloatArray) -> FloatArray:
-        """Scores, shape (r,), with each person counted `weights` times, shape (r, num_people)."""
-        return self._mean_f1(lambda counts: np.tensordot(weights, counts, axes=1), len(weights))
-
-    def leave_one_out(self) -> FloatArray:
-        """The score without each person, shape (num_people,)."""
-        return self._mean_f1(lambda counts: counts.sum(axis=0) - counts, self.num_people)
-
-    def _mean_f1(self, combined: Callable[[FloatArray], FloatArray], size: int) -> FloatArray:
-        """Mean F1 over all classes; those that never occur add 0."""
-        total = np.zeros(size)
-        for counts in self._counts(max(1, CELLS // (3 * max(size, self.num_people)))):
-            hits, predicted, true = np.moveaxis(combined(counts), 1, 0)
-            total += f1_of_counts(hits, predicted, true).sum(axis=1)
-        return total / self.num_classes
-
-    def _counts(self, width: int) -> Iterator[FloatArray]:
-        """Counts, shape (num_people, 3, classes): hits, predicted, true; `width` classes at a time."""
-        for start in range(0, self.num_occurring, width):
-            stop = min(start + width, self.num_occurring)
-            sides = ((self.truth, self.hit), (self.predicted, None), (self.truth, None))
-            yield np.stack([self._per_person(c, start, stop, keep) for c, keep in sides], axis=1)
-
-    def _per_person(self, classes: IntArray, start: int, stop: int, keep: npt.NDArray[np.bool_] | None) -> FloatArray:
-        inside = (classes >= start) & (classes < stop)
-        if keep is not None:
-            inside &= keep
-        cells = self.person[inside] * (stop - start) + classes[inside] - start
-        counts = np.bincount(cells, minlength=self.num_people * (stop - start))
-        return counts.reshape(self.num_people, stop - start).astype(np.float64)
-
-
-def resampled_people(num_people: int, size: int, resamples: int, draws: np.random.Generator) -> Iterator[FloatArray]:
-    """How often each person is drawn when `size` of them are, with replacement: `resamples` rows in all, in pieces.
-
-    A piece has shape (r, num_people), each row summing to `size`.
-    """
-    return (weights for (weights,) in resampled_parts(num_people, (size,), resamples, draws))
-
-
-def resampled_parts(
-    num_people: int, sizes: Sequence[int], resamples: int, draws: np.random.Generator
-) -> Iterator[tuple[FloatArray, ...]]:
-    """As `resampled_people` of `sum(sizes)` people, dealt in the order drawn into parts of these sizes.
-
-    A piece holds an array a part, shape (r, num_people), each row summing to its size.
-    """
-    step, ends = max(1, CELLS // max(num_people, sum(sizes))), np.cumsum((0, *sizes))
-    for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
-        drawn = draws.integers(0, num_people, (rows, ends[-1])) + np.arange(rows)[:, None] * num_people
-        counted = (np.bincount(drawn[:, a:b].ravel(), minlength=rows * num_people) for a, b in pairwise(ends))
-        yield tuple(weights.reshape(rows, num_people).astype(np.float64) for weights in counted)
 
 
 def _share_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray, level: float) -> Interval:

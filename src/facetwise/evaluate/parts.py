@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray
-from facetwise.evaluate.intervals import group_numbers
+from facetwise.evaluate.resampling import group_numbers
 
 NUM_PARTS = 5
 

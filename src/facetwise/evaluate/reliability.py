@@ -16,8 +16,9 @@ import polars as pl
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.evaluate.calibration import BINS, Fit, bin_of, fit_temperatures, losses, tempered, true_classes
 from facetwise.evaluate.compose import covered, joint_log_probs, marginals
-from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Groups, Interval, group_numbers, mean_interval
+from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, mean_interval
 from facetwise.evaluate.parts import NUM_PARTS, deal_parts
+from facetwise.evaluate.resampling import Groups, group_numbers
 
 
 @dataclass(frozen=True)

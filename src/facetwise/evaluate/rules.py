@@ -19,16 +19,10 @@ import polars as pl
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.evaluate.compose import covered
 from facetwise.evaluate.decide import ARGMAX
-from facetwise.evaluate.intervals import (
-    RESAMPLES,
-    Groups,
-    Interval,
-    PairedInterval,
-    bootstrap_interval,
-    paired_interval,
-)
+from facetwise.evaluate.intervals import RESAMPLES, Interval, PairedInterval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import MISSING, macro_f1
 from facetwise.evaluate.parts import NUM_PARTS, deal_parts
+from facetwise.evaluate.resampling import Groups
 from facetwise.evaluate.rulefit import check_kinds, fit_rule, kinds_for
 from facetwise.evaluate.rulekinds import Argmax, JointMultipliers, MovedCuts, Multipliers, Rule, undecided
 from facetwise.evaluate.rulerecords import rule_from_dict

@@ -18,8 +18,9 @@ from facetwise.core.labels import JOINT as JOINT
 from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, IntArray, LabelSpace
 from facetwise.evaluate.compose import subspace
 from facetwise.evaluate.decide import decide
-from facetwise.evaluate.intervals import Groups, Interval, bootstrap_interval, group_numbers
+from facetwise.evaluate.intervals import Interval, bootstrap_interval
 from facetwise.evaluate.metrics import MISSING, accuracy, confusion, f1_of_counts, macro_f1
+from facetwise.evaluate.resampling import Groups, group_numbers
 
 MAX_CONFUSION = 256
 """Above this many joint classes the joint confusion matrix is left out of a scorecard."""

@@ -16,8 +16,8 @@ import numpy as np
 
 from facetwise.core.labels import Attribute, IntArray, LabelSpace
 from facetwise.evaluate.agreement import chance_agreement, cohen_kappa
-from facetwise.evaluate.intervals import group_numbers
 from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.resampling import group_numbers
 from facetwise.submission.faults import best_order
 from facetwise.submission.opinions import Known, Opinion
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
-from facetwise.evaluate.intervals import Groups, group_numbers, resampled_people
+from facetwise.evaluate.resampling import Groups, group_numbers, resampled_people
 
 RESAMPLES = 1000
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.evaluate.agreement import chance_agreement, cohen_kappa
 from facetwise.evaluate.compose import subspace
-from facetwise.evaluate.intervals import Groups, group_numbers
 from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.resampling import Groups, group_numbers
 from facetwise.submission.faults import Reading, readings
 
 BoolArray = npt.NDArray[np.bool_]
