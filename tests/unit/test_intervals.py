@@ -49,7 +49,7 @@ def test_working_in_pieces_changes_nothing(monkeypatch):
     truth, predicted, groups = drawn(1)
     whole = bootstrap_interval(truth, predicted, groups, SIZE, resamples=100)
     told = ahead(truth, predicted, groups, 30, resamples=100)
-    monkeypatch.setattr("facetwise.evaluate.intervals.CELLS", 300)
+    monkeypatch.setattr("facetwise.evaluate.resampling.CELLS", 300)
     pieces = bootstrap_interval(truth, predicted, groups, SIZE, resamples=100)
     assert (pieces.low, pieces.high) == pytest.approx((whole.low, whole.high))
     assert ahead(truth, predicted, groups, 30, resamples=100).expected == pytest.approx(told.expected)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from facetwise.core.csvrecords import csv_row
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.labels import LabelSpace
 from facetwise.core.workspace import write_atomic
@@ -30,11 +29,9 @@ _HOW = (
 
 def write_list_csv(view: SuspectsView, out: Path) -> None:
     """The list as a csv with an empty column `accept`, to be filled in with y or n; see `read_list_csv`."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, [ACCEPT, *COLUMNS], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({ACCEPT: "", **asdict(Listed.of(row))} for row in view.rows)
-    write_atomic(out, text.getvalue())
+    listed = (asdict(Listed.of(row)) for row in view.rows)
+    rows = ([ACCEPT, *COLUMNS], *(["", *(str(one[column]) for column in COLUMNS)] for one in listed))
+    write_atomic(out, "".join(map(csv_row, rows)))
 
 
 def read_list_csv(
