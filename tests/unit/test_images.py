@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_data import encoded, picture
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
+from PIL.PngImagePlugin import PngInfo
 
 from facetwise.core.errors import InputError
 from facetwise.core.outside import MAX_BYTES
@@ -21,6 +22,9 @@ from facetwise.data.images import decode, probe, read_image
 
 PHOTO = picture(1, (60, 80))
 REFERENCE = np.asarray(PHOTO).astype(int)
+
+
+needs_avif = pytest.mark.skipif(not features.check("avif"), reason="the installed Pillow has no AVIF")
 
 
 def mean_difference(pixels: np.ndarray, reference: np.ndarray = REFERENCE) -> float:
@@ -39,6 +43,7 @@ def mean_difference(pixels: np.ndarray, reference: np.ndarray = REFERENCE) -> fl
         ("BMP", {}),
         ("GIF", {}),
         ("TIFF", {"compression": "tiff_lzw"}),
+        pytest.param("AVIF", {"quality": 95}, marks=needs_avif),
     ],
 )
 def test_every_format_is_found_by_content(kind: str, options: dict[str, object]) -> None:
@@ -65,6 +70,39 @@ def test_exif_orientation_agrees_with_pillow(kind: str, orientation: int) -> Non
     expected = np.asarray(ImageOps.exif_transpose(plain)).astype(int)
     assert mean_difference(decode(data, "a").pixels, expected) < 0.5
     assert (probe(data, "a").height, probe(data, "a").width) == expected.shape[:2]
+
+
+def xmp(orientation: int, pattern: str = 'tiff:Orientation="{}"') -> bytes:
+    return f"<x:xmpmeta><rdf:Description {pattern.format(orientation)}/></x:xmpmeta>".encode()
+
+
+def png_with_xmp(orientation: int) -> bytes:
+    info = PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", xmp(orientation).decode())
+    return encoded(PHOTO, "PNG", pnginfo=info)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_orientation_in_xmp_alone_counts(kind: str, orientation: int) -> None:
+    options = {"tiffinfo": {700: xmp(orientation)}} if kind == "TIFF" else {"xmp": xmp(orientation)}
+    data = png_with_xmp(orientation) if kind == "PNG" else encoded(PHOTO, kind, **options)
+    plain = Image.fromarray(decode(encoded(PHOTO, kind), "a").pixels)
+    plain.getexif()[0x0112] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(plain)).astype(int)
+    assert mean_difference(decode(data, "a").pixels, expected) < 0.5
+    assert (probe(data, "a").height, probe(data, "a").width) == expected.shape[:2]
+
+
+@pytest.mark.parametrize("pattern", ["tiff:Orientation='{}'", "><tiff:Orientation>{}</tiff:Orientation"])
+def test_the_ways_to_write_xmp(pattern: str) -> None:
+    assert decode(encoded(PHOTO, xmp=xmp(6, pattern)), "a").pixels.shape == (60, 80, 3)
+
+
+def test_exif_comes_before_xmp() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    assert decode(encoded(PHOTO, exif=exif, xmp=xmp(6)), "a").pixels.shape == (80, 60, 3)
 
 
 def test_a_broken_exif_segment_is_ignored() -> None:
@@ -109,7 +147,12 @@ def test_a_file_that_is_cut_off_is_refused(kind: str, share: float, read: object
     ("data", "message"),
     [
         (b"", "empty"),
-        (b"<html><body>404</body></html>", "not an image"),
+        (b"\n<!DOCTYPE html><body>404</body></html>", "an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 5\n", "Git LFS pointer.* `git lfs pull`"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC.* JPEG"),
+        (b"\0" * 128 + b"DICM", "DICOM.* PNG"),
+        (b"PK\x03\x04" + b"\0" * 30, "archive"),
+        (b"nothing that is known", "not an image"),
         (encoded(Image.new("RGB", (1, 1))), "too few"),
         (encoded(Image.new("RGB", (200, 7)), "PNG"), "too few"),
         (encoded(Image.new("1", (20000, 20000)), "PNG"), "too many"),
@@ -177,12 +220,12 @@ def test_only_regular_files_of_a_bounded_size_are_opened(tmp_path: Path) -> None
     assert read_image(tmp_path / "good.jpg").pixels.shape == (80, 60, 3)
 
 
-def sixteen_bit_png(channels: int) -> bytes:
-    """A PNG of 16x16 with 16 bits a channel, put together by hand: Pillow writes none of several channels."""
-    kind = {1: 0, 3: 2, 4: 6}[channels]
-    rows = b"".join(b"\0" + b"\x80\x01" * 16 * channels for _ in range(16))
+def deep_png(values: np.ndarray) -> bytes:
+    """A PNG of (height, width, channels) values of 16 bits, by hand: Pillow writes one channel only."""
+    height, width, channels = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     pieces = [
-        (b"IHDR", struct.pack(">IIBBBBB", 16, 16, 16, kind, 0, 0, 0)),
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)),
         (b"IDAT", zlib.compress(rows)),
         (b"IEND", b""),
     ]
@@ -190,13 +233,63 @@ def sixteen_bit_png(channels: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
-def test_the_note_on_sixteen_bits(channels: int, mode: str) -> None:
-    data = sixteen_bit_png(channels)
-    expected = f"read as PNG {mode} 16-bit, reduced to 8-bit"
-    assert decode(data, "a.png").note == probe(data, "a.png").note == expected
-    tiff = encoded(Image.fromarray(np.zeros((16, 16), np.uint16)), "TIFF")
-    assert decode(tiff, "a.tif").note == "read as TIFF L 16-bit, reduced to 8-bit"
+def deep_tiff(values: np.ndarray, order: str, compressed: bool = False) -> bytes:
+    """A TIFF of (height, width, 3) values of 16 bits in one strip; `order` is `<` or `>`."""
+    height, width, _ = values.shape
+    pixels = values.astype(f"{order}u2").tobytes()
+    pixels = zlib.compress(pixels) if compressed else pixels
+    end = 8 + 2 + 12 * 10 + 4
+    tags = [(256, 3, width), (257, 3, height), (258, 3, end), (259, 3, 8 if compressed else 1), (262, 3, 2)]
+    tags += [(273, 4, end + 6), (277, 3, 3), (278, 3, height), (279, 4, len(pixels)), (284, 3, 1)]
+    data = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}IH", 8, len(tags))
+    for tag, kind, value in tags:
+        if tag == 258:
+            data += struct.pack(f"{order}HHII", tag, kind, 3, value)
+        else:
+            data += struct.pack(f"{order}HHI" + ("HH" if kind == 3 else "I"), tag, kind, 1, value, *[0] * (kind == 3))
+    return data + struct.pack(f"{order}IHHH", 0, 16, 16, 16) + pixels
+
+
+def deep_values(bits: int, channels: int) -> np.ndarray:
+    """Values (20, 17, channels) that need `bits`; alpha, where there is one, is full."""
+    values = np.random.default_rng(bits).integers(0, 2**bits, (20, 17, channels))
+    values[3, 5, 0] = 2**bits - 1
+    if channels in (2, 4):
+        values[..., -1] = 65535
+    return values
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_values_in_sixteen_bits_are_divided_by_their_own_range(channels: int, bits: int) -> None:
+    values = deep_values(bits, channels)
+    expected = np.broadcast_to((values >> (bits - 8))[..., : 1 if channels < 3 else 3], (20, 17, 3))
+    read = decode(deep_png(values), "a.png")
+    assert np.array_equal(read.pixels, expected)
+    mode = {1: "L", 2: "RGBA", 3: "RGB", 4: "RGBA"}[channels]
+    held = "" if bits == 16 else f" that holds {bits}-bit values"
+    seen = probe(deep_png(values), "a.png")
+    assert read.note == seen.note == f"read as PNG {mode} 16-bit{held}, reduced to 8-bit"
+    assert seen.depth == bits
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_tiff_of_twelve_bits_in_sixteen(order: str, compressed: bool) -> None:
+    values = deep_values(12, 3)
+    assert np.array_equal(decode(deep_tiff(values, order, compressed), "a.tif").pixels, values >> 4)
+    grey = encoded(Image.fromarray(values[..., 0].astype(np.uint16)), "TIFF", compression="tiff_lzw")
+    assert np.array_equal(decode(grey, "a.tif").pixels[..., 0], values[..., 0] >> 4)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_depth_that_is_told_counts_and_cuts_off_what_is_more(channels: int) -> None:
+    values = deep_values(12, channels)
+    for depth in (10, 12, 14, 16):
+        expected = np.broadcast_to(np.minimum(values >> (depth - 8), 255), (20, 17, 3))
+        assert np.array_equal(decode(deep_png(values), "a.png", depth).pixels, expected)
+    assert np.array_equal(decode(encoded(PHOTO, "PNG"), "a.png", 12).pixels, REFERENCE)
+    assert probe(encoded(PHOTO, "PNG"), "a.png").depth is None
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])

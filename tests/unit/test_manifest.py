@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import unicodedata
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from made_data import PEOPLE, encoded, open_project, picture, replace_in, write_contest, write_table
+from PIL import Image
 
 from facetwise.core.errors import ArtefactError, InputError, MismatchError, ProblemsError
 from facetwise.core.project import Project
 from facetwise.core.tables import MANIFEST
 from facetwise.data.findings import errors
-from facetwise.data.manifest import CACHE, build_manifest, describe_other, list_images, load_manifest
+from facetwise.data.manifest import CACHE, build_manifest, describe_other, list_images, load_manifest, saved_depth
 from facetwise.data.readers import read_dataset
-from facetwise.data.scan import read_cache, scan
+from facetwise.data.scan import read_cache, scan, write_cache
+from facetwise.data.store import StoreSpec, prepare_store
 
 
 @pytest.fixture
@@ -75,6 +79,66 @@ def test_only_changed_files_are_read_again(project: Project) -> None:
     (project.dataset_root / images[3]).write_bytes(encoded(picture(77)))
     again = scan(project.dataset_root, images, marked)
     assert [image for image, note in zip(images, again["note"], strict=True) if note != image] == [images[3]]
+
+
+@pytest.mark.parametrize("fact", ["bytes", "modified", "changed"])
+def test_a_file_is_known_by_its_size_and_by_both_times(project: Project, fact: str) -> None:
+    first = build_manifest(project)
+    cache = project.workspace.manifest / CACHE
+    known = read_cache(cache)
+    assert known is not None
+    other = pl.when(pl.int_range(pl.len()) == 0).then(pl.col(fact) - 1).otherwise(fact)
+    write_cache(known.with_columns(other.alias(fact), note=pl.lit("as before")), cache)
+    assert build_manifest(project).table["note"].to_list() == [None, *["as before"] * (first.table.height - 1)]
+    status = (project.dataset_root / first.table["image"][0]).stat()
+    again = read_cache(cache)
+    assert again is not None
+    assert again.row(0, named=True)["changed"] == status.st_ctime_ns
+
+
+def test_everything_is_read_anew_when_asked(project: Project) -> None:
+    first = build_manifest(project)
+    cache = project.workspace.manifest / CACHE
+    known = read_cache(cache)
+    assert known is not None
+    write_cache(known.with_columns(note=pl.lit("as it was told before")), cache)
+    assert set(build_manifest(project).table["note"]) == {"as it was told before"}
+    assert build_manifest(project, anew=True).table.equals(first.table)
+
+
+def deep_photo(largest: int) -> bytes:
+    levels = np.linspace(0, largest, 48 * 64).reshape(64, 48).astype(np.uint16)
+    return encoded(Image.fromarray(levels), "PNG")
+
+
+def test_the_depth_is_one_for_the_dataset_and_stores_follow_it(project: Project) -> None:
+    assert build_manifest(project).depth is None
+    images = [project.dataset_root / name for name in load_manifest(project).table["image"][:3]]
+    for path, largest in zip(images, (4095, 4000, 1000), strict=True):
+        path.write_bytes(deep_photo(largest))
+    manifest = build_manifest(project)
+    assert manifest.depth == load_manifest(project).depth == saved_depth(project) == 12
+    told = [f for f in manifest.findings if f.code == "depth"]
+    assert [(f.level, f.where) for f in told] == [("info", manifest.table["image"][0])]
+    assert "3 image(s)" in told[0].message
+    assert "12-bit" in told[0].message
+    store = prepare_store(project, manifest, StoreSpec(64, 48))
+    assert store.images[:3].max(axis=(1, 2, 3)).tolist() == [255, 250, 62]
+    images[2].write_bytes(deep_photo(65535))
+    outlier = build_manifest(project)
+    assert [(f.level, f.where) for f in outlier.findings if f.code == "depth"] == [
+        ("warning", outlier.table["image"][2])
+    ]
+    assert outlier.depth == 16
+
+
+def test_a_manifest_from_before_depths_reads_upper_bytes(project: Project) -> None:
+    build_manifest(project)
+    done = project.workspace.manifest / "DONE.json"
+    record = json.loads(done.read_text())
+    del record["made_from"]["depth"]
+    done.write_text(json.dumps(record))
+    assert load_manifest(project).depth == 16
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1 not really"])

@@ -46,19 +46,21 @@ def init(folder: str | Path, dataset: str | Path, *, name: str | None = None) ->
     return Project.open(path.parent)
 
 
-def check(project: AnyProject = ".", *, workers: int | None = None, progress: Progress | None = None) -> Audit:
+def check(
+    project: AnyProject = ".", *, anew: bool = False, workers: int | None = None, progress: Progress | None = None
+) -> Audit:
     """Look into every image and row of the dataset, save the manifest, and report all that was found at once.
 
     When the dataset has errors the report says so (`Audit.has_errors`) and no manifest is saved (`Audit.usable`). Wrong
     lines of the overlay are errors as well, and the manifest is saved all the same. A second call reads only what
-    changed.
+    changed (by size, time of change, and the inode's, which no program sets back), or everything `anew`.
     """
     from facetwise.data.audit import audit
     from facetwise.data.manifest import build_manifest
     from facetwise.data.overlay import look_at_overlay
 
     opened = opened_project(project)
-    manifest = build_manifest(opened, workers=workers, progress=progress)
+    manifest = build_manifest(opened, anew=anew, workers=workers, progress=progress)
     overlay, findings = look_at_overlay(opened.workspace.overlay_file, opened.space, manifest)
     return audit(opened, manifest, overlay, findings)
 

@@ -42,6 +42,7 @@ def check(
     context: typer.Context,
     json: Json = False,
     workers: Workers = None,
+    anew: Annotated[bool, typer.Option("--all", help="Read every image again, unchanged or not.")] = False,
 ) -> None:
     """Look into every image and row of the dataset.
 
@@ -52,7 +53,7 @@ def check(
 
     project = get_context(context).project()
     with progress_bar("reading images") as progress:
-        audit = api.check(project, workers=workers, progress=progress)
+        audit = api.check(project, anew=anew, workers=workers, progress=progress)
     if json:
         print_json(audit.as_dict())
     else:

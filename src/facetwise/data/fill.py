@@ -34,6 +34,8 @@ class FileSource:
     """(N, 2) height and width that the part gets, at the canvas's left top."""
     shape: tuple[int, int, int]
     """Height, width and channels of the canvas."""
+    depth: int | None
+    """The manifest's."""
 
 
 def filled_chunks(
@@ -68,7 +70,7 @@ def fill_row(source: FileSource, row: int, out: Pixels) -> str | None:
         data = read_bytes(source.root / image)
         if len(data) != num_bytes or hashlib.sha256(data).hexdigest() != sha256:
             return f"`{image}` was changed"
-        pixels = decode(data, image).pixels
+        pixels = decode(data, image, source.depth).pixels
     except InputError as error:
         return str(error)
     if pixels.shape[:2] != (height, width):

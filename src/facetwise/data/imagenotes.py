@@ -16,23 +16,25 @@ ENDINGS = {
     "BMP": (".bmp",),
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
 }
 """Usual endings of file names by format, as Pillow calls it."""
-_SEVERAL = ("GIF", "PNG", "WEBP", "TIFF")
+_SEVERAL = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
 _COUNTED_BYTES = 8 * 2**20
 """Frames of larger files are not counted: the count goes through the whole file."""
 _BITS_PER_SAMPLE = 258
 
 
-def oddity(kind: str, mode: str, name: str, bits: int = 8) -> str | None:
+def oddity(kind: str, mode: str, name: str, bits: int = 8, depth: int = 8) -> str | None:
     """What was read, when the name says something else or the pixels had to be converted.
 
-    `bits` are those of a channel in the file; more than 8 are reduced.
+    `bits` are those of a channel in the file, of which its values take `depth`; more than 8 are reduced.
     """
     ending = Path(name).suffix.lower()
     expected = not ending or ending in ENDINGS[kind]
     if bits > 8:
-        return f"read as {kind} {'L' if mode.startswith('I') else mode} {bits}-bit, reduced to 8-bit"
+        held = f"{bits}-bit" if depth >= bits else f"{bits}-bit that holds {depth}-bit values"
+        return f"read as {kind} {'L' if mode.startswith('I') else mode} {held}, reduced to 8-bit"
     return None if expected and mode in ("RGB", "L") else f"read as {kind} {mode}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -19,19 +20,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image, ImageChops, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError, features
 
 from facetwise.core.errors import InputError
+from facetwise.core.filekinds import KIND_BYTES, other_kind
 from facetwise.core.outside import check_size, read_bounded
+from facetwise.data.depth import in_8_bits, used_depth
 from facetwise.data.imagenotes import ENDINGS, channel_bits, frames_note, oddity
 from facetwise.data.quiet import quiet_pillow
 
 Pixels = npt.NDArray[np.uint8]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-"""Accepted formats, as Pillow calls them."""
-IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS.values() for ending in endings)
-"""Endings of file names that are taken for images; the content decides how they are read."""
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", *(["AVIF"] if features.check("avif") else []))
+"""Accepted formats, as Pillow calls them; AVIF where the installed Pillow reads it (11.3 and newer mostly do)."""
+IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS.values() for ending in endings) | {".heic", ".heif"}
+"""Endings of file names that are taken for images; the content decides how they are read, and whether they are."""
 MAX_PIXELS = 36_000_000
 """Most pixels of an image; read from the header before memory is reserved."""
 MIN_SIDE = 8
@@ -43,6 +46,9 @@ _AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr")
 """Modes of Pillow whose neighbouring pixels may be averaged before the conversion to RGB, which saves memory."""
 _HEAVY_PIXELS, _HEAVY_BYTES = 4_000_000, 8 * 2**20
 _ORIENTATION = 0x0112
+_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+"""How the segments of a JPEG begin that say which way is up (EXIF 2.32, 4.5.4; XMP specification, part 3, 1.1.3)."""
+_XMP_ORIENTATION = re.compile(r"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])\s*["'<]""")
 _TURNS: dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -52,12 +58,12 @@ _TURNS: dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: np.rot90,
 }
-"""What each EXIF orientation asks for (EXIF 2.32, tag 0x0112); 1 and unknown numbers ask for nothing."""
+"""What each orientation asks for (EXIF 2.32, tag 0x0112); 1 and unknown numbers ask for nothing."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image: `pixels` uint8 (height, width, 3) RGB after EXIF orientation; `note` says what was odd about it."""
+    """An image: `pixels` uint8 (height, width, 3) RGB, upright; `note` says what was odd about it."""
 
     pixels: Pixels
     note: str | None
@@ -65,20 +71,23 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a cheap look at the whole file tells: size in pixels after EXIF orientation, a small grey image, a note."""
+    """What a cheap look at the whole file tells: size in pixels when upright, a small grey image, a note."""
 
     width: int
     height: int
     grey: Pixels
     note: str | None
+    depth: int | None = None
+    """Of a file with more than 8 bits a channel, how many its values take (see `data.depth`); else None."""
 
 
-def decode(data: bytes, name: str) -> Decoded:
+def decode(data: bytes, name: str, depth: int | None = None) -> Decoded:
     """Decode a whole image file to RGB; `name` is for messages.
 
-    EXIF orientation is applied, transparency is put on white, 16 bits become 8 by their upper byte, of several frames
-    the first is taken. Raises InputError naming the file when it is empty, no image, damaged or cut off, smaller than
-    `MIN_SIDE` or larger than `MAX_PIXELS` or `MAX_BYTES`.
+    Orientation (EXIF, or else XMP) is applied, transparency is put on white, of several frames the first is taken. Of
+    16 bits a channel the upper 8 of `depth` are taken: those that the dataset's files use, or this one when it is read
+    alone. Raises InputError naming the file when it is empty, no image, damaged or cut off, smaller than `MIN_SIDE` or
+    larger than `MAX_PIXELS` or `MAX_BYTES`.
     """
     _check_bytes(len(data), name)
     plain = _plain_jpeg(data, name)
@@ -88,7 +97,7 @@ def decode(data: bytes, name: str) -> Decoded:
             pixels = _simplejpeg(data, name, colorspace="RGB")
         if pixels is not None:
             return Decoded(_turned(pixels, turn), note)
-    with _pillow(data, name) as (image, turn, note):
+    with _pillow(data, name, depth) as (image, turn, note, _):
         return Decoded(_turned(np.array(_to_rgb(image, name)), turn), note)
 
 
@@ -104,13 +113,13 @@ def probe(data: bytes, name: str) -> Probe:
             grey = _simplejpeg(data, name, colorspace="GRAY", **small)
         if grey is not None:
             return _probe((width, height), grey[..., 0], turn, note)
-    with _pillow(data, name) as (image, turn, note):
+    with _pillow(data, name) as (image, turn, note, depth):
         factor = max(1, min(image.size) // GREY_SIDE)
         if image.mode in _AVERAGED:
             picture = _to_rgb(image.reduce(factor), name).convert("L")
         else:
             picture = _to_rgb(image, name).convert("L").reduce(factor)
-        return _probe(image.size, np.array(picture), turn, note)
+        return _probe(image.size, np.array(picture), turn, note, depth)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -120,9 +129,9 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def read_image(path: Path) -> Decoded:
+def read_image(path: Path, depth: int | None = None) -> Decoded:
     """Read and decode the image file at `path`; raises InputError as `read_bytes` and `decode` do."""
-    return decode(read_bytes(path), str(path))
+    return decode(read_bytes(path), str(path), depth)
 
 
 _heavy_lock = threading.RLock()
@@ -161,9 +170,9 @@ def _check_size(width: int, height: int, name: str) -> None:
         raise InputError(f"{name}: {width}x{height} pixels are too few (at least {MIN_SIDE} a side)")
 
 
-def _probe(size: tuple[int, int], grey: Pixels, turn: int, note: str | None) -> Probe:
+def _probe(size: tuple[int, int], grey: Pixels, turn: int, note: str | None, depth: int | None = None) -> Probe:
     width, height = size[::-1] if turn in (5, 6, 7, 8) else size
-    return Probe(width, height, _turned(grey, turn), note)
+    return Probe(width, height, _turned(grey, turn), note, depth)
 
 
 def _turned(pixels: Pixels, orientation: int) -> Pixels:
@@ -182,7 +191,7 @@ def _plain_jpeg(data: bytes, name: str) -> tuple[int, str | None] | None:
     _check_size(width, height, name)
     if colours not in ("YCbCr", "Gray", "RGB"):
         return None
-    turn, broken = _orientation(_exif_segment(data))
+    turn, broken = _orientation(_segment(data, _EXIF), _segment(data, _XMP))
     return turn, "; ".join(filter(None, (oddity("JPEG", "RGB", name), broken))) or None
 
 
@@ -204,36 +213,42 @@ def _simplejpeg(data: bytes, name: str, **how: Any) -> Pixels | None:
     return pixels
 
 
-def _exif_segment(data: bytes) -> bytes | None:
+def _segment(data: bytes, begins: bytes) -> bytes | None:
+    """The application segment of a JPEG that begins so, without its marker and length."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] not in (0xDA, 0xD9):
         if data[at + 1] == 0xFF:  # a fill byte
             at += 1
             continue
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
-        if data[at + 1] == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
+        if data[at + 1] == 0xE1 and data.startswith(begins, at + 4):
             return data[at + 4 : end]
         at = end
     return None
 
 
-def _orientation(exif: bytes | None) -> tuple[int, str | None]:
-    """Orientation (1 when there is none) of an EXIF segment, and a note when the segment is broken."""
+def _orientation(exif: bytes | None, xmp: str | bytes | None) -> tuple[int, str | None]:
+    """Orientation (1 when none is told), of EXIF or else of XMP, and a note when EXIF is broken."""
+    text = xmp.decode(errors="replace") if isinstance(xmp, bytes) else xmp or ""
+    told = _XMP_ORIENTATION.search(text)
+    by_xmp = int(told[1]) if told else 1
     if not exif:
-        return 1, None
+        return by_xmp, None
     parsed = Image.Exif()
     try:
         with quiet_pillow():
             parsed.load(exif)
-            found = parsed.get(_ORIENTATION, 1)
+            found = parsed.get(_ORIENTATION, by_xmp)
     except Exception:  # whatever a broken segment does to the parser, the picture is still good
-        return 1, "broken EXIF ignored"
-    return (found, None) if isinstance(found, int) else (1, "broken EXIF ignored")
+        return by_xmp, "broken EXIF ignored"
+    return (found, None) if isinstance(found, int) else (by_xmp, "broken EXIF ignored")
 
 
 @contextmanager
-def _pillow(data: bytes, name: str) -> Iterator[tuple[Image.Image, int, str | None]]:
-    """The first frame as Pillow reads it, the orientation still to be applied, and a note."""
+def _pillow(
+    data: bytes, name: str, depth: int | None = None
+) -> Iterator[tuple[Image.Image, int, str | None, int | None]]:
+    """The first frame in 8 bits a channel, the orientation still to be applied, a note, and its own depth."""
     if size := _webp_size(data):  # Pillow reserves the canvas of a WebP when it opens it
         _check_size(*size, name)
     try:
@@ -244,27 +259,28 @@ def _pillow(data: bytes, name: str) -> Iterator[tuple[Image.Image, int, str | No
                     Image.open(io.BytesIO(data), formats=("PNG",)).verify()  # check sums, which `load` skips
                 image.load()
                 # Pillow turns a TIFF itself.
-                turn, broken = (1, None) if image.format == "TIFF" else _orientation(image.info.get("exif"))
-                kind = image.format or ""
-                odd = oddity(kind, image.mode, name, channel_bits(image, data))
+                told = image.info.get("exif"), image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+                turn, broken = (1, None) if image.format == "TIFF" else _orientation(*told)
+                kind, bits = image.format or "", channel_bits(image, data)
+                own = used_depth(image) if bits > 8 else None
+                odd = oddity(kind, image.mode, name, bits, own or bits)
                 note = "; ".join(filter(None, (odd, frames_note(data, kind), broken))) or None
-                yield image, turn, note
+                yield (in_8_bits(image, data, depth or own) if own else image), turn, note, own
     except InputError:
         raise
     except Image.DecompressionBombError:
         raise InputError(f"{name}: too many pixels (at most {MAX_PIXELS:,})") from None
     except UnidentifiedImageError:
-        raise InputError(f"{name}: not an image of a known format ({', '.join(FORMATS)})") from None
+        what = other_kind(data[:KIND_BYTES]) or f"not an image of a known format ({', '.join(FORMATS)})"
+        raise InputError(f"{name}: {what}") from None
     except Exception as error:  # bytes from outside can make a parser raise anything
         raise InputError(f"{name}: damaged or cut off ({str(error) or type(error).__name__})") from None
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     """The image on white as RGB; may change `image`, since a large one should not be held twice."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise InputError(f"{name}: {image.mode} pixels (32 bits a channel) are not read")
+        raise InputError(f"{name}: {image.mode} pixels (32 bits a channel, or with a sign) are not read")
     if image.has_transparency_data:
         seen = image if image.mode == "RGBA" else image.convert("RGBA")
         seen.paste((255, 255, 255, 255), mask=ImageChops.invert(seen.getchannel("A")))

@@ -35,9 +35,9 @@ from facetwise.core.workspace import (
 from facetwise.data.findings import Finding, Findings, errors, listed, raise_errors
 from facetwise.data.images import IMAGE_ENDINGS
 from facetwise.data.readers import Listing, read_dataset
-from facetwise.data.scan import read_cache, scan, scan_findings, write_cache
+from facetwise.data.scan import depth_findings, read_cache, scan, scan_findings, write_cache
 
-TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-2.parquet"
+TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-3.parquet"
 _CHECK = "run `facetwise check`"
 
 
@@ -52,11 +52,13 @@ class Manifest:
     """Of the dataset's own labels and values."""
     findings: tuple[Finding, ...] = ()
     """What was found when it was made."""
+    depth: int | None = None
+    """How many bits all files with more than 8 bits a channel are read as (see `data.depth`); None without such."""
 
     @classmethod
-    def of(cls, table: pl.DataFrame, findings: Iterable[Finding] = ()) -> Manifest:
+    def of(cls, table: pl.DataFrame, findings: Iterable[Finding] = (), depth: int | None = None) -> Manifest:
         """The manifest of finished rows: computes both hashes."""
-        return cls(table, _rows_hash(table), _labels_hash(table), tuple(findings))
+        return cls(table, _rows_hash(table), _labels_hash(table), tuple(findings), depth)
 
     @cached_property
     def train(self) -> pl.DataFrame:
@@ -88,17 +90,19 @@ class Manifest:
         return self.train[column].fill_null(float("nan")).to_numpy().astype(np.float64)
 
 
-def build_manifest(project: Project, *, workers: int | None = None, progress: Progress | None = None) -> Manifest:
+def build_manifest(
+    project: Project, *, anew: bool = False, workers: int | None = None, progress: Progress | None = None
+) -> Manifest:
     """Read the project's dataset, look into every image and save the manifest.
 
-    Images whose size and time of change are as at the last look are not read again. When the dataset has errors the
-    manifest is returned with them (see `Manifest.errors`) and nothing is saved; one saved before is marked as not to
-    be used. `workers` defaults to the number of cores. Raises InputError when there is no such dataset.
+    Unless `anew`, images whose size and times are as at the last look are not read again. When the dataset has errors
+    the manifest is returned with them (see `Manifest.errors`) and nothing is saved; one saved before is marked as not
+    to be used. `workers` defaults to the number of cores. Raises InputError when there is no such dataset.
     """
     folder = project.workspace.manifest
     with lock(project.root / ".manifest.lock", str(folder)):
         listing = read_dataset(project)
-        cache = read_cache(folder / CACHE)
+        cache = None if anew else read_cache(folder / CACHE)
         scanned = scan(project.dataset_root, listing.table["image"].to_list(), cache, workers, progress)
         manifest = _joined(listing, scanned)
         if manifest.errors:
@@ -123,7 +127,17 @@ def load_manifest(project: Project) -> Manifest:
         raise ArtefactError(str(error), hint=_CHECK) from None
     _compare(project, made_from)
     findings = tuple(Finding(**f) for f in read_json(folder / FINDINGS))
-    return Manifest(table, made_from["hash"], made_from["labels_hash"], findings)
+    depth = made_from.get("depth", 16)  # before there was one, the upper byte was taken
+    return Manifest(table, made_from["hash"], made_from["labels_hash"], findings, depth)
+
+
+def saved_depth(project: Project) -> int | None:
+    """`Manifest.depth` of the saved manifest, as far as there is one: what the project's networks have seen."""
+    try:
+        depth = read_done(project.workspace.manifest)["made_from"].get("depth", 16)
+    except (ArtefactError, KeyError, AttributeError):
+        return None
+    return depth if isinstance(depth, int) else None
 
 
 def describe_other(
@@ -177,7 +191,9 @@ def _joined(listing: Listing, scanned: pl.DataFrame) -> Manifest:
     extra = [c for c in table.columns if c not in MANIFEST]
     findings = Findings(listing.findings)
     findings += scan_findings(table)
-    return Manifest.of(table.select(*MANIFEST, *extra), findings)
+    findings += depth_findings(scanned)
+    depth = scanned["depth"].max()
+    return Manifest.of(table.select(*MANIFEST, *extra), findings, depth if isinstance(depth, int) else None)
 
 
 def _save(folder: Path, manifest: Manifest, made_from: dict[str, Any]) -> None:
@@ -192,6 +208,7 @@ def _made_from(project: Project, sources: dict[str, str], manifest: Manifest) ->
         "tables": sources,
         "hash": manifest.hash,
         "labels_hash": manifest.labels_hash,
+        "depth": manifest.depth,
         "provenance": provenance(),
     }
 

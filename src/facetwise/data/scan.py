@@ -30,8 +30,11 @@ SCAN = {
     "phash": pl.UInt64(),
     "status": pl.String(),
     "note": pl.String(),
-    "modified": pl.Int64(),  # nanoseconds since 1970; with `bytes` tells whether the file is as it was
+    "depth": pl.Int32(),  # of a file with more than 8 bits a channel, how many its values take; else null
+    "modified": pl.Int64(),  # nanoseconds since 1970; these two and `bytes` tell whether the file is as it was
+    "changed": pl.Int64(),  # of the inode: no program sets it, so that a file with its old time put back is seen
 }
+_UNCHANGED = ("bytes", "modified", "changed")
 """Columns of the scan cache: those of the manifest that come from the file alone, and when it changed."""
 
 FLAT = 3.0
@@ -53,7 +56,7 @@ def scan(
     """One row an image, in order, columns as in `SCAN`: status `ok`, `damaged` (`note` says why) or `missing`.
 
     `images` are paths relative to `root`; one that is not UTF-8 is a damaged row under its escaped name. Rows of
-    `cache` whose file has the same size and time of change are reused.
+    `cache` whose file has the same size and times (of its content and of its inode) are reused.
     """
     known = {} if cache is None else {row["image"]: row for row in cache.iter_rows(named=True)}
     seen = [_on_disk(root, image) for image in images]
@@ -97,6 +100,22 @@ def scan_findings(table: pl.DataFrame) -> Findings:
     return found
 
 
+def depth_findings(scanned: pl.DataFrame) -> Findings:
+    """What the files with more than 8 bits a channel are read as, and a warning where that makes most of them dark."""
+    found = Findings()
+    deep = scanned.filter(pl.col("depth").is_not_null()).sort("depth", descending=True, maintain_order=True)
+    if deep.is_empty():
+        return found
+    first, depth, usual = deep["image"][0], int(deep["depth"][0]), int(deep["depth"][len(deep) // 2])
+    message = f"{len(deep)} image(s) of more than 8 bits a channel are read as {depth}-bit, which it takes"
+    if usual < depth:
+        dark = f"{message}; half of them take no more than {usual}-bit, and come out darker by {2 ** (depth - usual)}"
+        found.warning("depth", first, dark, "if that file is not like the others, mend it or leave it out")
+    else:
+        found.info("depth", first, message)
+    return found
+
+
 def in_parallel(work: Callable[[T], R], items: Sequence[T], workers: int | None) -> Iterator[R]:
     """`work` of each item, in order, on threads (decoding and hashing release the lock), with a bounded queue."""
     count = workers or len(os.sched_getaffinity(0))
@@ -127,11 +146,11 @@ def _on_disk(root: Path, image: str) -> Row:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         return row | {"status": "damaged", "note": f"cannot be read ({reason})"}
-    return row | {"bytes": status.st_size, "modified": status.st_mtime_ns}
+    return row | {"bytes": status.st_size, "modified": status.st_mtime_ns, "changed": status.st_ctime_ns}
 
 
 def _unchanged(row: Row, known: Row | None) -> bool:
-    return known is not None and row["status"] is None and all(row[k] == known[k] for k in ("bytes", "modified"))
+    return known is not None and row["status"] is None and all(row[k] == known[k] for k in _UNCHANGED)
 
 
 def _look(root: Path, row: Row) -> Row:
@@ -153,7 +172,7 @@ def _content(path: Path, size: int) -> Row:
     except InputError as error:
         return {"status": "damaged", "note": _without(name, error)}
     size_and_hash = {"width": seen.width, "height": seen.height, "phash": perceptual_hash(seen.grey)}
-    return {"sha256": sha256, "status": "ok", "note": _note(seen), **size_and_hash}
+    return {"sha256": sha256, "status": "ok", "note": _note(seen), "depth": seen.depth, **size_and_hash}
 
 
 def _note(seen: Probe) -> str | None:

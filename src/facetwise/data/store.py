@@ -210,11 +210,14 @@ def _plan(project: Project, manifest: Manifest, spec: StoreSpec, dataset: Path |
     else:
         regions = crops.read_boxes(project.root / spec.boxes, table["image"].to_list(), extents, spec.missing)
     described = _describe(spec, regions)
+    if manifest.depth not in (None, 16):
+        described["depth"] = manifest.depth
     files = files_hash(manifest)
     key = content_hash([FORMAT, files, described])
     made_from = {"key": key, "files_hash": files, "spec": described}
     sizes = crops.fitted_sizes(regions, spec.height, spec.width, spec.fit)
-    source = FileSource(dataset or project.dataset_root, table, regions, sizes, (spec.height, spec.width, 3))
+    shape = (spec.height, spec.width, 3)
+    source = FileSource(dataset or project.dataset_root, table, regions, sizes, shape, manifest.depth)
     return _Plan(project.workspace.stores / key[:16], spec, made_from, source)
 
 

@@ -47,7 +47,7 @@ def data_address(pixels: Pixels) -> str:
 def _pixels(project: Project, manifest: Manifest, names: list[str]) -> Iterator[tuple[str, Pixels]]:
     store = _view_store(project, manifest)
     for name in names:
-        found = _from_dataset(project, name) if store is None else store.picture(int(store.index([name])[0]))
+        found = _from_dataset(project, manifest, name) if store is None else store.picture(int(store.index([name])[0]))
         if found is not None and found.size:
             yield name, found
 
@@ -59,9 +59,9 @@ def _view_store(project: Project, manifest: Manifest) -> Store | None:
         return None
 
 
-def _from_dataset(project: Project, name: str) -> Pixels | None:
+def _from_dataset(project: Project, manifest: Manifest, name: str) -> Pixels | None:
     path = inside(project.dataset_root, name)
     try:
-        return None if path is None else read_image(path).pixels
+        return None if path is None else read_image(path, manifest.depth).pixels
     except InputError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import new_artefact, verify_files, write_atomic
-from facetwise.data.manifest import Manifest, describe_other, list_images
+from facetwise.data.manifest import Manifest, describe_other, list_images, saved_depth
 from facetwise.data.store import prepare_store, recipe_store
 from facetwise.evaluate.compose import attributes_in, average, marginals
 from facetwise.evaluate.decide import decide
@@ -70,6 +71,7 @@ def predict_images(
     run.check_labels(project.space_hash)
     if recipe.input.boxes is not None:
         raise InputError(f"run `{run.id}` reads boxes from `{recipe.input.boxes}`, which has none for other photos")
+    manifest = replace(manifest, depth=saved_depth(project) or manifest.depth)
     store = prepare_store(project, manifest, recipe_store(recipe.input), dataset=dataset, progress=progress)
     setup = _setup(project, run, store.images)
     tables = [

@@ -1,0 +1,44 @@
+"""What a file from outside is, when it is not what it was taken for: said by its first bytes, with what to do."""
+
+from __future__ import annotations
+
+LFS = b"version https://git-lfs.github.com/spec/"
+"""How a pointer of Git LFS begins; Git LFS specification, `docs/spec.md`."""
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Brands of HEIF files; ISO/IEC 23008-12."""
+_ARCHIVE = "an archive: unpack it, and name the folder that comes out"
+_BEGINNINGS = (
+    (LFS, "a Git LFS pointer in place of the file: run `git lfs pull` where it was cloned"),
+    (b"PK\x03\x04", _ARCHIVE),
+    (b"7z\xbc\xaf\x27\x1c", _ARCHIVE),
+    (b"Rar!\x1a\x07", _ARCHIVE),
+    (b"\x1f\x8b", _ARCHIVE),
+    (b"BZh", _ARCHIVE),
+    (b"\xfd7zXZ\x00", _ARCHIVE),
+    (b"\x28\xb5\x2f\xfd", _ARCHIVE),
+    (b"%PDF-", "a PDF: save its pictures as PNG or JPEG"),
+    (b"\xff\x0a", "JPEG XL, which is not read: convert it to PNG or JPEG"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL, which is not read: convert it to PNG or JPEG"),
+    (b"\x00\x00\x00\x0cjP  ", "JPEG 2000, which is not read: convert it to PNG or JPEG"),
+)
+KIND_BYTES = 512
+"""So many first bytes are enough to tell."""
+
+
+def other_kind(beginning: bytes) -> str | None:
+    """What a file that begins so is, and what to do; None when that is not known."""
+    if beginning[4:8] == b"ftyp":
+        return _of_brand(beginning[8:12])
+    if beginning[128:132] == b"DICM":  # DICOM PS3.10, 7.1
+        return "DICOM, which is not read: save it as a PNG of 16 bits"
+    if beginning[257:262] == b"ustar":  # POSIX pax, ustar header
+        return _ARCHIVE
+    if beginning.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return "an HTML page, as a failed download leaves it: download it again"
+    return next((what for start, what in _BEGINNINGS if beginning.startswith(start)), None)
+
+
+def _of_brand(brand: bytes) -> str | None:
+    if brand in (b"avif", b"avis"):
+        return "AVIF, which the installed Pillow does not read: install Pillow 11.3 or newer, or convert it to JPEG"
+    return "HEIC, as phones save photos, which is not read: convert it to JPEG" if brand in _HEIF else None

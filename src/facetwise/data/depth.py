@@ -1,0 +1,84 @@
+"""How many bits the values of a picture with 16 bits a channel take, and how they become 8.
+
+Files of 16 bits often hold 10, 12 or 14 (X-rays, microscopes, cameras): their upper byte alone is nearly black. So the
+values decide: the *depth* is the least of `DEPTHS` that holds the largest one. It is decided once for a whole dataset,
+by the file that takes most (see `Manifest.depth`), so that pictures keep their brightness beside each other; a file
+read alone decides for itself. PNG's `sBIT` does not count: with it the values fill all 16 bits.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+DEPTHS = (8, 10, 12, 14, 16)
+"""Bits of a channel, as sensors have them."""
+_BRIGHTNESS = {"I;16": 1, "I;16B": 1, "I;16L": 1, "RGB": 3, "RGBA": 3}
+"""The modes that are looked into, and their bands that are not alpha."""
+_GREY_WITH_ALPHA, _COLOUR_WITH_ALPHA = 4, 6
+"""PNG specification, 11.2.1: colour types."""
+
+
+def used_depth(image: Image.Image) -> int:
+    """Bits that the values of a loaded picture with 16 bits a channel take: the first of `DEPTHS` that is enough."""
+    if image.mode not in _BRIGHTNESS:
+        return 16
+    largest = int(_upper_bytes(image)[..., : _BRIGHTNESS[image.mode]].max())
+    return next(bits for bits in DEPTHS if largest < 2 ** (bits - 8))
+
+
+def in_8_bits(image: Image.Image, data: bytes, depth: int) -> Image.Image:
+    """A loaded picture with 16 bits a channel, as 8: values are divided by 2 ** (depth - 8), at most 255.
+
+    `data` is its file: Pillow keeps the upper bytes of several channels, and gives the lower ones when it is asked
+    again. Alpha always fills 16 bits.
+    """
+    grey = image.mode.startswith("I")
+    if image.mode not in _BRIGHTNESS or (depth == 16 and not grey):
+        return image
+    upper, bands = _upper_bytes(image), _BRIGHTNESS[image.mode]
+    values = (upper[..., :bands].astype(np.uint16) << 8) | _lower_bytes(image, data)[..., :bands]
+    colours = np.minimum(values >> (depth - 8), 255).astype(np.uint8)
+    pixels = np.concatenate([colours, upper[..., bands:]], axis=-1)
+    return Image.frombytes("L" if grey else image.mode, image.size, pixels.tobytes())
+
+
+def _upper_bytes(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """(height, width, bands)"""
+    pixels = np.asarray(image)
+    return (pixels >> 8).astype(np.uint8)[..., None] if image.mode.startswith("I") else pixels
+
+
+def _lower_bytes(image: Image.Image, data: bytes) -> npt.NDArray[np.uint8]:
+    """(height, width, bands); zeros where Pillow has no way to read them."""
+    if image.mode.startswith("I"):
+        return (np.asarray(image) & 255).astype(np.uint8)[..., None]
+    if image.format == "PNG" and data[25] == _GREY_WITH_ALPHA:  # no decoder for those lower bytes: read as 4 channels
+        header = data[12:24] + bytes([8, _COLOUR_WITH_ALPHA]) + data[26:29]
+        data = data[:12] + header + zlib.crc32(header).to_bytes(4) + data[33:]
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as again:
+            return np.asarray(again)[..., [1, 1, 1, 3]]
+    with Image.open(io.BytesIO(data), formats=[str(image.format)]) as again:
+        parts = [part._replace(args=_other_byte(part.args)) for part in again.tile]
+        if any(part.args is None for part in parts):
+            return np.zeros_like(np.asarray(image))
+        again.tile = parts
+        return np.asarray(again)
+
+
+def _other_byte(args: Any) -> Any:
+    """Arguments of Pillow's decoders that take the other byte of two (of `RGB;16B`, `RGB;16L`); None if none do."""
+    if not isinstance(args, str):
+        raw = _other_byte(args[0])
+        return raw and (raw, *args[1:])
+    bands, _, order = args.partition(";16")
+    if bands not in ("RGB", "RGBA", "RGBX", "R", "G", "B") or order not in ("L", "B", "N"):
+        return None
+    own = order if order != "N" else sys.byteorder[0].upper()
+    return f"{bands};16{'B' if own == 'L' else 'L'}"
