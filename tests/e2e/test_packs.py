@@ -16,7 +16,7 @@ from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, GateError, InputError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
-from facetwise.core.workspace import is_temporary
+from facetwise.core.writing import is_temporary
 from facetwise.data.manifest import load_manifest
 from facetwise.study import leftovers
 

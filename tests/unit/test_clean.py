@@ -13,7 +13,8 @@ import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, FacetwiseError, LockedError, SettingError
 from facetwise.core.runs import RunFolder
-from facetwise.core.workspace import file_hash, is_temporary, leftovers, lock
+from facetwise.core.workspace import file_hash, leftovers, lock
+from facetwise.core.writing import is_temporary
 from facetwise.recipe import load_recipe
 from facetwise.report.doctor_project import checks
 from facetwise.report.views import RunRow

@@ -29,9 +29,9 @@ from facetwise.core.workspace import (
     read_done,
     read_json,
     verify_files,
-    write_atomic,
     write_json,
 )
+from facetwise.core.writing import write_atomic
 
 
 def make(folder: Path, text: str, **made_from: object) -> None:

@@ -56,7 +56,7 @@ def journal(
     if out is not None and since is not None:
         raise SettingError("`--out` is one file, and `--since` makes one a day", hint="leave one of them out")
     if out is not None:
-        checked_output(opened, out)
+        checked_output(opened, out, stdout=False)
     zone, now = contest_zone(opened), datetime.now(UTC)
     last = read_day(day, zone, now)
     days = [last] if since is None else list(days_between(read_day(since, zone, now), last))
@@ -79,7 +79,7 @@ def _pages(project: Project, diaries: Sequence[Diary], out: Path | None, write: 
             continue
         with lock(project.root / ".journal.lock", "the journal"):
             written = write_page(path, day, parts)
-            pages.append(JournalPage(diary, path.read_text(encoding="utf-8"), written))
+            pages.append(JournalPage(diary, written.text, written))
     return pages
 
 

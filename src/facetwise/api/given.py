@@ -35,19 +35,23 @@ def base_recipe(project: Project, recipe: str | Path | Recipe, settings: Sequenc
     return recipe, ""
 
 
-def checked_output(project: Project, path: str | Path) -> Path:
+def checked_output(project: Project, path: str | Path, *, stdout: bool = True) -> Path:
     """Where a person wants something written; raises InputError when that is no file that may be written to.
 
-    The folder has to exist. The dataset and what the project keeps (its records, and all below the folders of its
-    artefacts) are written by nobody but their own commands.
+    `-`, for standard output, is one when `stdout`. The folder has to exist. The dataset and what the project keeps (its
+    records, and all below the folders of its artefacts) are written by nobody but their own commands.
     """
     from facetwise.core.errors import InputError
+    from facetwise.core.writing import STDOUT, check_target
 
     out = Path(path)
+    if out == STDOUT and stdout:
+        return out
+    if out == STDOUT:
+        raise InputError("this cannot be written to standard output", hint="give the name of a file")
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder to write to")
-    if out.is_dir():
-        raise InputError(f"{out}: is a folder, expected a file to write")
+    check_target(out)
     space, real = project.workspace, out.resolve()
     files = (space.project_file, space.ledger_file, space.notes_file, space.overlay_file)
     folders = (

@@ -99,11 +99,12 @@ def replay(project: AnyProject, submission: str = "last", *, out: str | Path | N
 
     With `out` they are also written there.
     """
+    from facetwise.core.outside import resolved
     from facetwise.submission.folder import find_submission
     from facetwise.submission.replay import replay as make_again
 
     opened = opened_project(project)
     folder = find_submission(opened.workspace, submission)
-    if out is not None and Path(out).resolve() != folder.csv_file.resolve():  # its own csv may be put back
+    if out is not None and resolved(Path(out)) != folder.csv_file.resolve():  # its own csv may be put back
         checked_output(opened, out)
     return make_again(opened, folder, None if out is None else Path(out))

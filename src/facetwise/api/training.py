@@ -104,22 +104,20 @@ def augment(
     is not there. Raises InputError when `out` is no PNG in a folder that exists, or when nothing can be shown.
     """
     from facetwise.core.errors import InputError
-    from facetwise.core.workspace import write_atomic
+    from facetwise.core.writing import STDOUT, write_output
     from facetwise.recipe import load_recipe
 
     need_training("facetwise.train.augment.contact")
     from facetwise.train.augment.contact import contact_sheet
     from facetwise.train.augment.contact_picture import sheet_png
 
-    opened, path = opened_project(project), Path(out)
-    if path.parent.is_dir() and not path.is_dir():
-        checked_output(opened, path)
-    if not path.parent.is_dir() or path.is_dir() or path.suffix.lower() != ".png":
-        what = "no such folder to write to" if not path.parent.is_dir() else "expected a file name that ends in `.png`"
-        raise InputError(f"{path}: {what}", hint="give `--out sheet.png`")
+    opened = opened_project(project)
+    path = checked_output(opened, out)
+    if path.suffix.lower() != ".png" and not (path == STDOUT or (path.exists() and not path.is_file())):
+        raise InputError(f"{path}: expected a file name that ends in `.png`", hint="give `--out sheet.png`")
     if rows < 1 or columns < 2:
         raise InputError(f"a sheet of {rows} rows and {columns} columns: expected 1 row and 2 columns at least")
     chosen = load_recipe(found_recipe(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
     sheet = contact_sheet(opened, chosen, rows=rows, columns=columns, seed=seed, progress=progress)
-    write_atomic(path, sheet_png(sheet))
+    write_output(path, sheet_png(sheet))
     return path

@@ -22,7 +22,8 @@ def export_run(project: AnyProject, run: str = "last", *, out: str | Path, table
     from facetwise.study.packs_write import export_run as write_pack
 
     opened = opened_project(project)
-    return write_pack(opened, find_run(opened.workspace, run), checked_output(opened, out), tables_only=tables_only)
+    target = checked_output(opened, out, stdout=False)
+    return write_pack(opened, find_run(opened.workspace, run), target, tables_only=tables_only)
 
 
 def import_run(project: AnyProject, file: str | Path, *, name: str | None = None) -> ImportedRun:

@@ -25,9 +25,9 @@ from facetwise.core.workspace import (
     read_done,
     read_json,
     verify_files,
-    write_atomic,
     write_json,
 )
+from facetwise.core.writing import write_atomic
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.decide import DECIDED
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facetwise.cli.context import get_context, progress_bar, say
+from facetwise.cli.context import get_context, progress_bar, say_written
 
 
 def register(app: typer.Typer) -> None:
@@ -37,4 +37,4 @@ def augment(
         written = api.augment(
             project, recipe, out=out, rows=rows, columns=columns, seed=seed, settings=settings or (), progress=progress
         )
-    say(f"wrote {written}")
+    say_written(written)

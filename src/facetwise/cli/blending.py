@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from facetwise.cli.context import console, get_context, print_json, say
+from facetwise.cli.context import console, get_context, owns_stdout, print_json, say, say_written
 from facetwise.cli.data import Json
 from facetwise.cli.runs import Tta
 
@@ -62,17 +62,18 @@ def blend(
     from facetwise import api
     from facetwise.report.blend_text import blend_text
 
+    page_only = owns_stdout(json, html)
     view = api.blend(
         get_context(context).project(), members or (), by=by, method=method, weigh=weights, weights=weight or (),
         max_models=max_models, max_cost=max_cost, rules=rule or (), rounds=rounds, bags=bags, seed=seed, tta=tta,
         html=html,
     )  # fmt: skip
-    if html is not None:
-        say(f"wrote {html}")
+    say_written(html)
     if json:
         print_json(view.as_dict())
         return
-    console().print(blend_text(view, explain=explain))
+    if not page_only:
+        console().print(blend_text(view, explain=explain))
     if not view.new:
         say(f"blend {view.id} was there already: the same members and settings")
     say(f"next: facetwise submit {view.id.split('-')[0]}")

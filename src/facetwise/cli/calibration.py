@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facetwise.cli.context import console, get_context, print_json, say
+from facetwise.cli.context import console, get_context, owns_stdout, print_json, say_written
 from facetwise.cli.data import Json
 
 
@@ -30,10 +30,10 @@ def calibration(
     from facetwise import api
     from facetwise.report.calibration import calibration_text
 
+    owns_stdout(json, html)
     view = api.calibration(get_context(context).project(), reference, html=html)
     if json:
         print_json(view.as_dict())
     elif html is None:
         console().print(calibration_text(view))
-    if html is not None:
-        say(f"wrote {html}")
+    say_written(html)

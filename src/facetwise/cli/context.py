@@ -58,6 +58,23 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
 
 
+def owns_stdout(json: bool, *outputs: Path | None) -> bool:
+    """Whether one of the files to write is standard output (`-`); raises SettingError when more than one thing is."""
+    from facetwise.core.errors import SettingError
+
+    wanted = [str(path) for path in outputs if path is not None].count("-")
+    if wanted + json > 1:
+        raise SettingError("two things cannot be on standard output", hint="give one of them a file's name")
+    return wanted == 1
+
+
+def say_written(*outputs: Path | None) -> None:
+    """Name the files that were written; standard output is none."""
+    for path in outputs:
+        if path is not None and str(path) != "-":
+            say(f"wrote {path}")
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
     """A bar on stderr for what takes longer than a moment; nothing when stderr is not a terminal."""

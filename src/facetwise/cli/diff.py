@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facetwise.cli.context import console, get_context, print_json, say
+from facetwise.cli.context import console, get_context, owns_stdout, print_json, say_written
 from facetwise.cli.data import Json
 
 
@@ -41,10 +41,10 @@ def diff(
     from facetwise import api
     from facetwise.report.diff_text import diff_text
 
+    owns_stdout(json, html)
     view = api.diff(get_context(context).project(), *references, oof=oof, html=html, limit=limit)
     if json:
         print_json(view.as_dict())
     elif html is None:
         console().print(diff_text(view))
-    if html is not None:
-        say(f"wrote {html}")
+    say_written(html)

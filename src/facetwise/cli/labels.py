@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from facetwise.cli.context import console, get_context, print_json, say
+from facetwise.cli.context import console, get_context, owns_stdout, print_json, say, say_written
 from facetwise.cli.data import Json
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def suspects(
     from facetwise import api
     from facetwise.report.suspectpage import suspects_text
 
+    file_only = owns_stdout(json, html, csv)
     view = api.suspects(
         get_context(context).project(),
         source,
@@ -72,10 +73,10 @@ def suspects(
     if json:
         print_json(view.as_dict())
         return
-    console().print(suspects_text(view))
-    for path in (p for p in (html, csv) if p is not None):
-        say(f"wrote {path}")
-    if view.rows:
+    if not file_only:
+        console().print(suspects_text(view))
+    say_written(html, csv)
+    if view.rows and str(csv) != "-":
         given = csv or "1,3,5-9"
         say(f'next, once you have looked: facetwise labels accept {given} --author YOU --reason "seen on the photos"')
 

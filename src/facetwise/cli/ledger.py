@@ -136,7 +136,7 @@ def replay(
         say("note: the csv in its folder is missing, or was changed since")
     if done.gone:
         say(f"note: not needed for that, and gone: {', '.join(done.gone)}")
-    if out is not None:
+    if out is not None and str(out) != "-":
         typer.echo(str(out))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facetwise.cli.context import console, get_context, print_json, say
+from facetwise.cli.context import console, get_context, owns_stdout, print_json, say_written
 from facetwise.cli.data import Json
 
 
@@ -86,10 +86,10 @@ def leaderboard(
     from facetwise import api
     from facetwise.report.leaderboard import leaderboard_text
 
+    page_only = owns_stdout(json, html)
     view = api.leaderboard(get_context(context).project(), html=html)
     if json:
         print_json(view.as_dict())
-    else:
+    elif not page_only:
         console().print(leaderboard_text(view))
-    if html is not None:
-        say(f"wrote {html}")
+    say_written(html)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from facetwise.cli.context import console, get_context, print_json, progress_bar, say
+from facetwise.cli.context import console, get_context, owns_stdout, print_json, progress_bar, say, say_written
 from facetwise.cli.data import Json
 
 if TYPE_CHECKING:
@@ -128,11 +128,11 @@ def show(
     """
     from facetwise import api
 
+    owns_stdout(json, html)
     view = api.show(get_context(context).project(), reference, html=html)
     if html is None or json:
         _print(view, json, _shown)
-    if html is not None:
-        say(f"wrote {html}")
+    say_written(html)
 
 
 def _shown(view: RunView | BlendView | SubmissionView) -> RenderableType:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from facetwise.core.errors import InputError
-from facetwise.core.workspace import lock, write_atomic
+from facetwise.core.outside import exists, read_bounded, resolved
+from facetwise.core.workspace import lock
+from facetwise.core.writing import write_atomic
 
 BOM = b"\xef\xbb\xbf"
 """What some editors put before UTF-8 text."""
@@ -34,8 +36,12 @@ class TextLine:
 
 
 def lock_file(path: Path) -> Path:
-    """The file to lock while the store at `path` is read and added to: `.ledger.lock` of `ledger.jsonl`."""
-    return path.with_name(f".{path.stem}.lock")
+    """The file to lock while the store at `path` is read and added to: `.ledger.lock` of `ledger.jsonl`.
+
+    Of a link it lies beside what the link leads to, so that all projects that share a store take turns.
+    """
+    real = resolved(path)
+    return real.with_name(f".{real.stem}.lock")
 
 
 @contextmanager
@@ -49,6 +55,9 @@ def text_lines(path: Path, what: str) -> Iterator[TextLine]:
     """The lines of a store in their order; none when there is no file. `what` calls it, should it be a folder."""
     if path.is_dir():
         raise InputError(f"{path}: is a folder, expected {what}", hint="move it away")
+    if path.is_symlink() and not path.exists():
+        hint = "is its disk there? Else make the file, or take the link away"
+        raise InputError(f"{path}: leads to {resolved(path)}, which is not there", hint=hint)
     for number, line in enumerate(_bytes(path).removeprefix(BOM).splitlines(keepends=True), start=1):
         if line.strip():
             yield TextLine(number, line.decode(errors="surrogateescape").strip(), line.endswith(_ENDS))
@@ -89,7 +98,7 @@ def _ended(tail: bytes, mend: Callable[[str], str]) -> bytes:
 
 
 def _bytes(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
+    return read_bounded(path) if exists(path) else b""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,10 +7,8 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from typing import IO, Any
 from facetwise.core.disk import told_when_full
 from facetwise.core.errors import ArtefactError, InputError, LockedError
 from facetwise.core.outside import resolved
+from facetwise.core.writing import flush_folder, is_temporary, temporary_name, write_atomic
 
 PROJECT_FILE = "facetwise.toml"
 DONE = "DONE.json"
@@ -132,27 +131,6 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a file whole or not at all: a temporary name beside it, flushed to disk, then renamed.
-
-    Raises FacetwiseError naming the file and its size when the disk is full; the file before it is kept then.
-    """
-    content = data.encode() if isinstance(data, str) else data
-    temporary = _temporary(path)
-    with told_when_full(path, len(content)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        flush_folder(path.parent)
-
-
 def write_json(path: Path, value: Any) -> None:
     """Write plain data as readable JSON, whole or not at all."""
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -176,7 +154,8 @@ def new_artefact(folder: Path, made_from: dict[str, Any], *, schema_version: int
     one step, so that a process that is killed leaves the one or the other. (A file system that cannot exchange folders
     needs two steps: killed between them, the process leaves neither, but both as `leftovers`.)
     """
-    temporary = _temporary(folder)
+    temporary = temporary_name(folder)
+    folder = resolved(folder) if folder.is_symlink() else folder  # a link stays one
     with told_when_full(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
@@ -200,7 +179,7 @@ def discard(path: Path) -> None:
     if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
         return
-    temporary = path if is_temporary(path) else path.rename(_temporary(path))
+    temporary = path if is_temporary(path) else path.rename(temporary_name(path))
     shutil.rmtree(temporary)
 
 
@@ -273,11 +252,6 @@ def leftovers(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if is_temporary(p)) if folder.is_dir() else []
 
 
-def is_temporary(path: Path) -> bool:
-    """Whether a file or folder has the name of one that is being written (or was, by a process that was killed)."""
-    return re.fullmatch(r"\..+\.tmp-\w+", path.name) is not None
-
-
 def inside(root: Path, relative: str) -> Path | None:
     """`root / relative`, or None when that path would leave `root` (absolute, `..`, or a link that leads out)."""
     if not relative or "\0" in relative or Path(relative).is_absolute():
@@ -287,10 +261,6 @@ def inside(root: Path, relative: str) -> Path | None:
     except (OSError, RuntimeError):
         return None
     return root / relative if path.is_relative_to(root.resolve()) else None
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp-{uuid.uuid4().hex[:8]}")
 
 
 def _flock(file: IO[Any], kind: int) -> bool:
@@ -309,7 +279,7 @@ def _swap(new: Path, old: Path) -> Path | None:
         return None
     if _exchange(new, old):
         return new
-    retired = _temporary(old)
+    retired = temporary_name(old)
     old.rename(retired)
     try:
         new.rename(old)
@@ -327,12 +297,3 @@ def _exchange(one: Path, other: Path) -> bool:
         return False
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE in <fcntl.h> and <linux/fs.h>
     return bool(renameat2(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(exchange)) == 0)
-
-
-def flush_folder(folder: Path) -> None:
-    """Have the names in a folder written to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

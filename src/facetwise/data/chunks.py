@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.errors import ArtefactError, FacetwiseError
-from facetwise.core.workspace import canonical_json, write_atomic
+from facetwise.core.workspace import canonical_json
+from facetwise.core.writing import write_atomic
 
 Bytes = npt.NDArray[np.uint8]
 

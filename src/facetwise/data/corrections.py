@@ -13,7 +13,9 @@ import numpy as np
 from facetwise.core.csvrecords import csv_records, csv_row
 from facetwise.core.errors import InputError
 from facetwise.core.labels import LabelSpace
-from facetwise.core.workspace import lock, write_atomic
+from facetwise.core.outside import resolved
+from facetwise.core.workspace import lock
+from facetwise.core.writing import write_atomic
 from facetwise.data.csvfile import parse_table_csv
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.images import read_bytes
@@ -50,7 +52,7 @@ def add_corrections(path: Path, wanted: Sequence[Wanted], space: LabelSpace, man
     file or in what is to be added; a correction that contradicts one of the file names its line. LockedError when
     another process writes it.
     """
-    path = path.resolve()
+    path = resolved(path)
     with lock(path.with_name(f".{path.name}.lock"), str(path)):
         data = read_bytes(path) if path.exists() else b""
         placed = _read(data, path, space, manifest)

@@ -16,7 +16,8 @@ from facetwise.core.errors import InputError
 from facetwise.core.outside import is_folder, is_regular, is_text, printable, resolved
 from facetwise.core.project import ProjectFile
 from facetwise.core.settings import parse
-from facetwise.core.workspace import PROJECT_FILE, write_atomic
+from facetwise.core.workspace import PROJECT_FILE
+from facetwise.core.writing import write_atomic
 from facetwise.data.csvfile import read_table_csv
 from facetwise.data.findings import Findings
 

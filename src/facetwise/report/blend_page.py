@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from facetwise.core.workspace import write_atomic
+from facetwise.core.writing import write_output
 from facetwise.report.blend import BlendView
 from facetwise.report.blend_text import explanation, short
 from facetwise.report.html import page
@@ -16,7 +16,7 @@ from facetwise.report.wording import percent, signed, with_interval, with_signs
 
 def write_blend_page(view: BlendView, out: Path) -> None:
     """Write the page to the file `out`, whole or not at all."""
-    write_atomic(out, blend_page(view))
+    write_output(out, blend_page(view))
 
 
 def blend_page(view: BlendView) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facetwise.core.workspace import write_atomic
+from facetwise.core.writing import write_output
 from facetwise.report.calibration import MEANING, CalibrationView, people
 from facetwise.report.html import page
 from facetwise.report.plots import reliability
@@ -13,7 +13,7 @@ from facetwise.report.theme import Figure
 
 def write_calibration_page(view: CalibrationView, out: Path) -> None:
     """Write the page to the file `out`, whole or not at all."""
-    write_atomic(out, calibration_page(view))
+    write_output(out, calibration_page(view))
 
 
 def calibration_page(view: CalibrationView) -> str:

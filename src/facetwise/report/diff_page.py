@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from facetwise.core.workspace import write_atomic
+from facetwise.core.writing import write_output
 from facetwise.report.diff import KINDS, DiffView, only
 from facetwise.report.diff_images import Disagreement
 from facetwise.report.diff_pairs import PairDiff, Steps
@@ -28,7 +28,7 @@ class Shelf:
 
 def write_diff_page(view: DiffView, pictures: Mapping[str, str], out: Path) -> None:
     """Write the page to the file `out`, whole or not at all; see `diff_page`."""
-    write_atomic(out, diff_page(view, pictures))
+    write_output(out, diff_page(view, pictures))
 
 
 def diff_page(view: DiffView, pictures: Mapping[str, str]) -> str:

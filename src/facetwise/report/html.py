@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from facetwise.core.workspace import write_atomic
+from facetwise.core.writing import write_output
 from facetwise.report import wording
 from facetwise.report.plots import run_figures
 from facetwise.report.theme import Figure
@@ -36,7 +36,7 @@ class View(Protocol):
 
 def write_run_page(view: RunView, pictures: Mapping[str, str], out: Path) -> None:
     """Write the page of a run to the file `out`, whole or not at all; see `run_page`."""
-    write_atomic(out, run_page(view, pictures))
+    write_output(out, run_page(view, pictures))
 
 
 def run_page(view: RunView, pictures: Mapping[str, str]) -> str:

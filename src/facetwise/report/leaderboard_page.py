@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from facetwise.core.workspace import write_atomic
+from facetwise.core.writing import write_output
 from facetwise.report.html import page
 from facetwise.report.leaderboard import LeaderboardRow, LeaderboardView, Outcome, findings, outcome_text
 from facetwise.report.theme import ACCENT, GRID, MUTED, ODD, Figure, axis_of, label, layout_of
@@ -14,7 +14,7 @@ from facetwise.report.wording import below_heading, heading, percent
 
 def write_leaderboard_page(view: LeaderboardView, out: Path) -> None:
     """Write the page to the file `out`, whole or not at all."""
-    write_atomic(out, leaderboard_page(view))
+    write_output(out, leaderboard_page(view))
 
 
 def leaderboard_page(view: LeaderboardView) -> str:

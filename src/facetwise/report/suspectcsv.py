@@ -9,7 +9,7 @@ from pathlib import Path
 from facetwise.core.csvrecords import csv_row
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.labels import LabelSpace
-from facetwise.core.workspace import write_atomic
+from facetwise.core.writing import write_output
 from facetwise.data.corrections import Wanted
 from facetwise.data.csvfile import CsvRow, read_table_csv
 from facetwise.data.findings import Findings, raise_errors
@@ -31,7 +31,7 @@ def write_list_csv(view: SuspectsView, out: Path) -> None:
     """The list as a csv with an empty column `accept`, to be filled in with y or n; see `read_list_csv`."""
     listed = (asdict(Listed.of(row)) for row in view.rows)
     rows = ([ACCEPT, *COLUMNS], *(["", *(str(one[column]) for column in COLUMNS)] for one in listed))
-    write_atomic(out, "".join(map(csv_row, rows)))
+    write_output(out, "".join(map(csv_row, rows)))
 
 
 def read_list_csv(

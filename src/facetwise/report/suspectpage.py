@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from facetwise.core.workspace import write_atomic
+from facetwise.core.writing import write_output
 from facetwise.report.html import page
 from facetwise.report.labelscores import CHOSEN_BY_LOOKING, scores_text
 from facetwise.report.suspects import AttributeSuspects, Row, SuspectsView
@@ -30,7 +30,7 @@ def suspects_text(view: SuspectsView) -> RenderableType:
 def write_suspects_page(view: SuspectsView, pictures: Mapping[str, str], out: Path) -> None:
     """Write the page of the list, whole or not at all. `pictures`: image -> `data:image/...` address."""
     context = {"source_line": source_line, "uncovered_line": uncovered_line, "summary": summary, "near": near}
-    write_atomic(out, page("suspects.html.j2", view, {}, pictures, flattered=CHOSEN_BY_LOOKING, **context))
+    write_output(out, page("suspects.html.j2", view, {}, pictures, flattered=CHOSEN_BY_LOOKING, **context))
 
 
 def source_line(view: SuspectsView) -> str:

@@ -18,7 +18,8 @@ from facetwise.core.errors import FacetwiseError, SettingError
 from facetwise.core.project import Project
 from facetwise.core.provenance import now
 from facetwise.core.runs import RunFolder, list_runs
-from facetwise.core.workspace import Workspace, discard, flush_folder, is_locked, is_temporary, lock, write_json
+from facetwise.core.workspace import Workspace, discard, is_locked, lock, write_json
+from facetwise.core.writing import flush_folder, is_temporary
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.data.store import LOCK_FILE, list_stores
 from facetwise.report.views import RunRow, build_runs_view

@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from facetwise.core.errors import InputError, ProblemsError
-from facetwise.core.workspace import write_atomic
+from facetwise.core.outside import read_bounded, resolved
+from facetwise.core.writing import check_target, write_atomic
 
 FREE = {"Thoughts": "open", "Tomorrow": None}
 """Sections that a new page has for people, and the part that each stands before; None: at the end."""
@@ -45,6 +47,7 @@ class Written:
     """Where a page is, and where the one before it, when somebody had written inside its parts."""
 
     path: Path
+    text: str
     kept: Path | None
     edited: tuple[str, ...]
 
@@ -64,16 +67,15 @@ def write_page(path: Path, day: date, parts: Mapping[str, str]) -> Written:
 
     Raises ProblemsError naming the lines of comments that do not pair up, InputError for a file that is no such page.
     """
-    real = path.resolve()  # a link stays one
-    old = _read(real)
+    old = _read(path)
     merged = Merged(new_page(day, parts), ()) if old is None else merge(old, parts, str(path))
     kept = None
     if merged.edited and old is not None:
-        kept = _free_name(real)
+        kept = _free_name(resolved(path))
         write_atomic(kept, old.encode())
     if merged.text != old:
-        write_atomic(real, merged.text)
-    return Written(path, kept, merged.edited)
+        write_atomic(path, merged.text)
+    return Written(path, merged.text, kept, merged.edited)
 
 
 def new_page(day: date, parts: Mapping[str, str]) -> str:
@@ -172,13 +174,9 @@ def _repeated(blocks: list[_Block]) -> list[_Block]:
 
 
 def _read(path: Path) -> str | None:
-    """The text of a page; None when there is none, or an empty file."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder, expected a file") from None
+    """The text of a page; None when there is none, an empty file, or a device."""
+    status = check_target(path)
+    data = read_bounded(path) if status is not None and stat.S_ISREG(status.st_mode) else b""
     try:
         return data.decode() if data.strip() else None
     except UnicodeDecodeError as error:

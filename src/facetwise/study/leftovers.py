@@ -10,7 +10,8 @@ from pathlib import Path
 
 from facetwise.core.jsonlines import lock_file
 from facetwise.core.runs import ARRIVING, RunFolder
-from facetwise.core.workspace import Workspace, is_locked, is_temporary
+from facetwise.core.workspace import Workspace, is_locked
+from facetwise.core.writing import is_temporary
 from facetwise.data.store import LOCK_FILE
 
 HOUR = 3600.0

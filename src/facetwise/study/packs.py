@@ -23,7 +23,8 @@ from facetwise.core.project import Project
 from facetwise.core.provenance import now
 from facetwise.core.runs import ARRIVING, BACKBONE, WEIGHTS, RunFolder, list_runs, next_number, runs_lock
 from facetwise.core.tensorfile import check_tensor_file
-from facetwise.core.workspace import DONE, flush_folder, mark_done, read_done, write_json
+from facetwise.core.workspace import DONE, mark_done, read_done, write_json
+from facetwise.core.writing import flush_folder
 from facetwise.data.folds import Folds, list_folds, load_folds
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import Recipe

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import stat
-import uuid
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +18,8 @@ from facetwise.core.imported import Content
 from facetwise.core.project import Project
 from facetwise.core.provenance import versions
 from facetwise.core.runs import BACKBONE, WEIGHTS, RunFolder, Side
-from facetwise.core.workspace import content_hash, file_hash, flush_folder, is_done, read_done
+from facetwise.core.workspace import content_hash, file_hash, is_done, read_done
+from facetwise.core.writing import whole_file
 from facetwise.data.folds import list_folds, load_folds
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import load_recipe, recipe_toml
@@ -189,24 +188,13 @@ def _json(value: Any) -> bytes:
 
 
 def _write(out: Path, members: Mapping[str, Member], pack: Pack) -> str:
-    """Write the zip under a temporary name and rename it; returns its sha256."""
+    """Write the zip; returns its sha256."""
     total = sum(described.bytes for described in pack.files.values())
-    temporary = out.with_name(f".{out.name}.tmp-{uuid.uuid4().hex[:8]}")
-    with told_when_full(out, total, hint="free some space, or write the pack to another disk"):
-        try:
-            with temporary.open("xb") as file:
-                with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                    for name, member in members.items():
-                        _add(archive, name, member, pack.files.get(name))
-                file.flush()
-                os.fsync(file.fileno())
-            digest = file_hash(temporary)
-            temporary.replace(out)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        flush_folder(out.parent)
-    return digest
+    full = told_when_full(out, total, hint="free some space, or write the pack to another disk")
+    with full, whole_file(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, member in members.items():
+            _add(archive, name, member, pack.files.get(name))
+    return file_hash(out)
 
 
 def _add(archive: zipfile.ZipFile, name: str, member: Member, described: PackedFile | None) -> None:

@@ -15,7 +15,8 @@ from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
-from facetwise.core.workspace import file_hash, write_atomic
+from facetwise.core.workspace import file_hash
+from facetwise.core.writing import write_output
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.metrics import MISSING
@@ -55,7 +56,7 @@ def replay(project: Project, submission: SubmissionFolder, out: Path | None = No
         told += _other_answers(project, submission, data)
         raise MismatchError("\n".join([f"submission `{submission.id}` cannot be made again", *_listed(told)]))
     if out is not None:
-        write_atomic(out, data)
+        write_output(out, data)
     kept = submission.csv_file.is_file() and file_hash(submission.csv_file) == found
     return Replay(submission.id, data, found, kept, tuple(_gone(project, made_from)))
 

@@ -15,7 +15,8 @@ from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
-from facetwise.core.workspace import new_artefact, verify_files, write_atomic
+from facetwise.core.workspace import new_artefact, verify_files
+from facetwise.core.writing import write_atomic
 from facetwise.data.manifest import Manifest, describe_other, list_images, saved_depth
 from facetwise.data.store import prepare_store, recipe_store
 from facetwise.evaluate.compose import attributes_in, average, marginals

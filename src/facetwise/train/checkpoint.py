@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from facetwise.core.errors import ArtefactError
-from facetwise.core.workspace import write_atomic
+from facetwise.core.writing import write_atomic
 
 
 @dataclass

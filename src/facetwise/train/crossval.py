@@ -15,7 +15,8 @@ from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import provenance
 from facetwise.core.runs import RunFolder, find_run, list_runs, next_number, runs_lock
-from facetwise.core.workspace import write_atomic, write_json
+from facetwise.core.workspace import write_json
+from facetwise.core.writing import write_atomic
 from facetwise.recipe import Recipe, load_recipe, recipe_toml
 from facetwise.train.choices import Choices, make_choices
 from facetwise.train.finish import complete

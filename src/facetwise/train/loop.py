@@ -25,7 +25,7 @@ from torch import Tensor
 
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import IntArray
-from facetwise.core.workspace import write_atomic
+from facetwise.core.writing import write_atomic
 from facetwise.evaluate.decide import decide
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.model.heads import HeadLayout

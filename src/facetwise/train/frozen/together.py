@@ -22,7 +22,7 @@ from torch import Tensor
 from facetwise.core.errors import TrainingError
 from facetwise.core.labels import IntArray
 from facetwise.core.progress import Progress
-from facetwise.core.workspace import write_atomic
+from facetwise.core.writing import write_atomic
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe import Recipe
 from facetwise.train.average import averaging_share
