@@ -13,7 +13,7 @@ import facetwise
 
 LIGHT = ("core", "recipe", "data", "evaluate", "blending", "submission", "report", "study", "api", "cli")
 """Packages that load no heavy library when imported; functions in them may."""
-HEAVY = {"torch", "torchvision", "timm", "sklearn", "optuna"}
+HEAVY = {"torch", "torchvision", "timm", "sklearn", "scipy", "optuna"}
 SLOW_TO_HELP = HEAVY | {"polars", "pydantic"}
 
 

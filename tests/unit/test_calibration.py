@@ -196,13 +196,33 @@ def test_the_interval_of_a_share_goes_by_person():
     seven = share_interval(np.repeat(right, 7), np.repeat(np.arange(60), 7))
     assert (seven.low, seven.high) == (pytest.approx(alone.low, abs=1e-6), pytest.approx(alone.high, abs=1e-6))
     assert alone.low < right.mean() < alone.high
-    # Wilson's interval for 60 rows, but for the 60 / 59 of an unbiased variance.
-    z, p, n = 1.959964, right.mean(), 59.0
+    # Wilson's interval for 60 rows, but for the 60 / 59 of an unbiased variance and Student's t for 59.
+    z, p = 1.959964, right.mean()
+    n = 59.0 * (z / 2.000995) ** 2
     expected = (p + z * z / 2 / n - z * np.sqrt(p * (1 - p) / n + z * z / 4 / n / n)) / (1 + z * z / n)
     assert alone.low == pytest.approx(expected, abs=1e-4)
     every = share_interval(np.ones(70, bool), np.repeat(np.arange(10), 7))
     assert every.high == 1
     assert every.low == pytest.approx(10 / (10 + z * z), abs=1e-6)
+
+
+@pytest.mark.parametrize("right", [[True, False, True], [True, False, True] * 3])
+def test_where_people_do_not_differ_each_counts_as_one_row(right):
+    """Also where the sums of floats would not cancel: one person, or three that are right two times of three."""
+    found = share_interval(np.array(right), np.arange(len(right)) // 3)
+    z2, p, n = 1.959964**2, 2 / 3, len(right) / 3
+    spread = np.sqrt(z2 * (p * (1 - p) / n + z2 / 4 / n**2))
+    assert found.low == pytest.approx((p + z2 / 2 / n - spread) / (1 + z2 / n), abs=1e-6)
+    assert found.high == pytest.approx((p + z2 / 2 / n + spread) / (1 + z2 / n), abs=1e-6)
+
+
+def test_the_share_of_few_people_is_less_certain_than_that_of_as_many_rows():
+    """Two people, one always right and one never: a t of one degree of freedom, 12.7062, leaves next to nothing."""
+    found = share_interval(np.array([True] * 4 + [False] * 4), np.repeat([0, 1], 4))
+    n, z2 = (1.959964 / 12.7062) ** 2, 1.959964**2
+    half = np.sqrt(z2 * (1 / n + z2 / n**2) / 4) / (1 + z2 / n)
+    assert (found.low, found.high) == (pytest.approx(0.5 - half, abs=1e-5), pytest.approx(0.5 + half, abs=1e-5))
+    assert found.high - found.low > 0.98
 
 
 def test_the_interval_of_a_mean_goes_by_person():

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facetwise.evaluate.forecast import ScoreForecast, TestPeople, simulate
-from facetwise.evaluate.intervals import LEVEL, RESAMPLES, bootstrap_interval, paired_interval
+from facetwise.evaluate.intervals import (
+    LEVEL,
+    MIN_TAIL,
+    RESAMPLES,
+    bootstrap_interval,
+    expanded_tails,
+    paired_interval,
+    student,
+)
 from facetwise.evaluate.metrics import accuracy, macro_f1
 from facetwise.evaluate.resampling import PersonTally, group_numbers, resampled_people
 
@@ -108,6 +118,34 @@ def test_a_tail_that_hardly_any_resample_reaches_is_told():
     many = paired_interval(truth, second, first, groups, SIZE, level=0.99, resamples=10_000)
     assert (few.resolved, many.resolved) == (False, True)
     assert not paired_interval(truth, second, first, groups, SIZE, level=0.99, resamples=100).resolved
+
+
+@pytest.mark.parametrize(
+    ("freedom", "at_95", "at_90"),
+    [(1, 12.70620, 6.313752), (2, 4.302653, 2.919986), (3, 3.182446, 2.353363), (4, 2.776445, 2.131847),
+     (5, 2.570582, 2.015048), (10, 2.228139, 1.812461), (30, 2.042272, 1.697261), (1e9, 1.959964, 1.644854)],
+)  # fmt: skip
+def test_student_is_that_of_the_tables(freedom, at_95, at_90):
+    assert student(0.95, freedom) == pytest.approx(at_95, rel=1e-6)
+    assert student(0.9, freedom) == pytest.approx(at_90, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("influences", "freedom"),
+    [
+        ([1.0, -1.0], 1),  # two people: as few as there are
+        ([1.0, -1.0] * 15 + [0.0], 30),  # light tails: not more than people less one
+        ([3.0, *[-1.0] * 3], 3),  # one person of four decides: kurtosis 7/3, and 2 * 4 / (7/3 - 1) = 6 is more than 3
+        ([9.0, *[-1.0] * 9], 20 / (73 / 9 - 1)),  # one of ten: kurtosis (9^4 + 9) / 10 / 81 = 73/9
+    ],
+)
+def test_tails_are_widened_by_the_people_that_matter(influences, freedom):
+    normal = NormalDist()
+    tail, above = expanded_tails(0.95, np.array(influences))
+    assert above == 1 - tail
+    wanted = normal.cdf(-np.sqrt(1 + 1 / freedom) * student(0.95, freedom))
+    assert tail == pytest.approx(max(wanted, MIN_TAIL))
+    assert (tail, above) == pytest.approx(expanded_tails(0.95, 7 - 3 * np.array(influences)))
 
 
 def test_one_person_tells_nothing():

@@ -25,8 +25,8 @@ from facetwise.evaluate.resampling import Groups, PersonTally, group_numbers, re
 
 LEVEL = 0.95
 RESAMPLES = 2000
-MIN_FREEDOM = 3.0
-"""Fewest degrees of freedom that are used: with fewer the series for Student's t no longer holds."""
+MIN_TAIL = 1e-9
+"""Smallest quantile that is taken: no resample lies beyond it, and 1 less it does not round to 1."""
 MIN_BEYOND = 10
 """Fewest resamples that must be expected beyond the ends of an interval for its ends to be told from the extremes."""
 
@@ -223,21 +223,25 @@ def expanded_tails(level: float, jackknife: FloatArray) -> tuple[float, float]:
 
     The expanded percentile of Hesterberg (2015, "What teachers should know about the bootstrap"): normal
     tails at sqrt((v + 1) / v) times Student's t with v degrees of freedom. v is Satterthwaite's, from the kurtosis k
-    of the people's influences: 2 n / (k - 1). People of rare classes weigh most in macro F1 and so make v small.
+    of the people's influences: 2 n / (k - 1), at most n - 1. People of rare classes weigh most in macro F1 and so make
+    v small.
     """
-    squares = (jackknife - jackknife.mean()) ** 2
+    num_people, squares = len(jackknife), (jackknife - jackknife.mean()) ** 2
     variance = float(squares.mean())
     excess = float((squares**2).mean()) / variance**2 - 1 if variance > 0 else 0.0
-    freedom = max(MIN_FREEDOM, 2 * len(jackknife) / excess) if excess > 0 else float(len(jackknife))
-    normal = NormalDist()
-    tail = normal.cdf(-np.sqrt((freedom + 1) / freedom) * _student(normal.inv_cdf((1 + level) / 2), freedom))
+    freedom = 2 * num_people / max(excess, 2 * num_people / (num_people - 1))
+    tail = max(MIN_TAIL, NormalDist().cdf(-np.sqrt((freedom + 1) / freedom) * student(level, freedom)))
     return tail, 1 - tail
 
 
-def _student(z: float, freedom: float) -> float:
-    """Student's t quantile at a normal quantile `z` (Abramowitz & Stegun 1964, 26.7.5, three terms)."""
-    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    return z + first / freedom + second / freedom**2
+def student(level: float, freedom: float) -> float:
+    """How many standard errors to either side hold `level` when these are estimated: Student's t, two-sided.
+
+    `freedom`: degrees of freedom, above 0, not only whole ones.
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + level) / 2))
 
 
 def _check_settings(level: float, resamples: int) -> None:

@@ -16,7 +16,7 @@ import polars as pl
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.evaluate.calibration import BINS, Fit, bin_of, fit_temperatures, losses, tempered, true_classes
 from facetwise.evaluate.compose import covered, joint_log_probs, marginals
-from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, mean_interval
+from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, mean_interval, student
 from facetwise.evaluate.parts import NUM_PARTS, deal_parts
 from facetwise.evaluate.resampling import Groups, group_numbers
 
@@ -150,21 +150,30 @@ def share_interval(right: npt.NDArray[np.bool_], groups: Groups, level: float = 
 
     The score interval (Wilson 1927) for as many independent rows as the scatter between people says these are worth
     (Korn & Graubard 1998, "Confidence intervals for proportions with small expected number of positive counts estimated
-    from survey data"). Where all or none are right nothing scatters, and each person counts as one row.
+    from survey data"), and for fewer rows than that as people are few: (z / t)^2 of them, Student's t with a degree of
+    freedom less than people, since the scatter is itself estimated. Where people do not differ nothing scatters,
+    and each counts as one row.
     """
     person, num_people = group_numbers(groups)
-    share, num_rows = float(right.mean()), len(right)
-    residual = np.bincount(person, weights=right - share, minlength=num_people)
-    variance = float((residual**2).sum()) / num_rows**2 * num_people / max(num_people - 1, 1)
-    worth = share * (1 - share) / variance if variance > 0 else float(num_people)
-    return _wilson(share, min(max(worth, 1.0), float(num_rows)), level)
+    num_rows, num_right = len(right), int(right.sum())
+    share, rows = num_right / num_rows, np.bincount(person, minlength=num_people)
+    residual = np.bincount(person[right], minlength=num_people) * num_rows - rows * num_right
+    variance = float((residual**2).sum()) / num_rows**4 * num_people / max(num_people - 1, 1)
+    if variance == 0:
+        return _wilson(share, float(num_people), level)
+    worth = min(max(share * (1 - share) / variance, 1.0), float(num_rows))
+    return _wilson(share, worth * (_normal(level) / student(level, num_people - 1)) ** 2, level)
 
 
 def _wilson(share: float, rows: float, level: float) -> Interval:
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = _normal(level)
     centre, spread = share + z**2 / (2 * rows), z * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
     low, high = ((centre + sign * spread) / (1 + z**2 / rows) for sign in (-1, 1))
     return Interval(max(0.0, float(low)), min(1.0, float(high)), level)
+
+
+def _normal(level: float) -> float:
+    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 def _distributions(table: pl.DataFrame, space: LabelSpace) -> dict[str, FloatArray]:
