@@ -163,7 +163,7 @@ def test_an_image_may_differ_from_its_person(tmp_path: Path, opened: tuple[Proje
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (f"{HEADER}\n,000001,gender,femal,seen,me\n", "overlay.csv:2: `gender` has no class `femal`"),
+        (f"{HEADER}\n,000001,gender,femal,seen,me\n", "overlay.csv:2: attribute `gender` has no class `femal`"),
         ("image,group\n", "no column `attribute`"),
         (f"{HEADER}\n,000001,gender\n", "3 cells, the header has 6"),
     ],

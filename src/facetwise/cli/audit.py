@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from facetwise.data.audit import Audit, ClassCount, FoundKind
+from facetwise.data.people import how_to_join
 
 MAX_LISTED = 10
 MAX_CLASSES = 64
@@ -56,9 +57,12 @@ def _copies(audit: Audit) -> Iterator[RenderableType]:
     for pair in pairs[:MAX_LISTED]:
         kind = "same file" if pair.exact else f"{pair.distance} bits apart"
         labels = ", labels differ" if pair.labels_differ else ""
-        yield Text(f"  {pair.first} = {pair.second} ({kind}, between {pair.between}{labels})")
+        between = f"people `{pair.people[0]}` and `{pair.people[1]}`" if pair.people else pair.between
+        yield Text(f"  {pair.first} = {pair.second} ({kind}, between {between}{labels})")
     if len(pairs) > MAX_LISTED:
         yield Text(f"  and {len(pairs) - MAX_LISTED} more (`--json` lists all)", style="dim")
+    if two := next((pair.people for pair in pairs if pair.people), None):
+        yield Text(f"  -> may be one person: {how_to_join(two)}", style="dim")
     if audit.copies.not_compared:
         yield Text(f"  {audit.copies.not_compared} more candidate pairs were not compared", style="dim")
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
+from facetwise.core.spelling import Spellings, normal
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -55,11 +56,12 @@ class Attribute:
         return self.cuts is not None
 
     def code_of(self, name: str) -> int:
-        """Class number of the class called `name`; raises SettingError with close matches."""
-        if name not in self.classes:
+        """Class number of the class called `name`, in any spelling; raises SettingError with close matches."""
+        found = Spellings(self.classes).find(name)
+        if found not in self.classes:
             known = did_you_mean(name, self.classes)
             raise SettingError(f"attribute `{self.name}` has no class `{name}`", hint=known)
-        return self.classes.index(name)
+        return self.classes.index(found)
 
     def codes_of_values(self, values: npt.ArrayLike) -> IntArray:
         """Class numbers of ordinal `values` (any shape): how many cuts are <= the value.
@@ -89,7 +91,7 @@ class LabelSpace:
     def __post_init__(self) -> None:
         if not 1 <= len(self.attributes) <= MAX_ATTRIBUTES:
             raise SettingError(f"a label has 1 to {MAX_ATTRIBUTES} attributes, got {len(self.attributes)}")
-        if len(set(self.names)) != len(self.names):
+        if _repeated(self.names):
             raise SettingError(f"attribute names must differ, got {', '.join(self.names)}")
 
     @property
@@ -115,7 +117,9 @@ class LabelSpace:
         return tuple("/".join(names) for names in product(*(a.classes for a in self.attributes)))
 
     def attribute(self, name: str) -> Attribute:
-        """The attribute called `name`; raises SettingError with close matches."""
+        """The attribute called `name`, in any spelling; raises SettingError with close matches."""
+        if name not in self.names:
+            name = Spellings(self.names).find(name)
         for attribute in self.attributes:
             if attribute.name == name:
                 return attribute
@@ -189,7 +193,9 @@ def _check_attribute(attribute: Attribute) -> None:
 
 
 def _repeated(items: Sequence[str]) -> list[str]:
-    return [item for i, item in enumerate(items) if item in items[:i]]
+    """Names that another one before them is a spelling of."""
+    plain = [normal(item) for item in items]
+    return [item for i, item in enumerate(items) if plain[i] in plain[:i]]
 
 
 def _check_range(array: IntArray, size: IntArray, what: str) -> None:

@@ -1,21 +1,39 @@
-"""What weights remember of the people that they were trained on: hashes, in the metadata of their file."""
+"""Who a person is: the one spelling of a name, and what weights remember of the people that they were trained on."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from facetwise.core.spelling import normal
 from facetwise.core.workspace import content_hash
 
 PEOPLE = "people"
-"""The key of the metadata: a sorted JSON list of hashes, one a person."""
+"""The key of the metadata of weights: a sorted JSON list of hashes, one a spelling of each person."""
 _HASH = re.compile(r"[0-9a-f]{16}")
+_WHOLE = re.compile(r"(-?[0-9]+)\.0*")
 
 
-def person_hash(group: str) -> str:
+def person(name: str) -> str:
+    """The one spelling of a person's name, or of a class in a table: `normal`, and a whole number without `.0`.
+
+    Tables of numbers gain and lose that `.0` (a column with one empty cell is read as decimal fractions). Zeros at the
+    beginning stay, since `000600` is an identifier and `600` may be another one; so does case. Idempotent.
+    """
+    plain = normal(name)
+    whole = _WHOLE.fullmatch(plain)
+    return whole[1] if whole else plain
+
+
+def called(same_person: Iterable[Sequence[str]]) -> dict[str, str]:
+    """What each person of these lists of one person's names is called, by `person`: the first name of the list."""
+    return {person(name): person(names[0]) for names in same_person for name in names}
+
+
+def person_hash(name: str) -> str:
     """What weights remember of a person: 16 hex digits."""
-    return content_hash(str(group))[:16]
+    return content_hash(str(name))[:16]
 
 
 def people_text(hashes: Iterable[str]) -> str:

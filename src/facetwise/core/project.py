@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.core.people import person
 from facetwise.core.settings import Spec, parse, read_toml
 from facetwise.core.workspace import Workspace, content_hash
 
@@ -63,12 +64,26 @@ class TrainSide(Spec):
     """Layout `folders`: column with the group's folder under `images`, a row a group."""
     image: str | None = None
     """Layout `images`: column with the image's path under `images`, a row an image."""
+    same_person: list[Annotated[list[str], Field(min_length=2)]] = Field(default_factory=list)
+    """Names of one person, a list a person, whose rows count as hers under the first name of the list. Spellings that
+    differ in Unicode normal form, in blanks or in the `.0` of a whole number are one without it; `facetwise check`
+    lists what else may be one."""
 
     @model_validator(mode="after")
     def _one_layout(self) -> TrainSide:
         if (self.folder is None) == (self.image is None):
             raise ValueError("give exactly one of `folder` (a row a group) and `image` (a row an image)")
         return self
+
+    @field_validator("same_person")
+    @classmethod
+    def _each_name_once(cls, lists: list[list[str]]) -> list[list[str]]:
+        names = [person(name) for one in lists for name in one]
+        if "" in names:
+            raise ValueError("a name is empty")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"`{twice[0]}` stands there twice; write all names of one person in one list")
+        return lists
 
 
 class TestSide(Spec):

@@ -20,7 +20,7 @@ _SCORE = ":score"
 MANIFEST: Schema = {
     "image": pl.String(),  # path relative to the dataset; the key of every other table
     "split": pl.String(),  # train | test
-    "group": pl.String(),  # the person; null on the test side
+    "group": pl.String(),  # the person, in one spelling (`core.people`); null on the test side
     "name": pl.String(),  # how the dataset's own table calls it (test: the csv's value)
     "sha256": pl.String(),  # of the file; null when missing
     "bytes": pl.Int64(),
@@ -32,6 +32,9 @@ MANIFEST: Schema = {
 }
 """Plus `label:<attribute>` (Int16, null on the test side), `value:<attribute>` (Float64, ordinal ones) and
 `meta:<column>` (String) for every other column of the dataset's table."""
+
+WRITTEN = "written"
+"""Column of the manifest with the group as the dataset's table spells it; only where any differs from `group`."""
 
 FOLDS: Schema = {"group": pl.String(), "fold": pl.Int32()}
 

@@ -42,6 +42,8 @@ class CopyPair:
     """Two training groups, the training and the test side, or inside one group."""
     labels_differ: bool
     """Whether they carry different labels; False when one has none."""
+    people: tuple[str, str] | None = None
+    """The two training groups that they lie between."""
 
 
 @dataclass(frozen=True)
@@ -129,4 +131,5 @@ def _differ(codes: IntArray, i: int, j: int) -> bool:
 def _describe(rows: pl.DataFrame, codes: IntArray, pair: Pair, *, exact: bool) -> CopyPair:
     i, j, bits = pair
     between = _between(rows, i, j) or "one group"
-    return CopyPair(rows["image"][i], rows["image"][j], exact, bits, between, _differ(codes, i, j))
+    people = (rows["group"][i], rows["group"][j]) if between == "groups" else None
+    return CopyPair(rows["image"][i], rows["image"][j], exact, bits, between, _differ(codes, i, j), people)

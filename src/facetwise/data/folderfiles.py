@@ -10,9 +10,9 @@ from typing import Any
 
 from facetwise.core.outside import is_text
 from facetwise.core.project import AttributeSpec
+from facetwise.core.spelling import folded
 from facetwise.data.findings import Findings, listed
 from facetwise.data.images import IMAGE_ENDINGS
-from facetwise.data.spelling import folded
 
 
 def is_hidden(name: str) -> bool:

@@ -13,6 +13,7 @@ import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError, LeakError, MismatchError, SettingError
 from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.people import person
 from facetwise.core.tables import FOLDS, read_table, write_table
 from facetwise.core.workspace import Workspace, content_hash, is_done, new_artefact, read_done, verify_files
 from facetwise.data.manifest import Manifest
@@ -63,7 +64,10 @@ class Folds:
     def of(self, train: pl.DataFrame) -> IntArray:
         """Fold of each row of the manifest's training side, shape (n,)."""
         key = self.table.columns[0]
-        joined = train.select(key).join(self.table, on=key, how="left", maintain_order="left")["fold"]
+        table = self.table
+        if key == "group":  # folds of an older version have names as they were written
+            table = table.with_columns(pl.Series(key, map(person, table[key]), dtype=pl.String()))
+        joined = train.select(key).join(table, on=key, how="left", maintain_order="left")["fold"]
         if joined.null_count():
             raise MismatchError(f"folds `{self.name}` do not cover the manifest", hint="`facetwise folds --new`")
         return joined.to_numpy().astype(np.int64)

@@ -1,4 +1,4 @@
-"""Groups as a training table writes them: two spellings of one, and one that stands on several rows."""
+"""Groups that stand on several rows of a training table, each with a folder of its own."""
 
 from __future__ import annotations
 
@@ -11,17 +11,6 @@ from facetwise.data.findings import Findings, listed
 
 Read = tuple[CsvRow, dict[str, Any]]
 """A row of the table, and its `group` with the `label:` and `value:` cells that were read from it."""
-
-
-def similar_groups(table: CsvTable, column: str, findings: Findings) -> None:
-    """Groups are taken as written; two spellings of one would put a person on both sides of a split."""
-    spellings: dict[str, dict[str, int]] = {}
-    for row in table.rows:
-        written = row.cells[column]
-        spellings.setdefault(written.strip().casefold().lstrip("0"), {}).setdefault(written, row.line)
-    for several in (lines for lines in spellings.values() if len(lines) > 1):
-        written = listed((f"`{name}` (line {line})" for name, line in several.items()), 4)
-        findings.warning("similar-groups", f"{table.name}:{max(several.values())}", f"may be one group: {written}")
 
 
 def several_folders(rows: Sequence[Read], specs: Sequence[AttributeSpec], table: CsvTable, findings: Findings) -> None:

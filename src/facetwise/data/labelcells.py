@@ -10,10 +10,11 @@ from typing import Any
 
 from facetwise.core.errors import did_you_mean
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.core.people import person
 from facetwise.core.project import AttributeSpec
+from facetwise.core.spelling import Spellings, normal
 from facetwise.data.csvfile import CsvRow, CsvTable
 from facetwise.data.findings import Findings, listed
-from facetwise.data.spelling import normal
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
@@ -47,7 +48,8 @@ class LabelReader:
         if attribute.is_ordinal and cell not in spec.values:
             value = self._number(row, spec, attribute, cell)
             return None if value is None else {f"value:{spec.name}": value, **_label(attribute, value)}
-        name = spec.values.get(cell, cell)
+        known = {**dict(zip(attribute.classes, attribute.classes, strict=True)), **spec.values}
+        name = known.get(cell) or known.get(Spellings(known, person).find(cell), cell)
         if name not in attribute.classes:
             hint = did_you_mean(cell, {*attribute.classes, *spec.values})
             self._wrong(row, "unknown-class", spec, cell, f"a class of `{spec.name}`", hint)

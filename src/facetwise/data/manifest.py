@@ -7,7 +7,7 @@ Rows: training rows in the order of the training table, and within a group's fol
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ import polars as pl
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
 from facetwise.core.outside import files_below, is_folder, is_regular, printable
+from facetwise.core.people import person, person_hash
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import provenance
-from facetwise.core.tables import MANIFEST, TEST, TRAIN, read_table, write_table
+from facetwise.core.tables import MANIFEST, TEST, TRAIN, WRITTEN, read_table, write_table
 from facetwise.core.workspace import (
     content_hash,
     file_hash,
@@ -43,7 +44,8 @@ _CHECK = "run `facetwise check`"
 
 @dataclass(frozen=True)
 class Manifest:
-    """The rows (columns as in `core.tables.MANIFEST`, then `label:`, `value:` and `meta:` ones) and their hashes."""
+    """The rows and their hashes: columns as in `core.tables.MANIFEST`, then `label:`, `value:` and `meta:` ones, and
+    `written` where names of people are spelt differently in the dataset's table."""
 
     table: pl.DataFrame
     hash: str
@@ -74,6 +76,29 @@ class Manifest:
     def errors(self) -> tuple[Finding, ...]:
         """The findings that forbid its use; a saved manifest has none."""
         return errors(self.findings)
+
+    @cached_property
+    def spellings(self) -> dict[str, frozenset[str]]:
+        """Every spelling of each person of the training side, that of `group` included."""
+        columns = [c for c in ("group", WRITTEN) if c in self.table.columns]
+        rows = self.table.filter(pl.col("split") == TRAIN).select("group", pl.concat_list(columns).alias("all"))
+        found: dict[str, set[str]] = {}
+        for name, written in rows.unique().iter_rows():
+            found.setdefault(name, set()).update(written)
+        return {name: frozenset(written) for name, written in found.items()}
+
+    def person(self, name: str) -> str:
+        """What the person is called in `group` whom a table, or somebody at a terminal, calls `name`."""
+        return self._people.get(person(name), person(name))
+
+    @cached_property
+    def people_hashes(self) -> dict[str, frozenset[str]]:
+        """By which hashes weights may remember each person of the training side: one a spelling."""
+        return {name: frozenset(map(person_hash, written)) for name, written in self.spellings.items()}
+
+    @cached_property
+    def _people(self) -> dict[str, str]:
+        return {person(written): name for name, several in self.spellings.items() for written in several}
 
     def codes(self, space: LabelSpace) -> IntArray:
         """The dataset's own class numbers of `train`, shape (n_train, num_attributes)."""
@@ -108,6 +133,7 @@ def build_manifest(
         if manifest.errors:
             write_json(folder / FAILED, [str(e) for e in manifest.errors])
         else:
+            manifest = _with_former_hash(manifest, folder)
             _save(folder, manifest, _made_from(project, listing.sources, manifest))
         write_cache(scanned, folder / CACHE)
     return manifest
@@ -126,6 +152,7 @@ def load_manifest(project: Project) -> Manifest:
     except ArtefactError as error:
         raise ArtefactError(str(error), hint=_CHECK) from None
     _compare(project, made_from)
+    table = _in_one_spelling(table, folder)
     findings = tuple(Finding(**f) for f in read_json(folder / FINDINGS))
     depth = made_from.get("depth", 16)  # before there was one, the upper byte was taken
     return Manifest(table, made_from["hash"], made_from["labels_hash"], findings, depth)
@@ -172,6 +199,34 @@ def list_images(folder: Path, *, workers: int | None = None, progress: Progress 
         raise InputError(f"{folder}: no images in it that can be read{_left_out(folder, found, scanned)}")
     table = kept.select("image", split=pl.lit(TEST), group=pl.lit(None, pl.String), name=pl.col("image"))
     return _joined(Listing(table, (), {}), kept)
+
+
+def _with_former_hash(manifest: Manifest, folder: Path) -> Manifest:
+    """The manifest with the hash of the one in `folder` when the two differ in nothing but how names are spelt.
+
+    Older versions took names as they were written. Where that made no two people of one, folds, runs and submissions
+    of such a manifest stay good.
+    """
+    try:
+        former, table = read_done(folder)["made_from"]["hash"], read_table(folder / TABLE, MANIFEST)
+        table = _in_one_spelling(table, folder)
+    except (ArtefactError, KeyError, TypeError):
+        return manifest
+    return replace(manifest, hash=str(former)) if _rows_hash(table) == manifest.hash else manifest
+
+
+def _in_one_spelling(table: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """The rows of a manifest that an older version may have saved; MismatchError where it took one person for two."""
+    spelt = {name: person(name) for name in table["group"].drop_nulls().unique()}
+    if all(name == written for written, name in spelt.items()):
+        return table
+    if joined := len(spelt) - len(set(spelt.values())):
+        raise MismatchError(
+            f"{folder}: it counts {joined} people twice, whose names are spelt in two ways "
+            "(Unicode normal form, blanks, `1` and `1.0`): they are one person each now",
+            hint=_CHECK,
+        )
+    return table.with_columns(pl.col("group").replace(spelt), pl.col("group").alias(WRITTEN))
 
 
 def _left_out(folder: Path, found: Iterable[Path], scanned: pl.DataFrame) -> str:
@@ -235,6 +290,8 @@ def _tables(project: Project) -> list[str]:
 
 def _project_hash(project: Project) -> str:
     file = project.file.model_dump(mode="json", include={"dataset", "attributes"})
+    if not file["dataset"]["train"]["same_person"]:  # files without it have the hash that they always had
+        del file["dataset"]["train"]["same_person"]
     return content_hash(file)
 
 

@@ -16,8 +16,9 @@ import numpy.typing as npt
 import polars as pl
 
 from facetwise.core.csvrecords import CONTROL
-from facetwise.core.errors import InputError, SettingError, did_you_mean
+from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
+from facetwise.core.spelling import Spellings
 from facetwise.core.tables import TRAIN
 from facetwise.core.workspace import content_hash
 from facetwise.data.csvfile import CsvTable, read_table_csv
@@ -169,23 +170,28 @@ def _rows_by_name(names: Iterable[str]) -> dict[str, list[int]]:
 class Known:
     """What there is to correct on the training side."""
 
-    images: frozenset[str]
-    groups: frozenset[str]
+    images: Spellings
+    manifest: Manifest
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Known | None:
-        """None when the manifest has errors, and so not all of them."""
-        if manifest.errors:
-            return None
-        train = manifest.table.filter(pl.col("split") == TRAIN)
-        return cls(frozenset(train["image"]), frozenset(train["group"].drop_nulls()))
+    def of(cls, manifest: Manifest) -> Known:
+        """The training side of a manifest; one with errors lacks images and people."""
+        return cls(Spellings(manifest.table.filter(pl.col("split") == TRAIN)["image"]), manifest)
+
+    def unknown(self, image: str, group: str) -> list[str]:
+        """What is wrong with the name of an image or person; nothing is when the manifest has errors."""
+        if self.manifest.errors:
+            return []
+        named = (("image", image, self.images), ("group", group, self.manifest.spellings))
+        return [f"no {what} `{name}` on the training side" for what, name, known in named if name and name not in known]
 
 
 def checked(
-    row: Mapping[str, str], where: str, space: LabelSpace, known: Known | None, findings: Findings
+    row: Mapping[str, str], where: str, space: LabelSpace, known: Known, findings: Findings
 ) -> Correction | None:
-    """The correction of a row's cells, its value in one spelling; None (and errors at `where`) when not usable."""
+    """The correction of a row's cells, every name in one spelling; None (and errors at `where`) when not usable."""
     cells = {column: row[column].strip() for column in COLUMNS}
+    cells["image"], cells["group"] = known.images.find(cells["image"]), known.manifest.person(cells["group"])
     problems = [f"`{column}` is empty" for column in ("reason", "author") if not cells[column]]
     problems += [
         f"`{column}` has a control character ({ord(found.group()):#04x})"
@@ -194,13 +200,13 @@ def checked(
     ]
     if bool(cells["image"]) == bool(cells["group"]):
         problems.append("fill exactly one of `image` and `group`")
-    if known is not None:
-        problems += _unknown("image", cells["image"], known.images) + _unknown("group", cells["group"], known.groups)
+    problems += known.unknown(cells["image"], cells["group"])
     weight = plain_number(row.get("weight", "").strip() or "1")
     if not 0 <= weight <= MAX_WEIGHT:
         problems.append(f"`weight` is `{row['weight']}`, expected a number from 0 to {MAX_WEIGHT}; empty means 1")
     try:
-        cells["value"] = _value(space.attribute(cells["attribute"]), cells["value"])
+        attribute = space.attribute(cells["attribute"])
+        cells |= {"attribute": attribute.name, "value": _value(attribute, cells["value"])}
     except (SettingError, InputError) as error:
         problems.append(f"{error}" + (f"; {error.hint}" if error.hint else ""))
     for problem in problems:
@@ -208,16 +214,10 @@ def checked(
     return None if problems else Correction(**cells, weight=weight)
 
 
-def _unknown(kind: str, name: str, known: Iterable[str]) -> list[str]:
-    return [f"no {kind} `{name}` on the training side"] if name and name not in known else []
-
-
 def _value(attribute: Attribute, cell: str) -> str:
     """One spelling a value: the class name, or the shortest form of the number."""
     if not attribute.is_ordinal:
-        if cell not in attribute.classes:
-            raise InputError(f"`{attribute.name}` has no class `{cell}`", hint=did_you_mean(cell, attribute.classes))
-        return cell
+        return attribute.classes[attribute.code_of(cell)]
     number = plain_number(cell)
     low, high = attribute.valid or (-np.inf, np.inf)
     if not np.isfinite(number) or not low <= number <= high:

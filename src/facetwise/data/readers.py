@@ -16,15 +16,17 @@ import polars as pl
 
 from facetwise.core.errors import InputError
 from facetwise.core.outside import exists, files_below, is_folder, is_loop, is_text, resolved
+from facetwise.core.people import called, person
 from facetwise.core.project import Project, TestSide, TrainSide
-from facetwise.core.tables import TEST, TRAIN
+from facetwise.core.tables import TEST, TRAIN, WRITTEN
 from facetwise.core.workspace import inside
 from facetwise.data.csvfile import CsvRow, CsvTable, read_table_csv
 from facetwise.data.findings import Finding, Findings, listed
 from facetwise.data.folderfiles import FolderFiles, is_hidden
-from facetwise.data.groups import Read, several_folders, similar_groups
+from facetwise.data.groups import Read, several_folders
 from facetwise.data.images import IMAGE_ENDINGS
 from facetwise.data.labelcells import LabelReader
+from facetwise.data.people import look_at_people
 from facetwise.data.spelling import DiskNames
 
 Row = dict[str, Any]
@@ -32,7 +34,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Listing:
-    """Images that a dataset's tables name: `image, split, group, name, label:*, value:*, meta:*`, in manifest order."""
+    """Images that a dataset's tables name, in manifest order: `image, split, group, written, name, label:*, value:*,
+    meta:*`. `group` is a person in one spelling, `written` as the table has it, left out where no two differ."""
 
     table: pl.DataFrame
     findings: tuple[Finding, ...]
@@ -55,11 +58,12 @@ def read_dataset(project: Project, dataset: Path | None = None) -> Listing:
 
 
 def _table(rows: list[Row], project: Project) -> pl.DataFrame:
-    schema: dict[str, Any] = dict.fromkeys(("image", "split", "group", "name"), pl.String())
+    schema: dict[str, Any] = dict.fromkeys(("image", "split", "group", WRITTEN, "name"), pl.String())
     schema |= {f"label:{a.name}": pl.Int16() for a in project.space.attributes}
     schema |= {f"value:{a.name}": pl.Float64() for a in project.space.attributes if a.is_ordinal}
     schema |= {key: pl.String() for row in rows for key in row if key.startswith("meta:")}
-    return pl.DataFrame([{**dict.fromkeys(schema), **row} for row in rows], schema=schema, orient="row")
+    table = pl.DataFrame([{**dict.fromkeys(schema), **row} for row in rows], schema=schema, orient="row")
+    return table if (table[WRITTEN] != table["group"]).any() else table.drop(WRITTEN)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class _Reader:
         rows = read(side, table, key, labels)
         labels.finish()
         self._note_respelt(table)
-        similar_groups(table, side.group, self.findings)
+        look_at_people(table, side.group, side.same_person, self.findings)
         return rows
 
     def test(self) -> list[Row]:
@@ -172,9 +176,7 @@ class _Reader:
 
     def _note_respelt(self, table: CsvTable) -> None:
         if self.respelt:
-            message = (
-                f"{len(self.respelt)} name(s) that the disk has in another Unicode normal form, found all the same"
-            )
+            message = f"{len(self.respelt)} name(s) that the disk spells differently (normal form, blanks), found"
             self.findings.info("respelt-name", table.name, f"{message}: {listed(self.respelt)}")
             self.respelt.clear()
 
@@ -186,26 +188,28 @@ class _Reader:
         Returns every path that the table names, wrong rows included.
         """
         seen: dict[str, CsvRow] = {}
+        names = called(side.same_person)
         meta = table.others([side.group, key, *labels.columns])
         for row in table.rows:
             path, read = self._image(side.images, row, key, table), labels.read(row)
-            group = row.cells[side.group]
-            if not group.strip():
+            written = row.cells[side.group]
+            group = names.get(person(written), person(written))
+            if not group:
                 self.findings.error("empty-group", table.at(row), f"`{side.group}` is empty")
             elif path is not None and path in seen:
                 self._repeated(table, seen[path], row, key)
             elif path is not None:
                 seen[path] = row
             if path is not None and seen.get(path) is row and read is not None:
-                base = {"split": TRAIN, "group": group, "name": row.cells[key]}
+                base = {"split": TRAIN, "group": group, WRITTEN: written, "name": row.cells[key]}
                 use(row, path, {**base, **read, **_meta(row, meta)})
         return list(seen)
 
     def _repeated(self, table: CsvTable, first: CsvRow, row: CsvRow, key: str) -> None:
-        if first.cells == row.cells:
+        differing = [c for c in table.columns if c != key and person(first.cells[c]) != person(row.cells[c])]
+        if not differing:
             self.findings.warning("duplicate-row", table.at(row), f"the same as line {first.line}; counted once")
             return
-        differing = [c for c in table.columns if first.cells[c] != row.cells[c]]
         message = f"`{row.cells[key]}` stands on line {first.line} as well, with another `{listed(differing)}`"
         self.findings.error("contradicting-rows", table.at(row), message, "keep the right one of the two rows")
 

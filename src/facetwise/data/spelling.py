@@ -1,30 +1,20 @@
-"""Names that mean one thing and are written differently: Unicode normal forms, upper and lower case."""
+"""Paths that a table spells differently than the disk."""
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from facetwise.core.outside import exists, names_in
-
-
-def normal(name: str) -> str:
-    """A name in the normal form NFC: tables mostly have it, disks of some systems do not."""
-    return unicodedata.normalize("NFC", name)
-
-
-def folded(name: str) -> str:
-    """A name without the difference of normal form and of upper and lower case."""
-    return normal(normal(name).casefold())
+from facetwise.core.spelling import Spellings
 
 
 @dataclass(frozen=True)
 class DiskNames:
-    """Finds the paths below `root` that a table writes in another normal form than the disk."""
+    """Finds the paths below `root` that a table writes in another normal form, or with other blanks, than the disk."""
 
     root: Path
-    _entries: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    _entries: dict[str, Spellings] = field(default_factory=dict)
 
     def find(self, relative: str) -> str:
         """`relative` as the disk writes it; unchanged when it exists, or when not exactly one entry is meant."""
@@ -37,8 +27,5 @@ class DiskNames:
 
     def _entry(self, folder: str, name: str) -> str:
         if folder not in self._entries:
-            entries = self._entries[folder] = {}
-            for entry in names_in(self.root / folder):
-                entries.setdefault(normal(entry), []).append(entry)
-        meant = self._entries[folder].get(normal(name), [])
-        return meant[0] if len(meant) == 1 else name
+            self._entries[folder] = Spellings(names_in(self.root / folder))
+        return self._entries[folder].find(name)

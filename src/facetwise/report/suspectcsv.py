@@ -52,7 +52,7 @@ def read_list_csv(
         said = row.cells[ACCEPT].strip().lower()
         if said not in YES + NO:
             findings.error("not-yes-or-no", f"{path.name}:{row.line}", f"`{ACCEPT}` is `{said}`, expected y or n")
-        elif said in YES and _fits(row, f"{path.name}:{row.line}", recorded, findings):
+        elif said in YES and _fits(row, f"{path.name}:{row.line}", recorded, manifest, findings):
             wanted.append(Wanted(f"{path.name}:{row.line}", correction_of(row.cells, reason, author, weight)))
     raise_errors(findings, f"{path}: nothing was accepted")
     if not wanted:
@@ -60,10 +60,12 @@ def read_list_csv(
     return wanted
 
 
-def _fits(row: CsvRow, where: str, recorded: Mapping[tuple[str, str], set[str]], findings: Findings) -> bool:
+def _fits(
+    row: CsvRow, where: str, recorded: Mapping[tuple[str, str], set[str]], manifest: Manifest, findings: Findings
+) -> bool:
     """Whether the dataset still records what the row says is recorded."""
     image, attribute, given = (row.cells[c].strip() for c in ("image", "attribute", "given"))
-    target = image or row.cells["group"].strip()
+    target = image or manifest.person(row.cells["group"])
     now_recorded = recorded.get((attribute, f"image:{target}" if image else f"person:{target}"))
     if now_recorded is None:
         hint = "a spreadsheet may have dropped zeros at the beginning: read the column as text" if not image else None

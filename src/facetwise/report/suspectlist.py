@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from facetwise.core.errors import FacetwiseError, InputError, MismatchError, ProblemsError
+from facetwise.core.people import person
 from facetwise.core.project import Project
 from facetwise.core.provenance import now
 from facetwise.core.workspace import read_json, write_json
@@ -160,7 +161,7 @@ def _meant(word: str, rows: Sequence[Listed]) -> set[int]:
     """The ranks that one word of a selection means."""
     kind, _, name = word.rpartition(":") if word.startswith(("rank:", "person:")) else ("", "", word)
     by_rank = set(_ranks(name, len(rows))) if kind != "person" else set[int]()
-    by_person = {row.rank for row in rows if row.group == name} if kind != "rank" else set[int]()
+    by_person = {row.rank for row in rows if row.group == person(name)} if kind != "rank" else set[int]()
     if by_rank and by_person and by_rank != by_person:
         raise InputError(f"`{word}` is a rank and a person: say `rank:{word}` or `person:{word}`")
     if not by_rank and not by_person:

@@ -18,7 +18,7 @@ from typing import Any
 from facetwise.core.disk import told_when_full
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, LeakError, MismatchError, ProblemsError
 from facetwise.core.imported import IMPORTED, FoldsHere, Imported
-from facetwise.core.people import PEOPLE, people_in, person_hash
+from facetwise.core.people import PEOPLE, people_in
 from facetwise.core.project import Project
 from facetwise.core.provenance import now
 from facetwise.core.runs import ARRIVING, BACKBONE, WEIGHTS, RunFolder, list_runs, next_number, runs_lock
@@ -258,7 +258,7 @@ def _check_weights(folder: Path, opened: OpenPack, manifest: Manifest, folds: Fo
     if opened.pack.content != "whole":
         return
     fold_of_row = None if folds is None or folds.split != "group" else folds.of(manifest.train)
-    groups = manifest.train["group"].to_numpy()
+    groups, hashes = manifest.train["group"].to_numpy(), manifest.people_hashes
     for key, expected in opened.pack.weights.items():
         path = folder / (BACKBONE if key == "backbone" else f"fold-{key}/{WEIGHTS}")
         if opened.pack.files[path.relative_to(folder).as_posix()].sha256 != expected:
@@ -272,8 +272,8 @@ def _check_weights(folder: Path, opened: OpenPack, manifest: Manifest, folds: Fo
             seen = frozenset()
         if not seen:
             raise InputError(f"the weights of fold {key} do not say on which people they were trained")
-        held_out = set() if fold_of_row is None else {person_hash(str(g)) for g in groups[fold_of_row == int(key)]}
-        if leaked := seen & held_out:
+        held_out = set() if fold_of_row is None else set(groups[fold_of_row == int(key)])
+        if leaked := [name for name in held_out if hashes[name] & seen]:
             raise LeakError(
                 f"{opened.source}: the weights of fold {key} were trained on {len(leaked)} people whom it holds out",
                 hint="its out-of-fold score is not to be trusted: have the run trained again",

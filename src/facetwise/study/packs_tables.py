@@ -12,6 +12,7 @@ import polars as pl
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.labels import FloatArray, LabelSpace
 from facetwise.core.outside_tables import check_decodes
+from facetwise.core.people import person
 from facetwise.core.tables import PREDICTIONS, check_table, prediction_columns, read_table, score_column
 from facetwise.data.folds import Folds
 from facetwise.data.manifest import Manifest
@@ -108,7 +109,8 @@ def _shape_faults(path: Path, rows: int) -> list[str]:
 
 def _oof_faults(table: pl.DataFrame, wanted: Wanted) -> list[str]:
     train = wanted.manifest.train
-    if not table["image"].equals(train["image"]) or not table["group"].equals(train["group"]):
+    people = [None if name is None else person(name) for name in table["group"]]
+    if not table["image"].equals(train["image"]) or people != train["group"].to_list():
         return ["its images or people are not the training images of this project, in their order"]
     fold = table["fold"]
     if (

@@ -13,6 +13,7 @@ import numpy as np
 from facetwise.core.csvtable import raise_problems, read_csv, read_submission
 from facetwise.core.errors import ArtefactError, GateError, InputError
 from facetwise.core.labels import LabelSpace
+from facetwise.core.people import person
 from facetwise.core.provenance import provenance
 from facetwise.core.references import AnyReference, parse_reference, pick
 from facetwise.core.runs import run_number
@@ -200,8 +201,8 @@ def _people(labels: Path) -> list[str] | None:
     named = [c for c in PERSON_COLUMNS if c in file.names]
     if not named:
         return None
-    people = file.column(named[0])
-    if empty := [line for line, person in zip(file.lines, people, strict=True) if not person.strip()]:
+    people = [person(name) for name in file.column(named[0])]
+    if empty := [line for line, name in zip(file.lines, people, strict=True) if not name]:
         raise InputError(f"{labels}, line {empty[0]}: `{named[0]}` is empty ({len(empty)} row(s) in all)")
     return people
 

@@ -11,7 +11,7 @@ import polars as pl
 from torch import Tensor
 
 from facetwise.core.errors import InputError
-from facetwise.core.people import PEOPLE, people_text, person_hash
+from facetwise.core.people import PEOPLE, people_text
 from facetwise.core.runs import WEIGHTS, RunFolder
 from facetwise.core.tables import PREDICTIONS, prediction_columns, read_table, write_table
 from facetwise.core.workspace import mark_done, new_artefact
@@ -96,7 +96,8 @@ def write_fold(job: Job, task: FoldTask, result: FoldResult) -> None:
 def _people(plan: RunPlan, fold: int) -> str:
     """Hashes of the people behind a model, its first weights included, to keep its weights from their validation."""
     trained = np.unique(plan.manifest.train["group"].to_numpy()[plan.rows.trained(fold)])
-    return people_text({person_hash(str(name)) for name in trained} | plan.inherited[fold])
+    hashes = plan.manifest.people_hashes
+    return people_text(plan.inherited[fold].union(*(hashes[str(name)] for name in trained)))
 
 
 def _write_tables(run: RunFolder, plan: RunPlan) -> None:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from facetwise.core.errors import InputError, LeakError
 from facetwise.core.labels import IntArray
-from facetwise.core.people import PEOPLE, people_in, person_hash
+from facetwise.core.people import PEOPLE, people_in
 from facetwise.core.runs import WEIGHTS, RunFolder
 from facetwise.data.manifest import Manifest
 from facetwise.model.weights import SUFFIX, made_here
@@ -67,7 +67,8 @@ def refuse_leaks(
     if fold_of_row is not None:
         groups = manifest.train["group"].to_numpy()
         held_out = {fold: np.unique(groups[fold_of_row == fold]) for fold in fold_numbers}
-        seen = {fold: [p for p in held_out[fold] if person_hash(p) in trained[fold]] for fold in fold_numbers}
+        hashes = manifest.people_hashes
+        seen = {fold: [p for p in held_out[fold] if hashes[p] & trained[fold]] for fold in fold_numbers}
         if leaks := {fold: people for fold, people in seen.items() if people}:
             raise _leak(weights, leaks)
     return trained

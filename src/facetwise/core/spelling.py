@@ -1,0 +1,45 @@
+"""Names that mean one thing and are written differently: normal forms of Unicode, blanks, signs that nobody sees."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+
+_UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+"""Soft hyphen, blanks without width and marks of direction: they come with what is copied, and belong to no name."""
+
+
+def normal(name: str) -> str:
+    """The one spelling of a name: Unicode NFC, no blanks around it, any run of blanks in it one space; case is kept.
+
+    A blank is whatever Unicode calls white space, so a no-break space is one. Idempotent.
+    """
+    return unicodedata.normalize("NFC", " ".join(_UNSEEN.sub("", name).split()))
+
+
+def folded(name: str) -> str:
+    """A name without the difference of spelling and of upper and lower case."""
+    return normal(normal(name).casefold())
+
+
+class Spellings:
+    """Finds which of some names is meant by one that may be spelt differently."""
+
+    def __init__(self, names: Iterable[str], form: Callable[[str], str] = normal) -> None:
+        """`form` makes one of all spellings of a name."""
+        self._names, self._form = frozenset(names), form
+        self._by_form: dict[str, list[str]] = {}
+        for name in sorted(self._names):
+            self._by_form.setdefault(form(name), []).append(name)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether it is one of the names, spelt as there."""
+        return name in self._names
+
+    def find(self, name: str) -> str:
+        """`name` itself when it is one of the names, else the only one of its form; unchanged when there is none."""
+        if name in self._names:
+            return name
+        meant = self._by_form.get(self._form(name), [])
+        return meant[0] if len(meant) == 1 else name

@@ -1,0 +1,98 @@
+"""The people of a training table: names that were taken as one, names that may be one, names that are no names."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from facetwise.core.people import called, person
+from facetwise.core.spelling import folded, normal
+from facetwise.data.csvfile import CsvTable
+from facetwise.data.findings import Findings, listed
+
+NOBODY = frozenset({"nan", "null", "none", "na", "n/a", "#n/a", "<na>", "unknown", "?", "-"})
+"""What tables write, in any case, where nobody is known."""
+_SURE = "if it stands for nobody, give every person among these rows a name"
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]{1,2})?")
+_MARKS = r"[\s_.\-\u2010-\u2015\u2212]+"
+_PART = re.compile(r"(.*\w)(?:[-_ ][0-9]{1,2}| ?\([0-9]{1,2}\)|[-_ ]copy)", re.IGNORECASE)
+"""A name, and what people put behind it to tell things of one name apart: `000600-1`, `kim_2`, `kim (2)`."""
+
+
+def look_at_people(table: CsvTable, column: str, same_person: Sequence[Sequence[str]], findings: Findings) -> None:
+    """Tell whose rows were joined, which names may be of one person, and which are no names.
+
+    `column` names the person of a row; `same_person` is the project's.
+    """
+    names, people, rows = called(same_person), dict[str, dict[str, int]](), dict[str, list[int]]()
+    for row in table.rows:
+        name = person(row.cells[column])
+        people.setdefault(names.get(name, name), {}).setdefault(row.cells[column], row.line)
+        rows.setdefault(name, []).append(row.line)
+    people.pop("", None)
+    for spellings in people.values():
+        if len(spellings) > 1:
+            message = f"one person in {len(spellings)} spellings ({_differences(list(spellings))}): {_lines(spellings)}"
+            findings.info("joined-groups", f"{table.name}:{max(spellings.values())}", message)
+    for alike in _alike(list(people)):
+        lines = {name: min(people[name].values()) for name in alike}
+        message = f"may be one person: {_lines(lines)}"
+        findings.warning("similar-groups", f"{table.name}:{max(lines.values())}", message, how_to_join(alike))
+    for name, several in rows.items():
+        if name.casefold() in NOBODY and len(several) > 1:
+            message = f"`{name}` stands on {len(several)} rows, which count as one person"
+            findings.warning("nameless-group", f"{table.name}:{several[0]}", message, _SURE)
+    for name in sorted(names.keys() - rows.keys()):
+        findings.warning("unused-same-person", table.name, f"`same_person` lists `{name}`, `{column}` has no such name")
+
+
+def how_to_join(names: Sequence[str]) -> str:
+    """What to do when these are names of one person."""
+    quoted = ", ".join(json.dumps(name, ensure_ascii=False) for name in names)
+    return f"if so, add to `[dataset.train]` in facetwise.toml: same_person = [[{quoted}]]"
+
+
+def _differences(spellings: Sequence[str]) -> str:
+    """In what spellings differ that were taken as one: the steps after which there are fewer of them."""
+    steps: tuple[tuple[str, Callable[[str], str]], ...] = (
+        ("Unicode normal form", lambda name: unicodedata.normalize("NFC", name)),
+        ("blanks", normal),
+        ("`.0`", person),
+    )
+    found, left = list[str](), set(spellings)
+    for what, form in steps:
+        fewer = {form(name) for name in left}
+        found += [what] if len(fewer) < len(left) else []
+        left = fewer
+    return ", ".join([*found, *(["`same_person`"] if len(left) > 1 else [])])
+
+
+def _lines(spellings: Mapping[str, int]) -> str:
+    return listed((f"`{name}` (line {line})" for name, line in spellings.items()), 4)
+
+
+def _alike(people: Sequence[str]) -> Iterator[list[str]]:
+    """People who may be one: names alike but for case, marks and zeros, or one name with a number behind it."""
+    alike: dict[str, list[str]] = {}
+    for name in people:
+        alike.setdefault(_loosely(name), []).append(name)
+    keys = set(alike)
+    for name in people:
+        part = _PART.fullmatch(name)
+        if part and (whole := _loosely(part[1])) in keys and whole != _loosely(name):
+            alike[whole].append(name)
+    yield from (names for names in alike.values() if len(names) > 1)
+
+
+def _loosely(name: str) -> str:
+    """What names have alike that may be of one person: the number, or the letters and digits without leading zeros."""
+    seen = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    plain = folded(seen)
+    if len(plain) < 25 and _NUMBER.fullmatch(plain):
+        return f"{Decimal(plain).normalize():f}"
+    between_digits = rf"(?<=[0-9]){_MARKS}(?=[0-9])"
+    joined = re.sub(_MARKS, "", re.sub(between_digits, "/", plain))
+    return joined.lstrip("0") or plain
