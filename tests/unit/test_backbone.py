@@ -58,12 +58,11 @@ def test_arguments_reach_the_backbone():
     ("name", "spec", "words"),
     [
         ("resnet_18", {}, "timm has no `resnet_18`"),
-        ("small_resnet", {"args": {"widths": [8], "depths": [1, 1]}}, "cannot be made"),
-        ("small_resnet", {"args": {"width": 8}}, "cannot be made"),
         ("small_resnet", {"weights": "hub"}, "no pretrained weights"),
         ("test_resnet", {"args": {"depth": 9}}, "cannot make `test_resnet`"),
         ("test_resnet.other_tag", {}, "cannot make `test_resnet.other_tag`"),
         ("hf-hub:timm/resnet18.a1_in1k", {}, "timm has no `hf-hub:"),
+        ("test_resnet", {"args": {"layers": [60_000, 1, 1, 1]}}, "more than 1,073,741,824 weights, or 20,000 layers"),
         ("densenet121", {"drop_path": 0.1}, "`densenet121` has no stochastic depth"),
         ("small_resnet", {"args": SMALL, "freeze": 4}, "`model.freeze` is 4, but the backbone has 3 stages"),
     ],
@@ -71,6 +70,11 @@ def test_arguments_reach_the_backbone():
 def test_networks_that_cannot_be(name, spec, words):
     with pytest.raises(SettingError, match=words):
         build(name, **spec)
+
+
+def test_an_image_too_large_for_a_layer_is_told_before_it_is_made():
+    with pytest.raises(SettingError, match="a layer makes 536,870,912 values of one image"):
+        build("small_resnet", 1024, 2048, args={"stem": 1024, "widths": [4], "depths": [1]})
 
 
 def test_close_matches_of_a_backbone_are_few():

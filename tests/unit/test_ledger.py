@@ -162,7 +162,7 @@ WRONG = {
         scored(public=0).replace('"public": 0', f'"public": {"9" * 5000}'),
         "a number of 5,000 digits",
     ),
-    "very deep": ("[" * 100_000, "not JSON that anybody writes: too deep"),
+    "very deep": ("[" * 100_000, "not what anybody writes: too deep"),
 }
 
 

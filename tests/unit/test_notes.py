@@ -136,7 +136,7 @@ def test_breaks_of_other_systems_are_breaks() -> None:
         (line(text=""), "line 2: the note is empty"),
         (line(open="yes"), "line 2: `open` is 'yes'"),
         (line(colour="red"), "line 2: unknown `colour`"),
-        ("[" * 100_000, "line 2: not JSON"),
+        ("[" * 100_000, "line 2: not what anybody writes: too deep"),
     ],
 )
 def test_a_line_that_is_no_note_is_told_by_number(space: Workspace, wrong: str, told: str) -> None:

@@ -41,6 +41,10 @@ def test_every_problem_is_listed_with_its_key():
         assert any(key in line and words in line for line in lines), key
 
 
+def small(**args: object) -> dict:
+    return {"backbone": "small_resnet", "args": args}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -49,10 +53,23 @@ def test_every_problem_is_listed_with_its_key():
         ({"input": {"height": 32, "width": 24, "box": [0.5, 0, 0.5, 1]}}, "left < right"),
         ({"input": {"height": 32, "width": 24, "box": [0, 0, 0.5, 1], "boxes": "b.csv"}}, "not both"),
         ({"train": {"length": 12}}, "a duration with a unit"),
+        ({"train": {"length": "9" * 400 + "ep"}}, "at most 1,000,000,000 epochs or steps"),
+        ({"train": {"length": "1ep", "batch_size": 10**9}}, "`train.batch_size`: expected less than or equal to 65536"),
         ({"labels": {"soften": {"age": 0}}}, "`labels.soften.age`"),
         ({"folds": {"plan": 1}}, "`folds.plan"),
         ({"folds": {"plan": "leave-one-out"}}, "`folds.plan"),
         ({"model": {"backbone": "x", "head": {"name": "single"}}}, "attribute`: missing"),
+        ({"model": small(stem=1.5)}, "`stem`: expected a whole number (got 1.5)"),
+        ({"model": small(stem=True)}, "`stem`: expected a whole number (got true)"),
+        ({"model": small(widths=[])}, "`widths`"),
+        ({"model": small(widths=[5000] * 4)}, "`widths.0`"),
+        ({"model": small(depths=[10**9, 1, 1, 1])}, "`model.args.depths"),
+        ({"model": small(depths=[0, 1, 1, 1])}, "`depths.0`"),
+        ({"model": small(widths=[8], depths=[1, 1])}, "as many `widths` as `depths` are needed, got 1 and 2"),
+        ({"model": small(width=8)}, "`width`: unknown key; did you mean `widths`?"),
+        ({"model": small(widths=[4096] * 8, depths=[256] * 8)}, "weights, at most 268,435,456 are built"),
+        ({"model": {"backbone": "resnet18", "args": {"layers": [10**9, 1]}}}, "`model.args.layers"),
+        ({"model": {"backbone": "resnet18", "args": {"layers": [1] * 100}}}, "`model.args.layers"),
     ],
 )
 def test_values_that_cannot_be(change, words):

@@ -6,7 +6,6 @@ line that is the beginning of an object was cut off, by a full disk or a kill of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 from facetwise.core.errors import InputError
 from facetwise.core.outside import exists, read_bounded, resolved
+from facetwise.core.parsing import parse_json
 from facetwise.core.workspace import lock
 from facetwise.core.writing import write_atomic
 
@@ -67,12 +67,7 @@ def parsed_object(text: str) -> dict[str, Any]:
     """The object that a line holds; raises ValueError saying what else it is."""
     if any("\udc80" <= c <= "\udcff" for c in text):
         raise ValueError("not UTF-8 text")
-    try:
-        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number, parse_int=_whole)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON from column {error.colno} on ({error.msg})") from None
-    except RecursionError:
-        raise ValueError("not JSON that anybody writes: too deep") from None
+    found = parse_json(text, strict=True)
     if not isinstance(found, dict):
         raise ValueError(f"expected an object in braces, got {text[:40]}")
     return found
@@ -99,20 +94,3 @@ def _ended(tail: bytes, mend: Callable[[str], str]) -> bytes:
 
 def _bytes(path: Path) -> bytes:
     return read_bounded(path) if exists(path) else b""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
-        raise ValueError(f"`{twice[0]}` stands there twice")
-    return dict(pairs)
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is not a number")
-
-
-def _whole(text: str) -> int:
-    if len(text) > 400:  # Python refuses some thousands of digits, with words of its own
-        raise ValueError(f"a number of {len(text):,} digits")
-    return int(text)

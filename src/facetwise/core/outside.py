@@ -14,8 +14,8 @@ MAX_BYTES = 64 * 2**20
 """Most bytes that are read of one file, an image or a table."""
 
 
-def read_bounded(path: Path) -> bytes:
-    """All bytes of a regular file of at most `MAX_BYTES`; raises InputError for anything else (a pipe, a folder)."""
+def read_bounded(path: Path, most: int = MAX_BYTES) -> bytes:
+    """All bytes of a regular file of at most `most`; raises InputError for anything else (a pipe, a folder)."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
@@ -26,19 +26,19 @@ def read_bounded(path: Path) -> bytes:
         os.close(descriptor)
         raise InputError(f"{path}: not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        check_size(status.st_size, str(path))
+        check_size(status.st_size, str(path), most)
         try:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(most + 1)
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    check_size(len(data), str(path))  # it may have grown, and some systems' files have no size
+    check_size(len(data), str(path), most)  # it may have grown, and some systems' files have no size
     return data
 
 
-def check_size(size: int, name: str) -> None:
+def check_size(size: int, name: str, most: int = MAX_BYTES) -> None:
     """Raise InputError when a file of `size` bytes is more than is read."""
-    if size > MAX_BYTES:
-        raise InputError(f"{name}: {size:,} bytes, at most {MAX_BYTES:,} are read")
+    if size > most:
+        raise InputError(f"{name}: {size:,} bytes, at most {most:,} are read")
 
 
 def exists(path: Path) -> bool:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from facetwise.core.parsing import parse_json
 from facetwise.core.spelling import normal
 from facetwise.core.workspace import content_hash
 
@@ -43,10 +44,7 @@ def people_text(hashes: Iterable[str]) -> str:
 
 def people_in(text: str) -> frozenset[str]:
     """The hashes that `people_text` wrote; raises ValueError for any other text."""
-    try:
-        listed = json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    listed = parse_json(text)
     if not isinstance(listed, list) or not all(isinstance(h, str) and _HASH.fullmatch(h) for h in listed):
         raise ValueError("not a list of hashes")
     return frozenset(listed)

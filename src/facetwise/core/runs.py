@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,8 @@ import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.imported import IMPORTED, Imported, read_imported
+from facetwise.core.outside import read_bounded
+from facetwise.core.parsing import parse_json
 from facetwise.core.references import AnyReference, number_of, parse_reference, pick
 from facetwise.core.tables import PREDICTIONS, read_table
 from facetwise.core.workspace import Workspace, file_hash, is_done, lock, read_done, read_json, verify_files
@@ -255,13 +256,9 @@ def _has_kinds(record: dict[str, Any]) -> bool:
 def _read_events(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                event = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(event, dict):
+    for line in read_bounded(path).splitlines():
+        with suppress(ValueError):
+            if isinstance(event := parse_json(line.decode(errors="replace")), dict):
                 yield event
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
+from facetwise.core.outside import exists, is_folder, read_bounded
+from facetwise.core.parsing import parse_toml
 
 
 class Spec(BaseModel):
@@ -18,20 +19,23 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
+MAX_TOML = 2**20
+"""Most bytes of a TOML file."""
 S = TypeVar("S", bound=BaseModel)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The TOML file at `path` as plain data; raises InputError naming the file and line."""
+    if not exists(path):
+        raise InputError(f"{path}: no such file")
+    if is_folder(path):
+        raise InputError(f"{path} is a folder, expected a TOML file")
+    data = read_bounded(path, MAX_TOML)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder, expected a TOML file") from None
+        return parse_toml(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})", hint="save the file as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise InputError(f"{path}: not valid TOML: {error}") from None
 
 
@@ -60,6 +64,8 @@ _WORDS = {
     "string_type": "expected text",
 }
 """What pydantic says of a value's kind, in the words of a recipe."""
+MAX_SHOWN = 200
+"""Characters of a value that a message repeats."""
 _INNER = re.compile(r"(constrained-|literal\[|function-|list\[|nullable)|(int|float|str|bool)$")
 """Parts of a path that name an alternative of a union, and no key."""
 
@@ -100,8 +106,9 @@ def _explain(spec: type[BaseModel], problem: Any) -> str:
 
 
 def _shown(given: Any) -> str:
-    """A value as it is written in TOML."""
-    return str(given).lower() if isinstance(given, bool) else repr(given)
+    """A value as it is written in TOML; of an endless one only the beginning."""
+    text = str(given).lower() if isinstance(given, bool) else repr(given)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _key(spec: type[BaseModel], path: tuple[Any, ...]) -> str:

@@ -6,12 +6,12 @@ header, a JSON object of tensors (`dtype`, `shape`, `data_offsets`) and texts (`
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from facetwise.core.errors import InputError
+from facetwise.core.parsing import parse_json
 
 MAX_HEADER = 32 * 2**20
 """Most bytes of a header: names and shapes of many thousand tensors, and hashes of a million people."""
@@ -43,8 +43,8 @@ def check_tensor_file(path: Path) -> dict[str, str]:
 
 def _parsed(text: bytes, name: str) -> dict[str, Any]:
     try:
-        header = json.loads(text.decode("utf-8"))
-    except (ValueError, RecursionError):
+        header = parse_json(text)
+    except ValueError:
         header = None
     if not isinstance(header, dict):
         raise InputError(f"{name}: not a safetensors file (its header is no JSON object)")

@@ -17,7 +17,8 @@ from typing import IO, Any
 
 from facetwise.core.disk import told_when_full
 from facetwise.core.errors import ArtefactError, InputError, LockedError
-from facetwise.core.outside import resolved
+from facetwise.core.outside import exists, read_bounded, resolved
+from facetwise.core.parsing import parse_json
 from facetwise.core.writing import flush_folder, is_temporary, temporary_name, write_atomic
 
 PROJECT_FILE = "facetwise.toml"
@@ -38,7 +39,7 @@ class Workspace:
         """The project that `start` is in (itself or the nearest parent with a `facetwise.toml`)."""
         start = resolved(start)
         for folder in (start, *start.parents):
-            if (folder / PROJECT_FILE).is_file():
+            if exists(folder / PROJECT_FILE):
                 return cls(folder)
         raise InputError(
             f"{start}: no {PROJECT_FILE} here or in a folder above",
@@ -138,11 +139,11 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Plain data of a JSON file; raises ArtefactError naming it when it is missing or damaged."""
+    if not exists(path):
+        raise ArtefactError(f"{path}: missing")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ArtefactError(f"{path}: missing") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        return parse_json(read_bounded(path))
+    except ValueError as error:
         raise ArtefactError(f"{path}: damaged ({error})", hint="delete it and make it again") from None
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.model.blocks import output_layer
 from facetwise.model.heads import HeadLayout
+from facetwise.model.limits import within_limits
 from facetwise.model.network import IMAGENET_MEAN
 from facetwise.model.network import Network as Network
 from facetwise.model.small import SmallResNet
@@ -28,10 +29,8 @@ from facetwise.model.weights import (
     missing_keys,
     read_weights,
 )
-from facetwise.recipe.model import ModelSpec
+from facetwise.recipe.model import SMALL, ModelSpec, SmallArgs
 
-SMALL = "small_resnet"
-"""The one backbone that is ours; every other name is timm's."""
 _OPTIMIZERS: Any = timm.optim
 """Its types do not export its functions."""
 
@@ -42,8 +41,9 @@ def build_network(spec: ModelSpec, layout: HeadLayout, height: int, width: int) 
     Raises SettingError for an unknown backbone or argument, InputError for weights that cannot be loaded.
     """
     weights = _weights(spec)
-    backbone = _create_small(spec, weights) if spec.backbone == SMALL else _create(spec, weights, height, width)
-    num_features = _check_features(backbone, spec, height, width)
+    with within_limits():
+        backbone = _create_small(spec, weights) if spec.backbone == SMALL else _create(spec, weights, height, width)
+        num_features = _check_features(backbone, spec, height, width)
     network = Network(backbone, output_layer(layout.blocks, num_features), spec.dropout)
     if weights is not None:
         network.load_state_dict(weights.normalisation, strict=False)
@@ -90,10 +90,8 @@ def mean_colour(backbone: str) -> tuple[float, float, float]:
 
 
 def _create_small(spec: ModelSpec, weights: Weights | None) -> nn.Module:
-    try:
-        backbone = SmallResNet(**spec.args, drop_path=spec.drop_path)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise SettingError(f"`model.args`: `{SMALL}` cannot be made: {error}") from None
+    args = SmallArgs.model_validate(spec.args)
+    backbone = SmallResNet(args.stem, args.widths, args.depths, spec.drop_path)
     if weights is not None:
         try:
             backbone.load_state_dict(weights.tensors)

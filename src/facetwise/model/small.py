@@ -51,8 +51,6 @@ class SmallResNet(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
-        if len(widths) != len(depths) or min((stem, *widths, *depths)) < 1:
-            raise TypeError(f"`widths` and `depths` need as many positive numbers, got {widths} and {depths}")
         layers: list[nn.Module] = [nn.Conv2d(3, stem, 3, 2, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU()]
         self.stages = [stage for stage, depth in enumerate(depths) for _ in range(depth)]
         channels, last = stem, -1

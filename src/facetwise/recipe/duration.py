@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, PlainSerializer
 
+MAX_AMOUNT = 10**9
+"""Most epochs or steps."""
+
 
 @dataclass(frozen=True)
 class Duration:
@@ -36,6 +39,8 @@ def parse_duration(text: object) -> Duration:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ep|st)", text) if isinstance(text, str) else None
     if match is None or float(match[1]) <= 0:
         raise ValueError('expected a duration with a unit, such as "12ep" (epochs) or "500st" (steps)')
+    if float(match[1]) > MAX_AMOUNT:
+        raise ValueError(f"expected at most {MAX_AMOUNT:,} epochs or steps")
     return Duration(float(match[1]), "ep" if match[2] == "ep" else "st")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,8 @@ import tomli_w
 from pydantic import AfterValidator, Field
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
+from facetwise.core.outside import exists, is_folder
+from facetwise.core.parsing import parse_toml
 from facetwise.core.settings import parse, read_toml
 from facetwise.recipe.augment import Augment, each_can_happen
 from facetwise.recipe.folds import FoldsSpec
@@ -82,7 +83,7 @@ def load_recipe(recipe: str | Path, settings: Sequence[str] | str = ()) -> Recip
 def recipe_path(recipe: str | Path) -> Path:
     """The file that `recipe` means: an existing path, else the shipped recipe of that name."""
     path = Path(recipe)
-    if path.is_file():
+    if exists(path) and not is_folder(path):
         return path
     if str(recipe) in shipped_recipes():
         return SHIPPED / f"{recipe}.toml"
@@ -136,8 +137,12 @@ def recipe_toml(recipe: Recipe) -> str:
 
 def _toml_value(text: str) -> Any:
     """As TOML; also `.5`, `5.` and `True`, which TOML does not know and people write on a command line. Else text."""
-    with suppress(tomllib.TOMLDecodeError):
-        return tomllib.loads(f"value = {text}")["value"]
+    try:
+        return parse_toml(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        pass
+    except ValueError as error:
+        raise SettingError(f"`{text[:40]}...` is not a value: {error}") from None
     word = text.strip()
     return float(word) if _LOOSE_NUMBER.fullmatch(word) else {"True": True, "False": False}.get(word, text)
 

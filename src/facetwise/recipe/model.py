@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from facetwise.core.errors import SettingError
+from facetwise.core.settings import parse
 from facetwise.recipe.head import Head, MultiLabelHead
 from facetwise.recipe.strict import RecipeSpec
 
@@ -15,8 +17,25 @@ NO_FILE = ("none", "hub")
 FOLD = "{fold}"
 """Stands in the path of a weights file for the number of the fold that is trained."""
 
+MAX_STAGES = 64
+MAX_SMALL_WEIGHTS = 2**28
+"""Most weights of a `small_resnet`, a gigabyte."""
+
 Share = Annotated[float, Field(ge=0, lt=1)]
-Arg = bool | int | float | str | list[int] | list[float]
+Whole = Annotated[int, Field(ge=-(2**16), le=2**16)]
+Number = Annotated[float, Field(ge=-(2**16), le=2**16)]
+Arg = (
+    bool
+    | Whole
+    | Number
+    | str
+    | Annotated[list[Whole], Field(max_length=MAX_STAGES)]
+    | Annotated[list[Number], Field(max_length=MAX_STAGES)]
+)
+"""A keyword argument; numbers that would take days to build a network of are no arguments."""
+
+SMALL = "small_resnet"
+"""The one backbone that is ours; every other name is timm's."""
 
 _WEIGHTS = "first weights are `model.weights`, which keeps people apart and opens no pickles"
 _SIZE = "the size is `input.height` and `input.width`"
@@ -37,6 +56,31 @@ _INSTEAD = {
     "dtype": "the arithmetic is `train.precision`",
 }
 """Keyword arguments of timm's that are not about the backbone itself -> what to use instead."""
+
+
+Channels = Annotated[int, Field(ge=1, le=4096)]
+Blocks = Annotated[int, Field(ge=1, le=256)]
+
+
+class SmallArgs(RecipeSpec):
+    """`args` of `small_resnet`."""
+
+    stem: Channels = 16
+    """Channels before the first stage."""
+    widths: Annotated[list[Channels], Field(min_length=1, max_length=8)] = Field(default=[32, 64, 128, 256])
+    """Channels of each stage."""
+    depths: Annotated[list[Blocks], Field(min_length=1, max_length=8)] = Field(default=[1, 1, 1, 1])
+    """Blocks of each stage."""
+
+    @model_validator(mode="after")
+    def _buildable(self) -> SmallArgs:
+        if len(self.widths) != len(self.depths):
+            raise ValueError(f"as many `widths` as `depths` are needed, got {len(self.widths)} and {len(self.depths)}")
+        stages = zip([self.stem, *self.widths[:-1]], self.widths, self.depths, strict=True)
+        weights = sum(9 * width * (inputs + (2 * depth - 1) * width) for inputs, width, depth in stages)
+        if weights > MAX_SMALL_WEIGHTS:
+            raise ValueError(f"{weights:,} weights, at most {MAX_SMALL_WEIGHTS:,} are built")
+        return self
 
 
 class ModelSpec(RecipeSpec):
@@ -71,6 +115,15 @@ class ModelSpec(RecipeSpec):
         if refused := [f"`{name}` is not for `args`: {_INSTEAD[name]}" for name in args if name in _INSTEAD]:
             raise ValueError("; ".join(refused))
         return args
+
+    @model_validator(mode="after")
+    def _small_as_asked(self) -> ModelSpec:
+        if self.backbone == SMALL:
+            try:
+                parse(SmallArgs, self.args, "`args`")
+            except SettingError as error:
+                raise ValueError("; ".join(line.strip(" -") for line in str(error).splitlines()[1:])) from None
+        return self
 
     @model_validator(mode="after")
     def _said_once(self) -> ModelSpec:

@@ -15,7 +15,7 @@ class TrainSpec(RecipeSpec):
 
     length: DurationField
     """How long each model trains, in whole epochs: steps are rounded up. Each epoch is validated and saved."""
-    batch_size: Annotated[int, Field(ge=2)] = 64
+    batch_size: Annotated[int, Field(ge=2, le=2**16)] = 64
     """Images that are forward and backward at a time."""
     accumulate: Annotated[int, Field(ge=1, le=1024)] = 1
     """Batches whose gradients are added up before each step: a step sees `accumulate * batch_size` images. A last step

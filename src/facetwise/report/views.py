@@ -14,6 +14,7 @@ import tomli_w
 from facetwise.core.errors import ArtefactError, MismatchError
 from facetwise.core.labels import IntArray
 from facetwise.core.notes import Note
+from facetwise.core.outside import read_bounded
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.tables import PREDICTIONS, read_table
@@ -295,7 +296,7 @@ def _folds_done(run: RunFolder, record: Mapping[str, Any]) -> int:
 
 def _recipe_toml(run: RunFolder, record: Mapping[str, Any]) -> str:
     if run.recipe_file.is_file():
-        return run.recipe_file.read_text(encoding="utf-8")
+        return read_bounded(run.recipe_file).decode(errors="replace")
     return tomli_w.dumps(record.get("recipe", {}))
 
 

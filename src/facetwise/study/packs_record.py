@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from facetwise.core.errors import FacetwiseError, InputError, SettingError
+from facetwise.core.parsing import parse_json, parse_toml
 from facetwise.core.settings import Spec, parse
 from facetwise.core.workspace import content_hash
 from facetwise.data.folds import MAX_FOLDS
@@ -236,38 +236,27 @@ def check_events(path: Path) -> None:
             if len(line) > MAX_LINE or not line.endswith(b"\n"):
                 raise InputError(f"{path.name}, line {number}: longer than {MAX_LINE:,} bytes, or without an end")
             try:
-                event = json.loads(line.decode("utf-8"))
+                event = parse_json(line)
                 _KINDS[event["event"]].model_validate(event)
-            except (ValueError, TypeError, KeyError, RecursionError) as error:
+            except (ValueError, TypeError, KeyError) as error:
                 raise InputError(f"{path.name}, line {number}: not an event ({_short(error)})") from None
 
 
 def plain_json(data: bytes, name: str) -> Any:
     """JSON from outside; raises InputError when it is none, repeats a key, or is nested too deeply."""
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        return parse_json(data, strict=True)
+    except ValueError as error:
         raise InputError(f"{name}: not readable as JSON ({_short(error)})") from None
 
 
 def read_recipe(text: bytes, name: str) -> Recipe:
     """A recipe from outside; raises InputError for anything that this version cannot read."""
     try:
-        return parse(Recipe, tomllib.loads(text.decode("utf-8")), name)
-    except (ValueError, RecursionError) as error:
+        return parse(Recipe, parse_toml(text.decode()), name)
+    except ValueError as error:
         hint = error.hint if isinstance(error, FacetwiseError) else None
         raise InputError(f"{name}: not a recipe that this version reads ({error})", hint=hint) from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands there twice")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _short(error: BaseException) -> str:

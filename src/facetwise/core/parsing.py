@@ -1,0 +1,81 @@
+"""JSON and TOML to plain data, within limits: no text of any file makes a parser run out of stack, memory or time."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import Any
+
+MAX_DEPTH = 64
+"""Most lists and sections within each other."""
+MAX_DIGITS = 40
+"""Most digits of a whole number in JSON that are read at all."""
+MAX_BITS = 64
+"""Most bits of a whole number."""
+_MAX_KEY_PARTS = 1000
+_TOO_DEEP = "not what anybody writes: too deep"
+
+
+def parse_json(text: bytes | str, *, strict: bool = False) -> Any:
+    """The data of JSON text (UTF-8); `strict`: no key of an object twice, no NaN and no infinity.
+
+    Raises ValueError saying what is wrong with it, numbers beyond 64 bits and a depth of more than `MAX_DEPTH` too.
+    """
+    hooks: dict[str, Any] = {"object_pairs_hook": _unique, "parse_constant": _no_number} if strict else {}
+    try:
+        found = json.loads(text.decode() if isinstance(text, bytes) else text, parse_int=_whole, **hooks)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
+        raise ValueError(f"not JSON from {where} on ({error.msg})") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    _within_limits(found)
+    return found
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The data of TOML text; raises ValueError (`tomllib.TOMLDecodeError` for what is no TOML) as `parse_json`."""
+    if max(chunk.count(".") for chunk in re.split(r"[\[\]{}=,\n]", text)) > _MAX_KEY_PARTS:
+        raise ValueError(_TOO_DEEP)  # `tomllib` takes memory by the square of a key's parts
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:
+        raise ValueError("a number of thousands of digits") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    _within_limits(found)
+    return found
+
+
+def _within_limits(data: Any) -> None:
+    """Raise ValueError where `data` is too deep, or a number too large."""
+    level = [data]
+    for _ in range(MAX_DEPTH + 1):
+        if any(type(value) is int and value.bit_length() > MAX_BITS for value in level):
+            raise ValueError(f"a whole number of more than {MAX_BITS} bits")
+        inner = (value.values() if isinstance(value, dict) else value for value in level if type(value) in (dict, list))
+        level = [value for values in inner for value in values]
+        if not level:
+            return
+    raise ValueError(_TOO_DEEP)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"`{next(key for key in keys if keys.count(key) > 1)}` stands there twice")
+    return found
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not a number")
+
+
+def _whole(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits")
+    return int(text)
