@@ -45,7 +45,11 @@ def console() -> Console:
     """Where text for people goes: stdout, colours only on a terminal, 100 columns when it is none."""
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=100, soft_wrap=False)
+    class Stdout(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # `main` ends the program, with another code than rich would
+
+    return Stdout() if sys.stdout.isatty() else Stdout(width=100, soft_wrap=False)
 
 
 def say(message: str) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from facetwise import __version__
 from facetwise.cli import (
@@ -33,8 +37,46 @@ from facetwise.cli import (
 from facetwise.cli.context import Context
 from facetwise.core.errors import FacetwiseError
 
+
+class _ReaderGone(Exception):
+    """Whoever read standard output or standard error went away."""
+
+
+class _Stopped(Exception):
+    """Ctrl-C."""
+
+
+@contextmanager
+def _past_typer() -> Iterator[None]:
+    """Typer ends the program itself on some errors, with codes of its own: those pass it under other names."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ReaderGone from None
+    except KeyboardInterrupt:
+        raise _Stopped from None
+
+
+class _Commands(TyperGroup):
+    """All commands; with `--debug` the traceback of an error is printed before the error is told."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _past_typer():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _past_typer():
+            try:
+                return super().invoke(ctx)
+            except (FacetwiseError, OSError) as error:
+                if ctx.params["debug"] and not isinstance(error, BrokenPipeError):
+                    traceback.print_exc()
+                raise
+
+
 app = typer.Typer(
     name="facetwise",
+    cls=_Commands,
     help="Cross-validate and ship image classifiers whose label is made of several attributes.",
     no_args_is_help=True,
     add_completion=False,
@@ -61,7 +103,7 @@ def _options(
     project: Annotated[
         Path, typer.Option("--project", "-p", help="A folder in the project; the default is the current folder.")
     ] = Path(),
-    _debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
     ] = False,
@@ -72,25 +114,34 @@ def _options(
 def main() -> None:
     """Entry point: runs the app; an error meant for the user is one or two lines on stderr and exit code 2."""
     try:
+        code = _run()
+    except (BrokenPipeError, _ReaderGone):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):  # what is left in them is written when Python ends
+            os.dup2(nowhere, stream.fileno())
+        code = 141
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
+    """Run the app and tell its errors; returns the exit code."""
+    try:
         app()
+    except SystemExit as end:
+        sys.stdout.flush()
+        return end.code
     except FacetwiseError as error:
-        if "--debug" in sys.argv:
-            raise
         _explain(error)
-        sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _Stopped):
         typer.echo("\nstopped; what was finished is kept", err=True)
-        sys.exit(130)
+        return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        raise
     except OSError as error:  # a full disk, no permission, a folder that went away
-        if "--debug" in sys.argv:
-            raise
         typer.echo(f"error: {error.filename or ''}: {error.strerror or error}; what was finished is kept", err=True)
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             typer.echo("hint: the folder must be one that you may write to", err=True)
-        sys.exit(2)
+    return 2
 
 
 def _explain(error: FacetwiseError) -> None:

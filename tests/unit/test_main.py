@@ -1,0 +1,62 @@
+"""The entry point: how a command ends, and with which code, when it is stopped or nobody reads it any more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from facetwise import api
+from facetwise.cli.main import main
+from facetwise.core.errors import InputError
+
+RUN = "import sys; from facetwise.cli.main import main; sys.argv[0] = 'facetwise'; main()"
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["runs", "--help"], ["doctor"], ["runs"], ["nonsense"]], ids=" ".join
+)
+def test_a_reader_that_went_away_is_no_error(tmp_path, words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", RUN, *words], stdout=writer, stderr=writer, cwd=tmp_path, check=False)
+    os.close(writer)
+    assert done.returncode == 141
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, error: BaseException, *words: str) -> int:
+    """The exit code of a command on whose way `error` happens."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(api, "open_project", fail)
+    monkeypatch.setattr(sys, "argv", ["facetwise", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+@pytest.mark.parametrize("command", ["check", "runs", "plan", "blend", "doctor"])
+def test_ctrl_c_says_what_is_kept(monkeypatch, capsys, command):
+    monkeypatch.setattr(api, "doctor", lambda *_: api.open_project())
+    assert ended(monkeypatch, KeyboardInterrupt(), command) == 130
+    assert capsys.readouterr().err == "\nstopped; what was finished is kept\n"
+
+
+@pytest.mark.parametrize("error", [InputError("it is wrong", hint="mend it"), PermissionError(13, "denied", "f")])
+def test_debug_shows_the_traceback_as_well(monkeypatch, capsys, error):
+    assert ended(monkeypatch, error, "runs") == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    assert ended(monkeypatch, error, "--debug", "runs") == 2
+    assert capsys.readouterr().err.startswith("Traceback (most recent call last)")
+    assert told.count("\n") == 2
+
+
+def test_the_value_of_an_option_is_no_option(monkeypatch, capsys):
+    assert ended(monkeypatch, InputError("it is wrong"), "note", "1", "--", "--debug") == 2
+    assert capsys.readouterr().err == "error: it is wrong\n"
