@@ -31,16 +31,19 @@ BIN := .venv/bin
 UV_STAMP := .tools/.installed
 STAMP := .venv/.installed
 
-.PHONY: help demo test check bench coverage docs lock install clean FORCE
+.PHONY: help demo test test-everywhere check bench coverage docs lock install clean FORCE
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 demo: $(STAMP) ## draw a made contest and run the whole job on it, in demo/ (about 3 minutes on two cores)
 	@$(BIN)/facetwise demo $(ARGS)
 
 test: $(STAMP) ## run the tests; ARGS="-k folds" picks some, JOBS=0 runs them in one process
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --maxprocesses 4 --dist worksteal $(ARGS)
+
+test-everywhere: $(STAMP) ## run the tests under other processors, users, paths, locales ...; ARGS="umask-077 seoul" picks some
+	@$(BIN)/python tests/everywhere.py $(ARGS)
 
 check: $(STAMP) ## what CI runs: ruff, mypy, import-linter, then the same tests as `make test`
 	$(BIN)/ruff check

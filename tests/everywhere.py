@@ -1,0 +1,268 @@
+"""`make test-everywhere`: the whole suite once a setting of the machine and its user, and a table of what came out.
+
+    python tests/everywhere.py                       # all settings, one after the other: 5 minutes each on two cores
+    python tests/everywhere.py umask-077 seoul       # these settings
+    python tests/everywhere.py --jobs 1 plain -- -k folds    # what follows `--` goes to pytest
+
+Each setting runs in a clone of the last commit and differs from `plain` by one thing. Outcomes and whole outputs are
+kept in build/everywhere/: a setting that passed on this commit is not run again without `--again`, so that a call
+that was stopped goes on where it was. Ends with 1 when a test failed or a setting could not be tried.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pwd
+import shutil
+import string
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parents[1]
+KEPT = ROOT / "build" / "everywhere"
+STRANGER = "nobody"
+"""Whom root runs the suite as, to be somebody who may not do everything."""
+HOURS = 2
+"""A suite that takes longer than this hangs."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing that differs between machines."""
+
+    name: str
+    what: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    umask: int = 0o022
+    folder: str = "facetwise"
+    """Name of the folder that holds the clone, the home and, without `temporary`, the temporary files."""
+    temporary: str = ""
+    """Where temporary files are: `memory`, `long` or `short`."""
+    stranger: bool = False
+    """As a user who is not root."""
+
+
+def _variable(name: str, what: str, **variables: str) -> Setting:
+    return Setting(name, what, variables)
+
+
+def _threads(count: str) -> Setting:
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+    return Setting(f"threads-{count}", f"{count} threads a process", dict.fromkeys(names, count))
+
+
+SETTINGS = (
+    Setting("plain", "nothing changed"),
+    _variable("aten-default", "ATEN_CPU_CAPABILITY=default", ATEN_CPU_CAPABILITY="default"),
+    _variable("aten-avx2", "ATEN_CPU_CAPABILITY=avx2", ATEN_CPU_CAPABILITY="avx2"),
+    _variable("onednn-sse41", "ONEDNN_MAX_CPU_ISA=SSE41", ONEDNN_MAX_CPU_ISA="SSE41"),
+    _threads("1"),
+    _threads("2"),
+    _threads("4"),
+    Setting("stranger", "a user who is not root", stranger=True),
+    Setting("korean-path", "blanks and Korean letters in every path", folder="얼굴 사진 my faces"),
+    Setting("umask-077", "umask 077", umask=0o077),
+    Setting("tmp-memory", "TMPDIR on another file system", temporary="memory"),
+    Setting("tmp-long", "TMPDIR of 200 characters", temporary="long"),
+    Setting("tmp-short", "TMPDIR of one folder with one letter", temporary="short"),
+    _variable("seoul", "TZ=Asia/Seoul", TZ="Asia/Seoul"),
+    _variable("c-locale", "LC_ALL=C without UTF-8 mode", LANG="C", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"),
+    _variable("columns-60", "COLUMNS=60", COLUMNS="60"),
+    _variable("columns-200", "COLUMNS=200", COLUMNS="200"),
+    _variable("colour", "FORCE_COLOR=1 TERM=xterm-256color", FORCE_COLOR="1", TERM="xterm-256color"),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one setting."""
+
+    setting: str
+    commit: str
+    passed: int = 0
+    skipped: int = 0
+    failed: tuple[str, ...] = ()
+    minutes: float = 0.0
+    untried: str = ""
+    """Why the setting could not be tried."""
+
+    @property
+    def good(self) -> bool:
+        return self.passed > 0 and not self.failed and not self.untried
+
+    def line(self, what: str) -> str:
+        """A row of the table."""
+        counts = "not tried | | |" if self.untried else f"{self.passed:,} | {len(self.failed)} | {self.skipped} |"
+        return f"| `{self.setting}` | {what} | {counts} {self.minutes:.1f} |"
+
+
+class CannotBeTriedError(Exception):
+    """The machine lacks what a setting needs."""
+
+
+def main() -> int:
+    """Run the chosen settings, print their table."""
+    chosen, options = arguments()
+    if git("status", "--porcelain"):
+        print("commit first: the suite runs in a clone of the last commit", file=sys.stderr)
+        return 2
+    outcomes = {s: outcome(s, git("rev-parse", "--short=12", "HEAD"), options) for s in chosen}
+    print("\n| setting | what differs | passed | failed | skipped | minutes |\n| --- | --- | --- | --- | --- | --- |")
+    for setting, found in outcomes.items():
+        print(found.line(setting.what))
+    for found in outcomes.values():
+        for reason in (*found.failed, *filter(None, [found.untried])):
+            print(f"{found.setting}: {reason}", file=sys.stderr)
+    print(f"\n{machine()}, {datetime.now(UTC):%d %B %Y}")
+    return 0 if all(found.good for found in outcomes.values()) else 1
+
+
+def arguments() -> tuple[list[Setting], argparse.Namespace]:
+    """The chosen settings, all without a name, and the options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="SETTING", help=", ".join(s.name for s in SETTINGS))
+    parser.add_argument("--again", action="store_true", help="run what has passed on this commit once more")
+    parser.add_argument("--jobs", default="2", help="processes that share the tests (default: 2)")
+    parser.add_argument("--python", default=sys.executable, help="an interpreter with all packages (default: this one)")
+    words = sys.argv[1:]
+    cut = words.index("--") if "--" in words else len(words)
+    options = parser.parse_args(words[:cut])
+    options.pytest = words[cut + 1 :]
+    if unknown := set(options.names) - {s.name for s in SETTINGS}:
+        parser.error(f"no such setting: {', '.join(sorted(unknown))}")
+    return [s for s in SETTINGS if not options.names or s.name in options.names], options
+
+
+def outcome(setting: Setting, commit: str, options: argparse.Namespace) -> Outcome:
+    """The kept outcome of a setting that has passed, or a new one."""
+    file = KEPT / f"{setting.name}.json"
+    if file.exists() and not options.again and not options.pytest:
+        kept = Outcome(**json.loads(file.read_text("utf-8")))
+        if kept.good and kept.commit == commit:
+            return kept
+    KEPT.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="everywhere-") as scratch:
+        try:
+            found = Outcome(setting.name, commit, **run(setting, Path(scratch), options))
+        except CannotBeTriedError as error:
+            found = Outcome(setting.name, commit, untried=str(error))
+    found = replace(found, minutes=round((time.monotonic() - started) / 60, 1))
+    if not options.pytest:
+        file.write_text(json.dumps(asdict(found)), "utf-8")
+    print(found.line(setting.what), flush=True)
+    return found
+
+
+def run(setting: Setting, scratch: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The suite under `setting`, in folders of its own below `scratch`: what passed, was skipped and failed."""
+    base = scratch / setting.folder
+    tree, home, report = base / "tree", base / "home", base / "report.xml"
+    home.mkdir(parents=True)
+    git("clone", "--quiet", str(ROOT), str(tree))
+    temporary = temporary_folder(setting, base)
+    try:
+        environment = {
+            **{k: v for k, v in os.environ.items() if not any(k in s.variables for s in SETTINGS)},
+            **setting.variables,
+            "HOME": str(home),
+            "PYTHONPATH": str(tree / "src"),
+            "TMPDIR": str(temporary),
+        }
+        command = [options.python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
+        command += ["--numprocesses", options.jobs, "--dist", "worksteal", *options.pytest]
+        if setting.temporary == "short":
+            command.append(f"--basetemp={temporary / 't'}")
+        own = as_stranger(scratch, options.python) if setting.stranger and os.geteuid() == 0 else {}
+        with (KEPT / f"{setting.name}.log").open("wb") as log:
+            done = subprocess.run(
+                command,
+                cwd=tree,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                umask=setting.umask,
+                timeout=HOURS * 3600,
+                check=False,
+                **own,
+            )
+        return counted(report, done.returncode)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def temporary_folder(setting: Setting, base: Path) -> Path:
+    """A new, empty folder for temporary files."""
+    if setting.temporary == "memory":
+        memory = Path("/dev/shm")
+        if not memory.is_dir() or memory.stat().st_dev == base.stat().st_dev:
+            raise CannotBeTriedError(f"{memory} is no file system of its own")
+        return Path(tempfile.mkdtemp(dir=memory))
+    found = base / "tmp"
+    if setting.temporary == "long":
+        found = base / ("long-" * 40)[: max(1, 199 - len(str(base)))]
+    if setting.temporary == "short":
+        roots = (Path(tempfile.gettempdir(), letter) for letter in string.ascii_lowercase)
+        found = next(path for path in roots if not path.exists())
+    found.mkdir()
+    return found
+
+
+def as_stranger(scratch: Path, python: str) -> dict[str, Any]:
+    """Options of `subprocess.run` for another user, who is given `scratch`."""
+    user = pwd.getpwnam(STRANGER)
+    own: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    why = f"`{STRANGER}` cannot run {python}: name one with --python whose folders all users may read"
+    try:
+        if subprocess.run([python, "-c", "import pytest, torch"], cwd="/", check=False, **own).returncode:
+            raise CannotBeTriedError(why)
+    except PermissionError:
+        raise CannotBeTriedError(why) from None
+    for path in (scratch, *scratch.rglob("*")):
+        os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+    return own
+
+
+def counted(report: Path, code: int) -> dict[str, Any]:
+    """What the report of pytest says; a suite that wrote none, or ended with another code than 0 and 1, has failed."""
+    cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
+    kinds = [{child.tag for child in case} for case in cases]
+    failed = [
+        f"{case.get('classname')}::{case.get('name')}"
+        for case, kind in zip(cases, kinds, strict=True)
+        if kind & {"failure", "error"}
+    ]
+    if code not in (0, 1):
+        failed.append(f"pytest ended with {code}")
+    skipped = sum("skipped" in kind for kind in kinds)
+    passed = sum(not kind & {"failure", "error", "skipped"} for kind in kinds)
+    return {"passed": passed, "skipped": skipped, "failed": tuple(failed)}
+
+
+def git(*words: str) -> str:
+    """What a git command prints, run in the repository."""
+    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def machine() -> str:
+    """Processor, cores, whether it has AVX-512, and the versions that matter."""
+    with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
+        facts = dict(line.split(":", 1) for line in file if ":" in line)
+    named = {key.strip(): value.strip() for key, value in facts.items()}
+    wide = "with" if "avx512f" in named.get("flags", "").split() else "without"
+    return f"{len(os.sched_getaffinity(0))} cores of {named.get('model name', 'a processor')} ({wide} AVX-512)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
