@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import unicodedata
 
 import numpy as np
 import polars as pl
@@ -224,5 +225,8 @@ def test_many_missing_classes_are_counted():
 
 
 def test_korean_names_are_fine(tmp_path):
-    make_folds(Workspace(tmp_path), MANIFEST_30, SPACE, name="다섯")
+    decomposed = unicodedata.normalize("NFD", "다섯")
+    made = make_folds(Workspace(tmp_path), MANIFEST_30, SPACE, name=decomposed)
     assert list_folds(Workspace(tmp_path)) == ["다섯"]
+    for name in ("다섯", decomposed):
+        assert load_folds(Workspace(tmp_path), MANIFEST_30, name).hash == made.hash

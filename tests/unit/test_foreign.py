@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,16 @@ def test_a_specialist_whose_images_are_named_by_their_paths(made):
     read = parse_predictions(data, "x.csv", project, manifest)
     assert (read.attributes, read.ignored, read.num_normalised) == (("gender",), ("note",), 0)
     np.testing.assert_allclose(np.exp(read.columns["gender=female"]), 0.75)
+
+
+def test_names_of_images_and_classes_in_another_spelling(made):
+    names = [unicodedata.normalize("NFD", n).replace(" ", "\u00a0") for n in NAMES]
+    data = csv("Image\u200bID,gender=male,\u00a0gender=female", *(f"{n},0.25,0.75" for n in names))
+    read = parse_predictions(data, "x.csv", *made)
+    assert (read.attributes, read.ignored, read.num_respelt) == (("gender",), (), 2)
+    assert "image '나.jpg' again" in fault(
+        made, csv("ImageID,gender=male,gender=female", *(f"{n},0.25,0.75" for n in ("나.jpg", *names)))
+    )
 
 
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=3).filter(lambda p: sum(p) > 0.1), st.integers(3, 6))

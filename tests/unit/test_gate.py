@@ -79,6 +79,29 @@ def test_planted_faults_are_errors(code):
     assert part in report.errors[0].message
 
 
+def test_columns_that_nobody_asked_for():
+    asked = ("ImageID", "ans")
+    assert "columns" not in codes(gate(GOOD, columns=asked).findings)
+    index = b"\n".join(b"%s,%s" % (b"" if i == 0 else str(i).encode(), row) for i, row in enumerate(GOOD.splitlines()))
+    (found,) = (f for f in gate(index, columns=asked).warnings if f.code == "columns")
+    assert found.message == (
+        "columns: '' not asked for; the organisers' csv has 'ImageID', 'ans'; leave the index out (`index=False`)"
+    )
+    (found,) = (f for f in gate(GOOD, columns=("id", *asked)).warnings if f.code == "columns")
+    assert found.message == "columns: 'id' missing; the organisers' csv has 'id', 'ImageID', 'ans'"
+    (found,) = (f for f in gate(GOOD, columns=asked[::-1]).warnings if f.code == "columns")
+    assert found.message.startswith("columns: in another order;")
+
+
+def test_names_in_another_spelling_are_told_as_such():
+    asked, sent = ["é.jpg", "b c.jpg"], ["e\u0301.jpg", "b\u00a0c.jpg"]
+    report = check_submission(
+        rows(sent, [0, 1]), asked, SPACE, image_column="ImageID", answer_column="ans", decided=None, oof=oof()
+    )
+    assert codes(report.errors) == ["names-spelling"]
+    assert report.errors[0].message.startswith("2 image(s) spelt differently than asked for")
+
+
 def test_faults_of_different_kinds_are_all_told():
     report = gate(rows([*EXPECTED[1:], "more.jpg", "more.jpg"], [*DECIDED[1:].tolist(), 99, "x"]))
     found = codes(report.errors)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.forecast import ScoreForecast, TestPeople, simulate
 from facetwise.evaluate.intervals import (
     LEVEL,
@@ -21,6 +22,7 @@ from facetwise.evaluate.intervals import (
 )
 from facetwise.evaluate.metrics import accuracy, macro_f1
 from facetwise.evaluate.resampling import PersonTally, group_numbers, resampled_people
+from facetwise.evaluate.scorecard import score_decided
 
 SIZE = 6
 IMAGES = 4
@@ -169,6 +171,15 @@ def test_bad_input():
         bootstrap_interval(truth, predicted, groups[1:], SIZE)
     with pytest.raises(ValueError, match=r"1 row\(s\) have no group"):
         group_numbers(["a", None])
+    space = LabelSpace((Attribute("kind", tuple(map(str, range(SIZE)))),))
+    for missing in (float("nan"), np.float64("nan"), np.datetime64("NaT"), None):
+        some = [*map(str, groups[:24]), *[missing] * 24]
+        with pytest.raises(ValueError, match=r"24 row\(s\) have no group"):
+            bootstrap_interval(truth, predicted, some, SIZE)
+        with pytest.raises(ValueError, match=r"24 row\(s\) have no group"):
+            paired_interval(truth, predicted, truth, some, SIZE)
+        with pytest.raises(ValueError, match=r"24 row\(s\) have no group"):
+            score_decided(predicted[:, None], truth[:, None], some, space)
     with pytest.raises(ValueError, match="missing"):
         bootstrap_interval(truth, np.full_like(truth, -1), groups, SIZE)
     with pytest.raises(ValueError, match="level must be"):

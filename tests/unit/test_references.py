@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -130,6 +131,16 @@ def test_everything_is_found_by_its_id_its_number_and_its_short_name(kind: Kind,
     for text in texts:
         assert pick(parse_reference(text), order) == thing
     assert pick(parse_reference("last", [kind]), order) == order[-1]
+
+
+def test_ids_are_found_however_they_are_spelt() -> None:
+    ids = ["01-가을", unicodedata.normalize("NFD", "02-겨울"), "03-e\u0301t", "04-\u00e9t"]
+    for number, text in enumerate(("01-가을", "02-겨울")):
+        for form in ("NFC", "NFD"):
+            for written in (text, text[:-1]):
+                assert pick(parse_reference(f"run:{unicodedata.normalize(form, written)}"), ids) == ids[number]
+    with pytest.raises(InputError, match="no run"):
+        pick(parse_reference("run:\u200b"), ids)
 
 
 def test_beginnings_are_enough_where_only_one_begins_so() -> None:

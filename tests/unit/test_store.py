@@ -557,6 +557,13 @@ def csv_file(tmp_path: Path) -> Iterator[Path]:
     path.unlink()
 
 
+def test_boxes_find_images_that_they_spell_differently(tmp_path: Path) -> None:
+    (path := tmp_path / "boxes.csv").write_text(
+        "i\u00admage,left,top,right,bottom\ne\u0301 1.jpg,0,0,9,9\n", encoding="utf-8"
+    )
+    assert read_boxes(path, ["é\u00a01.jpg"], np.array([[10.0, 10.0]])).tolist() == [[0, 0, 9, 9]]
+
+
 def test_boxes_are_clipped_and_follow_the_images(csv_file: Path) -> None:
     csv_file.write_text(
         "\ufeffimage,left,top,right,bottom,score\r\n"

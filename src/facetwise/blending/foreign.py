@@ -16,6 +16,7 @@ from facetwise.core.errors import ArtefactError, InputError, did_you_mean
 from facetwise.core.outside import read_bounded
 from facetwise.core.project import Project
 from facetwise.core.provenance import now
+from facetwise.core.spelling import Spellings
 from facetwise.core.tables import PREDICTIONS, read_table, write_table
 from facetwise.core.workspace import (
     Workspace,
@@ -69,8 +70,8 @@ def list_foreign(workspace: Workspace) -> list[ForeignFolder]:
 def find_foreign(workspace: Workspace, name: str) -> ForeignFolder:
     """The predictions called `name`; raises InputError when there are none."""
     found = {folder.name: folder for folder in list_foreign(workspace)}
-    if name in found:
-        return found[name]
+    if (spelt := Spellings(found).find(name)) in found:
+        return found[spelt]
     hint = did_you_mean(name, found) if found else "bring them in with `facetwise run import FILE.csv --name NAME`"
     raise InputError(f"no predictions from elsewhere are called `{name}`", hint=hint)
 
@@ -127,6 +128,7 @@ def _record(project: Project, manifest: Manifest, data: bytes, name: str, read: 
         "how": how[read.content],
         "num_images": manifest.test.height,
         "num_normalised": read.num_normalised,
+        "num_respelt": read.num_respelt,
         "ignored_columns": list(read.ignored),
     }
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,7 +25,8 @@ import numpy as np
 from facetwise.core.csvtable import CsvFile, answer_fault, name_fault, parse_csv, raise_problems, repeats, shown
 from facetwise.core.errors import InputError, did_you_mean
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
-from facetwise.core.project import Project
+from facetwise.core.project import Project, TestSide
+from facetwise.core.spelling import Spellings
 from facetwise.data.manifest import Manifest
 
 TOLERANCE = 0.01
@@ -51,6 +52,8 @@ class Predictions:
     """Columns of the csv that were not read."""
     num_normalised: int
     """Rows whose probabilities did not sum to 1 exactly, and were divided by their sum."""
+    num_respelt: int
+    """Images that the csv spells differently than the organisers' table."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +76,22 @@ def parse_predictions(data: bytes, source: str, project: Project, manifest: Mani
     side = project.file.dataset.test
     if side is None or manifest.test.is_empty():
         raise InputError("the dataset has no test side: there is nothing that was predicted elsewhere")
-    file = parse_csv(data, source)
+    file = parse_csv(data, source).spelt_as(_columns(side, project.space))
     layout = _layout(file, side.image, side.answer, project.space)
     raise_problems(source, layout.problems)
-    places, problems = _places(file, file.column(layout.image), manifest)
+    written = file.column(layout.image)
+    names = _as_known(written, manifest)
+    num_respelt = sum(one != other for one, other in zip(written, names, strict=True))
+    places, problems = _places(file, names, manifest)
     raise_problems(source, [] if file.rows else ["no rows below the header"])
     if layout.answer is not None:
         answers, wrong = _answers(file, layout.answer, project.space.num_joint)
         raise_problems(source, sorted([*problems, *wrong], key=_line))
-        return _submission(answers[np.argsort(places)], project.space, layout.ignored)
+        read = _submission(answers[np.argsort(places)], project.space, layout.ignored)
+        return replace(read, num_respelt=num_respelt)
     numbers, wrong = _numbers(file, layout)
     raise_problems(source, sorted([*problems, *wrong], key=_line))
-    return _probabilities(numbers[np.argsort(places)], layout, project.space)
+    return replace(_probabilities(numbers[np.argsort(places)], layout, project.space), num_respelt=num_respelt)
 
 
 # ------------------------------------------------------------------------------------------------------- the header
@@ -138,6 +145,11 @@ def _strange(names: Sequence[str], used: set[str], space: LabelSpace) -> list[st
     return found
 
 
+def _columns(side: TestSide, space: LabelSpace) -> list[str]:
+    """Columns that a csv may have, joint classes apart."""
+    return [side.image, side.answer, *(column for name in space.names for column in space.columns(name))]
+
+
 def _twice(names: Sequence[str], wanted: set[str]) -> list[str]:
     return sorted(name for name in wanted if names.count(name) > 1)
 
@@ -149,6 +161,12 @@ def _expected(space: LabelSpace, answer: str) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------- the rows
+
+
+def _as_known(written: Sequence[str], manifest: Manifest) -> list[str]:
+    """The names of images as the organisers' table, or the manifest, spells them."""
+    known = Spellings([*manifest.test["name"], *manifest.test["image"]])
+    return [known.find(name) for name in written]
 
 
 def _places(file: CsvFile, names: Sequence[str], manifest: Manifest) -> tuple[IntArray, list[str]]:
@@ -233,7 +251,7 @@ def _probabilities(numbers: FloatArray, layout: _Layout, space: LabelSpace) -> P
             found |= dict(zip(columns, np.log(block / total).T, strict=True))
     own = {what for what, _, _ in layout.blocks}
     attributes = space.names if JOINT in own else tuple(n for n in space.names if n in own)
-    return Predictions("probabilities", attributes, found, None, layout.ignored, int(uneven.sum()))
+    return Predictions("probabilities", attributes, found, None, layout.ignored, int(uneven.sum()), 0)
 
 
 def _submission(answers: IntArray, space: LabelSpace, ignored: tuple[str, ...]) -> Predictions:
@@ -242,4 +260,4 @@ def _submission(answers: IntArray, space: LabelSpace, ignored: tuple[str, ...]) 
         other = math.log((1 - CERTAIN) / (attribute.size - 1))
         block = np.where(codes[:, [i]] == np.arange(attribute.size), math.log(CERTAIN), other)
         found |= dict(zip(space.columns(attribute.name), block.T, strict=True))
-    return Predictions("submission", space.names, found, answers, ignored, 0)
+    return Predictions("submission", space.names, found, answers, ignored, 0, 0)

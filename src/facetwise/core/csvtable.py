@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from facetwise.core.csvrecords import CsvError, csv_records
 from facetwise.core.errors import InputError, ProblemsError, did_you_mean
 from facetwise.core.labels import IntArray
 from facetwise.core.outside import check_size, read_bounded
+from facetwise.core.spelling import Spellings, spelt_as
 
 MAX_LISTED = 8
 """Problems of one file that are written out; the rest is counted."""
@@ -33,6 +34,10 @@ class CsvFile:
     def names(self) -> tuple[str, ...]:
         """Column names, without spaces around them; columns that nobody asks for may repeat or have none."""
         return tuple(name.strip() for name in self.header)
+
+    def spelt_as(self, names: Iterable[str]) -> CsvFile:
+        """The same file, whose columns are called as in `names` where they are spelt differently."""
+        return replace(self, header=spelt_as(self.names, names))
 
     def column(self, name: str) -> list[str]:
         """Values of the column called `name`; raises InputError when there is none, or more than one."""
@@ -75,12 +80,13 @@ def read_submission(
 ) -> tuple[tuple[str, ...], IntArray]:
     """Image names, in the file's order, and their joint classes, int64, shape (n,), of a filled-in csv.
 
-    With `expected`, the names must be exactly those, in any order. Raises InputError or ProblemsError naming file,
-    line and image: a wrong header, no rows, names that are empty, repeat, miss or are unknown, and answers that
-    are not integers of 0 or more.
+    With `expected`, the names must be those, in any order and spelling; they are returned as they are spelt there.
+    Raises InputError or ProblemsError naming file, line and image: a wrong header, no rows, names that are empty,
+    repeat, miss or are unknown, and answers that are not integers of 0 or more.
     """
-    file = read_csv(path)
-    names, answers = file.column(image_column), file.column(answer_column)
+    file = read_csv(path).spelt_as((image_column, answer_column))
+    known = Spellings(expected or ())
+    names, answers = [known.find(name) for name in file.column(image_column)], file.column(answer_column)
     problems = [] if names else ["no rows below the header"]
     problems += repeats(file, names)
     problems += [

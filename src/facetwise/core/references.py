@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from facetwise.core.errors import InputError, did_you_mean
+from facetwise.core.spelling import Spellings, normal
 
 Kind = Literal["run", "blend", "submission", "foreign"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -87,7 +88,10 @@ def pick(reference: Reference, ids: Sequence[str]) -> str:
     """The one of `ids`, the newest last, that a reference means; raises InputError when that is none, or several."""
     if reference.key == LAST and reference.kind != "foreign" and ids:
         return ids[-1]
-    begun = [i for i in ids if isinstance(reference.key, str) and i.startswith(reference.key)]
+    key = reference.key
+    if isinstance(key, str):
+        reference = replace(reference, key=Spellings(ids).find(key))
+    begun = [i for i in ids if isinstance(key, str) and normal(key) and normal(i).startswith(normal(key))]
     found = [i for i in ids if reference.means(i)] or begun
     if len(found) == 1:
         return found[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 _UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 """Soft hyphen, blanks without width and marks of direction: they come with what is copied, and belong to no name."""
@@ -21,6 +21,13 @@ def normal(name: str) -> str:
 def folded(name: str) -> str:
     """A name without the difference of spelling and of upper and lower case."""
     return normal(normal(name).casefold())
+
+
+def spelt_as(header: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
+    """A table's header in which each of `names` that is not there stands for the only column spelt like it."""
+    columns = Spellings(header)
+    meant = {columns.find(name): name for name in names if name not in columns}
+    return tuple(meant.get(column, column) for column in header)
 
 
 class Spellings:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from facetwise.core.errors import ProblemsError
+from facetwise.core.spelling import Spellings
 from facetwise.data.csvfile import read_table_csv
 from facetwise.data.findings import Findings, errors, listed
 
@@ -49,11 +50,11 @@ def read_boxes(path: Path, images: Sequence[str], extents: FloatArray, missing: 
     """
     findings = Findings()
     table = read_table_csv(path, path.name, ("image", *SIDES), findings)
-    row_of = {image: row for row, image in enumerate(images)}
+    row_of, known = {image: row for row, image in enumerate(images)}, Spellings(images)
     regions = np.full((len(images), 4), np.nan)
     place_of: dict[str, str] = {}
     for cells in table.rows if table else ():
-        image, place = cells.cells["image"], f"{path.name}:{cells.line}"
+        image, place = known.find(cells.cells["image"]), f"{path.name}:{cells.line}"
         try:
             box = _parse_box(cells.cells)
             _check_name(image, row_of, place_of)

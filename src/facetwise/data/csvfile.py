@@ -9,6 +9,7 @@ from pathlib import Path
 
 from facetwise.core.csvrecords import CsvError, Record, csv_records
 from facetwise.core.errors import InputError, did_you_mean
+from facetwise.core.spelling import spelt_as
 from facetwise.data.findings import Findings, listed
 from facetwise.data.images import read_bytes
 
@@ -47,7 +48,7 @@ def read_table_csv(
 ) -> CsvTable | None:
     """The table at `path`, called `name` in messages; None when it is unusable (then `findings` has the errors).
 
-    A byte order mark, CRLF, quoted line breaks, blank lines and spaces around column names are fine.
+    A byte order mark, CRLF, quoted line breaks, blank lines and other spellings of needed columns are fine.
     """
     try:
         data = read_bytes(path)
@@ -66,7 +67,7 @@ def parse_table_csv(
     except CsvError as fault:
         findings.error(fault.code, f"{name}:{fault.line}" if fault.line else name, fault.message, fault.hint)
         return None
-    header = [cell.strip() for cell in records[0][1]] if records else []
+    header = spelt_as([cell.strip() for cell in records[0][1]], needed) if records else ()
     if not _header_is_usable(header, needed, name, findings):
         return None
     rows = tuple(_rows(header, records[1:], name, findings))
@@ -76,7 +77,7 @@ def parse_table_csv(
     return CsvTable(name, tuple(h for h in header if h), rows, hashlib.sha256(data).hexdigest())
 
 
-def _header_is_usable(header: list[str], needed: Sequence[str], name: str, findings: Findings) -> bool:
+def _header_is_usable(header: Sequence[str], needed: Sequence[str], name: str, findings: Findings) -> bool:
     missing = [column for column in needed if column not in header]
     repeated = [column for column in dict.fromkeys(needed) if header.count(column) > 1]
     separator = next((s for s in (";", "\t", "|") if missing and any(s in cell for cell in header)), None)
@@ -92,7 +93,7 @@ def _header_is_usable(header: list[str], needed: Sequence[str], name: str, findi
     return not missing and not repeated
 
 
-def _rows(header: list[str], records: list[Record], name: str, findings: Findings) -> Iterator[CsvRow]:
+def _rows(header: Sequence[str], records: list[Record], name: str, findings: Findings) -> Iterator[CsvRow]:
     for line, cells in records:
         spare = [cell for cell in cells[len(header) :] if cell.strip()]
         if len(cells) < len(header) or spare:

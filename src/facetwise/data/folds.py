@@ -14,6 +14,7 @@ import polars as pl
 from facetwise.core.errors import ArtefactError, InputError, LeakError, MismatchError, SettingError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.people import person
+from facetwise.core.spelling import Spellings, normal
 from facetwise.core.tables import FOLDS, read_table, write_table
 from facetwise.core.workspace import Workspace, content_hash, is_done, new_artefact, read_done, verify_files
 from facetwise.data.manifest import Manifest
@@ -200,9 +201,10 @@ def _check(table: pl.DataFrame, stats: FoldStats, key: str, split: Split) -> Non
 
 
 def _folder(workspace: Workspace, name: str) -> Path:
+    name = normal(name)
     if not re.fullmatch(r"[^\W_][\w.-]*", name):
         raise SettingError(f"`{name}` cannot name folds", hint="letters, digits, `.`, `_` and `-`, a letter first")
-    return workspace.folds / name
+    return workspace.folds / Spellings(list_folds(workspace)).find(name)
 
 
 def _check_settings(name: str, num_folds: int, split: Split) -> None:

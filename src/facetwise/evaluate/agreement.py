@@ -16,7 +16,7 @@ import numpy.typing as npt
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.intervals import RESAMPLES, Interval, share_intervals
 from facetwise.evaluate.metrics import MISSING, occurring
-from facetwise.evaluate.resampling import Groups, group_numbers
+from facetwise.evaluate.resampling import Groups, group_array, group_numbers
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -211,7 +211,7 @@ def people_moved(name: str, first: IntArray, second: IntArray, groups: Groups) -
     both = answered(first, second)
     if not both.any():
         return PeopleMoved(name, 0, 0, 0)
-    person, num_people = group_numbers(np.asarray(groups)[both])
+    person, num_people = group_numbers(group_array(groups)[both])
     images = np.bincount(person, minlength=num_people)
     changed = np.bincount(person[first[both] != second[both]], minlength=num_people)
     return PeopleMoved(name, num_people, int((changed > 0).sum()), int((changed == images).sum()))

@@ -34,7 +34,7 @@ from facetwise.evaluate.decide import decide
 from facetwise.evaluate.intervals import RESAMPLES, Interval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.parts import NUM_PARTS, deal_parts
-from facetwise.evaluate.resampling import Groups
+from facetwise.evaluate.resampling import Groups, group_array
 
 __all__ = [
     "CutChoice", "Kind", "Search", "choose_cuts", "classes_by_score", "classes_by_years", "cuts_used", "fit_cuts",
@@ -136,7 +136,7 @@ def choose_cuts(
     Takes and raises what `search_cuts` does; `resamples` are those of the intervals.
     """
     found = search_cuts(table, codes, groups, space, name, aim=aim, reach=reach, seed=seed)
-    people, truth, size = np.asarray(groups)[found.rows], found.truth, found.num_classes
+    people, truth, size = group_array(groups)[found.rows], found.truth, found.num_classes
     plain, nested = found.score(found.plain), found.score(found.nested)
     kind = movable(table, space)[name]
     return CutChoice(
@@ -181,7 +181,7 @@ def search_cuts(
     when it lacks attributes for the joint, or when fewer than five people have a prediction.
     """
     rows = np.flatnonzero(covered(table))
-    table, truth, part = table[rows], codes[rows], deal_parts(np.asarray(groups)[rows], seed)
+    table, truth, part = table[rows], codes[rows], deal_parts(group_array(groups)[rows], seed)
     decided = decide(table, space)
     rule = _rule(table, space, name, decided[:, space.index(name)], reach)
     task = _task(truth, decided, space, name, aim, part)

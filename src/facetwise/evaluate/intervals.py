@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from facetwise.core.labels import FloatArray
 from facetwise.evaluate.metrics import Metric
-from facetwise.evaluate.resampling import Groups, PersonTally, group_numbers, resampled_people
+from facetwise.evaluate.resampling import Groups, PersonTally, group_array, group_numbers, resampled_people
 
 LEVEL = 0.95
 RESAMPLES = 2000
@@ -138,7 +138,7 @@ def share_intervals(
     """
     _check_settings(level, resamples)
     used = counted.any(axis=1)
-    person, num_people = group_numbers(np.asarray(groups)[used])
+    person, num_people = group_numbers(group_array(groups)[used])
     if num_people < 2:
         return tuple(Interval(0.0, 1.0, level) for _ in range(counted.shape[1]))
     sums = np.zeros((2, num_people, counted.shape[1]))

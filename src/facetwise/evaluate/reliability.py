@@ -18,7 +18,7 @@ from facetwise.evaluate.calibration import BINS, Fit, bin_of, fit_temperatures, 
 from facetwise.evaluate.compose import covered, joint_log_probs, marginals
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, mean_interval, student
 from facetwise.evaluate.parts import NUM_PARTS, deal_parts
-from facetwise.evaluate.resampling import Groups, group_numbers
+from facetwise.evaluate.resampling import Groups, group_array, group_numbers
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def check_calibration(
     five people have a prediction.
     """
     rows = np.flatnonzero(covered(table))
-    num_left_out, people = table.height - len(rows), np.asarray(groups)[rows]
+    num_left_out, people = table.height - len(rows), group_array(groups)[rows]
     table, codes, part = table[rows], codes[rows], deal_parts(people, seed)
     by_part, after = [], {name: np.empty_like(logs) for name, logs in _distributions(table, space).items()}
     for p in range(NUM_PARTS):
@@ -129,7 +129,7 @@ def reliability_curve(
     `confidence`: probability of the class that was taken, (n,); `right`: whether it is the true one, (n,); `groups`:
     the person of each row. Bins without images are left out.
     """
-    place, people = bin_of(confidence, num_bins), np.asarray(groups)
+    place, people = bin_of(confidence, num_bins), group_array(groups)
     return tuple(
         Bin(
             low=int(b) / num_bins,

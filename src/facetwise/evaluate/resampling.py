@@ -20,13 +20,18 @@ CELLS = 4_000_000
 Groups = Sequence[Any] | npt.NDArray[Any]
 
 
+def group_array(groups: Groups) -> npt.NDArray[Any]:
+    """Groups as an array, to take rows of: a list with a NaN among its names does not become one with a name `nan`."""
+    return groups if isinstance(groups, np.ndarray) else np.array(list(groups), dtype=object)
+
+
 def group_numbers(groups: Groups) -> tuple[IntArray, int]:
     """Each row's group as 0..num_groups-1 (in sorted order, so the order of rows is no matter), and num_groups.
 
-    Raises ValueError for a row without a group.
+    Raises ValueError for rows without a group: None, NaN, NaT.
     """
-    if any(g is None for g in groups):
-        raise ValueError(f"{sum(g is None for g in groups)} row(s) have no group: people are needed")
+    if missing := sum(g is None or g != g for g in groups):  # NaN and NaT differ from themselves
+        raise ValueError(f"{missing} row(s) have no group: people are needed")
     names, numbers = np.unique(np.asarray(groups), return_inverse=True)
     return numbers.astype(np.int64), len(names)
 

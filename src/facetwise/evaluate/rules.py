@@ -22,7 +22,7 @@ from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.intervals import RESAMPLES, Interval, PairedInterval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import MISSING, macro_f1
 from facetwise.evaluate.parts import NUM_PARTS, deal_parts
-from facetwise.evaluate.resampling import Groups
+from facetwise.evaluate.resampling import Groups, group_array
 from facetwise.evaluate.rulefit import check_kinds, fit_rule, kinds_for
 from facetwise.evaluate.rulekinds import Argmax, JointMultipliers, MovedCuts, Multipliers, Rule, undecided
 from facetwise.evaluate.rulerecords import rule_from_dict
@@ -163,7 +163,7 @@ def choose_rule(
     wanted = [k for k in dict.fromkeys(kinds_for(space) if kinds is None else kinds) if k != ARGMAX]
     check_kinds(wanted, space)
     table, rows = undecided(table, space), np.flatnonzero(covered(table))
-    people = np.asarray(groups)[rows]
+    people = group_array(groups)[rows]
     trial = _Trial.of(table[rows], codes[rows], space, deal_parts(people, seed))
     paired = _paired(trial, people, resamples) if intervals else None
     candidates = tuple(_candidate(trial, kind, paired) for kind in wanted)

@@ -20,7 +20,7 @@ from facetwise.evaluate.compose import subspace
 from facetwise.evaluate.decide import decide
 from facetwise.evaluate.intervals import Interval, bootstrap_interval
 from facetwise.evaluate.metrics import MISSING, accuracy, confusion, f1_of_counts, macro_f1
-from facetwise.evaluate.resampling import Groups, group_numbers
+from facetwise.evaluate.resampling import Groups, group_array, group_numbers
 
 MAX_CONFUSION = 256
 """Above this many joint classes the joint confusion matrix is left out of a scorecard."""
@@ -127,7 +127,7 @@ def score_decided(
         raise InputError(f"nothing to score: none of the {len(predicted)} rows has a prediction")
     present = [i for i in range(len(space.names)) if (predicted[kept, i] != MISSING).any()]
     part = subspace(space, [space.names[i] for i in present])
-    people, num_people = group_numbers(np.asarray(groups)[kept])
+    people, num_people = group_numbers(group_array(groups)[kept])
     rows = _Rows(codes[kept][:, present], predicted[kept][:, present], people)
     attributes = tuple(_attribute_score(rows, i, part.attributes[i]) for i in range(len(present)))
     return Scorecard(

@@ -12,10 +12,13 @@ import numpy as np
 from facetwise.core.csvtable import CsvFile, answer_fault, parse_csv
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.spelling import Spellings
 from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.mapping import exchanged_classes
 from facetwise.submission.mix import Mix, MixCheck, check_mix
 from facetwise.submission.opinions import Known, Opinion, Verdict, judge
+
+_SPELT = "spelt differently than asked for (Unicode normal form, blanks), and a platform compares every byte"
 
 Level = Literal["error", "warning", "ok"]
 
@@ -81,6 +84,7 @@ def check_submission(
     known: Known | None = None,
     opinions: Sequence[Opinion] = (),
     reasons: Mapping[str, str] | None = None,
+    columns: Sequence[str] = (),
     seed: int = 0,
 ) -> GateReport:
     """Look at a filled-in csv (`data`, the bytes that would be sent).
@@ -88,7 +92,8 @@ def check_submission(
     `expected`: image names in the organisers' order; `decided`: the joint class that the predictions give each of
     them, shape (n,), -1 where there is none, or None for a file of which only the bytes are known; `reasons`: why
     images have none (`damaged`, `missing`), by name; `oof`: out-of-fold classes and people, for the class mix; `known`
-    and `opinions`: what others say of the same images. Never raises for what is in `data`.
+    and `opinions`: what others say of the same images; `columns`: the organisers', where they are known. Never raises
+    for what is in `data`.
     """
     try:
         file = parse_csv(data, "submission")
@@ -96,6 +101,7 @@ def check_submission(
     except InputError as error:
         return GateReport((GateFinding("error", "format", "; ".join(p for p in (str(error), error.hint) if p)),))
     findings = [
+        *_column_findings(file.names, columns),
         *_name_findings(names, expected),
         *_answer_findings(file, names, answers, space, reasons or {}),
     ]
@@ -116,12 +122,28 @@ def _errors_first(findings: Sequence[GateFinding]) -> tuple[GateFinding, ...]:
     return tuple(sorted(findings, key=lambda f: order.index(f.level)))
 
 
+def _column_findings(found: Sequence[str], wanted: Sequence[str]) -> list[GateFinding]:
+    """The organisers' columns, no other, in their order: some platforms refuse a file with more."""
+    extra, lacking = [c for c in found if c not in wanted], [c for c in wanted if c not in found]
+    if not wanted or list(found) == list(wanted):
+        return []
+    faults = [
+        *([f"{_named(extra)} not asked for"] if extra else []),
+        *([f"{_named(lacking)} missing"] if lacking else []),
+    ]
+    message = f"columns: {', '.join(faults) or 'in another order'}; the organisers' csv has {_named(wanted)}"
+    index = "" if not any(not c or c.startswith("Unnamed:") for c in extra) else "; leave the index out (`index=False`)"
+    return [GateFinding("warning", "columns", message + index)]
+
+
 def _name_findings(names: Sequence[str], expected: Sequence[str]) -> list[GateFinding]:
     """Every expected image once, no other, in the expected order."""
-    count, wanted = Counter(names), set(expected)
+    known, count, wanted = Spellings(expected), Counter(names), set(expected)
+    meant = {n: known.find(n) for n in count if n not in wanted and known.find(n) in wanted}
     faults = (
-        ("names-missing", "not in the file", [n for n in expected if n not in count]),
-        ("names-extra", "not asked for", [n for n in count if n not in wanted]),
+        ("names-spelling", _SPELT, list(meant)),
+        ("names-missing", "not in the file", [n for n in expected if n not in count and n not in meant.values()]),
+        ("names-extra", "not asked for", [n for n in count if n not in wanted and n not in meant]),
         ("names-twice", "in the file more than once", [n for n, times in count.items() if times > 1]),
     )
     findings = [

@@ -16,6 +16,7 @@ from facetwise.core.csvtable import CsvFile, parse_csv, raise_problems
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.outside import read_bounded
 from facetwise.core.provenance import now
+from facetwise.core.spelling import normal
 from facetwise.core.workspace import Workspace
 from facetwise.submission.events import DROPPED, ImportedEvent, append_events, moment_of, read_events, without_secrets
 from facetwise.submission.folder import find_submission, list_submissions
@@ -167,8 +168,8 @@ def _whose(row: _Row, given: Mapping[str, str], ids: Sequence[str], before: Mapp
     number = row.cells["id"]
     if number in given:
         return given[number]
-    text = "\n".join(row.cells.get(column, "") for column in MATCHED)
-    named = [i for i in ids if re.search(rf"(?<![\w.-]){re.escape(i)}(?![\w-])", text)]
+    text = "\n".join(normal(row.cells.get(column, "")) for column in MATCHED)
+    named = [i for i in ids if re.search(rf"(?<![\w.-]){re.escape(normal(i))}(?![\w-])", text)]
     if len(named) == 1:
         return named[0]
     return before[number].submission if number in before else None

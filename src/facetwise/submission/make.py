@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from facetwise.blending.sources import Source, labels_since
+from facetwise.core.csvtable import parse_csv
 from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.outside import read_bounded
@@ -92,6 +93,7 @@ def make_submission(
         known=known_side(manifest, project.space, source),
         opinions=ask_others(project, manifest, Asked((source.id, source.tta), others)),
         reasons=unreadable(manifest),
+        columns=_asked_columns(project, side),
     )
     people = assumed_people(len(names), len(known.groups), len(set(known.groups)))
     forecast, notes = _forecast(project, manifest, source, joint)
@@ -126,6 +128,7 @@ def gate_file(project: Project, path: Path, *, others: Sequence[str] = ()) -> Ga
         known=known_side(manifest, project.space),
         opinions=ask_others(project, manifest, Asked(None, others)),
         reasons=unreadable(manifest),
+        columns=_asked_columns(project, side),
     )
 
 
@@ -186,6 +189,15 @@ def _ledger(project: Project) -> tuple[Ledger, tuple[str, ...]]:
     except FacetwiseError as error:
         first = str(error).splitlines()[0]
         return Ledger(), (f"The ledger cannot be read ({first}): public scores in it are not learnt from.",)
+
+
+def _asked_columns(project: Project, side: TestSide) -> tuple[str, ...]:
+    """The organisers' columns, the answer added when it is not there; none where their csv cannot be read."""
+    try:
+        names = parse_csv(read_template(project, side), "the organisers' csv").names
+    except InputError:
+        return ()
+    return names if side.answer in names else (*names, side.answer)
 
 
 def read_template(project: Project, side: TestSide) -> bytes:
