@@ -18,13 +18,13 @@ from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.core.workspace import mark_done, write_json
 from facetwise.recipe import Recipe
+from facetwise.report.cache import FILE
 from facetwise.report.wording import DASH
 from facetwise.study.changes import Change
 from facetwise.study.day import Day, days_between, read_day
 from facetwise.study.diary import Diary, build_diaries
 from facetwise.study.diary_text import diary_parts
 from facetwise.study.diary_words import change_words
-from facetwise.study.kept import FILE
 from facetwise.study.record import StudyFolder, note_pruned
 from facetwise.study.space import read_space
 from facetwise.study.trials import Trials

@@ -22,8 +22,8 @@ from facetwise.core.workspace import is_done, is_locked
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.compose import covered
 from facetwise.evaluate.scorecard import Scorecard, name_of, score_table
+from facetwise.report.cache import AnswerCache, run_score
 from facetwise.report.imported import OTHER_FOLDS, ForeignRow, foreign_rows, origin_flags, origin_notices
-from facetwise.report.index import ScoreIndex
 from facetwise.report.mistakes import Confused, Mistake, most_confused, worst_mistakes
 from facetwise.report.notes import all_notes, notes_on
 from facetwise.report.wording import Estimate, Notice, Now, interval_meaning, method, notices
@@ -143,9 +143,9 @@ def build_runs_view(project: Project, manifest: Manifest | None = None) -> RunsV
     if not runs:
         return RunsView(project.file.name, (), foreign_rows(project, manifest))
     manifest = manifest or load_manifest(project)
-    index, noted = ScoreIndex(project, manifest), Counter(n.id for n in all_notes(project)[0] if n.kind == "run")
-    rows = tuple(replace(_run_row(project, run, manifest, index), num_notes=noted[run.id]) for run in runs)
-    index.save()
+    cache, noted = AnswerCache(project, manifest), Counter(n.id for n in all_notes(project)[0] if n.kind == "run")
+    rows = tuple(replace(_run_row(project, run, manifest, cache), num_notes=noted[run.id]) for run in runs)
+    cache.save()
     return RunsView(project.file.name, rows, foreign_rows(project, manifest))
 
 
@@ -252,14 +252,14 @@ def _score(scored: tuple[pl.DataFrame, IntArray] | None, project: Project) -> Sc
     return score_table(table, codes, table["group"].to_numpy(), project.space)
 
 
-def _run_row(project: Project, run: RunFolder, manifest: Manifest, index: ScoreIndex) -> RunRow:
+def _run_row(project: Project, run: RunFolder, manifest: Manifest, cache: AnswerCache) -> RunRow:
     flags: list[str] = []
     score, record = None, dict[str, Any]()
     try:
         record = run.record()
         run.check_labels(project.space_hash)
         flags += origin_flags(run.imported())
-        score = index.score(run, lambda: _score(scored_rows(run, manifest, project), project))
+        score = run_score(cache, run, lambda: _score(scored_rows(run, manifest, project), project))
     except ArtefactError as error:
         flags.append(f"damaged: {error}")
     epochs, estimate = run.epochs(), estimate_of(record)

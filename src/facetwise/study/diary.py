@@ -17,6 +17,7 @@ from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.report.cache import AnswerCache
 from facetwise.report.views import RunRow, build_runs_view, plain
 from facetwise.study.day import Day
 from facetwise.study.diary_runs import RunEntry, RunsOfDay
@@ -30,7 +31,6 @@ from facetwise.study.diary_sent import (
     unsent,
 )
 from facetwise.study.diary_studies import StudiesOfDay, StudyEntry
-from facetwise.study.kept import KeptAnswers
 from facetwise.study.timeline import RunLife, life_of
 from facetwise.submission.ledger import Ledger, read_ledger
 from facetwise.submission.noted import all_notes
@@ -110,7 +110,7 @@ class _Seen:
     ledger: Ledger
     rows: Mapping[str, RunRow]
     lives: Mapping[str, RunLife]
-    known: tuple[Manifest, KeptAnswers] | None
+    known: tuple[Manifest, AnswerCache] | None
     """None where nothing was ever run or blended, and so no manifest is needed."""
 
     @classmethod
@@ -123,7 +123,7 @@ class _Seen:
         rows = {row.id: row for row in build_runs_view(project, manifest).runs}
         # a run that began between the two looks is for the next diary
         lives = {name: life for name, life in lives.items() if name in rows}
-        return cls(project, notes, ledger, rows, lives, (manifest, KeptAnswers(project, manifest)))
+        return cls(project, notes, ledger, rows, lives, (manifest, AnswerCache(project, manifest)))
 
 
 def _counted(progress: Progress | None, total: int) -> Callable[[], None]:

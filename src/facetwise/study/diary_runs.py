@@ -12,12 +12,12 @@ from facetwise.core.runs import run_number
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval, PairedInterval
 from facetwise.evaluate.scorecard import JOINT, name_of
+from facetwise.report.cache import AnswerCache, answers_hash
 from facetwise.report.views import RunRow
 from facetwise.study.changes import Change, num_things, recipe_changes
 from facetwise.study.compare import check_same_images, common_attributes, common_rows, difference, other_fields
 from facetwise.study.day import Day
 from facetwise.study.decided import read_decided
-from facetwise.study.kept import KeptAnswers, table_hash
 from facetwise.study.record import pruned_by
 from facetwise.study.timeline import RunLife
 
@@ -97,7 +97,7 @@ class RunsOfDay:
     day: Day
     rows: Mapping[str, RunRow]
     lives: Mapping[str, RunLife]
-    answers: KeptAnswers
+    answers: AnswerCache
 
     def entry(self, life: RunLife) -> RunEntry:
         """The entry of a run that was begun before the day ended, beside its base."""
@@ -158,7 +158,7 @@ class RunsOfDay:
 
     def paired(self, base: RunLife, life: RunLife) -> Paired | None:
         """The difference of two finished runs; None where they cannot be compared, or folds were split by image."""
-        hashes = [table_hash(base.run), table_hash(life.run)]
+        hashes = [answers_hash(base.run), answers_hash(life.run)]
         if None in hashes or "image" in (base.record.get("split"), life.record.get("split")):
             return None
         try:

@@ -12,9 +12,9 @@ from facetwise.core.errors import FacetwiseError
 from facetwise.core.project import Project
 from facetwise.core.workspace import file_hash
 from facetwise.evaluate.intervals import Interval
+from facetwise.report.cache import AnswerCache, answers_hash
 from facetwise.study.ablation import Ablation, build_ablation
 from facetwise.study.day import Day, moment_of
-from facetwise.study.kept import KeptAnswers, table_hash
 from facetwise.study.record import StudyFolder
 from facetwise.study.search import Search, build_search
 from facetwise.study.show import open_trials
@@ -88,7 +88,7 @@ class StudiesOfDay:
     project: Project
     day: Day
     lives: Mapping[str, RunLife]
-    answers: KeptAnswers
+    answers: AnswerCache
 
     def entries(self) -> tuple[StudyEntry, ...]:
         """Every study that was worked on that day, by the time at which it was begun."""
@@ -144,7 +144,7 @@ class StudiesOfDay:
 
     def _compared(self, folder: StudyFolder, record: Mapping[str, Any]) -> StudyEntry:
         runs = [record["base"], *(c["run"] for c in record["changes"])]
-        hashes = [table_hash(self.lives[run].run) if run in self.lives else None for run in runs]
+        hashes = [answers_hash(self.lives[run].run) if run in self.lives else None for run in runs]
         asked = ["ablation", folder.name, record, hashes]
         data = self.answers.answer(asked, lambda: asdict(_ablation_entry(build_ablation(self.project, folder))))
         return _study_of(data)
@@ -164,7 +164,7 @@ class StudiesOfDay:
 
     def _hashes(self) -> list[str | None]:
         """Of all runs: of which of them a search needs is for it to say."""
-        return [table_hash(life.run) for life in self.lives.values()]
+        return [answers_hash(life.run) for life in self.lives.values()]
 
     def _on_day(self, times: tuple[datetime | None, ...]) -> bool:
         """Whether a trial was begun or ended that day; optuna's times are those of the machine's own zone."""

@@ -1,4 +1,4 @@
-"""The index of scores is derived: with it, without it and whatever is in it, the list of runs is the same."""
+"""The cache is derived: with it, without it and whatever is in it, the list of runs is the same."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import pytest
 
 import facetwise as fw
 from facetwise.core.errors import FacetwiseError
-from facetwise.report import index, views
+from facetwise.report import cache, views
 
 
 @pytest.fixture
@@ -34,15 +34,15 @@ def scored(monkeypatch) -> list[int]:
 
 
 def file_of(project: Path) -> Path:
-    return project / ".cache" / "scores.json"
+    return project / ".cache" / cache.FILE
 
 
 def test_a_second_look_scores_nothing(project, scored):
     first = fw.runs(project)
-    assert len(scored) == 2
+    assert len(scored) == 1  # the two runs have the same table
     before = file_of(project).stat().st_mtime_ns
     assert fw.runs(project) == first
-    assert len(scored) == 2
+    assert len(scored) == 1
     assert file_of(project).stat().st_mtime_ns == before
     assert fw.show(project, "1").scorecard.macro_f1 == first.runs[0].macro_f1  # the page computes it itself
 
@@ -60,32 +60,29 @@ def test_a_second_look_scores_nothing(project, scored):
     ],
     ids=["empty", "garbled", "cut", "list", "half", "altered", "deleted"],
 )
-def test_a_damaged_index_is_made_again(project, scored, damage):
+def test_a_damaged_cache_is_made_again(project, scored, damage):
     first, good = fw.runs(project), file_of(project).read_bytes()
     bad = damage(good)
     assert bad != good
     file_of(project).unlink() if bad is None else file_of(project).write_bytes(bad)
     assert fw.runs(project) == first
-    assert len(scored) == 4
+    assert len(scored) == 2
     assert json.loads(file_of(project).read_bytes()) == json.loads(good)
 
 
 def test_what_changes_a_score_makes_it_stale(project, scored, monkeypatch):
     first = fw.runs(project).runs[0]
-    overlay = project / "labels" / "overlay.csv"
-    overlay.parent.mkdir(exist_ok=True)
-    overlay.write_text("image,group,attribute,value,reason,author\n")
-    fw.runs(project)
-    assert len(scored) == 4
-    monkeypatch.setattr(index, "scoring_version", lambda: "another")
-    fw.runs(project)
-    assert len(scored) == 6
+    assert len(scored) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "VERSION", cache.VERSION + 1)
+        fw.runs(project)
+    assert len(scored) == 2
     table = project.parent / "contest" / "train" / "train.csv"
     text = table.read_text()
     table.write_text(text.replace(",male,", ",x,").replace(",female,", ",male,").replace(",x,", ",female,"))
     fw.check(project, workers=1)
     swapped = fw.runs(project).runs[0]
-    assert len(scored) == 8
+    assert len(scored) == 3
     assert swapped.macro_f1 == fw.show(project, "1").scorecard.macro_f1 != first.macro_f1
 
 
@@ -99,15 +96,24 @@ def test_a_table_that_changed_is_damage_and_not_a_score(project):
     assert "damaged" in rows[1].flags[0]
 
 
-def test_runs_that_are_not_finished_or_are_gone_are_not_kept(project, scored):
-    first, second = sorted(project.glob("runs/[0-9]*"))
+def test_a_run_that_is_not_finished_is_computed_each_time(project, scored):
+    first, _ = sorted(project.glob("runs/[0-9]*"))
     (first / "DONE.json").unlink()
     fw.runs(project)
     fw.runs(project)
     assert len(scored) == 3
-    shutil.rmtree(second)
-    fw.runs(project)
-    assert json.loads(file_of(project).read_bytes())["runs"] == {}
+
+
+def test_the_cache_does_not_grow_for_ever(project, monkeypatch):
+    monkeypatch.setattr(cache, "CAPACITY", 2)
+    opened = fw.open_project(project)
+    manifest = views.load_manifest(opened)
+    for number in range(3):
+        answers = cache.AnswerCache(opened, manifest)
+        answers.answer([number], lambda number=number: {"number": number})
+        answers.save()
+    again = cache.AnswerCache(opened, manifest)
+    assert [again.answer([number], lambda: {"number": "anew"})["number"] for number in range(3)] == ["anew", 1, 2]
 
 
 def test_a_project_that_cannot_be_written_to_has_a_list_all_the_same(project, monkeypatch):
@@ -118,20 +124,18 @@ def test_a_project_that_cannot_be_written_to_has_a_list_all_the_same(project, mo
         def fail(*_: object, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr(index, "write_json", fail)
+        monkeypatch.setattr(cache, "write_json", fail)
         assert fw.runs(project) == first
         assert not file_of(project).exists()
 
 
-def test_two_processes_that_write_at_once_leave_a_whole_index(project, scored):
+def test_two_processes_that_write_at_once_leave_a_whole_cache(project):
     opened = fw.open_project(project)
     manifest = views.load_manifest(opened)
-    runs = views.list_runs(opened.workspace)
-    one, other = index.ScoreIndex(opened, manifest), index.ScoreIndex(opened, manifest)
-    for kept, run in ((one, runs[0]), (other, runs[1])):
-        kept.score(run, lambda run=run: fw.show(opened, run.id).scorecard)
+    one, other = cache.AnswerCache(opened, manifest), cache.AnswerCache(opened, manifest)
+    one.answer(["first"], lambda: {"number": 1})
+    other.answer(["second"], lambda: {"number": 2})
     one.save()
     other.save()
-    scored.clear()
-    fw.runs(project)
-    assert len(scored) == 1  # the one that was overwritten
+    assert cache.AnswerCache(opened, manifest).answer(["second"], dict) == {"number": 2}
+    assert cache.AnswerCache(opened, manifest).answer(["first"], dict) == {}  # overwritten: computed again
