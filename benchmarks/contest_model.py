@@ -23,7 +23,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from facetwise.blending.sources import read_source
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.tables import PREDICTIONS
@@ -31,6 +30,7 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.compose import log_normalised, marginals
 from facetwise.evaluate.decide import decide_joint
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.predictors.sources import read_source
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

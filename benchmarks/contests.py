@@ -45,16 +45,16 @@ from printed import table
 
 from facetwise.blending.fit import Blended, Known, blended_table, choose, fit
 from facetwise.blending.members import Member
-from facetwise.blending.sources import Source
 from facetwise.blending.spec import BlendSpec
 from facetwise.blending.votes import By, cast
 from facetwise.core.project import Project
 from facetwise.data.manifest import load_manifest
 from facetwise.evaluate.agreement import shares_apart
 from facetwise.evaluate.decide import decide_joint
-from facetwise.evaluate.forecast import Part, TestPeople, simulate
+from facetwise.evaluate.forecasts.forecast import Part, TestPeople, simulate
 from facetwise.evaluate.metrics import macro_f1
-from facetwise.submission.outlook import OFFSET
+from facetwise.predictors.sources import Source
+from facetwise.submission.planning.outlook import OFFSET
 
 PARAMETERS = Path(__file__).parent / "results" / "contests" / "parameters.npz"
 NUM_TRUE = 20_000

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.data.views import TrainingView, one_hot
+from facetwise.data.labels.views import TrainingView, one_hot
 from facetwise.recipe import Recipe
 from facetwise.train.choices import apply_choices, make_choices
 from facetwise.train.loop import FoldTask

@@ -32,10 +32,10 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.evaluate.agreement import shares_apart
-from facetwise.evaluate.forecast import LEVEL, JointScores, Offset, ScoreForecast, TestPeople, simulate
+from facetwise.evaluate.forecasts.forecast import LEVEL, JointScores, Offset, ScoreForecast, TestPeople, simulate
+from facetwise.evaluate.forecasts.picks import best_picks
 from facetwise.evaluate.metrics import macro_f1
-from facetwise.evaluate.picks import best_picks
-from facetwise.submission.outlook import OFFSET
+from facetwise.submission.planning.outlook import OFFSET
 
 IMAGES, NUM_CLASSES, NUM_FOLDS = 7, 18, 5
 NUM_PREDICTORS = 11

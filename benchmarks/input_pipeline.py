@@ -39,8 +39,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms  # type: ignore[import-untyped]
 
 from facetwise.core.provenance import machine, versions
+from facetwise.data.images.store import StoreSpec, prepare_store
 from facetwise.data.manifest import list_images
-from facetwise.data.store import StoreSpec, prepare_store
 from facetwise.recipe.augment import Affine, Cutout, Flip, Light, Noise
 from facetwise.train.augment import Augmenter
 from facetwise.train.source import ImageSource

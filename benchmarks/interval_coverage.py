@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.evaluate.forecast import TestPeople, simulate
+from facetwise.evaluate.forecasts.forecast import TestPeople, simulate
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.study.ablation import MAX_RESAMPLES

@@ -32,11 +32,11 @@ from printed import machine_line, table
 import facetwise as fw
 from facetwise.core.project import Project
 from facetwise.core.runs import find_run
+from facetwise.data.made.contest import PHOTO_MASKS, PHOTO_NAMES
+from facetwise.data.made.look import APPARENT_AGE_NOISE, CUE_NOISE, GENDER_NOISE, invent_look
+from facetwise.data.made.people import AGE_RANGES, QUOTAS, TRAIN, age_group, draw_people, person_rng
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.data.synth import PHOTO_MASKS, PHOTO_NAMES
-from facetwise.data.synth_look import APPARENT_AGE_NOISE, CUE_NOISE, GENDER_NOISE, invent_look
-from facetwise.data.synth_people import AGE_RANGES, QUOTAS, TRAIN, age_group, draw_people, person_rng
-from facetwise.evaluate.suspects import Method, Suspect, find_suspects, margins, standing_for
+from facetwise.label_issues.ranking import Method, Suspect, find_suspects, margins, standing_for
 
 WAYS = ("margin", "recorded class alone", "cleanlab", "by the draw")
 Hits = dict[tuple[str, str], list[tuple[int, int]]]

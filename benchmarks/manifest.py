@@ -21,9 +21,9 @@ from PIL import Image
 
 from facetwise.core.project import Project
 from facetwise.data.audit import audit
+from facetwise.data.labels.overlay import read_overlay
 from facetwise.data.manifest import build_manifest
-from facetwise.data.overlay import read_overlay
-from facetwise.data.presets import write_project_file
+from facetwise.data.reading.presets import write_project_file
 
 STEMS = ("mask1", "mask2", "mask3", "mask4", "mask5", "incorrect_mask", "normal")
 

@@ -27,10 +27,10 @@ from printed import size
 from facetwise.core.project import Project, ProjectFile
 from facetwise.core.provenance import machine, versions
 from facetwise.core.workspace import Workspace
-from facetwise.data.crops import crop_resize
-from facetwise.data.images import read_image
+from facetwise.data.images.crops import crop_resize
+from facetwise.data.images.images import read_image
+from facetwise.data.images.store import StoreSpec, prepare_store
 from facetwise.data.manifest import Manifest, list_images
-from facetwise.data.store import StoreSpec, prepare_store
 
 DRAWN_HEIGHT, DRAWN_WIDTH, QUALITY = 512, 384, 85
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from facetwise.core.project import ProjectFile
-from facetwise.data.presets import EXAMPLE, presets
+from facetwise.data.reading.presets import EXAMPLE, presets
 from facetwise.recipe import Recipe
 from facetwise.recipe.duration import Duration
 from facetwise.recipe.load import SHIPPED, shipped_recipes

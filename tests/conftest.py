@@ -98,7 +98,7 @@ class Ready:
 def ready_to_fit(tmp_path_factory: pytest.TempPathFactory) -> Ready:
     """36 people to train on, 8 to predict: checked, dealt into 3 folds, images prepared. Tests only read it."""
     import facetwise as fw
-    from facetwise.data.synth import SynthSpec, draw_contest
+    from facetwise.data.made.contest import SynthSpec, draw_contest
 
     ready = Ready(tmp_path_factory.mktemp("ready"))
     draw_contest(ready.contest, SynthSpec(train_people=36, eval_people=8, height=48, width=36), workers=1)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from facetwise.core.labels import LabelSpace
-from facetwise.data.views import TrainingView, one_hot
+from facetwise.data.labels.views import TrainingView, one_hot
 from facetwise.recipe import Recipe
 from facetwise.train.choices import make_choices
 from facetwise.train.loop import FoldTask

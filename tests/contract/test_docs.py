@@ -178,7 +178,7 @@ def test_every_finding_is_documented() -> None:
     collected = re.compile(r"(?:findings|found)\.(?:error|warning|info)\(\s*\"([a-z0-9-]+)\"")
     gate = re.compile(r"GateFinding\(\s*\"\w+\",\s*\"([a-z-]+)\"")
     sources = [(collected, ROOT / "src/facetwise/data"), (gate, ROOT / "src/facetwise/submission")]
-    codes = {c for rule, folder in sources for p in folder.glob("*.py") for c in rule.findall(p.read_text())}
+    codes = {c for rule, folder in sources for p in folder.rglob("*.py") for c in rule.findall(p.read_text())}
     assert len(codes) > 20
     assert sorted(code for code in codes if f"`{code}`" not in text) == []
 

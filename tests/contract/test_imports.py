@@ -11,7 +11,10 @@ import pytest
 
 import facetwise
 
-LIGHT = ("core", "recipe", "data", "evaluate", "blending", "submission", "report", "study", "api", "cli")
+LIGHT = (
+    "core", "recipe", "data", "evaluate", "predictors", "sharing", "blending", "results",
+    "study", "submission", "label_issues", "upkeep", "journal", "screens", "api", "cli",
+)  # fmt: skip
 """Packages that load no heavy library when imported; functions in them may."""
 HEAVY = {"torch", "torchvision", "timm", "sklearn", "scipy", "optuna"}
 SLOW_TO_HELP = HEAVY | {"polars", "pydantic"}

@@ -21,8 +21,8 @@ import facetwise as fw
 from facetwise.core.errors import SettingError
 from facetwise.core.project import Project
 from facetwise.core.tables import prediction_columns
+from facetwise.data.made.contest import SynthSpec, draw_contest
 from facetwise.data.manifest import load_manifest
-from facetwise.data.synth import SynthSpec, draw_contest
 from facetwise.recipe import Recipe
 from facetwise.recipe.labels import LabelsSpec
 from facetwise.recipe.model import ModelSpec

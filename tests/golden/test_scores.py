@@ -14,7 +14,7 @@ from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.intervals import paired_interval
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.scorecard import score_decided
-from facetwise.report.cache import VERSION
+from facetwise.results.cache import VERSION
 
 STORED = Path(__file__).parent / "scores.json"
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r"))))

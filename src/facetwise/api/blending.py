@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, checked_output, opened_project
+from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.blending.methods import Method
     from facetwise.blending.spec import ByChoice, Weighing
     from facetwise.recipe.predict import Tta
-    from facetwise.report.blend import BlendsView, BlendView
+    from facetwise.results.blends import BlendsView, BlendView
 
 
 def blend(
@@ -69,7 +69,7 @@ def blend(
 def blends(project: AnyProject = ".") -> BlendsView:
     """Every blend of the project with its nested estimate; the object that `facetwise blends` prints."""
     from facetwise.data.manifest import load_manifest
-    from facetwise.report.blend import build_blends_view
+    from facetwise.results.blends import build_blends_view
 
     opened = opened_project(project)
     return build_blends_view(opened, load_manifest(opened))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, checked_output, opened_project
+from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
-    from facetwise.report.calibration import CalibrationView
-    from facetwise.report.rules import RulesView
+    from facetwise.results.calibration import CalibrationView
+    from facetwise.results.rules import RulesView
 
 
 def rules(project: AnyProject = ".", reference: str = "last") -> RulesView:
     """What each decision rule would be worth for a run or a blend, by a nested estimate. It only reports."""
-    from facetwise.blending.sources import read_source
     from facetwise.data.manifest import load_manifest
-    from facetwise.report.rules import build_rules_view
+    from facetwise.predictors.sources import read_source
+    from facetwise.results.rules import build_rules_view
 
     opened = opened_project(project)
     manifest = load_manifest(opened)
@@ -27,10 +27,10 @@ def calibration(
     project: AnyProject = ".", reference: str = "last", *, html: str | Path | None = None
 ) -> CalibrationView:
     """How far the probabilities of a run or a blend can be believed; with `html` also as one self-contained page."""
-    from facetwise.blending.sources import read_source
     from facetwise.data.manifest import load_manifest
-    from facetwise.report.calibration import build_calibration_view
-    from facetwise.report.calibration_page import write_calibration_page
+    from facetwise.predictors.sources import read_source
+    from facetwise.results.calibration import build_calibration_view
+    from facetwise.screens.pages.calibration_page import write_calibration_page
 
     opened = opened_project(project)
     if html is not None:

@@ -8,14 +8,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facetwise.api.given import AnyProject, checked_output, opened_project
+from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.core.notes import Note
     from facetwise.core.progress import Progress
     from facetwise.core.project import Project
-    from facetwise.study.diary import Diary
-    from facetwise.study.diary_file import Written
+    from facetwise.journal.journal import Diary
+    from facetwise.journal.page_file import Written
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def journal(
     every day from that one on at which something was recorded. What people wrote in a page stays in it.
     """
     from facetwise.core.errors import SettingError
-    from facetwise.study.day import days_between, read_day
-    from facetwise.study.diary import build_diaries
-    from facetwise.submission.quota import contest_zone
+    from facetwise.journal.day import days_between, read_day
+    from facetwise.journal.journal import build_diaries
+    from facetwise.submission.ledger.quota import contest_zone
 
     opened = opened_project(project)
     if out is not None and since is not None:
@@ -67,8 +67,8 @@ def journal(
 
 def _pages(project: Project, diaries: Sequence[Diary], out: Path | None, write: bool) -> list[JournalPage]:
     from facetwise.core.workspace import lock
-    from facetwise.study.diary_file import new_page, write_page
-    from facetwise.study.diary_text import diary_parts
+    from facetwise.journal.markdown import diary_parts
+    from facetwise.journal.page_file import new_page, write_page
 
     pages = []
     for diary in diaries:
@@ -89,7 +89,7 @@ def note(project: AnyProject, about: str, text: str, *, author: str | None = Non
     One that is `open`, or ends in a question mark, is listed as open until a later note on the same thing answers it.
     """
     from facetwise.core.notes import write_note
-    from facetwise.study.things import find_thing
+    from facetwise.journal.note_targets import find_thing
 
     opened = opened_project(project)
     found = find_thing(opened.workspace, about)
@@ -98,8 +98,8 @@ def note(project: AnyProject, about: str, text: str, *, author: str | None = Non
 
 def notes(project: AnyProject = ".", about: str | None = None) -> tuple[Note, ...]:
     """All notes in the order of writing, or those on one thing, which may be gone."""
-    from facetwise.study.things import noted_thing
-    from facetwise.submission.noted import all_notes
+    from facetwise.journal.note_targets import noted_thing
+    from facetwise.submission.ledger.notes import all_notes
 
     opened = opened_project(project)
     found = all_notes(opened.workspace)

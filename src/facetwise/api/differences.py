@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, checked_output, opened_project
+from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
-    from facetwise.blending.answers import Answers
     from facetwise.core.project import Project
     from facetwise.data.manifest import Manifest
-    from facetwise.report.diff import DiffView
+    from facetwise.predictors.answers import Answers
+    from facetwise.results.differences.diff import DiffView
 
 
 def diff(
@@ -33,7 +33,7 @@ def diff(
     """
     from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
-    from facetwise.report.diff import LIMIT, build_diff_view
+    from facetwise.results.differences.diff import LIMIT, build_diff_view
 
     opened = opened_project(project)
     _check_asked(opened, references, oof)
@@ -54,9 +54,9 @@ def diff(
 
 def read_answers(project: Project, manifest: Manifest, reference: str | Path, *, oof: bool = False) -> Answers:
     """What `reference`, as `diff` takes it, answers for the test images, or with `oof` for the training images."""
-    from facetwise.blending.answers import answers_of
-    from facetwise.blending.sources import read_source
     from facetwise.core.references import parse_reference
+    from facetwise.predictors.answers import answers_of
+    from facetwise.predictors.sources import read_source
     from facetwise.submission.answers import read_answers as read_csv_answers
     from facetwise.submission.answers import submission_answers
     from facetwise.submission.folder import find_submission
@@ -125,7 +125,7 @@ def _check_different(answers: list[Answers]) -> None:
 
 
 def _write_page(project: Project, manifest: Manifest, view: DiffView, out: Path) -> None:
-    from facetwise.report.diff_page import write_diff_page
-    from facetwise.report.pictures import thumbnails
+    from facetwise.screens.pages.diff_page import write_diff_page
+    from facetwise.screens.pages.pictures import thumbnails
 
     write_diff_page(view, thumbnails(project, manifest, [d.image for d in view.disagreements]), out)

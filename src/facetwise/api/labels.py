@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facetwise.api.given import AnyProject, checked_output, opened_project
+from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
-    from facetwise.data.corrections import Added, Wanted
+    from facetwise.data.labels.corrections import Added, Wanted
+    from facetwise.data.labels.overlay import Overlay
     from facetwise.data.manifest import Manifest
-    from facetwise.data.overlay import Overlay
-    from facetwise.evaluate.suspects import Method
-    from facetwise.report.labelscores import LabelScores
-    from facetwise.report.suspects import SuspectsView
+    from facetwise.label_issues.ranking import Method
+    from facetwise.label_issues.scores import LabelScores
+    from facetwise.label_issues.suspects import SuspectsView
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ def suspects(
     `accept_labels`; with `html` it is also written as a page with the photos, with `csv` as a table to fill in.
     """
     from facetwise.data.manifest import load_manifest
-    from facetwise.report.pictures import thumbnails
-    from facetwise.report.suspectcsv import write_list_csv
-    from facetwise.report.suspectlist import keep_list
-    from facetwise.report.suspectpage import write_suspects_page
-    from facetwise.report.suspects import build_suspects_view, pictured
+    from facetwise.label_issues.list_csv import write_list_csv
+    from facetwise.label_issues.list_file import keep_list
+    from facetwise.label_issues.suspects import build_suspects_view, pictured
+    from facetwise.screens.pages.pictures import thumbnails
+    from facetwise.screens.pages.suspects import write_suspects_page
 
     opened = opened_project(project)
     for out in (html, csv):
@@ -95,8 +95,8 @@ def accept_labels(
     filled in. Raises ProblemsError with all that is wrong, MismatchError when the dataset changed since the list.
     """
     from facetwise.data.manifest import load_manifest
-    from facetwise.report.suspectcsv import read_list_csv
-    from facetwise.report.suspectlist import chosen, kept_list, wanted_rows
+    from facetwise.label_issues.list_csv import read_list_csv
+    from facetwise.label_issues.list_file import chosen, kept_list, wanted_rows
 
     opened = opened_project(project)
     manifest = load_manifest(opened)
@@ -125,9 +125,9 @@ def correct_label(
     `image` is given, ProblemsError for anything else that is wrong, or when the overlay says something else already.
     """
     from facetwise.core.errors import SettingError
-    from facetwise.data.corrections import Wanted
+    from facetwise.data.labels.corrections import Wanted
+    from facetwise.data.labels.overlay import Correction
     from facetwise.data.manifest import load_manifest
-    from facetwise.data.overlay import Correction
 
     if bool(person) == bool(image):
         raise SettingError("give exactly one of a person and an image")
@@ -151,8 +151,8 @@ def score_labels(project: AnyProject = ".", source: str | None = None) -> LabelS
     Without `source` as for `suspects`.
     """
     from facetwise.data.manifest import load_manifest
-    from facetwise.report.labelscores import label_scores
-    from facetwise.report.labelsource import label_source
+    from facetwise.label_issues.scores import label_scores
+    from facetwise.label_issues.source import label_source
 
     opened = opened_project(project)
     manifest = load_manifest(opened)
@@ -161,7 +161,7 @@ def score_labels(project: AnyProject = ".", source: str | None = None) -> LabelS
 
 
 def _overlay(project: Project, manifest: Manifest) -> Overlay:
-    from facetwise.data.overlay import read_overlay
+    from facetwise.data.labels.overlay import read_overlay
 
     return read_overlay(project.workspace.overlay_file, project.space, manifest)
 
@@ -169,9 +169,9 @@ def _overlay(project: Project, manifest: Manifest) -> Overlay:
 def _add(project: Project, manifest: Manifest, wanted: list[Wanted], source: str | None) -> Corrected:
     """Add corrections, and score before and after by `source` where it can still be read, else by the usual one."""
     from facetwise.core.errors import FacetwiseError
-    from facetwise.data.corrections import add_corrections
-    from facetwise.report.labelscores import label_scores
-    from facetwise.report.labelsource import label_source
+    from facetwise.data.labels.corrections import add_corrections
+    from facetwise.label_issues.scores import label_scores
+    from facetwise.label_issues.source import label_source
 
     added = add_corrections(project.workspace.overlay_file, wanted, project.space, manifest)
     if not added.written:

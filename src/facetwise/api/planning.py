@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, checked_output, opened_project
+from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
-    from facetwise.report.leaderboard import LeaderboardView
-    from facetwise.submission.final import FinalView
-    from facetwise.submission.forecast import ForecastView
-    from facetwise.submission.plan import PlanView
+    from facetwise.submission.planning.final import FinalView
+    from facetwise.submission.planning.forecast import ForecastView
+    from facetwise.submission.planning.leaderboard import LeaderboardView
+    from facetwise.submission.planning.plan import PlanView
 
 
 def forecast(project: AnyProject, reference: str = "last") -> ForecastView:
@@ -20,7 +20,7 @@ def forecast(project: AnyProject, reference: str = "last") -> ForecastView:
     Every score has a 90 % interval. Learns from public scores in the ledger, the more the more alike the answers are.
     Raises InputError when nothing is known of it out of fold, or it lacks an attribute.
     """
-    from facetwise.submission.forecast import build_forecast_view
+    from facetwise.submission.planning.forecast import build_forecast_view
 
     return build_forecast_view(opened_project(project), str(reference))
 
@@ -29,8 +29,8 @@ def plan(project: AnyProject = ".") -> PlanView:
     """Which files to send today, in which order and why; raises InputError when nothing could be sent."""
     from datetime import UTC, datetime
 
-    from facetwise.study.ranked import best_first
-    from facetwise.submission.plan import build_plan
+    from facetwise.results.ranked import best_first
+    from facetwise.submission.planning.plan import build_plan
 
     opened = opened_project(project)
     return build_plan(opened, datetime.now(UTC), best_first(opened))
@@ -41,7 +41,7 @@ def final(project: AnyProject = ".", *, count: int = 2) -> FinalView:
 
     Raises SettingError when `count` is not positive, InputError when nothing was sent.
     """
-    from facetwise.submission.final import build_final
+    from facetwise.submission.planning.final import build_final
 
     return build_final(opened_project(project), count)
 
@@ -51,8 +51,8 @@ def leaderboard(project: AnyProject = ".", *, html: str | Path | None = None) ->
 
     Raises InputError when nothing was sent yet.
     """
-    from facetwise.report.leaderboard_page import write_leaderboard_page
-    from facetwise.study.leaderboard import build_leaderboard
+    from facetwise.screens.pages.leaderboard_page import write_leaderboard_page
+    from facetwise.submission.planning.leaderboard import build_leaderboard
 
     opened = opened_project(project)
     if html is not None:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from facetwise.api.given import AnyProject, found_recipe, opened_project
+from facetwise.api.arguments import AnyProject, found_recipe, opened_project
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 
 if TYPE_CHECKING:
     from facetwise.data.audit import Audit
     from facetwise.data.folds import Folds
-    from facetwise.data.store import Store
-    from facetwise.data.synth import Contest
-    from facetwise.report.doctor import Doctor
+    from facetwise.data.images.store import Store
+    from facetwise.data.made.contest import Contest
+    from facetwise.upkeep.doctor import Doctor
 
 
 def open_project(folder: str | Path = ".") -> Project:
@@ -34,7 +34,7 @@ def init(folder: str | Path, dataset: str | Path, *, name: str | None = None) ->
     """
     import shutil
 
-    from facetwise.data.presets import write_project_file
+    from facetwise.data.reading.presets import write_project_file
     from facetwise.recipe.load import SHIPPED, shipped_recipes
 
     path = write_project_file(Path(folder), Path(dataset), name=name)
@@ -56,8 +56,8 @@ def check(
     changed (by size, time of change, and the inode's, which no program sets back), or everything `anew`.
     """
     from facetwise.data.audit import audit
+    from facetwise.data.labels.overlay import look_at_overlay
     from facetwise.data.manifest import build_manifest
-    from facetwise.data.overlay import look_at_overlay
 
     opened = opened_project(project)
     manifest = build_manifest(opened, anew=anew, workers=workers, progress=progress)
@@ -103,8 +103,8 @@ def prepare(
     A store that is there is verified and reused; an interrupted one is continued, a damaged one repaired.
     """
     from facetwise.core.errors import SettingError
+    from facetwise.data.images.store import VIEW, prepare_store, recipe_store
     from facetwise.data.manifest import load_manifest
-    from facetwise.data.store import VIEW, prepare_store, recipe_store
     from facetwise.recipe import load_recipe
 
     opened = opened_project(project)
@@ -127,7 +127,7 @@ def draw_contest(
 
     More than one of `workers` are processes, so a script needs its `if __name__ == "__main__"` then.
     """
-    from facetwise.data import synth
+    from facetwise.data.made import contest as synth
 
     spec = synth.SynthSpec(train_people=train_people, eval_people=eval_people, seed=seed, wrong_labels=wrong_labels)
     return synth.draw_contest(Path(root), spec, workers=workers)
@@ -135,7 +135,7 @@ def draw_contest(
 
 def doctor(folder: str | Path = ".") -> Doctor:
     """What this machine and the project around `folder` have and lack, and what to do about it."""
-    from facetwise.report.doctor import examine_folder
-    from facetwise.study.doctor_sending import checks
+    from facetwise.upkeep.doctor import examine_folder
+    from facetwise.upkeep.doctor_submissions import checks
 
     return examine_folder(Path(folder), checks)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, checked_output, opened_project
+from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.evaluate.scorecard import Scorecard
     from facetwise.recipe.predict import Tta
-    from facetwise.report.blend import BlendView
-    from facetwise.report.cuts import CutsView
-    from facetwise.report.submission import SubmissionView
-    from facetwise.report.views import RunsView, RunView
+    from facetwise.results.blends import BlendView
+    from facetwise.results.cuts import CutsView
+    from facetwise.results.runs import RunsView, RunView
     from facetwise.submission.make import Submission
+    from facetwise.submission.view import SubmissionView
 
 
 def runs(project: AnyProject = ".") -> RunsView:
     """Every run of the project with its score; the object that `facetwise runs` prints."""
-    from facetwise.report.views import build_runs_view
+    from facetwise.results.runs import build_runs_view
 
     return build_runs_view(opened_project(project))
 
@@ -34,9 +34,9 @@ def show(
     """
     from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
-    from facetwise.study.submitted import build_submission_view
-    from facetwise.study.things import find_thing
+    from facetwise.journal.note_targets import find_thing
     from facetwise.submission.folder import find_submission
+    from facetwise.submission.view import build_submission_view
 
     opened = opened_project(project)
     found = find_thing(opened.workspace, reference)
@@ -51,10 +51,10 @@ def show(
 
 def show_blend(project: AnyProject, blend: str, *, html: str | Path | None = None, new: bool = False) -> BlendView:
     """As `show`, of a blend; `new`: whether it was made just now."""
-    from facetwise.blending.folder import find_blend
     from facetwise.data.manifest import load_manifest
-    from facetwise.report.blend import build_blend_view
-    from facetwise.report.blend_page import write_blend_page
+    from facetwise.predictors.blend_folder import find_blend
+    from facetwise.results.blends import build_blend_view
+    from facetwise.screens.pages.blend_page import write_blend_page
 
     opened = opened_project(project)
     if html is not None:
@@ -69,9 +69,9 @@ def show_run(project: AnyProject, run: str, *, html: str | Path | None = None) -
     """As `show`, of a run."""
     from facetwise.core.runs import find_run
     from facetwise.data.manifest import load_manifest
-    from facetwise.report.html import write_run_page
-    from facetwise.report.pictures import thumbnails
-    from facetwise.report.views import build_run_view
+    from facetwise.results.runs import build_run_view
+    from facetwise.screens.pages.html import write_run_page
+    from facetwise.screens.pages.pictures import thumbnails
 
     opened = opened_project(project)
     if html is not None:
@@ -90,7 +90,7 @@ def cuts(project: AnyProject = ".", run: str = "last", *, attribute: str | None 
     For a run whose head has `kind = "years"` or `"ordinal"`; without `attribute` all that can be cut. It only reports.
     """
     from facetwise.core.runs import find_run
-    from facetwise.report.cuts import build_cuts_view
+    from facetwise.results.cuts import build_cuts_view
 
     opened = opened_project(project)
     return build_cuts_view(opened, find_run(opened.workspace, run), attribute=attribute)
@@ -110,7 +110,7 @@ def submit(
     `yes` confirms the gate's warnings; `fill_missing` answers images that cannot be read with the commonest class;
     `against_others` overrules the gate where only other predictions speak against the file.
     """
-    from facetwise.study.ranked import best_first
+    from facetwise.results.ranked import best_first
     from facetwise.submission.make import SubmitSpec, make_submission
 
     opened = opened_project(project)

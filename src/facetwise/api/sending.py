@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, checked_output, opened_project
+from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
-    from facetwise.submission.gate import GateReport
-    from facetwise.submission.imported import Imported
-    from facetwise.submission.ledger import Entry
+    from facetwise.submission.gate.gate import GateReport
+    from facetwise.submission.ledger.ledger import Entry
+    from facetwise.submission.ledger.platform_table import Imported
+    from facetwise.submission.ledger.view import LedgerView
     from facetwise.submission.replay import Replay
-    from facetwise.submission.show import LedgerView
 
 
 def gate(project: AnyProject, file: str | Path) -> GateReport:
@@ -21,7 +21,7 @@ def gate(project: AnyProject, file: str | Path) -> GateReport:
 
     Raises InputError when the file cannot be read; what is wrong with its content is in the report.
     """
-    from facetwise.study.ranked import best_first
+    from facetwise.results.ranked import best_first
     from facetwise.submission.make import gate_file
 
     opened = opened_project(project)
@@ -35,7 +35,7 @@ def ledger(project: AnyProject = ".") -> LedgerView:
     """
     from datetime import UTC, datetime
 
-    from facetwise.submission.show import build_ledger_view
+    from facetwise.submission.ledger.view import build_ledger_view
 
     return build_ledger_view(opened_project(project), datetime.now(UTC))
 
@@ -46,8 +46,8 @@ def sent(project: AnyProject, submission: str = "last", *, at: str | None = None
     Raises InputError when it is there already and no time corrects it, SettingError when `at` is no time.
     """
     from facetwise.submission.folder import find_submission
-    from facetwise.submission.quota import contest_zone
-    from facetwise.submission.sending import note_sent, utc_time
+    from facetwise.submission.ledger.quota import contest_zone
+    from facetwise.submission.ledger.sending import note_sent, utc_time
 
     opened = opened_project(project)
     found = find_submission(opened.workspace, submission)
@@ -71,8 +71,8 @@ def record(
     Raises SettingError for scores outside of 0..1, and when none is given.
     """
     from facetwise.submission.folder import find_submission
-    from facetwise.submission.quota import contest_zone
-    from facetwise.submission.sending import GivenScores, record_score, utc_time
+    from facetwise.submission.ledger.quota import contest_zone
+    from facetwise.submission.ledger.sending import GivenScores, record_score, utc_time
 
     opened = opened_project(project)
     found = find_submission(opened.workspace, submission)
@@ -87,8 +87,8 @@ def import_ledger(project: AnyProject, file: str | Path, *, matches: Mapping[str
     `matches`: the platform's `id` of a row -> the submission whose it is, where its text does not say so. Addresses
     that grant access are not kept. Raises ProblemsError for a table with other columns, or with wrong cells.
     """
-    from facetwise.submission.imported import import_table
-    from facetwise.submission.quota import contest_zone
+    from facetwise.submission.ledger.platform_table import import_table
+    from facetwise.submission.ledger.quota import contest_zone
 
     opened = opened_project(project)
     return import_table(opened.workspace, Path(file), contest_zone(opened), matches)
@@ -99,7 +99,7 @@ def replay(project: AnyProject, submission: str = "last", *, out: str | Path | N
 
     With `out` they are also written there.
     """
-    from facetwise.core.outside import resolved
+    from facetwise.core.files.outside import resolved
     from facetwise.submission.folder import find_submission
     from facetwise.submission.replay import replay as make_again
 

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facetwise.api.given import AnyProject, Listener, base_recipe, need_training, opened_project
+from facetwise.api.arguments import AnyProject, Listener, base_recipe, need_training, opened_project
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
     from facetwise.recipe import Recipe
     from facetwise.study.ablation import Ablation
-    from facetwise.study.clean import CleanPlan
     from facetwise.study.compare import Comparison
     from facetwise.study.search import Search
     from facetwise.study.trials import Pruner
+    from facetwise.upkeep.clean import CleanPlan
 
 
 def compare(
@@ -109,7 +109,7 @@ def clean(
     `predictions`: also image stores that no kept run and no recipe reads, and predictions of other photos. Tables,
     recipe and record of every run stay.
     """
-    from facetwise.study import clean as cleaning
+    from facetwise.upkeep import clean as cleaning
 
     opened = opened_project(project)
     plan = cleaning.plan_clean(opened, cleaning.CleanSpec(keep, stores, predictions))

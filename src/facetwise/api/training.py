@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, Listener, checked_output, found_recipe, need_training, opened_project
+from facetwise.api.arguments import AnyProject, Listener, checked_output, found_recipe, need_training, opened_project
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facetwise.api.given import AnyProject, checked_output, opened_project
+from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
-    from facetwise.blending.foreign import ForeignFolder
-    from facetwise.study.packs import ImportedRun
-    from facetwise.study.packs_write import Exported
+    from facetwise.predictors.external import ForeignFolder
+    from facetwise.sharing.export_run import Exported
+    from facetwise.sharing.import_run import ImportedRun
 
 
 def export_run(project: AnyProject, run: str = "last", *, out: str | Path, tables_only: bool = False) -> Exported:
@@ -19,7 +19,7 @@ def export_run(project: AnyProject, run: str = "last", *, out: str | Path, table
     The same run gives the same bytes. No paths of the machine and no names of users are in them.
     """
     from facetwise.core.runs import find_run
-    from facetwise.study.packs_write import export_run as write_pack
+    from facetwise.sharing.export_run import export_run as write_pack
 
     opened = opened_project(project)
     target = checked_output(opened, out, stdout=False)
@@ -32,7 +32,7 @@ def import_run(project: AnyProject, file: str | Path, *, name: str | None = None
     Raises MismatchError naming what differs when it is of another dataset or label. A run on folds that this project
     does not have can be used for the test side only, and says so.
     """
-    from facetwise.study.packs import import_run as take_pack
+    from facetwise.sharing.import_run import import_run as take_pack
 
     return take_pack(opened_project(project), Path(file), name=name)
 
@@ -43,8 +43,8 @@ def import_predictions(project: AnyProject, file: str | Path, *, name: str) -> F
     A csv of probabilities by image (columns `<attribute>=<class>`, or `joint=<i>`, or the bare numbers of the joint
     classes), or a submission. All faults of the file are told at once, with their lines.
     """
-    from facetwise.blending.foreign import import_predictions as take_csv
     from facetwise.data.manifest import load_manifest
+    from facetwise.predictors.external import import_predictions as take_csv
 
     opened = opened_project(project)
     return take_csv(opened, load_manifest(opened), Path(file), name)

@@ -1,1 +1,1 @@
-"""Several predictors put together by what they prove out of fold; and whoever predicts, as one kind of thing."""
+"""Several predictors put together by what they prove out of fold."""

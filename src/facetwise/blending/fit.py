@@ -26,7 +26,7 @@ from facetwise.evaluate.decide import ARGMAX, decide_joint
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.parts import NUM_PARTS, deal_parts
 from facetwise.evaluate.resampling import Groups
-from facetwise.evaluate.rules import Argmax, Rule, choose_rule
+from facetwise.evaluate.rules.choose import Argmax, Rule, choose_rule
 
 
 @dataclass(frozen=True)

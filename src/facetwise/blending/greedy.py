@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.blending.exam import Exam
 from facetwise.blending.methods import VoteArray
+from facetwise.blending.objective import Exam
 from facetwise.blending.votes import Block, Votes
 from facetwise.core.labels import FloatArray, IntArray
 

@@ -12,11 +12,10 @@ import numpy as np
 import polars as pl
 
 from facetwise.blending.fit import Blended, Known, blended_table, choose, chooses_weights, fit
-from facetwise.blending.folder import SPEC, BlendFolder, blend_number, list_blends
-from facetwise.blending.guests import seat
 from facetwise.blending.members import Members, common_rows, read_members, specialists
 from facetwise.blending.record import blend_record, fingerprint_of
 from facetwise.blending.spec import BlendSpec
+from facetwise.blending.test_only import seat
 from facetwise.blending.votes import BoolArray, By, Votes, cast
 from facetwise.core.errors import ArtefactError, InputError, SettingError
 from facetwise.core.labels import MAX_LISTED_JOINT, IntArray
@@ -25,7 +24,8 @@ from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import Workspace, lock, new_artefact, read_done, write_json
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.decide import ARGMAX, DECIDED
-from facetwise.evaluate.rulefit import check_kinds
+from facetwise.evaluate.rules.fit import check_kinds
+from facetwise.predictors.blend_folder import SPEC, BlendFolder, blend_number, list_blends
 
 
 @dataclass(frozen=True)

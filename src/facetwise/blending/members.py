@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from facetwise.blending.sources import PREDICTORS, Source, read_source
 from facetwise.blending.spec import BlendSpec, GivenWeight
 from facetwise.blending.votes import BoolArray
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError
@@ -21,6 +20,7 @@ from facetwise.core.references import parse_reference
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.compose import attributes_in, covered
+from facetwise.predictors.sources import PREDICTORS, Source, read_source
 
 VIEWS = {"none": 1, "flip": 2, "crops": 5, "flip-crops": 10}
 """Images that the network sees of each photo, by test-time augmentation."""

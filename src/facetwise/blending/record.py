@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from facetwise.blending.contributions import added_by, likeness
 from facetwise.blending.fit import Blended, Fitted, Known, Way
-from facetwise.blending.guests import seat
 from facetwise.blending.members import Members, common_rows
-from facetwise.blending.sources import Source
 from facetwise.blending.spec import BlendSpec
+from facetwise.blending.test_only import seat
 from facetwise.blending.votes import BoolArray
-from facetwise.blending.worth import added_by, likeness
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.core.project import Project
 from facetwise.core.provenance import provenance
@@ -25,6 +24,7 @@ from facetwise.evaluate.compose import attributes_in
 from facetwise.evaluate.decide import decide_joint
 from facetwise.evaluate.intervals import bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.predictors.sources import Source
 
 KNOWN = "known out of fold"
 """The role of a member that could be chosen."""

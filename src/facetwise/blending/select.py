@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.blending.exam import Exam, first_best
 from facetwise.blending.greedy import Alone, Selection, Step, Tally
 from facetwise.blending.limits import Limits
+from facetwise.blending.objective import Exam, first_best
 from facetwise.blending.votes import BoolArray, Votes, decided, used_by
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import FloatArray, IntArray

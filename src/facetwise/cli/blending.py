@@ -60,7 +60,7 @@ def blend(
     nested estimate: chosen on four fifths of the people, applied to the fifth. Kept as a blend, which can be submitted.
     """
     from facetwise import api
-    from facetwise.report.blend_text import blend_text
+    from facetwise.screens.text.blend import blend_text
 
     page_only = owns_stdout(json, html)
     view = api.blend(
@@ -82,7 +82,7 @@ def blend(
 def blends(context: typer.Context, json: Json = False) -> None:
     """List all blends with their nested estimates."""
     from facetwise import api
-    from facetwise.report.blend_text import blends_text
+    from facetwise.screens.text.blend import blends_text
 
     view = api.blends(get_context(context).project())
     if json:

@@ -28,7 +28,7 @@ def calibration(
     writes a page with reliability plots. Nothing is changed.
     """
     from facetwise import api
-    from facetwise.report.calibration import calibration_text
+    from facetwise.screens.text.decisions.calibration import calibration_text
 
     owns_stdout(json, html)
     view = api.calibration(get_context(context).project(), reference, html=html)

@@ -27,7 +27,7 @@ def cuts(
     are split in five, cuts chosen on four parts and applied to the fifth. Nothing is changed.
     """
     from facetwise import api
-    from facetwise.report.cuts import cuts_text
+    from facetwise.screens.text.decisions.cuts import cuts_text
 
     view = api.cuts(get_context(context).project(), run, attribute=attribute)
     if json:

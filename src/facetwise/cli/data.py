@@ -49,7 +49,7 @@ def check(
     Saves the manifest and reports all that is found in one go; a second call reads only what changed.
     """
     from facetwise import api
-    from facetwise.cli.audit import audit_text
+    from facetwise.screens.text.check import audit_text
 
     project = get_context(context).project()
     with progress_bar("reading images") as progress:
@@ -93,7 +93,7 @@ def folds(
     Stratified by joint class; every invariant is checked, and folds that exist are never silently remade.
     """
     from facetwise import api
-    from facetwise.cli.folds import folds_dict, folds_text
+    from facetwise.screens.text.folds import folds_dict, folds_text
 
     project = get_context(context).project()
     made = api.folds(project, name=name, num_folds=num_folds, seed=seed, split=unsafe_split or "group", new=new)
@@ -132,7 +132,7 @@ def prepare(
 def doctor(context: typer.Context, json: Json = False) -> None:
     """Say what machine and project have and lack."""
     from facetwise import api
-    from facetwise.cli.doctor import doctor_text
+    from facetwise.screens.text.doctor import doctor_text
 
     found = api.doctor(get_context(context).folder)
     if json:

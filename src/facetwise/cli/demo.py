@@ -52,10 +52,10 @@ def demo(
 
     from facetwise import api
     from facetwise.api.results import show_run
-    from facetwise.cli.folds import folds_text
-    from facetwise.cli.gate import submission_text
     from facetwise.cli.training import TrainingDisplay
-    from facetwise.report.text import summary_text
+    from facetwise.screens.text.folds import folds_text
+    from facetwise.screens.text.run import summary_text
+    from facetwise.screens.text.submissions.gate import submission_text
 
     _clear(folder)
     out = console()

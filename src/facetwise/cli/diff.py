@@ -39,7 +39,7 @@ def diff(
     also who is outvoted. Nothing is changed.
     """
     from facetwise import api
-    from facetwise.report.diff_text import diff_text
+    from facetwise.screens.text.diff import diff_text
 
     owns_stdout(json, html)
     view = api.diff(get_context(context).project(), *references, oof=oof, html=html, limit=limit)

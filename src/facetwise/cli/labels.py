@@ -57,7 +57,7 @@ def suspects(
     labels accept`. Look at the photos before you accept: the model is often wrong, and the label right.
     """
     from facetwise import api
-    from facetwise.report.suspectpage import suspects_text
+    from facetwise.screens.text.suspects import suspects_text
 
     file_only = owns_stdout(json, html, csv)
     view = api.suspects(
@@ -137,7 +137,7 @@ def show(context: typer.Context, json: Json = False) -> None:
     from dataclasses import asdict
 
     from facetwise import api
-    from facetwise.report.overlaytext import overlay_text
+    from facetwise.screens.text.corrections import overlay_text
 
     project = get_context(context).project()
     overlay = api.show_labels(project)
@@ -150,7 +150,7 @@ def show(context: typer.Context, json: Json = False) -> None:
 def score(context: typer.Context, source: Source = None, json: Json = False) -> None:
     """Score predictions on the dataset's labels and, apart, on corrected ones."""
     from facetwise import api
-    from facetwise.report.labelscores import scores_text
+    from facetwise.screens.text.suspects import scores_text
 
     found = api.score_labels(get_context(context).project(), source)
     if json:
@@ -161,8 +161,8 @@ def score(context: typer.Context, source: Source = None, json: Json = False) -> 
 
 def _tell(found: Corrected, *, json: bool) -> None:
     """What was written, and the scores before and after."""
-    from facetwise.report.labelscores import scores_text
-    from facetwise.report.overlaytext import corrections_text
+    from facetwise.screens.text.corrections import corrections_text
+    from facetwise.screens.text.suspects import scores_text
 
     if json:
         print_json(found.as_dict())

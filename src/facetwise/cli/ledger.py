@@ -11,11 +11,9 @@ from facetwise.cli.context import console, get_context, print_json, say
 from facetwise.cli.data import Json
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from facetwise.core.project import Project
-    from facetwise.submission.ledger import Entry
-    from facetwise.submission.show import LedgerRow, LedgerView
+    from facetwise.submission.ledger.ledger import Entry
+from facetwise.screens.text.submissions.ledger import _minute, ledger_text
 
 group = typer.Typer(
     name="ledger",
@@ -24,8 +22,13 @@ group = typer.Typer(
     rich_markup_mode=None,
 )
 
+
 Submission = Annotated[str, typer.Argument(help="A submission: its id, number or `last`.")]
+
+
 Note = Annotated[str, typer.Option(help="A note to keep with it.")]
+
+
 TIME = "Time by the contest's clock, or with an offset; the default is now."
 
 
@@ -151,8 +154,8 @@ def _pairs(given: list[str]) -> dict[str, str]:
 
 def _say_which(project: Project, time: str | None) -> None:
     """Which of two moments was taken, of a time that the contest's clock shows twice."""
-    from facetwise.submission.quota import contest_zone
-    from facetwise.submission.sending import taken_of_two
+    from facetwise.submission.ledger.quota import contest_zone
+    from facetwise.submission.ledger.sending import taken_of_two
 
     if time is not None and (told := taken_of_two(time, contest_zone(project))) is not None:
         say(f"note: {told}")
@@ -162,59 +165,3 @@ def _say(entry: Entry) -> None:
     scores = {"public": entry.public, "private": entry.private}
     told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None)
     say(f"{entry.name}: sent {_minute(entry.sent)}" + (f", {told}" if told else ""))
-
-
-def ledger_text(view: LedgerView) -> RenderableType:
-    """A row a sending, then what was not sent, then what is left today."""
-    from rich.console import Group
-    from rich.text import Text
-
-    lines: list[RenderableType] = [_table(view.rows), Text()] if view.rows else [Text("nothing was sent yet")]
-    if view.unsent:
-        lines.append(Text(f"made and not sent: {', '.join(view.unsent)}"))
-    if view.quota is not None:
-        lines.append(Text(view.quota.told()))
-    else:
-        lines.append(Text("no limit a day is set (`contest.submissions_per_day` in facetwise.toml)", style="dim"))
-    return Group(*lines)
-
-
-def _table(rows: tuple[LedgerRow, ...]) -> RenderableType:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from facetwise.report.wording import DASH, below_heading, heading, shared_level
-
-    level = shared_level(row.expected.interval for row in rows if row.expected is not None)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("submission", overflow="fold")
-    for name in ("sent (UTC)", "public", "private", heading("forecast", level)):
-        table.add_column(name, no_wrap=True)
-    table.add_column("", overflow="fold")
-    for row in rows:
-        entry = row.entry
-        notes = [*(["final"] if entry.final else []), *([entry.description] if entry.description else []), *row.notes]
-        found = row.expected
-        expected = DASH if found is None else below_heading(found.score, found.interval, level)
-        cells = (entry.name, _minute(entry.sent), _score(entry.public), _score(entry.private), expected)
-        notes += [f"also {_sending(other)}" for other in row.others]
-        table.add_row(*map(Text, cells), Text("; ".join(notes), style="dim"))
-    return table
-
-
-def _sending(entry: Entry) -> str:
-    """Another sending of a file, which does not stand for it."""
-    scores = {"public": entry.public, "private": entry.private}
-    told = [f"{name} {value:.4f}" for name, value in scores.items() if value is not None]
-    known = "" if entry.platform_id is None else f" (platform {entry.platform_id})"
-    when = "sent, when is not known" if entry.sent is None else f"sent {_minute(entry.sent)}"
-    return f"{when}{known}: {', '.join(told) or 'no score'}"
-
-
-def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _minute(time: str | None) -> str:
-    return "not known" if time is None else time[:16].replace("T", " ")

@@ -61,7 +61,7 @@ def import_run(
     A pack becomes a run of this project, if it is of the same images, people and classes. A csv holds probabilities by
     image, or is a submission; it is used for the test side only. Both are checked first and not trusted.
     """
-    from facetwise.study.packs_read import is_pack
+    from facetwise.sharing.read import is_pack
 
     project = get_context(context).project()
     if is_pack(file):

@@ -30,7 +30,7 @@ def forecast(
     and from the public scores in the ledger, the more the more alike the answers are.
     """
     from facetwise import api
-    from facetwise.cli.planned import forecast_text
+    from facetwise.screens.text.submissions.planning import forecast_text
 
     view = api.forecast(get_context(context).project(), reference)
     if json:
@@ -45,7 +45,7 @@ def plan(context: typer.Context, json: Json = False) -> None:
     Looks at submissions that were made and not sent, and at the best runs and blends that could be one.
     """
     from facetwise import api
-    from facetwise.cli.planned import plan_text
+    from facetwise.screens.text.submissions.planning import plan_text
 
     view = api.plan(get_context(context).project())
     if json:
@@ -64,7 +64,7 @@ def final(
     Those whose better one is to be expected highest, given all public scores; and why not by public score alone.
     """
     from facetwise import api
-    from facetwise.cli.planned import final_text
+    from facetwise.screens.text.submissions.planning import final_text
 
     view = api.final(get_context(context).project(), count=count)
     if json:
@@ -84,7 +84,7 @@ def leaderboard(
     order, and which stand out.
     """
     from facetwise import api
-    from facetwise.report.leaderboard import leaderboard_text
+    from facetwise.screens.text.submissions.leaderboard import leaderboard_text
 
     page_only = owns_stdout(json, html)
     view = api.leaderboard(get_context(context).project(), html=html)

@@ -26,7 +26,7 @@ def rules(
     four fifths of the people and applied to the fifth. Nothing is changed.
     """
     from facetwise import api
-    from facetwise.report.rules import rules_text
+    from facetwise.screens.text.decisions.rules import rules_text
 
     view = api.rules(get_context(context).project(), reference)
     if json:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from facetwise.core.project import Project
     from facetwise.core.runs import RunFolder
-    from facetwise.report.blend import BlendView
-    from facetwise.report.submission import SubmissionView
-    from facetwise.report.views import RunView
+    from facetwise.results.blends import BlendView
+    from facetwise.results.runs import RunView
+    from facetwise.submission.view import SubmissionView
 
 Tta = Annotated[
     Literal["none", "flip", "crops", "flip-crops"],
@@ -52,7 +52,7 @@ def fit(
     from facetwise import api
     from facetwise.api.results import show_run
     from facetwise.cli.training import TrainingDisplay
-    from facetwise.report.text import summary_text
+    from facetwise.screens.text.run import summary_text
 
     project = get_context(context).project()
     with TrainingDisplay(sys.stderr) as display:
@@ -104,7 +104,7 @@ def predict(
 def runs(context: typer.Context, json: Json = False) -> None:
     """List all runs with their scores."""
     from facetwise import api
-    from facetwise.report.text import runs_text
+    from facetwise.screens.text.run import runs_text
 
     view = api.runs(get_context(context).project())
     _print(view, json, runs_text)
@@ -136,10 +136,11 @@ def show(
 
 
 def _shown(view: RunView | BlendView | SubmissionView) -> RenderableType:
-    from facetwise.report.blend import BlendView
-    from facetwise.report.blend_text import blend_text
-    from facetwise.report.submission import SubmissionView, submission_text
-    from facetwise.report.text import run_text
+    from facetwise.results.blends import BlendView
+    from facetwise.screens.text.blend import blend_text
+    from facetwise.screens.text.run import run_text
+    from facetwise.screens.text.submissions.submission import submission_text
+    from facetwise.submission.view import SubmissionView
 
     match view:
         case BlendView():

@@ -38,7 +38,7 @@ def compare(
     differ in.
     """
     from facetwise import api
-    from facetwise.study.text import comparison_text
+    from facetwise.screens.text.study import comparison_text
 
     view = api.compare(get_context(context).project(), first, second, tta=(tta_a, tta_b))
     _print(view, json, comparison_text)
@@ -63,8 +63,8 @@ def ablate(
     """
     from facetwise import api
     from facetwise.cli.studying import StudyDisplay
-    from facetwise.report.wording import count
-    from facetwise.study.text import ablation_text
+    from facetwise.results.wording import count
+    from facetwise.screens.text.study import ablation_text
 
     project = get_context(context).project()
     with StudyDisplay(sys.stderr) as display:
@@ -104,7 +104,7 @@ def tune(
     """
     from facetwise import api
     from facetwise.cli.studying import StudyDisplay
-    from facetwise.study.text import search_text
+    from facetwise.screens.text.study import search_text
 
     project = get_context(context).project()
     with StudyDisplay(sys.stderr) as display:
@@ -126,7 +126,7 @@ def studies(
     Also while another process works on it. Trains and changes nothing.
     """
     from facetwise import api
-    from facetwise.study.text import study_text
+    from facetwise.screens.text.study import study_text
 
     _print(api.show_study(get_context(context).project(), name), json, study_text)
 

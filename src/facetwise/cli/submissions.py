@@ -42,7 +42,7 @@ def submit(
     It passes the gate first, is recorded with what made it, and comes with the score to expect.
     """
     from facetwise import api
-    from facetwise.cli.gate import submission_dict, submission_text
+    from facetwise.screens.text.submissions.gate import submission_dict, submission_text
 
     project = get_context(context).project()
     made = api.submit(
@@ -81,7 +81,7 @@ def gate(
     For files that were made elsewhere. Nothing is recorded. Ends with exit code 2 when the file must not be sent.
     """
     from facetwise import api
-    from facetwise.cli.gate import gate_text
+    from facetwise.screens.text.submissions.gate import gate_text
 
     report = api.gate(get_context(context).project(), file)
     if json:
@@ -100,7 +100,7 @@ def score(
 ) -> None:
     """Score a submission against labels."""
     from facetwise import api
-    from facetwise.report.text import scorecard_text
+    from facetwise.screens.text.run import scorecard_text
 
     card = api.score(get_context(context).project(), submission, labels=labels)
     if json:

@@ -9,8 +9,8 @@ from typing import Any, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from facetwise.cli.epochs import absent_lines, compared_line, content_lines
 from facetwise.core.errors import TrainingError
+from facetwise.screens.text.epochs import absent_lines, compared_line, content_lines
 
 
 class TrainingDisplay:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from facetwise.core.errors import InputError, ProblemsError
-from facetwise.core.jsonlines import adding_to, append_lines, parsed_object, text_lines
+from facetwise.core.files.jsonlines import adding_to, append_lines, parsed_object, text_lines
 from facetwise.core.provenance import now
 from facetwise.core.workspace import Workspace
 

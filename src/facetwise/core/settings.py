@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
-from facetwise.core.outside import exists, is_folder, read_bounded
+from facetwise.core.files.outside import exists, is_folder, read_bounded
 from facetwise.core.parsing import parse_toml
 
 

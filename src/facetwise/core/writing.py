@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from facetwise.core.disk import told_when_full
 from facetwise.core.errors import InputError
-from facetwise.core.outside import resolved
+from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.outside import resolved
 
 STDOUT = Path("-")
 """What a user gives as a file to have it on standard output."""

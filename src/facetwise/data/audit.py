@@ -12,10 +12,10 @@ import polars as pl
 from facetwise.core.labels import MAX_LISTED_JOINT, IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.tables import TEST, TRAIN
-from facetwise.data.copies import Copies, find_copies
 from facetwise.data.findings import LEVELS, Finding, Level
+from facetwise.data.images.copies import Copies, find_copies
+from facetwise.data.labels.overlay import Overlay, apply
 from facetwise.data.manifest import Manifest
-from facetwise.data.overlay import Overlay, apply
 
 MAX_ASPECT = 3.0
 """An image more than this many times as long as wide is suspicious."""

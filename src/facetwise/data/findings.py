@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from facetwise.core.errors import ProblemsError
-from facetwise.core.outside import printable
+from facetwise.core.files.outside import printable
 
 Level = Literal["error", "warning", "info"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "info")

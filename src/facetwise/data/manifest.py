@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
+from facetwise.core.files.outside import files_below, is_folder, is_regular, printable
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
-from facetwise.core.outside import files_below, is_folder, is_regular, printable
 from facetwise.core.people import person, person_hash
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
@@ -34,9 +34,9 @@ from facetwise.core.workspace import (
     write_json,
 )
 from facetwise.data.findings import Finding, Findings, errors, listed, raise_errors
-from facetwise.data.images import IMAGE_ENDINGS
-from facetwise.data.readers import Listing, read_dataset
-from facetwise.data.scan import depth_findings, read_cache, scan, scan_findings, write_cache
+from facetwise.data.images.images import IMAGE_ENDINGS
+from facetwise.data.images.scan import depth_findings, read_cache, scan, scan_findings, write_cache
+from facetwise.data.reading.readers import Listing, read_dataset
 
 TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-3.parquet"
 _CHECK = "run `facetwise check`"

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from facetwise.core.people import called, person
 from facetwise.core.spelling import folded, normal
-from facetwise.data.csvfile import CsvTable
 from facetwise.data.findings import Findings, listed
+from facetwise.data.reading.csvfile import CsvTable
 
 NOBODY = frozenset({"nan", "null", "none", "na", "n/a", "#n/a", "<na>", "unknown", "?", "-"})
 """What tables write, in any case, where nobody is known."""

@@ -27,8 +27,8 @@ from facetwise.evaluate.compose import (
     marginals_of,
     year_log_probs,
 )
-from facetwise.evaluate.cutclasses import bounds_used
 from facetwise.evaluate.decide import DECIDED
+from facetwise.evaluate.rules.cut_classes import bounds_used
 
 COLDEST, HOTTEST = 0.05, 20.0
 """Range of temperatures."""

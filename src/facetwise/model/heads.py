@@ -20,7 +20,7 @@ from facetwise.core.bins import soft_bins
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, Attribute, FloatArray, LabelSpace
 from facetwise.core.tables import score_column, year_columns
-from facetwise.data.views import TrainingView, one_hot
+from facetwise.data.labels.views import TrainingView, one_hot
 from facetwise.model.blocks import Block, BlockKind, class_logs, class_shares, kept
 from facetwise.recipe.head import FlatHead, Head, MultiLabelHead, SingleHead
 

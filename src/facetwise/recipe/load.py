@@ -12,7 +12,7 @@ import tomli_w
 from pydantic import AfterValidator, Field
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
-from facetwise.core.outside import exists, is_folder
+from facetwise.core.files.outside import exists, is_folder
 from facetwise.core.parsing import parse_toml
 from facetwise.core.settings import parse, read_toml
 from facetwise.recipe.augment import Augment, each_can_happen

@@ -14,8 +14,8 @@ from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, PairedInterval
 from facetwise.evaluate.scorecard import name_of
-from facetwise.report.views import plain
-from facetwise.report.wording import Notice, unsafe_split
+from facetwise.results.notices import Notice, unsafe_split
+from facetwise.results.plain import plain
 from facetwise.study.compare import check_same_images, common_attributes, common_rows, paired
 from facetwise.study.decided import Decided, Rows, covered_rows, read_decided
 from facetwise.study.record import StudyFolder

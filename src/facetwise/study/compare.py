@@ -15,8 +15,9 @@ from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, PairedInterval, paired_interval
 from facetwise.evaluate.scorecard import name_of
-from facetwise.report.views import plain
-from facetwise.report.wording import Notice, count, unsafe_split
+from facetwise.results.notices import Notice, unsafe_split
+from facetwise.results.plain import plain
+from facetwise.results.wording import count
 from facetwise.study.changes import Change, recipe_changes
 from facetwise.study.decided import Decided, Rows, covered_rows, read_decided
 from facetwise.study.wording import SEEDS, Better, better, no_verdict, pairing, several_things, verdict

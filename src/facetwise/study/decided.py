@@ -19,7 +19,7 @@ from facetwise.evaluate.compose import subspace
 from facetwise.evaluate.decide import decide
 from facetwise.evaluate.intervals import LEVEL, Interval, bootstrap_interval
 from facetwise.evaluate.metrics import MISSING, macro_f1
-from facetwise.report.views import state_of
+from facetwise.results.runs import state_of
 
 
 @dataclass(frozen=True)

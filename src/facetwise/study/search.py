@@ -12,8 +12,8 @@ from facetwise.core.workspace import is_done
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, Interval
 from facetwise.evaluate.scorecard import name_of
-from facetwise.report.views import plain
-from facetwise.report.wording import count, with_interval
+from facetwise.results.plain import plain
+from facetwise.results.wording import count, with_interval
 from facetwise.study.ablation import seconds_of
 from facetwise.study.decided import Decided, Rows, covered_rows, read_decided
 from facetwise.study.nested import nested_estimate

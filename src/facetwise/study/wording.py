@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from facetwise.evaluate.intervals import LEVEL, MIN_BEYOND, Interval, PairedInterval
-from facetwise.report.wording import count, percent, with_signs
+from facetwise.results.wording import count, percent, with_signs
 from facetwise.study.changes import Change, num_things
 
 Better = Literal["first", "second", "neither"]

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from facetwise.blending.answers import AnswerKind, Answers, answers_of, answers_of_classes
-from facetwise.blending.sources import read_source
-from facetwise.core.csvtable import read_submission
 from facetwise.core.errors import FacetwiseError, InputError
+from facetwise.core.files.csvtable import read_submission
 from facetwise.core.project import Project
 from facetwise.core.workspace import file_hash
 from facetwise.data.manifest import Manifest
+from facetwise.predictors.answers import AnswerKind, Answers, answers_of, answers_of_classes
+from facetwise.predictors.sources import read_source
 from facetwise.submission.folder import SubmissionFolder, check_range
 from facetwise.submission.madefrom import predictions_file
 

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from facetwise.core.csvtable import raise_problems, read_csv, read_submission
 from facetwise.core.errors import ArtefactError, GateError, InputError
+from facetwise.core.files.csvtable import raise_problems, read_csv, read_submission
 from facetwise.core.labels import LabelSpace
 from facetwise.core.people import person
 from facetwise.core.provenance import provenance
 from facetwise.core.references import AnyReference, parse_reference, pick
 from facetwise.core.runs import run_number
 from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock, new_artefact, read_json, write_json
-from facetwise.evaluate.forecast import ScoreForecast
+from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.scorecard import Scorecard, score_decided
-from facetwise.submission.gate import BY_OPINION, GateFinding, GateReport
+from facetwise.submission.gate.gate import BY_OPINION, GateFinding, GateReport
 from facetwise.submission.madefrom import RECORD_VERSION, MadeFrom, from_version_1, read_made_from
 
 CSV, RECORD = "submission.csv", "record.json"

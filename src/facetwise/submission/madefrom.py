@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from facetwise.blending.folder import BlendFolder
-from facetwise.blending.sources import Kind, Source
 from facetwise.core.errors import ArtefactError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import Workspace, file_hash
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.decide import ARGMAX
+from facetwise.predictors.blend_folder import BlendFolder
+from facetwise.predictors.sources import Kind, Source
 
 RECORD_VERSION = 2
 """Of `record.json`; 1 knew runs only and had no number."""

@@ -10,26 +10,26 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from facetwise.blending.sources import Source, labels_since
-from facetwise.core.csvtable import parse_csv
+from facetwise.predictors.sources import Source, labels_since
+from facetwise.core.files.csvtable import parse_csv
 from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.labels import IntArray, LabelSpace
-from facetwise.core.outside import read_bounded
+from facetwise.core.files.outside import read_bounded
 from facetwise.core.project import Project, TestSide
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.decide import decide, decide_joint
-from facetwise.evaluate.forecast import ScoreForecast
+from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.metrics import MISSING
-from facetwise.submission.contenders import of_source
+from facetwise.submission.planning.contenders import of_source
 from facetwise.submission.folder import SubmissionFolder, record_submission
-from facetwise.submission.forecast import foretell, shift_notes
-from facetwise.submission.gate import GateReport, check_submission
-from facetwise.submission.ledger import Ledger, read_ledger
+from facetwise.submission.planning.forecast import foretell, shift_notes
+from facetwise.submission.gate.gate import GateReport, check_submission
+from facetwise.submission.ledger.ledger import Ledger, read_ledger
 from facetwise.submission.madefrom import Filled, describe
-from facetwise.submission.mix import Mix, assumed_people
-from facetwise.submission.opinions import Known
-from facetwise.submission.others import Asked, ask_others
-from facetwise.submission.usable import joint_classes, usable_source
+from facetwise.submission.gate.mix import Mix, assumed_people
+from facetwise.submission.gate.opinions import Known
+from facetwise.submission.gate.other_predictions import Asked, ask_others
+from facetwise.submission.eligible import joint_classes, usable_source
 from facetwise.submission.write import submission_csv
 
 

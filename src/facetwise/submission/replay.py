@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facetwise.blending.sources import Source
-from facetwise.core.csvtable import parse_csv
 from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError
+from facetwise.core.files.csvtable import parse_csv
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
@@ -20,10 +19,11 @@ from facetwise.core.writing import write_output
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.metrics import MISSING
+from facetwise.predictors.sources import Source
+from facetwise.submission.eligible import joint_classes, usable_source
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.madefrom import MadeFrom, Part, predictions_file
 from facetwise.submission.make import oof_mix, read_template, side_to_predict
-from facetwise.submission.usable import joint_classes, usable_source
 from facetwise.submission.write import submission_csv
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from facetwise.core.csvrecords import csv_row
-from facetwise.core.csvtable import CsvFile, parse_csv, raise_problems, repeats, set_problems
+from facetwise.core.files.csvrecords import csv_row
+from facetwise.core.files.csvtable import CsvFile, parse_csv, raise_problems, repeats, set_problems
 from facetwise.core.labels import IntArray
 
 

@@ -17,8 +17,8 @@ from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import new_artefact, verify_files
 from facetwise.core.writing import write_atomic
+from facetwise.data.images.store import prepare_store, recipe_store
 from facetwise.data.manifest import Manifest, describe_other, list_images, saved_depth
-from facetwise.data.store import prepare_store, recipe_store
 from facetwise.evaluate.compose import attributes_in, average, marginals
 from facetwise.evaluate.decide import decide
 from facetwise.model.backbone import Network

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from facetwise.core.disk import told_when_full
 from facetwise.core.errors import ArtefactError, TrainingError
+from facetwise.core.files.disk import told_when_full
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import provenance

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from facetwise.core.disk import told_when_full
 from facetwise.core.errors import MismatchError
+from facetwise.core.files.disk import told_when_full
 from facetwise.core.provenance import now
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import is_done, lock

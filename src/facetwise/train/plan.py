@@ -18,22 +18,22 @@ from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.workspace import content_hash, file_hash
 from facetwise.data.folds import Folds, load_folds
+from facetwise.data.images.store import Store, prepare_store, recipe_store
+from facetwise.data.labels.overlay import read_overlay
+from facetwise.data.labels.views import TrainingView, training_view
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.data.overlay import read_overlay
-from facetwise.data.store import Store, prepare_store, recipe_store
-from facetwise.data.views import TrainingView, training_view
 from facetwise.model.backbone import build_network, hub_weights
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe import Recipe
 from facetwise.recipe.model import NO_FILE, ModelSpec, weights_of_fold
 from facetwise.train.frozen.stacked import check_stackable, trains_on_features
-from facetwise.train.heard import check_heard
 from facetwise.train.loop import FoldTask, steps_per_epoch
 from facetwise.train.losses.parts import check_loss
 from facetwise.train.optim import build_optimizer
 from facetwise.train.people import refuse_leaks
 from facetwise.train.sampling import Pool
 from facetwise.train.setup import recipe_layout, value_grids
+from facetwise.train.unused_settings import check_heard
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from facetwise.core.errors import SettingError, did_you_mean
 from facetwise.core.labels import JOINT, FloatArray, IntArray, LabelSpace
-from facetwise.data.views import TrainingView
+from facetwise.data.labels.views import TrainingView
 from facetwise.recipe.sampling import AllImages, Oversample, Sampling, Undersample, Weighted
 from facetwise.train.seeds import derive_seed
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from facetwise.core.labels import LabelSpace
+from facetwise.data.images.store import Store
 from facetwise.data.manifest import Manifest
-from facetwise.data.store import Store
 from facetwise.model.backbone import Network, build_network
 from facetwise.model.heads import Grids, HeadLayout, head_layout, value_grid, years_wanted
 from facetwise.recipe import Recipe

@@ -17,10 +17,10 @@ from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
+from facetwise.data.images.store import prepare_store, recipe_store
+from facetwise.data.labels.overlay import read_overlay
+from facetwise.data.labels.views import training_view
 from facetwise.data.manifest import load_manifest
-from facetwise.data.overlay import read_overlay
-from facetwise.data.store import prepare_store, recipe_store
-from facetwise.data.views import training_view
 from facetwise.model.backbone import mean_colour
 from facetwise.recipe import Recipe
 from facetwise.train.augment import Augmenter

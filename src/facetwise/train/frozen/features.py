@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from facetwise.core.disk import told_when_full
+from facetwise.core.files.disk import told_when_full
 from facetwise.core.people import PEOPLE, people_text
 from facetwise.core.progress import Progress
 from facetwise.core.workspace import content_hash, is_done, lock, new_artefact, verify_files

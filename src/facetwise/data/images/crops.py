@@ -1,0 +1,145 @@
+"""Which part of an image is kept, and how that part becomes pixels of a fixed size.
+
+A *region* is `left, top, right, bottom` in pixels of the image after EXIF orientation, as floats. Regions and sizes of
+many images are arrays with one row an image; the rows of unreadable images are NaN (sizes: 0).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from facetwise.core.errors import ProblemsError
+from facetwise.core.spelling import Spellings
+from facetwise.data.reading.csvfile import read_table_csv
+from facetwise.data.findings import Findings, errors, listed
+
+Box = tuple[float, float, float, float]
+Fit = Literal["stretch", "letterbox"]
+Missing = Literal["error", "whole"]
+Pixels = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+SIDES = ("left", "top", "right", "bottom")
+MIN_SIDE = 1.0
+"""A region is at least this many pixels wide and high: less is no picture but a mistake of the detector."""
+LISTED = 50
+"""Problems listed by one message; the rest are counted."""
+
+
+def fraction_regions(extents: FloatArray, box: Box) -> FloatArray:
+    """Regions (N, 4) of `box`, in fractions of the image, for images of `extents` (N, 2) = width, height in pixels."""
+    return np.concatenate([extents, extents], axis=1) * np.asarray(box, dtype=np.float64)
+
+
+def read_boxes(path: Path, images: Sequence[str], extents: FloatArray, missing: Missing = "error") -> FloatArray:
+    """Regions (N, 4) of `images`, in their order, from a csv `image,left,top,right,bottom` in pixels.
+
+    Boxes are clipped to their image; other columns are ignored. An image without a row is kept whole when
+    `missing="whole"`. Raises ProblemsError with every problem and its line: no such csv, an image unknown or named
+    twice, a side that is no finite number, a box that is empty or has less than a pixel inside its image, an image
+    without a box.
+    """
+    findings = Findings()
+    table = read_table_csv(path, path.name, ("image", *SIDES), findings)
+    row_of, known = {image: row for row, image in enumerate(images)}, Spellings(images)
+    regions = np.full((len(images), 4), np.nan)
+    place_of: dict[str, str] = {}
+    for cells in table.rows if table else ():
+        image, place = known.find(cells.cells["image"]), f"{path.name}:{cells.line}"
+        try:
+            box = _parse_box(cells.cells)
+            _check_name(image, row_of, place_of)
+            regions[row_of[image]] = _clip(box, extents[row_of[image]])
+        except ValueError as error:
+            findings.error("bad-box", place, f"`{image}`: {error}")
+        place_of.setdefault(image, place)
+    without = [i for i in images if i not in place_of and not np.isnan(extents[row_of[i], 0])]
+    if missing == "whole":
+        rows = [row_of[i] for i in without]
+        regions[rows] = fraction_regions(extents[rows], WHOLE)
+    elif without and table:
+        findings.error("no-box", path.name, f"{len(without)} image(s) have no box: {listed(without)}")
+    if wrong := [str(f) for f in errors(findings)]:
+        raise ProblemsError(f"{path}: {len(wrong)} problem(s)", shortened(wrong), hint=_BOXES_HINT)
+    return regions
+
+
+_BOXES_HINT = (
+    "expected `image,left,top,right,bottom` in pixels, images named as in the manifest; "
+    "give every image a box in the csv"
+)
+
+
+def fitted_sizes(regions: FloatArray, height: int, width: int, fit: Fit) -> IntArray:
+    """Height and width (N, 2) in pixels that each region gets on a canvas of `height` x `width`; 0, 0 for NaN regions.
+
+    `stretch` fills the canvas. `letterbox` keeps the aspect, touches the canvas on one side at least, and never
+    enlarges: a smaller region keeps its size.
+    """
+    readable = ~np.isnan(regions[:, :1])
+    if fit == "stretch":
+        return np.where(readable, (height, width), 0).astype(np.int64)
+    sides = np.where(readable, np.stack([regions[:, 3] - regions[:, 1], regions[:, 2] - regions[:, 0]], axis=1), 1.0)
+    scale = np.minimum(1.0, np.min((height, width) / sides, axis=1, keepdims=True))
+    return np.where(readable, np.clip(np.rint(sides * scale), 1, (height, width)), 0).astype(np.int64)
+
+
+def crop_resize(pixels: Pixels, region: Sequence[float], height: int, width: int) -> Pixels:
+    """The `region` of `pixels` (H, W, 3) as (height, width, 3): antialiased bilinear, one step, borders of fractions.
+
+    Pillow's filter: a triangle as wide as the scale, sampled at pixel centres; it may read up to one filter width
+    beyond the region, never beyond the image.
+    """
+    left, top, right, bottom = (float(side) for side in region)
+    image = Image.fromarray(pixels).resize(
+        (width, height), Image.Resampling.BILINEAR, box=(left, top, right, bottom), reducing_gap=None
+    )
+    return np.asarray(image)
+
+
+def shortened(problems: Sequence[str]) -> list[str]:
+    """The first `LISTED` problems and, when there are more, a line that counts the rest."""
+    more = len(problems) - LISTED
+    return [*problems[:LISTED], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _parse_box(cells: Mapping[str, str]) -> Box:
+    values: list[float] = []
+    for side in SIDES:
+        try:
+            values.append(float(cells[side]))
+        except ValueError:
+            raise ValueError(f"`{side}` is {cells[side]!r}, expected a number of pixels") from None
+    left, top, right, bottom = values
+    if not all(math.isfinite(v) for v in values):
+        raise ValueError(f"box {values} is not finite")
+    if left >= right or top >= bottom:
+        raise ValueError(f"box {values} is empty: expected left < right and top < bottom")
+    return left, top, right, bottom
+
+
+def _check_name(image: str, row_of: Mapping[str, int], place_of: Mapping[str, str]) -> None:
+    if image not in row_of:
+        raise ValueError("the manifest has no such image")
+    if image in place_of:
+        raise ValueError(f"stands on {place_of[image]} already")
+
+
+def _clip(box: Box, extent: FloatArray) -> FloatArray:
+    """`box` within an image of `extent` = width, height; NaN for an unreadable image."""
+    width, height = extent
+    if np.isnan(width):
+        return np.full(4, np.nan)
+    clipped = np.clip(box, 0.0, (width, height, width, height))
+    if clipped[2] - clipped[0] < MIN_SIDE or clipped[3] - clipped[1] < MIN_SIDE:
+        raise ValueError(f"box {list(box)} has less than a pixel inside the image of {width:.0f}x{height:.0f}")
+    return clipped

@@ -1,0 +1,95 @@
+"""Files of images to chunks of pixels, in threads: read, check against the manifest, decode, crop, resize.
+
+Decoding, hashing and resizing release the interpreter lock, so threads share the cores without copies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from facetwise.core.errors import InputError, MismatchError
+from facetwise.data.images.crops import FloatArray, IntArray, Pixels, crop_resize, shortened
+from facetwise.data.images.images import decode, read_bytes
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """What each row of a store is made from."""
+
+    root: Path
+    """The folder that image paths are relative to."""
+    table: pl.DataFrame
+    """`image, sha256, bytes, width, height, ok`; a row that is not `ok` stays zeros."""
+    regions: FloatArray
+    """(N, 4) part of each image to keep, in its pixels."""
+    sizes: IntArray
+    """(N, 2) height and width that the part gets, at the canvas's left top."""
+    shape: tuple[int, int, int]
+    """Height, width and channels of the canvas."""
+    depth: int | None
+    """The manifest's."""
+
+
+def filled_chunks(
+    source: FileSource, chunks: Mapping[int, range], workers: int
+) -> Generator[tuple[int, Pixels, list[str]], None, None]:
+    """For each chunk (number -> rows), in order: its number, its pixels (rows, H, W, 3) and its problems.
+
+    The threads work on the next chunk while the caller has this one, so two chunks are in memory at most. Closing the
+    iterator drops the work that has not begun.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="store")
+    started: deque[tuple[int, Pixels, list[Future[str | None]]]] = deque()
+    try:
+        for chunk, rows in chunks.items():
+            pixels = np.zeros((len(rows), *source.shape), dtype=np.uint8)
+            jobs = [pool.submit(fill_row, source, row, out) for row, out in zip(rows, pixels, strict=True)]
+            started.append((chunk, pixels, jobs))
+            if len(started) > 1:
+                yield _finished(*started.popleft())
+        while started:
+            yield _finished(*started.popleft())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def fill_row(source: FileSource, row: int, out: Pixels) -> str | None:
+    """Put the image of a row into `out` (H, W, 3, zeros before); returns what is wrong with it, or None."""
+    image, sha256, num_bytes, width, height, ok = source.table.row(row)
+    if not ok:
+        return None
+    try:
+        data = read_bytes(source.root / image)
+        if len(data) != num_bytes or hashlib.sha256(data).hexdigest() != sha256:
+            return f"`{image}` was changed"
+        pixels = decode(data, image, source.depth).pixels
+    except InputError as error:
+        return str(error)
+    if pixels.shape[:2] != (height, width):
+        return f"`{image}` decodes to {pixels.shape[1]}x{pixels.shape[0]} pixels, expected {width}x{height}"
+    fitted_height, fitted_width = source.sizes[row].tolist()
+    out[:fitted_height, :fitted_width] = crop_resize(pixels, source.regions[row], fitted_height, fitted_width)
+    return None
+
+
+def raise_changed(root: Path, problems: Sequence[str]) -> None:
+    """Raise MismatchError with these problems of images, if there are any."""
+    if problems:
+        told = "\n".join(f"  - {p}" for p in shortened(problems))
+        raise MismatchError(
+            f"{root}: {len(problems)} image(s) are not what the manifest says\n{told}",
+            hint="look at the dataset again with `facetwise check`",
+        )
+
+
+def _finished(chunk: int, pixels: Pixels, jobs: list[Future[str | None]]) -> tuple[int, Pixels, list[str]]:
+    problems = [job.result() for job in jobs]
+    return chunk, pixels, [p for p in problems if p is not None]

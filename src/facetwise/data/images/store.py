@@ -1,0 +1,318 @@
+"""The image store: every readable image of the manifest decoded, cropped and resized once, as one mapped uint8 array.
+
+    stores/<key>/images.npy     (N, H, W, 3), rows in manifest order; zeros where the image is missing or damaged
+                 chunks.jsonl   crc32 of each chunk, noted after its bytes are on the disk
+                 spec.json      what it is made from, for lists
+                 DONE.json      the same and all crc32, written last
+
+The key is a hash of the files' contents, the spec and the format, so another dataset, size or box is another store,
+and corrected labels keep it. An interrupted store goes on where it stopped and ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from facetwise.core.errors import ArtefactError, MismatchError, SettingError
+from facetwise.core.files.disk import told_when_full
+from facetwise.core.progress import Progress
+from facetwise.core.project import Project
+from facetwise.core.provenance import versions
+from facetwise.core.workspace import (
+    DONE,
+    Workspace,
+    content_hash,
+    is_done,
+    lock,
+    mark_done,
+    read_done,
+    read_json,
+    write_json,
+)
+from facetwise.data.images import crops
+from facetwise.data.images.chunks import ChunkedArray
+from facetwise.data.images.fill import FileSource, filled_chunks, raise_changed
+from facetwise.data.manifest import Manifest
+from facetwise.recipe.inputs import InputSpec
+
+FORMAT = 1
+"""Raise it when the same inputs give other bytes."""
+MAX_SIDE = 4096
+PREPARE_HINT = "make it with `facetwise prepare`"
+_FULL = "free some space (`facetwise clean --stores` shows what may go) and run `facetwise prepare` again"
+SPEC_FILE, LOCK_FILE = "spec.json", ".lock"
+
+
+@dataclass(frozen=True)
+class StoreSpec:
+    """What the images of a store look like. Raises SettingError for sizes and boxes that cannot be."""
+
+    height: int
+    """Rows of pixels, 1 to 4096."""
+    width: int
+    """Columns of pixels, 1 to 4096."""
+    box: crops.Box = crops.WHOLE
+    """The part of every image that is kept: left, top, right, bottom in fractions of it."""
+    boxes: Path | None = None
+    """A csv with a box for each image instead (`image,left,top,right,bottom` in pixels); relative to the project."""
+    missing: crops.Missing = "error"
+    """An image without a row in `boxes`: an error, or kept whole."""
+    fit: crops.Fit = "stretch"
+    """`stretch` fills height x width; `letterbox` keeps the aspect, never enlarges; zeros right and below."""
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.height <= MAX_SIDE and 1 <= self.width <= MAX_SIDE):
+            raise SettingError(f"store size {self.height}x{self.width}: expected sides of 1 to {MAX_SIDE} pixels")
+        left, top, right, bottom = self.box
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise SettingError(
+                f"box {list(self.box)}: expected left, top, right, bottom in fractions of the image, "
+                "0 <= left < right <= 1 and 0 <= top < bottom <= 1"
+            )
+        if self.boxes is not None and self.box != crops.WHOLE:
+            raise SettingError("give either `box` (one for all) or `boxes` (a csv), not both")
+
+
+VIEW = StoreSpec(384, 384, fit="letterbox")
+"""For pages and pictures: uncropped, aspect kept, long side 384 at most. `Store.picture` cuts the canvas off."""
+
+
+def recipe_store(given: InputSpec) -> StoreSpec:
+    """The store that a recipe's network reads."""
+    boxes = None if given.boxes is None else Path(given.boxes)
+    return StoreSpec(given.height, given.width, box=given.box, boxes=boxes)
+
+
+@dataclass(frozen=True)
+class Store:
+    """An opened store."""
+
+    path: Path
+    key: str
+    spec: StoreSpec
+    images: npt.NDArray[np.uint8]
+    """(N, H, W, 3) RGB, mapped read-only, in manifest order."""
+    rows: pl.DataFrame
+    """`image, filled, height, width`: which rows hold pixels, and how much of the canvas they take (else 0)."""
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {image: row for row, image in enumerate(self.rows["image"])}
+
+    def index(self, images: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Rows (len(images),) of these images, filled or not; raises MismatchError naming the first unknown ones."""
+        rows = [self._row_of.get(image, -1) for image in images]
+        if unknown := [image for image, row in zip(images, rows, strict=True) if row < 0]:
+            raise MismatchError(
+                f"{self.path}: {len(unknown)} image(s) are not in this store: {', '.join(unknown[:5])}",
+                hint=PREPARE_HINT,
+            )
+        return np.asarray(rows, dtype=np.int64)
+
+    def picture(self, row: int) -> npt.NDArray[np.uint8]:
+        """The pixels (h, w, 3) of one row without the canvas around them; (0, 0, 3) when it is not filled."""
+        height, width = self.rows.row(row)[2:]
+        return self.images[row, :height, :width]
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """A store on the disk, finished or not, for lists."""
+
+    path: Path
+    key: str
+    files_hash: str
+    """Which files it was made from; see `files_hash`."""
+    spec: dict[str, Any]
+    num_bytes: int
+    """Bytes that it takes on the disk."""
+    finished: bool
+
+
+def prepare_store(
+    project: Project,
+    manifest: Manifest,
+    spec: StoreSpec,
+    *,
+    dataset: Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Store:
+    """Make the store of `spec`, or go on with an interrupted one, or repair a damaged one; open it.
+
+    `dataset` is the folder of the images, when it is not the project's. `workers` threads (one a core unless told) do
+    the work. Chunks already there are kept when their crc32 holds. Raises MismatchError naming every file that is not
+    what the manifest says (the rest is done by then), LockedError, and FacetwiseError when the disk is full.
+    """
+    plan = _plan(project, manifest, spec, dataset)
+    if (store := _whole(plan)) is not None:
+        return store
+    full = told_when_full(plan.folder, plan.array.num_bytes, hint=_FULL)
+    with lock(plan.folder / LOCK_FILE, str(plan.folder)), full:
+        if (store := _whole(plan)) is not None:  # another process made it in the meantime
+            return store
+        _fill(plan, workers or len(os.sched_getaffinity(0)), progress or (lambda _done, _total: None))
+    return _open(plan, verify=False)
+
+
+def open_store(
+    project: Project, manifest: Manifest, spec: StoreSpec, *, dataset: Path | None = None, verify: bool = True
+) -> Store:
+    """Open a finished store. `verify` reads it all and compares crc32; else size and header are checked.
+
+    Raises ArtefactError when it is absent, unfinished or damaged.
+    """
+    return _open(_plan(project, manifest, spec, dataset), verify=verify)
+
+
+def list_stores(workspace: Workspace) -> list[StoreInfo]:
+    """Every store of the workspace, by key; what is no store is left out."""
+    folders = sorted(p for p in workspace.stores.glob("*") if (p / SPEC_FILE).is_file())
+    return [info for folder in folders if (info := _info(folder)) is not None]
+
+
+def files_hash(manifest: Manifest) -> str:
+    """Of the contents of the readable files, in order: stores of one manifest share it, whatever their size."""
+    readable = manifest.table.select(pl.when(pl.col("status") == "ok").then("sha256"))
+    return content_hash(readable.to_series().to_list())
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Where a store goes, what it is made from, and what each of its rows holds."""
+
+    folder: Path
+    spec: StoreSpec
+    made_from: dict[str, Any]
+    source: FileSource
+
+    @property
+    def array(self) -> ChunkedArray:
+        return ChunkedArray(self.folder, (len(self.source.table), *self.source.shape))
+
+
+def _plan(project: Project, manifest: Manifest, spec: StoreSpec, dataset: Path | None) -> _Plan:
+    table = manifest.table.select("image", "sha256", "bytes", "width", "height", ok=pl.col("status") == "ok")
+    extents = np.stack([_where_ok(table, "width"), _where_ok(table, "height")], axis=1)
+    if spec.boxes is None:
+        regions = crops.fraction_regions(extents, spec.box)
+    else:
+        regions = crops.read_boxes(project.root / spec.boxes, table["image"].to_list(), extents, spec.missing)
+    described = _describe(spec, regions)
+    if manifest.depth not in (None, 16):
+        described["depth"] = manifest.depth
+    files = files_hash(manifest)
+    key = content_hash([FORMAT, files, described])
+    made_from = {"key": key, "files_hash": files, "spec": described}
+    sizes = crops.fitted_sizes(regions, spec.height, spec.width, spec.fit)
+    shape = (spec.height, spec.width, 3)
+    source = FileSource(dataset or project.dataset_root, table, regions, sizes, shape, manifest.depth)
+    return _Plan(project.workspace.stores / key[:16], spec, made_from, source)
+
+
+def _where_ok(table: pl.DataFrame, column: str) -> crops.FloatArray:
+    values = table.select(pl.when("ok").then(pl.col(column).cast(pl.Float64)).otherwise(float("nan")))
+    return values.to_series().to_numpy()
+
+
+def _describe(spec: StoreSpec, regions: crops.FloatArray) -> dict[str, Any]:
+    """Plain data; boxes of a csv by their values, so that where the csv lies does not matter."""
+    boxes = None if spec.boxes is None else hashlib.sha256(np.ascontiguousarray(regions).tobytes()).hexdigest()
+    return {"height": spec.height, "width": spec.width, "fit": spec.fit, "box": list(spec.box), "boxes_hash": boxes}
+
+
+def _whole(plan: _Plan) -> Store | None:
+    """The finished store, read and verified; None when it is absent, unfinished or damaged."""
+    with suppress(ArtefactError):
+        return _open(plan, verify=True)
+    return None
+
+
+def _fill(plan: _Plan, workers: int, progress: Progress) -> None:
+    """Write every chunk that is not there yet, then the DONE mark."""
+    array, source = plan.array, plan.source
+    info = _info(plan.folder)
+    ours = info is not None and info.key == plan.made_from["key"]  # else a folder copied or renamed by hand
+    crcs = array.intact({**_done_crcs(plan.folder), **array.noted()} if ours else {})
+    (plan.folder / DONE).unlink(missing_ok=True)
+    write_json(plan.folder / SPEC_FILE, plan.made_from)
+    array.start(crcs)
+    total, done = len(source.table), sum(len(array.rows(c)) for c in crcs)
+    progress(done, total)
+    problems: list[str] = []
+    todo = {c: array.rows(c) for c in range(array.num_chunks) if c not in crcs}
+    with closing(filled_chunks(source, todo, workers)) as chunks:
+        for chunk, pixels, found in chunks:
+            problems += found
+            if not found:
+                crcs[chunk] = array.write(chunk, pixels)
+            done += len(pixels)
+            progress(done, total)
+    raise_changed(source.root, problems)
+    array.write_journal(crcs)
+    record = {**plan.made_from, "crc32": [crcs[c] for c in sorted(crcs)], "versions": versions()}
+    mark_done(plan.folder, record, schema_version=FORMAT, hash_files=False)
+
+
+def _open(plan: _Plan, *, verify: bool) -> Store:
+    if not is_done(plan.folder):
+        what = "not finished" if plan.folder.exists() else "no such store"
+        size = f"{plan.spec.height}x{plan.spec.width}"
+        raise ArtefactError(f"{plan.folder}: {what} (images of {size} for this manifest)", hint=PREPARE_HINT)
+    try:
+        made_from = read_done(plan.folder, schema_version=FORMAT).get("made_from")
+        if not isinstance(made_from, dict) or made_from.get("key") != plan.made_from["key"]:
+            raise ArtefactError(f"{plan.folder}: was not made from this manifest and spec")
+        images = plan.array.map()
+        if verify:
+            _verify(plan)
+    except ArtefactError as error:
+        raise ArtefactError(str(error), hint="repair it with `facetwise prepare`") from None
+    rows = plan.source.table.select(
+        "image",
+        pl.col("ok").alias("filled"),
+        height=pl.lit(plan.source.sizes[:, 0]),
+        width=pl.lit(plan.source.sizes[:, 1]),
+    )
+    return Store(plan.folder, plan.made_from["key"], plan.spec, images, rows)
+
+
+def _verify(plan: _Plan) -> None:
+    noted = _done_crcs(plan.folder)
+    damaged = sorted(set(range(plan.array.num_chunks)) - set(plan.array.intact(noted)))
+    if damaged:
+        rows = plan.array.rows(damaged[0])
+        raise ArtefactError(
+            f"{plan.array.file}: {len(damaged)} of {plan.array.num_chunks} chunks changed since they were written, "
+            f"first rows {rows.start}..{rows.stop - 1}"
+        )
+
+
+def _done_crcs(folder: Path) -> dict[int, int]:
+    """Chunk number -> crc32 as the DONE mark has it; empty when there is none to be trusted."""
+    try:
+        listed = read_done(folder, schema_version=FORMAT)["made_from"]["crc32"]
+        return {chunk: int(crc) for chunk, crc in enumerate(listed)}
+    except (ArtefactError, KeyError, TypeError, ValueError):
+        return {}
+
+
+def _info(folder: Path) -> StoreInfo | None:
+    try:
+        made_from = read_json(folder / SPEC_FILE)
+        key, files, spec = str(made_from["key"]), str(made_from["files_hash"]), dict(made_from["spec"])
+    except (ArtefactError, KeyError, TypeError, ValueError):
+        return None
+    held = sum(p.stat().st_blocks * 512 for p in folder.iterdir())
+    return StoreInfo(folder, key, files, spec, held, is_done(folder))

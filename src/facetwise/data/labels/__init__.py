@@ -1,0 +1,1 @@
+"""Labels of training images: the two views of them, and the overlay of corrections."""

@@ -1,0 +1,120 @@
+"""The two views of the labels. *Scored*: the dataset's own labels with the true cuts, all images, always
+(`Manifest.codes`). *Training*: what a recipe makes of them, here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from facetwise.core.bins import soft_bins
+from facetwise.core.errors import SettingError
+from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
+from facetwise.data.labels.overlay import Overlay, apply, row_weights
+from facetwise.data.manifest import Manifest
+from facetwise.recipe.labels import Band, LabelsSpec
+
+Targets = tuple[npt.NDArray[np.float32], ...]
+"""For each attribute, in order, class probabilities of shape (n_train, classes)."""
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """What a recipe makes of the labels of `manifest.train` (n rows, in order), for training only."""
+
+    classes: Targets
+    """An attribute: class probabilities, (n, K), with the moved cuts. Hard labels are rows of one 1."""
+    values: Mapping[str, FloatArray]
+    """An ordinal attribute: values, (n,), after the overlay; NaN where only the class is known."""
+    spread: Mapping[str, float]
+    """A softened attribute: standard deviation of the values' error, in their unit."""
+    kept: npt.NDArray[np.bool_]
+    """(n,): False for a row that no model trains on. It is validated and predicted like any other."""
+    weights: npt.NDArray[np.float32]
+    """(n,): weight of each row in the loss, 0 or more; 1 where the overlay corrects nothing."""
+
+    @property
+    def codes(self) -> IntArray:
+        """The most probable classes, (n, A): what samplers go by. Of equals the highest, as a value on a cut."""
+        return np.stack([c.shape[1] - 1 - c[:, ::-1].argmax(axis=1) for c in self.classes], axis=1).astype(np.int64)
+
+
+def training_view(manifest: Manifest, space: LabelSpace, spec: LabelsSpec, overlay: Overlay) -> TrainingView:
+    """What to train on: overlay first, then moved cuts, then softening; bands are dropped by the overlay's values.
+
+    A row whose class is known by name, without a number, keeps its class and stays: cuts, softening and bands have
+    nothing to go by. Raises SettingError with every attribute of `spec` that is not ordinal, number of cuts that is
+    another, and when no row is left.
+    """
+    if problems := list(_problems(spec, space)):
+        raise SettingError("\n".join(problems))
+    used = overlay if spec.overlay else Overlay()
+    codes, values = apply(used, manifest, space)
+    weights = row_weights(used, manifest, space, spec.overlay_weight)
+    dropped = _in_bands(values, spec.drop, len(codes))
+    kept = ~dropped & (weights > 0)
+    if len(kept) and not kept.any():
+        raise SettingError(
+            f"`labels` leaves nothing to train on: of {len(kept)} images `labels.drop` drops {int(dropped.sum())}, "
+            f"and {int((weights == 0).sum())} weigh 0"
+        )
+    return TrainingView(_classes(codes, values, spec, space), values, dict(spec.soften), kept, weights)
+
+
+def one_hot(codes: IntArray, num_classes: int) -> npt.NDArray[np.float32]:
+    """Rows of one 1, shape (n, num_classes)."""
+    return np.eye(num_classes, dtype=np.float32)[codes]
+
+
+def _classes(codes: IntArray, values: Mapping[str, FloatArray], spec: LabelsSpec, space: LabelSpace) -> Targets:
+    """Class probabilities of corrected labels, an attribute at a time."""
+    return tuple(
+        _from_values(values[a.name], codes[:, i], a, spec.soften.get(a.name))
+        if a.name in spec.soften or a.name in spec.cuts
+        else one_hot(codes[:, i], a.size)
+        for i, a in enumerate(space.with_cuts(spec.cuts).attributes)
+    )
+
+
+def _from_values(
+    values: FloatArray, codes: IntArray, moved: Attribute, deviation: float | None
+) -> npt.NDArray[np.float32]:
+    """Targets by the numbers where there are any, with the `moved` cuts; elsewhere by class number."""
+    targets = one_hot(codes, moved.size)
+    known = ~np.isnan(values)
+    if deviation is None:
+        targets[known] = one_hot(moved.codes_of_values(values[known]), moved.size)
+    else:
+        targets[known] = soft_bins(values[known], moved.cuts or (), deviation)
+    return targets
+
+
+def _in_bands(
+    values: Mapping[str, FloatArray], drop: Mapping[str, Sequence[Band]], count: int
+) -> npt.NDArray[np.bool_]:
+    """Rows with a value in a band [low, high), shape (count,); NaN is in none."""
+    found = np.zeros(count, bool)
+    for name, bands in drop.items():
+        for low, high in bands:
+            found |= (values[name] >= low) & (values[name] < high)
+    return found
+
+
+def _problems(spec: LabelsSpec, space: LabelSpace) -> Iterator[str]:
+    """What does not fit the label space, each naming its key."""
+    for key, names, wanted in (
+        ("cuts", spec.cuts, "to move"),
+        ("drop", spec.drop, "to drop a band by"),
+        ("soften", spec.soften, "to soften around"),
+    ):
+        for name in names:
+            try:
+                attribute = space.attribute(name)
+                if not attribute.is_ordinal:
+                    yield f"`labels.{key}`: `{name}` has no cuts {wanted}: its classes are not made from numbers"
+                elif key == "cuts":
+                    attribute.with_cuts(spec.cuts[name])
+            except SettingError as error:
+                yield f"`labels.{key}`: {error}" + (f"; {error.hint}" if error.hint else "")

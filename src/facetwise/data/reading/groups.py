@@ -1,0 +1,41 @@
+"""Groups that stand on several rows of a training table, each with a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from facetwise.core.project import AttributeSpec
+from facetwise.data.findings import Findings, listed
+from facetwise.data.reading.csvfile import CsvRow, CsvTable
+
+Read = tuple[CsvRow, dict[str, Any]]
+"""A row of the table, and its `group` with the `label:` and `value:` cells that were read from it."""
+
+
+def several_folders(rows: Sequence[Read], specs: Sequence[AttributeSpec], table: CsvTable, findings: Findings) -> None:
+    """A group whose rows name several folders: it stays one group, but may be two people under one name."""
+    by_group: dict[str, list[Read]] = {}
+    for row, cells in rows:
+        by_group.setdefault(cells["group"], []).append((row, cells))
+    for group, several in by_group.items():
+        if len(several) == 1:
+            continue
+        where = table.at(several[-1][0])
+        if conflicts := [text for spec in specs if (text := _conflict(spec, several))]:
+            message = f"`{group}` is one group with several labels: {'; '.join(conflicts)}"
+            findings.warning("group-with-conflicting-labels", where, message, "two people need two group names")
+        else:
+            lines = listed((str(row.line) for row, _ in several), 5)
+            findings.info("group-with-several-folders", where, f"`{group}` has {len(several)} folders: lines {lines}")
+
+
+def _conflict(spec: AttributeSpec, rows: Sequence[Read]) -> str | None:
+    """The values of a column with their lines; None when all rows say the same."""
+    if spec.column is None:
+        return None
+    first: dict[Any, str] = {}
+    for row, cells in rows:
+        read = cells.get(f"value:{spec.name}"), cells.get(f"label:{spec.name}")
+        first.setdefault(read, f"{row.cells[spec.column].strip()} (line {row.line})")
+    return f"`{spec.column}` is {listed(first.values(), 4)}" if len(first) > 1 else None

@@ -1,0 +1,120 @@
+"""Cells of a csv to class numbers and values, with what is wrong with them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from facetwise.core.errors import did_you_mean
+from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.core.people import person
+from facetwise.core.project import AttributeSpec
+from facetwise.core.spelling import Spellings, normal
+from facetwise.data.findings import Findings, listed
+from facetwise.data.reading.csvfile import CsvRow, CsvTable
+
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class LabelReader:
+    """Reads the attributes that come from columns of `table`, and notes oddities of whole columns."""
+
+    specs: Sequence[AttributeSpec]
+    space: LabelSpace
+    table: CsvTable
+    findings: Findings
+    _fractions: dict[str, list[int]] = field(default_factory=dict)
+    _names: dict[str, tuple[int, list[tuple[str, str]]]] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that hold attributes."""
+        return [s.column for s in self.specs if s.column is not None]
+
+    def read(self, row: CsvRow) -> dict[str, Any] | None:
+        """`label:` and `value:` cells of a row; None when one is wrong (every wrong one is an error finding)."""
+        read = [self._attribute(row, spec) for spec in self.specs if spec.column is not None]
+        if any(part is None for part in read):
+            return None
+        return {key: cell for part in read if part for key, cell in part.items()}
+
+    def _attribute(self, row: CsvRow, spec: AttributeSpec) -> dict[str, Any] | None:
+        cell = row.cells[str(spec.column)].strip()
+        attribute = self.space.attribute(spec.name)
+        if attribute.is_ordinal and cell not in spec.values:
+            value = self._number(row, spec, attribute, cell)
+            return None if value is None else {f"value:{spec.name}": value, **_label(attribute, value)}
+        known = {**dict(zip(attribute.classes, attribute.classes, strict=True)), **spec.values}
+        name = known.get(cell) or known.get(Spellings(known, person).find(cell), cell)
+        if name not in attribute.classes:
+            hint = did_you_mean(cell, {*attribute.classes, *spec.values})
+            self._wrong(row, "unknown-class", spec, cell, f"a class of `{spec.name}`", hint)
+            return None
+        return {f"label:{spec.name}": attribute.classes.index(name)}
+
+    def _number(self, row: CsvRow, spec: AttributeSpec, attribute: Attribute, cell: str) -> float | None:
+        value = plain_number(cell)
+        if not math.isfinite(value):
+            self._wrong(row, "not-a-number", spec, cell, "a number such as `29` or `29.5`")
+            return None
+        low, high = attribute.valid or (-math.inf, math.inf)
+        if not low <= value <= high:
+            self._wrong(row, "out-of-range", spec, cell, f"{low:g} to {high:g} (`valid` in facetwise.toml)")
+            return None
+        if value != round(value):
+            self._fractions.setdefault(str(spec.column), []).append(row.line)
+        return value
+
+    def _wrong(
+        self, row: CsvRow, code: str, spec: AttributeSpec, cell: str, expected: str, hint: str | None = None
+    ) -> None:
+        got = f"`{cell[:60]}`" if cell else "empty"
+        self.findings.error(code, self.table.at(row), f"`{spec.column}` is {got}, expected {expected}", hint)
+
+    def note_folder(self, row: CsvRow, folder: str, labels: dict[str, Any]) -> None:
+        """Remember whether the name of a row's folder says what the row says."""
+        parts = normal(folder).split("_")
+        for spec in self.specs:
+            told = None if spec.column is None else _told(self.space.attribute(spec.name), parts, labels)
+            if told is None:
+                continue
+            agreeing, differing = self._names.get(spec.name, (0, []))
+            message = f"`{spec.column}` is {row.cells[str(spec.column)]}, the folder is called `{folder}`"
+            differing += [] if told else [(self.table.at(row), message)]
+            self._names[spec.name] = (agreeing + told, differing)
+
+    def finish(self) -> None:
+        """Add the findings that need the whole column: fractions among whole numbers, contradicting folder names."""
+        for column, lines in self._fractions.items():
+            if 2 * len(lines) <= len(self.table.rows):
+                where = f"{self.table.name}:{lines[0]}"
+                message = f"`{column}` is not a whole number on line {listed(map(str, lines), 5)}, as most are"
+                self.findings.warning("fraction", where, message + "; taken as it is")
+        for agreeing, differing in self._names.values():
+            if agreeing < len(differing):  # then names do not carry this attribute
+                continue
+            for where, message in differing:
+                self.findings.warning("folder-name-differs", where, f"{message}; the csv counts")
+
+
+def plain_number(cell: str) -> float:
+    """The number that plain decimal notation gives (`29`, `-1.5`); NaN for anything else, `3e1` and `.5` included."""
+    return float(cell) if _NUMBER.fullmatch(cell) else math.nan
+
+
+def _label(attribute: Attribute, value: float) -> dict[str, int]:
+    return {f"label:{attribute.name}": int(attribute.codes_of_values(value))}
+
+
+def _told(attribute: Attribute, parts: Iterable[str], labels: dict[str, Any]) -> bool | None:
+    """Whether the parts of a folder's name agree with a row's label; None when they do not speak of the attribute."""
+    words = list(parts)
+    if attribute.is_ordinal:
+        value = labels.get(f"value:{attribute.name}")
+        return None if value is None or not re.fullmatch("[0-9]{1,9}", words[-1]) else int(words[-1]) == value
+    named = [c for c in attribute.classes if c in words]
+    return attribute.classes[labels[f"label:{attribute.name}"]] in named if named else None

@@ -1,0 +1,254 @@
+"""Reading a dataset: its tables and folders become a listing of images with labels, and findings. Nothing is written.
+
+Two layouts, told by `facetwise.toml`: `folders` (a row a group, whose folder holds the images) and `images` (a row an
+image). Either side may be absent: without a training side there is nothing to train on, but images can be predicted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from facetwise.core.errors import InputError
+from facetwise.core.files.outside import exists, files_below, is_folder, is_loop, is_text, resolved
+from facetwise.core.people import called, person
+from facetwise.core.project import Project, TestSide, TrainSide
+from facetwise.core.tables import TEST, TRAIN, WRITTEN
+from facetwise.core.workspace import inside
+from facetwise.data.findings import Finding, Findings, listed
+from facetwise.data.images.images import IMAGE_ENDINGS
+from facetwise.data.people import look_at_people
+from facetwise.data.reading.csvfile import CsvRow, CsvTable, read_table_csv
+from facetwise.data.reading.folderfiles import FolderFiles, is_hidden
+from facetwise.data.reading.groups import Read, several_folders
+from facetwise.data.reading.labelcells import LabelReader
+from facetwise.data.reading.spelling import DiskNames
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Images that a dataset's tables name, in manifest order: `image, split, group, written, name, label:*, value:*,
+    meta:*`. `group` is a person in one spelling, `written` as the table has it, left out where no two differ."""
+
+    table: pl.DataFrame
+    findings: tuple[Finding, ...]
+    sources: dict[str, str]
+    """sha256 of each table that was read, by its path in the dataset."""
+
+
+def read_dataset(project: Project, dataset: Path | None = None) -> Listing:
+    """Read the project's dataset, or another one of its layout; raises InputError only when there is no such folder."""
+    root = resolved(dataset or project.dataset_root)
+    if not is_folder(root):
+        raise InputError(
+            f"{root}: no such folder", hint=f"set `dataset.path` in {project.workspace.project_file} to the dataset"
+        )
+    reader = _Reader(project, root, Findings(), {}, {}, DiskNames(root), [])
+    rows = reader.train() + reader.test()
+    reader.compare_sides(rows)
+    reader.note_unlisted(rows)
+    return Listing(_table(rows, project), tuple(reader.findings), reader.sources)
+
+
+def _table(rows: list[Row], project: Project) -> pl.DataFrame:
+    schema: dict[str, Any] = dict.fromkeys(("image", "split", "group", WRITTEN, "name"), pl.String())
+    schema |= {f"label:{a.name}": pl.Int16() for a in project.space.attributes}
+    schema |= {f"value:{a.name}": pl.Float64() for a in project.space.attributes if a.is_ordinal}
+    schema |= {key: pl.String() for row in rows for key in row if key.startswith("meta:")}
+    table = pl.DataFrame([{**dict.fromkeys(schema), **row} for row in rows], schema=schema, orient="row")
+    return table if (table[WRITTEN] != table["group"]).any() else table.drop(WRITTEN)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    project: Project
+    root: Path
+    findings: Findings
+    sources: dict[str, str]
+    image_folders: dict[str, str]
+    """Folders that hold images a table lists one by one, with that table's name."""
+    disk: DiskNames
+    respelt: list[str]
+    """Names of the table being read that the disk has in another Unicode normal form."""
+
+    def train(self) -> list[Row]:
+        side = self.project.file.dataset.train
+        if not self._has_side(side, "train"):
+            return []
+        specs = self.project.file.attributes
+        key = str(side.folder if side.folder is not None else side.image)
+        columns = [s.column for s in specs if s.column is not None]
+        table = self._read(side.table, [side.group, key, *columns])
+        if table is None:
+            return []
+        labels = LabelReader(specs, self.project.space, table, self.findings)
+        read = self._folder_rows if side.folder is not None else self._image_rows
+        rows = read(side, table, key, labels)
+        labels.finish()
+        self._note_respelt(table)
+        look_at_people(table, side.group, side.same_person, self.findings)
+        return rows
+
+    def test(self) -> list[Row]:
+        side = self.project.file.dataset.test
+        if side is None or not self._has_side(side, "test"):
+            return []
+        table = self._read(side.table, [side.image])
+        if table is None:
+            return []
+        if side.answer not in table.columns:
+            self.findings.info("no-answer-column", f"{table.name}:1", f"no column `{side.answer}`: it will be added")
+        rows: dict[str, Row] = {}
+        for row in table.rows:
+            image = self._image(side.images, row, side.image, table)
+            if image in rows:
+                self.findings.error("listed-twice", table.at(row), f"`{row.cells[side.image]}` was listed before")
+            elif image is not None:
+                meta = _meta(row, table.others([side.image, side.answer]))
+                rows[image] = {"image": image, "split": TEST, "name": row.cells[side.image], **meta}
+        self._note_respelt(table)
+        self.image_folders[side.images] = table.name
+        return list(rows.values())
+
+    def compare_sides(self, rows: list[Row]) -> None:
+        """An image may not be trained on and predicted."""
+        test = {row["image"] for row in rows if row["split"] == TEST}
+        for image in dict.fromkeys(r["image"] for r in rows if r["split"] == TRAIN and r["image"] in test):
+            self.findings.error("on-both-sides", image, "is listed by the training table and by the test table")
+
+    def note_unlisted(self, rows: list[Row]) -> None:
+        """One warning a folder for the images on disk that no table lists."""
+        known = {row["image"] for row in rows}
+        for images, table in self.image_folders.items():
+            found = (p for p in files_below(self.root / images) if p.suffix.lower() in IMAGE_ENDINGS)
+            names = sorted(p.relative_to(self.root).as_posix() for p in found if not is_hidden(p.name))
+            self.findings.bad_names(name for name in names if not is_text(name))
+            if extra := [name for name in names if is_text(name) and name not in known]:
+                message = f"{len(extra)} image(s) that {table} does not list, left out: {listed(extra)}"
+                self.findings.warning("unlisted-image", images, message)
+
+    def _has_side(self, side: TrainSide | TestSide, name: str) -> bool:
+        """Whether a side is there; half a side is an error, and so are two sides that are not there."""
+        table, images = self.root / side.table, self.root / side.images
+        for relative in (side.table, side.images):
+            if inside(self.root, relative) is None:
+                self.findings.error("leaves-dataset", relative, "leads out of the dataset")
+                return False
+        if exists(table):
+            return True
+        other = self.project.file.dataset.test if name == "train" else self.project.file.dataset.train
+        if exists(images) or other is None or not exists(self.root / other.table):
+            self.findings.error("missing-csv", side.table, f"no such file in {self.root}")
+        else:
+            what = "nothing to train on" if name == "train" else "nothing to predict"
+            self.findings.warning(f"no-{name}-side", side.table, f"the dataset has no {name} side: {what}")
+        return False
+
+    def _read(self, name: str, needed: list[str]) -> CsvTable | None:
+        table = read_table_csv(self.root / name, name, needed, self.findings)
+        if table is not None:
+            self.sources[name] = table.sha256
+        return table
+
+    def _image(self, images: str, row: CsvRow, column: str, table: CsvTable) -> str | None:
+        """Path in the dataset of the image or folder that a cell names; None (and an error) when it leads out."""
+        cell = row.cells[column]
+        written = os.path.normpath(Path(images) / cell)
+        path = self.disk.find(Path(written).as_posix()) if _stays(self.root / images, cell) else None
+        below = None if path is None else os.path.relpath(path, images)
+        if path is None or below is None or not _stays(self.root / images, below):
+            got = f"`{cell[:80]}` leads out of `{images}`" if cell else "empty"
+            self.findings.error("leaves-dataset" if cell else "empty-cell", table.at(row), f"`{column}`: {got}")
+            return None
+        if below == ".":
+            message = f"`{column}`: `{cell[:80]}` is `{images}` itself, expected something in it"
+            self.findings.error("leaves-dataset", table.at(row), message)
+            return None
+        self.respelt.extend([f"line {row.line}: `{cell}`"] if path != Path(written).as_posix() else [])
+        return path
+
+    def _note_respelt(self, table: CsvTable) -> None:
+        if self.respelt:
+            message = f"{len(self.respelt)} name(s) that the disk spells differently (normal form, blanks), found"
+            self.findings.info("respelt-name", table.name, f"{message}: {listed(self.respelt)}")
+            self.respelt.clear()
+
+    def _labelled(
+        self, side: TrainSide, table: CsvTable, key: str, labels: LabelReader, use: Callable[[CsvRow, str, Row], None]
+    ) -> list[str]:
+        """Call `use(row, path, cells)` for every good row of the training table; a repeated row counts once.
+
+        Returns every path that the table names, wrong rows included.
+        """
+        seen: dict[str, CsvRow] = {}
+        names = called(side.same_person)
+        meta = table.others([side.group, key, *labels.columns])
+        for row in table.rows:
+            path, read = self._image(side.images, row, key, table), labels.read(row)
+            written = row.cells[side.group]
+            group = names.get(person(written), person(written))
+            if not group:
+                self.findings.error("empty-group", table.at(row), f"`{side.group}` is empty")
+            elif path is not None and path in seen:
+                self._repeated(table, seen[path], row, key)
+            elif path is not None:
+                seen[path] = row
+            if path is not None and seen.get(path) is row and read is not None:
+                base = {"split": TRAIN, "group": group, WRITTEN: written, "name": row.cells[key]}
+                use(row, path, {**base, **read, **_meta(row, meta)})
+        return list(seen)
+
+    def _repeated(self, table: CsvTable, first: CsvRow, row: CsvRow, key: str) -> None:
+        differing = [c for c in table.columns if c != key and person(first.cells[c]) != person(row.cells[c])]
+        if not differing:
+            self.findings.warning("duplicate-row", table.at(row), f"the same as line {first.line}; counted once")
+            return
+        message = f"`{row.cells[key]}` stands on line {first.line} as well, with another `{listed(differing)}`"
+        self.findings.error("contradicting-rows", table.at(row), message, "keep the right one of the two rows")
+
+    def _folder_rows(self, side: TrainSide, table: CsvTable, key: str, labels: LabelReader) -> list[Row]:
+        files = FolderFiles(self.root, self.project.file.attributes, self.findings)
+        rows: list[Row] = []
+        read: list[Read] = []
+
+        def use(row: CsvRow, folder: str, cells: Row) -> None:
+            if not is_folder(self.root / folder):
+                self.findings.error("missing-folder", table.at(row), f"`{folder}`: no such folder")
+                return
+            read.append((row, cells))
+            labels.note_folder(row, Path(folder).name, cells)
+            rows.extend({**cells, **part} for part in files.images(folder))
+
+        folders = self._labelled(side, table, key, labels, use)
+        several_folders(read, self.project.file.attributes, table, self.findings)
+        files.finish(side.images, folders, table.name)
+        return rows
+
+    def _image_rows(self, side: TrainSide, table: CsvTable, key: str, labels: LabelReader) -> list[Row]:
+        rows: dict[str, Row] = {}
+
+        def use(_: CsvRow, image: str, cells: Row) -> None:
+            rows[image] = {"image": image, **cells}
+
+        self._labelled(side, table, key, labels, use)
+        self.image_folders[side.images] = table.name
+        return list(rows.values())
+
+
+def _stays(folder: Path, cell: str) -> bool:
+    """Whether a cell names something in `folder`; a link in a circle leads nowhere, and so not out of it."""
+    if inside(folder, cell) is not None:
+        return True
+    harmless = bool(cell) and not Path(cell).is_absolute() and ".." not in Path(cell).parts
+    return harmless and is_loop(folder / cell)
+
+
+def _meta(row: CsvRow, columns: list[str]) -> Row:
+    return {f"meta:{column}": row.cells[column] for column in columns}

@@ -1,0 +1,31 @@
+"""Paths that a table spells differently than the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from facetwise.core.files.outside import exists, names_in
+from facetwise.core.spelling import Spellings
+
+
+@dataclass(frozen=True)
+class DiskNames:
+    """Finds the paths below `root` that a table writes in another normal form, or with other blanks, than the disk."""
+
+    root: Path
+    _entries: dict[str, Spellings] = field(default_factory=dict)
+
+    def find(self, relative: str) -> str:
+        """`relative` as the disk writes it; unchanged when it exists, or when not exactly one entry is meant."""
+        if exists(self.root / relative):
+            return relative
+        found = PurePosixPath()
+        for part in PurePosixPath(relative).parts:
+            found /= part if exists(self.root / found / part) else self._entry(found.as_posix(), part)
+        return found.as_posix() if exists(self.root / found) else relative
+
+    def _entry(self, folder: str, name: str) -> str:
+        if folder not in self._entries:
+            self._entries[folder] = Spellings(names_in(self.root / folder))
+        return self._entries[folder].find(name)

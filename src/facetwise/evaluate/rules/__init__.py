@@ -1,0 +1,1 @@
+"""Decision rules: how probabilities become classes, chosen nested; cuts moved after training."""

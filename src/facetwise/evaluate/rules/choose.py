@@ -1,0 +1,260 @@
+"""Decision rules for macro F1, fitted on out-of-fold predictions; what each is worth, and which one is used.
+
+Whatever is fitted flatters itself on the people that it was fitted on. So every kind of rule is priced by a nested
+estimate: people are dealt in five parts, the rule is fitted on four and applied to the fifth, and the five fifths are
+scored together. The best of several such estimates is still flattered, by having been picked; so the pick is priced
+too (`Picked`). A rule that is no better than plain argmax, or whose pick is not, is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.evaluate.compose import covered
+from facetwise.evaluate.decide import ARGMAX
+from facetwise.evaluate.intervals import RESAMPLES, Interval, PairedInterval, bootstrap_interval, paired_interval
+from facetwise.evaluate.metrics import MISSING, macro_f1
+from facetwise.evaluate.parts import NUM_PARTS, deal_parts
+from facetwise.evaluate.resampling import Groups, group_array
+from facetwise.evaluate.rules.fit import check_kinds, fit_rule, kinds_for
+from facetwise.evaluate.rules.kinds import Argmax, JointMultipliers, MovedCuts, Multipliers, Rule, undecided
+from facetwise.evaluate.rules.records import rule_from_dict
+
+__all__ = [
+    "ARGMAX", "Argmax", "Candidate", "JointMultipliers", "MovedCuts", "Multipliers", "Picked", "Rule", "RuleChoice",
+    "choose_rule", "fit_rule", "kinds_for", "rule_from_dict",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One kind of rule, and what it is worth. Scores are macro F1 over the joint classes."""
+
+    rule: Rule
+    """Fitted on all people."""
+    optimistic: float
+    """Of `rule` on the very people that it was fitted on: too high."""
+    nested: float
+    """Each person decided by a rule that was fitted without that person's fifth."""
+    difference: float
+    """nested - plain argmax."""
+    difference_interval: PairedInterval | None
+    """Paired by person; None when no intervals were asked for."""
+    num_changed: int
+    """Images that `rule` gives another class than plain argmax."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"kind": self.rule.kind, **vars(self), "rule": self.rule.as_dict(), **_plain(self.difference_interval)}
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What picking among the kinds is worth: the best of several nested estimates is flattered by being the best.
+
+    Each fifth of the people is decided by the kind that is best on the other four, by an estimate nested among these.
+    """
+
+    kinds: tuple[str, ...]
+    """Picked without each fifth of the people."""
+    nested: float
+    difference: float
+    """nested - plain argmax."""
+    difference_interval: PairedInterval | None
+    """Paired by person; None when no intervals were asked for."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**vars(self), "kinds": list(self.kinds), **_plain(self.difference_interval)}
+
+
+@dataclass(frozen=True)
+class RuleChoice:
+    """The rule to use, and why."""
+
+    rule: Rule
+    """Fitted on all people."""
+    plain: float
+    """Macro F1 of plain argmax."""
+    plain_interval: Interval | None
+    """By person; None when no intervals were asked for."""
+    candidates: tuple[Candidate, ...]
+    """In the order asked for; plain argmax is not among them."""
+    picked: Picked
+    num_images: int
+    """Images that were scored."""
+    num_people: int
+    num_left_out: int
+    """Images without a prediction."""
+
+    @property
+    def nested(self) -> float:
+        """Nested macro F1 of what is used: of plain argmax, else of picking a rule as it was picked here."""
+        return self.plain if self.rule.kind == ARGMAX else self.picked.nested
+
+    @property
+    def best(self) -> Candidate | None:
+        """The candidate with the highest nested estimate, used or not; of equals the first."""
+        return max(self.candidates, key=lambda c: c.nested, default=None)
+
+    @property
+    def why(self) -> str:
+        """Why this rule is used, in a sentence or two."""
+        if self.best is None:
+            return "Plain argmax is used: no other rule was asked for."
+        how = "fitted on four fifths of the people and applied to the fifth"
+        kind, gain = f"`{self.best.rule.kind}`", f"{self.best.difference:+.3f} macro F1"
+        seen, picked = f"{self.best.optimistic - self.plain:+.3f}", f"{self.picked.difference:+.3f}"
+        if self.rule.kind != ARGMAX:
+            return (
+                f"{kind} is used: {how}, it is better than plain argmax ({gain}), and still so when the rule "
+                f"is picked anew without each fifth ({picked})."
+            )
+        if self.best.nested > self.plain:
+            return (
+                f"Plain argmax is used: {how}, {kind} comes to {gain}, but it was picked for that. With the rule "
+                f"picked anew without each fifth, nothing is gained ({picked})."
+            )
+        return (
+            f"Plain argmax is used: {how}, no other rule is better. The best of them, {kind}, comes to {gain}; "
+            f"the {seen} on the people that it was fitted on is the fit flattering itself."
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            **vars(self),
+            "rule": self.rule.as_dict(),
+            "plain_interval": None if self.plain_interval is None else vars(self.plain_interval),
+            "candidates": [c.as_dict() for c in self.candidates],
+            "picked": self.picked.as_dict(),
+            "nested": self.nested,
+            "why": self.why,
+        }
+
+
+def choose_rule(
+    table: pl.DataFrame,
+    codes: IntArray,
+    groups: Groups,
+    space: LabelSpace,
+    kinds: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    intervals: bool = True,
+    resamples: int = RESAMPLES,
+) -> RuleChoice:
+    """Fit a rule of each of `kinds` (the default is all, `kinds_for`) on an out-of-fold table, and choose one.
+
+    `codes`: scored class numbers, shape (n, num_attributes); `groups`: the person of each row; `seed`: how people are
+    dealt in five parts. Used is the kind with the highest nested estimate, and plain argmax unless that is *better*
+    than argmax, and the pick made anew without each fifth of the people (`picked`) is better as well. Each kind is
+    fitted 16 times: on all, without each part, and without each two. `intervals=False` spares the bootstrap, for use
+    inside an outer loop; the rule is the same. Raises what `fit_rule` does, and InputError for predictions of fewer
+    than five people.
+    """
+    wanted = [k for k in dict.fromkeys(kinds_for(space) if kinds is None else kinds) if k != ARGMAX]
+    check_kinds(wanted, space)
+    table, rows = undecided(table, space), np.flatnonzero(covered(table))
+    people = group_array(groups)[rows]
+    trial = _Trial.of(table[rows], codes[rows], space, deal_parts(people, seed))
+    paired = _paired(trial, people, resamples) if intervals else None
+    candidates = tuple(_candidate(trial, kind, paired) for kind in wanted)
+    base, best = trial.score(trial.plain), max(candidates, key=lambda c: c.nested, default=None)
+    picked = _picked(trial, wanted, paired)
+    return RuleChoice(
+        rule=best.rule if best is not None and min(best.nested, picked.nested) > base else Argmax(),
+        plain=base,
+        plain_interval=_interval(trial, people, resamples) if intervals else None,
+        candidates=candidates,
+        picked=picked,
+        num_images=len(rows),
+        num_people=len(np.unique(people)),
+        num_left_out=table.height - len(rows),
+    )
+
+
+Pairing = Callable[[IntArray], PairedInterval]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Covered rows in parts. `truth`, `plain`: true joint classes and those of plain argmax, (n,); `part`: (n,).
+
+    `rule` fits a kind on everybody but some parts, once.
+    """
+
+    table: pl.DataFrame
+    space: LabelSpace
+    truth: IntArray
+    plain: IntArray
+    part: IntArray
+    rule: Callable[[str, frozenset[int]], Rule]
+
+    @classmethod
+    def of(cls, table: pl.DataFrame, codes: IntArray, space: LabelSpace, part: IntArray) -> _Trial:
+        @cache
+        def rule(kind: str, without: frozenset[int]) -> Rule:
+            return fit_rule(kind, table, codes, space, ~np.isin(part, list(without)))
+
+        return cls(table, space, space.encode(codes), Argmax().decide(table, space), part, rule)
+
+    def score(self, said: IntArray) -> float:
+        """Macro F1 of decided classes, over the rows that have one."""
+        return macro_f1(self.truth, said, self.space.num_joint, skip_missing=True)
+
+    def nested(self, kind: str, without: frozenset[int] = frozenset()) -> IntArray:
+        """Each part decided by a rule fitted without it (and without `without`, whose rows are -1), (n,)."""
+        said = np.full(len(self.truth), MISSING, np.int64)
+        for part in sorted(set(range(NUM_PARTS)) - without):
+            rows = self.part == part
+            said[rows] = self.rule(kind, without | {part}).decide(self.table.filter(rows), self.space)
+        return said
+
+
+def _interval(trial: _Trial, people: Groups, resamples: int) -> Interval:
+    return bootstrap_interval(trial.truth, trial.plain, people, trial.space.num_joint, resamples=resamples)
+
+
+def _paired(trial: _Trial, people: Groups, resamples: int) -> Pairing:
+    def paired(said: IntArray) -> PairedInterval:
+        size = trial.space.num_joint
+        return paired_interval(trial.truth, said, trial.plain, people, size, resamples=resamples)
+
+    return paired
+
+
+def _candidate(trial: _Trial, kind: str, paired: Pairing | None) -> Candidate:
+    rule, said = trial.rule(kind, frozenset()), trial.nested(kind)
+    optimistic, nested = rule.decide(trial.table, trial.space), trial.score(said)
+    return Candidate(
+        rule=rule,
+        optimistic=trial.score(optimistic),
+        nested=nested,
+        difference=nested - trial.score(trial.plain),
+        difference_interval=paired(said) if paired else None,
+        num_changed=int((optimistic != trial.plain).sum()),
+    )
+
+
+def _picked(trial: _Trial, kinds: Sequence[str], paired: Pairing | None) -> Picked:
+    said, picked = trial.plain.copy(), []
+    for part in range(NUM_PARTS):
+        rows, without = trial.part == part, frozenset([part])
+        worth = {ARGMAX: trial.score(np.where(rows, MISSING, trial.plain))}
+        worth |= {kind: trial.score(trial.nested(kind, without)) for kind in kinds}
+        picked.append(max(worth, key=lambda kind: worth[kind]))  # of equals argmax, which comes first
+        said[rows] = trial.rule(picked[-1], without).decide(trial.table.filter(rows), trial.space)
+    nested = trial.score(said)
+    return Picked(tuple(picked), nested, nested - trial.score(trial.plain), paired(said) if paired else None)
+
+
+def _plain(difference: PairedInterval | None) -> Mapping[str, Any]:
+    return {"difference_interval": None if difference is None else vars(difference)}

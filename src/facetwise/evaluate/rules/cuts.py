@@ -1,0 +1,251 @@
+"""Moving a cut after training: the classes that other cuts give, the choice of cuts, and what the choice is worth.
+
+A network that predicts the values of an ordinal attribute (a distribution over years, or one score) leaves open where a
+class begins. Choosing that by macro F1 on out-of-fold predictions flatters itself, as all tuning does. So the choice is
+priced by a nested estimate: people are split in five, cuts are chosen on four parts and applied to the fifth, and the
+five fifths are scored together. Truth is the scored labels with the true cuts throughout: what moves is the decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from facetwise.core.errors import InputError
+from facetwise.core.labels import MAX_LISTED_JOINT, IntArray, LabelSpace
+from facetwise.core.tables import year_values
+from facetwise.evaluate.compose import covered, scores_of
+from facetwise.evaluate.rules.cut_classes import Kind, below_probs, bounds_used, classes_by_score, classes_by_years, cuts_used, movable
+from facetwise.evaluate.rules.cut_search import Rule, Task, YearsRule, score_rule
+from facetwise.evaluate.decide import decide
+from facetwise.evaluate.intervals import RESAMPLES, Interval, bootstrap_interval, paired_interval
+from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.parts import NUM_PARTS, deal_parts
+from facetwise.evaluate.resampling import Groups, group_array
+
+__all__ = [
+    "CutChoice", "Kind", "Search", "choose_cuts", "classes_by_score", "classes_by_years", "cuts_used", "fit_cuts",
+    "movable", "search_cuts",
+]  # fmt: skip
+
+REACH = 10
+"""How many values away from where it was a cut is looked for."""
+Aim = Literal["attribute", "joint"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search found. Rows are the covered ones of the table; classes are numbers 0..num_classes-1 of the aim."""
+
+    rows: npt.NDArray[np.intp]
+    """Which rows of the table these are, (n,)."""
+    part: IntArray
+    """Part of the people that each row belongs to, (n,)."""
+    truth: IntArray
+    """True classes, (n,)."""
+    plain: IntArray
+    """Classes as trained, (n,)."""
+    optimistic: IntArray
+    """Classes by the cuts chosen on these very rows."""
+    nested: IntArray
+    """Classes by the cuts chosen on the people of the other parts."""
+    num_classes: int
+    chosen: tuple[float, ...]
+    """Cuts (thresholds on a score) chosen on all rows."""
+    by_part: tuple[tuple[float, ...], ...]
+    """Cuts chosen without each part."""
+
+    def score(self, classes: IntArray) -> float:
+        """Macro F1 of `plain`, `optimistic` or `nested`."""
+        return macro_f1(self.truth, classes, self.num_classes)
+
+
+@dataclass(frozen=True)
+class CutChoice:
+    """A choice of cuts for one attribute, and what it is worth. Scores are macro F1 over the classes of `aim`."""
+
+    attribute: str
+    kind: Kind
+    """`years`: classes are sums of a distribution over values; `score`: thresholds on one number make them."""
+    aim: str
+    """What the choice maximises: `joint`, or the attribute's name."""
+    true_cuts: tuple[float, ...]
+    used_cuts: tuple[float, ...] | None
+    """The cuts of the class columns; None for a score, whose thresholds are each fold model's own."""
+    chosen: tuple[float, ...]
+    """On all people: cuts of `years`, thresholds of a `score`."""
+    by_part: tuple[tuple[float, ...], ...]
+    """Chosen without each fifth of the people: how far they differ says how stable the choice is."""
+    plain: float
+    """As trained: the most probable class."""
+    plain_interval: Interval
+    optimistic: float
+    """With `chosen`, on the very people that it was chosen on: too high."""
+    nested: float
+    """Each person decided by cuts that were chosen without that person's fifth: what the choice is worth."""
+    nested_interval: Interval
+    difference: float
+    """nested - plain."""
+    difference_interval: Interval
+    """Paired by person."""
+    num_images: int
+    """Images that were scored."""
+    num_people: int
+    num_left_out: int
+    """Images without a prediction."""
+    num_changed: int
+    """Images that `chosen` gives another class than they have as trained."""
+
+    @property
+    def worth_it(self) -> bool:
+        """Whether moved cuts score higher by the nested estimate; if not they are not to be used."""
+        return self.nested > self.plain
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**asdict(self), "worth_it": self.worth_it}
+
+
+def choose_cuts(
+    table: pl.DataFrame,
+    codes: IntArray,
+    groups: Groups,
+    space: LabelSpace,
+    name: str,
+    *,
+    aim: Aim = "attribute",
+    reach: int = REACH,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> CutChoice:
+    """Choose cuts for the attribute called `name` on out-of-fold predictions, and estimate what that is worth.
+
+    Takes and raises what `search_cuts` does; `resamples` are those of the intervals.
+    """
+    found = search_cuts(table, codes, groups, space, name, aim=aim, reach=reach, seed=seed)
+    people, truth, size = group_array(groups)[found.rows], found.truth, found.num_classes
+    plain, nested = found.score(found.plain), found.score(found.nested)
+    kind = movable(table, space)[name]
+    return CutChoice(
+        attribute=name,
+        kind=kind,
+        aim=name if aim == "attribute" else aim,
+        true_cuts=space.attribute(name).cuts or (),
+        used_cuts=cuts_used(table, space, name) if kind == "years" else None,
+        chosen=found.chosen,
+        by_part=found.by_part,
+        plain=plain,
+        plain_interval=bootstrap_interval(truth, found.plain, people, size, resamples=resamples),
+        optimistic=found.score(found.optimistic),
+        nested=nested,
+        nested_interval=bootstrap_interval(truth, found.nested, people, size, resamples=resamples),
+        difference=nested - plain,
+        difference_interval=paired_interval(truth, found.nested, found.plain, people, size, resamples=resamples),
+        num_images=len(truth),
+        num_people=len(np.unique(people)),
+        num_left_out=table.height - len(truth),
+        num_changed=int((found.optimistic != found.plain).sum()),
+    )
+
+
+def search_cuts(
+    table: pl.DataFrame,
+    codes: IntArray,
+    groups: Groups,
+    space: LabelSpace,
+    name: str,
+    *,
+    aim: Aim = "attribute",
+    reach: int = REACH,
+    seed: int = 0,
+) -> Search:
+    """The cuts that maximise macro F1, on all rows and nested, and the classes they give.
+
+    `table`: out-of-fold predictions, a row an image; `codes`: scored class numbers, shape (n, num_attributes), of its
+    rows; `groups`: the person of each row. `aim`: the attribute's classes, or all joint ones, where the other
+    attributes stay as decided. `reach`: how many values a cut may move from where training had it. `seed`: how
+    people are dealt in five parts. Raises InputError when the table has neither values nor score of the attribute,
+    when it lacks attributes for the joint, or when fewer than five people have a prediction.
+    """
+    rows = np.flatnonzero(covered(table))
+    table, truth, part = table[rows], codes[rows], deal_parts(group_array(groups)[rows], seed)
+    decided = decide(table, space)
+    rule = _rule(table, space, name, decided[:, space.index(name)], reach)
+    task = _task(truth, decided, space, name, aim, part)
+    everyone, *others = rule.search(task)
+    nested = np.choose(part, [rule.codes(bounds) for bounds in others])
+    return Search(
+        rows=rows,
+        part=part,
+        truth=task.truth,
+        plain=task.said(decided[:, space.index(name)]),
+        optimistic=task.said(rule.codes(everyone)),
+        nested=task.said(nested),
+        num_classes=task.size,
+        chosen=rule.cuts(everyone),
+        by_part=tuple(rule.cuts(bounds) for bounds in others),
+    )
+
+
+def fit_cuts(
+    table: pl.DataFrame, codes: IntArray, space: LabelSpace, name: str, *, aim: Aim = "joint"
+) -> tuple[float, ...]:
+    """The cuts (thresholds on a score) that maximise macro F1 on all rows, without saying what that is worth.
+
+    Takes and raises what `search_cuts` does, but needs no people: every row has to have a prediction.
+    """
+    decided = decide(table, space)
+    rule = _rule(table, space, name, decided[:, space.index(name)], REACH)
+    task = _task(codes, decided, space, name, aim, np.zeros(len(codes), np.int64), num_parts=1)
+    return rule.cuts(rule.search(task)[0])
+
+
+def _task(
+    truth: IntArray,
+    decided: IntArray,
+    space: LabelSpace,
+    name: str,
+    aim: Aim,
+    part: IntArray,
+    num_parts: int = NUM_PARTS,
+) -> Task:
+    index = space.index(name)
+    others = [i for i in range(len(space.names)) if i != index] if aim == "joint" else []
+    if aim == "joint" and (missing := [n for n, said in zip(space.names, decided.T, strict=True) if (said < 0).any()]):
+        raise InputError(f"no joint score: the predictions lack {', '.join(f'`{n}`' for n in missing)}")
+    if aim == "joint" and space.num_joint > MAX_LISTED_JOINT:
+        raise InputError(f"{space.num_joint} joint classes are too many to choose by (at most {MAX_LISTED_JOINT})")
+    sizes = [space.sizes[i] for i in others]
+    return Task(
+        true=truth[:, index],
+        others=_together(truth[:, others], sizes),
+        others_said=_together(decided[:, others], sizes),
+        part=part,
+        num_classes=space.sizes[index],
+        num_others=int(np.prod(sizes, dtype=np.int64)),
+        num_parts=num_parts,
+    )
+
+
+def _together(codes: IntArray, sizes: Sequence[int]) -> IntArray:
+    """One number for several attributes, shape (n,); 0 for none."""
+    if not sizes:
+        return np.zeros(len(codes), np.int64)
+    numbers: IntArray = np.ravel_multi_index(tuple(codes.T), tuple(sizes)).astype(np.int64)
+    return numbers
+
+
+def _rule(table: pl.DataFrame, space: LabelSpace, name: str, plain: IntArray, reach: int) -> Rule:
+    space.attribute(name)  # raises with close matches
+    match movable(table, space).get(name):
+        case "years":
+            start, used = bounds_used(table, space, name)
+            return YearsRule(below_probs(table, name), year_values(table, name), start, used, reach)
+        case "score":
+            return score_rule(scores_of(table, name), plain, space.attribute(name).size)
+    raise InputError(f"the predictions hold neither a distribution over `{name}` nor a score: no cut can be moved")

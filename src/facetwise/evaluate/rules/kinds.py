@@ -1,0 +1,203 @@
+"""Decision rules that are fitted and fixed: each turns the probabilities of a table into joint classes.
+
+They are kept in records as plain data (`as_dict`, `rule_from_dict`), and applied to tables that they were not fitted
+on: the test side, or the people that a nested estimate left out. Class numbers are those of the label space, and so a
+rule is of one label space only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import log
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+
+from facetwise.core.errors import InputError
+from facetwise.core.labels import Attribute, IntArray, LabelSpace
+from facetwise.evaluate.compose import attributes_in, covered, marginals, scores_of
+from facetwise.evaluate.decide import ARGMAX, DECIDED, decide, encode_joint
+from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.rules.cut_classes import classes_by_score, classes_by_years
+from facetwise.evaluate.rules.multipliers import attribute_task, joint_task
+from facetwise.evaluate.rules.thresholds import at_least, classes_at_least
+
+MULTIPLIERS, JOINT_MULTIPLIERS, CUTS = "multipliers", "joint-multipliers", "cuts:"
+By = Literal["years", "score", "at-least"]
+MOST_NAMED = 3
+"""Joint classes that a description names."""
+
+ALIKE = "The multipliers hardly differ: all but always the most probable class is taken."
+
+
+@dataclass(frozen=True)
+class Argmax:
+    """The most probable joint class (`decide`)."""
+
+    kind: ClassVar[str] = ARGMAX
+
+    def decide(self, table: pl.DataFrame, space: LabelSpace) -> IntArray:
+        """Joint classes, shape (n,), -1 where a row is not covered; raises InputError when attributes are missing."""
+        return encode_joint(decide(undecided(table, space), space), space)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"kind": self.kind}
+
+    def words(self, _space: LabelSpace) -> str:
+        """What it does, in a sentence."""
+        return "The most probable class is taken."
+
+
+@dataclass(frozen=True)
+class Multipliers:
+    """The argmax of probability times the multipliers of the attributes' classes."""
+
+    multipliers: tuple[tuple[float, ...], ...]
+    """One a class of each attribute, in the order of the label space; all positive."""
+    kind: ClassVar[str] = MULTIPLIERS
+
+    def decide(self, table: pl.DataFrame, space: LabelSpace) -> IntArray:
+        """Joint classes, shape (n,), -1 where a row is not covered; raises InputError when attributes are missing."""
+        logs = np.log(np.concatenate([np.asarray(m) for m in self.multipliers]))
+        return _where_covered(table, space, lambda rows: attribute_task(rows, space).decide(logs))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"kind": self.kind, "multipliers": [list(m) for m in self.multipliers]}
+
+    def words(self, space: LabelSpace) -> str:
+        """What it does, in a sentence: `age: \\`>=60\\` is taken when it is 0.62 times as probable as \\`<30\\``."""
+        said = [
+            f"{attribute.name}: {words}"
+            for attribute, found in zip(space.attributes, self.multipliers, strict=True)
+            if (words := _taken(attribute.classes, found))
+        ]
+        return "; ".join(said) + "." if said else ALIKE
+
+
+@dataclass(frozen=True)
+class JointMultipliers:
+    """The argmax of joint probability times a multiplier a joint class."""
+
+    multipliers: tuple[float, ...]
+    """In the order of the joint classes; all positive."""
+    kind: ClassVar[str] = JOINT_MULTIPLIERS
+
+    def decide(self, table: pl.DataFrame, space: LabelSpace) -> IntArray:
+        """Joint classes, shape (n,), -1 where a row is not covered; raises InputError when attributes are missing."""
+        logs = np.log(np.asarray(self.multipliers))
+        return _where_covered(table, space, lambda rows: joint_task(rows, space).decide(logs))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"kind": self.kind, "multipliers": list(self.multipliers)}
+
+    def words(self, space: LabelSpace) -> str:
+        """What it does, in a sentence that names the classes with the largest multipliers."""
+        words = _taken(space.joint_names, self.multipliers, MOST_NAMED)
+        return f"{words}." if words else ALIKE
+
+
+@dataclass(frozen=True)
+class MovedCuts:
+    """An ordinal attribute cut elsewhere than in training; the other attributes as `Argmax` has them."""
+
+    attribute: str
+    by: By
+    """`years`: cuts of a distribution over values, whose classes are sums; `score`: thresholds on a score; `at-least`:
+    thresholds on the probability of each class or a higher one."""
+    at: tuple[float, ...]
+    """Cuts or thresholds, one fewer than classes."""
+
+    @property
+    def kind(self) -> str:
+        """`cuts:age`."""
+        return CUTS + self.attribute
+
+    def decide(self, table: pl.DataFrame, space: LabelSpace) -> IntArray:
+        """Joint classes, shape (n,), -1 where a row is not covered.
+
+        Raises InputError when attributes are missing, ArtefactError when the table lacks the values or the score.
+        """
+
+        def joint(rows: pl.DataFrame) -> IntArray:
+            codes = decide(rows, space)
+            codes[:, space.index(self.attribute)] = self._classes(rows, space)
+            return space.encode(codes)
+
+        return _where_covered(table, space, joint)
+
+    def _classes(self, rows: pl.DataFrame, space: LabelSpace) -> IntArray:
+        match self.by:
+            case "years":
+                best: IntArray = classes_by_years(rows, self.attribute, self.at).argmax(axis=1).astype(np.int64)
+                return best
+            case "score":
+                return classes_by_score(scores_of(rows, self.attribute), self.at)
+            case "at-least":
+                return classes_at_least(at_least(marginals(rows, space)[self.attribute]), self.at)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"kind": self.kind, "by": self.by, "at": list(self.at)}
+
+    def words(self, space: LabelSpace) -> str:
+        """What it does, in a sentence."""
+        numbers = "(" + ", ".join(f"{a:.4g}" for a in self.at) + ")"
+        match self.by:
+            case "years":
+                return f"{self.attribute} is cut at {numbers}."
+            case "score":
+                return f"{self.attribute} is cut at {numbers} on its score."
+            case "at-least":
+                return f"{self.attribute}: {_reached(space.attribute(self.attribute), self.at)}."
+
+
+Rule = Argmax | Multipliers | JointMultipliers | MovedCuts
+
+
+def undecided(table: pl.DataFrame, space: LabelSpace) -> pl.DataFrame:
+    """The table without what was decided on it before; raises InputError when it lacks an attribute of `space`."""
+    present = attributes_in(table, space)
+    if missing := [n for n in space.names if n not in present]:
+        named = ", ".join(f"`{n}`" for n in missing)
+        raise InputError(f"a decision rule gives joint classes, but the predictions lack {named}")
+    return table.drop(DECIDED, strict=False)
+
+
+def _where_covered(table: pl.DataFrame, space: LabelSpace, joint: Callable[[pl.DataFrame], IntArray]) -> IntArray:
+    """What `joint` says of the covered rows, shape (n,); -1 for the others."""
+    table = undecided(table, space)
+    found, rows = np.full(table.height, MISSING, np.int64), np.flatnonzero(covered(table))
+    if rows.size:
+        found[rows] = joint(table[rows])
+    return found
+
+
+def _taken(classes: Sequence[str], multipliers: Sequence[float], most: int | None = None) -> str:
+    """When classes are taken, as against one whose multiplier is 1 (else the first); nothing when all are alike."""
+    against = next((k for k, m in enumerate(multipliers) if m == 1), 0)
+    needed = {k: multipliers[against] / m for k, m in enumerate(multipliers)}
+    needed = {k: share for k, share in needed.items() if f"{share:.2f}" != "1.00"}
+    if not needed:
+        return ""
+    (first, share), *others = sorted(needed.items(), key=lambda item: (-abs(log(item[1])), item[0]))
+    words = f"`{classes[first]}` is taken when it is {share:.2f} times as probable as `{classes[against]}`"
+    named = others if most is None else others[: most - 1]
+    words += "".join(f", `{classes[k]}` when {share:.2f} times" for k, share in named)
+    more = len(others) - len(named)
+    return words + (f", and {more} more classes have multipliers of their own" if more else "")
+
+
+def _reached(attribute: Attribute, thresholds: Sequence[float]) -> str:
+    """The thresholds on the probability of a class or a higher one, the highest class first."""
+    *lower, top = [
+        f"`{name}`{' or higher' if name != attribute.classes[-1] else ''} has a probability of {t:.2f}"
+        for name, t in zip(attribute.classes[1:], thresholds, strict=True)
+    ]
+    names = attribute.classes
+    words = f"`{names[-1]}` is taken when {top}"
+    return words + "".join(f", else `{n}` when {w}" for n, w in reversed(list(zip(names[1:], lower, strict=False))))

@@ -1,0 +1,232 @@
+"""Ablations and searches of a day: what came of each, and what of it failed or was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from facetwise.core.errors import FacetwiseError
+from facetwise.core.project import Project
+from facetwise.core.workspace import file_hash
+from facetwise.evaluate.intervals import Interval
+from facetwise.journal.day import Day, moment_of
+from facetwise.journal.timeline import RunLife
+from facetwise.results.cache import AnswerCache, answers_hash
+from facetwise.study.ablation import Ablation, build_ablation
+from facetwise.study.record import StudyFolder
+from facetwise.study.search import Search, build_search
+from facetwise.study.show import open_trials
+
+
+@dataclass(frozen=True)
+class ChangeEntry:
+    """A row of an ablation. Nothing is known of one that is not finished: None."""
+
+    change: str
+    run: str | None
+    state: Literal["finished", "failed", "begun", "waiting"]
+    """`begun`: its run is there and not finished."""
+    reason: str | None
+    """Why it failed."""
+    what: str | None
+    macro_f1: float | None
+    interval: Interval | None
+    difference: float | None
+    """Change minus base, paired by person."""
+    difference_interval: Interval | None
+    standing: str | None
+    """As `facetwise studies` says it; None where folds were split by image."""
+
+
+@dataclass(frozen=True)
+class TrialEntry:
+    """A trial of a search."""
+
+    number: int
+    state: Literal["finished", "pruned", "failed", "training", "stopped"]
+    run: str | None
+    settings: Mapping[str, Any]
+    macro_f1: float | None
+    """Of a pruned trial the mean of its folds so far."""
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class StudyEntry:
+    """A study that was worked on that day, as it stands now."""
+
+    name: str
+    kind: Literal["ablation", "search"]
+    base: str | None
+    """The run of the base; None of a search."""
+    changes: tuple[ChangeEntry, ...]
+    """Of an ablation."""
+    num_people: int
+    trials: tuple[TrialEntry, ...]
+    """Of a search: those that were worked on that day."""
+    states: Mapping[str, int]
+    """Of a search: how many of all of its trials are in each state."""
+    best: Mapping[str, Any] | None
+    """Of a search: `trial`, `run`, `what`, `macro_f1`, `interval`, `nested` (a score with interval, or None)."""
+    trouble: str | None = None
+    """Why nothing more can be said of it."""
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The runs that this entry tells of, but for the base."""
+        found = [*(c.run for c in self.changes), *(t.run for t in self.trials)]
+        return tuple(run for run in found if run is not None)
+
+
+@dataclass(frozen=True)
+class StudiesOfDay:
+    """Makes the entries of a day's studies."""
+
+    project: Project
+    day: Day
+    lives: Mapping[str, RunLife]
+    answers: AnswerCache
+
+    def entries(self) -> tuple[StudyEntry, ...]:
+        """Every study that was worked on that day, by the time at which it was begun."""
+        folders = [StudyFolder(path.parent) for path in self.project.workspace.studies.glob("[!.]*/study.json")]
+        found = [(self._made(folder), folder.name, self._entry(folder)) for folder in folders]
+        return tuple(entry for _, _, entry in sorted(found, key=lambda f: f[:2]) if entry is not None)
+
+    def failed(self) -> frozenset[str]:
+        """Fingerprints of the changes of all ablations that failed: going on with their runs fails again."""
+        found = set()
+        for path in self.project.workspace.studies.glob("[!.]*/study.json"):
+            with suppress(FacetwiseError, KeyError, TypeError, AttributeError):
+                changes = StudyFolder(path.parent).record().get("changes", ())
+                found |= {str(c["fingerprint"]) for c in changes if c["reason"]}
+        return frozenset(found)
+
+    def _made(self, folder: StudyFolder) -> datetime:
+        try:
+            return moment_of(folder.record().get("made")) or self.day.start
+        except FacetwiseError:
+            return self.day.start
+
+    def _entry(self, folder: StudyFolder) -> StudyEntry | None:
+        """None of a study that was not worked on that day."""
+        try:
+            record = folder.record()
+        except FacetwiseError as error:
+            return _in_trouble(folder, "ablation", error)
+        if self._made(folder) >= self.day.end:
+            return None
+        try:
+            return self._ablation(folder, record) if record["kind"] == "ablation" else self._search(folder)
+        except (FacetwiseError, KeyError, TypeError, AttributeError) as error:
+            told = self.day.holds(self._made(folder))
+            return _in_trouble(folder, record["kind"], error) if told else None
+
+    def _ablation(self, folder: StudyFolder, record: Mapping[str, Any]) -> StudyEntry | None:
+        changes = [self._with_run(entry) for entry in record.get("changes", [])]
+        runs = [life for c in changes if (life := self.lives.get(c["run"] or "")) is not None]
+        if not (self.day.holds(self._made(folder)) or any(life.worked_on(self.day) for life in runs)):
+            return None
+        later = {life.run.id for life in runs if not life.begun_by(self.day)}
+        entry = self._compared(folder, record) if record.get("base") else _bare(folder, changes)
+        run_of = {c["change"]: c["run"] for c in changes}
+        kept = [_begun(replace(c, run=run_of.get(c.change))) for c in entry.changes]
+        kept = [c for c in kept if c.run not in later]
+        return replace(entry, changes=tuple(kept))
+
+    def _with_run(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """A change as it is recorded, with its run also when that is not finished."""
+        same = [life.run.id for life in self.lives.values() if life.record.get("fingerprint") == entry["fingerprint"]]
+        return {**entry, "run": entry["run"] or (same[-1] if same else None)}
+
+    def _compared(self, folder: StudyFolder, record: Mapping[str, Any]) -> StudyEntry:
+        runs = [record["base"], *(c["run"] for c in record["changes"])]
+        hashes = [answers_hash(self.lives[run].run) if run in self.lives else None for run in runs]
+        asked = ["ablation", folder.name, record, hashes]
+        data = self.answers.answer(asked, lambda: asdict(_ablation_entry(build_ablation(self.project, folder))))
+        return _study_of(data)
+
+    def _search(self, folder: StudyFolder) -> StudyEntry | None:
+        file = folder.trials_file
+        if not file.is_file() or file.stat().st_mtime < self.day.start.timestamp():
+            return None  # nothing was added to it since
+        recorded = open_trials(folder)
+        busy = [t.number for t in recorded.all() if not t.state.is_finished() and recorded.is_worked_on(t.number)]
+        asked = ["search", folder.name, file_hash(file), file_hash(folder.record_file), self._hashes(), busy]
+        data = self.answers.answer(asked, lambda: asdict(_search_entry(build_search(self.project, folder, recorded))))
+        times = {t.number: (t.datetime_start, t.datetime_complete) for t in recorded.all()}
+        entry = _study_of(data)
+        shown = tuple(t for t in entry.trials if self._on_day(times.get(t.number, ())))
+        return replace(entry, trials=shown) if shown else None
+
+    def _hashes(self) -> list[str | None]:
+        """Of all runs: of which of them a search needs is for it to say."""
+        return [answers_hash(life.run) for life in self.lives.values()]
+
+    def _on_day(self, times: tuple[datetime | None, ...]) -> bool:
+        """Whether a trial was begun or ended that day; optuna's times are those of the machine's own zone."""
+        return any(when is not None and self.day.holds(when.astimezone()) for when in times)
+
+
+def _begun(row: ChangeEntry) -> ChangeEntry:
+    return replace(row, state="begun") if row.state == "waiting" and row.run is not None else row
+
+
+def _in_trouble(folder: StudyFolder, kind: Literal["ablation", "search"], error: Exception) -> StudyEntry:
+    told = str(error) if isinstance(error, FacetwiseError) else f"{folder.record_file}: damaged"
+    hint = error.hint if isinstance(error, FacetwiseError) else None
+    return StudyEntry(folder.name, kind, None, (), 0, (), {}, None, told + (f" ({hint})" if hint else ""))
+
+
+def _bare(folder: StudyFolder, changes: list[dict[str, Any]]) -> StudyEntry:
+    """An ablation whose base is not trained yet."""
+    nothing = (None,) * 6
+    rows = [
+        ChangeEntry(c["change"], None, "failed" if c["reason"] else "waiting", c["reason"], *nothing) for c in changes
+    ]
+    return StudyEntry(folder.name, "ablation", None, tuple(rows), 0, (), {}, None)
+
+
+def _ablation_entry(view: Ablation) -> StudyEntry:
+    rows = [
+        ChangeEntry(
+            change=row.change,
+            run=row.score.run if row.score else None,
+            state=row.state,
+            reason=row.reason,
+            what=row.score.what if row.score else None,
+            macro_f1=row.score.macro_f1 if row.score else None,
+            interval=row.score.interval if row.score else None,
+            difference=row.difference,
+            difference_interval=row.interval and Interval(row.interval.low, row.interval.high, row.interval.level),
+            standing=row.standing,
+        )
+        for row in view.rows
+    ]
+    return StudyEntry(view.name, "ablation", view.base.run, tuple(rows), view.num_people, (), {}, None)
+
+
+def _search_entry(view: Search) -> StudyEntry:
+    states = [t.state for t in view.trials]
+    trials = tuple(TrialEntry(t.number, t.state, t.run, dict(t.settings), t.macro_f1, t.reason) for t in view.trials)
+    best = None
+    if view.best is not None:
+        nested = view.nested and {"macro_f1": view.nested.macro_f1, "interval": asdict(view.nested.interval)}
+        found = {"trial": view.best.trial, "run": view.best.run, "what": view.what, "nested": nested}
+        best = {**found, "macro_f1": view.best.macro_f1, "interval": asdict(view.best.interval)}
+    counted: dict[str, int] = {state: states.count(state) for state in dict.fromkeys(states)}
+    return StudyEntry(view.name, "search", None, (), view.num_people, trials, counted, best)
+
+
+def _study_of(data: Mapping[str, Any]) -> StudyEntry:
+    """From plain data."""
+
+    def change(row: Mapping[str, Any]) -> ChangeEntry:
+        bounds = {k: row[k] and Interval(**row[k]) for k in ("interval", "difference_interval")}
+        return ChangeEntry(**{**row, **bounds})
+
+    changes, trials = tuple(map(change, data["changes"])), tuple(TrialEntry(**t) for t in data["trials"])
+    return StudyEntry(**{**data, "changes": changes, "trials": trials})

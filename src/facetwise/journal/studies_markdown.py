@@ -1,0 +1,125 @@
+"""Ablations and searches of a day as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from facetwise.core.markdown import code, words
+from facetwise.evaluate.intervals import Interval
+from facetwise.evaluate.scorecard import JOINT
+from facetwise.journal.studies import ChangeEntry, StudyEntry
+from facetwise.journal.wording import listed, resume, score_words, thing
+from facetwise.results.wording import DASH, count, score, with_interval, with_signs
+from facetwise.study.search import number_of
+from facetwise.study.space import shown
+
+
+def study_lines(study: StudyEntry) -> Iterator[str]:
+    """A heading, and what came of it; what failed stands elsewhere (`failures`)."""
+    yield f"### {study.kind.capitalize()} {code(study.name)}"
+    yield ""
+    if study.trouble is not None:
+        yield f"{words(study.trouble)}"
+    elif study.kind == "ablation":
+        yield from _ablation(study)
+    else:
+        yield from _search(study)
+
+
+def _ablation(study: StudyEntry) -> Iterator[str]:
+    if study.base is None:
+        yield "Its base is not trained yet."
+        return
+    yield f"Against {thing('run', study.base)}, paired by person ({count(study.num_people, 'person', 'people')})."
+    if rows := [row for row in study.changes if row.state != "waiting"]:
+        yield from ("", "| change | run | macro F1 | change - base | |", "| --- | ---: | ---: | ---: | --- |")
+        yield from map(_row, rows)
+
+
+def _row(row: ChangeEntry) -> str:
+    if row.difference is None or row.difference_interval is None:
+        cells = [number_of(row.run), DASH, DASH, row.state]
+    else:
+        of = f" of {words(row.what)}" if row.what and row.what != JOINT else ""
+        value, apart = with_interval(row.macro_f1, row.interval), with_signs(row.difference, row.difference_interval)
+        cells = [number_of(row.run), value + of, apart, row.standing or "no verdict"]
+    return f"| {code(row.change)} | {' | '.join(cells)} |"
+
+
+def _search(study: StudyEntry) -> Iterator[str]:
+    numbers = [t.number for t in study.trials]
+    states = ", ".join(f"{number:,} {state}" for state, number in study.states.items())
+    yield f"{count(sum(study.states.values()), 'trial')}: {states}. On this day: {_numbers(numbers)}."
+    if study.best is None:
+        return
+    best, nested = study.best, study.best["nested"]
+    flattered = ", flattered by the choice" if study.states.get("finished", 0) > 1 else ""
+    value = score_words(best["what"], best["macro_f1"], Interval(**best["interval"]))
+    yield f"Best: trial {best['trial']} ({thing('run', best['run'])}), {value}{flattered}."
+    if nested:
+        value = with_interval(nested["macro_f1"], Interval(**nested["interval"]))
+        yield f"The choice is worth {value} by the nested estimate."
+    if settings := next((t.settings for t in study.trials if t.number == best["trial"]), None):
+        yield f"Its settings: {', '.join(f'{code(key)} {words(shown(value))}' for key, value in settings.items())}."
+
+
+def _numbers(numbers: list[int]) -> str:
+    """`trial 4`, `trials 4 to 7`, `trials 1, 4 and 9`."""
+    if len(numbers) == 1:
+        return f"trial {numbers[0]}"
+    if numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"trials {numbers[0]} to {numbers[-1]}"
+    return f"trials {listed(map(str, numbers))}"
+
+
+def failures(study: StudyEntry) -> Iterator[str]:
+    """What failed or was stopped of it, with the reason and how to go on, a line each."""
+    name = f"{study.kind.capitalize()} {code(study.name)}"
+    yield from _failed_changes(study, name)
+    yield from _failed_trials(study, name)
+    yield from _pruned_trials(study, name)
+
+
+def _failed_changes(study: StudyEntry, name: str) -> Iterator[str]:
+    for row in study.changes:
+        if row.state == "failed":
+            on = "The same `facetwise ablate` tries it again."
+            yield f"{name}, {code(row.change)}{_of_run(row.run)} failed: {_reason(row.reason)} {on}"
+
+
+def _failed_trials(study: StudyEntry, name: str) -> Iterator[str]:
+    for trial in study.trials:
+        called = f"{name}, trial {trial.number}{_of_run(trial.run)}"
+        if trial.state == "failed":
+            yield f"{called} failed: {_reason(trial.reason)}"
+        elif trial.state == "stopped":
+            yield f"{called} was stopped. The same `facetwise tune` goes on with it."
+
+
+def _pruned_trials(study: StudyEntry, name: str) -> Iterator[str]:
+    if pruned := [t for t in study.trials if t.state == "pruned"]:
+        told = listed(f"{t.number} ({score(t.macro_f1)}{_in_run(t.run)})" for t in pruned)
+        which, it = ("trial", "it") if len(pruned) == 1 else ("trials", "the first")
+        on = f" {resume(pruned[0].run)} would finish {it}." if pruned[0].run else ""
+        yield f"{name} stopped {which} {told} after some folds, behind the others.{on}"
+
+
+def waiting(study: StudyEntry) -> Iterator[str]:
+    """What of it is not trained yet."""
+    left = sum(row.state in ("begun", "waiting") for row in study.changes)
+    if left:
+        changes = f"{left} of {count(len(study.changes), 'change')}"
+        yield f"Ablation {code(study.name)}: {changes} not trained yet; the same `facetwise ablate` goes on."
+
+
+def _of_run(run: str | None) -> str:
+    return f" ({thing('run', run)})" if run else ""
+
+
+def _in_run(run: str | None) -> str:
+    return f", {thing('run', run)}" if run else ""
+
+
+def _reason(reason: str | None) -> str:
+    text = words(reason or "why is not recorded").rstrip(".")
+    return f"{text}."

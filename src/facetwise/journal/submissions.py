@@ -1,0 +1,194 @@
+"""Blends and submissions of a day: what was made, what went out, and what it scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from facetwise.core.errors import FacetwiseError
+from facetwise.core.workspace import Workspace
+from facetwise.evaluate.intervals import Interval, PairedInterval
+from facetwise.evaluate.scorecard import JOINT
+from facetwise.journal.day import Day, moment_of
+from facetwise.journal.runs import Paired
+from facetwise.predictors.blend_folder import BlendFolder, list_blends
+from facetwise.submission.folder import SubmissionFolder, list_submissions
+from facetwise.submission.ledger.ledger import Entry, Ledger
+
+
+@dataclass(frozen=True)
+class BlendEntry:
+    """A blend that was made that day."""
+
+    id: str
+    made: str
+    """UTC, ISO 8601."""
+    method: str | None
+    """How its members vote, such as `soft`."""
+    members: tuple[tuple[str, str], ...]
+    """Kind and id of each."""
+    macro_f1: float | None
+    """By the nested estimate; None where nothing is known out of fold."""
+    interval: Interval | None
+    best_member: str | None
+    """The best single member with every attribute."""
+    paired: Paired | None
+    """The nested estimate minus the score of that member."""
+
+
+@dataclass(frozen=True)
+class SubmissionEntry:
+    """A submission that was made, sent or scored that day, or a file from elsewhere that was."""
+
+    id: str | None
+    """None of a file that is not of this project."""
+    name: str
+    """Its id, else the platform's number of it."""
+    made: str | None
+    source: tuple[str, str] | None
+    """Kind and id of what it was made from."""
+    expected: float | None
+    """The forecast: the score to expect, and its interval."""
+    interval: Interval | None
+    num_people: int | None
+    warnings: int
+    """Of the gate, all confirmed."""
+    sent: str | None
+    """When it went out, before the day ended."""
+    public: float | None
+    private: float | None
+    description: str
+    """As given to the platform."""
+    told: tuple[str, ...] = ()
+    """When its scores came in, UTC, before the day ended."""
+    trouble: str | None = None
+    """Why its record cannot be read."""
+
+
+def blend_entries(workspace: Workspace, day: Day) -> tuple[BlendEntry, ...]:
+    """The blends that were made that day, by number; their numbers are those of their records."""
+    made = ((blend, made_at(blend)) for blend in list_blends(workspace))
+    return tuple(_blend(blend, when) for blend, when in made if when is not None and _on_day(when, day))
+
+
+def made_at(folder: BlendFolder | SubmissionFolder) -> str | None:
+    """When an artefact was made, as its record says; None where it does not."""
+    try:
+        provenance = folder.record().get("provenance")
+    except (FacetwiseError, OSError):
+        return None
+    return provenance.get("made") if isinstance(provenance, Mapping) else None
+
+
+def unreadable(workspace: Workspace) -> Iterator[tuple[str, str, str]]:
+    """Blends and submissions whose record cannot be read: kind, id and why."""
+    folders: list[BlendFolder | SubmissionFolder] = [*list_blends(workspace), *list_submissions(workspace)]
+    for folder in folders:
+        try:
+            folder.record()
+        except (FacetwiseError, OSError) as error:
+            yield "blend" if isinstance(folder, BlendFolder) else "submission", folder.id, str(error)
+
+
+def _blend(blend: BlendFolder, made: str) -> BlendEntry:
+    record = blend.record()
+    scores, known = record.get("scores") or {}, record.get("rows") or {}
+    best = scores.get("best_member") or {}
+    paired = None
+    if best:
+        bounds = PairedInterval(**best["difference_interval"])
+        paired = Paired(JOINT, best["difference"], bounds, known.get("people", 0))
+    return BlendEntry(
+        id=blend.id,
+        made=made,
+        method=record.get("method"),
+        members=tuple((str(m["kind"]), str(m["id"])) for m in record["made_from"]["members"]),
+        macro_f1=scores.get("nested"),
+        interval=Interval(**scores["nested_interval"]) if scores else None,
+        best_member=best.get("id"),
+        paired=paired,
+    )
+
+
+def submission_entries(workspace: Workspace, ledger: Ledger, day: Day) -> tuple[SubmissionEntry, ...]:
+    """The submissions that were made, sent or scored that day, by number; then files from elsewhere."""
+    found = []
+    for folder in list_submissions(workspace):
+        made, told = made_at(folder), ledger.by_submission.get(folder.id)
+        times = [made, *((told.sent, told.public_told, told.private_told) if told else ())]
+        if any(when is not None and day.holds(when) for when in map(moment_of, times)):
+            found.append(_submission(folder, made, told, day))
+    foreign = [e for e in ledger.entries if e.submission is None]
+    times = [(e, (e.sent, e.public_told, e.private_told)) for e in foreign]
+    return (*found, *(_foreign(e, day) for e, when in times if any(_on_day(t, day) for t in when)))
+
+
+def _on_day(time: str | None, day: Day) -> bool:
+    moment = moment_of(time)
+    return moment is not None and day.holds(moment)
+
+
+def _submission(folder: SubmissionFolder, made: str | None, told: Entry | None, day: Day) -> SubmissionEntry:
+    record, source, trouble = _record(folder)
+    forecast, gate = record.get("forecast") or {}, record.get("gate") or {}
+    bounds = forecast.get("interval")
+    return SubmissionEntry(
+        id=folder.id,
+        name=folder.id,
+        made=made,
+        source=source,
+        expected=forecast.get("expected"),
+        interval=Interval(bounds["low"], bounds["high"], bounds["level"]) if bounds else None,
+        num_people=forecast.get("num_people"),
+        warnings=sum(f.get("level") == "warning" for f in gate.get("findings", ())),
+        sent=told.sent if told is not None and _before(told.sent, day) else None,
+        public=told.public if told is not None and _before(told.public_told, day) else None,
+        private=told.private if told is not None and _before(told.private_told, day) else None,
+        description=told.description if told is not None else "",
+        told=_told(told, day) if told is not None else (),
+        trouble=trouble,
+    )
+
+
+def _record(folder: SubmissionFolder) -> tuple[Mapping[str, Any], tuple[str, str] | None, str | None]:
+    """A submission's record and what it was made from, or why it cannot be read."""
+    try:
+        made_from = folder.made_from()
+        return folder.record(), (made_from.kind, made_from.id), None
+    except FacetwiseError as error:
+        return {}, None, str(error)
+
+
+def _before(time: str | None, day: Day) -> bool:
+    moment = moment_of(time)
+    return moment is not None and moment < day.end
+
+
+def _foreign(entry: Entry, day: Day) -> SubmissionEntry:
+    nothing = (None,) * 5
+    public = entry.public if _before(entry.public_told, day) else None
+    private = entry.private if _before(entry.private_told, day) else None
+    told = _told(entry, day)
+    return SubmissionEntry(None, entry.name, *nothing, 0, entry.sent, public, private, entry.description, told)
+
+
+def _told(entry: Entry, day: Day) -> tuple[str, ...]:
+    return tuple(time for time in (entry.public_told, entry.private_told) if time is not None and _before(time, day))
+
+
+def unsent(workspace: Workspace, ledger: Ledger, day: Day) -> tuple[str, ...]:
+    """Ids of submissions that were made, and not sent before the day ended."""
+
+    def is_unsent(folder: SubmissionFolder) -> bool:
+        made, told = moment_of(made_at(folder)), ledger.by_submission.get(folder.id)
+        sent = moment_of(told.sent) if told else None
+        unknown = told is not None and told.sent is None  # sent, nobody knows when
+        return made is not None and made < day.end and not unknown and (sent is None or sent >= day.end)
+
+    return tuple(folder.id for folder in list_submissions(workspace) if is_unsent(folder))
+
+
+def num_sent(entries: Sequence[Entry], day: Day) -> int:
+    """How many files went out that day."""
+    return sum(_on_day(entry.sent, day) for entry in entries)

@@ -1,0 +1,94 @@
+"""The list of suspects as a csv to fill in, and what is accepted in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from facetwise.core.errors import InputError, ProblemsError
+from facetwise.core.files.csvrecords import csv_row
+from facetwise.core.labels import LabelSpace
+from facetwise.core.writing import write_output
+from facetwise.data.findings import Findings, raise_errors
+from facetwise.data.labels.corrections import Wanted
+from facetwise.data.manifest import Manifest
+from facetwise.data.reading.csvfile import CsvRow, read_table_csv
+from facetwise.label_issues.list_file import AGAIN, Listed, correction_of
+from facetwise.label_issues.suspects import SuspectsView
+
+ACCEPT = "accept"
+YES, NO = ("y", "yes"), ("", "n", "no")
+COLUMNS = tuple(f.name for f in fields(Listed))
+_NEEDED = ("attribute", "group", "image", "given", "value", ACCEPT)
+_HOW = (
+    f"`facetwise labels suspects --csv FILE` writes one, with the columns {', '.join((ACCEPT, *COLUMNS))}; "
+    f"write y into `{ACCEPT}` where you are sure (needed are {', '.join(_NEEDED)})"
+)
+
+
+def write_list_csv(view: SuspectsView, out: Path) -> None:
+    """The list as a csv with an empty column `accept`, to be filled in with y or n; see `read_list_csv`."""
+    listed = (asdict(Listed.of(row)) for row in view.rows)
+    rows = ([ACCEPT, *COLUMNS], *(["", *(str(one[column]) for column in COLUMNS)] for one in listed))
+    write_output(out, "".join(map(csv_row, rows)))
+
+
+def read_list_csv(
+    path: Path, space: LabelSpace, manifest: Manifest, reason: str, author: str, weight: float
+) -> list[Wanted]:
+    """The corrections that a csv of `write_list_csv` accepts; `value` may have been edited, rows may be gone.
+
+    Raises ProblemsError with every row that says neither y nor n, speaks of a label that the dataset does not record
+    (any more), or accepts without a value.
+    """
+    findings = Findings()
+    table = read_table_csv(path, path.name, _NEEDED, findings)
+    if any(f.code == "missing-column" for f in findings):
+        raise ProblemsError(f"{path}: this is no list of suspects", map(str, findings), hint=_HOW)
+    recorded = _recorded(manifest, space)
+    wanted = []
+    for row in table.rows if table else ():
+        said = row.cells[ACCEPT].strip().lower()
+        if said not in YES + NO:
+            findings.error("not-yes-or-no", f"{path.name}:{row.line}", f"`{ACCEPT}` is `{said}`, expected y or n")
+        elif said in YES and _fits(row, f"{path.name}:{row.line}", recorded, manifest, findings):
+            wanted.append(Wanted(f"{path.name}:{row.line}", correction_of(row.cells, reason, author, weight)))
+    raise_errors(findings, f"{path}: nothing was accepted")
+    if not wanted:
+        raise InputError(f"{path}: no row is accepted", hint=f"write y into the column `{ACCEPT}`")
+    return wanted
+
+
+def _fits(
+    row: CsvRow, where: str, recorded: Mapping[tuple[str, str], set[str]], manifest: Manifest, findings: Findings
+) -> bool:
+    """Whether the dataset still records what the row says is recorded."""
+    image, attribute, given = (row.cells[c].strip() for c in ("image", "attribute", "given"))
+    target = image or manifest.person(row.cells["group"])
+    now_recorded = recorded.get((attribute, f"image:{target}" if image else f"person:{target}"))
+    if now_recorded is None:
+        hint = "a spreadsheet may have dropped zeros at the beginning: read the column as text" if not image else None
+        what = f"the training side has no `{attribute}` of {'image' if image else 'person'} `{target}`"
+        findings.error("unknown-label", where, what, hint)
+    elif now_recorded != {given}:
+        said = ", ".join(f"`{c}`" for c in sorted(now_recorded))
+        findings.error(
+            "stale-row", where, f"`{attribute}` of `{target}` is {said} in the dataset, not `{given}`", AGAIN
+        )
+    elif not row.cells["value"].strip():
+        findings.error("no-value", where, f"accepted, and `value` is empty: what is `{attribute}` of `{target}`?")
+    else:
+        return True
+    return False
+
+
+def _recorded(manifest: Manifest, space: LabelSpace) -> dict[tuple[str, str], set[str]]:
+    """The recorded classes by attribute and `image:PATH` or `person:ID`."""
+    found = dict[tuple[str, str], set[str]]()
+    codes, train = manifest.codes(space).tolist(), manifest.train
+    for image, group, row in zip(train["image"].to_list(), train["group"].to_list(), codes, strict=True):
+        for attribute, code in zip(space.attributes, row, strict=True):
+            for key in (f"image:{image}", f"person:{group}"):
+                found.setdefault((attribute.name, key), set()).add(attribute.classes[code])
+    return found

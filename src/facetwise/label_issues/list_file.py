@@ -1,0 +1,186 @@
+"""The list of suspects between looking and accepting, as it was shown last.
+
+The list that was shown is kept under `.cache/`, so that a rank means what it meant on the screen. It speaks of the
+dataset's own labels; once these, the images or the classes are others, its ranks are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from facetwise.core.errors import FacetwiseError, InputError, MismatchError, ProblemsError
+from facetwise.core.people import person
+from facetwise.core.project import Project
+from facetwise.core.provenance import now
+from facetwise.core.workspace import read_json, write_json
+from facetwise.data.labels.corrections import Wanted
+from facetwise.data.labels.overlay import Correction
+from facetwise.data.manifest import Manifest
+from facetwise.label_issues.suspects import Row, SuspectsView
+from facetwise.results.wording import count
+
+FILE = "suspects.json"
+AGAIN = "list them again: `facetwise labels suspects`"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A suspect as the list has it; the same columns stand in the csv."""
+
+    rank: int
+    attribute: str
+    group: str
+    image: str
+    """Empty where the label is the person's."""
+    given: str
+    """The class that the dataset records."""
+    given_value: str
+    """The number that it records, of an ordinal attribute."""
+    proposed: str
+    value: str
+    """What accepting writes; empty where no number is known."""
+    given_probability: float
+    probability: float
+    images: int
+    agreeing: int
+
+    @classmethod
+    def of(cls, row: Row) -> Listed:
+        """A row of the view."""
+        s = row.suspect
+        return cls(
+            rank=row.rank,
+            attribute=s.attribute,
+            group=s.group,
+            image=s.image or "",
+            given=s.given,
+            given_value="" if s.value is None else f"{s.value:.15g}",
+            proposed=s.proposed,
+            value=row.value or "",
+            given_probability=round(s.given_probability, 6),
+            probability=round(s.probability, 6),
+            images=len(s.images),
+            agreeing=s.num_agreeing,
+        )
+
+
+@dataclass(frozen=True)
+class KeptList:
+    """The list that was shown last."""
+
+    made: str
+    """UTC, ISO 8601."""
+    source: str
+    """Whose predictions it is from."""
+    rows: tuple[Listed, ...]
+
+    @property
+    def told(self) -> str:
+        """Which list it is: `the list of 12 suspects by 03-AdamW, made 2026-11-25 16:03 UTC`."""
+        made = self.made.replace("T", " ")[:16]
+        return f"the list of {count(len(self.rows), 'suspect')} by {self.source}, made {made} UTC"
+
+
+def keep_list(project: Project, manifest: Manifest, view: SuspectsView) -> bool:
+    """Keep a list for `kept_list`; False when the project cannot be written to."""
+    rows = [asdict(Listed.of(row)) for row in view.rows]
+    made_from = _made_from(project, manifest)
+    with suppress(OSError, FacetwiseError):
+        kept = {"schema_version": 1, "made": now(), "made_from": made_from, "source": view.source, "rows": rows}
+        write_json(project.workspace.cache / FILE, kept)
+        return True
+    return False
+
+
+def kept_list(project: Project, manifest: Manifest) -> KeptList:
+    """The list that was shown last; InputError when there is none, MismatchError when the data changed since."""
+    path = project.workspace.cache / FILE
+    if not path.is_file():
+        raise InputError("there is no list of suspects to accept from", hint="list them: `facetwise labels suspects`")
+    try:
+        kept = read_json(path)
+        made_from, rows = kept["made_from"], tuple(Listed(**row) for row in kept["rows"])
+        found = KeptList(str(kept["made"]), str(kept["source"]), rows)
+    except (TypeError, KeyError):
+        raise InputError(f"{path}: damaged", hint=AGAIN) from None
+    changed = [what for what, value in _made_from(project, manifest).items() if made_from.get(what) != value]
+    if changed:
+        raise MismatchError(
+            f"the list of suspects is stale: {', '.join(changed)} changed since it was made", hint=AGAIN
+        )
+    return found
+
+
+def chosen(kept: KeptList, selection: str) -> list[Listed]:
+    """The rows that `selection` means, in the order of the list: `1,3,5-9`, person ids, or both, commas between.
+
+    A word that could be either is refused; `rank:12` and `person:12` say which. Raises ProblemsError with every word
+    that means nothing.
+    """
+    problems, ranks = list[str](), set[int]()
+    for word in filter(None, (w.strip() for w in selection.split(","))):
+        try:
+            ranks |= _meant(word, kept.rows)
+        except InputError as error:
+            problems.append(str(error))
+    if problems or not ranks:
+        raise ProblemsError(
+            f"nothing was accepted from {kept.told}", problems or ["no rank or person was given"], hint=AGAIN
+        )
+    return [row for row in kept.rows if row.rank in ranks]
+
+
+def wanted_rows(rows: Iterable[Listed], reason: str, author: str, weight: float) -> list[Wanted]:
+    """The corrections that accepting rows of the list means; raises ProblemsError where no value is known."""
+    rows = list(rows)
+    if lacking := [row for row in rows if not row.value]:
+        problems = [f"rank {row.rank}: no number is known for `{row.attribute}` = `{row.proposed}`" for row in lacking]
+        raise ProblemsError("nothing was accepted", problems, hint="use `facetwise labels correct --value NUMBER`")
+    return [Wanted(f"rank {row.rank}", correction_of(asdict(row), reason, author, weight)) for row in rows]
+
+
+def correction_of(cells: Mapping[str, Any], reason: str, author: str, weight: float) -> Correction:
+    """The correction that a row of the list proposes."""
+    image = str(cells["image"]).strip()
+    return Correction(
+        image=image,
+        group="" if image else str(cells["group"]).strip(),
+        attribute=str(cells["attribute"]).strip(),
+        value=str(cells["value"]).strip(),
+        reason=reason,
+        author=author,
+        weight=weight,
+    )
+
+
+def _meant(word: str, rows: Sequence[Listed]) -> set[int]:
+    """The ranks that one word of a selection means."""
+    kind, _, name = word.rpartition(":") if word.startswith(("rank:", "person:")) else ("", "", word)
+    by_rank = set(_ranks(name, len(rows))) if kind != "person" else set[int]()
+    by_person = {row.rank for row in rows if row.group == person(name)} if kind != "rank" else set[int]()
+    if by_rank and by_person and by_rank != by_person:
+        raise InputError(f"`{word}` is a rank and a person: say `rank:{word}` or `person:{word}`")
+    if not by_rank and not by_person:
+        raise InputError(f"`{word}` is no rank from 1 to {len(rows)} and no person of the list")
+    return by_rank or by_person
+
+
+def _ranks(word: str, most: int) -> Iterator[int]:
+    """The ranks of `3` or `5-9`; none when the word is no such thing or goes beyond the list."""
+    match = re.fullmatch(r"([1-9]\d{0,8})(?:-([1-9]\d{0,8}))?", word)
+    if match:
+        first, last = int(match[1]), int(match[2] or match[1])
+        yield from range(first, last + 1) if last <= most else ()
+
+
+def _made_from(project: Project, manifest: Manifest) -> dict[str, str]:
+    """What a list speaks of; in the words of the message that it changed."""
+    return {
+        "images or people": manifest.hash,
+        "the dataset's labels": manifest.labels_hash,
+        "classes or cuts": project.space_hash,
+    }

@@ -1,0 +1,93 @@
+"""The score that corrections never touch, and beside it, under its own name, the one on corrected labels."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.data.labels.overlay import Overlay, apply
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.compose import covered
+from facetwise.evaluate.intervals import Interval
+from facetwise.evaluate.scorecard import Scorecard, score_table
+from facetwise.results.plain import plain
+
+CHOSEN_BY_LOOKING = (
+    "`corrected` is flattered: labels are looked at because the predictions contradict them, and wrong labels that "
+    "agree with the predictions stay. Runs are compared on `scored`."
+)
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """Macro F1 of one set of predictions on one view of the labels, with 95 % intervals by person."""
+
+    macro_f1: float
+    interval: Interval
+    attributes: dict[str, tuple[float, Interval]]
+    """The same of each attribute that was predicted."""
+
+    @classmethod
+    def of(cls, card: Scorecard) -> LabelScore:
+        """The macro F1 of a scorecard."""
+        own = {a.name: (a.macro_f1, a.interval) for a in card.attributes}
+        return cls(card.macro_f1, card.macro_f1_interval, own)
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """What the same out-of-fold predictions score on either view of the labels."""
+
+    source: str
+    what: str
+    """`joint`, or the attributes that are predicted."""
+    scored: LabelScore
+    """On the dataset's own labels: the score."""
+    corrected: LabelScore
+    """With the overlay applied to what is scored on."""
+    corrected_before: LabelScore | None
+    """The same before the corrections that were just added; None where none were."""
+    num_corrections: int
+    num_changed: int
+    """Scored images of which the overlay changes a class."""
+    num_images: int
+    """Scored images."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        data: dict[str, Any] = plain(asdict(self))
+        return data
+
+
+def label_scores(
+    source: str,
+    table: pl.DataFrame,
+    manifest: Manifest,
+    space: LabelSpace,
+    overlay: Overlay,
+    before: Overlay | None = None,
+) -> LabelScores:
+    """Score an out-of-fold table, a row a training image in manifest order, on both views of the labels.
+
+    `before`: the overlay as it was, when it has just been added to. Raises InputError when no row is covered.
+    """
+    groups, own = table["group"].to_numpy(), manifest.codes(space)
+
+    def scored(codes: IntArray) -> Scorecard:
+        return score_table(table, codes, groups, space)
+
+    card, corrected = scored(own), apply(overlay, manifest, space)[0]
+    changed = (corrected != own).any(axis=1) & covered(table)
+    return LabelScores(
+        source=source,
+        what=card.what,
+        scored=LabelScore.of(card),
+        corrected=LabelScore.of(scored(corrected)) if changed.any() else LabelScore.of(card),
+        corrected_before=None if before is None else LabelScore.of(scored(apply(before, manifest, space)[0])),
+        num_corrections=len(overlay),
+        num_changed=int(changed.sum()),
+        num_images=card.num_covered,
+    )

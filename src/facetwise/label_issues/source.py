@@ -1,0 +1,56 @@
+"""Whose predictions label issues are looked for with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from facetwise.core.errors import ArtefactError, InputError
+from facetwise.core.project import Project
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.scorecard import name_of
+from facetwise.predictors.blend_folder import list_blends
+from facetwise.predictors.sources import Source, read_source
+from facetwise.results.runs import build_runs_view
+from facetwise.results.wording import score
+
+
+def label_source(project: Project, manifest: Manifest, reference: str | None) -> tuple[Source, pl.DataFrame, str]:
+    """The predictor called `reference`, its out-of-fold table, and why it was taken.
+
+    Without a reference the last blend, else the finished run with the highest out-of-fold score of the whole label;
+    one that does not fit the dataset any more is passed over. Raises InputError when there is none, or when the
+    predictor predicts nobody out of fold, and as `read_source` (GateError for folds split by image).
+    """
+    if reference is not None:
+        source = read_source(project, manifest, reference)
+        return source, _out_of_fold(source), "as asked"
+    passed = list[str]()
+    for candidate, why in _candidates(project, manifest):
+        try:
+            source = read_source(project, manifest, candidate)
+            return source, _out_of_fold(source), why
+        except (ArtefactError, InputError) as error:
+            passed.append(str(error))
+    raise InputError(
+        "no finished run or blend predicts the whole label out of fold" + (f" ({passed[0]})" if passed else ""),
+        hint="train one with `facetwise fit RECIPE`, or name a specialist",
+    )
+
+
+def _out_of_fold(source: Source) -> pl.DataFrame:
+    return source.require_oof()
+
+
+def _candidates(project: Project, manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """References and reasons, the first choice first."""
+    for blend in reversed(list_blends(project.workspace)):
+        yield f"blend:{blend.id}", "the last blend"
+    whole = name_of(project.space.names, project.space)
+    runs = [r for r in build_runs_view(project, manifest).runs if r.state == "finished" and r.what == whole]
+    usable = [
+        r for r in runs if r.macro_f1 is not None and not any(f.startswith(("UNSAFE", "damaged")) for f in r.flags)
+    ]
+    for run in sorted(usable, key=lambda r: (bool(r.flags), -(r.macro_f1 or 0.0))):
+        yield f"run:{run.id}", f"the best finished run of the whole label, macro F1 {score(run.macro_f1)}"

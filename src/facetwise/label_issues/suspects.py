@@ -1,0 +1,203 @@
+"""What `facetwise labels suspects` shows: labels that predictions contradict, and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from facetwise.core.errors import InputError
+from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
+from facetwise.core.project import Project
+from facetwise.core.tables import year_values
+from facetwise.data.labels.overlay import Overlay
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.compose import year_log_probs
+from facetwise.label_issues.ranking import Found, Method, Suspect, find_suspects
+from facetwise.label_issues.scores import LabelScores, label_scores
+from facetwise.label_issues.source import label_source
+from facetwise.results.plain import plain
+
+
+@dataclass(frozen=True)
+class Row:
+    """A suspect in the list."""
+
+    rank: int
+    """From 1, over all attributes: what `facetwise labels accept` goes by."""
+    suspect: Suspect
+    value: str | None
+    """What accepting would write: a class, or for an ordinal attribute a number; None where no number is known."""
+    value_from: str | None
+    """Where that number comes from; None for a class."""
+    corrected: bool
+    """Whether the overlay has a correction of this label."""
+
+
+@dataclass(frozen=True)
+class AttributeSuspects:
+    """The suspects of one attribute."""
+
+    name: str
+    of_person: bool
+    num_labels: int
+    num_uncovered: int
+    num_suspects: int
+    """In all, listed or not, corrected ones included."""
+    num_corrected: int
+    """Suspects that the overlay corrects."""
+    spread: float | None
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class SuspectsView:
+    """The list of suspects."""
+
+    project: str
+    source: str
+    """Whose predictions: an id of a run or blend."""
+    why: str
+    """Why these."""
+    method: Method
+    num_images: int
+    """Training images."""
+    num_uncovered: int
+    """Of them without a prediction: nothing is said of their labels."""
+    attributes: tuple[AttributeSuspects, ...]
+    scores: LabelScores
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All suspects that are listed, by rank."""
+        return tuple(row for attribute in self.attributes for row in attribute.rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        data: dict[str, Any] = plain(asdict(self))
+        for attribute, found in zip(data["attributes"], self.attributes, strict=True):
+            for row, kept in zip(attribute["rows"], found.rows, strict=True):
+                row["suspect"]["distance"] = kept.suspect.distance
+        return data
+
+
+def build_suspects_view(
+    project: Project,
+    manifest: Manifest,
+    overlay: Overlay,
+    reference: str | None = None,
+    *,
+    attribute: str | None = None,
+    method: Method = "margin",
+    limit: int = 20,
+    with_corrected: bool = False,
+) -> SuspectsView:
+    """Look for labels that the out-of-fold predictions of `reference` contradict, at most `limit` an attribute.
+
+    `attribute`: only this one. Labels that the overlay corrects are left out unless `with_corrected`. Raises as
+    `label_source`, SettingError for an attribute that is not there, InputError for one that is not predicted.
+    """
+    source, table, why = label_source(project, manifest, reference)
+    names = _wanted(source.reference, source.attributes, project.space, attribute)
+    codes = manifest.codes(project.space)
+    values = {a.name: manifest.values(a.name) for a in project.space.attributes if a.is_ordinal}
+    corrected = frozenset(c.target for c in overlay.corrections)
+    rank, found = 1, list[AttributeSuspects]()
+    for name in names:
+        suspects = find_suspects(table, codes, values, project.space, name, method=method)
+        listed = _Listing(project.space.attribute(name), table, codes, values, project.space, corrected)
+        found.append(listed.attribute_suspects(suspects, rank, limit, with_corrected=with_corrected))
+        rank += len(found[-1].rows)
+    scores = label_scores(source.reference, table, manifest, project.space, overlay)
+    return SuspectsView(
+        project=project.file.name,
+        source=source.reference,
+        why=why,
+        method=method,
+        num_images=table.height,
+        num_uncovered=table.height - scores.num_images,
+        attributes=tuple(found),
+        scores=scores,
+    )
+
+
+def _wanted(source: str, predicted: tuple[str, ...], space: LabelSpace, attribute: str | None) -> tuple[str, ...]:
+    if attribute is None:
+        return predicted
+    if space.attribute(attribute).name not in predicted:
+        raise InputError(f"`{source}` does not predict `{attribute}`, only {', '.join(predicted)}")
+    return (attribute,)
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What it takes to say of the suspects of one attribute what to write, and whether that is done already."""
+
+    attribute: Attribute
+    table: pl.DataFrame
+    codes: IntArray
+    values: Mapping[str, FloatArray]
+    space: LabelSpace
+    corrected: frozenset[tuple[str, str, str]]
+    """Targets of the overlay."""
+
+    def attribute_suspects(self, found: Found, rank: int, limit: int, *, with_corrected: bool) -> AttributeSuspects:
+        done = [self._is_corrected(s) for s in found.suspects]
+        shown = [(s, d) for s, d in zip(found.suspects, done, strict=True) if with_corrected or not d][:limit]
+        return AttributeSuspects(
+            name=found.attribute,
+            of_person=found.of_person,
+            num_labels=found.num_labels,
+            num_uncovered=found.num_uncovered,
+            num_suspects=len(found.suspects),
+            num_corrected=sum(done),
+            spread=found.spread,
+            rows=tuple(Row(rank + i, s, *self._to_write(s), corrected=d) for i, (s, d) in enumerate(shown)),
+        )
+
+    def _is_corrected(self, suspect: Suspect) -> bool:
+        """By a correction of the person, or of every image."""
+        name = self.attribute.name
+        by_person = ("", suspect.group, name) in self.corrected
+        return by_person or all((image, "", name) in self.corrected for image in suspect.images)
+
+    def _to_write(self, suspect: Suspect) -> tuple[str | None, str | None]:
+        """The value of the overlay's column for the proposed class, and where a number comes from."""
+        if not self.attribute.is_ordinal:
+            return suspect.proposed, None
+        for number, words in (self._predicted_value(suspect), self._usual_value(suspect)):
+            if number is not None:
+                return f"{number:.15g}", words
+        return None, None
+
+    def _predicted_value(self, suspect: Suspect) -> tuple[float | None, str]:
+        """The median of the predicted values that are of the proposed class, of a head that predicts values."""
+        words = f"the median of the predicted values that are {suspect.proposed}"
+        values = np.array(year_values(self.table, self.attribute.name))
+        inside = self._codes_of(values) == self.attribute.code_of(suspect.proposed)
+        if not inside.any():
+            return None, words
+        rows = self.table.filter(pl.col("image").is_in(list(suspect.images)))
+        weight = np.exp(year_log_probs(rows, self.attribute.name)).mean(axis=0)[inside]
+        if not weight.sum() > 0:
+            return None, words
+        return float(values[inside][np.searchsorted(weight.cumsum(), weight.sum() / 2)]), words
+
+    def _usual_value(self, suspect: Suspect) -> tuple[float | None, str]:
+        """The median of the recorded values of the proposed class; the lower one of two."""
+        words = f"the median recorded value of {suspect.proposed}"
+        own = self.codes[:, self.space.index(self.attribute.name)] == self.attribute.code_of(suspect.proposed)
+        known = np.sort(self.values[self.attribute.name][own & ~np.isnan(self.values[self.attribute.name])])
+        return (float(known[(len(known) - 1) // 2]) if len(known) else None), words
+
+    def _codes_of(self, values: FloatArray) -> IntArray:
+        return self.attribute.codes_of_values(values) if len(values) else np.zeros(0, np.int64)
+
+
+def pictured(view: SuspectsView) -> Iterator[str]:
+    """The images that a page of the view shows."""
+    for row in view.rows:
+        yield from row.suspect.images

@@ -1,0 +1,142 @@
+"""Predictions of the test side that were made elsewhere, kept as a member that is for the test side only."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from facetwise.core.errors import ArtefactError, InputError, did_you_mean
+from facetwise.core.files.outside import read_bounded
+from facetwise.core.project import Project
+from facetwise.core.provenance import now
+from facetwise.core.spelling import Spellings
+from facetwise.core.tables import PREDICTIONS, read_table, write_table
+from facetwise.core.workspace import (
+    Workspace,
+    is_done,
+    lock,
+    new_artefact,
+    read_done,
+    read_json,
+    verify_files,
+    write_json,
+)
+from facetwise.core.writing import write_atomic
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.decide import DECIDED
+from facetwise.predictors.external_csv import CERTAIN, TOLERANCE, Predictions, parse_predictions
+
+RECORD, TABLE, ORIGINAL = "foreign.json", "test.parquet", "original.csv"
+_NAME = re.compile(r"[^\W_][\w.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class ForeignFolder:
+    """Predictions from elsewhere: `foreign.json`, `test.parquet`, `original.csv`, `DONE.json`."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What they are called here, such as `alice`."""
+        return self.path.name
+
+    def record(self) -> dict[str, Any]:
+        """`foreign.json`: where they came from and how they were read; raises ArtefactError when anything changed."""
+        read_done(self.path)
+        verify_files(self.path)
+        record = read_json(self.path / RECORD)
+        if not isinstance(record, dict) or not {"made_from", "attributes", "content"} <= record.keys():
+            raise ArtefactError(f"{self.path / RECORD}: damaged (not the record of predictions)")
+        return record
+
+    def table(self) -> pl.DataFrame:
+        """A row a test image in the organisers' order, columns as in every table of predictions."""
+        return read_table(self.path / TABLE, PREDICTIONS)
+
+
+def list_foreign(workspace: Workspace) -> list[ForeignFolder]:
+    """All predictions from elsewhere, by name."""
+    folders = workspace.foreign.iterdir() if workspace.foreign.is_dir() else ()
+    return [ForeignFolder(f) for f in sorted(folders) if not f.name.startswith(".") and is_done(f)]
+
+
+def find_foreign(workspace: Workspace, name: str) -> ForeignFolder:
+    """The predictions called `name`; raises InputError when there are none."""
+    found = {folder.name: folder for folder in list_foreign(workspace)}
+    if (spelt := Spellings(found).find(name)) in found:
+        return found[spelt]
+    hint = did_you_mean(name, found) if found else "bring them in with `facetwise run import FILE.csv --name NAME`"
+    raise InputError(f"no predictions from elsewhere are called `{name}`", hint=hint)
+
+
+def import_predictions(project: Project, manifest: Manifest, file: Path, name: str) -> ForeignFolder:
+    """Keep the predictions in the csv `file` as `foreign/<name>/`.
+
+    Raises InputError or ProblemsError when the csv is not usable (all faults at once), when the name cannot be used or
+    is taken, and when the same file is here already.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"`{name}` cannot name predictions", hint="letters, digits, `.`, `_`, `-`, not a mark first")
+    data = read_bounded(file)
+    read = parse_predictions(data, str(file), project, manifest)
+    record = _record(project, manifest, data, name, read)
+    folder = project.workspace.foreign / name
+    with lock(project.workspace.foreign / ".lock", "predictions from elsewhere"):
+        _check_new(project.workspace, folder, record["made_from"]["csv_sha256"])
+        with new_artefact(folder, record["made_from"]) as temporary:
+            write_atomic(temporary / ORIGINAL, data)
+            write_table(predictions_table(read, manifest), temporary / TABLE, PREDICTIONS)
+            write_json(temporary / RECORD, record)
+    return ForeignFolder(folder)
+
+
+def predictions_table(read: Predictions, manifest: Manifest) -> pl.DataFrame:
+    """The table of predictions from elsewhere: a row a test image in the organisers' order, averaged as it came."""
+    test = manifest.test
+    nothing = pl.lit(None, dtype=pl.Int32())
+    keys = test.select("image", "group", nothing.alias("fold"), nothing.alias("repeat"))
+    columns = [pl.Series(name, logs.astype(np.float32)) for name, logs in read.columns.items()]
+    decided = [] if read.decided is None else [pl.Series(DECIDED, read.decided, dtype=pl.Int32())]
+    return keys.with_columns(*columns, *decided)
+
+
+def _record(project: Project, manifest: Manifest, data: bytes, name: str, read: Predictions) -> dict[str, Any]:
+    how = {
+        "submission": f"each attribute's answer has the probability {CERTAIN}, its other classes share the rest; "
+        "`decided` is the answer",
+        "probabilities": f"a row's probabilities are divided by their sum, which is 1 up to {TOLERANCE}",
+    }
+    made_from = {
+        "label_space": project.space_hash,
+        "manifest": manifest.hash,
+        "csv_sha256": hashlib.sha256(data).hexdigest(),
+    }
+    return {
+        "schema_version": 1,
+        "name": name,
+        "imported": now(),
+        "made_from": made_from,
+        "content": read.content,
+        "attributes": list(read.attributes),
+        "how": how[read.content],
+        "num_images": manifest.test.height,
+        "num_normalised": read.num_normalised,
+        "num_respelt": read.num_respelt,
+        "ignored_columns": list(read.ignored),
+    }
+
+
+def _check_new(workspace: Workspace, folder: Path, sha256: str) -> None:
+    if folder.exists():
+        raise InputError(f"predictions called `{folder.name}` are here already", hint="give another `--name`")
+    for other in list_foreign(workspace):
+        if read_done(other.path)["made_from"].get("csv_sha256") == sha256:
+            hint = f"name it `foreign:{other.name}`; a second copy would count its vote twice"
+            raise InputError(f"the same file is here already, as `{other.name}`", hint=hint)

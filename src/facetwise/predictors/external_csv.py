@@ -1,0 +1,263 @@
+"""A csv of predictions of the test side that were made elsewhere: probabilities, or a bare submission.
+
+Accepted columns, beside that of the images (the organisers' name for it, or `image`):
+
+- `<attribute>=<class>` for every class of some attributes: probabilities of each attribute;
+- `joint=<i>`, or the bare numbers `0`, `1`, ..., for every joint class: joint probabilities;
+- the organisers' answer column: a submission. Each attribute's answer then has the probability `CERTAIN`, and the rest
+  is shared by its other classes, so that a soft vote counts it as a whole vote and a product of probabilities cannot be
+  vetoed by it; the answer itself is kept as `decided`.
+
+Probabilities are from 0 to 1 and sum to 1, a block a row, up to `TOLERANCE`: what rounding to a few digits leaves is
+divided out. Rows may come in any order. Every fault of the file is told at once, with its line.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from facetwise.core.errors import InputError, did_you_mean
+from facetwise.core.files.csvtable import CsvFile, answer_fault, name_fault, parse_csv, raise_problems, repeats, shown
+from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
+from facetwise.core.project import Project, TestSide
+from facetwise.core.spelling import Spellings
+from facetwise.data.manifest import Manifest
+
+TOLERANCE = 0.01
+"""How far a row's probabilities may sum from 1: eighteen of them, rounded to three digits, may miss it by 0.009."""
+CERTAIN = 0.999
+"""Probability of the class that a bare submission answers, of each attribute."""
+IMAGE = "image"
+
+Content = Literal["probabilities", "submission"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a csv says: a row a test image in the organisers' order."""
+
+    content: Content
+    attributes: tuple[str, ...]
+    columns: Mapping[str, FloatArray]
+    """Log-probabilities of each column of the table, (n,) each."""
+    decided: IntArray | None
+    """Joint classes of a submission, (n,)."""
+    ignored: tuple[str, ...]
+    """Columns of the csv that were not read."""
+    num_normalised: int
+    """Rows whose probabilities did not sum to 1 exactly, and were divided by their sum."""
+    num_respelt: int
+    """Images that the csv spells differently than the organisers' table."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a csv keeps what."""
+
+    image: str
+    blocks: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = ()
+    """Blocks of probabilities: attribute (or `joint`), its columns in the csv, and in the table."""
+    answer: str | None = None
+    ignored: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def parse_predictions(data: bytes, source: str, project: Project, manifest: Manifest) -> Predictions:
+    """What the bytes of a csv, called `source` in messages, say of the test images.
+
+    Raises InputError (no test side, encoding, quoting) or ProblemsError (everything else, all of it at once).
+    """
+    side = project.file.dataset.test
+    if side is None or manifest.test.is_empty():
+        raise InputError("the dataset has no test side: there is nothing that was predicted elsewhere")
+    file = parse_csv(data, source).spelt_as(_columns(side, project.space))
+    layout = _layout(file, side.image, side.answer, project.space)
+    raise_problems(source, layout.problems)
+    written = file.column(layout.image)
+    names = _as_known(written, manifest)
+    num_respelt = sum(one != other for one, other in zip(written, names, strict=True))
+    places, problems = _places(file, names, manifest)
+    raise_problems(source, [] if file.rows else ["no rows below the header"])
+    if layout.answer is not None:
+        answers, wrong = _answers(file, layout.answer, project.space.num_joint)
+        raise_problems(source, sorted([*problems, *wrong], key=_line))
+        read = _submission(answers[np.argsort(places)], project.space, layout.ignored)
+        return replace(read, num_respelt=num_respelt)
+    numbers, wrong = _numbers(file, layout)
+    raise_problems(source, sorted([*problems, *wrong], key=_line))
+    return replace(_probabilities(numbers[np.argsort(places)], layout, project.space), num_respelt=num_respelt)
+
+
+# ------------------------------------------------------------------------------------------------------- the header
+
+
+def _layout(file: CsvFile, image: str, answer: str, space: LabelSpace) -> _Layout:
+    """Which columns are what; everything that is wrong with the header stands in `problems`."""
+    names = file.names
+    images = [name for name in dict.fromkeys((image, IMAGE)) if name in names]
+    found = [b for b in _known_blocks(space, names) if any(column in names for column in b[1])]
+    used = {column for _, columns, _ in found for column in columns}
+    problems = [] if images else [f"line 1: no column of images: expected `{image}` or `{IMAGE}`"]
+    problems += [
+        f"line 1: no column `{column}`, of {what} all classes are needed"
+        for what, columns, _ in found
+        for column in columns
+        if column not in names
+    ]
+    problems += [f"line 1: column `{name}` stands there twice" for name in _twice(names, {*used, *images, answer})]
+    problems += _strange(names, used, space)
+    if any(what == JOINT for what, _, _ in found) and len(found) > 1:
+        problems.append("line 1: joint classes in more than one way, or beside attributes: give one of them")
+    has_answer = answer in names and not found
+    if not found and not has_answer and not problems:
+        problems.append(f"line 1: nothing that predicts: {_expected(space, answer)}")
+    ignored = tuple(n for n in names if n and n not in {*used, *images[:1], *([answer] if has_answer else [])})
+    return _Layout(images[0] if images else image, tuple(found), answer if has_answer else None, ignored, (*problems,))
+
+
+def _known_blocks(space: LabelSpace, names: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Every block of probabilities that a csv may have; bare numbers count when the first of them is there."""
+    blocks = [(name, space.columns(name), space.columns(name)) for name in space.names]
+    if space.num_joint > MAX_LISTED_JOINT:
+        return blocks
+    bare = tuple(str(i) for i in range(space.num_joint))
+    joint = [(JOINT, space.joint_columns, space.joint_columns)]
+    return [*blocks, *joint, *([(JOINT, bare, space.joint_columns)] if "0" in names else [])]
+
+
+def _strange(names: Sequence[str], used: set[str], space: LabelSpace) -> list[str]:
+    """Columns that look like probabilities of a class that there is not."""
+    bare = any(name.isdecimal() for name in used)
+    found = []
+    for name in dict.fromkeys(names):
+        attribute = name.partition("=")[0].strip()
+        looks = "=" in name and (attribute in space.names or attribute == JOINT)
+        if name not in used and (looks or (bare and name.isdecimal())):
+            known = space.columns(attribute) if attribute in space.names else ()
+            hint = did_you_mean(name, known) if known else f"joint classes are 0 to {space.num_joint - 1}"
+            found.append(f"line 1: column `{name}` is of no class; {hint}")
+    return found
+
+
+def _columns(side: TestSide, space: LabelSpace) -> list[str]:
+    """Columns that a csv may have, joint classes apart."""
+    return [side.image, side.answer, *(column for name in space.names for column in space.columns(name))]
+
+
+def _twice(names: Sequence[str], wanted: set[str]) -> list[str]:
+    return sorted(name for name in wanted if names.count(name) > 1)
+
+
+def _expected(space: LabelSpace, answer: str) -> str:
+    first = space.columns(space.names[0])
+    ways = [f"`{first[0]}`, `{first[1]}`, ...", *(["`joint=0`, ..."] if space.num_joint <= MAX_LISTED_JOINT else [])]
+    return f"expected columns {', '.join(ways)} of probabilities, or the answer column `{answer}`"
+
+
+# --------------------------------------------------------------------------------------------------------- the rows
+
+
+def _as_known(written: Sequence[str], manifest: Manifest) -> list[str]:
+    """The names of images as the organisers' table, or the manifest, spells them."""
+    known = Spellings([*manifest.test["name"], *manifest.test["image"]])
+    return [known.find(name) for name in written]
+
+
+def _places(file: CsvFile, names: Sequence[str], manifest: Manifest) -> tuple[IntArray, list[str]]:
+    """The test image of each row, (n,), and what is wrong with their names.
+
+    An image is named as the organisers' table names it, or by its path in the dataset.
+    """
+    test = manifest.test
+    place = {path: i for i, path in enumerate(test["image"].to_list())}
+    place |= {name: i for i, name in enumerate(test["name"].to_list())}
+    problems = repeats(file, names)
+    for line, name in zip(file.lines, names, strict=True):
+        if fault := name_fault(name):
+            problems.append(f"line {line}: {fault}")
+        elif name not in place:
+            problems.append(f"line {line}: image {name!r} is not among the test images")
+    seen = {place[name] for name in names if name in place}
+    lacking = [name for i, name in enumerate(test["name"].to_list()) if i not in seen]
+    problems += [f"image {name!r} is a test image, but not in the file" for name in lacking]
+    found = np.array([place.get(name, -1) for name in names], dtype=np.int64)
+    if not problems and len(seen) < len(names):
+        problems.append("an image stands there by its name and by its path")
+    return found, problems
+
+
+def _answers(file: CsvFile, column: str, num_joint: int) -> tuple[IntArray, list[str]]:
+    texts, problems = file.column(column), []
+    for line, text in zip(file.lines, texts, strict=True):
+        if fault := answer_fault(text):
+            problems.append(f"line {line}: {fault}")
+        elif int(text) >= num_joint:
+            problems.append(f"line {line}: answer {text} is no class, expected 0 to {num_joint - 1}")
+    return np.array([0 if problems else int(t) for t in texts], dtype=np.int64), problems
+
+
+def _numbers(file: CsvFile, layout: _Layout) -> tuple[FloatArray, list[str]]:
+    """All probabilities, (n, columns of all blocks), and what is wrong with them."""
+    columns = [column for _, names, _ in layout.blocks for column in names]
+    texts = [file.column(column) for column in columns]
+    parsed = np.array([[_number(text) for text in column] for column in texts], dtype=np.float64).T
+    problems = [
+        f"line {file.lines[row]}: `{columns[k]}` is {shown(texts[k][row])}, expected a probability from 0 to 1"
+        for row, k in np.argwhere(~((parsed >= 0) & (parsed <= 1))).tolist()
+    ]
+    start = 0
+    for what, names, _ in layout.blocks:
+        block = parsed[:, start : start + len(names)]
+        start += len(names)
+        usable = ((block >= 0) & (block <= 1)).all(axis=1)
+        off = np.flatnonzero(usable & (np.abs(block.sum(axis=1) - 1) > TOLERANCE)).tolist()
+        problems += [
+            f"line {file.lines[row]}: the probabilities of {what} sum to {block[row].sum():.4g}, expected 1"
+            for row in off
+        ]
+    return parsed, problems
+
+
+def _number(text: str) -> float:
+    """A cell as a number; NaN for everything that is none."""
+    plain = text.strip()
+    return float(plain) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", plain, re.ASCII) else math.nan
+
+
+def _line(problem: str) -> tuple[int, int]:
+    """Problems in the order of the file; those of no line at the end."""
+    match = re.match(r"line (\d+)", problem)
+    return (0, int(match.group(1))) if match else (1, 0)
+
+
+# -------------------------------------------------------------------------------------------------- log-probabilities
+
+
+def _probabilities(numbers: FloatArray, layout: _Layout, space: LabelSpace) -> Predictions:
+    found: dict[str, FloatArray] = {}
+    start, uneven = 0, np.zeros(len(numbers), bool)
+    for _, names, columns in layout.blocks:
+        block = numbers[:, start : start + len(names)]
+        start += len(names)
+        total = block.sum(axis=1, keepdims=True)
+        uneven |= np.abs(total[:, 0] - 1) > 1e-6
+        with np.errstate(divide="ignore"):
+            found |= dict(zip(columns, np.log(block / total).T, strict=True))
+    own = {what for what, _, _ in layout.blocks}
+    attributes = space.names if JOINT in own else tuple(n for n in space.names if n in own)
+    return Predictions("probabilities", attributes, found, None, layout.ignored, int(uneven.sum()), 0)
+
+
+def _submission(answers: IntArray, space: LabelSpace, ignored: tuple[str, ...]) -> Predictions:
+    codes, found = space.decode(answers), dict[str, FloatArray]()
+    for i, attribute in enumerate(space.attributes):
+        other = math.log((1 - CERTAIN) / (attribute.size - 1))
+        block = np.where(codes[:, [i]] == np.arange(attribute.size), math.log(CERTAIN), other)
+        found |= dict(zip(space.columns(attribute.name), block.T, strict=True))
+    return Predictions("submission", space.names, found, answers, ignored, 0, 0)

@@ -1,0 +1,155 @@
+"""Whoever predicts, as one kind of thing: a run, a blend of several, predictions that were made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import polars as pl
+
+from facetwise.core.errors import ArtefactError, GateError, InputError, MismatchError
+from facetwise.core.project import Project
+from facetwise.core.references import AnyReference, parse_reference
+from facetwise.core.runs import RunFolder, find_run
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.compose import attributes_in, average
+from facetwise.predictors.blend_folder import BlendFolder, find_blend
+from facetwise.predictors.external import ForeignFolder, find_foreign
+
+Kind = Literal["run", "blend", "foreign"]
+PREDICTORS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one predictor says of the images of the manifest, checked to belong to it."""
+
+    kind: Kind
+    id: str
+    tta: str
+    """Test-time augmentation of its predictions; `none` for all but runs."""
+    attributes: tuple[str, ...]
+    """What it predicts, in the label's order."""
+    oof: pl.DataFrame | None
+    """A row a training image in manifest order, NaN where no fold covered it; None when nothing is known out of fold.
+    Of a blend these are nested predictions."""
+    test: pl.DataFrame | None
+    """A row a test image in the organisers' order, fold models averaged, NaN where an image cannot be read; None when
+    there is no test side."""
+    record: Mapping[str, Any]
+    """`run.json`, `blend.json` or `foreign.json`."""
+    no_oof: str | None = None
+    """Why nothing is known out of fold, to follow its name; None when `oof` is there."""
+
+    def require_oof(self) -> pl.DataFrame:
+        """The out-of-fold table; raises InputError that says why there is none."""
+        if self.oof is None:
+            raise InputError(
+                f"`{self.reference}` {self.no_oof or 'has no out-of-fold predictions'}",
+                hint="take a cross-validated run on the folds of this project, or a blend of such runs",
+            )
+        return self.oof
+
+    @property
+    def reference(self) -> str:
+        """How to name it on a command line."""
+        return f"foreign:{self.id}" if self.kind == "foreign" else self.id
+
+
+def read_source(project: Project, manifest: Manifest, reference: AnyReference, *, tta: str = "none") -> Source:
+    """What `reference` predicts, for the images and labels of this project.
+
+    Raises InputError when there is no such predictor, ArtefactError when it is unfinished or damaged, GateError for a
+    run on folds split by image, MismatchError when it was made from other images, people or classes.
+    """
+    named = parse_reference(reference, PREDICTORS)
+    match named.kind:
+        case "run":
+            return run_source(project, manifest, find_run(project.workspace, named), tta=tta)
+        case "blend":
+            return blend_source(project, manifest, find_blend(project.workspace, named))
+    return foreign_source(project, manifest, find_foreign(project.workspace, str(named.key)))
+
+
+def run_source(project: Project, manifest: Manifest, run: RunFolder, *, tta: str = "none") -> Source:
+    """What a finished run predicts; raises as `read_source`."""
+    record = _usable_record(project, manifest, run)
+    oof, test = run.oof(tta), run.test(tta)
+    if oof is not None and oof["image"].to_list() != manifest.train["image"].to_list():
+        raise MismatchError(f"run `{run.id}` was scored on other images", hint="train again")
+    if test is not None:
+        test = average(test, manifest.test["image"].to_list(), project.space)
+    table = oof if oof is not None else test
+    names = record["attributes"] if table is None else attributes_in(table, project.space)
+    no_oof = run.why_no_oof() if oof is None else None
+    return Source("run", run.id, tta, tuple(names), oof, test, record, no_oof)
+
+
+def blend_source(project: Project, manifest: Manifest, blend: BlendFolder) -> Source:
+    """What a blend predicts; raises as `read_source`."""
+    record = blend.record()
+    check_blend(project, manifest, blend.id, record)
+    shared = any(m.get("share") for m in record["made_from"].get("members", ()))
+    oof = None if shared else blend.table("oof")
+    why = "has members that are known on the test side only: nothing out of fold tells what it is worth"
+    no_oof = why if oof is None else None
+    return Source("blend", blend.id, "none", project.space.names, oof, blend.table("test"), record, no_oof)
+
+
+def check_blend(project: Project, manifest: Manifest, blend_id: str, record: Mapping[str, Any]) -> None:
+    """Raise MismatchError unless the record of a blend is of these images, people and classes."""
+    _check_made_from(f"blend `{blend_id}`", record, project, manifest, hint="blend again")
+
+
+def labels_since(record: Mapping[str, Any], manifest: Manifest) -> str | None:
+    """What to know of a blend whose labels are others now than when it was made, by its record; None when they are not.
+
+    Nothing that it predicts goes by labels, so it may be used. The overlay plays no part: a blend is chosen and scored
+    by the dataset's own labels.
+    """
+    if record["made_from"].get("labels", manifest.labels_hash) == manifest.labels_hash:
+        return None
+    return (
+        "The dataset's labels changed since this blend was made: its weights, its rule and its nested estimate go by "
+        "the labels as they were. Blend again to choose by those of now."
+    )
+
+
+def foreign_source(project: Project, manifest: Manifest, foreign: ForeignFolder) -> Source:
+    """What predictions from elsewhere say of the test side; raises as `read_source`."""
+    record, what = foreign.record(), f"`foreign:{foreign.name}`"
+    _check_made_from(what, record, project, manifest, hint="import the csv again, under another name")
+    table, names = foreign.table(), manifest.test["image"].to_list()
+    if table["image"].to_list() != names:
+        raise MismatchError(f"{what} predicts other images", hint="import the csv again, under another name")
+    why = "was predicted elsewhere: it can be used for the test side only"
+    return Source("foreign", foreign.name, "none", attributes_in(table, project.space), None, table, record, why)
+
+
+def _usable_record(project: Project, manifest: Manifest, run: RunFolder) -> dict[str, Any]:
+    if not run.finished:
+        raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
+    run.check_labels(project.space_hash)
+    record = run.record()
+    if record["split"] == "image":
+        raise GateError(
+            f"run `{run.id}` was validated on folds split by image: its score is not to be trusted",
+            hint="train it on folds split by person",
+        )
+    if record["fingerprint_fields"]["manifest"] != manifest.hash:
+        raise MismatchError(
+            f"run `{run.id}` was made from another manifest: images, people or the test side changed since",
+            hint="put the dataset back, or train again (`facetwise check` says what is odd now)",
+        )
+    return record
+
+
+def _check_made_from(what: str, record: Mapping[str, Any], project: Project, manifest: Manifest, *, hint: str) -> None:
+    """Raise MismatchError unless `record` was made from these images, people and classes."""
+    made_from = record["made_from"]
+    if made_from["label_space"] != project.space_hash:
+        raise MismatchError(f"{what} is of other attributes, classes or cuts than facetwise.toml has now", hint=hint)
+    if made_from["manifest"] != manifest.hash:
+        message = f"{what} was made from another manifest: images, people or the test side changed since"
+        raise MismatchError(message, hint=hint)

@@ -1,0 +1,239 @@
+"""What a blend is made of and worth: one frozen view, and the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from facetwise.blending.record import KNOWN
+from facetwise.core.errors import FacetwiseError
+from facetwise.core.notes import Note
+from facetwise.core.project import Project
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.compose import covered
+from facetwise.evaluate.intervals import Interval
+from facetwise.evaluate.rules.choose import rule_from_dict
+from facetwise.evaluate.scorecard import Scorecard, score_table
+from facetwise.predictors.blend_folder import BlendFolder, list_blends
+from facetwise.predictors.sources import check_blend, labels_since
+from facetwise.results.notes import notes_on
+from facetwise.results.notices import Notice
+from facetwise.results.plain import plain
+from facetwise.results.wording import count, score, with_signs
+
+
+@dataclass(frozen=True)
+class BlendMember:
+    """One predictor in a blend."""
+
+    name: str
+    weights: Mapping[str, float]
+    """By block: `joint`, or an attribute. 0 where it was not chosen or does not predict it."""
+    role: str
+    added: float | None
+    """Macro F1 with it minus without it, on the people it was chosen on; None where a block cannot do without it, or
+    for those that are not known out of fold."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known out of fold; others join on the test side only."""
+        return self.role == KNOWN
+
+    @property
+    def used(self) -> bool:
+        """Whether it has any weight."""
+        return any(w > 0 for w in self.weights.values())
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of blending that was looked at."""
+
+    by: str
+    nested: float
+    """The better of the next two."""
+    by_rule: float
+    """Nested, with a rule that was chosen without each part of the people."""
+    by_argmax: float
+    """Nested, by plain argmax."""
+    decision: str
+    """The rule that is used, in words."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best single member with every attribute, on the same people."""
+
+    id: str
+    score: float
+    interval: Interval
+    difference: float
+    """Nested estimate of the blend minus this score."""
+    difference_interval: Interval
+
+
+@dataclass(frozen=True)
+class BlendView:
+    """Everything about one blend."""
+
+    id: str
+    project: str
+    new: bool
+    """Whether it was made just now."""
+    by: str
+    method: str
+    weigh: str
+    nested: float
+    """Macro F1, each person decided by weights and a rule that were chosen without that person's part: its worth."""
+    nested_interval: Interval
+    by_rule: float
+    """Nested, with a decision rule that was chosen without each part of the people."""
+    by_argmax: float
+    """Nested, by plain argmax. The better of the two is used."""
+    optimistic: float
+    """On the people it was chosen on: too high."""
+    scorecard: Scorecard
+    """Of the nested predictions."""
+    best_member: Best | None
+    decision: str
+    members: tuple[BlendMember, ...]
+    ways: tuple[Way, ...]
+    likeness: Mapping[str, Mapping[str, float | None]]
+    """How often two members decide alike, 0..1."""
+    moves: tuple[Mapping[str, Any], ...]
+    num_people: int
+    num_images: int
+    num_left_out: int
+    not_in_it: Mapping[str, str]
+    """Where all runs were asked for: those that could not be in it, and why."""
+    made: str
+    warnings: tuple[Notice, ...] = ()
+    notes: tuple[Note, ...] = ()
+    """What people wrote about it, in that order."""
+
+    @property
+    def chosen(self) -> bool:
+        """Whether weights or rule were chosen by the people that are scored here."""
+        return self.weigh == "greedy" or self.optimistic != self.nested
+
+    @property
+    def verdict(self) -> str:
+        """Against the best member, in words."""
+        best = self.best_member
+        if best is None:
+            return "No member has every attribute, so there is no single one to compare the blend with."
+        by, people = with_signs(best.difference, best.difference_interval), count(self.num_people, "person", "people")
+        if best.difference_interval.low > 0:
+            return f"Better than its best member `{best.id}` ({score(best.score)}) by {by}, paired by person."
+        if best.difference_interval.high < 0:
+            return f"Worse than its best member `{best.id}` ({score(best.score)}): {by}. Submit that one instead."
+        return f"Cannot be told apart from its best member `{best.id}` ({score(best.score)}) on {people}: {by}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        members = [{**asdict(m), "used": m.used} for m in self.members]
+        data: dict[str, Any] = plain({**asdict(self), "members": members, "verdict": self.verdict})
+        data["scorecard"] = self.scorecard.as_dict()
+        return data
+
+
+@dataclass(frozen=True)
+class BlendsView:
+    """The list of blends."""
+
+    project: str
+    blends: tuple[BlendView, ...]
+    unusable: Mapping[str, str]
+    """Blends that cannot be read or are of other data, and why."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        blends = [b.as_dict() for b in self.blends]
+        return {"project": self.project, "blends": blends, "unusable": dict(self.unusable)}
+
+
+def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *, new: bool = False) -> BlendView:
+    """The view of a blend; raises ArtefactError when its files are damaged."""
+    record, table = blend.record(), blend.table("oof")
+    check_blend(project, manifest, blend.id, record)
+    assert table is not None  # every blend has one
+    notes, troubles = notes_on(project, "blend", blend.id)
+    kept = covered(table)
+    codes, people = manifest.codes(project.space)[kept], table["group"].to_numpy()[kept]
+    scores, worth = record["scores"], record["worth"]
+    return BlendView(
+        id=blend.id,
+        project=project.file.name,
+        new=new,
+        by=record["by"],
+        method=record["method"],
+        weigh="given" if record["spec"]["given"] and not record["trace"] else record["spec"]["weigh"],
+        nested=scores["nested"],
+        nested_interval=Interval(**scores["nested_interval"]),
+        by_rule=scores["by_rule"],
+        by_argmax=scores["by_argmax"],
+        optimistic=scores["optimistic"],
+        scorecard=score_table(table.filter(kept), codes, people, project.space),
+        best_member=_best(scores["best_member"]),
+        decision=_words(record["decision"], project),
+        members=_members(record),
+        ways=tuple(_way(w, project) for w in record["ways"]),
+        likeness=_likeness(worth),
+        moves=tuple(record["trace"]),
+        num_people=record["rows"]["people"],
+        num_images=record["rows"]["images"],
+        num_left_out=record["rows"]["left_out"],
+        not_in_it={run["id"]: run["why"] for run in record["left_out"]},
+        made=record["provenance"]["made"],
+        warnings=(*_since(record, manifest), *troubles),
+        notes=notes,
+    )
+
+
+def build_blends_view(project: Project, manifest: Manifest) -> BlendsView:
+    """Every blend of the project, by number."""
+    views, unusable = [], {}
+    for blend in list_blends(project.workspace):
+        try:
+            views.append(build_blend_view(project, blend, manifest))
+        except FacetwiseError as error:
+            unusable[blend.id] = str(error)
+    return BlendsView(project.file.name, tuple(views), unusable)
+
+
+def _since(record: Mapping[str, Any], manifest: Manifest) -> tuple[Notice, ...]:
+    told = labels_since(record, manifest)
+    return () if told is None else (Notice("caution", told),)
+
+
+def _best(best: Mapping[str, Any] | None) -> Best | None:
+    if best is None:
+        return None
+    low_high = Interval(**best["interval"])
+    difference = {k: best["difference_interval"][k] for k in ("low", "high", "level")}
+    return Best(best["id"], best["score"], low_high, best["difference"], Interval(**difference))
+
+
+def _members(record: Mapping[str, Any]) -> tuple[BlendMember, ...]:
+    added = dict(zip(record["worth"]["members"], record["worth"]["added"], strict=True))
+    return tuple(
+        BlendMember(
+            f"foreign:{m['id']}" if m["kind"] == "foreign" else m["id"], m["weights"], m["role"], added.get(m["id"])
+        )
+        for m in record["made_from"]["members"]
+    )
+
+
+def _way(way: Mapping[str, Any], project: Project) -> Way:
+    numbers = (way["nested"], way["by_rule"], way["by_argmax"])
+    return Way(way["by"], *numbers, _words(way["decision"], project))
+
+
+def _likeness(worth: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+    names = worth["members"]
+    return {a: dict(zip(names, row, strict=True)) for a, row in zip(names, worth["likeness"], strict=True)}
+
+
+def _words(decision: Mapping[str, Any], project: Project) -> str:
+    return rule_from_dict(decision, project.space).words(project.space)

@@ -1,0 +1,120 @@
+"""What `facetwise cuts` says: where an attribute would be cut after training, and what that is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from facetwise.core.errors import InputError
+from facetwise.core.labels import MAX_LISTED_JOINT, IntArray, LabelSpace
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.compose import attributes_in
+from facetwise.evaluate.rules.cuts import Aim, CutChoice, choose_cuts, movable
+from facetwise.results.notices import Notice, Now, notices
+from facetwise.results.plain import plain
+from facetwise.results.runs import estimate_of, scored_rows, state_of
+from facetwise.results.wording import signed, with_signs
+
+
+@dataclass(frozen=True)
+class CutsView:
+    """The cuts that one run's out-of-fold predictions would choose."""
+
+    id: str
+    project: str
+    warnings: tuple[Notice, ...]
+    choices: tuple[CutChoice, ...]
+    """An attribute for its own macro F1, then, of a run with all attributes, for the joint one."""
+    by_image: bool
+    """Whether folds were split by image: then no choice is called worth it."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data; with each choice what it comes to, in words. `worth_it` is None where nobody can say."""
+        choices = [{**c.as_dict(), "verdict": verdict(c, self.by_image)} for c in self.choices]
+        if self.by_image:
+            choices = [{**c, "worth_it": None} for c in choices]
+        warnings = [{"kind": n.kind, "text": n.text} for n in self.warnings]
+        data: dict[str, Any] = plain({"id": self.id, "project": self.project, "warnings": warnings, "choices": choices})
+        return data
+
+
+def build_cuts_view(
+    project: Project, run: RunFolder, manifest: Manifest | None = None, *, attribute: str | None = None
+) -> CutsView:
+    """Choose the cuts of `attribute`, or of every attribute that can be cut, on a run's out-of-fold predictions.
+
+    Raises InputError when the run predicts nobody out of fold or neither a distribution nor a score, SettingError for
+    an attribute that is not there, ArtefactError when its files are damaged.
+    """
+    record, manifest = run.record(), manifest or load_manifest(project)
+    run.check_labels(project.space_hash)
+    scored = scored_rows(run, manifest, project)
+    if scored is None:
+        raise InputError(f"run `{run.id}` has no out-of-fold predictions: there is nothing to choose cuts by")
+    names = _wanted(run, scored[0], project.space, attribute)
+    return CutsView(
+        id=run.id,
+        project=project.file.name,
+        warnings=notices(estimate_of(record), record, None, state_of(run), Now.of(manifest)),
+        choices=tuple(choice for name in names for choice in _choices(*scored, project.space, name)),
+        by_image=record.get("split") == "image",
+    )
+
+
+def verdict(choice: CutChoice, by_image: bool = False) -> str:
+    """What a choice of cuts comes to, in a sentence or two; no verdict where folds were split by image."""
+    if by_image:
+        return "No verdict: the run was validated on people that the models had seen."
+    by = with_signs(choice.difference, choice.difference_interval)
+    seen = signed(choice.optimistic - choice.plain)
+    if not choice.num_changed:
+        return "Leave the cuts where they are: no other cuts score higher on these people."
+    if not choice.worth_it:
+        return (
+            f"Not to be used: chosen on four fifths of the people and applied to the fifth, moved cuts are no better "
+            f"({by}). The {seen} on the people that they were chosen on is the choice flattering itself."
+        )
+    if choice.difference_interval.low > 0:
+        return f"Better by {by}, nested and paired by person: {numbers(choice.chosen)} is the better place to cut."
+    return (
+        f"Higher by {by}, nested and paired by person, but the interval holds 0: on {choice.num_people:,} people "
+        f"{_what(choice)} {numbers(choice.chosen)} cannot be told apart from as trained."
+    )
+
+
+def numbers(cuts: Sequence[float]) -> str:
+    """`(29, 59)`, as teams write cuts."""
+    return "(" + ", ".join(f"{c:g}" if abs(c) >= 10 else f"{c:.3g}" for c in cuts) + ")"
+
+
+def _wanted(run: RunFolder, table: pl.DataFrame, space: LabelSpace, attribute: str | None) -> list[str]:
+    """The attributes to choose for; raises InputError that names a head to train when they cannot be cut."""
+    asked = space.attributes if attribute is None else (space.attribute(attribute),)
+    can = movable(table, space)
+    if names := [a.name for a in asked if a.name in can]:
+        return names
+    ordinal = [a.name for a in asked if a.is_ordinal]
+    if not ordinal:
+        which = "no attribute's classes are" if attribute is None else f"the classes of `{attribute}` are not"
+        raise InputError(f"there is no cut to move: {which} made from numbers")
+    head = f'model.head={{name="single",attribute="{ordinal[0]}",kind="years"}}'
+    raise InputError(
+        f"run `{run.id}` did not predict the values of `{ordinal[0]}`, nor a score: no cut can be moved after training",
+        hint=f"train a head that does: `facetwise fit RECIPE --set '{head}'`",
+    )
+
+
+def _choices(table: pl.DataFrame, codes: IntArray, space: LabelSpace, name: str) -> Iterator[CutChoice]:
+    whole = len(space.names) > 1 and attributes_in(table, space) == space.names
+    aims: list[Aim] = ["attribute", "joint"] if whole and space.num_joint <= MAX_LISTED_JOINT else ["attribute"]
+    for aim in aims:
+        yield choose_cuts(table, codes, table["group"].to_numpy(), space, name, aim=aim)
+
+
+def _what(choice: CutChoice) -> str:
+    return "cuts" if choice.kind == "years" else "thresholds"

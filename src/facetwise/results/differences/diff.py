@@ -1,0 +1,192 @@
+"""What `facetwise diff` says: how the answers of two or more differ, image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from facetwise.core.errors import InputError
+from facetwise.core.project import Project
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.agreement import Moved
+from facetwise.evaluate.metrics import MISSING
+from facetwise.predictors.answers import AnswerKind, Answers
+from facetwise.results.differences.images import (
+    Disagreement,
+    PersonDiff,
+    Told,
+    Voting,
+    disagreements,
+    kinds,
+    people_apart,
+    voting,
+)
+from facetwise.results.differences.pairs import PairDiff, pair_diffs
+from facetwise.results.differences.sides import Compared, DiffSide, compared, describe_sides
+from facetwise.results.notices import Notice
+from facetwise.results.plain import plain
+from facetwise.results.wording import count
+
+LIMIT = 24
+"""Images shown of each kind of disagreement."""
+KINDS: dict[AnswerKind, str] = {
+    "run": "run",
+    "blend": "blend",
+    "foreign": "predictions from elsewhere",
+    "submission": "submission",
+    "file": "csv file",
+}
+"""Kinds of sides in words."""
+
+
+@dataclass(frozen=True)
+class DiffView:
+    """Two or more sides, by letter, and how their answers to the same images differ."""
+
+    project: str
+    side: Literal["test", "oof"]
+    """Which images: those to predict, or those of the training side, each predicted out of fold."""
+    what: str
+    """What is compared: `joint`, or the attributes that all sides answer, such as `age` or `mask/gender`."""
+    attributes: tuple[str, ...]
+    sides: tuple[DiffSide, ...]
+    num_images: int
+    """On this side of the dataset."""
+    num_answered: int
+    """That two sides or more answered."""
+    num_different: int
+    """Of these, where not all agree."""
+    num_people: int | None
+    """Whose images they are; None on the test side, where nobody knows."""
+    kinds: tuple[Moved, ...]
+    """Images by the set of attributes in which not all agree, most first."""
+    pairs: tuple[PairDiff, ...]
+    """Every two sides: A and B, A and C, ..., then B and C, ..."""
+    voting: Voting | None
+    """Of three or more sides."""
+    disagreements: tuple[Disagreement, ...]
+    """Surest contradictions first; at most so many of each set of attributes that differ."""
+    people: tuple[PersonDiff, ...]
+    """Those with most images that differ; empty on the test side."""
+    notices: tuple[Notice, ...]
+    method: tuple[str, ...]
+    """How it was compared, a sentence or two an item."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        data: dict[str, Any] = plain(asdict(self))
+        return data
+
+    def pair(self, first: str, second: str) -> PairDiff:
+        """Two sides by their letters, in either order."""
+        wanted = {first, second}
+        return next(p for p in self.pairs if {p.first, p.second} == wanted)
+
+
+def build_diff_view(
+    project: Project, manifest: Manifest, answers: Sequence[Answers], *, oof: bool = False, limit: int = LIMIT
+) -> DiffView:
+    """Compare answers to the test images, or with `oof` to the training images out of fold.
+
+    `limit`: most images to show of each kind of disagreement. Raises InputError when fewer than two or more than 26
+    are given, or when they have no attribute or no image in common.
+    """
+    rows = compared(answers, project.space, manifest, oof=oof)
+    told = Told.of(rows)
+    answered = (rows.joint != MISSING).sum(axis=0) >= 2
+    if not answered.any():
+        raise InputError("nothing to compare: there is no image that two of them answer")
+    sides, pairs = describe_sides(rows, answers, project.space), pair_diffs(rows)
+    return DiffView(
+        project=project.file.name,
+        side="oof" if oof else "test",
+        what=rows.what,
+        attributes=rows.space.names,
+        sides=sides,
+        num_images=len(rows.images),
+        num_answered=int(answered.sum()),
+        num_different=int(told.differs.sum()),
+        num_people=None if rows.groups is None else len(np.unique(rows.groups[answered])),
+        kinds=kinds(told),
+        pairs=pairs,
+        voting=voting(told, limit),
+        disagreements=disagreements(told, limit),
+        people=people_apart(told),
+        notices=(
+            *_coverage(rows, sides, project),
+            *_same_throughout(pairs),
+            *(_unsure(sides) if told.differs.any() else ()),
+        ),
+        method=tuple(_method(rows, sides)),
+    )
+
+
+def listed(words: Sequence[str]) -> str:
+    """`A`, `A and B`, `A, B and C`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def only(moved: Sequence[str], attributes: Sequence[str]) -> str:
+    """A set of attributes that differ, in words: `only age`, `gender and age`; the one there is, `age`."""
+    return f"only {moved[0]}" if len(moved) == 1 < len(attributes) else listed(moved)
+
+
+def _coverage(rows: Compared, sides: Sequence[DiffSide], project: Project) -> Iterator[Notice]:
+    if rows.what != "joint" or len(rows.space.names) < len(project.space.names):
+        own = "; ".join(f"{s.letter} answers {listed(s.attributes)}" for s in sides)
+        yield Notice("caution", f"Compared by {listed(rows.space.names)} alone, which all of them answer ({own}).")
+    total = len(rows.images)
+    if few := [s for s in sides if s.num_answered < total]:
+        own = ", ".join(f"{s.letter} {s.num_answered:,}" for s in few)
+        yield Notice(
+            "caution",
+            f"Not all of the {count(total, 'image')} are answered by all ({own}): a pair is compared on both's.",
+        )
+
+
+def _same_throughout(pairs: Sequence[PairDiff]) -> Iterator[Notice]:
+    for pair in pairs:
+        if pair.whole.num_images and not pair.whole.num_different:
+            yield Notice("note", f"{pair.first} and {pair.second} give the same answers throughout.")
+        if not pair.whole.num_images:
+            yield Notice("caution", f"{pair.first} and {pair.second} have no image in common.")
+
+
+def _unsure(sides: Sequence[DiffSide]) -> Iterator[Notice]:
+    bare = [s.letter for s in sides if not s.has_probabilities]
+    known = [s.letter for s in sides if s.has_probabilities]
+    if bare and known:
+        have = "has" if len(bare) == 1 else "have"
+        text = f"{listed(bare)} {have} classes only: how sure a disagreement is comes from {listed(known)} alone."
+        yield Notice("note", text)
+    elif bare:
+        yield Notice(
+            "note", "All have classes only: nobody knows how sure they are, so images stand in their own order."
+        )
+
+
+def _method(rows: Compared, sides: Sequence[DiffSide]) -> Iterator[str]:
+    if rows.groups is None:
+        yield "Whose images the test images are is not known: counts are by image, and there is no interval."
+    else:
+        yield (
+            "Out of fold: each image is answered by models that have not seen its person; a blend by weights chosen "
+            "without that person's part of the people. Intervals draw people, each with all of their images."
+        )
+        yield "Who is right is told by the dataset's own labels. Whether one is better: `facetwise compare`."
+    if any(s.has_probabilities for s in sides):
+        yield (
+            "A disagreement is as sure as the less sure of the two sides: the probability each gives its own answer, "
+            "fold models averaged."
+        )
+    yield (
+        "Kappa is agreement beyond what two would reach who answer at random with the same shares of classes: 1 is "
+        "always, 0 is no more than that (Cohen 1960)."
+    )
+    if len(sides) > 2:
+        yield (
+            "A side is outvoted where more than half of all agree on another class, and alone where all the others do."
+        )

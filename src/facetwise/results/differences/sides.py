@@ -1,0 +1,138 @@
+"""The sides of a comparison of answers, brought to what all of them answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facetwise.core.errors import InputError
+from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.compose import subspace
+from facetwise.evaluate.decide import encode_joint, log_prob_of
+from facetwise.evaluate.metrics import MISSING, macro_f1
+from facetwise.evaluate.scorecard import name_of
+from facetwise.predictors.answers import AnswerKind, Answers
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True)
+class DiffSide:
+    """One of those compared."""
+
+    letter: str
+    """`A` for the first, and so on: what it is called in the rest of the view."""
+    name: str
+    kind: AnswerKind
+    attributes: tuple[str, ...]
+    """That it answers."""
+    num_answered: int
+    """Images with an answer for every attribute compared."""
+    has_probabilities: bool
+    """False for a bare csv: nobody knows how sure it is."""
+    macro_f1: float | None
+    """Out of fold: over what is compared, on the images that it answered. None on the test side."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What m sides say of n images, over the attributes that all of them answer."""
+
+    letters: str
+    space: LabelSpace
+    """Of these attributes only."""
+    what: str
+    """`joint`, or the attributes such as `mask/age`."""
+    codes: IntArray
+    """Class numbers, (m, n, attributes of `space`); -1 where there is none."""
+    joint: IntArray
+    """Joint classes of `space`, (m, n); -1 where there is none."""
+    sureness: FloatArray
+    """Probability of a side's own answer, (m, n), 0 to 1; NaN where it is not known."""
+    images: tuple[str, ...]
+    groups: npt.NDArray[Any] | None
+    """Whose images they are, (n,); None on the test side, where that is not known."""
+    truth: IntArray | None
+    """The dataset's own class numbers, (n, attributes of `space`); None on the test side."""
+
+    @property
+    def true_joint(self) -> IntArray | None:
+        """The true joint class of `space`, (n,); None on the test side."""
+        return None if self.truth is None else encode_joint(self.truth, self.space)
+
+    def parts(self) -> tuple[tuple[str, IntArray, IntArray | None], ...]:
+        """What can be told apart, the product of all first: name, answers (m, n), and truth (n,) where it is known."""
+        whole = (self.what, self.joint, self.true_joint)
+        if len(self.space.names) == 1:
+            return (whole,)
+        truth = self.truth
+        single = (
+            (name, self.codes[:, :, i], None if truth is None else truth[:, i])
+            for i, name in enumerate(self.space.names)
+        )
+        return (whole, *single)
+
+
+def compared(answers: Sequence[Answers], space: LabelSpace, manifest: Manifest, *, oof: bool) -> Compared:
+    """The sides over the attributes that all answer; raises InputError when there is none, or too few or many sides."""
+    if not 2 <= len(answers) <= len(LETTERS):
+        raise InputError(
+            f"{len(answers)} given to compare: expected 2 to {len(LETTERS)}",
+            hint="give runs, blends, submissions or csv files: `facetwise diff s1 last`",
+        )
+    names = common_attributes(answers, space)
+    part, columns = subspace(space, names), [space.index(n) for n in names]
+    rows = manifest.train if oof else manifest.test
+    codes = [a.codes[:, columns] for a in answers]
+    return Compared(
+        letters=LETTERS[: len(answers)],
+        space=part,
+        what=name_of(names, space),
+        codes=np.stack(codes),
+        joint=np.stack([encode_joint(c, part) for c in codes]),
+        sureness=np.stack([_sureness(a, names, space) for a in answers]),
+        images=tuple(rows["image"]),
+        groups=rows["group"].to_numpy() if oof else None,
+        truth=manifest.codes(space)[:, columns] if oof else None,
+    )
+
+
+def common_attributes(answers: Sequence[Answers], space: LabelSpace) -> tuple[str, ...]:
+    """The attributes that all sides answer, in the label's order; raises InputError when there is none."""
+    own = [a.attributes(space) for a in answers]
+    names = tuple(n for n in space.names if all(n in o for o in own))
+    if not names:
+        said = " and ".join(
+            f"{a.kind} `{a.name}` answers {', '.join(o) or 'nothing'}" for a, o in zip(answers, own, strict=True)
+        )
+        raise InputError(f"nothing to compare: {said}")
+    return names
+
+
+def describe_sides(rows: Compared, answers: Sequence[Answers], space: LabelSpace) -> tuple[DiffSide, ...]:
+    """Who is compared."""
+    true = rows.true_joint
+    return tuple(
+        DiffSide(
+            letter=letter,
+            name=a.name,
+            kind=a.kind,
+            attributes=a.attributes(space),
+            num_answered=int((joint != MISSING).sum()),
+            has_probabilities=a.table is not None,
+            macro_f1=None if true is None else macro_f1(true, joint, rows.space.num_joint, skip_missing=True),
+        )
+        for letter, a, joint in zip(rows.letters, answers, rows.joint, strict=True)
+    )
+
+
+def _sureness(answers: Answers, names: Sequence[str], space: LabelSpace) -> FloatArray:
+    if answers.table is None:
+        return np.full(len(answers.codes), np.nan)
+    found: FloatArray = np.exp(log_prob_of(answers.table, answers.codes, names, space))
+    return found

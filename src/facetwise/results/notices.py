@@ -1,0 +1,171 @@
+"""The sentences that say how far a number can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from facetwise.data.manifest import Manifest
+    from facetwise.evaluate.scorecard import Scorecard
+from facetwise.results.wording import count
+
+Estimate = Literal["cross-validation", "hold-out", "none"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something a reader must know before believing a number."""
+
+    kind: Literal["unsafe", "caution", "note"]
+    """`unsafe`: do not use the number; `caution`: it means less than it seems; `note`: good to know."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Now:
+    """The dataset as it is now, to be compared with what a run was made from."""
+
+    manifest_hash: str
+    labels_hash: str
+    num_people: int
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Now:
+        return cls(manifest.hash, manifest.labels_hash, manifest.train["group"].n_unique())
+
+
+def unsafe_split(of_whom: str, then: str) -> Notice:
+    """The warning that folds (`of_whom`, such as ` of run A`) were split by image, and what follows (`then`)."""
+    text = f"UNSAFE: the folds{of_whom} were split by image, so the same people stand in training and validation."
+    return Notice("unsafe", f"{text} {then}")
+
+
+def method(estimate: Estimate, record: dict[str, Any], card: Scorecard | None) -> tuple[str, ...]:
+    """How the number was made, a sentence an item."""
+    if estimate == "none":
+        return (
+            "One model was trained on all people. Nobody was held out, so there is no honest estimate of its score.",
+        )
+    by = "image" if record.get("split") == "image" else "person"
+    lines = [_held_out(estimate, record, by)]
+    lines.append(
+        "Truth is the dataset's own labels with the true cuts. What a recipe does to its training labels "
+        "(moved cuts, corrections) never reaches them."
+    )
+    if card is not None:
+        lines.append(_what_is_scored(card))
+    lines.append(_epoch_kept(record))
+    return tuple(lines)
+
+
+def interval_meaning(card: Scorecard, record: dict[str, Any]) -> str:
+    """What the interval of a scorecard says, and what it does not."""
+    if record.get("split") == "image":
+        return (
+            "This is no estimate for new people: the models were trained on other pictures of the very people they are "
+            "scored on. The interval shows only how the number scatters; what it is too high by is not in it."
+        )
+    level, images = f"{card.macro_f1_interval.level * 100:.0f} %", f"{card.num_covered:,} images"
+    if card.by != "person":
+        return (
+            f"The {level} interval comes from drawing the {images} again (BCa bootstrap). It takes images of one "
+            "person as independent and is too narrow."
+        )
+    return (
+        f"The {level} interval says where the score plausibly lies for the population that these "
+        f"{count(card.num_people, 'person', 'people')} were drawn from: people are drawn again and again, each "
+        "with all of their images (BCa bootstrap). A test set is one more draw and scatters more than this, and what "
+        "averaging fold models gains on it is not included."
+    )
+
+
+def notices(
+    estimate: Estimate, record: dict[str, Any], card: Scorecard | None, state: str, now: Now
+) -> tuple[Notice, ...]:
+    """Everything a reader must know before believing the score, the worst first."""
+    found: list[Notice] = []
+    if record.get("split") == "image":
+        then = "This estimate is known to be too high. It is for teaching only; it cannot be blended or submitted."
+        found.append(unsafe_split("", then))
+    if state != "finished":
+        what = "is still training" if state == "training" else "did not finish (the same `facetwise fit` resumes it)"
+        found.append(Notice("caution", f"This run {what}: its numbers are of the folds done so far."))
+    if estimate == "none":
+        found.append(
+            Notice(
+                "caution", "Trained on all people: this run has no estimate. Judge its recipe by a cross-validated run."
+            )
+        )
+    if card is not None:
+        found += _card_notices(card, estimate, now)
+    found += _changed_since(record.get("fingerprint_fields", {}), now)
+    return tuple(found)
+
+
+def _changed_since(fields: dict[str, Any], now: Now) -> list[Notice]:
+    found = []
+    if fields.get("manifest", now.manifest_hash) != now.manifest_hash:
+        text = "The images or people of the dataset changed since this run was trained. Rows are matched by image name."
+        found.append(Notice("caution", text))
+    if fields.get("labels", now.labels_hash) != now.labels_hash:
+        text = "The dataset's labels changed since this run was trained. The scores are on the labels as they are now."
+        found.append(Notice("caution", text))
+    return found
+
+
+def _card_notices(card: Scorecard, estimate: Estimate, now: Now) -> list[Notice]:
+    found = []
+    if card.num_covered < card.num_images:
+        why = (
+            "a hold-out predicts only its held-out people" if estimate == "hold-out" else "the other folds are missing"
+        )
+        people = f"{card.num_people:,} of {count(now.num_people, 'person', 'people')}"
+        images = f"{card.num_covered:,} of {count(card.num_images, 'image')}"
+        found.append(Notice("caution", f"Scored on {people} ({images}): {why}."))
+    if card.by != "person":
+        found.append(Notice("caution", "The intervals draw images, not people: they are too narrow."))
+    if absent := [c.name for c in card.classes if c.support == 0]:
+        listed = ", ".join(absent[:4]) + (", …" if len(absent) > 4 else "")
+        found.append(
+            Notice(
+                "caution",
+                f"No scored image shows {count(len(absent), 'class', 'classes')} ({listed}); each counts as F1 0.",
+            )
+        )
+    return found
+
+
+def _held_out(estimate: Estimate, record: dict[str, Any], by: str) -> str:
+    name = record.get("fold_name", "default")
+    if estimate == "hold-out":
+        return (
+            f"Hold-out: one model was trained on all folds of `{name}` but fold 0, and predicted the people of fold 0. "
+            f"Folds are split by {by}."
+        )
+    folds = record.get("num_folds") or len(record.get("folds", ()))
+    kept = "no model predicts a person it was trained on" if by == "person" else "people are on both sides"
+    return (
+        f"Cross-validation: {folds} models, one a fold of `{name}`; each image was predicted once, by the model "
+        f"of the fold that held it out. Folds are split by {by}: {kept}."
+    )
+
+
+def _what_is_scored(card: Scorecard) -> str:
+    if len(card.attributes) > 1:
+        classes = f"all {len(card.classes)} joint classes" if card.classes else "all joint classes"
+        return f"Macro F1 is the plain mean of the F1 of {classes}: a rare class weighs as much as a common one."
+    return (
+        f"Macro F1 is the plain mean of the F1 of the classes of {card.what}. This is a specialist: it predicts no "
+        "joint class, so its score is not comparable with one over joint classes."
+    )
+
+
+def _epoch_kept(record: dict[str, Any]) -> str:
+    train = record.get("recipe", {}).get("train", {})
+    weights = "the moving average of the weights at" if train.get("ema") else ""
+    if train.get("select") == "best":
+        return f"Kept: {weights} the epoch at which the other folds score best, never the fold's own best.".replace(
+            ":  ", ": "
+        )
+    return f"Kept: {weights} the last epoch. No epoch was picked by its validation score.".replace(":  ", ": ")

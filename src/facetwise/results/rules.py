@@ -1,0 +1,63 @@
+"""What `facetwise rules` says: what each way to decide would be worth, on out-of-fold predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from facetwise.core.labels import LabelSpace
+from facetwise.core.project import Project
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.rules.choose import ARGMAX, RuleChoice, choose_rule
+from facetwise.predictors.sources import Source
+from facetwise.results.notices import Notice
+from facetwise.results.out_of_fold import out_of_fold
+from facetwise.results.plain import plain
+from facetwise.results.wording import count, with_signs
+
+
+@dataclass(frozen=True)
+class RulesView:
+    """The decision rules that one predictor's out-of-fold predictions would choose among."""
+
+    id: str
+    project: str
+    warnings: tuple[Notice, ...]
+    what: str
+    """What is decided: `joint`, or the attributes of a specialist."""
+    space: LabelSpace
+    """These attributes."""
+    choice: RuleChoice
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data; each candidate with what it does in words, and the whole with what it comes to."""
+        choice = self.choice.as_dict()
+        for kept, candidate in zip(choice["candidates"], self.choice.candidates, strict=True):
+            kept["words"] = candidate.rule.words(self.space)
+        warnings = [{"kind": n.kind, "text": n.text} for n in self.warnings]
+        head = {"id": self.id, "project": self.project, "warnings": warnings, "what": self.what}
+        data: dict[str, Any] = plain({**head, **choice, "verdict": verdict(self.choice)})
+        return data
+
+
+def build_rules_view(project: Project, manifest: Manifest, source: Source) -> RulesView:
+    """Fit every kind of rule on the out-of-fold predictions of `source`.
+
+    Raises InputError when it has none, or predicts fewer than five people.
+    """
+    known = out_of_fold(project, manifest, source)
+    choice = choose_rule(known.table, known.codes, known.people, known.space)
+    return RulesView(source.reference, project.file.name, known.warnings, known.what, known.space, choice)
+
+
+def verdict(choice: RuleChoice) -> str:
+    """What the choice comes to, in a few sentences."""
+    interval = choice.picked.difference_interval
+    if choice.rule.kind == ARGMAX or interval is None:
+        return choice.why
+    by = with_signs(choice.picked.difference, interval)
+    if interval.low > 0:
+        return f"{choice.why} Paired by person that is {by}."
+    people = count(choice.num_people, "person", "people")
+    told = f"on {people} it cannot be told apart from plain argmax"
+    return f"{choice.why} But paired by person that is {by}, which holds 0: {told}."

@@ -1,0 +1,320 @@
+"""What is known of runs, as frozen objects: text, `--json` and page render the same, so numbers cannot differ."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+import tomli_w
+
+from facetwise.core.errors import ArtefactError, MismatchError
+from facetwise.core.labels import IntArray
+from facetwise.core.notes import Note
+from facetwise.core.files.outside import read_bounded
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder, list_runs
+from facetwise.core.tables import PREDICTIONS, read_table
+from facetwise.core.workspace import is_done, is_locked
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.compose import covered
+from facetwise.evaluate.scorecard import Scorecard, name_of, score_table
+from facetwise.results.cache import AnswerCache, run_score
+from facetwise.results.mistakes import Confused, Mistake, most_confused, worst_mistakes
+from facetwise.results.notes import all_notes, notes_on
+from facetwise.results.notices import Estimate, Notice, Now, interval_meaning, method, notices
+from facetwise.results.origin import OTHER_FOLDS, ForeignRow, foreign_rows, origin_flags, origin_notices
+
+if TYPE_CHECKING:
+    from facetwise.evaluate.intervals import Interval
+from facetwise.results.plain import plain
+
+State = Literal["finished", "training", "unfinished"]
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One line of the list of runs. Scores are None where nothing was predicted out of fold."""
+
+    id: str
+    state: State
+    what: str
+    """`joint`, or the attributes that the run predicts."""
+    macro_f1: float | None
+    macro_f1_interval: Interval | None
+    accuracy: float | None
+    num_covered: int
+    folds_done: int
+    num_folds: int
+    """Folds to train."""
+    epochs: int
+    """Epochs trained so far, over all folds."""
+    minutes: float
+    """Time spent in those epochs."""
+    made: str | None
+    """UTC, ISO 8601."""
+    flags: tuple[str, ...]
+    """`UNSAFE image split`, `imported`, `hold-out`, `trained on all`, `damaged`."""
+    num_notes: int = 0
+    """Notes that people put on it."""
+
+
+@dataclass(frozen=True)
+class RunsView:
+    """The list of runs, by number."""
+
+    project: str
+    runs: tuple[RunRow, ...]
+    foreign: tuple[ForeignRow, ...] = ()
+    """Predictions from elsewhere, by name."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        data: dict[str, Any] = plain(asdict(self))
+        return data
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one fold's training logged, an entry an epoch; None where that epoch was not validated."""
+
+    fold: int
+    epochs: tuple[int, ...]
+    train_loss: tuple[float | None, ...]
+    val_loss: tuple[float | None, ...]
+    val_macro_f1: tuple[float | None, ...]
+    lr: tuple[float | None, ...]
+    seconds: tuple[float, ...]
+    images_per_second: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something facetwise decided by itself when the run began."""
+
+    name: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunView:
+    """Everything about one run."""
+
+    id: str
+    project: str
+    state: State
+    what: str
+    estimate: Estimate
+    folds_done: int
+    num_folds: int
+    warnings: tuple[Notice, ...]
+    notes: tuple[Note, ...]
+    """What people wrote about it, in that order."""
+    scorecard: Scorecard | None
+    """None when no image was predicted out of fold."""
+    interval_meaning: str | None
+    method: tuple[str, ...]
+    """How the number was made, a sentence an item."""
+    curves: tuple[Curve, ...]
+    seconds_total: float
+    seconds_per_epoch: float | None
+    confused: tuple[Confused, ...]
+    """The class pairs most often confused."""
+    mistakes: tuple[Mistake, ...]
+    """The most confident wrong predictions."""
+    recipe: Mapping[str, Any]
+    recipe_toml: str
+    choices: tuple[Choice, ...]
+    fingerprint: str
+    provenance: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        data: dict[str, Any] = plain(asdict(self))
+        return data
+
+
+def build_runs_view(project: Project, manifest: Manifest | None = None) -> RunsView:
+    """Every run of the project with its score. A run whose files are damaged is listed and flagged, not fatal."""
+    runs = list_runs(project.workspace)
+    if not runs:
+        return RunsView(project.file.name, (), foreign_rows(project, manifest))
+    manifest = manifest or load_manifest(project)
+    cache, noted = AnswerCache(project, manifest), Counter(n.id for n in all_notes(project)[0] if n.kind == "run")
+    rows = tuple(replace(_run_row(project, run, manifest, cache), num_notes=noted[run.id]) for run in runs)
+    cache.save()
+    return RunsView(project.file.name, rows, foreign_rows(project, manifest))
+
+
+def build_run_view(
+    project: Project, run: RunFolder, manifest: Manifest | None = None, *, max_mistakes: int = 24
+) -> RunView:
+    """The view of one run; `manifest` is loaded when not given.
+
+    Raises ArtefactError when its files are damaged, MismatchError when its tables have images that the manifest lacks.
+    """
+    record, manifest = run.record(), manifest or load_manifest(project)
+    run.check_labels(project.space_hash)
+    came = run.imported()
+    scored = scored_rows(run, manifest, project)
+    card = _score(scored, project)
+    estimate, state, curves = estimate_of(record), state_of(run), _curves(run.epochs())
+    times = [s for c in curves for s in c.seconds]
+    notes, troubles = notes_on(project, "run", run.id)
+    return RunView(
+        id=run.id,
+        project=project.file.name,
+        state=state,
+        what=card.what if card else _what(record, project),
+        estimate=estimate,
+        folds_done=_folds_done(run, record),
+        num_folds=len(record.get("folds", ())),
+        warnings=(*origin_notices(came), *notices(estimate, record, card, state, Now.of(manifest)), *troubles),
+        notes=notes,
+        scorecard=card,
+        interval_meaning=interval_meaning(card, record) if card else None,
+        method=OTHER_FOLDS if came is not None and came.other_folds else method(estimate, record, card),
+        curves=curves,
+        seconds_total=sum(times),
+        seconds_per_epoch=sum(times) / len(times) if times else None,
+        confused=most_confused(card) if card else (),
+        mistakes=worst_mistakes(*scored, project.space, limit=max_mistakes) if scored else (),
+        recipe=record.get("recipe", {}),
+        recipe_toml=_recipe_toml(run, record),
+        choices=_choices(record),
+        fingerprint=str(record.get("fingerprint", "")),
+        provenance=record.get("provenance", {}),
+    )
+
+
+def state_of(run: RunFolder) -> State:
+    """`finished`, `training` (a process holds its lock now) or `unfinished`."""
+    if run.finished:
+        return "finished"
+    return "training" if is_locked(run.lock_file) else "unfinished"
+
+
+def estimate_of(record: Mapping[str, Any]) -> Estimate:
+    """How a run's score comes about, from its recipe's fold plan."""
+    plan = record.get("recipe", {}).get("folds", {}).get("plan")
+    return "none" if plan == "none" else "hold-out" if plan == "holdout" else "cross-validation"
+
+
+def scored_rows(run: RunFolder, manifest: Manifest, project: Project) -> tuple[pl.DataFrame, IntArray] | None:
+    """The out-of-fold table and the scored class numbers of its rows; None when nothing was predicted out of fold.
+
+    Raises MismatchError naming an image that the manifest does not have any more.
+    """
+    table = _held_out(run, manifest)
+    if table is None or not covered(table).any():
+        return None
+    row_of = {image: row for row, image in enumerate(manifest.train["image"])}
+    rows = [row_of.get(image, -1) for image in table["image"]]
+    if -1 in rows:
+        unknown = table["image"][rows.index(-1)]
+        raise MismatchError(
+            f"{run.path / 'oof.parquet'}: predicts `{unknown}`, which is no training image of the manifest",
+            hint="the dataset changed since the run: train again",
+        )
+    return table, manifest.codes(project.space)[rows]
+
+
+def _held_out(run: RunFolder, manifest: Manifest) -> pl.DataFrame | None:
+    """The out-of-fold table; of a run that is not finished, what its finished folds have, null elsewhere."""
+    if run.finished:
+        return run.oof()
+    paths = [p for p in sorted(run.path.glob("fold-*/oof.parquet")) if is_done(p.parent)]
+    if not paths:
+        return run.oof()
+    parts = pl.concat([read_table(p, PREDICTIONS) for p in paths])
+    missing = manifest.train.select("image", "group").join(parts, on="image", how="anti", maintain_order="left")
+    return pl.concat([parts, missing], how="diagonal")
+
+
+def _score(scored: tuple[pl.DataFrame, IntArray] | None, project: Project) -> Scorecard | None:
+    if scored is None:
+        return None
+    table, codes = scored
+    return score_table(table, codes, table["group"].to_numpy(), project.space)
+
+
+def _run_row(project: Project, run: RunFolder, manifest: Manifest, cache: AnswerCache) -> RunRow:
+    flags: list[str] = []
+    score, record = None, dict[str, Any]()
+    try:
+        record = run.record()
+        run.check_labels(project.space_hash)
+        flags += origin_flags(run.imported())
+        score = run_score(cache, run, lambda: _score(scored_rows(run, manifest, project), project))
+    except ArtefactError as error:
+        flags.append(f"damaged: {error}")
+    epochs, estimate = run.epochs(), estimate_of(record)
+    if record.get("split") == "image":
+        flags.insert(0, "UNSAFE image split")
+    if estimate != "cross-validation":
+        flags.append("trained on all" if estimate == "none" else "hold-out")
+    return RunRow(
+        id=run.id,
+        state=state_of(run),
+        what=score.what if score else _what(record, project),
+        macro_f1=score.macro_f1 if score else None,
+        macro_f1_interval=score.macro_f1_interval if score else None,
+        accuracy=score.accuracy if score else None,
+        num_covered=score.num_covered if score else 0,
+        folds_done=_folds_done(run, record),
+        num_folds=len(record.get("folds", ())),
+        epochs=len(epochs),
+        minutes=sum(_number(e.get("seconds")) or 0.0 for e in epochs) / 60,
+        made=record.get("provenance", {}).get("made"),
+        flags=tuple(flags),
+    )
+
+
+def _what(record: Mapping[str, Any], project: Project) -> str:
+    names = record.get("attributes") or project.space.names
+    return name_of(names, project.space)
+
+
+def _folds_done(run: RunFolder, record: Mapping[str, Any]) -> int:
+    folds = record.get("folds", ())
+    return len(folds) if run.finished else sum(is_done(run.fold(k)) for k in folds)
+
+
+def _recipe_toml(run: RunFolder, record: Mapping[str, Any]) -> str:
+    if run.recipe_file.is_file():
+        return read_bounded(run.recipe_file).decode(errors="replace")
+    return tomli_w.dumps(record.get("recipe", {}))
+
+
+def _choices(record: Mapping[str, Any]) -> tuple[Choice, ...]:
+    found = record.get("choices", {})
+    return tuple(Choice(n, str(c.get("value")), str(c.get("reason") or "")) for n, c in found.items())
+
+
+def _curves(epochs: Sequence[Mapping[str, Any]]) -> tuple[Curve, ...]:
+    folds = sorted({e["fold"] for e in epochs})
+    return tuple(_curve(fold, [e for e in epochs if e["fold"] == fold]) for fold in folds)
+
+
+def _curve(fold: int, epochs: Sequence[Mapping[str, Any]]) -> Curve:
+    def column(key: str) -> tuple[float | None, ...]:
+        return tuple(_number(e.get(key)) for e in epochs)
+
+    return Curve(
+        fold=fold,
+        epochs=tuple(int(e["epoch"]) for e in epochs),
+        train_loss=column("train_loss"),
+        val_loss=column("val_loss"),
+        val_macro_f1=column("val_macro_f1"),
+        lr=column("lr"),
+        seconds=tuple(s or 0.0 for s in column("seconds")),
+        images_per_second=column("images_per_second"),
+    )
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

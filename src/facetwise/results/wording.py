@@ -1,0 +1,94 @@
+"""How numbers are written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facetwise.evaluate.intervals import Interval
+
+
+DASH = "–"  # noqa: RUF001 - an en dash, as typography wants it for "no value"
+
+
+def score(value: float | None) -> str:
+    """A score from 0 to 1 with three decimals; a dash when there is none."""
+    return DASH if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def loss(value: float | None) -> str:
+    """A loss with four decimals; a dash when there is none."""
+    return DASH if value is None or math.isnan(value) else f"{value:.4f}"
+
+
+def interval(low_high: Interval | None) -> str:
+    """`[0.487, 0.537]`, or nothing."""
+    return "" if low_high is None else f"[{low_high.low:.3f}, {low_high.high:.3f}]"
+
+
+def with_interval(value: float | None, low_high: Interval | None) -> str:
+    """`0.512 [0.487, 0.537]`."""
+    return f"{score(value)} {interval(low_high)}".rstrip()
+
+
+def with_level(value: float | None, low_high: Interval | None) -> str:
+    """`0.512 [0.487, 0.537] (95 %)`."""
+    return with_interval(value, low_high) + ("" if low_high is None else f" ({percent(low_high.level)})")
+
+
+def shared_level(intervals: Iterable[Interval | None]) -> float | None:
+    """The level that all intervals of a column have, for its heading; None where they differ or there are none."""
+    levels = {found.level for found in intervals if found is not None}
+    return levels.pop() if len(levels) == 1 else None
+
+
+def heading(name: str, level: float | None) -> str:
+    """`forecast, 90 %`; the name alone without a level."""
+    return name if level is None else f"{name}, {percent(level)}"
+
+
+def below_heading(value: float | None, low_high: Interval | None, level: float | None) -> str:
+    """A score and its interval, with the interval's own level where the column has none."""
+    return with_level(value, low_high) if level is None else with_interval(value, low_high)
+
+
+def signed(value: float) -> str:
+    """`+0.012`, `-0.003`; what rounds to nothing has no sign."""
+    text = f"{value:+.3f}"
+    return text[1:] if float(text) == 0 else text
+
+
+def with_signs(difference: float, low_high: Interval) -> str:
+    """A difference and its interval: `+0.012 [+0.003, +0.021]`."""
+    return f"{signed(difference)} {signed_interval(low_high)}"
+
+
+def signed_interval(low_high: Interval) -> str:
+    """`[-0.006, +0.014]`."""
+    return f"[{signed(low_high.low)}, {signed(low_high.high)}]"
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 as whole percent; what would round to 0 or 100 without being it is marked."""
+    if 0 < share < 0.005:
+        return "<1 %"
+    if 0.995 <= share < 1:
+        return ">99 %"
+    return f"{share * 100:.0f} %"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 image`, `2,700 images`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`0.42 s`, `12.3 s`, `5 min 04 s`, `1 h 20 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

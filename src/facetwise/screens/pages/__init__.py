@@ -1,0 +1,1 @@
+"""Pages in one file each, which load nothing: templates, figures, pictures."""

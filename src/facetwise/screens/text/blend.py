@@ -1,0 +1,188 @@
+"""Blends as text: a blend, the list of them, and in words how one came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from facetwise.core.labels import JOINT
+from facetwise.results.blends import BlendsView, BlendView
+from facetwise.results.wording import DASH, count, percent, score, signed, with_interval, with_signs
+from facetwise.screens.text.notes import note_text, notice_text
+
+MAX_MOVES = 12
+"""Moves of the selection that are told one by one."""
+
+
+def blend_text(view: BlendView, *, explain: bool = False) -> RenderableType:
+    """A blend: what to beware of, notes, its score, its members; with `explain` how it came about, in words."""
+    parts: list[RenderableType] = [Text(view.id, style="bold"), *map(notice_text, view.warnings)]
+    parts += [*map(note_text, view.notes), Text(), _scores(view), Text(view.verdict), Text()]
+    parts += [_members_table(view), Text(view.decision), *_left_out(view)]
+    if explain:
+        parts += [Text(), *(Text(line) for line in explanation(view))]
+    return Group(*parts)
+
+
+def blends_text(view: BlendsView) -> RenderableType:
+    """The list of blends, a line each."""
+    if not view.blends and not view.unusable:
+        return Text(f"{view.project}: no blends yet. Make one with `facetwise blend`.")
+    table = _table("blend", "nested macro F1", "best member", "blend - member", "members")
+    for b in view.blends:
+        best = b.best_member
+        single = DASH if best is None else f"{best.id.split('-')[0]}  {score(best.score)}"
+        gain = DASH if best is None else with_signs(best.difference, best.difference_interval)
+        used = sum(m.used for m in b.members)
+        table.add_row(b.id, with_interval(b.nested, b.nested_interval), single, gain, str(used))
+    return Group(table, *(Text(line, style="yellow") for line in _odd(view)))
+
+
+def _odd(view: BlendsView) -> Iterator[str]:
+    """What to beware of, once for all blends that it is said of; then what cannot be used."""
+    said: dict[str, list[str]] = {}
+    for blend in view.blends:
+        for warning in blend.warnings:
+            said.setdefault(warning.text, []).append(blend.id.split("-")[0])
+    yield from (f"{', '.join(names)}: {text}" for text, names in said.items())
+    yield from (f"{name}: {why}" for name, why in view.unusable.items())
+
+
+def explanation(view: BlendView) -> Iterator[str]:
+    """How the blend came about and how far to trust it, a sentence or two an item."""
+    whole = "Joint probabilities were added up" if view.by == "whole" else "Each attribute was blended by itself"
+    yield f"{whole} ({view.method} votes), with {_weighing(view)}."
+    if len(view.ways) > 1:
+        told = ", ".join(f"{w.by} {score(w.nested)}" for w in view.ways)
+        yield (
+            f"Both ways were tried, and the better one is used: {told} nested. Which one that is was chosen anew "
+            "without each part of the people, and so is in the estimate."
+        )
+    if view.chosen and view.optimistic > view.nested:
+        yield (
+            f"On the very people that weights and rule were chosen by, the blend scores {score(view.optimistic)}; "
+            f"chosen on four fifths of them and applied to the fifth, {score(view.nested)}. The second number is what "
+            f"it is worth, and {signed(view.optimistic - view.nested)} is what the choice flatters itself by."
+        )
+    yield _rule(view)
+    yield from _moves(view)
+    yield from _what_members_add(view)
+    yield from _alike(view)
+
+
+def short(name: str) -> str:
+    """`run 3` for the id of a run; other names as they are."""
+    number = name.split("-")[0]
+    return f"run {int(number)}" if number.isdecimal() else f"`{name}`"
+
+
+def _rule(view: BlendView) -> str:
+    """What the decision rule is worth."""
+    if view.by_rule > view.by_argmax:
+        return f"Nested, the rule gives {score(view.by_rule)} where plain argmax gives {score(view.by_argmax)}."
+    if view.by_rule < view.by_argmax:
+        return (
+            f"Decision rules were tried and are not used: nested, they give {score(view.by_rule)} where plain argmax "
+            f"gives {score(view.by_argmax)}."
+        )
+    return "No decision rule does better than plain argmax."
+
+
+def _weighing(view: BlendView) -> str:
+    match view.weigh:
+        case "greedy":
+            return "weights chosen greedily by out-of-fold macro F1, averaged over bags"
+        case "given":
+            return "the weights that were given"
+    return "equal weights"
+
+
+def _moves(view: BlendView) -> Iterator[str]:
+    if not view.moves:
+        return
+    yield "One selection on all people, move by move (the weights above are the mean of many such, on drawn people):"
+    told = _told_moves(view.moves)
+    yield from told[:MAX_MOVES]
+    if len(told) > MAX_MOVES:
+        yield f"  and so on, {view.moves[-1]['round']} rounds in all: {score(view.moves[-1]['score'])}"
+
+
+def _told_moves(moves: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line a move; equal ones in a row are told once."""
+    found: list[str] = []
+    for (name, block), group in groupby(moves, key=lambda m: (m["member"], m["block"])):
+        run = list(group)
+        rounds = [m["round"] for m in run]
+        span = f"{rounds[0]}" if len(rounds) == 1 else f"{rounds[0]}-{rounds[-1]}"
+        found.append(
+            f"  {span:>5}  {short(name)}{'' if block == JOINT else f' for {block}'}: {score(run[-1]['score'])}"
+        )
+    return found
+
+
+def _what_members_add(view: BlendView) -> Iterator[str]:
+    known = [m for m in view.members if m.added is not None and m.used]
+    for member in sorted(known, key=lambda m: -(m.added or 0.0)):
+        yield f"Without {short(member.name)} the blend would score {signed(-(member.added or 0.0))} on these people."
+    if known:
+        yield "Alike members each add little, because the other stands in; that does not mean that both can go."
+
+
+def _alike(view: BlendView) -> Iterator[str]:
+    used = [m.name for m in view.members if m.used and m.name in view.likeness]
+    pairs = [(view.likeness[a][b], a, b) for i, a in enumerate(used) for b in used[i + 1 :]]
+    told = sorted((p for p in pairs if p[0] is not None), key=lambda p: p[0] or 0.0)
+    if told:
+        (low, a, b), (high, c, d) = told[0], told[-1]
+        yield f"Least alike: {short(a)} and {short(b)} decide {percent(low or 0.0)} of the images the same way."
+        if len(told) > 1:
+            yield f"Most alike: {short(c)} and {short(d)}, {percent(high or 0.0)}."
+
+
+def _scores(view: BlendView) -> Table:
+    table = _table("", "macro F1")
+    table.add_row("nested estimate", Text(with_interval(view.nested, view.nested_interval), style="bold"))
+    if view.chosen:
+        high = ", too high" if round(view.optimistic, 3) > round(view.nested, 3) else ""
+        table.add_row("on the people chosen by", f"{score(view.optimistic)}{high}")
+    for attribute in view.scorecard.attributes:
+        table.add_row(f"  {attribute.name}, nested", with_interval(attribute.macro_f1, attribute.interval))
+    return table
+
+
+def _members_table(view: BlendView) -> Table:
+    blocks = list(view.members[0].weights)
+    table = _table("member", *(f"weight {b}" if len(blocks) == 1 else b for b in blocks), "adds, same people")
+    table.columns[0].overflow = "fold"
+    for member in sorted(view.members, key=lambda m: -sum(m.weights.values())):
+        if not member.used:
+            continue
+        name = Text.assemble(member.name, *(() if member.known else ((f"\n  {member.role}", "dim"),)))
+        weights = (f"{w:.2f}" if w else DASH for w in member.weights.values())
+        table.add_row(name, *weights, DASH if member.added is None else signed(member.added))
+    if idle := [m.name for m in view.members if not m.used]:
+        table.caption = f"not chosen: {', '.join(i.split('-')[0] for i in idle)}"
+        table.caption_justify = "left"
+    return table
+
+
+def _left_out(view: BlendView) -> list[RenderableType]:
+    found: list[RenderableType] = [Text(f"not in it: {why}", style="yellow") for why in view.not_in_it.values()]
+    if not view.num_left_out:
+        return found
+    total = view.num_images + view.num_left_out
+    text = f"Chosen and scored on the {view.num_images:,} of {count(total, 'image')} that every member predicted."
+    return [*found, Text(text, style="yellow")]
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right")
+    return table

@@ -1,0 +1,1 @@
+"""Decision rules, moved cuts and calibration as text."""

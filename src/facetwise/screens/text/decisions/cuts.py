@@ -1,0 +1,56 @@
+"""Moved cuts as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from facetwise.evaluate.rules.cuts import CutChoice
+from facetwise.results.cuts import CutsView, _what, numbers, verdict
+from facetwise.results.wording import count, score, with_interval
+
+
+def cuts_text(view: CutsView) -> RenderableType:
+    """The view for a terminal: a small table a choice, and its verdict."""
+    parts: list[RenderableType] = [Text(view.id, style="bold")]
+    parts += [Text(f"! {n.text}", style="yellow") for n in view.warnings]
+    for choice in view.choices:
+        parts += [Text(), *_choice_text(choice, view.by_image)]
+    return Group(*parts)
+
+
+def _choice_text(choice: CutChoice, by_image: bool) -> Iterator[RenderableType]:
+    aim = f" for the macro F1 of {_aim(choice)}. {_people(choice)}"
+    yield Text.assemble("Cuts of ", (choice.attribute, "bold"), aim)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading, justify in (("", "left"), (_what(choice), "left"), ("macro F1", "right")):
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    was = "each model's own" if choice.used_cuts is None else numbers(choice.used_cuts)
+    nested = Text(with_interval(choice.nested, choice.nested_interval), style="bold")
+    table.add_row("as trained", was, with_interval(choice.plain, choice.plain_interval))
+    table.add_row("moved, nested estimate", "chosen without each fifth", nested)
+    table.add_row("moved, on the same people", numbers(choice.chosen), f"{score(choice.optimistic)}, too high")
+    yield table
+    yield Text(f"Without each fifth: {_spread(choice)}. {count(choice.num_changed, 'image')} would change class.")
+    yield Text(verdict(choice, by_image), style="bold" if choice.worth_it and not by_image else "")
+
+
+def _people(choice: CutChoice) -> str:
+    people = f"{count(choice.num_people, 'person', 'people')}, {count(choice.num_images, 'image')}"
+    return people + (f" ({choice.num_left_out:,} without a prediction left out)." if choice.num_left_out else ".")
+
+
+def _aim(choice: CutChoice) -> str:
+    return "the joint classes" if choice.aim != choice.attribute else f"{choice.attribute} alone"
+
+
+def _spread(choice: CutChoice) -> str:
+    """`(29, 59) 3 times, (30, 59) twice`."""
+    times = {1: "once", 2: "twice"}
+    found = Counter(numbers(cuts) for cuts in choice.by_part).most_common()
+    return ", ".join(f"{cuts} {times.get(n, f'{n} times')}" for cuts, n in found)

@@ -1,0 +1,253 @@
+"""Views as text for a terminal, a pipe or a log: everything fits 80 columns. Names are never read as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from facetwise.evaluate.scorecard import AttributeScore, ClassScore, Matrix, Scorecard
+from facetwise.results.origin import ForeignRow
+from facetwise.results.runs import Curve, RunRow, RunsView, RunView
+from facetwise.results.wording import DASH, count, duration, interval, percent, score, with_interval
+from facetwise.screens.text.notes import note_text, notice_text
+
+BAR = 8
+MAX_TEXT_CONFUSION = 18
+"""More classes do not fit 80 columns as a matrix; the most confused pairs are listed all the same."""
+MAX_TEXT_MISTAKES = 8
+
+
+def runs_text(view: RunsView) -> RenderableType:
+    """The list of runs, two lines a run, and of predictions from elsewhere."""
+    runs = (
+        _runs_table(view) if view.runs else Text(f"{view.project}: no runs yet. Train one with `facetwise fit RECIPE`.")
+    )
+    return Group(runs, Text(), _foreign_table(view.foreign)) if view.foreign else runs
+
+
+def _foreign_table(rows: Sequence[ForeignRow]) -> Table:
+    table = _table("from elsewhere", "images", title=f"{count(len(rows), 'prediction')} from elsewhere, test side only")
+    table.columns[0].overflow = "fold"
+    for row in rows:
+        made = (row.imported or "").replace("T", " ")[:16]
+        about = ", ".join(part for part in (row.content, row.what, made) if part)
+        cell = Text.assemble((f"foreign:{row.name}", "bold"), (f"\n  {about}", "dim"))
+        for flag in row.flags:
+            cell.append(f"\n  ! {flag}", style="bold red" if flag.startswith("damaged") else "yellow")
+        table.add_row(cell, f"{row.num_images:,}")
+    return table
+
+
+def _runs_table(view: RunsView) -> Table:
+    table = _table("run", "macro F1", "acc.", "folds", title=f"{view.project}: {count(len(view.runs), 'run')}")
+    table.columns[0].overflow = "fold"
+    for row in view.runs:
+        folds = Text.assemble(f"{row.folds_done}/{row.num_folds}", (f"\n{row.epochs} ep", "dim"))
+        table.add_row(_run_cell(row), _score_cell(row), score(row.accuracy), folds)
+    return table
+
+
+def run_text(view: RunView) -> RenderableType:
+    """One run: its score, what to beware of, attributes, classes, confusions, mistakes, training and recipe."""
+    parts: list[RenderableType] = [_head(view), *map(notice_text, view.warnings), *map(note_text, view.notes), Text()]
+    if view.scorecard is not None:
+        parts.append(scorecard_text(view.scorecard))
+    if view.confused:
+        parts += [_confused_table(view), Text()]
+    if view.mistakes:
+        parts += [*_mistakes(view), Text()]
+    if view.curves:
+        parts += [_training_table(view.curves), Text()]
+    parts += [_section("How the number was made"), *(_paragraph(line) for line in view.method)]
+    if view.interval_meaning:
+        parts.append(_paragraph(view.interval_meaning))
+    return Group(*parts, Text(), *_recipe(view))
+
+
+def summary_text(card: Scorecard) -> RenderableType:
+    """The main scores of a set of predictions: headline, attributes, folds."""
+    parts: list[RenderableType] = [_headline(card), Text(), _attributes_table(card)]
+    return Group(*parts, _folds_table(card)) if len(card.folds) > 1 else Group(*parts)
+
+
+def scorecard_text(card: Scorecard) -> RenderableType:
+    """All scores of a set of predictions."""
+    parts: list[RenderableType] = [_headline(card), Text(), _attributes_table(card), Text()]
+    if len(card.folds) > 1:
+        parts += [_folds_table(card), Text()]
+    if card.classes:
+        parts += [_classes_table(card.what, card.classes), Text()]
+    for attribute in card.attributes:
+        parts += [_attribute_matrix(attribute), Text()]
+    if len(card.attributes) > 1 and card.confusion is not None and len(card.classes) <= MAX_TEXT_CONFUSION:
+        parts += [_joint_matrix(card.confusion), Text()]
+    return Group(*parts)
+
+
+def _head(view: RunView) -> Text:
+    folds = f"{view.folds_done} of {count(view.num_folds, 'fold')}"
+    state = {"finished": "green", "training": "cyan", "unfinished": "yellow"}[view.state]
+    how = "trained on all people" if view.estimate == "none" else f"{view.estimate}, {folds}"
+    return Text.assemble((view.id, "bold"), "\n", (view.state, state), (f"  {view.what}, {how}", "dim"))
+
+
+def _headline(card: Scorecard) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_row(
+        "Macro F1", Text(with_interval(card.macro_f1, card.macro_f1_interval), style="bold"), _classes_of(card)
+    )
+    images = (
+        f"{card.num_covered:,} of {card.num_images:,} images"
+        if card.num_covered < card.num_images
+        else count(card.num_images, "image")
+    )
+    table.add_row(
+        "Accuracy",
+        with_interval(card.accuracy, card.accuracy_interval),
+        Text(f"{count(card.num_people, 'person', 'people')}, {images}", style="dim"),
+    )
+    return table
+
+
+def _classes_of(card: Scorecard) -> Text:
+    kind = "joint classes" if len(card.attributes) > 1 else f"classes of {card.what}"
+    level = f"{card.macro_f1_interval.level * 100:.0f} % interval by {card.by}"
+    return Text(f"{len(card.classes)} {kind}, {level}" if card.classes else f"{kind}, {level}", style="dim")
+
+
+def _attributes_table(card: Scorecard) -> Table:
+    table = _table("attribute", "macro F1", "accuracy", "classes")
+    for a in card.attributes:
+        table.add_row(Text(a.name), with_interval(a.macro_f1, a.interval), score(a.accuracy), str(len(a.classes)))
+    return table
+
+
+def _folds_table(card: Scorecard) -> Table:
+    table = _table("fold", "macro F1", "accuracy", "people", "images")
+    for f in card.folds:
+        table.add_row(str(f.fold), score(f.macro_f1), score(f.accuracy), f"{f.num_people:,}", f"{f.num_images:,}")
+    return table
+
+
+def _classes_table(what: str, classes: Sequence[ClassScore]) -> Table:
+    table = _table("", f"{what} class", "F1", "", "precision", "recall", "images")
+    table.columns[1].justify = table.columns[3].justify = "left"
+    table.columns[0].style = "dim"
+    table.columns[1].overflow = "fold"
+    for number, c in enumerate(classes):
+        scores = score(c.precision), score(c.recall), f"{c.support:,}"
+        table.add_row(str(number), Text(c.name), score(c.f1), bar(c.f1), *scores)
+    return table
+
+
+def bar(share: float, width: int = BAR) -> Text:
+    """A bar of eighth blocks, `width` cells for a share of 1."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return Text(("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width), style="cyan")
+
+
+def _attribute_matrix(attribute: AttributeScore) -> Table:
+    names = [c.name for c in attribute.classes]
+    table = _table(f"true {attribute.name}", *(Text(n) for n in names), title=None)
+    for name, row in zip(names, attribute.confusion, strict=True):
+        cells = [_cell(n, sum(row), f"{n:,}", name == names[k]) for k, n in enumerate(row)]
+        table.add_row(Text(name), *cells)
+    return table
+
+
+def _joint_matrix(counts: Matrix) -> RenderableType:
+    size = len(counts)
+    table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="dim")
+    for heading in ("", *map(str, range(size))):
+        table.add_column(heading, justify="right", min_width=3 if heading else 2, no_wrap=True)
+    for true, row in enumerate(counts):
+        total = sum(row)
+        cells = [_cell(n, total, f"{100 * n / total:.0f}" if n else "·", true == k) for k, n in enumerate(row)]
+        table.add_row(Text(str(true), style="dim"), *cells)
+    return Group(_section("Joint confusion: row true, column predicted, percent of the row"), table)
+
+
+def _cell(number: int, total: int, text: str, diagonal: bool) -> Text:
+    share = number / total if total else 0.0
+    if diagonal:
+        return Text(text, style="bold green")
+    return Text(text, style="dim" if share < 0.05 else "yellow" if share < 0.2 else "bold red")
+
+
+def _confused_table(view: RunView) -> Table:
+    table = _table("most confused: true", "predicted", "images", "of the true class")
+    table.columns[1].justify = "left"
+    for c in view.confused:
+        table.add_row(Text(c.truth), Text(c.predicted), f"{c.num_images:,}", percent(c.share))
+    return table
+
+
+def _mistakes(view: RunView) -> Iterator[RenderableType]:
+    yield _section("Most confident mistakes: how sure, true → predicted")
+    for m in view.mistakes[:MAX_TEXT_MISTAKES]:
+        sure, was, said = percent(m.probability), "/".join(m.truth), "/".join(m.predicted)
+        yield Text.assemble((f"  {sure:>5}  ", "bold"), (was, "green"), " → ", (said, "red"))
+        yield Padding(Text(m.image, style="dim", overflow="fold"), (0, 0, 0, 9), expand=False)
+
+
+def _training_table(curves: Sequence[Curve]) -> Table:
+    table = _table("fold", "epochs", "train loss", "val loss", "val macro F1", "an epoch", "in all")
+    for c in curves:
+        last = [score(s[-1]) for s in (c.train_loss, c.val_loss, c.val_macro_f1)]
+        total = sum(c.seconds)
+        table.add_row(str(c.fold), str(len(c.epochs)), *last, duration(total / len(c.seconds)), duration(total))
+    return table
+
+
+def _recipe(view: RunView) -> Iterator[RenderableType]:
+    if view.choices:
+        yield _section("Chosen automatically")
+        yield from (_paragraph(f"{c.name} = {c.value}" + (f": {c.reason}" if c.reason else "")) for c in view.choices)
+        yield Text()
+    yield _section("Recipe")
+    yield Padding(Text(view.recipe_toml.strip()), (0, 0, 0, 2), expand=False)
+
+
+def _run_cell(row: RunRow) -> Text:
+    made = (row.made or "").replace("T", " ")[:16]
+    parts = (row.state, row.what, made, count(row.num_notes, "note") if row.num_notes else "")
+    cell = Text.assemble((row.id, "bold"), "\n", ("  " + ", ".join(p for p in parts if p), "dim"))
+    for flag in row.flags:
+        cell.append(f"\n  ! {flag}", style="bold red" if flag.startswith(("UNSAFE", "damaged")) else "yellow")
+    return cell
+
+
+def _score_cell(row: RunRow) -> Text:
+    times = (f"\n{duration(row.minutes * 60)}", "dim")
+    if row.macro_f1 is None:
+        return Text.assemble((DASH, "dim"), times)
+    return Text.assemble((score(row.macro_f1), "bold"), " ", interval(row.macro_f1_interval), times)
+
+
+def _section(title: str) -> Text:
+    return Text(title, style="bold")
+
+
+def _paragraph(text: str) -> Padding:
+    return Padding(Text(text), (0, 0, 0, 2), expand=False)
+
+
+def _table(first: str, *others: str | Text, title: str | None = None) -> Table:
+    """A light table: the first column to the left, the others to the right."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        title=title and Text(title, style="bold"),
+        title_justify="left",
+    )
+    table.add_column(Text(first))
+    for name in others:
+        table.add_column(Text(name) if isinstance(name, str) else name, justify="right")
+    return table

@@ -1,0 +1,1 @@
+"""Submissions as text: one, the gate, the ledger, plans and the leaderboard."""

@@ -1,0 +1,67 @@
+"""The ledger as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from facetwise.submission.ledger.ledger import Entry
+    from facetwise.submission.ledger.view import LedgerRow, LedgerView
+
+
+def ledger_text(view: LedgerView) -> RenderableType:
+    """A row a sending, then what was not sent, then what is left today."""
+    from rich.console import Group
+    from rich.text import Text
+
+    lines: list[RenderableType] = [_table(view.rows), Text()] if view.rows else [Text("nothing was sent yet")]
+    if view.unsent:
+        lines.append(Text(f"made and not sent: {', '.join(view.unsent)}"))
+    if view.quota is not None:
+        lines.append(Text(view.quota.told()))
+    else:
+        lines.append(Text("no limit a day is set (`contest.submissions_per_day` in facetwise.toml)", style="dim"))
+    return Group(*lines)
+
+
+def _table(rows: tuple[LedgerRow, ...]) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from facetwise.results.wording import DASH, below_heading, heading, shared_level
+
+    level = shared_level(row.expected.interval for row in rows if row.expected is not None)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("submission", overflow="fold")
+    for name in ("sent (UTC)", "public", "private", heading("forecast", level)):
+        table.add_column(name, no_wrap=True)
+    table.add_column("", overflow="fold")
+    for row in rows:
+        entry = row.entry
+        notes = [*(["final"] if entry.final else []), *([entry.description] if entry.description else []), *row.notes]
+        found = row.expected
+        expected = DASH if found is None else below_heading(found.score, found.interval, level)
+        cells = (entry.name, _minute(entry.sent), _score(entry.public), _score(entry.private), expected)
+        notes += [f"also {_sending(other)}" for other in row.others]
+        table.add_row(*map(Text, cells), Text("; ".join(notes), style="dim"))
+    return table
+
+
+def _sending(entry: Entry) -> str:
+    """Another sending of a file, which does not stand for it."""
+    scores = {"public": entry.public, "private": entry.private}
+    told = [f"{name} {value:.4f}" for name, value in scores.items() if value is not None]
+    known = "" if entry.platform_id is None else f" (platform {entry.platform_id})"
+    when = "sent, when is not known" if entry.sent is None else f"sent {_minute(entry.sent)}"
+    return f"{when}{known}: {', '.join(told) or 'no score'}"
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _minute(time: str | None) -> str:
+    return "not known" if time is None else time[:16].replace("T", " ")

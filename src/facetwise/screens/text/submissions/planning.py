@@ -1,0 +1,119 @@
+"""Forecast, plan and final choice for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from facetwise.results.wording import DASH, percent, score, with_interval
+
+if TYPE_CHECKING:
+    from facetwise.evaluate.forecasts.forecast import ScoreForecast
+    from facetwise.submission.planning.contenders import LeftOut
+    from facetwise.submission.planning.final import FinalView
+    from facetwise.submission.planning.forecast import ForecastView
+    from facetwise.submission.planning.plan import PlanView
+
+PARTS = {"public": "public part", "private": "private part", "all": "whole test set"}
+
+
+def forecast_text(view: ForecastView) -> RenderableType:
+    """What to expect of each part, what that comes from, and what is not part of it."""
+    from facetwise.submission.planning.forecast import notes
+
+    head = Text.assemble(
+        f"{view.kind.capitalize()} ", (view.id, "bold"), f": macro F1, {percent(view.level)} intervals."
+    )
+    learnt = bool(view.scored) or view.public is not None
+    headings = ("", "people", "by out of fold", *(["with public scores"] if learnt else []))
+    table = _table(headings)
+    for alone, told in zip(view.alone, view.forecast, strict=True):
+        cells = (PARTS[told.part], f"{told.num_people:,}", _expected(alone))
+        table.add_row(*cells, *([Text(_expected(told), style="bold")] if learnt else []))
+    known = "" if view.public is None else f" Its public score is known: {view.public:.4f}."
+    hand = f"Out of fold {view.out_of_fold:.3f} on {view.num_people:,} people.{known}"
+    return Group(head, table, Text(hand), *_scored_before(view), *_said(notes(view)), *_left_out(view.left_out))
+
+
+def plan_text(view: PlanView) -> RenderableType:
+    """What to send, in order, with reasons; then what not to, and why."""
+    from facetwise.submission.planning.plan import plan_notes
+
+    lines: list[RenderableType] = [] if view.quota is None else [Text(view.quota.told())]
+    if view.best is not None:
+        lines.append(Text(f"Best public score so far: {view.best[1]:.4f} ({view.best[0]})."))
+    lines.append(Text())
+    chosen = view.chosen
+    lines.append(Text("Send" if chosen else "Send nothing today.", style="bold"))
+    for c in chosen:
+        how = "" if c.kind == "submission" else f", made by `facetwise submit {c.reference}`"
+        lines += [Text(f"{c.order}. {c.kind} `{c.id}`{how}"), Padding(Text(c.why), (0, 0, 0, 3))]
+    if rest := [c for c in view.candidates if c.order is None]:
+        lines += [Text(), Text("Not these", style="bold")]
+        lines += [Padding(Text(f"{c.kind} `{c.reference}`: {c.why}"), (0, 0, 0, 3)) for c in rest]
+    return Group(*lines, Text(), _candidates(view), *_said(plan_notes(view)), *_left_out(view.left_out))
+
+
+def final_text(view: FinalView) -> RenderableType:
+    """What to choose and why, and what to expect of all that were sent."""
+    from facetwise.submission.planning.final import final_reasons
+
+    table = _table(("", "submission", "out of fold", "public", f"private, {percent(view.level)}", "best of all"))
+    for f in view.finalists:
+        public = DASH if f.public is None else f"{f.public:.4f}"
+        cells = (f.id, score(f.out_of_fold), public, _expected(f.private), percent(f.chance))
+        table.add_row("*" if f.chosen else "", *cells, style="bold" if f.chosen else "")
+    head = Text("Choose those with a star", style="bold")
+    return Group(head, table, *_said(final_reasons(view), dim=False), *_left_out(view.left_out))
+
+
+def _scored_before(view: ForecastView) -> list[RenderableType]:
+    if not view.scored:
+        return []
+    table = _table(("learns from", "public", "expected", "answered otherwise", "correlation"))
+    for s in view.scored:
+        table.add_row(s.id, f"{s.public:.4f}", score(s.expected), f"{s.apart * 100:.1f} %", f"{s.correlation:z.2f}")
+    return [Text(), table]
+
+
+def _candidates(view: PlanView) -> Table:
+    headings = ("", "", "out of fold", f"public, {percent(view.level)}", "beats best", "gain", "teaches", "worth")
+    table = _table(headings)
+    for c in view.candidates:
+        chance = DASH if c.gain is None else percent(c.gain.chance)
+        gain = DASH if c.gain is None else f"{c.gain.expected:z.4f}"
+        worth = DASH if c.worth is None else f"{c.worth:z.4f}"
+        order = "" if c.order is None else str(c.order)
+        expected, teaches = _expected(c.public), percent(c.teaches)
+        table.add_row(order, c.reference, score(c.out_of_fold), expected, chance, gain, teaches, worth)
+    return table
+
+
+def _table(headings: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _expected(forecast: ScoreForecast) -> str:
+    return with_interval(forecast.expected, forecast.interval)
+
+
+def _said(lines: Iterable[str], *, dim: bool = True) -> list[RenderableType]:
+    return [Text(), *(Text(line, style="dim" if dim else "") for line in lines)]
+
+
+def _left_out(items: Sequence[LeftOut]) -> list[RenderableType]:
+    """A line each, but one for all specialists: nothing is wrong with them."""
+    lines = [f"{item.name}: {item.told()}" for item in items if not item.lacks]
+    if specialists := [item.name for item in items if item.lacks]:
+        some = f"{len(specialists)} with only some of the attributes"
+        lines.append(f"{some}, which `facetwise blend` puts together: {', '.join(specialists)}")
+    return [Text(f"left out: {line}", style="dim") for line in lines]

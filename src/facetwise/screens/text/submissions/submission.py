@@ -1,0 +1,84 @@
+"""One submission as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from facetwise.results.wording import DASH, count, percent, with_interval
+from facetwise.screens.text.notes import note_text, notice_text
+from facetwise.submission.view import SubmissionView
+
+_STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
+
+
+def submission_text(view: SubmissionView) -> RenderableType:
+    """One submission: what to beware of, notes, what went into it, the gate, the forecast, sendings and scores."""
+    made = (view.made or "").replace("T", " ")[:16]
+    head = Text.assemble((view.id, "bold"), (f"\n  from {view.source_kind} {view.source}", "dim"))
+    head.append(f", made {made} UTC" if made else "", style="dim")
+    parts: list[RenderableType] = [head, *map(notice_text, view.warnings), *map(note_text, view.notes), Text()]
+    parts += [_section("Made of"), *_ingredients(view), _line(view.decision)]
+    parts += [_line(view.filled)] if view.filled else []
+    parts += [Text(), _section("The gate, when it was made"), *_gate(view)]
+    return Group(*parts, Text(), _expected(view), *_sendings(view), Text(f"The file: {view.csv}", style="dim"))
+
+
+def _ingredients(view: SubmissionView) -> Iterator[RenderableType]:
+    for part in view.ingredients:
+        tta = "" if part.tta == "none" else f", tta {part.tta}"
+        weights = (f"{block} {w:.2f}" for block, w in (part.weights or {}).items() if w)
+        told = ", ".join(weights)
+        yield _line(f"{part.name}{tta}" + (f"  weight {told}" if told else ""))
+
+
+def _gate(view: SubmissionView) -> Iterator[RenderableType]:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(justify="right", min_width=9)
+    for found in view.findings:
+        table.add_row(Text(found.level, style=_STYLES[found.level]), Text(found.message))
+    yield table
+    if view.confirmed and any(f.level == "warning" for f in view.findings):
+        yield _line("Its warnings were confirmed.")
+    if view.overruled and any(f.level == "error" for f in view.findings):
+        yield _line("What only other predictions speak for was overruled.")
+
+
+def _expected(view: SubmissionView) -> RenderableType:
+    forecast = view.forecast
+    if forecast is None:
+        return Text("No score was to be expected: too little is known of its source out of fold.")
+    level = percent(forecast.interval.level)
+    people = count(forecast.num_people, "person", "people")
+    why = f" ({view.why_num_people})" if view.why_num_people else ""
+    told = with_interval(forecast.expected, forecast.interval)
+    return Text.assemble("Expected macro F1 ", (told, "bold"), f", a {level} prediction interval for {people}{why}.")
+
+
+def _sendings(view: SubmissionView) -> Iterator[RenderableType]:
+    if not view.sendings:
+        yield Text("Not sent.")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in ("sent (UTC)", "public", "accuracy", "private", "accuracy"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("", overflow="fold")
+    for s in view.sendings:
+        time = "not known" if s.sent is None else s.sent[:16].replace("T", " ")
+        said = [*(["final"] if s.final else []), *([s.description] if s.description else []), *s.notes]
+        scores = (s.public, s.public_accuracy, s.private, s.private_accuracy)
+        table.add_row(time, *(DASH if v is None else f"{v:.4f}" for v in scores), Text("; ".join(said), style="dim"))
+    yield table
+
+
+def _section(title: str) -> Text:
+    return Text(title, style="bold")
+
+
+def _line(text: str) -> Padding:
+    return Padding(Text(text), (0, 0, 0, 2), expand=False)

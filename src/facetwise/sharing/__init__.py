@@ -1,0 +1,1 @@
+"""Runs as packs between teammates: written, read, checked, imported."""

@@ -1,0 +1,223 @@
+"""Packing a finished run into one file. See `packs_format` for what that is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import stat
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, MismatchError
+from facetwise.core.files.disk import told_when_full
+from facetwise.core.imported import Content
+from facetwise.core.project import Project
+from facetwise.core.provenance import versions
+from facetwise.core.runs import BACKBONE, WEIGHTS, RunFolder, Side
+from facetwise.core.workspace import content_hash, file_hash, is_done, read_done
+from facetwise.core.writing import whole_file
+from facetwise.data.folds import list_folds, load_folds
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.recipe import load_recipe, recipe_toml
+from facetwise.recipe.load import Recipe
+from facetwise.sharing.format import (
+    EVENTS,
+    PACK,
+    SCHEMA_VERSION,
+    Pack,
+    PackedFile,
+    PackedFolds,
+    packed_folds,
+    packed_manifest,
+    packed_space,
+)
+from facetwise.sharing.record import RunRecord, event_lines, parse_record, shorten
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The time of every file in a pack: the first that a zip can tell."""
+SIDES: tuple[Side, ...] = ("oof", "test")
+_BLOCK = 2**20
+
+Member = Path | bytes
+"""A file to be packed, or what is to stand in it."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A pack that was written."""
+
+    path: Path
+    run: str
+    content: Content
+    num_bytes: int
+    sha256: str
+    shortened: tuple[str, ...]
+    """Keys of the recipe whose paths led out of the project: only the file's name is packed."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        fields = {"run": self.run, "content": self.content, "num_bytes": self.num_bytes, "sha256": self.sha256}
+        return {"path": str(self.path), **fields, "shortened": list(self.shortened)}
+
+
+def export_run(project: Project, run: RunFolder, out: Path, *, tables_only: bool = False) -> Exported:
+    """Pack a finished run into the new file `out`, whole or not at all; the same run gives the same bytes.
+
+    With `tables_only` the weights stay. Raises ArtefactError when the run is not finished, damaged or lacks its
+    weights, MismatchError when it was made from other data or labels than the project has now, InputError when `out`
+    is there already or its folder is not.
+    """
+    _check_target(out)
+    record = _usable(project, run, manifest := load_manifest(project))
+    content: Content = "tables" if tables_only else "whole"
+    recipe, record, shortened = _without_paths(load_recipe(run.recipe_file), record)
+    members = _members(run, recipe, record) | ({} if tables_only else _weights(run))
+    pack = Pack(
+        schema_version=SCHEMA_VERSION,
+        content=content,
+        run=run.id,
+        facetwise=versions().get("facetwise", "unknown"),
+        space=packed_space(project.space),
+        label_space=project.space_hash,
+        manifest=packed_manifest(manifest),
+        folds=_folds(project, manifest, record),
+        weights=run.weights_hashes(),
+        shortened=shortened,
+        files={name: _described(member) for name, member in sorted(members.items())},
+    )
+    digest = _write(out, {PACK: _json(pack.model_dump(mode="json")), **dict(sorted(members.items()))}, pack)
+    return Exported(out, run.id, content, out.stat().st_size, digest, tuple(shortened))
+
+
+def _check_target(out: Path) -> None:
+    if out.exists() or out.is_symlink():
+        raise InputError(f"{out}: is there already", hint="give the pack another name, or move that file away")
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder to write the pack to")
+
+
+def _usable(project: Project, run: RunFolder, manifest: Manifest) -> RunRecord:
+    if not run.finished:
+        raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
+    run.check_labels(project.space_hash)
+    record = parse_record(run.record(), str(run.record_file))
+    if record.fingerprint_fields.manifest != manifest.hash:
+        raise MismatchError(
+            f"run `{run.id}` was made from another manifest: images, people or the test side changed since",
+            hint="put the dataset back, or train again (`facetwise check` says what is odd now)",
+        )
+    return record
+
+
+def _without_paths(recipe: Recipe, record: RunRecord) -> tuple[str, RunRecord, list[str]]:
+    """The recipe as text, the record, and the keys whose paths were cut: where they were, the fingerprint is new."""
+    plain, keys = shorten(record.recipe)
+    if not keys:
+        return recipe_toml(recipe), record, keys
+    fields = {**record.fingerprint_fields.model_dump(mode="json", by_alias=True), "recipe": plain}
+    changed = {**record.as_dict(), "recipe": plain, "fingerprint_fields": fields, "fingerprint": content_hash(fields)}
+    short = Recipe.model_validate(shorten(recipe.as_dict())[0])
+    return recipe_toml(short), RunRecord.model_validate(changed), keys
+
+
+def _members(run: RunFolder, recipe: str, record: RunRecord) -> dict[str, Member]:
+    """What every pack holds: name -> file or content. Tables are compared with their hashes on the way."""
+    found: dict[str, Member] = {
+        "recipe.toml": recipe.encode(),
+        "run.json": _json(record.as_dict()),
+        EVENTS: event_lines(run.events()),
+    }
+    if lacking := [p for p in map(run.table_file, read_done(run.path)["made_from"]["tables"]) if not p.is_file()]:
+        raise ArtefactError(f"{lacking[0]}: missing", hint="the run is damaged: train it again")
+    ttas = [p.name.removeprefix("tta-") for p in sorted(run.path.glob("predictions/tta-*/")) if is_done(p)]
+    for tta in ("none", *ttas):
+        for side in SIDES:
+            path = run.table_file(side, tta)
+            if path.is_file():
+                run.verify_table(side, tta)
+                found[path.relative_to(run.path).as_posix()] = path
+    return found
+
+
+def _weights(run: RunFolder) -> dict[str, Member]:
+    """The weights, compared with the hashes that were noted when the run was finished."""
+    if lacking := run.missing_weights():
+        hint = "export it with `--tables-only`"
+        raise ArtefactError(f"run `{run.id}` has no weights to pack: {lacking[0]} is not there", hint=hint)
+    found: dict[str, Member] = {}
+    for key, noted in run.weights_hashes().items():
+        path = run.backbone_file if key == "backbone" else run.weights_file(int(key))
+        if file_hash(path) != noted:
+            raise ArtefactError(f"{path}: changed since the run was finished", hint="the run is damaged")
+        found[BACKBONE if key == "backbone" else f"fold-{key}/{WEIGHTS}"] = path
+    return found
+
+
+def _folds(project: Project, manifest: Manifest, record: RunRecord) -> PackedFolds | None:
+    """The folds that the run was validated on; by the record alone when the project has them no more."""
+    if record.fingerprint_fields.folds is None or record.split == "none":
+        return None
+    name = record.fold_name or "default"
+    for known in list_folds(project.workspace):
+        try:
+            folds = load_folds(project.workspace, manifest, known)
+        except FacetwiseError:  # damaged, or of another manifest: then they are not the run's
+            continue
+        if folds.hash == record.fingerprint_fields.folds:
+            return packed_folds(folds, name)
+    return PackedFolds(
+        name=name, hash=record.fingerprint_fields.folds, split=record.split, num_folds=record.num_folds, seed=None
+    )
+
+
+def _described(member: Member) -> PackedFile:
+    if isinstance(member, bytes):
+        return PackedFile(sha256=hashlib.sha256(member).hexdigest(), bytes=len(member))
+    return PackedFile(sha256=file_hash(member), bytes=member.stat().st_size)
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+# ------------------------------------------------------------------------------------------------------ the zip itself
+
+
+def _write(out: Path, members: Mapping[str, Member], pack: Pack) -> str:
+    """Write the zip; returns its sha256."""
+    total = sum(described.bytes for described in pack.files.values())
+    full = told_when_full(out, total, hint="free some space, or write the pack to another disk")
+    with full, whole_file(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, member in members.items():
+            _add(archive, name, member, pack.files.get(name))
+    return file_hash(out)
+
+
+def _add(archive: zipfile.ZipFile, name: str, member: Member, described: PackedFile | None) -> None:
+    info = zipfile.ZipInfo(name, EPOCH)
+    info.create_system, info.external_attr = 3, (stat.S_IFREG | 0o644) << 16
+    info.file_size = len(member) if isinstance(member, bytes) else member.stat().st_size  # whether it needs zip64
+    if isinstance(member, bytes):
+        with archive.open(info, "w") as target:
+            target.write(member)
+        return
+    with member.open("rb") as source, archive.open(info, "w") as target:
+        hashed = _Hashing(target)
+        shutil.copyfileobj(source, hashed, _BLOCK)
+    if described is not None and hashed.digest.hexdigest() != described.sha256:
+        raise ArtefactError(f"{member}: changed while it was packed", hint="export the run again")
+
+
+class _Hashing:
+    """Writes on, and hashes what passes."""
+
+    def __init__(self, target: IO[bytes]) -> None:
+        self.target, self.digest = target, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self.target.write(data)

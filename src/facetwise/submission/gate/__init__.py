@@ -1,0 +1,1 @@
+"""What a csv has to pass before it is sent."""

@@ -1,0 +1,285 @@
+"""The last look at a submission before it costs one of the few a day: a pure function that tells all it finds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from facetwise.core.errors import InputError
+from facetwise.core.files.csvtable import CsvFile, answer_fault, parse_csv
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.spelling import Spellings
+from facetwise.evaluate.metrics import MISSING
+from facetwise.submission.gate.mapping import exchanged_classes
+from facetwise.submission.gate.mix import Mix, MixCheck, check_mix
+from facetwise.submission.gate.opinions import Known, Opinion, Verdict, judge
+
+_SPELT = "spelt differently than asked for (Unicode normal form, blanks), and a platform compares every byte"
+
+Level = Literal["error", "warning", "ok"]
+
+MAX_NAMED = 5
+"""Images that one finding names; the rest is counted."""
+MAX_CHANCE = 0.01
+MIN_DISTANCE = 0.05
+"""A class mix is said to drift when chance alone rarely (`MAX_CHANCE`) moves it as far, and by at least this share of
+the images: with many people any difference is beyond chance, and averaged fold models predict rare classes a little
+less often than single ones."""
+BY_OPINION = frozenset({"class-mapping", "likely-fault", "at-chance"})
+"""Errors that rest on other predictions, which may be the ones that are wrong: they can be overruled."""
+LOW = 0.1
+"""Kappa below which a file that nobody can judge looks odd: honest predictions agree somewhere."""
+NEVER_CHANCE = 0.05
+"""A class that is never predicted is a warning when fewer than this share of resampled test sets lack it too."""
+
+
+@dataclass(frozen=True)
+class GateFinding:
+    """One thing that was looked at: `error` stops, `warning` must be confirmed, `ok` is fine."""
+
+    level: Level
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """Everything the gate found, errors first, and the class mix it compared (None when the file is not usable)."""
+
+    findings: tuple[GateFinding, ...]
+    mix: MixCheck | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    """How far it agrees with each other opinion."""
+
+    @property
+    def errors(self) -> tuple[GateFinding, ...]:
+        """What makes the file unusable."""
+        return tuple(f for f in self.findings if f.level == "error")
+
+    @property
+    def warnings(self) -> tuple[GateFinding, ...]:
+        """What somebody should confirm."""
+        return tuple(f for f in self.findings if f.level == "warning")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        findings = [asdict(f) for f in self.findings]
+        mix = None if self.mix is None else self.mix.as_dict()
+        return {"findings": findings, "mix": mix, "opinions": [v.as_dict() for v in self.verdicts]}
+
+
+def check_submission(
+    data: bytes,
+    expected: Sequence[str],
+    space: LabelSpace,
+    *,
+    image_column: str,
+    answer_column: str,
+    decided: IntArray | None,
+    oof: Mix,
+    known: Known | None = None,
+    opinions: Sequence[Opinion] = (),
+    reasons: Mapping[str, str] | None = None,
+    columns: Sequence[str] = (),
+    seed: int = 0,
+) -> GateReport:
+    """Look at a filled-in csv (`data`, the bytes that would be sent).
+
+    `expected`: image names in the organisers' order; `decided`: the joint class that the predictions give each of
+    them, shape (n,), -1 where there is none, or None for a file of which only the bytes are known; `reasons`: why
+    images have none (`damaged`, `missing`), by name; `oof`: out-of-fold classes and people, for the class mix; `known`
+    and `opinions`: what others say of the same images; `columns`: the organisers', where they are known. Never raises
+    for what is in `data`.
+    """
+    try:
+        file = parse_csv(data, "submission")
+        names, answers = file.column(image_column), file.column(answer_column)
+    except InputError as error:
+        return GateReport((GateFinding("error", "format", "; ".join(p for p in (str(error), error.hint) if p)),))
+    findings = [
+        *_column_findings(file.names, columns),
+        *_name_findings(names, expected),
+        *_answer_findings(file, names, answers, space, reasons or {}),
+    ]
+    if any(f.level == "error" for f in findings):
+        return GateReport(_errors_first(findings))
+    classes = np.array([int(a) for a in answers], dtype=np.int64)
+    findings += [] if decided is None else [_decision_finding(names, classes, decided)]
+    mix = check_mix(classes, oof, space, seed=seed)
+    findings += [_drift_finding(mix), _never_finding(mix)]
+    found = [judge(classes, names, o, known, space, mix.num_people) for o in opinions] if known is not None else ()
+    verdicts = tuple(v for v in found if v is not None)
+    findings += _what_others_say(space.decode(classes), verdicts, opinions, known, space) if known is not None else []
+    return GateReport(_errors_first(findings), mix, verdicts)
+
+
+def _errors_first(findings: Sequence[GateFinding]) -> tuple[GateFinding, ...]:
+    order = ("error", "warning", "ok")
+    return tuple(sorted(findings, key=lambda f: order.index(f.level)))
+
+
+def _column_findings(found: Sequence[str], wanted: Sequence[str]) -> list[GateFinding]:
+    """The organisers' columns, no other, in their order: some platforms refuse a file with more."""
+    extra, lacking = [c for c in found if c not in wanted], [c for c in wanted if c not in found]
+    if not wanted or list(found) == list(wanted):
+        return []
+    faults = [
+        *([f"{_named(extra)} not asked for"] if extra else []),
+        *([f"{_named(lacking)} missing"] if lacking else []),
+    ]
+    message = f"columns: {', '.join(faults) or 'in another order'}; the organisers' csv has {_named(wanted)}"
+    index = "" if not any(not c or c.startswith("Unnamed:") for c in extra) else "; leave the index out (`index=False`)"
+    return [GateFinding("warning", "columns", message + index)]
+
+
+def _name_findings(names: Sequence[str], expected: Sequence[str]) -> list[GateFinding]:
+    """Every expected image once, no other, in the expected order."""
+    known, count, wanted = Spellings(expected), Counter(names), set(expected)
+    meant = {n: known.find(n) for n in count if n not in wanted and known.find(n) in wanted}
+    faults = (
+        ("names-spelling", _SPELT, list(meant)),
+        ("names-missing", "not in the file", [n for n in expected if n not in count and n not in meant.values()]),
+        ("names-extra", "not asked for", [n for n in count if n not in wanted and n not in meant]),
+        ("names-twice", "in the file more than once", [n for n, times in count.items() if times > 1]),
+    )
+    findings = [
+        GateFinding("error", code, f"{len(found)} image(s) {what}: {_named(found)}")
+        for code, what, found in faults
+        if found
+    ]
+    if findings:
+        return findings
+    moved = [n for n, e in zip(names, expected, strict=True) if n != e]
+    if moved:
+        message = f"{len(moved)} row(s) are not in the organisers' order; the first is image {moved[0]!r}"
+        return [GateFinding("error", "order", message)]
+    return [GateFinding("ok", "names", f"all {len(names)} images once, in the organisers' order")]
+
+
+def _answer_findings(
+    file: CsvFile, names: Sequence[str], answers: Sequence[str], space: LabelSpace, reasons: Mapping[str, str]
+) -> list[GateFinding]:
+    """An integer class of the label space in every row."""
+    rows = list(zip(names, answers, file.lines, strict=True))
+    empty = [f"{n!r} ({reasons[n]})" if n in reasons else repr(n) for n, a, _ in rows if not a.strip()]
+    faulty = [f"{fault} (line {line})" for _, a, line in rows if a.strip() and (fault := answer_fault(a))]
+    outside = [
+        f"{a} for {n!r} (line {line})" for n, a, line in rows if not answer_fault(a) and int(a) >= space.num_joint
+    ]
+    range_text = f"0..{space.num_joint - 1}"
+    faults = (
+        ("no-prediction", f"{len(empty)} image(s) without a prediction", empty),
+        ("not-integer", f"{len(faulty)} answer(s) are not integers", faulty),
+        ("out-of-range", f"{len(outside)} class(es) outside {range_text}", outside),
+    )
+    findings = [GateFinding("error", code, f"{what}: {_first(found)}") for code, what, found in faults if found]
+    return findings or [GateFinding("ok", "classes", f"every answer is an integer of {range_text}")]
+
+
+def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray) -> GateFinding:
+    """The file says what the predictions say: a wrong mapping or order between the two cannot pass."""
+    differs = classes != np.asarray(decided)
+    lacking = np.asarray(decided) == MISSING
+    if lacking.any():
+        found = [n for n, lacks in zip(names, lacking, strict=True) if lacks]
+        return GateFinding("error", "no-prediction", f"{len(found)} answer(s) without a prediction: {_named(found)}")
+    if differs.any():
+        first = int(np.flatnonzero(differs)[0])
+        message = f"{int(differs.sum())} of {len(classes)} answers differ from the predictions; the first is image "
+        message += f"{names[first]!r}: {classes[first]} in the file, {decided[first]} predicted"
+        return GateFinding("error", "differs", message)
+    return GateFinding("ok", "decisions", "every answer is what the predictions say")
+
+
+def _drift_finding(mix: MixCheck) -> GateFinding:
+    drifts = mix.chance < MAX_CHANCE and mix.distance >= MIN_DISTANCE
+    worst = ", ".join(
+        f"{c.name} {c.test:.1%} against {c.predicted:.1%} (z {c.z:+z.1f})"
+        for c in sorted(mix.classes, key=lambda c: -abs(c.test - c.predicted))[:3]
+    )
+    message = (
+        f"class mix: {mix.distance:.1%} of the images stand in other classes than out of fold "
+        f"({mix.usual:.1%} is usual for {mix.num_people} people, chance {mix.chance:.3f})"
+    )
+    return GateFinding("warning", "drift", f"{message}: {worst}") if drifts else GateFinding("ok", "mix", message)
+
+
+def _never_finding(mix: MixCheck) -> GateFinding:
+    never = [c for c in mix.classes if c.test == 0 and c.predicted > 0]
+    odd = [c for c in never if c.never_chance < NEVER_CHANCE]
+    if odd:
+        found = [f"{c.name} ({c.predicted:.1%} out of fold, chance {c.never_chance:.3f})" for c in odd]
+        return GateFinding("warning", "never-predicted", f"{len(odd)} class(es) never predicted: {_first(found)}")
+    if never:
+        message = f"never predicted, as chance would have it: {_first([c.name for c in never])}"
+        return GateFinding("ok", "never-predicted", message)
+    return GateFinding("ok", "never-predicted", "every class that is predicted out of fold is predicted here")
+
+
+def _what_others_say(
+    codes: IntArray, verdicts: Sequence[Verdict], opinions: Sequence[Opinion], known: Known, space: LabelSpace
+) -> list[GateFinding]:
+    """What the others say; exchanged classes are named alone, unless another fault explains the whole file better."""
+    found = _opinion_findings(verdicts)
+    fault = next((v for v in verdicts if v.word == "fault"), None)
+    if fault is not None and not fault.of_classes and any(f.code == "likely-fault" for f in found):
+        return found
+    exchanged = exchanged_classes(codes, opinions, known, space)
+    named = [GateFinding("error", "class-mapping", one.told()) for one in exchanged]
+    return named + [f for f in found if not named or f.level == "ok"]
+
+
+def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
+    """What the others say together. Where as many or more agree with the file, the odd ones are the others."""
+    agreeing = [v for v in verdicts if v.word == "agrees"]
+    against = [v for v in verdicts if v.word in ("fault", "chance")]
+    doubting = [*against, *(v for v in verdicts if v.word == "disagrees")]
+    told = ", ".join(v.told("with" if i else "agrees with") for i, v in enumerate(agreeing))
+    findings = [GateFinding("ok", "opinions", told)] if agreeing else []
+    if len(against) > len(agreeing):
+        code = "likely-fault" if against[0].word == "fault" else "at-chance"
+        findings.append(GateFinding("error", code, _against(doubting)))
+    elif len(doubting) > len(agreeing):
+        findings.append(GateFinding("warning", "opinions-differ", _against(doubting)))
+    elif doubting:
+        odd = _first([f"`{v.name}`" for v in doubting])
+        findings.append(
+            GateFinding("ok", "opinions-differ", f"the odd one is {odd}, not this file: {_against(doubting)}")
+        )
+    return findings or [_nothing_said(verdicts)]
+
+
+def _nothing_said(verdicts: Sequence[Verdict]) -> GateFinding:
+    """Nobody speaks for the file or against it: for want of others, or since people are too few to tell."""
+    if not verdicts:
+        return GateFinding("ok", "opinions", "there are no other predictions to judge it by")
+    best = max(verdicts, key=lambda v: v.kappa)
+    message = f"the others cannot judge it; it {best.told('agrees best with')}"
+    return GateFinding("warning" if best.kappa < LOW else "ok", "opinions-unclear", message)
+
+
+_DOUBTS = {
+    "fault": "",
+    "chance": ", which is what chance gives: are rows out of order, or classes mixed up?",
+    "disagrees": ", less than these two should",
+}
+
+
+def _against(verdicts: Sequence[Verdict]) -> str:
+    """The first of those that speak against the file, what that means, and how many others do."""
+    first, rest = verdicts[0], len(verdicts) - 1
+    more = f" ({rest} other{'s' if rest > 1 else ''} likewise)" if rest else ""
+    return f"{first.told()}{_DOUBTS[first.word]}{more}"
+
+
+def _named(names: Sequence[str]) -> str:
+    return _first([repr(n) for n in names])
+
+
+def _first(texts: Sequence[str]) -> str:
+    rest = len(texts) - MAX_NAMED
+    return ", ".join(texts[:MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "")

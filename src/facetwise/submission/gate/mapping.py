@@ -1,0 +1,186 @@
+"""Whether an attribute's classes are numbered otherwise in a file than in others' answers to the same images.
+
+Two rare classes exchanged leave most answers as they should be, and so most of the agreement. Among the images to which
+both sides give one of the two, though, the file is then *worse* than chance: where the other says the one, it says the
+other. A predictor that is only bad, even one that says a single class throughout, cannot get there; it takes knowledge
+to be wrong so often. So that is what is asked: below chance as it is, and well above it once the classes are read in
+another order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facetwise.core.labels import Attribute, IntArray, LabelSpace
+from facetwise.evaluate.agreement import chance_agreement, cohen_kappa
+from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.resampling import group_numbers
+from facetwise.submission.gate.faults import best_order
+from facetwise.submission.gate.opinions import Known, Opinion
+
+ERRORS = 3.0
+"""Standard errors by which agreement must lie above chance once the classes are read the other way, by one other at
+least: several attributes and others are looked at."""
+MIN_UNDONE = 0.25
+"""Kappa that it must reach then: a file is told to be wrong only by how good it is."""
+MIN_PEOPLE = 8
+"""Fewer people with these classes tell nothing."""
+SOME = 0.1
+"""Kappa with the labels, out of fold and in that attribute, from which an opinion is asked."""
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Classes of an attribute that a file gives other numbers than another opinion does."""
+
+    attribute: str
+    answered: tuple[tuple[str, str], ...]
+    """What the other calls each of these classes, and what the file answers instead."""
+    share: float
+    """Of the images to which both give one of these classes: how many agree."""
+    undone: float
+    """How many would agree if the classes were read as they are meant."""
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """A mapping that more others speak of than speak for the file as it is."""
+
+    mapping: Mapping
+    """As the first of them sees it."""
+    names: tuple[str, ...]
+    """All that say so."""
+
+    def told(self) -> str:
+        """In words."""
+        first, *more = (f"`{other}` is answered as `{here}`" for other, here in self.mapping.answered)
+        what = ", ".join([first, *(text.replace(" is answered as", " as") for text in more)])
+        others = len(self.names) - 1
+        likewise = f" ({others} other{'s' if others > 1 else ''} likewise)" if others else ""
+        return (
+            f"`{self.mapping.attribute}`: {what}. Of these images {self.mapping.share:.0%} agree with "
+            f"`{self.names[0]}`, and {self.mapping.undone:.0%} when that is undone{likewise}"
+        )
+
+
+def exchanged_classes(
+    codes: IntArray, opinions: Sequence[Opinion], known: Known, space: LabelSpace
+) -> tuple[Exchanged, ...]:
+    """Classes that a file has exchanged, as most of the others see it; `codes`: (n, num_attributes), none missing.
+
+    An opinion is asked about the attributes of which it knows something out of fold. Where as many or more speak for
+    the file as it is, the odd ones are the others.
+    """
+    return tuple(
+        found
+        for place, attribute in enumerate(space.attributes)
+        for found in _of_attribute(
+            codes[:, place], [o for o in opinions if _knows(o, known, place)], known, place, attribute
+        )
+    )
+
+
+def _of_attribute(
+    codes: IntArray, opinions: Sequence[Opinion], known: Known, place: int, attribute: Attribute
+) -> Iterator[Exchanged]:
+    said = {o.name: dict(_mappings(codes, o.codes[:, place], known, place, attribute)) for o in opinions}
+    for cycle in dict.fromkeys(cycle for found in said.values() for cycle in found):
+        sides = [(o.name, _as_it_is(codes, o.codes[:, place], cycle)) for o in opinions]
+        against, agreeing = [n for n, value in sides if value < 0], [n for n, value in sides if value > 0]
+        if len(against) > len(agreeing):
+            sure = [name for name in said if cycle in said[name]]
+            names = (*sure, *(name for name in against if name not in sure))
+            yield Exchanged(said[sure[0]][cycle], names)
+
+
+def _knows(opinion: Opinion, known: Known, place: int) -> bool:
+    """Whether its classes of this attribute are out of fold what the labels say, more or less."""
+    if opinion.oof is None:
+        return False
+    there = opinion.oof[:, place] != MISSING
+    if not there.any():
+        return False
+    value = cohen_kappa(known.truth[there, place], opinion.oof[there, place])
+    return value is not None and value >= SOME
+
+
+Cycle = tuple[int, ...]
+"""Classes of the file, each to be read as the next one, the last as the first; begins with the smallest."""
+
+
+def _mappings(
+    codes: IntArray, other: IntArray, known: Known, place: int, attribute: Attribute
+) -> Iterator[tuple[Cycle, Mapping]]:
+    """Every cycle of classes that one other opinion is sure of."""
+    for cycle in _cycles(best_order(codes, other, attribute.classes)):
+        here, there = _both(codes, other, cycle)
+        read = np.arange(attribute.size)
+        read[list(cycle)] = [*cycle[1:], cycle[0]]
+        if _is_exchanged(here, read[here], there, cycle, _people(len(here), known, place, cycle)):
+            answered = tuple((attribute.classes[read[code]], attribute.classes[code]) for code in sorted(cycle))
+            shares = float((here == there).mean()), float((read[here] == there).mean())
+            yield cycle, Mapping(attribute.name, answered, *shares)
+
+
+def _is_exchanged(here: IntArray, undone: IntArray, there: IntArray, cycle: Cycle, num_people: float) -> bool:
+    """Whether a file is below chance as it is, and well above once undone, in every one of the classes."""
+    as_it_is, then = cohen_kappa(here, there), cohen_kappa(undone, there)
+    if num_people < MIN_PEOPLE or as_it_is is None or then is None:
+        return False
+    if as_it_is >= 0 or then < max(MIN_UNDONE, ERRORS * kappa_error(undone, there, num_people)):
+        return False
+    return all(_lift(undone, there, code) > _lift(here, there, code) for code in cycle)
+
+
+def _lift(here: IntArray, there: IntArray, code: int) -> float:
+    """How many times as often as elsewhere a class is answered where the other says it, but for a common factor."""
+    said = here == code
+    return float(said[there == code].mean() / said.mean()) if said.any() and (there == code).any() else 0.0
+
+
+def _cycles(order: Sequence[int]) -> Iterator[Cycle]:
+    """The cycles of a permutation that move something."""
+    seen: set[int] = set()
+    for start in range(len(order)):
+        cycle, place = [], start
+        while place not in seen:
+            seen.add(place)
+            cycle.append(place)
+            place = order[place]
+        if len(cycle) > 1:
+            yield tuple(cycle)
+
+
+def _both(codes: IntArray, other: IntArray, cycle: Cycle) -> tuple[IntArray, IntArray]:
+    """Answers of the two to the images to which both give one of these classes."""
+    rows = np.isin(codes, cycle) & np.isin(other, cycle)
+    return codes[rows], other[rows]
+
+
+def _people(num_images: int, known: Known, place: int, cycle: Cycle) -> float:
+    """People that these images are of, at the images of these classes that a labelled person has."""
+    rows = np.isin(known.truth[:, place], cycle)
+    if not rows.any():
+        return 0.0
+    _, num_people = group_numbers(np.asarray(known.groups)[rows])
+    return float(num_images * num_people / rows.sum())
+
+
+def _as_it_is(codes: IntArray, other: IntArray, cycle: Cycle) -> float:
+    """Kappa of a file with another opinion, among the images to which both give one of these classes."""
+    return cohen_kappa(*_both(codes, other, cycle)) or 0.0
+
+
+def kappa_error(one: IntArray, two: IntArray, num_people: float) -> float:
+    """Standard error of Cohen's kappa if the two know nothing of one another, with people as the units.
+
+    Fleiss, Cohen and Everitt, *Large sample standard errors of kappa and weighted kappa* (1969), equation 14. 0 where
+    chance alone gives all agreement.
+    """
+    size, chance = int(max(one.max(), two.max())) + 1, chance_agreement(one, two)
+    p, q = (np.bincount(side, minlength=size) / len(side) for side in (one, two))
+    variance = max(0.0, chance + chance**2 - float((p * q * (p + q)).sum()))
+    return 0.0 if chance == 1 else float(np.sqrt(variance / num_people) / (1 - chance))

@@ -1,0 +1,1 @@
+"""What was sent, when, and what it scored."""

@@ -1,0 +1,246 @@
+"""Lines of the ledger: what may stand in one, reading all of them strictly, and appending whole or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from facetwise.core.errors import ProblemsError
+from facetwise.core.files.jsonlines import append_lines, parsed_object, text_lines
+from facetwise.core.settings import Spec
+from facetwise.core.workspace import canonical_json
+
+_WORD = re.compile(r"[^\s\"'<>]+")
+_SIGNED = re.compile(r"/.*[;&?#/](x-amz-|x-goog-|x-oss-)?(sig|signature|token|credential|se|key|accesskeyid)=", re.I)
+"""Parameters that grant access, also where an address has them without a question mark."""
+MOST_ENCODED = 5
+"""Times that an address is taken to be encoded at most."""
+DROPPED = "(address dropped)"
+"""Stands for an address that might grant access to whoever reads it."""
+MAX_LISTED = 20
+"""Wrong lines of a ledger that are written out; the rest is counted."""
+STORE = "the ledger"
+
+
+def moment_of(text: str, there: tzinfo | None = None) -> datetime | None:
+    """A time in ISO 8601 as UTC; None when it is none, or has no offset and none is meant (`there`).
+
+    Of a time that comes twice, when the clock there is put back, the first is taken; one that is skipped is none.
+    """
+    try:
+        time = datetime.fromisoformat(text.strip())
+        if time.tzinfo is None:
+            return None if there is None or is_skipped(time, there) else time.replace(tzinfo=there).astimezone(UTC)
+        return time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def is_skipped(time: datetime, there: tzinfo) -> bool:
+    """Whether the clock there never shows this time (without an offset), since it is put forward over it."""
+    shown = time.replace(tzinfo=there).astimezone(UTC).astimezone(there)
+    return shown.replace(tzinfo=None, fold=0) != time.replace(fold=0)
+
+
+def utc(text: str) -> str:
+    """A time as UTC, ISO 8601 to the second; raises ValueError unless it has a date, a time and an offset."""
+    moment = moment_of(text)
+    if moment is None:
+        raise ValueError("expected a time with an offset, such as 2026-11-25T18:30:00+09:00")
+    return moment.isoformat(timespec="seconds")
+
+
+def without_secrets(text: str) -> str:
+    """A text without addresses that may grant access: any with a query, a fragment or a user in it."""
+    return _WORD.sub(lambda found: DROPPED if _grants(found.group()) else found.group(), text)
+
+
+def _grants(word: str) -> bool:
+    plain = _decoded(word)
+    _, address, rest = plain.partition("://")
+    if address and any(mark in rest for mark in "?#@"):
+        return True
+    return ("?" in plain and "=" in plain.partition("?")[2]) or _SIGNED.search(plain) is not None
+
+
+def _decoded(word: str) -> str:
+    """A word without percent-encoding, however often it was encoded."""
+    for _ in range(MOST_ENCODED):
+        before, word = word, unquote(word)
+        if word == before:
+            break
+    return word
+
+
+Time = Annotated[str, AfterValidator(utc)]
+Score = Annotated[float, Field(ge=0, le=1)]
+
+
+class Event(Spec):
+    """What all events share. Names a sending by `submission`, by `platform_id`, or by both."""
+
+    model_config = ConfigDict(strict=True)
+
+    schema_version: Literal[1] = 1
+    """Version of the line's format."""
+    time: Time
+    """When the line was written."""
+    submission: str | None = None
+    """Id of a submission of this project; none for a file that was made elsewhere."""
+    platform_id: str | None = None
+    """The platform's number of it, as its record table has."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Event:
+        if not self.submission and not self.platform_id:
+            raise ValueError("give `submission`, `platform_id` or both")
+        return self
+
+
+class Scores(Event):
+    """Macro F1 and accuracy, 0..1, as far as they are known."""
+
+    public: Score | None = None
+    private: Score | None = None
+    public_accuracy: Score | None = None
+    private_accuracy: Score | None = None
+
+
+class SentEvent(Event):
+    """A file went out. A later one of the same submission corrects the time."""
+
+    event: Literal["sent"] = "sent"
+    sent: Time
+    """When it was sent."""
+
+
+class ScoredEvent(Scores):
+    """The platform said what it is worth. A later one adds to it, or corrects it."""
+
+    event: Literal["scored"] = "scored"
+
+
+class ImportedEvent(Scores):
+    """A row of the platform's record table."""
+
+    event: Literal["imported"] = "imported"
+    platform_id: str
+    sent: Time | None = None
+    """When it was sent, where the table says it."""
+    description: str = ""
+    final: bool | None = None
+    """Whether it is chosen for the final score."""
+    more: dict[str, str] = Field(default_factory=dict)
+    """Other columns of the table, without any address that grants access."""
+
+
+class NoteEvent(Event):
+    """Something that somebody wrote about it. Notes are kept in `notes.jsonl` now; those of old ledgers are read."""
+
+    event: Literal["note"] = "note"
+    text: str
+
+
+class CutEvent(Spec):
+    """The beginning of a line that was never finished; kept, and means nothing."""
+
+    model_config = ConfigDict(strict=True)
+
+    event: Literal["cut"] = "cut"
+    schema_version: Literal[1] = 1
+    time: Time
+    text: str
+
+
+AnyEvent = SentEvent | ScoredEvent | ImportedEvent | NoteEvent
+_LINE: TypeAdapter[AnyEvent | CutEvent] = TypeAdapter(Annotated[AnyEvent | CutEvent, Field(discriminator="event")])
+
+
+@dataclass(frozen=True)
+class Line:
+    """An event and the line it stands on, from 1."""
+
+    number: int
+    event: AnyEvent
+
+
+def read_events(path: Path) -> list[Line]:
+    """Every event of the file, in its order; none when there is no file. A last line that was cut off is passed over.
+
+    Raises ProblemsError with every line that is not an event: no JSON, unknown keys, wrong types, scores outside
+    0..1, times that are none.
+    """
+    lines: list[Line] = []
+    problems: list[str] = []
+    for line in text_lines(path, STORE):
+        try:
+            event = _LINE.validate_python(parsed_object(line.text))
+        except ValidationError as error:
+            problems += [f"line {line.number}: {_explained(problem)}" for problem in error.errors()]
+        except ValueError as error:
+            problems += [f"line {line.number}: {error}"] if line.ended else []
+        else:
+            lines += [] if isinstance(event, CutEvent) else [Line(line.number, event)]
+    raise_wrong_lines(path, problems)
+    return lines
+
+
+def raise_wrong_lines(path: Path, problems: Sequence[str]) -> None:
+    """Raise ProblemsError with these lines, if there are any."""
+    if problems:
+        rest = len(problems) - MAX_LISTED
+        listed = [*problems[:MAX_LISTED], *([f"and {rest} more"] if rest > 0 else [])]
+        hint = "correct these lines by hand; nothing was changed, and nothing is added until they are right"
+        raise ProblemsError(f"{path}: {len(problems)} thing(s) that do not belong in a ledger", listed, hint=hint)
+
+
+def append_events(path: Path, events: Sequence[AnyEvent], time: str) -> None:
+    """Add lines at the end, all or none; the caller holds the ledger's lock.
+
+    Lines that are there stay as they are, byte for byte. One that was cut off is kept as the text of an event `cut`.
+    """
+
+    def mend(tail: str) -> str:
+        readable = tail.encode(errors="surrogateescape").decode(errors="replace")
+        return _written(CutEvent(time=time, text=readable)) if _is_cut(tail) else tail
+
+    append_lines(path, [_written(event) for event in events], mend)
+
+
+def last_line_cut(path: Path) -> bool:
+    """Whether the last line is the beginning of one that was never finished."""
+    return any(not line.ended and _is_cut(line.text) for line in text_lines(path, STORE))
+
+
+def _is_cut(text: str) -> bool:
+    try:
+        parsed_object(text)
+    except ValueError:
+        return True
+    return False
+
+
+def _written(event: AnyEvent | CutEvent) -> str:
+    return canonical_json(event.model_dump(exclude_none=True, exclude_defaults=False))
+
+
+def _explained(problem: Any) -> str:
+    """What is wrong with a key, in words."""
+    where = ".".join(str(part) for part in problem["loc"][1:]) or "event"
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"`{where}`: unknown key"
+        case "missing":
+            return f"`{where}`: missing"
+        case "union_tag_invalid" | "union_tag_not_found":
+            return "`event`: expected one of sent, scored, imported, note"
+    given = problem.get("input")
+    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be ", "expected ")
+    return message if isinstance(given, dict) else f"`{where}`: {message} (got {given!r})"

@@ -1,0 +1,164 @@
+"""The ledger: what was sent to the contest, when, and what it scored (`ledger.jsonl`, a line an event)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from facetwise.core.workspace import Workspace
+from facetwise.submission.ledger.events import (
+    AnyEvent,
+    ImportedEvent,
+    Line,
+    NoteEvent,
+    ScoredEvent,
+    SentEvent,
+    raise_wrong_lines,
+    read_events,
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One sending: all that the events about it say, the later ones correcting the earlier."""
+
+    submission: str | None
+    """Id of the submission; None for a file that is not of this project."""
+    platform_id: str | None
+    """The platform's number of it; None until its record table was imported."""
+    sent: str | None
+    """When it was sent: UTC, ISO 8601 to the second. None where only the platform knows it, and did not say it."""
+    public: float | None = None
+    """Macro F1 on the public part, 0..1; None until it is known."""
+    private: float | None = None
+    """Macro F1 on the private part, 0..1; None until it is known."""
+    public_accuracy: float | None = None
+    private_accuracy: float | None = None
+    public_told: str | None = None
+    """When its public score was first written into the ledger, UTC."""
+    private_told: str | None = None
+    """When its private score was first written into the ledger, UTC."""
+    final: bool | None = None
+    """Whether the platform says that it is chosen for the final score."""
+    description: str = ""
+    """As given to the platform."""
+    notes: tuple[str, ...] = ()
+    """Of an old ledger; `noted.all_notes` has them together with those in `notes.jsonl`."""
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Other columns of the platform's table."""
+
+    @property
+    def name(self) -> str:
+        """What to call it: its submission's id, else the platform's number."""
+        return self.submission or f"platform {self.platform_id}"
+
+    @property
+    def scored(self) -> bool:
+        """Whether its public or private score is known."""
+        return self.public is not None or self.private is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {**asdict(self), "notes": list(self.notes)}
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All sendings, in the order of sending; those whose time is not known come first, in the order of the file."""
+
+    entries: tuple[Entry, ...] = ()
+
+    @cached_property
+    def by_submission(self) -> dict[str, Entry]:
+        """The sending that stands for each submission, by its id: of a file sent more than once the last one with a
+        score, else the last one. Every screen tells this one."""
+        last = sorted(self.entries, key=lambda e: e.scored)
+        return {e.submission: e for e in last if e.submission is not None}
+
+    @cached_property
+    def files(self) -> tuple[Entry, ...]:
+        """One sending a file, in the order of sending: `by_submission`, and every file that is not of this project."""
+        return tuple(e for e in self.entries if e.submission is None or self.by_submission[e.submission] is e)
+
+    def others(self, entry: Entry) -> tuple[Entry, ...]:
+        """The other sendings of the same file, in the order of sending."""
+        same = (e for e in self.entries if e.submission is not None and e.submission == entry.submission)
+        return tuple(e for e in same if e is not entry)
+
+    @property
+    def scored(self) -> tuple[Entry, ...]:
+        """Sendings whose public or private score is known."""
+        return tuple(e for e in self.entries if e.scored)
+
+
+def read_ledger(workspace: Workspace) -> Ledger:
+    """The project's ledger; empty when nothing was sent yet.
+
+    Raises ProblemsError with every line that is not right: see `events.read_events`, and submissions that the project
+    does not have.
+    """
+    lines = read_events(workspace.ledger_file)
+    known = {p.name for p in workspace.submissions.glob("[!.]*/")} if workspace.submissions.is_dir() else set()
+    raise_wrong_lines(workspace.ledger_file, list(_unknown(lines, known)))
+    return Ledger(fold([line.event for line in lines]))
+
+
+def _unknown(lines: Sequence[Line], known: set[str]) -> Iterator[str]:
+    for line in lines:
+        if line.event.submission is not None and line.event.submission not in known:
+            yield f"line {line.number}: `submission`: this project has no submission {line.event.submission!r}"
+
+
+def fold(events: Sequence[AnyEvent]) -> tuple[Entry, ...]:
+    """One entry a sending, in the order of sending.
+
+    Which submission a number of the platform is of is what was said last; it holds for all that was said before.
+    """
+    owners = {e.platform_id: e.submission for e in events if e.platform_id and e.submission}
+    entries: list[Entry] = []
+    for said in events:
+        event = said.model_copy(update={"submission": owners.get(said.platform_id or "", said.submission)})
+        place = _place(entries, event)
+        if place is None:
+            entries.append(_with(Entry(event.submission, event.platform_id, None), event))
+        else:
+            entries[place] = _with(entries[place], event)
+    return tuple(sorted(entries, key=lambda e: e.sent or ""))
+
+
+def _place(entries: Sequence[Entry], event: AnyEvent) -> int | None:
+    """Which entry an event is about: the one of the same platform number, else the submission's last."""
+    for i, entry in enumerate(entries):
+        if event.platform_id is not None and entry.platform_id == event.platform_id:
+            return i
+    for i, entry in reversed(list(enumerate(entries))):
+        same = event.submission is not None and entry.submission == event.submission
+        if same and (event.platform_id is None or entry.platform_id is None):
+            return i
+    return None
+
+
+def _with(entry: Entry, event: AnyEvent) -> Entry:
+    """The entry after one more event about it."""
+    submission, platform_id = event.submission or entry.submission, event.platform_id or entry.platform_id
+    entry = replace(entry, submission=submission, platform_id=platform_id)
+    if isinstance(event, NoteEvent):
+        return replace(entry, notes=(*entry.notes, event.text))
+    if isinstance(event, SentEvent):
+        return replace(entry, sent=event.sent)
+    return _with_scores(entry, event)
+
+
+def _with_scores(entry: Entry, event: ScoredEvent | ImportedEvent) -> Entry:
+    names = ("public", "private", "public_accuracy", "private_accuracy")
+    told: dict[str, Any] = {name: value for name in names if (value := getattr(event, name)) is not None}
+    for name in ("public_told", "private_told"):
+        if name.removesuffix("_told") in told:
+            told[name] = getattr(entry, name) or event.time
+    if isinstance(event, ImportedEvent):
+        told["sent"] = event.sent or entry.sent
+        told["final"] = entry.final if event.final is None else event.final
+        told["description"], told["more"] = event.description or entry.description, event.more
+    return replace(entry, **told)

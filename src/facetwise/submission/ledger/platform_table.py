@@ -1,0 +1,208 @@
+"""The platform's own table of what was sent: read strictly, freed of what grants access, and added to the ledger.
+
+The table is tab-separated, a row a sending: `id`, `submission_id`, `user`, `hyperparameter`, `description`, `result`,
+`last`, `final`, `accuracy`, `f1`, ..., `downloadURL`. Its addresses are signed: whoever has one can fetch the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+
+from facetwise.core.errors import InputError, ProblemsError
+from facetwise.core.files.csvtable import CsvFile, parse_csv, raise_problems
+from facetwise.core.files.outside import read_bounded
+from facetwise.core.provenance import now
+from facetwise.core.spelling import normal
+from facetwise.core.workspace import Workspace
+from facetwise.submission.folder import find_submission, list_submissions
+from facetwise.submission.ledger.events import (
+    DROPPED,
+    ImportedEvent,
+    append_events,
+    moment_of,
+    read_events,
+    without_secrets,
+)
+from facetwise.submission.ledger.ledger import Entry, Ledger, read_ledger
+from facetwise.submission.ledger.sending import ledger_lock
+
+NEEDED = ("id", "f1")
+MATCHED = ("submission_id", "description", "hyperparameter")
+"""Columns in which a submission's id is looked for."""
+TIMES = ("created_at", "createdAt", "submitted_at", "submittedAt", "sent_at", "sentAt", "date", "time")
+"""Columns that may say when it was sent; the first that is there is read."""
+_YES, _NO = {"true", "1", "yes", "y", "o"}, {"false", "0", "no", "n", "x", ""}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of a table."""
+
+    added: int
+    """Rows that said something new."""
+    known: int
+    """Rows that the ledger had already."""
+    matched: dict[str, str]
+    """The platform's number -> the submission whose it is."""
+    unmatched: tuple[str, ...]
+    """Numbers of rows that are no submission of this project, as far as one can tell."""
+    rescored: tuple[str, ...]
+    """Submissions to which this table gives another score than another sending of the same file has, in words."""
+    dropped: int
+    """Cells with an address that might grant access; it was not kept."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    cells: Mapping[str, str]
+    """Without what grants access; columns of addresses are left out."""
+
+
+def import_table(workspace: Workspace, path: Path, there: tzinfo, matches: Mapping[str, str] | None = None) -> Imported:
+    """Add the rows of the platform's table that are new, or say something new; a second time adds nothing.
+
+    `there`: the time zone of its times; `matches`: the platform's number -> a reference to a submission, for rows whose
+    text does not name one. Raises InputError or ProblemsError for a table that cannot be read, naming its lines; the
+    ledger stays as it is then.
+    """
+    file = parse_csv(read_bounded(path), str(path), delimiter="\t")
+    rows, dropped = _rows(file)
+    given = {number: find_submission(workspace, reference).id for number, reference in (matches or {}).items()}
+    _check_matches(rows, given)
+    with ledger_lock(workspace):
+        read_ledger(workspace)  # raises when lines of it are wrong
+        before = {
+            e.platform_id: e
+            for line in read_events(workspace.ledger_file)
+            if isinstance(e := line.event, ImportedEvent)
+        }
+        ids = [s.id for s in list_submissions(workspace)]
+        events = [_event(row, _whose(row, given, ids, before), there) for row in rows]
+        new = [e for e in events if e.platform_id not in before or not _same(e, before[e.platform_id])]
+        if new:
+            append_events(workspace.ledger_file, new, now())
+    matched = {e.platform_id: e.submission for e in events if e.submission is not None}
+    unmatched = tuple(e.platform_id for e in events if e.submission is None)
+    rescored = tuple(_rescored(read_ledger(workspace), {e.submission for e in new}))
+    return Imported(len(new), len(events) - len(new), matched, unmatched, rescored, dropped)
+
+
+def _rescored(ledger: Ledger, touched: Collection[str | None]) -> Iterator[str]:
+    """Of the files of which something new was said, those whose sendings scored differently."""
+    for entry in ledger.files:
+        if entry.submission is None or entry.submission not in touched:
+            continue
+        told = [e for e in ledger.entries if e.submission == entry.submission and e.scored]
+        if len({(e.public, e.private) for e in told}) > 1:
+            scores = ", ".join(_score_told(e) for e in told)
+            yield f"`{entry.submission}` was scored more than once: {scores}. {_score_told(entry)} counts: the last one"
+
+
+def _score_told(entry: Entry) -> str:
+    scores = {"public": entry.public, "private": entry.private}
+    told = " and ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None)
+    return told if entry.platform_id is None else f"{told} (platform {entry.platform_id})"
+
+
+def _rows(file: CsvFile) -> tuple[list[_Row], int]:
+    """The rows by their number, ascending, and how many cells lost an address; raises ProblemsError."""
+    _check_columns(file)
+    rows, dropped = [], 0
+    for line, cells in zip(file.lines, file.rows, strict=True):
+        named = {n: c.strip() for n, c in zip(file.names, cells, strict=True) if n and "url" not in n.casefold()}
+        dropped += sum(bool(c.strip()) for n, c in zip(file.names, cells, strict=True) if "url" in n.casefold())
+        clean = {name: without_secrets(cell) for name, cell in named.items()}
+        dropped += sum(clean[name] != cell for name, cell in named.items())
+        rows.append(_Row(line, clean))
+    raise_problems(file.source, _problems(rows))
+    return sorted(rows, key=lambda row: _natural(row.cells["id"])), dropped
+
+
+def _check_columns(file: CsvFile) -> None:
+    repeated = [name for name in dict.fromkeys(file.names) if name and file.names.count(name) > 1]
+    missing = [name for name in NEEDED if name not in file.names]
+    if not missing and not repeated:
+        return
+    problems = [f"no column `{name}`" for name in missing] + [f"column `{n}` stands there twice" for n in repeated]
+    found = ", ".join(f"`{name}`" for name in file.names[:20])
+    separated = "; columns must be separated by tabs" if len(file.names) == 1 else ""
+    raise ProblemsError(
+        f"{file.source}: not the platform's record table",
+        problems,
+        hint=f"needed are {', '.join(f'`{n}`' for n in NEEDED)}, others are kept; line 1 has {found}{separated}",
+    )
+
+
+def _problems(rows: Sequence[_Row]) -> list[str]:
+    problems, first = [], dict[str, int]()
+    for row in rows:
+        number = row.cells["id"]
+        if not number or DROPPED in number:
+            problems.append(f"line {row.line}: `id` is {'empty' if not number else 'an address'}")
+        elif first.setdefault(number, row.line) != row.line:
+            problems.append(f"line {row.line}: `id` {number} again, first on line {first[number]}")
+        for column in ("f1", "accuracy"):
+            if _score(cell := row.cells.get(column, "")) is None and cell:
+                problems.append(f"line {row.line}: `{column}` is {cell[:40]!r}, expected a number from 0 to 1")
+    return problems
+
+
+def _score(cell: str) -> float | None:
+    if not re.fullmatch(r"[0-9]*\.?[0-9]+([eE]-?[0-9]{1,3})?", cell):
+        return None
+    value = float(cell)
+    return value if 0 <= value <= 1 else None
+
+
+def _natural(number: str) -> tuple[int, str]:
+    """Numbers by size, before what is no number."""
+    return (int(number), "") if re.fullmatch(r"[0-9]{1,18}", number) else (10**18, number)
+
+
+def _check_matches(rows: Sequence[_Row], given: Mapping[str, str]) -> None:
+    numbers = {row.cells["id"] for row in rows}
+    if unknown := [number for number in given if number not in numbers]:
+        raise InputError(f"the table has no row with `id` {unknown[0]}", hint="`--match ID=SUBMISSION` names its `id`")
+
+
+def _whose(row: _Row, given: Mapping[str, str], ids: Sequence[str], before: Mapping[str, ImportedEvent]) -> str | None:
+    """The submission that a row is of: as told, as its text names it, or as was known before."""
+    number = row.cells["id"]
+    if number in given:
+        return given[number]
+    text = "\n".join(normal(row.cells.get(column, "")) for column in MATCHED)
+    named = [i for i in ids if re.search(rf"(?<![\w.-]){re.escape(normal(i))}(?![\w-])", text)]
+    if len(named) == 1:
+        return named[0]
+    return before[number].submission if number in before else None
+
+
+def _event(row: _Row, submission: str | None, there: tzinfo) -> ImportedEvent:
+    cells = dict(row.cells)
+    column = next((name for name in TIMES if name in cells), "")
+    moment = moment_of(cells.get(column, ""), there)
+    final = cells.get("final", "?").casefold()
+    used = {"id", "f1", "accuracy", "description"}
+    used |= {column} if moment else set()
+    used |= {"final"} if final in _YES | _NO else set()
+    return ImportedEvent(
+        time=now(),
+        submission=submission,
+        platform_id=cells["id"],
+        sent=None if moment is None else moment.isoformat(timespec="seconds"),
+        public=_score(cells["f1"]),
+        public_accuracy=_score(cells.get("accuracy", "")),
+        description=cells.get("description", ""),
+        final=final in _YES if final in _YES | _NO else None,
+        more={name: cell for name, cell in cells.items() if name not in used and cell},
+    )
+
+
+def _same(one: ImportedEvent, two: ImportedEvent) -> bool:
+    """Whether two rows say the same, whenever they were imported."""
+    return one.model_dump(exclude={"time"}) == two.model_dump(exclude={"time"})

@@ -1,0 +1,137 @@
+"""Writing into the ledger by hand: a file went out, a score came back, a note."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from facetwise.core.errors import InputError, SettingError
+from facetwise.core.files.jsonlines import adding_to
+from facetwise.core.notes import checked, write_note
+from facetwise.core.provenance import now
+from facetwise.core.workspace import Workspace
+from facetwise.submission.ledger.events import (
+    STORE,
+    AnyEvent,
+    ScoredEvent,
+    SentEvent,
+    append_events,
+    is_skipped,
+    moment_of,
+    without_secrets,
+)
+from facetwise.submission.ledger.ledger import Entry, read_ledger
+
+
+@dataclass(frozen=True)
+class GivenScores:
+    """Macro F1 and accuracy, 0..1, as far as they are given; raises SettingError when none is, or one is no score."""
+
+    public: float | None = None
+    private: float | None = None
+    public_accuracy: float | None = None
+    private_accuracy: float | None = None
+
+    def __post_init__(self) -> None:
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        if not given:
+            raise SettingError("no score was given", hint="such as `--public 0.7478`")
+        for name, value in given.items():
+            if not 0 <= value <= 1:
+                percent = f"; did you mean {value / 100:.4f}?" if 1 < value <= 100 else ""
+                raise SettingError(f"`{name}` is {value}: a score is between 0 and 1{percent}")
+
+
+@contextmanager
+def ledger_lock(workspace: Workspace) -> Iterator[None]:
+    """Held while the ledger is read and added to; raises LockedError when another process adds to it."""
+    with adding_to(workspace.ledger_file, STORE):
+        yield
+
+
+def note_sent(workspace: Workspace, submission: str, sent: str | None = None, *, note: str = "") -> Entry:
+    """Write that a submission went out, now or at `sent` (UTC, ISO 8601).
+
+    With a time it corrects that of a submission that is in the ledger already; without one that is an InputError.
+    """
+    text = _checked(note)
+    with ledger_lock(workspace):
+        before = read_ledger(workspace).by_submission.get(submission)
+        if before is not None and before.sent is not None and sent is None:
+            raise InputError(
+                f"submission `{submission}` was sent already, at {before.sent}",
+                hint="`--at TIME` corrects that time; the same file sent again scores the same",
+            )
+        event = SentEvent(time=now(), submission=submission, sent=sent or now())
+        return _added(workspace, submission, [event], text)
+
+
+def record_score(
+    workspace: Workspace, submission: str, scores: GivenScores, sent: str | None = None, *, note: str = ""
+) -> Entry:
+    """Write what a submission scored; it counts as sent, now or at `sent`, if it was not yet. A later call corrects."""
+    text = _checked(note)
+    with ledger_lock(workspace):
+        before = read_ledger(workspace).by_submission.get(submission)
+        new = sent or (now() if before is None else None)
+        events: list[AnyEvent] = [] if new is None else [SentEvent(time=now(), submission=submission, sent=new)]
+        events.append(ScoredEvent(time=now(), submission=submission, **_plain(scores)))
+        return _added(workspace, submission, events, text)
+
+
+def _plain(scores: GivenScores) -> dict[str, Any]:
+    return {name: None if value is None else float(value) for name, value in asdict(scores).items()}
+
+
+def _checked(note: str) -> str:
+    """A note as it is kept, empty for none; raises InputError for what is no text."""
+    return checked(without_secrets(note))[0] if note.strip() else ""
+
+
+def _added(workspace: Workspace, submission: str, events: Sequence[AnyEvent], note: str) -> Entry:
+    append_events(workspace.ledger_file, events, now())
+    if note:
+        write_note(workspace, "submission", submission, note)
+    return read_ledger(workspace).by_submission[submission]
+
+
+def taken_of_two(text: str, there: tzinfo) -> str | None:
+    """What was taken of a time that the clock there shows twice, in words; None for any other time."""
+    time = _local(text)
+    if time is None:
+        return None
+    first, second = (time.replace(tzinfo=there, fold=fold).utcoffset() for fold in (0, 1))
+    if first == second or is_skipped(time, there):
+        return None
+    offsets = [time.replace(tzinfo=there, fold=fold).isoformat()[-6:] for fold in (0, 1)]
+    return f"{text} comes twice in {there}; the first was taken ({offsets[0]}). An offset says the other: {offsets[1]}"
+
+
+def _local(text: str) -> datetime | None:
+    """A time without an offset; None for anything else."""
+    try:
+        time = datetime.fromisoformat(text.strip())
+        time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return time if time.tzinfo is None else None
+
+
+def utc_time(text: str, there: tzinfo) -> str:
+    """A time as people write it, by the clock `there` unless it has an offset, as UTC, ISO 8601.
+
+    Raises SettingError when it is no time, or lies in the future.
+    """
+    moment = moment_of(text, there)
+    if moment is None and (time := _local(text)) is not None and is_skipped(time, there):
+        message = f"{text!r} does not exist in {there}: the clock is put forward over it"
+        raise SettingError(message, hint="give a time that the clock shows, or one with an offset")
+    if moment is None:
+        hint = 'such as "2026-11-25 18:30" or 2026-11-25T18:30+09:00'
+        raise SettingError(f"{text!r} is not a time", hint=hint)
+    if moment > datetime.now(UTC) + timedelta(minutes=5):  # clocks differ a little
+        raise SettingError(f"{text!r} lies in the future")
+    return moment.isoformat(timespec="seconds")

@@ -1,0 +1,139 @@
+"""Whoever may be forecast: submissions, runs and blends, with what they answer out of fold and on the test side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from facetwise.core.errors import FacetwiseError
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.project import Project
+from facetwise.core.references import AnyReference, parse_reference, short_name
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.decide import decide_joint
+from facetwise.evaluate.metrics import MISSING
+from facetwise.predictors.sources import Source
+from facetwise.submission.answers import submission_answers
+from facetwise.submission.eligible import joint_classes, usable_source
+from facetwise.submission.folder import SubmissionFolder, find_submission, list_submissions
+from facetwise.submission.ledger.ledger import Entry, Ledger
+
+Kind = Literal["submission", "run", "blend"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A file that was made, or one that could be."""
+
+    kind: Kind
+    id: str
+    source: str
+    """Id of the run or blend that it is made from; of a run or blend its own."""
+    oof: IntArray
+    """Joint classes out of fold, (n,), in manifest order; -1 where no fold covered the image."""
+    test: IntArray
+    """Joint classes of the test images, (m,), in the organisers' order; -1 where an image cannot be read."""
+    public: float | None = None
+    """Its public score, as the ledger has it."""
+    sent: bool = False
+
+    @property
+    def reference(self) -> str:
+        """How to name it in short, here and on a command line: `s1`, `3`, `b2`."""
+        return short_name(self.kind, self.id)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something that takes no part, and why."""
+
+    name: str
+    why: str
+    lacks: tuple[str, ...] = ()
+    """Attributes that a specialist does not predict, where that is why."""
+    hint: str | None = None
+    """What to do about it."""
+
+    def told(self) -> str:
+        """Why, and what to do about it."""
+        return "; ".join(part for part in (self.why, self.hint) if part)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return asdict(self)
+
+
+def read_contender(project: Project, manifest: Manifest, ledger: Ledger, reference: AnyReference) -> Contender:
+    """The run, blend or submission that `reference` means.
+
+    Raises InputError when there is none, when it lacks an attribute, and when nothing is known of it out of fold; and
+    as `read_source`.
+    """
+    named = parse_reference(reference, submissions=[s.id for s in list_submissions(project.workspace)])
+    if named.kind == "submission":
+        return submitted(project, manifest, ledger, find_submission(project.workspace, named))
+    return possible(project, manifest, named)
+
+
+def possible(project: Project, manifest: Manifest, reference: AnyReference, tta: str = "none") -> Contender:
+    """A run or a blend, as the file that could be made from it; raises as `read_contender`."""
+    source = usable_source(project, manifest, reference, tta)
+    return of_source(source, project.space, joint_classes(source, project.space))
+
+
+def of_source(source: Source, space: LabelSpace, test: IntArray) -> Contender:
+    """A run or a blend that answers `test`, (m,); raises InputError when nothing is known of it out of fold."""
+    kind: Kind = "blend" if source.kind == "blend" else "run"
+    return Contender(kind, source.id, source.id, decide_joint(source.require_oof(), space), test)
+
+
+def submitted(project: Project, manifest: Manifest, ledger: Ledger, folder: SubmissionFolder) -> Contender:
+    """A submission: the answers are those of its csv; raises as `read_contender`, and when the csv was changed."""
+    made_from = folder.made_from()
+    source = possible(project, manifest, made_from.reference, made_from.tta)
+    entry = ledger.by_submission.get(folder.id)
+    test = submission_answers(project, manifest, folder).joint
+    public = None if entry is None else entry.public
+    return Contender("submission", folder.id, source.id, source.oof, test, public, entry is not None)
+
+
+def submissions(
+    project: Project, manifest: Manifest, ledger: Ledger, *, sent_only: bool = False
+) -> tuple[list[Contender], list[LeftOut]]:
+    """Every submission of the project that can be forecast, by number, and those that cannot.
+
+    Sendings of files that are not of this project are left out too: nothing says who answers like them out of fold.
+    """
+    found, left_out = [], []
+    for folder in list_submissions(project.workspace):
+        if sent_only and folder.id not in ledger.by_submission:
+            continue
+        try:
+            found.append(submitted(project, manifest, ledger, folder))
+        except FacetwiseError as error:
+            left_out.append(LeftOut(folder.id, str(error), hint=error.hint))
+    return found, [*left_out, *_foreign(ledger.entries)]
+
+
+def _foreign(entries: Sequence[Entry]) -> Iterator[LeftOut]:
+    for entry in entries:
+        if entry.submission is None:
+            yield LeftOut(entry.name, "a file that is not of this project: how it does out of fold is not known")
+
+
+def comparable(contenders: Sequence[Contender], anchor: Contender) -> tuple[list[Contender], list[LeftOut]]:
+    """Those that predict out of fold at least the images that `anchor` does, and the others."""
+    needed, found, left_out = anchor.oof != MISSING, [], []
+    for contender in contenders:
+        if lacking := int((needed & (contender.oof == MISSING)).sum()):
+            why = f"out of fold it lacks {lacking:,} of the {int(needed.sum()):,} images that the others predict"
+            left_out.append(LeftOut(contender.id, why))
+        else:
+            found.append(contender)
+    return found, left_out
+
+
+def widest(contenders: Sequence[Contender]) -> Contender:
+    """The one that predicts most images out of fold, the first of them."""
+    return max(contenders, key=lambda c: int((c.oof != MISSING).sum()))

@@ -1,0 +1,189 @@
+"""Which submissions to choose for the private score, and why not by the public score alone.
+
+The best of the chosen counts, so what is maximised is the mean of the highest private score among them, under the joint
+forecast given all public scores. Two good files that differ beat twins. The highest public score of many was lucky too:
+its private score is to be expected lower, by what the forecast says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from facetwise.core.errors import InputError, SettingError
+from facetwise.core.project import Project
+from facetwise.data.manifest import load_manifest
+from facetwise.evaluate.agreement import share_apart
+from facetwise.evaluate.forecasts.forecast import LEVEL, ScoreForecast
+from facetwise.evaluate.forecasts.picks import MAX_SETS, best_picks, expected_best
+from facetwise.submission.ledger.ledger import Ledger, read_ledger
+from facetwise.submission.planning.contenders import LeftOut, comparable, submissions, widest
+from facetwise.submission.planning.forecast import people_notes, shift_notes
+from facetwise.submission.planning.outlook import Outlook, TestSet, read_outlook
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A submission that was sent."""
+
+    id: str
+    reference: str
+    """In short: `s3`."""
+    chosen: bool
+    out_of_fold: float
+    public: float | None
+    private: ScoreForecast
+    chance: float
+    """Of having the highest private score of all that were sent, 0..1; copies share it."""
+
+
+@dataclass(frozen=True)
+class FinalView:
+    """What `facetwise final` tells."""
+
+    project: str
+    level: float
+    test: TestSet
+    finalists: tuple[Finalist, ...]
+    """By the private score to expect, the highest first."""
+    expected_best: float
+    """Mean of the highest private score of those chosen."""
+    by_public: tuple[str, ...]
+    """As many as are chosen, by their public score alone, the highest first; empty where no public score is known."""
+    by_public_best: float | None
+    """Mean of the highest private score of these."""
+    apart: float | None
+    """Share of the test images that the two most alike of the chosen answer otherwise; None of a single one."""
+    shift: tuple[float, float] | None
+    exhaustive: bool
+    """Whether all sets were looked at."""
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def chosen(self) -> tuple[Finalist, ...]:
+        """What to choose, the highest private score to expect first."""
+        return tuple(f for f in self.finalists if f.chosen)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        shift = None if self.shift is None else {"expected": self.shift[0], "spread": self.shift[1]}
+        return {**asdict(self), "test": self.test.as_dict(), "shift": shift, "reasons": list(final_reasons(self))}
+
+
+def build_final(project: Project, count: int = 2, *, seed: int = 0) -> FinalView:
+    """Choose `count` of the submissions in the ledger.
+
+    Raises SettingError when `count` is not positive, InputError when nothing was sent that can be forecast, and
+    ProblemsError for a wrong ledger.
+    """
+    if count < 1:
+        raise SettingError(f"`count` is {count}: expected how many submissions the contest lets you choose, 1 or more")
+    manifest, ledger = load_manifest(project), read_ledger(project.workspace)
+    found, left_out = submissions(project, manifest, ledger, sent_only=True)
+    if not found:
+        unsent = "note what was sent with `facetwise ledger record`"
+        raise InputError(_nothing(ledger, left_out), hint=next((i.hint for i in left_out if i.hint), unsent))
+    contenders, narrow = comparable(found, widest(found))
+    outlook = read_outlook(project, manifest, contenders, seed=seed)
+    scores = outlook.joint.scores("private")
+    best, *rest = best_picks(scores, count)
+    by_public = sorted(outlook.scored, key=lambda k: (-(outlook.contenders[k].public or 0.0), k))[: len(best.chosen)]
+    return FinalView(
+        project=project.file.name,
+        level=LEVEL,
+        test=outlook.test,
+        finalists=_finalists(outlook, best.chosen),
+        expected_best=best.expected_best,
+        by_public=tuple(outlook.contenders[k].id for k in by_public),
+        by_public_best=expected_best(scores, by_public) if by_public else None,
+        apart=_apart(outlook, best.chosen),
+        shift=outlook.shift,
+        exhaustive=bool(rest) or len(best.chosen) == len(contenders),
+        left_out=(*narrow, *left_out),
+    )
+
+
+def final_reasons(view: FinalView) -> Iterator[str]:
+    """Why these, why not by public score alone, and what to know of the numbers."""
+    yield from _why_these(view)
+    yield from _why_not_public(view)
+    if not view.exhaustive:
+        yield f"There are more than {MAX_SETS:,} sets to choose from: this one was grown one by one."
+    yield from people_notes(view.test)
+    yield from shift_notes(view.shift, sum(f.public is not None for f in view.finalists))
+
+
+def _nothing(ledger: Ledger, left_out: list[LeftOut]) -> str:
+    if not ledger.entries:
+        return "nothing was sent yet: the final choice is among what was sent"
+    why = "; ".join(f"{item.name}: {item.why}" for item in left_out[:3])
+    return f"nothing that was sent can be forecast ({why})"
+
+
+def _finalists(outlook: Outlook, chosen: tuple[int, ...]) -> tuple[Finalist, ...]:
+    scores = outlook.joint.scores("private")
+    top = np.isclose(scores, scores.max(axis=1, keepdims=True), rtol=0.0, atol=1e-9)
+    chances = (top / top.sum(axis=1, keepdims=True)).mean(axis=0)
+    found = [
+        Finalist(
+            c.id,
+            c.reference,
+            k in chosen,
+            outlook.in_hand[k],
+            c.public,
+            outlook.forecast("private", k),
+            float(chances[k]),
+        )
+        for k, c in enumerate(outlook.contenders)
+    ]
+    return tuple(sorted(found, key=lambda f: (-f.private.expected, f.id)))
+
+
+def _apart(outlook: Outlook, chosen: tuple[int, ...]) -> float | None:
+    picked = [outlook.contenders[k] for k in chosen]
+    shares = [share_apart(one.test, other.test) for i, one in enumerate(picked) for other in picked[:i]]
+    return min(shares, default=None)
+
+
+def _why_these(view: FinalView) -> Iterator[str]:
+    names = " and ".join(f"`{f.reference}`" for f in view.chosen)
+    if view.apart is None:
+        yield f"{names}: its private score is to be expected at {view.expected_best:.3f}, the highest of all."
+    elif view.apart == 0:
+        yield f"{names}: the better of them is to be expected at {view.expected_best:.3f}; there are copies among them."
+    else:
+        yield (
+            f"{names}: the better of them is to be expected at {view.expected_best:.3f}. They answer at least "
+            f"{view.apart * 100:.1f} % of the images differently, so one may do well where the other does not."
+        )
+    top = view.finalists[0]
+    if not top.chosen:
+        alone = f"`{top.reference}` alone is to be expected higher ({top.private.expected:.3f})"
+        yield f"{alone}, but it adds less to the others: it is too much like them."
+
+
+def _why_not_public(view: FinalView) -> Iterator[str]:
+    if not view.by_public or view.by_public_best is None:
+        yield "No public score is known: this goes by out of fold alone."
+        return
+    yield _fall(next(f for f in view.finalists if f.id == view.by_public[0]))
+    if set(view.by_public) != {f.id for f in view.chosen}:
+        short = {f.id: f.reference for f in view.finalists}
+        names = " and ".join(f"`{short[name]}`" for name in view.by_public)
+        yield f"By public score alone it would be {names}, with {view.by_public_best:.3f} to expect of the better one."
+    else:
+        yield "The public scores alone would choose the same."
+
+
+def _fall(top: Finalist) -> str:
+    """From the highest public score to what is to be expected of it in private."""
+    assert top.public is not None
+    fall = top.private.expected - top.public
+    highest = f"`{top.reference}` has the highest public score, {top.public:.4f}"
+    expected = f"its private score is to be expected at {top.private.expected:.3f} ({fall:+z.3f})"
+    if fall < 0:
+        return f"{highest}; {expected}: the highest of several was lucky too. Out of fold it has {top.out_of_fold:.3f}."
+    return f"{highest}, and out of fold it has {top.out_of_fold:.3f}: {expected}."

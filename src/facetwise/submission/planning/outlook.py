@@ -1,0 +1,123 @@
+"""The joint forecast of contenders in this project: people, public share, shifts, and the scores that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from facetwise.core.errors import InputError
+from facetwise.core.labels import FloatArray
+from facetwise.core.project import Project
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.forecasts.forecast import JointScores, Offset, Part, ScoreForecast, TestPeople, simulate
+from facetwise.evaluate.metrics import MISSING, macro_f1
+from facetwise.submission.gate.mix import assumed_people
+from facetwise.submission.planning.contenders import Contender
+
+OFFSET = Offset(common=0.025, own=0.005)
+"""What leaderboard minus out of fold may be beyond the luck of people, before any score is known.
+
+Averaged fold models score higher than single ones, by 0.03 in the contests that `benchmarks/forecast_coverage.py`
+makes, and test photos may be other photos. The mean is 0 all the same: how much averaging brings depends on the models.
+"""
+PUBLIC_SHARE = 0.5
+"""Assumed where `facetwise.toml` does not say it."""
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """What is assumed of the test side."""
+
+    __test__ = False  # not a test class for pytest
+
+    people: TestPeople
+    num_images: int
+    why: str
+    """How the number of people was come by, in words."""
+    public_share: float
+    share_assumed: bool
+    """Whether `contest.public_share` is not set."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        people = {part: self.people.number(part) for part in self.people.parts}
+        return {**asdict(self), "people": people}
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Contenders and the distribution of their scores, before and after public scores are known."""
+
+    contenders: tuple[Contender, ...]
+    in_hand: tuple[float, ...]
+    """Macro F1 of each out of fold."""
+    num_people: int
+    """Labelled people that all of them predict out of fold."""
+    test: TestSet
+    alone: JointScores
+    """By out of fold alone, with room for the shifts of `OFFSET`: what to expect before any score is known."""
+    joint: JointScores
+    """With all public scores that are known; the same as `alone` where none is."""
+
+    @property
+    def scored(self) -> tuple[int, ...]:
+        """Places of the contenders whose public score is known."""
+        return tuple(k for k, c in enumerate(self.contenders) if c.public is not None)
+
+    def forecast(self, part: Part, place: int) -> ScoreForecast:
+        """With everything that is known."""
+        return self.joint.forecast(part, place)
+
+    @property
+    def shift(self) -> tuple[float, float] | None:
+        """Mean and standard deviation of leaderboard minus out of fold, as far as all share it and people do not
+        explain it; None while no public score is known."""
+        return self.joint.shift if self.scored else None
+
+
+def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Contender], *, seed: int = 0) -> Outlook:
+    """The joint forecast of contenders, all of which predict the same labelled images out of fold.
+
+    Raises InputError when there are too few people, on the labelled side or on the test side, and when they answer no
+    test image in common.
+    """
+    rows = np.flatnonzero(np.all([c.oof != MISSING for c in contenders], axis=0))
+    truth, groups = project.space.encode(manifest.codes(project.space))[rows], manifest.train["group"].to_numpy()[rows]
+    num_people = len(set(groups.tolist()))
+    if num_people < 2:
+        raise InputError(f"out of fold there are {num_people} people: a forecast needs two or more")
+    test, oof = read_test_set(project, manifest, len(rows), num_people), [c.oof[rows] for c in contenders]
+    alone = simulate(truth, oof, groups, project.space.num_joint, test.people, seed=seed)
+    alone = alone.shifted(OFFSET, _apart(contenders), seed)
+    known = np.array([np.nan if c.public is None else c.public for c in contenders])
+    return Outlook(
+        contenders=tuple(contenders),
+        in_hand=tuple(macro_f1(truth, answers, project.space.num_joint) for answers in oof),
+        num_people=num_people,
+        test=test,
+        alone=alone,
+        joint=alone.given(known),
+    )
+
+
+def _apart(contenders: Sequence[Contender]) -> FloatArray:
+    """Shares of the images that all answer, since only over the same images shares are distances."""
+    answered = np.all([c.test != MISSING for c in contenders], axis=0)
+    if not answered.any():
+        raise InputError("no image of the test side is answered by all: nothing says how alike they are")
+    return shares_apart([c.test[answered] for c in contenders])
+
+
+def read_test_set(project: Project, manifest: Manifest, num_known_images: int, num_known_people: int) -> TestSet:
+    """How many people the parts of the test side are assumed to have; raises InputError for a single one."""
+    contest, num_images = project.file.contest, manifest.test.height
+    share = None if contest is None else contest.public_share
+    num_people, why = assumed_people(num_images, num_known_images, num_known_people)
+    if num_people < 2:
+        raise InputError(f"the test side seems to be of one person ({why}): it has no public and private part")
+    people = TestPeople.split(num_people, PUBLIC_SHARE if share is None else share)
+    return TestSet(people, num_images, why, PUBLIC_SHARE if share is None else share, share is None)

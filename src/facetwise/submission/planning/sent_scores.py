@@ -1,0 +1,60 @@
+"""Files that were sent, by the sha256 in their records: still known when a csv was changed since, or is lost."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from facetwise.core.errors import FacetwiseError
+from facetwise.core.project import Project
+from facetwise.core.workspace import Workspace
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.metrics import MISSING
+from facetwise.submission.folder import find_submission, list_submissions
+from facetwise.submission.ledger.ledger import Ledger
+from facetwise.submission.make import read_template, side_to_predict
+from facetwise.submission.planning.contenders import Contender
+from facetwise.submission.write import submission_csv
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """What the record of a submission that was sent says of its csv."""
+
+    id: str
+    sha256: str
+    fill: int | None
+    """The class that images without a prediction were answered with."""
+
+
+def sent_files(workspace: Workspace, ledger: Ledger) -> Iterator[SentFile]:
+    """Every submission in the ledger whose record can be read."""
+    for folder in list_submissions(workspace):
+        if folder.id in ledger.by_submission:
+            with suppress(FacetwiseError):
+                filled = folder.made_from().filled
+                yield SentFile(folder.id, folder.record()["csv_sha256"], None if filled is None else filled.joint)
+
+
+def sent_as(project: Project, manifest: Manifest, contender: Contender, sent: Sequence[SentFile]) -> str | None:
+    """Id of the submission that was sent and has the very bytes that this contender has, or would have."""
+    if not sent:
+        return None
+    if contender.kind == "submission":
+        found = {str(find_submission(project.workspace, contender.id).record()["csv_sha256"])}
+    else:
+        found = set(_would_be(project, manifest, contender, {file.fill for file in sent}))
+    return next((file.id for file in sent if file.sha256 in found), None)
+
+
+def _would_be(project: Project, manifest: Manifest, contender: Contender, fills: set[int | None]) -> Iterator[str]:
+    """sha256 of the csv that a run or blend makes, with each of these classes where it predicts nothing."""
+    side, names = side_to_predict(project), manifest.test["name"].to_list()
+    template, lacking = read_template(project, side), contender.test == MISSING
+    for fill in fills if lacking.any() else {None}:
+        joint = contender.test if fill is None else np.where(lacking, fill, contender.test)
+        yield hashlib.sha256(submission_csv(names, joint, template, side.image, side.answer)).hexdigest()

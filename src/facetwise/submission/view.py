@@ -1,0 +1,216 @@
+"""One submission with all that is known of it: its record, the blend below it, notes, and what the ledger says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from facetwise.core.errors import ArtefactError, InputError
+from facetwise.core.notes import Note
+from facetwise.core.project import Project
+from facetwise.data.manifest import Manifest
+from facetwise.evaluate.intervals import Interval
+from facetwise.evaluate.rules.choose import rule_from_dict
+from facetwise.predictors.blend_folder import BlendFolder
+from facetwise.results.notes import notes_on
+from facetwise.results.notices import Notice
+from facetwise.results.plain import plain
+from facetwise.results.wording import count
+from facetwise.submission.folder import SubmissionFolder
+from facetwise.submission.ledger.ledger import Entry, read_ledger
+from facetwise.submission.madefrom import Filled, MadeFrom
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """A run, or predictions from elsewhere, that its probabilities are from."""
+
+    name: str
+    """As on a command line."""
+    tta: str
+    """Test-time augmentation of its predictions."""
+    weights: Mapping[str, float] | None
+    """By block, `joint` or an attribute, as the blend has them; None where it is the only one, or the blend is gone."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The forecast of the whole test set, as it was recorded."""
+
+    expected: float
+    interval: Interval
+    """Of 90 %; of 95 % in older records."""
+    num_people: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the gate looked at when it was made."""
+
+    level: Literal["error", "warning", "ok"]
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Sending:
+    """One time that it went out, and what came back."""
+
+    sent: str | None
+    """UTC, ISO 8601; None where it is not known."""
+    public: float | None
+    private: float | None
+    public_accuracy: float | None
+    private_accuracy: float | None
+    final: bool | None
+    """Whether the platform says that it is chosen for the final score."""
+    description: str
+    notes: tuple[str, ...]
+    """Of an old ledger, which kept notes itself; newer ones are among those of the submission."""
+
+
+@dataclass(frozen=True)
+class SubmissionView:
+    """Everything about one submission."""
+
+    id: str
+    project: str
+    made: str | None
+    """UTC, ISO 8601."""
+    csv: str
+    """The file to send."""
+    csv_sha256: str
+    source_kind: str
+    """`run` or `blend`."""
+    source: str
+    """The id of the run or blend that it was made from."""
+    ingredients: tuple[Ingredient, ...]
+    decision: str
+    """How probabilities became classes, in words."""
+    filled: str | None
+    """What stands for images that cannot be read; None where there is no such image."""
+    warnings: tuple[Notice, ...]
+    notes: tuple[Note, ...]
+    """What people wrote about it, in that order."""
+    findings: tuple[Finding, ...]
+    """Of the gate, errors first."""
+    confirmed: bool
+    """Whether somebody confirmed the gate's warnings."""
+    overruled: bool
+    """Whether somebody overruled errors that only other predictions speak for."""
+    forecast: Expected | None
+    """Of the macro F1 on all of the test side when it was made; None for a source that is not known out of fold."""
+    why_num_people: str
+    """Where the number of people of the forecast is from."""
+    sendings: tuple[Sending, ...]
+    """In the order of sending; none when it was not sent."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        data: dict[str, Any] = plain(asdict(self))
+        return data
+
+
+def build_submission_view(project: Project, folder: SubmissionFolder, manifest: Manifest) -> SubmissionView:
+    """The view of one submission; raises ArtefactError when its record is damaged.
+
+    A csv that changed, a ledger or notes that cannot be read and data that changed since are told as warnings.
+    """
+    record, made_from = folder.record(), folder.made_from()
+    notes, troubles = notes_on(project, "submission", folder.id)
+    sendings, wrong = _sendings(project, folder.id)
+    try:
+        return SubmissionView(
+            id=folder.id,
+            project=project.file.name,
+            made=record.get("provenance", {}).get("made"),
+            csv=str(folder.csv_file),
+            csv_sha256=record["csv_sha256"],
+            source_kind=made_from.kind,
+            source=made_from.id,
+            ingredients=tuple(_ingredients(project, made_from)),
+            decision=_decision(project, made_from),
+            filled=_filled(made_from.filled),
+            warnings=(*_changed(project, folder, made_from, manifest), *troubles, *wrong),
+            notes=notes,
+            findings=tuple(Finding(**f) for f in record["gate"]["findings"]),
+            confirmed=bool(record.get("confirmed")),
+            overruled=bool(record.get("overruled")),
+            forecast=_forecast(record.get("forecast")),
+            why_num_people=str(record.get("test_people", {}).get("why", "")),
+            sendings=sendings,
+        )
+    except (KeyError, TypeError, AttributeError):
+        raise ArtefactError(f"{folder.path}: damaged (the record of the submission lacks something)") from None
+
+
+def _ingredients(project: Project, made_from: MadeFrom) -> Iterator[Ingredient]:
+    weights = _weights(project, made_from)
+    for part in made_from.parts:
+        name = f"foreign:{part.id}" if part.kind == "foreign" else part.id
+        yield Ingredient(name, part.tta, weights.get((part.kind, part.id)))
+
+
+def _weights(project: Project, made_from: MadeFrom) -> dict[tuple[str, str], Mapping[str, float]]:
+    """Weights by kind and id of a blend's members; none where the blend cannot be read any more."""
+    if made_from.kind == "blend":
+        with suppress(ArtefactError, OSError, KeyError, TypeError):
+            members = BlendFolder(project.workspace.blends / made_from.id).record()["made_from"]["members"]
+            return {(m["kind"], m["id"]): m["weights"] for m in members}
+    return {}
+
+
+def _decision(project: Project, made_from: MadeFrom) -> str:
+    """In words; the rule's kind where it is of other attributes or classes."""
+    given = made_from.decision
+    rule = given if isinstance(given, Mapping) else {"kind": str(given)}
+    with suppress(ArtefactError):
+        return rule_from_dict(rule, project.space).words(project.space)
+    return f"Decided by `{rule.get('kind', 'a rule')}`."
+
+
+def _filled(filled: Filled | None) -> str | None:
+    if filled is None:
+        return None
+    what = "the class most often decided out of fold" if filled.joint is None else f"class {filled.joint}"
+    return f"{count(filled.images, 'image')} that cannot be read: answered with {what}."
+
+
+def _forecast(data: Any) -> Expected | None:
+    return None if data is None else Expected(data["expected"], Interval(**data["interval"]), data["num_people"])
+
+
+def _changed(project: Project, folder: SubmissionFolder, made_from: MadeFrom, manifest: Manifest) -> Iterator[Notice]:
+    try:
+        folder.read_csv_bytes()
+    except ArtefactError as error:
+        yield Notice("caution", ". ".join(part for part in (str(error), error.hint) if part) + ".")
+    if made_from.label_space not in (None, project.space_hash):
+        yield Notice("caution", "It answers other attributes, classes or cuts than facetwise.toml has now.")
+    if made_from.manifest != manifest.hash:
+        yield Notice("caution", "The images or people of the dataset changed since it was made.")
+
+
+def _sendings(project: Project, submission: str) -> tuple[tuple[Sending, ...], tuple[Notice, ...]]:
+    """What the ledger says of it; nothing, and why, where the ledger cannot be read."""
+    try:
+        entries = read_ledger(project.workspace).entries
+    except InputError as error:
+        text = f"What was sent is not shown. {str(error).splitlines()[0]}: see `facetwise ledger show`."
+        return (), (Notice("caution", text),)
+    return tuple(_sending(e) for e in entries if e.submission == submission), ()
+
+
+def _sending(entry: Entry) -> Sending:
+    return Sending(
+        sent=entry.sent,
+        public=entry.public,
+        private=entry.private,
+        public_accuracy=entry.public_accuracy,
+        private_accuracy=entry.private_accuracy,
+        final=entry.final,
+        description=entry.description,
+        notes=entry.notes,
+    )

@@ -1,0 +1,1 @@
+"""What keeps a project in order: the doctor looks, `clean` deletes what nobody needs any more."""

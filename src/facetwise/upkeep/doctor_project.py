@@ -1,0 +1,290 @@
+"""What `facetwise doctor` looks at in a project: where things are, what is stale, unfinished, locked or left over."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from functools import cached_property, partial
+from pathlib import Path
+
+from facetwise.core.errors import ArtefactError, FacetwiseError
+from facetwise.core.project import Project, TestSide, TrainSide
+from facetwise.core.runs import RunFolder, list_runs
+from facetwise.core.workspace import file_hash, is_done, is_locked, leftovers, read_done, verify_files
+from facetwise.data.folds import list_folds, load_folds
+from facetwise.data.images.store import StoreInfo, list_stores
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.predictors.external import ForeignFolder
+from facetwise.upkeep.doctor_lines import Check, DoctorLine, gibibytes, refused
+
+LOW_DISK, NO_DISK = 2 * 2**30, 2**28
+"""Bytes free below which a project is warned, and below which training is likely to stop."""
+
+
+def checks(project: Project) -> dict[str, Check]:
+    """Topic -> check, in the order of the report."""
+    seen = _Seen(project)
+    parts = {
+        "project": _project,
+        "dataset": _dataset,
+        "disk": _disk,
+        "locks": _locks,
+        "manifest": _manifest,
+        "folds": _folds,
+        "stores": _stores,
+        "runs": _runs,
+        "foreign": _foreign,
+        "submissions": _submissions,
+        "leftovers": _leftovers,
+    }
+    return {topic: partial(check, seen) for topic, check in parts.items()}
+
+
+class _Seen:
+    """The project, and what several checks read of it."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.root = project.root
+        self.space = project.workspace
+
+    @cached_property
+    def manifest(self) -> Manifest | None:
+        """None when there is none that can be used; the check `manifest` says why."""
+        try:
+            return load_manifest(self.project)
+        except (FacetwiseError, OSError, KeyError, TypeError, ValueError):
+            return None
+
+    @cached_property
+    def runs(self) -> list[RunFolder]:
+        return list_runs(self.space)
+
+    @cached_property
+    def locked(self) -> list[Path]:
+        """Lock files that a process holds now."""
+        files = [*self.root.glob(".*lock"), *self.root.glob("*/.lock"), *self.root.glob("*/*/.lock")]
+        return sorted(f for f in files if is_locked(f))
+
+
+def _project(seen: _Seen) -> Iterator[DoctorLine]:
+    attributes = " x ".join(f"{a.name} ({a.size})" for a in seen.project.space.attributes)
+    yield DoctorLine("project", "ok", f"`{seen.project.file.name}` in {seen.root}: {attributes}")
+
+
+def _dataset(seen: _Seen) -> Iterator[DoctorLine]:
+    dataset, folder = seen.project.file.dataset, seen.project.dataset_root
+    if not folder.is_dir():
+        yield DoctorLine("dataset", "problem", f"{folder}: no such folder{_read_from(dataset.path)}", _moved(seen))
+        return
+    sides: list[TrainSide | TestSide] = [dataset.train, *([dataset.test] if dataset.test else [])]
+    lacking = [name for side in sides for name in (side.table, side.images) if not (folder / name).exists()]
+    if lacking:
+        hint = "put it back, or edit `dataset` in facetwise.toml"
+        yield DoctorLine("dataset", "problem", f"{folder}: lacks {', '.join(f'`{n}`' for n in lacking)}", hint)
+    else:
+        yield DoctorLine("dataset", "ok", f"{folder} is there")
+
+
+def _read_from(path: str) -> str:
+    return "" if Path(path).is_absolute() else f" (`dataset.path` is `{path}`, read from the project folder)"
+
+
+def _moved(seen: _Seen) -> str:
+    """What to edit when the project or its dataset went to another place."""
+    name = Path(seen.project.file.dataset.path).name
+    near = next((p for p in (seen.root / name, seen.root.parent / name) if name and p.is_dir()), None)
+    found = f"there is one of that name at {near}; " if near else ""
+    return (
+        f"was the dataset or the project moved? {found}set `dataset.path` in {seen.space.project_file}, then run "
+        "`facetwise check`; unchanged images keep their folds, stores and runs"
+    )
+
+
+def _disk(seen: _Seen) -> Iterator[DoctorLine]:
+    free = shutil.disk_usage(seen.root).free
+    used = {kind.name: folder_bytes(kind) for kind in (seen.space.stores, seen.space.runs) if kind.is_dir()}
+    parts = ", ".join(f"{name} {gibibytes(held)}" for name, held in used.items())
+    message = f"{gibibytes(free)} free" + (f"; this project holds {parts}" if parts else "")
+    if free >= LOW_DISK:
+        yield DoctorLine("disk", "ok", message)
+    else:
+        hint = "free some space; stores can be deleted at any time, `facetwise prepare` makes them again"
+        yield DoctorLine("disk", "problem" if free < NO_DISK else "warning", message, hint)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes that the files below `folder` take on the disk."""
+    return sum(p.lstat().st_blocks * 512 for p in folder.rglob("*"))
+
+
+def _locks(seen: _Seen) -> Iterator[DoctorLine]:
+    if not locks_work(seen.root):
+        message = f"{seen.root}: file locks do not work here, so two processes could train the same run"
+        yield DoctorLine("locks", "problem", message, "keep the project on a local disk, or mount NFS with locking")
+        return
+    for path in seen.locked:
+        yield DoctorLine("locks", "ok", f"{path.relative_to(seen.root)} is held: a facetwise process is at work")
+    if not seen.locked:
+        yield DoctorLine("locks", "ok", "file locks work; none is held")
+
+
+def locks_work(folder: Path) -> bool:
+    """Whether `flock` in `folder` keeps a second holder out; raises OSError when the folder is not writable."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".facetwise.tmp-") as first, Path(first.name).open() as second:
+        try:
+            fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _manifest(seen: _Seen) -> Iterator[DoctorLine]:
+    if not seen.space.manifest.is_dir():
+        yield DoctorLine("manifest", "warning", "the dataset was not checked yet", "run `facetwise check`")
+        return
+    manifest = load_manifest(seen.project)
+    counts = dict(manifest.table.group_by("status").len().iter_rows())
+    bad = "".join(f", {counts[status]} {status}" for status in ("damaged", "missing") if counts.get(status))
+    hint = "`facetwise check` names them" if bad else None
+    yield DoctorLine("manifest", "warning" if bad else "ok", f"{len(manifest.table)} images{bad}", hint)
+
+
+def _folds(seen: _Seen) -> Iterator[DoctorLine]:
+    names = list_folds(seen.space)
+    if not names:
+        yield DoctorLine("folds", "warning", "there are no folds yet", "make them with `facetwise folds`")
+    if seen.manifest is None:
+        return
+    for name in names:
+        try:
+            folds = load_folds(seen.space, seen.manifest, name)
+        except FacetwiseError as error:
+            yield refused("folds", error)
+            continue
+        unsafe = folds.split == "image"
+        note = ", split by image: scores on them are too high" if unsafe else ""
+        yield DoctorLine("folds", "warning" if unsafe else "ok", f"`{name}`: {folds.num_folds} folds{note}")
+
+
+def _stores(seen: _Seen) -> Iterator[DoctorLine]:
+    stores = list_stores(seen.space)
+    used = _stores_of_runs(seen.runs)
+    for store in stores:
+        yield _store(seen, store, used)
+    strange = {p for p in seen.space.stores.glob("[!.]*") if p.is_dir()} - {s.path for s in stores}
+    for path in sorted(strange):
+        yield DoctorLine(
+            "stores", "warning", f"{path}: not a store, or its record is damaged", f"delete it: rm -r {path}"
+        )
+
+
+def _stores_of_runs(runs: list[RunFolder]) -> set[str]:
+    """Keys of the stores that runs were trained on; a damaged run is reported elsewhere."""
+    keys = set()
+    for run in runs:
+        try:
+            keys.add(str(run.record()["fingerprint_fields"]["store"]))
+        except (ArtefactError, KeyError, TypeError):
+            continue
+    return keys
+
+
+def _store(seen: _Seen, store: StoreInfo, used: set[str]) -> DoctorLine:
+    spec = store.spec
+    what = f"{store.path.name} ({spec.get('height')}x{spec.get('width')}, {gibibytes(store.num_bytes)})"
+    if store.finished and (store.key in used or spec.get("fit") == "letterbox"):
+        return DoctorLine("stores", "ok", what)
+    if store.finished:
+        return DoctorLine("stores", "ok", f"{what}: no run uses it", f"to free the space: rm -r {store.path}")
+    if store.path / ".lock" in seen.locked:
+        return DoctorLine("stores", "ok", f"{what}: being filled now")
+    hint = f"`facetwise prepare` or `facetwise fit` goes on with it; or: rm -r {store.path}"
+    return DoctorLine("stores", "warning", f"{what}: unfinished", hint)
+
+
+def _runs(seen: _Seen) -> Iterator[DoctorLine]:
+    for run in seen.runs:
+        try:
+            yield _run(seen, run)
+        except (ArtefactError, KeyError, TypeError) as error:
+            hint = f"it cannot be resumed or used: train it again, or delete it: rm -r {run.path}"
+            yield DoctorLine("runs", "problem", f"`{run.id}`: damaged ({error})", hint)
+
+
+def _run(seen: _Seen, run: RunFolder) -> DoctorLine:
+    made_from = run.record()["fingerprint_fields"]["manifest"]
+    if run.lock_file in seen.locked:
+        return DoctorLine("runs", "ok", f"`{run.id}`: training now")
+    if not run.finished:
+        return DoctorLine("runs", "warning", f"`{run.id}`: unfinished", f"go on with `facetwise fit --resume {run.id}`")
+    verify_files(run.path)
+    if changed := _changed_tables(run):
+        raise ArtefactError(f"changed or missing since it was finished: {', '.join(changed)}")
+    if seen.manifest is not None and made_from != seen.manifest.hash:
+        message = f"`{run.id}`: made from other images or people than the manifest has now"
+        return DoctorLine("runs", "warning", message, "put the data back, or train it again")
+    return DoctorLine("runs", "ok", f"`{run.id}`: finished{_without_weights(run)}")
+
+
+def _without_weights(run: RunFolder) -> str:
+    """Why a finished run has no weights, where that is as it should be."""
+    came = run.imported()
+    if not run.missing_weights():
+        return "" if came is None else ", imported"
+    if run.cleaned_file.is_file():
+        return ", its weights were cleaned away"
+    return ", imported with its tables only" if came is not None and came.content == "tables" else ""
+
+
+def _changed_tables(run: RunFolder) -> list[str]:
+    """Names of the run's tables whose bytes are not those that its DONE mark has."""
+    tables: dict[str, str] = read_done(run.path)["made_from"].get("tables", {})
+    paths = {run.path / f"{name}.parquet": expected for name, expected in tables.items()}
+    return [p.name for p, expected in paths.items() if not p.is_file() or file_hash(p) != expected]
+
+
+def _foreign(seen: _Seen) -> Iterator[DoctorLine]:
+    for folder in sorted(p for p in seen.space.foreign.glob("[!.]*") if p.is_dir()):
+        try:
+            made_from = ForeignFolder(folder).record()["made_from"]
+        except ArtefactError as error:
+            hint = f"import its csv again under another name, and delete this: rm -r {folder}"
+            yield DoctorLine("foreign", "problem", f"`foreign:{folder.name}`: {error}", hint)
+            continue
+        if seen.manifest is not None and made_from["manifest"] != seen.manifest.hash:
+            message = f"`foreign:{folder.name}`: of other images or people than the manifest has now"
+            yield DoctorLine("foreign", "warning", message, "put the data back, or import its csv again")
+        else:
+            yield DoctorLine("foreign", "ok", f"`foreign:{folder.name}`: predictions from elsewhere")
+
+
+def _submissions(seen: _Seen) -> Iterator[DoctorLine]:
+    for folder in sorted(p for p in seen.space.submissions.glob("[!.]*") if p.is_dir()):
+        if not is_done(folder):
+            hint = "make it again with `facetwise submit`"
+            yield DoctorLine("submissions", "warning", f"{folder}: unfinished", hint)
+            continue
+        try:
+            verify_files(folder)
+        except ArtefactError as error:
+            hint = f"`facetwise ledger replay {folder.name} --out FILE` makes its csv again, when its record is whole"
+            yield DoctorLine("submissions", "problem", str(error), hint)
+
+
+def _leftovers(seen: _Seen) -> Iterator[DoctorLine]:
+    """What killed processes left behind; while any process is at work, its own temporary files are among them."""
+    folders = (seen.root, *(p for depth in ("*", "*/*", "*/*/*") for p in seen.root.glob(f"{depth}/")))
+    found = [path for folder in folders for path in leftovers(folder)]
+    if not found:
+        return
+    held = sum(folder_bytes(p) if p.is_dir() else p.lstat().st_blocks * 512 for p in found)
+    message = f"{len(found)} temporary files or folders of processes that were killed ({gibibytes(held)})"
+    when = "when no facetwise process is at work, " if seen.locked else ""
+    yield DoctorLine("leftovers", "warning", message, f"{when}delete: {' '.join(str(p) for p in found)}")

@@ -1,0 +1,186 @@
+"""What must not be cleaned away: the reasons to keep a run whole, or an image store.
+
+A run that is kept whole keeps its weights. Tables, recipe, record and events of every run are kept whatever is said
+here: they are small, and they are the record.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from facetwise.core.errors import ArtefactError, FacetwiseError
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder, list_runs
+from facetwise.core.workspace import Workspace
+from facetwise.data.images.store import StoreInfo, StoreSpec, files_hash, recipe_store
+from facetwise.data.manifest import Manifest
+from facetwise.recipe import Recipe, load_recipe
+from facetwise.recipe.model import NO_FILE
+from facetwise.results.runs import RunRow
+from facetwise.study.record import StudyFolder, pruned_by
+from facetwise.submission.folder import SubmissionFolder
+
+Reasons = dict[str, tuple[str, ...]]
+"""Run id (or store) -> why it is kept, a few words a reason; absent or empty: nothing speaks for it."""
+
+
+def kept_runs(project: Project, rows: Sequence[RunRow], keep: int) -> Reasons:
+    """Why each run of the list `rows` is kept whole. `keep`: how many of the best of a kind are."""
+    whole = {run.id for run in list_runs(project.workspace) if any(run.path.glob("fold-*/*.safetensors"))}
+    needed, best = needed_runs(project.workspace), best_runs([r for r in rows if r.id in whole], keep)
+    newest = rows[-1].id if rows else None
+    reasons: Reasons = {}
+    for row in rows:
+        pruned = row.state == "unfinished" and pruned_by(RunFolder(project.workspace.runs / row.id))
+        state = [] if pruned else _state(row)
+        found = [*needed.get(row.id, ()), *state, *best.get(row.id, ())]
+        reasons[row.id] = (*found, *(["the newest run"] if row.id == newest else []))
+    return _with_parents(project, reasons)
+
+
+def _with_parents(project: Project, reasons: Reasons) -> Reasons:
+    """Keep the runs too whose weights a kept run, or a recipe of the project or a study, starts from; and so on."""
+    started = {run.id: _weights_of(run) for run in list_runs(project.workspace)}
+    found = dict(reasons)
+    for name, recipe in [*_recipes(project), *_study_recipes(project)]:
+        _keep_parent(project, recipe.model.weights, f"`{name}` starts from its weights", found)
+    todo = [run for run in found if found[run]]
+    while todo:
+        child = todo.pop()
+        parent = _keep_parent(project, started.get(child), f"run `{child}` started from its weights", found)
+        todo += [parent] if parent else []
+    return found
+
+
+def _keep_parent(project: Project, weights: str | None, why: str, reasons: Reasons) -> str | None:
+    """Note `why` for the run that the file `weights` is of; returns that run when nothing spoke for it before."""
+    if weights is None or weights in NO_FILE:
+        return None
+    parent = _run_holding(project, weights)
+    if parent not in reasons or why in reasons[parent]:
+        return None
+    first = not reasons[parent]
+    reasons[parent] = (*reasons[parent], why)
+    return parent if first else None
+
+
+def _run_holding(project: Project, weights: str) -> str:
+    """The run whose folder a path leads into, as it is written or along its links; empty when it is none."""
+    runs = project.workspace.runs
+    file = project.root / weights
+    for path, folder in ((file.resolve(), runs.resolve()), (Path(os.path.normpath(file)), runs)):
+        if path.is_relative_to(folder) and path != folder:
+            return path.relative_to(folder).parts[0]
+    return ""
+
+
+def _weights_of(run: RunFolder) -> str | None:
+    """What a run started from; of one that was imported the path leads into another project."""
+    if run.imported_file.is_file():
+        return None
+    with suppress(ArtefactError, KeyError, TypeError):
+        return str(run.record()["recipe"]["model"]["weights"])
+    return None
+
+
+def needed_runs(workspace: Workspace) -> Reasons:
+    """Runs that something recorded needs to be made again: submissions, also through the blends they were made from.
+
+    Raises ArtefactError when a record cannot be read: then it is not known which runs it needs, and nothing may go.
+    """
+    found: dict[str, list[str]] = {}
+    folders = sorted(workspace.submissions.glob("[!.]*/")) if workspace.submissions.is_dir() else []
+    for folder in folders:
+        made_from = SubmissionFolder(folder).needs()
+        through = f", through blend `{made_from.id}`" if made_from.kind == "blend" else ""
+        for run in made_from.runs:
+            found.setdefault(run, []).append(f"submission `{folder.name}` was made from it{through}")
+    return {run: tuple(reasons) for run, reasons in found.items()}
+
+
+def _state(row: RunRow) -> list[str]:
+    if row.state == "training":
+        return ["is being trained"]
+    if row.state == "unfinished":
+        return [f"unfinished: `facetwise fit --resume {row.id.split('-')[0]}` goes on with it"]
+    if any(flag.startswith("damaged") for flag in row.flags):
+        return ["damaged or of other labels: see `facetwise doctor`"]
+    return ["has no score to be ranked by"] if row.macro_f1 is None else []
+
+
+def best_runs(rows: Sequence[RunRow], keep: int) -> Reasons:
+    """The best `keep` finished runs of each kind by out-of-fold macro F1, the earlier of equals first.
+
+    A kind is what a run predicts: a specialist's score says nothing beside a joint one. Runs on folds split by image
+    are not ranked: their scores are too high.
+    """
+    ranked = [r for r in rows if r.state == "finished" and r.macro_f1 is not None and not is_unsafe(r)]
+    ordered = sorted(ranked, key=lambda r: (r.what, -(r.macro_f1 or 0.0)))
+    reasons: Reasons = {}
+    for what, group in groupby(ordered, key=lambda r: r.what):
+        for place, row in enumerate(list(group)[:keep], start=1):
+            reasons[row.id] = (f"no. {place} of `{what}` by out-of-fold macro F1 ({row.macro_f1:.3f})",)
+    return reasons
+
+
+def is_unsafe(row: RunRow) -> bool:
+    """Whether its folds were split by image, so that its score is known to be too high."""
+    return any(flag.startswith("UNSAFE") for flag in row.flags)
+
+
+def kept_stores(
+    project: Project, stores: Sequence[StoreInfo], manifest: Manifest, reasons: Mapping[str, Sequence[str]]
+) -> Reasons:
+    """Why each image store (by its key) is kept: a run that is kept whole was trained on it, or a recipe reads it."""
+    runs = _stores_of([run for run in list_runs(project.workspace) if reasons.get(run.id)])
+    recipes = [(name, recipe_store(recipe.input)) for name, recipe in _recipes(project)]
+    ours = files_hash(manifest)
+    found: Reasons = {}
+    for store in stores:
+        read = [name for name, spec in recipes if store.files_hash == ours and _fits(store.spec, spec)]
+        pages = ["pages and pictures read it"] if store.spec.get("fit") == "letterbox" else []
+        why = [*(f"run `{r}` was trained on it" for r in runs.get(store.key, [])), *(f"`{r}` reads it" for r in read)]
+        found[store.key] = (*why[:1], *pages)
+    return found
+
+
+def _stores_of(runs: Sequence[RunFolder]) -> dict[str, list[str]]:
+    """Store key -> the runs that were trained on it."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        with suppress(ArtefactError, KeyError, TypeError):
+            found.setdefault(str(run.record()["fingerprint_fields"]["store"]), []).append(run.id)
+    return found
+
+
+def _recipes(project: Project) -> list[tuple[str, Recipe]]:
+    """The recipes in the project's folder of recipes, but for those that cannot be loaded."""
+    found = []
+    for path in sorted((project.root / "recipes").glob("*.toml")):
+        with suppress(FacetwiseError, OSError):
+            found.append((f"recipes/{path.name}", load_recipe(path)))
+    return found
+
+
+def _study_recipes(project: Project) -> list[tuple[str, Recipe]]:
+    """The recipes that studies go on with: the base, its changes or what is searched over, and the best one."""
+    found = []
+    for path in sorted(project.workspace.studies.glob("*/study.json")):
+        with suppress(FacetwiseError, OSError, KeyError, TypeError):
+            found += [(f"study {path.parent.name}", recipe) for recipe in StudyFolder(path.parent).recipes()]
+        with suppress(FacetwiseError, OSError):
+            best = path.parent / "best.toml"
+            found += [(best.relative_to(project.root).as_posix(), load_recipe(best))] if best.is_file() else []
+    return found
+
+
+def _fits(described: Mapping[str, Any], spec: StoreSpec) -> bool:
+    """Whether a store's description is that of `spec`; with a csv of boxes only its size is compared."""
+    plain = {"height": spec.height, "width": spec.width, "fit": spec.fit, "box": list(spec.box)}
+    same = all(described.get(name) == value for name, value in plain.items())
+    return same and (described.get("boxes_hash") is None) == (spec.boxes is None)

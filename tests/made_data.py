@@ -1,0 +1,68 @@
+"""Small datasets of the contest's layout, drawn as noise: for the tests of the data stage."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from facetwise.core.project import Project
+from facetwise.data.reading.presets import write_project_file
+
+STEMS = ("mask1", "mask2", "mask3", "mask4", "mask5", "incorrect_mask", "normal")
+HEADER = "id,gender,race,age,path"
+PEOPLE = ("000001,male,Asian,29,000001_male_Asian_29", "000002,female,White,60,000002_female_White_60")
+
+
+def picture(seed: int, size: tuple[int, int] = (48, 64)) -> Image.Image:
+    """Soft shapes, different for each seed."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 6, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    """The bytes of an image file."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def write_contest(
+    root: Path, people: tuple[str, ...] = PEOPLE, *, header: str = HEADER, tests: tuple[str, ...] = ("a.jpg", "b.jpg")
+) -> Path:
+    """A dataset with seven images a person (in the folder that the row's last cell names) and some to predict."""
+    seed = 0
+    for row in people:
+        folder = root / "train" / "images" / row.split(",")[-1]
+        folder.mkdir(parents=True)
+        for stem in STEMS:
+            (folder / f"{stem}.jpg").write_bytes(encoded(picture(seed := seed + 1)))
+    write_table(root / "train" / "train.csv", header, *people)
+    (root / "eval" / "images").mkdir(parents=True)
+    for name in tests:
+        (root / "eval" / "images" / name).write_bytes(encoded(picture(seed := seed + 1)))
+    write_table(root / "eval" / "info.csv", "ImageID,ans", *(f"{name},0" for name in tests))
+    return root
+
+
+def write_table(path: Path, *lines: str) -> None:
+    """A csv of these lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def open_project(folder: Path, dataset: Path) -> Project:
+    """A new project in `folder` for `dataset`."""
+    return Project.open(write_project_file(folder, dataset).parent)
+
+
+def replace_in(path: Path, changes: Mapping[str, str]) -> None:
+    """Replace pieces of a text file."""
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")

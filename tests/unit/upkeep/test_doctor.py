@@ -1,0 +1,391 @@
+"""`facetwise doctor` on projects broken by hand: each damage is named with what to do, and nothing is raised."""
+
+import json
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facetwise.core.project import Project
+from facetwise.core.workspace import lock, mark_done, write_json
+from facetwise.data.folds import make_folds
+from facetwise.data.images.store import StoreSpec, prepare_store
+from facetwise.data.manifest import build_manifest
+from facetwise.upkeep import doctor_machine, doctor_project
+from facetwise.upkeep.doctor import Doctor, examine, examine_folder
+from facetwise.upkeep.doctor_lines import DoctorLine
+from facetwise.upkeep.doctor_machine import device, gpus
+from facetwise.upkeep.doctor_submissions import checks
+
+PROJECT = """
+name = "shapes"
+[dataset]
+path = "../data"
+layout = "images"
+train = { table = "train.csv", images = ".", group = "who", image = "path" }
+[[attributes]]
+name = "shape"
+classes = ["round", "square"]
+column = "shape"
+"""
+PEOPLE = 8
+
+
+def lines(doctor: Doctor, topic: str) -> list[DoctorLine]:
+    return [f for f in doctor.findings if f.topic == topic]
+
+
+def only(doctor: Doctor, topic: str) -> DoctorLine:
+    (line,) = lines(doctor, topic)
+    return line
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset, and a project that was checked, split and prepared, with one finished run."""
+    folder = tmp_path_factory.mktemp("sound")
+    draw_dataset(folder / "data")
+    root = folder / "project"
+    root.mkdir()
+    (root / "facetwise.toml").write_text(PROJECT)
+    project = Project.open(root)
+    manifest = build_manifest(project, workers=1)
+    make_folds(project.workspace, manifest, project.space, num_folds=2)
+    store = prepare_store(project, manifest, StoreSpec(8, 8), workers=1)
+    add_run(project, manifest.hash, store.key)
+    return folder
+
+
+@pytest.fixture
+def project(sound: Path, tmp_path: Path) -> Project:
+    """A copy to damage."""
+    return Project.open(shutil.copytree(sound, tmp_path / "copy") / "project")
+
+
+def draw_dataset(folder: Path) -> None:
+    folder.mkdir()
+    noise = np.random.default_rng(0)
+    rows = ["who,path,shape"]
+    for person in range(PEOPLE):
+        Image.fromarray(noise.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(folder / f"{person}.png")
+        rows.append(f"{person},{person}.png,{('round', 'square')[person % 2]}")
+    (folder / "train.csv").write_text("\n".join(rows) + "\n")
+
+
+def add_run(project: Project, manifest_hash: str, store_key: str, name: str = "01-run") -> Path:
+    """A finished run, as far as the doctor looks into it."""
+    folder = project.workspace.runs / name
+    fields = {"manifest": manifest_hash, "store": store_key}
+    write_json(folder / "run.json", {"fingerprint": "f00d", "fingerprint_fields": fields, "recipe": {}})
+    mark_done(folder, {"tables": {}})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading torch takes seconds, and only the tests of the device are about it."""
+    monkeypatch.setattr(doctor_machine, "device", lambda: iter(()))
+
+
+class Cuda:
+    """Stands for `torch.cuda` of a machine with these GPUs: (name, bytes)."""
+
+    def __init__(self, *gpus: tuple[str, int]) -> None:
+        self.gpus = gpus
+
+    def is_available(self) -> bool:
+        if not self.gpus:
+            warnings.warn("the driver is too old", UserWarning, stacklevel=1)  # as torch does
+        return bool(self.gpus)
+
+    def device_count(self) -> int:
+        return len(self.gpus)
+
+    def get_device_properties(self, index: int) -> SimpleNamespace:
+        name, held = self.gpus[index]
+        return SimpleNamespace(name=name, total_memory=held)
+
+
+def test_a_sound_project_has_no_complaint(project: Project) -> None:
+    doctor = examine(project)
+    assert [f for f in doctor.findings if f.level != "ok" and f.topic not in {"extras", "weights", "disk"}] == []
+    topics = {f.topic for f in doctor.findings}
+    assert topics >= {"project", "dataset", "disk", "locks", "manifest", "folds", "stores", "runs"}
+    assert not lines(doctor, "leftovers")
+
+
+def test_as_dict_is_plain_json_with_counts(project: Project) -> None:
+    (project.dataset_root / "train.csv").unlink()
+    doctor = examine(project)
+    data = json.loads(json.dumps(doctor.as_dict()))
+    assert data["num_problems"] == doctor.num_problems == sum(f["level"] == "problem" for f in data["findings"]) > 0
+    assert data["num_warnings"] == doctor.num_warnings
+
+
+def test_every_complaint_says_what_to_do(project: Project) -> None:
+    for damage in DAMAGES.values():
+        damage(project)
+    complaints = [f for f in examine(project).findings if f.level != "ok"]
+    assert len({f.topic for f in complaints}) >= 6
+    assert [f for f in complaints if not f.hint] == []
+
+
+def move_dataset(project: Project) -> None:
+    project.dataset_root.rename(project.root / "data")
+
+
+def lose_table(project: Project) -> None:
+    (project.dataset_root / "train.csv").unlink(missing_ok=True)
+
+
+def damage_manifest(project: Project) -> None:
+    next(project.workspace.manifest.glob("manifest.parquet")).write_bytes(b"not parquet")
+
+
+def damage_folds(project: Project) -> None:
+    next(project.workspace.folds.glob("*/folds.parquet")).write_bytes(b"not parquet")
+
+
+def lose_store_mark(project: Project) -> None:
+    next(project.workspace.stores.glob("*/DONE.json")).unlink()
+
+
+def lose_store_record(project: Project) -> None:
+    (project.workspace.stores / "strange").mkdir(parents=True)
+
+
+def lose_run_mark(project: Project) -> None:
+    (project.workspace.runs / "01-run" / "DONE.json").unlink()
+
+
+def cut_run_record(project: Project) -> None:
+    (add_run(project, "", "", "02-cut") / "run.json").write_text('{"fingerp')
+
+
+def change_run_table(project: Project) -> None:
+    folder = add_run(project, "", "", "03-changed")
+    mark_done(folder, {"tables": {"oof": "0" * 64}})
+
+
+def leave_submission(project: Project) -> None:
+    (project.workspace.submissions / "01").mkdir(parents=True)
+
+
+def leave_temporary(project: Project) -> None:
+    (project.workspace.runs / ".04-run.tmp-00c0ffee").mkdir()
+
+
+DAMAGES: dict[tuple[str, str], Callable[[Project], None]] = {
+    ("folds", "changed since it was made"): damage_folds,
+    ("stores", "unfinished"): lose_store_mark,
+    ("stores", "not a store"): lose_store_record,
+    ("runs", "`01-run`: unfinished"): lose_run_mark,
+    ("runs", "`02-cut`: damaged"): cut_run_record,
+    ("runs", "changed or missing since it was finished: oof.parquet"): change_run_table,
+    ("submissions", "unfinished"): leave_submission,
+    ("leftovers", "1 temporary files or folders"): leave_temporary,
+    ("manifest", "changed since it was made"): damage_manifest,
+    ("dataset", "lacks `train.csv`"): lose_table,
+}
+
+
+def leave_blend(project: Project) -> None:
+    (project.workspace.blends / "b01-soft-2").mkdir(parents=True)
+
+
+def change_blend(project: Project) -> None:
+    folder = project.workspace.blends / "b01-soft-2"
+    folder.mkdir(parents=True)
+    write_json(folder / "blend.json", {"made_from": {"members": []}})
+    mark_done(folder, {})
+    write_json(folder / "blend.json", {"made_from": {"members": [1]}})
+
+
+def damage_ledger(project: Project) -> None:
+    project.workspace.ledger_file.write_text("one\ntwo\n")
+
+
+def cut_ledger(project: Project) -> None:
+    project.workspace.ledger_file.write_text('{"event": "sen')
+
+
+SENDING: dict[tuple[str, str], Callable[[Project], None]] = {
+    ("blends", "`b01-soft-2`: unfinished"): leave_blend,
+    ("blends", "changed since it was made"): change_blend,
+    ("ledger", "2 thing(s) that do not belong in a ledger"): damage_ledger,
+    ("ledger", "the last line was cut off"): cut_ledger,
+}
+
+
+@pytest.mark.parametrize(("topic", "message"), SENDING, ids=[f.__name__ for f in SENDING.values()])
+def test_a_damage_to_what_was_sent_is_named(project: Project, topic: str, message: str) -> None:
+    assert lines(examine(project, checks), topic) == []
+    SENDING[topic, message](project)
+    complaints = [f for f in lines(examine(project, checks), topic) if f.level != "ok"]
+    assert [message in f.message for f in complaints] == [True]
+
+
+def test_a_changed_csv_can_be_made_again(project: Project) -> None:
+    folder = project.workspace.submissions / "01-run"
+    folder.mkdir(parents=True)
+    (folder / "submission.csv").write_text("a,b\n")
+    mark_done(folder, {})
+    (folder / "submission.csv").write_text("a,c\n")
+    line = only(examine(project), "submissions")
+    assert (line.level, "changed since it was made" in line.message) == ("problem", True)
+    assert "ledger replay 01-run" in str(line.hint)
+
+
+@pytest.mark.parametrize(("topic", "message"), DAMAGES, ids=[f.__name__ for f in DAMAGES.values()])
+def test_a_damage_is_named(project: Project, topic: str, message: str) -> None:
+    DAMAGES[topic, message](project)
+    complaints = [f for f in lines(examine(project), topic) if f.level != "ok"]
+    assert [message in f.message for f in complaints] == [True]
+
+
+def test_a_moved_dataset_is_found_and_the_key_named(project: Project) -> None:
+    was = project.dataset_root
+    move_dataset(project)
+    line = only(examine(project), "dataset")
+    assert line.level == "problem"
+    assert f"{was}: no such folder" in line.message
+    assert "`dataset.path` is `../data`" in line.message
+    assert line.hint is not None
+    assert f"there is one of that name at {project.root / 'data'}" in line.hint
+    assert "`dataset.path`" in line.hint
+
+
+def test_stale_manifest_folds_and_run_are_named(project: Project) -> None:
+    Image.new("RGB", (16, 16)).save(project.dataset_root / "0.png")
+    with (project.dataset_root / "train.csv").open("a") as file:
+        file.write("9,0.png,round\n")
+    line = only(examine(project), "manifest")
+    assert (line.level, line.hint) == ("problem", "run `facetwise check`")
+    lose_table(project)
+    draw = (project.dataset_root / "train.csv").write_text
+    draw("who,path,shape\n" + "".join(f"{i},{i}.png,{('round', 'square')[i % 2]}\n" for i in range(PEOPLE)))
+    build_manifest(project, workers=1)
+    doctor = examine(project)
+    assert "other images or people" in only(doctor, "runs").message
+    assert "from another manifest" in only(doctor, "folds").message
+
+
+def test_a_locked_run_is_training_not_broken(project: Project) -> None:
+    lose_run_mark(project)
+    leave_temporary(project)
+    with lock(project.workspace.runs / "01-run" / ".lock", "test"):
+        doctor = examine(project)
+    assert (only(doctor, "runs").level, only(doctor, "runs").message) == ("ok", "`01-run`: training now")
+    assert "runs/01-run/.lock is held" in only(doctor, "locks").message
+    assert str(only(doctor, "leftovers").hint).startswith("when no facetwise process is at work")
+
+
+def test_locks_that_do_not_lock_are_noticed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor_project.locks_work(project.root)
+    monkeypatch.setattr("fcntl.flock", lambda *_: None)  # as on a network disk without locking
+    assert not doctor_project.locks_work(project.root)
+    assert only(examine(project), "locks").level == "problem"
+    assert list(project.root.glob(".facetwise.tmp-*")) == []
+
+
+def test_a_full_disk_is_a_problem(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10 * 2**20))
+    line = only(examine(project), "disk")
+    assert line.level == "problem"
+    assert line.message.startswith("10 MiB free; this project holds stores")
+
+
+def test_a_check_that_cannot_look_becomes_a_finding(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise PermissionError(13, "Permission denied", "some/file")
+
+    monkeypatch.setattr(doctor_project, "list_folds", refuse)
+    line = only(examine(project), "folds")
+    assert (line.level, line.message) == ("problem", "some/file: Permission denied")
+
+
+def test_a_folder_without_project_is_no_problem(tmp_path: Path) -> None:
+    doctor = examine_folder(tmp_path)
+    line = only(doctor, "project")
+    assert line.level == "ok"
+    assert "facetwise init" in str(line.hint)
+
+
+def test_a_project_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "facetwise.toml").write_text("name = ")
+    line = only(examine_folder(tmp_path), "project")
+    assert line.level == "problem"
+    assert "facetwise.toml: not valid TOML" in line.message
+
+
+def test_an_empty_project_says_what_comes_next(tmp_path: Path) -> None:
+    draw_dataset(tmp_path / "data")
+    root = tmp_path / "new"
+    root.mkdir()
+    (root / "facetwise.toml").write_text(PROJECT)
+    doctor = examine_folder(root)
+    assert only(doctor, "manifest").hint == "run `facetwise check`"
+    assert doctor.num_problems == 0
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    return tmp_path / "hub"
+
+
+def test_weights(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "need the network once" in only(examine(None), "weights").message
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert only(examine(None), "weights").level == "warning"
+    blob = cache / "models--timm--tiny" / "blobs" / "0"
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(bytes(2**20))
+    first, second = lines(examine(None), "weights")
+    assert first.message.startswith("1 cached models")
+    assert first.message.endswith("(1 MiB)")
+    assert "only cached models" in second.message
+
+
+def test_a_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"safetensors", "timm", "torch", "torchvision"} <= set(doctor_machine.packages_of("train"))
+    monkeypatch.setattr(doctor_machine, "is_installed", lambda package: package != "timm")
+    line = only(examine(None), "extras")
+    assert line.level == "warning"
+    assert "lacks timm" in line.message
+    assert line.hint == "install it with `pip install 'facetwise[train]'`"
+
+
+def test_torch_that_does_not_load_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    cores, torch = device()
+    assert " cores, " in cores.message
+    assert torch.level == "problem"
+    assert "does not load" in torch.message
+
+
+def test_without_torch_only_the_extra_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_machine, "is_installed", lambda _: False)
+    assert [f.level for f in device()] == ["ok"]
+
+
+def test_gpus_are_listed() -> None:
+    torch = SimpleNamespace(cuda=Cuda(("A", 2**30), ("B", 3 * 2**29)))
+    assert [f.message for f in gpus(torch)] == ["GPU 0: A, 1.0 GiB", "GPU 1: B, 1.5 GiB"]
+
+
+def test_a_gpu_that_torch_cannot_use_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = SimpleNamespace(cuda=Cuda())
+    monkeypatch.setattr(doctor_machine, "GPU_FILE", Path("no/such/file"))
+    assert [f.level for f in gpus(torch)] == ["ok"]
+    monkeypatch.setattr(doctor_machine, "GPU_FILE", Path(__file__))
+    (line,) = gpus(torch)
+    assert line.level == "warning"
+    assert line.message.endswith("the driver is too old")
