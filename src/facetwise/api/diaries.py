@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from facetwise.core.notes import Note
     from facetwise.core.progress import Progress
     from facetwise.core.project import Project
-    from facetwise.journal.journal import Diary
-    from facetwise.journal.page_file import Written
+    from facetwise.journals.journal import Diary
+    from facetwise.journals.page_file import Written
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def journal(
     every day from that one on at which something was recorded. What people wrote in a page stays in it.
     """
     from facetwise.core.errors import SettingError
-    from facetwise.journal.day import days_between, read_day
-    from facetwise.journal.journal import build_diaries
+    from facetwise.journals.day import days_between, read_day
+    from facetwise.journals.journal import build_diaries
     from facetwise.submission.ledger.quota import contest_zone
 
     opened = opened_project(project)
@@ -67,8 +67,8 @@ def journal(
 
 def _pages(project: Project, diaries: Sequence[Diary], out: Path | None, write: bool) -> list[JournalPage]:
     from facetwise.core.workspace import lock
-    from facetwise.journal.markdown import diary_parts
-    from facetwise.journal.page_file import new_page, write_page
+    from facetwise.journals.markdown import diary_parts
+    from facetwise.journals.page_file import new_page, write_page
 
     pages = []
     for diary in diaries:
@@ -89,7 +89,7 @@ def note(project: AnyProject, about: str, text: str, *, author: str | None = Non
     One that is `open`, or ends in a question mark, is listed as open until a later note on the same thing answers it.
     """
     from facetwise.core.notes import write_note
-    from facetwise.journal.note_targets import find_thing
+    from facetwise.journals.note_targets import find_thing
 
     opened = opened_project(project)
     found = find_thing(opened.workspace, about)
@@ -98,7 +98,7 @@ def note(project: AnyProject, about: str, text: str, *, author: str | None = Non
 
 def notes(project: AnyProject = ".", about: str | None = None) -> tuple[Note, ...]:
     """All notes in the order of writing, or those on one thing, which may be gone."""
-    from facetwise.journal.note_targets import noted_thing
+    from facetwise.journals.note_targets import noted_thing
     from facetwise.submission.ledger.notes import all_notes
 
     opened = opened_project(project)

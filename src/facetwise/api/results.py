@@ -34,7 +34,7 @@ def show(
     """
     from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
-    from facetwise.journal.note_targets import find_thing
+    from facetwise.journals.note_targets import find_thing
     from facetwise.submission.folder import find_submission
     from facetwise.submission.view import build_submission_view
 

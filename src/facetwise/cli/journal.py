@@ -12,7 +12,7 @@ from facetwise.cli.context import console, get_context, print_json, progress_bar
 from facetwise.cli.data import Json
 
 if TYPE_CHECKING:
-    from facetwise.journal.page_file import Written
+    from facetwise.journals.page_file import Written
 
 _ABOUT = "A run (`3`, `last` or its id), a blend (`b2`) or a submission (`s1`)."
 
@@ -39,7 +39,7 @@ def journal(
     `--out` names one.
     """
     from facetwise import api
-    from facetwise.journal.page_file import readable
+    from facetwise.journals.page_file import readable
 
     write = not json or out is not None
     with progress_bar("comparing runs") as progress:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 from facetwise.core.markdown import code, quote, words
 from facetwise.evaluate.scorecard import JOINT
-from facetwise.journal.journal import Diary
-from facetwise.journal.runs import RunEntry
-from facetwise.journal.studies_markdown import failures, study_lines, waiting
-from facetwise.journal.submissions import BlendEntry, SubmissionEntry
-from facetwise.journal.wording import (
+from facetwise.journals.journal import Diary
+from facetwise.journals.runs import RunEntry
+from facetwise.journals.studies_markdown import failures, study_lines, waiting
+from facetwise.journals.submissions import BlendEntry, SubmissionEntry
+from facetwise.journals.wording import (
     Clock,
     based_words,
     paired_words,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facetwise.core.errors import InputError, ProblemsError
-from facetwise.journal.page_file import merge, new_page, readable, write_page
+from facetwise.journals.page_file import merge, new_page, readable, write_page
 
 DAY = date(2026, 11, 25)
 PARTS = {"day": "contest, times in UTC.", "runs": "## Runs\n\n- run 1", "blends": "", "open": "## Open\n\n- s1"}

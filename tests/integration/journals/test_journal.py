@@ -17,10 +17,10 @@ from facetwise.core.imported import Imported
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.core.workspace import mark_done, write_json
-from facetwise.journal.day import Day, days_between, read_day
-from facetwise.journal.journal import Diary, build_diaries
-from facetwise.journal.markdown import diary_parts
-from facetwise.journal.wording import change_words
+from facetwise.journals.day import Day, days_between, read_day
+from facetwise.journals.journal import Diary, build_diaries
+from facetwise.journals.markdown import diary_parts
+from facetwise.journals.wording import change_words
 from facetwise.recipe import Recipe
 from facetwise.results.cache import FILE
 from facetwise.results.wording import DASH
@@ -214,7 +214,7 @@ def test_the_second_time_nothing_is_computed_again(project: Project, monkeypatch
     another(project, "02-x", at(13), train__seed=3)
     first = diary(project)
     assert (project.workspace.cache / FILE).is_file()
-    monkeypatch.setattr("facetwise.journal.runs.difference", None)
+    monkeypatch.setattr("facetwise.journals.runs.difference", None)
     assert diary(project) == first
     for damage in ("", "[]", '{"sha256": "", "answers": {}}'):
         (project.workspace.cache / FILE).write_text(damage)

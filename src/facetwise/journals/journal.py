@@ -16,10 +16,10 @@ from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.journal.day import Day
-from facetwise.journal.runs import RunEntry, RunsOfDay
-from facetwise.journal.studies import StudiesOfDay, StudyEntry
-from facetwise.journal.submissions import (
+from facetwise.journals.day import Day
+from facetwise.journals.runs import RunEntry, RunsOfDay
+from facetwise.journals.studies import StudiesOfDay, StudyEntry
+from facetwise.journals.submissions import (
     BlendEntry,
     SubmissionEntry,
     blend_entries,
@@ -28,7 +28,7 @@ from facetwise.journal.submissions import (
     unreadable,
     unsent,
 )
-from facetwise.journal.timeline import RunLife, life_of
+from facetwise.journals.timeline import RunLife, life_of
 from facetwise.predictors.blend_folder import list_blends
 from facetwise.results.cache import AnswerCache
 from facetwise.results.plain import plain

@@ -10,8 +10,8 @@ from facetwise.core.errors import FacetwiseError
 from facetwise.core.workspace import Workspace
 from facetwise.evaluate.intervals import Interval, PairedInterval
 from facetwise.evaluate.scorecard import JOINT
-from facetwise.journal.day import Day, moment_of
-from facetwise.journal.runs import Paired
+from facetwise.journals.day import Day, moment_of
+from facetwise.journals.runs import Paired
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
 from facetwise.submission.folder import SubmissionFolder, list_submissions
 from facetwise.submission.ledger.ledger import Entry, Ledger

@@ -12,8 +12,8 @@ from facetwise.core.errors import FacetwiseError
 from facetwise.core.project import Project
 from facetwise.core.workspace import file_hash
 from facetwise.evaluate.intervals import Interval
-from facetwise.journal.day import Day, moment_of
-from facetwise.journal.timeline import RunLife
+from facetwise.journals.day import Day, moment_of
+from facetwise.journals.timeline import RunLife
 from facetwise.results.cache import AnswerCache, answers_hash
 from facetwise.study.ablation import Ablation, build_ablation
 from facetwise.study.record import StudyFolder

@@ -11,9 +11,9 @@ from typing import Any
 from facetwise.core.markdown import code, words
 from facetwise.core.notes import Kind, Note
 from facetwise.evaluate.scorecard import JOINT
-from facetwise.journal.day import Day, moment_of
-from facetwise.journal.note_targets import Thing
-from facetwise.journal.runs import Based, Paired, RunEntry
+from facetwise.journals.day import Day, moment_of
+from facetwise.journals.note_targets import Thing
+from facetwise.journals.runs import Based, Paired, RunEntry
 from facetwise.results.wording import count, score, with_interval, with_signs
 from facetwise.study.changes import Change, value_text
 from facetwise.study.wording import better

@@ -10,7 +10,7 @@ from typing import Any
 from facetwise.core.errors import FacetwiseError
 from facetwise.core.imported import Imported
 from facetwise.core.runs import RunFolder
-from facetwise.journal.day import Day, moment_of
+from facetwise.journals.day import Day, moment_of
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from facetwise.core.markdown import code, words
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.scorecard import JOINT
-from facetwise.journal.studies import ChangeEntry, StudyEntry
-from facetwise.journal.wording import listed, resume, score_words, thing
+from facetwise.journals.studies import ChangeEntry, StudyEntry
+from facetwise.journals.wording import listed, resume, score_words, thing
 from facetwise.results.wording import DASH, count, score, with_interval, with_signs
 from facetwise.study.search import number_of
 from facetwise.study.space import shown

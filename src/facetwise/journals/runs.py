@@ -12,8 +12,8 @@ from facetwise.core.runs import run_number
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval, PairedInterval
 from facetwise.evaluate.scorecard import JOINT, name_of
-from facetwise.journal.day import Day
-from facetwise.journal.timeline import RunLife
+from facetwise.journals.day import Day
+from facetwise.journals.timeline import RunLife
 from facetwise.results.cache import AnswerCache, answers_hash
 from facetwise.results.runs import RunRow
 from facetwise.study.changes import Change, num_things, recipe_changes
