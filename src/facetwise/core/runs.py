@@ -11,8 +11,8 @@ from typing import Any, Literal
 import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
-from facetwise.core.imported import IMPORTED, Imported, read_imported
 from facetwise.core.files.outside import read_bounded
+from facetwise.core.imported import IMPORTED, Imported, read_imported
 from facetwise.core.parsing import parse_json
 from facetwise.core.references import AnyReference, number_of, parse_reference, pick
 from facetwise.core.tables import PREDICTIONS, read_table

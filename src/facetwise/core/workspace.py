@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from facetwise.core.files.disk import told_when_full
 from facetwise.core.errors import ArtefactError, InputError, LockedError
+from facetwise.core.files.disk import told_when_full
 from facetwise.core.files.outside import exists, read_bounded, resolved
 from facetwise.core.parsing import parse_json
 from facetwise.core.writing import flush_folder, is_temporary, temporary_name, write_atomic

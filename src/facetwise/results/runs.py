@@ -12,9 +12,9 @@ import polars as pl
 import tomli_w
 
 from facetwise.core.errors import ArtefactError, MismatchError
+from facetwise.core.files.outside import read_bounded
 from facetwise.core.labels import IntArray
 from facetwise.core.notes import Note
-from facetwise.core.files.outside import read_bounded
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.tables import PREDICTIONS, read_table
