@@ -10,26 +10,26 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from facetwise.predictors.sources import Source, labels_since
-from facetwise.core.files.csvtable import parse_csv
 from facetwise.core.errors import FacetwiseError, InputError
-from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.files.csvtable import parse_csv
 from facetwise.core.files.outside import read_bounded
+from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project, TestSide
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.decide import decide, decide_joint
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.metrics import MISSING
-from facetwise.submission.planning.contenders import of_source
+from facetwise.predictors.sources import Source, labels_since
+from facetwise.submission.eligible import joint_classes, usable_source
 from facetwise.submission.folder import SubmissionFolder, record_submission
-from facetwise.submission.planning.forecast import foretell, shift_notes
 from facetwise.submission.gate.gate import GateReport, check_submission
-from facetwise.submission.ledger.ledger import Ledger, read_ledger
-from facetwise.submission.madefrom import Filled, describe
 from facetwise.submission.gate.mix import Mix, assumed_people
 from facetwise.submission.gate.opinions import Known
 from facetwise.submission.gate.other_predictions import Asked, ask_others
-from facetwise.submission.eligible import joint_classes, usable_source
+from facetwise.submission.ledger.ledger import Ledger, read_ledger
+from facetwise.submission.madefrom import Filled, describe
+from facetwise.submission.planning.contenders import of_source
+from facetwise.submission.planning.forecast import foretell, shift_notes
 from facetwise.submission.write import submission_csv
 
 

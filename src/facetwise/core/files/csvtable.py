@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facetwise.core.files.csvrecords import CsvError, csv_records
 from facetwise.core.errors import InputError, ProblemsError, did_you_mean
-from facetwise.core.labels import IntArray
+from facetwise.core.files.csvrecords import CsvError, csv_records
 from facetwise.core.files.outside import check_size, read_bounded
+from facetwise.core.labels import IntArray
 from facetwise.core.spelling import Spellings, spelt_as
 
 MAX_LISTED = 8

@@ -17,8 +17,8 @@ from PIL import Image
 
 from facetwise.core.errors import ProblemsError
 from facetwise.core.spelling import Spellings
-from facetwise.data.reading.csvfile import read_table_csv
 from facetwise.data.findings import Findings, errors, listed
+from facetwise.data.reading.csvfile import read_table_csv
 
 Box = tuple[float, float, float, float]
 Fit = Literal["stretch", "letterbox"]

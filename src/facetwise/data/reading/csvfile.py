@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from facetwise.core.files.csvrecords import CsvError, Record, csv_records
 from facetwise.core.errors import InputError, did_you_mean
+from facetwise.core.files.csvrecords import CsvError, Record, csv_records
 from facetwise.core.spelling import spelt_as
 from facetwise.data.findings import Findings, listed
 from facetwise.data.images.images import read_bytes

@@ -20,13 +20,21 @@ from facetwise.core.errors import InputError
 from facetwise.core.labels import MAX_LISTED_JOINT, IntArray, LabelSpace
 from facetwise.core.tables import year_values
 from facetwise.evaluate.compose import covered, scores_of
-from facetwise.evaluate.rules.cut_classes import Kind, below_probs, bounds_used, classes_by_score, classes_by_years, cuts_used, movable
-from facetwise.evaluate.rules.cut_search import Rule, Task, YearsRule, score_rule
 from facetwise.evaluate.decide import decide
 from facetwise.evaluate.intervals import RESAMPLES, Interval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.parts import NUM_PARTS, deal_parts
 from facetwise.evaluate.resampling import Groups, group_array
+from facetwise.evaluate.rules.cut_classes import (
+    Kind,
+    below_probs,
+    bounds_used,
+    classes_by_score,
+    classes_by_years,
+    cuts_used,
+    movable,
+)
+from facetwise.evaluate.rules.cut_search import Rule, Task, YearsRule, score_rule
 
 __all__ = [
     "CutChoice", "Kind", "Search", "choose_cuts", "classes_by_score", "classes_by_years", "cuts_used", "fit_cuts",
