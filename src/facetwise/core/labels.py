@@ -117,9 +117,7 @@ class LabelSpace:
         return tuple("/".join(names) for names in product(*(a.classes for a in self.attributes)))
 
     def attribute(self, name: str) -> Attribute:
-        """The attribute called `name`, in any spelling; raises SettingError with close matches."""
-        if name not in self.names:
-            name = Spellings(self.names).find(name)
+        """The attribute called `name`; raises SettingError with close matches."""
         for attribute in self.attributes:
             if attribute.name == name:
                 return attribute

@@ -14,6 +14,7 @@ from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.people import person
 from facetwise.core.settings import Spec, parse, read_toml
+from facetwise.core.spelling import Spellings
 from facetwise.core.workspace import Workspace, content_hash
 
 
@@ -45,7 +46,9 @@ class AttributeSpec(Spec):
             raise ValueError("`valid` is for numbers, and so needs `cuts`")
         if self.values and self.files:
             raise ValueError("`values` are spellings in a `column`, this attribute comes from `files`")
+        known = Spellings(self.classes)
         for source in (self.values, self.files):
+            source.update({spelling: known.find(name) for spelling, name in source.items()})
             if unknown := sorted(set(source.values()) - set(self.classes)):
                 raise ValueError(f"unknown class {unknown[0]!r}; classes: {', '.join(self.classes)}")
         return self

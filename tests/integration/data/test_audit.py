@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_data import STEMS, encoded, open_project, picture, write_contest
+from made_data import STEMS, encoded, open_project, picture, replace_in, write_contest
 from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
@@ -90,6 +90,17 @@ def test_near_copies_between_people_and_sides(project: Project) -> None:
     (project.dataset_root / "eval" / "images" / "b.jpg").write_bytes(encoded(image, quality=40))
     found = audited(project).copies.pairs
     assert {(p.between, p.exact) for p in found} == {("groups", False), ("sides", False)}
+    assert {p.people for p in found} == {("000001", "000002"), None}
+    console = Console(width=300, file=io.StringIO())
+    console.print(audit_text(audited(project)))
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "between people `000001` and `000002`" in told
+    way = 'same_person = [["000001", "000002"]]'
+    assert way in told
+    replace_in(project.workspace.project_file, {"[dataset.train]\n": f"[dataset.train]\n{way}\n"})
+    joined = audited(Project.open(project.root))
+    assert {p.between for p in joined.copies.pairs} == {"sides"}
+    assert joined.sides[0].groups == 1
 
 
 def test_a_picture_that_all_people_share_is_paired_with_the_first_only(tmp_path: Path) -> None:

@@ -430,6 +430,14 @@ def test_score_of_a_folder_and_of_a_file(workspace, tmp_path):
     assert card.accuracy == pytest.approx(0.75)
 
 
+def test_people_of_the_labels_are_one_in_every_spelling(workspace, tmp_path):
+    path = labels(tmp_path)
+    header, *rows = path.read_text().splitlines()
+    spelt = [row.replace(",p", ",p ") if i % 2 else row.replace(",p", ", p\u00a0\u00a0") for i, row in enumerate(rows)]
+    path.write_text("\n".join([header, *spelt]), encoding="utf-8")
+    assert score_submission(record(workspace).path, path, "ImageID", "ans", SPACE).num_people == 20
+
+
 def test_without_people_the_interval_goes_by_image(workspace, tmp_path):
     card = score_submission(record(workspace).path, labels(tmp_path, person=False), "ImageID", "ans", SPACE)
     assert (card.by, card.num_people, card.accuracy) == ("image", len(EXPECTED), 1)

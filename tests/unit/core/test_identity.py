@@ -251,3 +251,29 @@ def test_who_is_one_person_is_asked_again_when_the_project_says_so(tmp_path: Pat
     assert joined.train["group"].to_list() == ["a", "a", "b"]
     assert joined.hash != apart.hash
     assert load_manifest(project).person("a-1") == "a"
+
+
+# -------------------------------------------------------------------------------------- classes, columns, file names
+
+
+def test_names_in_tables_are_found_in_any_spelling(tmp_path: Path) -> None:
+    def spelt(text: str) -> str:
+        return unicodedata.normalize("NFD", text).replace(" ", "\u00a0")
+
+    project = made(tmp_path, ["a", "b"])
+    changes = {'"no", "yes"': '"안 경", "1"', 'column = "glasses"': 'column = "값"\nvalues = { "2" = "안\u3000경" }'}
+    replace_in(tmp_path / "facetwise.toml", changes)
+    rows = [f"file,person,{spelt('값')}", f"0.png,a,{spelt('안 경')}", "1.png,b,1.0", "2.png,c,2.0", "3.png,d,10"]
+    (tmp_path / "data" / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+    found = read_dataset(project := Project.open(tmp_path))
+    assert found.table["label:glasses"].to_list() == [0, 1, 0]
+    assert set(told(found)) == {"unknown-class"}
+    assert project.space.attributes[0].classes == ("안 경", "1")
+
+
+def test_a_table_that_the_disk_spells_differently_is_named(tmp_path: Path) -> None:
+    made(tmp_path, ["a", "b"])
+    replace_in(tmp_path / "facetwise.toml", {"labels.csv": "표.csv"})
+    (tmp_path / "data" / "labels.csv").rename(tmp_path / "data" / unicodedata.normalize("NFD", "표.csv"))
+    (finding,) = (f for f in read_dataset(Project.open(tmp_path)).findings if f.code == "missing-csv")
+    assert "the disk spells it differently: '\\u1111\\u116d.csv'" in str(finding.hint)

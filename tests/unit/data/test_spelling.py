@@ -71,14 +71,18 @@ def test_the_first_name_of_a_list_is_what_a_person_is_called() -> None:
     assert called([["600.0", "000600 "], ["b", "a"]]) == {"600": "600", "000600": "600", "b": "b", "a": "b"}
 
 
-def test_classes_and_attributes_are_found_in_any_spelling() -> None:
-    written = unicodedata.normalize("NFD", "성별")
-    space = LabelSpace((Attribute(written, ("남 자", "여")), Attribute("age", ("1", "2"))))
-    assert space.attribute("성별").name == written
-    assert space.index("성별") == 0
-    assert space.attribute("성별").code_of(unicodedata.normalize("NFD", "남\u00a0자")) == 0
-    with pytest.raises(SettingError, match="no attribute is called `Age`"):
-        space.attribute("Age")
+def test_classes_are_found_in_any_spelling() -> None:
+    attribute = Attribute("sex", ("남 자", "여"))
+    assert attribute.code_of(unicodedata.normalize("NFD", "남\u00a0자")) == 0
+    with pytest.raises(SettingError, match="no class `남자`"):
+        attribute.code_of("남자")
+
+
+def test_settings_of_a_recipe_name_attributes_exactly() -> None:
+    """They are keys as well: one that is found and then not looked up would have no effect."""
+    space = LabelSpace((Attribute("나이", ("1", "2"), (30.0,)),))
+    with pytest.raises(SettingError, match="no attribute is called"):
+        space.with_cuts({unicodedata.normalize("NFD", "나이"): [40.0]})
 
 
 def test_two_spellings_are_no_two_classes() -> None:

@@ -205,7 +205,7 @@ def checked(
     if not 0 <= weight <= MAX_WEIGHT:
         problems.append(f"`weight` is `{row['weight']}`, expected a number from 0 to {MAX_WEIGHT}; empty means 1")
     try:
-        attribute = space.attribute(cells["attribute"])
+        attribute = space.attribute(Spellings(space.names).find(cells["attribute"]))
         cells |= {"attribute": attribute.name, "value": _value(attribute, cells["value"])}
     except (SettingError, InputError) as error:
         problems.append(f"{error}" + (f"; {error.hint}" if error.hint else ""))

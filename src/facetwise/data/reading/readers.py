@@ -145,7 +145,9 @@ class _Reader:
             return True
         other = self.project.file.dataset.test if name == "train" else self.project.file.dataset.train
         if exists(images) or other is None or not exists(self.root / other.table):
-            self.findings.error("missing-csv", side.table, f"no such file in {self.root}")
+            found = self.disk.find(side.table)
+            hint = None if found == side.table else f"the disk spells it differently: {found!a}, rename one of them"
+            self.findings.error("missing-csv", side.table, f"no such file in {self.root}", hint)
         else:
             what = "nothing to train on" if name == "train" else "nothing to predict"
             self.findings.warning(f"no-{name}-side", side.table, f"the dataset has no {name} side: {what}")
