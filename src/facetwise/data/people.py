@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from facetwise.core.people import called, person
@@ -56,18 +56,16 @@ def how_to_join(names: Sequence[str]) -> str:
 
 
 def _differences(spellings: Sequence[str]) -> str:
-    """In what spellings differ that were taken as one: the steps after which there are fewer of them."""
-    steps: tuple[tuple[str, Callable[[str], str]], ...] = (
-        ("Unicode normal form", lambda name: unicodedata.normalize("NFC", name)),
-        ("blanks", normal),
-        ("`.0`", person),
-    )
-    found, left = list[str](), set(spellings)
-    for what, form in steps:
-        fewer = {form(name) for name in left}
-        found += [what] if len(fewer) < len(left) else []
-        left = fewer
-    return ", ".join([*found, *(["`same_person`"] if len(left) > 1 else [])])
+    """What was put right in spellings that were taken as one."""
+    composed = [unicodedata.normalize("NFC", name) for name in spellings]
+    plain, people = [normal(name) for name in spellings], [person(name) for name in spellings]
+    steps = {
+        "Unicode normal form": composed != list(spellings),
+        "blanks": plain != composed,
+        "`.0`": people != plain,
+        "`same_person`": len(set(people)) > 1,
+    }
+    return ", ".join(what for what, happened in steps.items() if happened)
 
 
 def _lines(spellings: Mapping[str, int]) -> str:

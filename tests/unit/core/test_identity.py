@@ -82,6 +82,7 @@ def seen(listing: Listing) -> Manifest:
         ("Kim Min", "Kim  Min", "Kim Min", "blanks"),
         ("Kim", "\u200bKim ", "Kim", "blanks"),
         ("1", "1.0", "1", "`.0`"),
+        ("김 1", unicodedata.normalize("NFD", "김\u00a01"), "김 1", "Unicode normal form, blanks"),
     ],
 )
 def test_spellings_of_one_person_are_joined_and_told(
