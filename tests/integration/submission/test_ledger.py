@@ -717,7 +717,7 @@ def test_the_verbs_are_the_commands(own_finished):
 
 def test_a_submission_is_made_though_the_ledger_is_damaged(own_finished):
     (own_finished.project / "ledger.jsonl").write_text("what is this\n")
-    told = call("--project", own_finished.project, "submit", "--yes")
+    told = " ".join(call("--project", own_finished.project, "submit", "--yes").split())
     assert "what is left today is not known" in told
     assert "line 1: not JSON" in told
     assert len(list(own_finished.project.glob("submissions/01-*/submission.csv"))) == 1

@@ -78,8 +78,8 @@ def test_a_worker_that_is_killed_is_told_and_the_run_goes_on(own):
 
 
 def test_workers_do_not_outlive_a_killed_run(own):
-    program = Path(sys.executable).with_name("facetwise")
-    command = [program, "-p", own.project, "fit", own.recipe]
+    program = [sys.executable, "-c", "from facetwise.cli.main import main; main()"]
+    command = [*program, "-p", own.project, "fit", own.recipe]
     process = subprocess.Popen(
         [*command, "--jobs", "2", "--set", "train.length=500ep"], stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 
@@ -44,7 +45,15 @@ def images_of(ready):
 def assert_drawn(chromium, page, *, more_than):
     """The page as the browser has it at last: each figure a chart, and nothing complained about or asked for."""
     command = [str(chromium), *FLAGS, f"--user-data-dir={page.parent / 'profile'}", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    # The browser makes a socket among the temporary files, whose path may have 107 letters.
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "TMPDIR": "/tmp"},
+        timeout=120,
+        check=True,
+    )
     figures = re.findall(r'class="[^"]*\bjs-plotly-plot\b', done.stdout)
     places = re.findall(r"data-figure=", page.read_text(encoding="utf-8"))
     assert len(figures) == len(places) > more_than
