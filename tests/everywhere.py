@@ -58,7 +58,9 @@ def _variable(name: str, what: str, **variables: str) -> Setting:
 
 def _threads(count: str) -> Setting:
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
-    return Setting(f"threads-{count}", f"{count} threads a process", dict.fromkeys(names, count))
+    # Threads that wait for each other do not keep a core that another one needs.
+    variables = {**dict.fromkeys(names, count), "OMP_WAIT_POLICY": "passive"}
+    return Setting(f"threads-{count}", f"{count} threads a process", variables)
 
 
 SETTINGS = (
