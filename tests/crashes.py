@@ -17,7 +17,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ OPERATIONS = ("fsync", "replace", "rename", "unlink", "rmdir")
 
 @dataclass(frozen=True)
 class Job:
-    """One fit (or the import of a run), and what happens to it."""
+    """One fit (or the import of a run, or another verb), and what happens to it."""
 
     project: str
     recipe: str | None = None
@@ -47,6 +47,9 @@ class Job:
     """Ctrl-C after this step of this epoch."""
     take: str | None = None
     """A pack to import, in place of a fit."""
+    verb: str | None = None
+    """Any verb, in place of a fit, with `arguments`."""
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,9 @@ def suffer(job: Job, told: Path, counted: Path) -> None:
 
 
 def fit(job: Job) -> None:
+    if job.verb is not None:
+        getattr(fw, job.verb)(**job.arguments)
+        return
     if job.take is not None:
         fw.import_run(job.project, job.take)
         return
@@ -153,7 +159,7 @@ def count_operations(job: Job, counter: int) -> None:
 
         return operation
 
-    for name in OPERATIONS:
+    for name in (*OPERATIONS, "mkdir") if job.verb else OPERATIONS:
         setattr(os, name, patched(name, getattr(os, name)))
 
 

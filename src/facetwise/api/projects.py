@@ -30,19 +30,13 @@ def init(folder: str | Path, dataset: str | Path, *, name: str | None = None) ->
     """Make a project in `folder` for a dataset in a known layout: `facetwise.toml`, and the shipped recipes to edit.
 
     Raises InputError when the layout is not known (the message shows how to write the file by hand) or when there is
-    a project already.
+    a project already, here or in a folder above. A call that was stopped is finished by another.
     """
-    import shutil
-
     from facetwise.data.reading.presets import write_project_file
     from facetwise.recipe.load import SHIPPED, shipped_recipes
 
-    path = write_project_file(Path(folder), Path(dataset), name=name)
-    recipes = path.parent / "recipes"
-    recipes.mkdir(exist_ok=True)
-    for recipe in shipped_recipes():
-        if not (recipes / f"{recipe}.toml").exists():
-            shutil.copyfile(SHIPPED / f"{recipe}.toml", recipes / f"{recipe}.toml")
+    recipes = {f"recipes/{name}.toml": (SHIPPED / f"{name}.toml").read_bytes() for name in shipped_recipes()}
+    path = write_project_file(Path(folder), Path(dataset), name=name, beside=recipes)
     return Project.open(path.parent)
 
 

@@ -94,11 +94,12 @@ def _clear(folder: Path) -> None:
     import shutil
 
     from facetwise.core.errors import InputError
+    from facetwise.core.workspace import leftovers
 
     mark = folder / ".facetwise-demo"
     if mark.is_file():
-        for earlier in ("contest", "project"):
-            shutil.rmtree(folder / earlier, ignore_errors=True)
+        for earlier in (folder / "contest", folder / "project", *leftovers(folder)):
+            shutil.rmtree(earlier, ignore_errors=True)
     elif folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder}: exists and is no earlier demo", hint="choose another folder")
     folder.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,9 @@ def predict(
     from facetwise import api
 
     project = get_context(context).project()
-    with progress_bar("decoding") as progress:
+    if other := images or dataset:
+        say(f"looking through {other}")
+    with progress_bar("reading and decoding") as progress:
         folder = api.predict(project, run, images=images, dataset=dataset, tta=tta, progress=progress)
     for path in sorted(folder.iterdir()):
         if path.suffix in (".csv", ".parquet"):

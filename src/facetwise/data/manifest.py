@@ -40,6 +40,8 @@ from facetwise.data.reading.readers import Listing, read_dataset
 
 TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-3.parquet"
 _CHECK = "run `facetwise check`"
+MAX_OTHERS = 10_000
+"""Files without an image's ending that a folder of photos may hold, unless most files have one."""
 
 
 @dataclass(frozen=True)
@@ -184,11 +186,12 @@ def list_images(folder: Path, *, workers: int | None = None, progress: Progress 
 
     Hidden files and links are skipped; a file that is not a readable image is a row with status `damaged` when its
     name ends like an image's, and is left out otherwise; so is one whose name is not UTF-8, which stands there escaped.
-    Raises InputError, which says what was left out, when no image can be read.
+    Raises InputError, which says what was left out, when no image can be read, and for a folder with more than
+    `MAX_OTHERS` files that are none, most of all that are in it.
     """
     if not is_folder(folder):
         raise InputError(f"{folder}: no such folder")
-    found = sorted(files_below(folder))
+    found = _photos_below(folder)
     relative = (p.relative_to(folder) for p in found if is_regular(p) and not p.is_symlink())
     names = [p.as_posix() for p in relative if not any(part.startswith(".") for part in p.parts)]
     scanned = scan(folder, names, None, workers, progress)
@@ -227,6 +230,20 @@ def _in_one_spelling(table: pl.DataFrame, folder: Path) -> pl.DataFrame:
             hint=_CHECK,
         )
     return table.with_columns(pl.col("group").replace(spelt), pl.col("group").alias(WRITTEN))
+
+
+def _photos_below(folder: Path) -> list[Path]:
+    """Every file below `folder`, sorted; raises InputError as soon as it is plain that the folder is not of photos."""
+    found, others = [], 0
+    for path in files_below(folder):
+        found.append(path)
+        others += path.suffix.lower() not in IMAGE_ENDINGS
+        if others > MAX_OTHERS and 2 * others > len(found):
+            raise InputError(
+                f"{folder}: no folder of photos, of its first {len(found):,} files {others:,} have no image's ending",
+                hint="give the folder that the photos are in",
+            )
+    return sorted(found)
 
 
 def _left_out(folder: Path, found: Iterable[Path], scanned: pl.DataFrame) -> str:

@@ -143,7 +143,10 @@ def predict_elsewhere(
     """
     run.check_weights()
     root = Path(images if images is not None else dataset or "").resolve()
-    manifest = list_images(root) if images is not None else describe_other(project, root)
+    if images is not None:
+        manifest = list_images(root, progress=progress)
+    else:
+        manifest = describe_other(project, root, progress=progress)
     if manifest.table.is_empty():
         raise InputError(f"{root}: no images to predict")
     name = f"images-{_plain_name(root)}-{manifest.hash[:8]}" + ("" if tta == "none" else f"-tta-{tta}")

@@ -13,6 +13,7 @@ import pytest
 from made_data import PEOPLE, encoded, open_project, picture, replace_in, write_contest, write_table
 from PIL import Image
 
+import facetwise.data.manifest
 from facetwise.core.errors import ArtefactError, InputError, MismatchError, ProblemsError
 from facetwise.core.project import Project
 from facetwise.core.tables import MANIFEST
@@ -217,6 +218,19 @@ def test_any_folder_of_photos(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no images"):
         list_images(tmp_path / "empty")
+
+
+def test_a_disk_is_no_folder_of_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facetwise.data.manifest, "MAX_OTHERS", 3)
+    for i in range(4):
+        (tmp_path / f"program-{i}").touch()
+    (tmp_path / "a.jpg").write_bytes(encoded(picture(1)))
+    with pytest.raises(InputError, match=r"no folder of photos, of its first . files 4 have no image's ending"):
+        list_images(tmp_path)
+    for i in range(4):
+        (tmp_path / f"{i}.jpg").write_bytes(encoded(picture(i)))
+    (tmp_path / "program-3").unlink()
+    assert list_images(tmp_path).test.height == 5
 
 
 def test_names_that_are_not_utf8(project: Project, tmp_path: Path) -> None:

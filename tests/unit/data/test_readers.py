@@ -257,6 +257,11 @@ def test_init_refuses_what_it_cannot_do_and_writes_nothing(tmp_path: Path) -> No
     dataset = write_contest(tmp_path / "data")
     with pytest.raises(InputError, match="only ever read"):
         write_project_file(dataset / "project", dataset)
+    inside = tmp_path / "outer" / "deep" / "inside"
+    write_project_file(tmp_path / "outer", dataset)
+    with pytest.raises(InputError, match=r"inside: lies in the project .*outer"):
+        write_project_file(inside, dataset)
+    assert not inside.parent.exists()
     (tmp_path / "other").mkdir()
     write_table(tmp_path / "other" / "labels.csv", "file,label", "a.jpg,1")
     with pytest.raises(InputError, match="known layouts") as caught:

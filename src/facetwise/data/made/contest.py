@@ -21,7 +21,6 @@ import csv
 import hashlib
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ import numpy as np
 import simplejpeg
 
 from facetwise.core.errors import InputError, ProblemsError
+from facetwise.core.writing import temporary_name
 from facetwise.data.made.face import Design, Fit, draw_photo
 from facetwise.data.made.look import invent_look
 from facetwise.data.made.people import EVAL, TRAIN, Person, age_group, draw_people, person_rng, record_labels
@@ -102,7 +102,7 @@ def draw_contest(root: Path, spec: SynthSpec, *, workers: int | None = None) -> 
     target = root.resolve()
     _refuse_occupied(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    draft = temporary_name(target)
     try:
         _write_contest(draft, spec, num_workers)
         _refuse_occupied(target)

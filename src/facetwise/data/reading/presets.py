@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -13,7 +14,7 @@ from pathlib import Path
 import tomli_w
 
 from facetwise.core.errors import InputError
-from facetwise.core.files.outside import is_folder, is_regular, is_text, printable, resolved
+from facetwise.core.files.outside import exists, is_folder, is_regular, is_text, printable, resolved
 from facetwise.core.project import ProjectFile
 from facetwise.core.settings import parse
 from facetwise.core.workspace import PROJECT_FILE
@@ -88,16 +89,22 @@ def recognise(dataset: Path) -> Preset:
     )
 
 
-def write_project_file(project: Path, dataset: Path, *, name: str | None = None) -> Path:
+def write_project_file(
+    project: Path, dataset: Path, *, name: str | None = None, beside: Mapping[str, bytes] | None = None
+) -> Path:
     """Make the folder `project` with a `facetwise.toml` for `dataset`; returns the file's path.
 
-    The dataset's path is written relative to the project when it lies in it or beside it. Raises InputError when there
-    is a project already, when no shipped layout fits, or when the project would lie in the dataset.
+    The files `beside` (relative path -> content) are put into the folder first, but for those that are there: with
+    `facetwise.toml` written last, a call that was stopped is finished by another. The dataset's path is written
+    relative to the project when it lies in it or beside it. Raises InputError when there is a project already, here or
+    in a folder above, when no shipped layout fits, or when the project would lie in the dataset.
     """
     project, dataset = resolved(project), resolved(dataset)
     target = project / PROJECT_FILE
-    if target.exists():
+    if exists(target):
         raise InputError(f"{target}: exists already", hint="edit it, or choose another folder")
+    if above := [folder for folder in project.parents if exists(folder / PROJECT_FILE)]:
+        raise InputError(f"{project}: lies in the project {above[0]}", hint="choose a folder outside of it")
     preset = recognise(dataset)
     if project.is_relative_to(dataset):
         raise InputError(f"{project}: lies in the dataset, which is only ever read", hint="choose another folder")
@@ -107,6 +114,9 @@ def write_project_file(project: Path, dataset: Path, *, name: str | None = None)
         raise InputError(f"{printable(path)}: its name is not UTF-8, and {PROJECT_FILE} is", hint="rename the folder")
     text = preset.fill(printable(name or project.name), path)
     try:
+        for relative, content in (beside or {}).items():
+            if not exists(project / relative):
+                write_atomic(project / relative, content)
         write_atomic(target, text)
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error.strerror})") from None

@@ -10,7 +10,7 @@ from typing import Any
 
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.files.jsonlines import adding_to
-from facetwise.core.notes import checked, write_note
+from facetwise.core.notes import checked, read_notes, write_note
 from facetwise.core.provenance import now
 from facetwise.core.workspace import Workspace
 from facetwise.submission.ledger.events import (
@@ -92,10 +92,15 @@ def _checked(note: str) -> str:
 
 
 def _added(workspace: Workspace, submission: str, events: Sequence[AnyEvent], note: str) -> Entry:
-    append_events(workspace.ledger_file, events, now())
-    if note:
+    if note and note != _last_note(workspace, submission):  # first, so that a call that was stopped is given again
         write_note(workspace, "submission", submission, note)
+    append_events(workspace.ledger_file, events, now())
     return read_ledger(workspace).by_submission[submission]
+
+
+def _last_note(workspace: Workspace, submission: str) -> str | None:
+    texts = [n.text for n in read_notes(workspace) if (n.kind, n.id) == ("submission", submission)]
+    return texts[-1] if texts else None
 
 
 def taken_of_two(text: str, there: tzinfo) -> str | None:
