@@ -64,7 +64,7 @@ def sent(
     from facetwise import api
 
     project = get_context(context).project()
-    _say(api.sent(project, submission, at=at, note=note))
+    _say(project, api.sent(project, submission, at=at, note=note))
     _say_which(project, at)
     if (left := api.ledger(project).quota) is not None:
         say(left.told())
@@ -91,7 +91,7 @@ def record(
         project, submission, public=public, private=private, public_accuracy=public_accuracy,
         private_accuracy=private_accuracy, sent=sent, note=note,
     )  # fmt: skip
-    _say(entry)
+    _say(project, entry)
     _say_which(project, sent)
 
 
@@ -161,7 +161,13 @@ def _say_which(project: Project, time: str | None) -> None:
         say(f"note: {told}")
 
 
-def _say(entry: Entry) -> None:
+def _say(project: Project, entry: Entry) -> None:
+    from datetime import UTC, datetime
+
+    from facetwise.submission.ledger.odd_times import odd_sending
+
     scores = {"public": entry.public, "private": entry.private}
     told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None)
     say(f"{entry.name}: sent {_minute(entry.sent)}" + (f", {told}" if told else ""))
+    if (odd := odd_sending(project.workspace, entry, datetime.now(UTC))) is not None:
+        say(f"warning: {odd}")

@@ -1,8 +1,9 @@
-"""What `facetwise doctor` looks at in blends and in the ledger."""
+"""What `facetwise doctor` looks at in blends, in the ledger and in the times of all records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 
 from facetwise.core.errors import ArtefactError
@@ -11,12 +12,14 @@ from facetwise.core.workspace import is_done
 from facetwise.predictors.blend_folder import BlendFolder
 from facetwise.submission.ledger.events import last_line_cut
 from facetwise.submission.ledger.ledger import read_ledger
+from facetwise.submission.ledger.odd_times import made_in_the_future, odd_times
 from facetwise.upkeep.doctor_lines import Check, DoctorLine, refused
 
 
 def checks(project: Project) -> dict[str, Check]:
     """Topic -> check, in the order of the report."""
-    return {"blends": partial(_blends, project), "ledger": partial(_ledger, project)}
+    named = {"blends": _blends, "ledger": _ledger, "clock": _clock}
+    return {topic: partial(check, project) for topic, check in named.items()}
 
 
 def _blends(project: Project) -> Iterator[DoctorLine]:
@@ -43,3 +46,10 @@ def _ledger(project: Project) -> Iterator[DoctorLine]:
     if last_line_cut(path):
         hint = "look at its end; it is passed over, and kept as a note when more is added"
         yield DoctorLine("ledger", "warning", f"{path}: the last line was cut off", hint)
+
+
+def _clock(project: Project) -> Iterator[DoctorLine]:
+    """Times that cannot be; nothing where all can."""
+    now, space = datetime.now(UTC), project.workspace
+    for told in (*made_in_the_future(space, now), *odd_times(space, read_ledger(space), now)):
+        yield DoctorLine("clock", "warning", told)

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from heapq import merge
+from itertools import accumulate
+from operator import itemgetter
+
 from facetwise.core.notes import Note, read_notes
 from facetwise.core.workspace import Workspace
 from facetwise.submission.ledger.events import NoteEvent, read_events
 
 
 def all_notes(workspace: Workspace) -> tuple[Note, ...]:
-    """Every note on a run, a blend or a submission, in the order of writing.
+    """Every note on a run, a blend or a submission, in the order of writing, whatever a clock did between two of them.
 
     Raises ProblemsError for lines of either file that are not right.
     """
-    return tuple(sorted([*read_notes(workspace), *_of_ledger(workspace)], key=lambda note: note.moment))
+    both = merge(_timed(read_notes(workspace)), _timed(_of_ledger(workspace)), key=itemgetter(0))
+    return tuple(note for _, note in both)
+
+
+def _timed(notes: Sequence[Note]) -> Iterator[tuple[datetime, Note]]:
+    """Notes of a file in its order, each with the latest time up to it."""
+    moments = accumulate((note.moment for note in notes), max)
+    return zip(moments, notes, strict=True)
 
 
 def _of_ledger(workspace: Workspace) -> list[Note]:

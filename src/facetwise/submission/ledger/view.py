@@ -16,6 +16,7 @@ from facetwise.evaluate.intervals import Interval
 from facetwise.submission.folder import find_submission, list_submissions
 from facetwise.submission.ledger.ledger import Entry, Ledger, read_ledger
 from facetwise.submission.ledger.notes import all_notes
+from facetwise.submission.ledger.odd_times import odd_times
 from facetwise.submission.ledger.quota import Quota, quota_left
 
 
@@ -63,6 +64,8 @@ class LedgerView:
     """Submissions that were made and not sent."""
     quota: Quota | None
     """None where `facetwise.toml` sets no limit."""
+    odd: tuple[str, ...] = ()
+    """What cannot be by its times, in words."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -70,6 +73,7 @@ class LedgerView:
             "entries": [row.as_dict() for row in self.rows],
             "unsent": list(self.unsent),
             "quota": None if self.quota is None else self.quota.as_dict(),
+            "odd": list(self.odd),
         }
 
 
@@ -79,7 +83,8 @@ def build_ledger_view(project: Project, moment: datetime) -> LedgerView:
     notes = [n for n in all_notes(project.workspace) if n.kind == "submission"]
     rows = tuple(_row(project.workspace, ledger, entry, notes) for entry in ledger.files)
     unsent = tuple(s.id for s in list_submissions(project.workspace) if s.id not in ledger.by_submission)
-    return LedgerView(rows, unsent, quota_left(ledger, project.file.contest, moment))
+    odd = tuple(odd_times(project.workspace, ledger, moment))
+    return LedgerView(rows, unsent, quota_left(ledger, project.file.contest, moment), odd)
 
 
 def _row(workspace: Workspace, ledger: Ledger, entry: Entry, notes: Sequence[Note]) -> LedgerRow:

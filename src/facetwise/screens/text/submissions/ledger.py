@@ -17,6 +17,7 @@ def ledger_text(view: LedgerView) -> RenderableType:
     from rich.text import Text
 
     lines: list[RenderableType] = [_table(view.rows), Text()] if view.rows else [Text("nothing was sent yet")]
+    lines += [Text(f"warning: {told}", style="yellow") for told in view.odd]
     if view.unsent:
         lines.append(Text(f"made and not sent: {', '.join(view.unsent)}"))
     if view.quota is not None:

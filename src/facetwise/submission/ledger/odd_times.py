@@ -1,0 +1,70 @@
+"""Times that cannot be: a file sent before it was made, or in the future, and a clock that was set back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from facetwise.core.errors import FacetwiseError
+from facetwise.core.runs import RunFolder, list_runs
+from facetwise.core.workspace import Workspace
+from facetwise.submission.folder import SubmissionFolder, list_submissions
+from facetwise.submission.ledger.events import Line, moment_of, read_events
+from facetwise.submission.ledger.ledger import Entry, Ledger
+
+TOLERANCE = timedelta(minutes=5)
+"""By how much clocks may differ."""
+
+
+def odd_sending(workspace: Workspace, entry: Entry, now: datetime) -> str | None:
+    """What cannot be about the time at which a file was sent, in words; None where nothing is known against it."""
+    sent = moment_of(entry.sent or "")
+    made = None if entry.submission is None else _made(SubmissionFolder(workspace.submissions / entry.submission))
+    if sent is None:
+        return None
+    if sent > now + TOLERANCE:
+        return f"`{entry.name}` was sent at {_told(sent)}, which lies in the future: no day's count has it yet"
+    if made is not None and sent < made - TOLERANCE:
+        mend = f"`facetwise ledger sent {entry.name} --at TIME` corrects it"
+        return f"`{entry.name}` was sent at {_told(sent)}, before it was made ({_told(made)}); {mend}"
+    return None
+
+
+def odd_times(workspace: Workspace, ledger: Ledger, now: datetime) -> Iterator[str]:
+    """Everything in the ledger that cannot be by its times, a line each."""
+    for entry in ledger.entries:
+        if (told := odd_sending(workspace, entry, now)) is not None:
+            yield told
+    yield from _set_back(read_events(workspace.ledger_file))
+
+
+def made_in_the_future(workspace: Workspace, now: datetime) -> Iterator[str]:
+    """Runs and submissions whose records say that they were made later than `now`, a line each."""
+    folders: list[RunFolder | SubmissionFolder] = [*list_runs(workspace), *list_submissions(workspace)]
+    for folder in folders:
+        made = _made(folder)
+        if made is not None and made > now + TOLERANCE:
+            yield f"`{folder.id}` was made at {_told(made)}, which lies in the future"
+
+
+def _set_back(lines: Sequence[Line]) -> Iterator[str]:
+    for before, line in pairwise(lines):
+        one, other = (moment_of(found.event.time) for found in (before, line))
+        if one is not None and other is not None and other < one - TOLERANCE:
+            yield (
+                f"line {line.number} of the ledger was written at {_told(other)}, after line {before.number} at "
+                f"{_told(one)}: a clock was set back"
+            )
+
+
+def _made(folder: RunFolder | SubmissionFolder) -> datetime | None:
+    """When a run or a submission was made, as its record says; None where it cannot be read."""
+    with suppress(FacetwiseError, KeyError, TypeError, AttributeError):
+        return moment_of(folder.record()["provenance"]["made"])
+    return None
+
+
+def _told(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
