@@ -109,7 +109,8 @@ def import_table(
     """
     from facetwise import api
 
-    done = api.import_ledger(get_context(context).project(), file, matches=_pairs(match or []))
+    project = get_context(context).project()
+    done = api.import_ledger(project, file, matches=_pairs(match or []))
     say(f"{done.added} row(s) added, {done.known} known already; {len(done.matched)} are submissions of this project")
     if done.unmatched:
         say(
@@ -118,6 +119,8 @@ def import_table(
         )
     for line in done.rescored:
         say(f"note: {line}")
+    for line in api.ledger(project).odd:
+        say(f"warning: {line}")
     if done.dropped:
         say(f"{done.dropped} address(es) that may grant access were not kept")
 

@@ -8,7 +8,6 @@ map: a full disk is then an error that can be told, where a map would kill the p
 from __future__ import annotations
 
 import io
-import json
 import math
 import os
 import shutil
@@ -22,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.errors import ArtefactError, FacetwiseError
+from facetwise.core.parsing import parse_json
 from facetwise.core.workspace import canonical_json
 from facetwise.core.writing import write_atomic
 
@@ -166,7 +166,7 @@ def _entry(chunk: int, crc: int) -> bytes:
 def _entries(lines: Iterable[bytes]) -> Iterator[tuple[int, int]]:
     for line in lines:
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             yield int(entry["chunk"]), int(entry["crc32"])
         except (ValueError, KeyError, TypeError):
             continue
