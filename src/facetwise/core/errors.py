@@ -14,6 +14,7 @@ FacetwiseError                 base; `str()` is what went wrong, `hint` is what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -31,11 +32,16 @@ class InputError(FacetwiseError, ValueError):
 
 
 class ProblemsError(InputError):
-    """Several problems of one input, reported at once: `problems` has a line each."""
+    """Several problems of one input, reported at once: `problems` has all, a line each, the text the first of them."""
+
+    MAX_TOLD = 20
 
     def __init__(self, what: str, problems: Iterable[str], *, hint: str | None = None) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join([what, *(f"  - {p}" for p in self.problems)]), hint=hint)
+        rest = len(self.problems) - self.MAX_TOLD
+        more = [f"and {rest} more"] if rest > 0 else []
+        lines = (f"  - {p}" for p in (*self.problems[: self.MAX_TOLD], *more))
+        super().__init__("\n".join([what, *lines]), hint=hint)
 
 
 class SettingError(FacetwiseError, ValueError):
@@ -67,8 +73,18 @@ class TrainingError(FacetwiseError):
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """A half-sentence with close matches of `word` and the allowed values, for the end of a message."""
+    """A half-sentence with the closest match of `word` and the allowed values, for the end of a message."""
     options = sorted(allowed)
-    close = get_close_matches(word, options, n=3)
+    meant = closest(word, options)
     listed = ", ".join(f"`{o}`" for o in options)
-    return (f"did you mean `{close[0]}`? " if close else "") + f"allowed: {listed}"
+    return (f"did you mean `{meant}`? " if meant is not None else "") + f"allowed: {listed}"
+
+
+def closest(word: str, options: Iterable[str]) -> str | None:
+    """The option that `word` seems to mean; of a number (`1.0`) one that is equal (`1`), never one that looks alike."""
+    options = list(options)
+    if re.fullmatch(r"\s*[+-]?[0-9]{1,15}(\.[0-9]{1,15})?\s*", word, re.ASCII):
+        numbers = ((o, re.fullmatch(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?", o, re.ASCII)) for o in options)
+        return next((o for o, number in numbers if number and float(o) == float(word)), None)
+    same = [o for o in options if o.casefold() == word.strip().casefold()]
+    return next(iter(same or get_close_matches(word, options, n=1)), None)

@@ -85,8 +85,10 @@ def split_folds(
     train = manifest.train
     joint = space.encode(manifest.codes(space))
     groups = train["group"].to_numpy()
-    if len(np.unique(groups)) < num_folds:
-        raise InputError(f"{len(np.unique(groups))} people cannot be dealt into {num_folds} folds", hint="fewer folds")
+    if (people := len(np.unique(groups))) < num_folds:
+        few = "two people with usable photos are needed: see `facetwise check`"
+        hint = f"`facetwise folds --folds {people}`, or fewer" if people > 1 else few
+        raise InputError(f"{people} people cannot be dealt into {num_folds} folds", hint=hint)
     fold = _deal(joint, groups, num_folds, seed, split)
     key = "group" if split == "group" else "image"
     table = pl.DataFrame({key: train[key], "fold": fold.astype(np.int32)}).unique(maintain_order=True)

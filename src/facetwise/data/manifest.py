@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
-from facetwise.core.files.outside import files_below, is_folder, is_regular, printable
+from facetwise.core.files.outside import files_below, is_folder, is_regular, printable, require_folder
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
 from facetwise.core.people import person, person_hash
 from facetwise.core.progress import Progress
@@ -173,12 +173,13 @@ def describe_other(
     project: Project, dataset: Path, *, workers: int | None = None, progress: Progress | None = None
 ) -> Manifest:
     """A manifest, not saved, of another dataset of the project's layout; raises ProblemsError when it has errors."""
-    if not is_folder(dataset):
-        raise InputError(f"{dataset}: no such folder")
+    require_folder(dataset)
     listing = read_dataset(project, dataset)
     raise_errors(listing.findings, str(dataset))
     scanned = scan(dataset, listing.table["image"].to_list(), None, workers, progress)
-    return _joined(listing, scanned)
+    manifest = _joined(listing, scanned)
+    raise_errors(manifest.findings, str(dataset))
+    return manifest
 
 
 def list_images(folder: Path, *, workers: int | None = None, progress: Progress | None = None) -> Manifest:
@@ -189,8 +190,7 @@ def list_images(folder: Path, *, workers: int | None = None, progress: Progress 
     Raises InputError, which says what was left out, when no image can be read, and for a folder with more than
     `MAX_OTHERS` files that are none, most of all that are in it.
     """
-    if not is_folder(folder):
-        raise InputError(f"{folder}: no such folder")
+    require_folder(folder)
     found = _photos_below(folder)
     relative = (p.relative_to(folder) for p in found if is_regular(p) and not p.is_symlink())
     names = [p.as_posix() for p in relative if not any(part.startswith(".") for part in p.parts)]

@@ -56,13 +56,37 @@ def test_damaged_and_missing_images_stay_as_rows(project: Project) -> None:
     bad.write_bytes(bad.read_bytes()[:-200])
     (root / "eval" / "images" / "a.jpg").unlink()
     (root / "eval" / "images" / "b.jpg").write_bytes(b"")
+    (root / "eval" / "images" / "c.jpg").write_bytes(encoded(picture(9)))
+    write_table(root / "eval" / "info.csv", "ImageID,ans", "a.jpg,0", "b.jpg,0", "c.jpg,0")
     manifest = build_manifest(project)
     assert manifest.train.height == 13
     assert manifest.codes(project.space).shape == (13, 3)
-    assert manifest.test["status"].to_list() == ["missing", "damaged"]
+    assert manifest.test["status"].to_list() == ["missing", "damaged", "ok"]
     assert {f.code for f in manifest.findings} == {"train-image-damaged", "test-image-missing", "test-image-damaged"}
     assert any(str(f).startswith("train/images/000001_male_Asian_29/mask3.jpg: the JPEG is") for f in manifest.findings)
     assert load_manifest(project).findings == manifest.findings
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+
+
+def test_a_side_without_a_usable_image_is_one_error(project: Project) -> None:
+    images = list((project.dataset_root / "train" / "images").rglob("*.jpg"))
+    for path in images:
+        path.write_bytes(POINTER)
+    for path in (project.dataset_root / "eval" / "images").iterdir():
+        path.write_bytes(b"")
+    found = build_manifest(project).findings
+    assert [(f.level, f.code) for f in found] == [("error", "no-usable-image")] * 2
+    test, train = (str(f) for f in found)
+    assert "2 image(s) of the test side can be used: empty file (2)" in test
+    assert "14 image(s) of the train side" in train
+    assert "git lfs pull" in train
+    assert "`[dataset.test]`" in str(found[0].hint)
+    with pytest.raises(ArtefactError):
+        load_manifest(project)
+    with pytest.raises(ProblemsError, match="git lfs pull"):
+        describe_other(project, project.dataset_root)
 
 
 def test_a_link_to_an_image_elsewhere_is_not_read(project: Project, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facetwise.core.errors import InputError
+from facetwise.core.files.filekinds import KIND_BYTES, LFS, other_kind
 
 MAX_BYTES = 64 * 2**20
 """Most bytes that are read of one file, an image or a table."""
@@ -32,6 +33,8 @@ def read_bounded(path: Path, most: int = MAX_BYTES) -> bytes:
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     check_size(len(data), str(path), most)  # it may have grown, and some systems' files have no size
+    if data.startswith(LFS):
+        raise InputError(f"{path}: {other_kind(data[:KIND_BYTES])}")
     return data
 
 
@@ -49,6 +52,17 @@ def exists(path: Path) -> bool:
 def is_folder(path: Path) -> bool:
     """Whether `path` is a folder; False for whatever the system refuses to look at."""
     return stat.S_ISDIR(_mode(path) or 0)
+
+
+def require_folder(path: Path, hint: str | None = None) -> None:
+    """Raise InputError, which says what it is instead, when `path` is no folder."""
+    if is_folder(path):
+        return
+    what = "no such folder"
+    if is_regular(path):
+        with path.open("rb") as file:
+            what = other_kind(file.read(KIND_BYTES)) or "a file, expected a folder"
+    raise InputError(f"{path}: {what}", hint=hint)
 
 
 def is_regular(path: Path) -> bool:

@@ -23,9 +23,9 @@ import simplejpeg
 from PIL import Image, ImageChops, UnidentifiedImageError, features
 
 from facetwise.core.errors import InputError
-from facetwise.core.filekinds import KIND_BYTES, other_kind
+from facetwise.core.files.filekinds import KIND_BYTES, other_kind
 from facetwise.core.files.outside import check_size, read_bounded
-from facetwise.data.depth import in_8_bits, used_depth
+from facetwise.data.images.depth import in_8_bits, used_depth
 from facetwise.data.images.imagenotes import ENDINGS, channel_bits, frames_note, oddity
 from facetwise.data.images.quiet import quiet_pillow
 

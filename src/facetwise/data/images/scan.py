@@ -84,9 +84,15 @@ def write_cache(scanned: pl.DataFrame, path: Path) -> None:
 
 
 def scan_findings(table: pl.DataFrame) -> Findings:
-    """A warning for each image that is missing or damaged, and one line a kind of note on readable ones."""
+    """A warning for each image that is missing or damaged, and one line a kind of note on readable ones.
+
+    Of a side on which no image can be used, one error with the reasons instead.
+    """
     found = Findings()
-    for row in table.filter(pl.col("status") != "ok").iter_rows(named=True):
+    useless = [side for (side,), rows in table.group_by("split") if not (rows["status"] == "ok").any()]
+    for side in sorted(map(str, useless)):
+        _note_useless(table.filter(pl.col("split") == side), side, found)
+    for row in table.filter((pl.col("status") != "ok") & ~pl.col("split").is_in(useless)).iter_rows(named=True):
         test = row["split"] == TEST
         kept = "kept as a row without a prediction" if test else "left out of training"
         hint = "put the image back, or make the submission with `--fill-missing`" if test else None
@@ -98,6 +104,14 @@ def scan_findings(table: pl.DataFrame) -> Findings:
         others = f" ({len(rows)} images; also {listed(rows['image'][1:], 5)})" if len(rows) > 1 else ""
         level("odd-image", rows["image"][0], f"{note}{others}")
     return found
+
+
+def _note_useless(rows: pl.DataFrame, side: str, found: Findings) -> None:
+    reasons = rows["note"].value_counts(sort=True)
+    told = (f"{note} ({count})" for note, count in reasons.iter_rows())
+    what = f"none of the {len(rows)} image(s) of the {side} side can be used: {listed(told)}"
+    hint = "put the images back" + (", or take `[dataset.test]` out of facetwise.toml" if side == TEST else "")
+    found.error("no-usable-image", rows["image"][0], what, hint)
 
 
 def depth_findings(scanned: pl.DataFrame) -> Findings:

@@ -70,9 +70,10 @@ def parse_table_csv(
     header = spelt_as([cell.strip() for cell in records[0][1]], needed) if records else ()
     if not _header_is_usable(header, needed, name, findings):
         return None
-    rows = tuple(_rows(header, records[1:], name, findings))
+    rows = tuple(_rows(header, _even(header, records[1:], name, findings), name, findings))
     if not rows and not may_be_empty:
-        findings.error("empty-csv", name, "a header and no rows: nothing is listed")
+        if len(records) == 1:
+            findings.error("empty-csv", name, "a header and no rows: nothing is listed")
         return None
     return CsvTable(name, tuple(h for h in header if h), rows, hashlib.sha256(data).hexdigest())
 
@@ -83,7 +84,8 @@ def _header_is_usable(header: Sequence[str], needed: Sequence[str], name: str, f
     separator = next((s for s in (";", "\t", "|") if missing and any(s in cell for cell in header)), None)
     if separator is not None:
         shown = "tabs" if separator == "\t" else f"`{separator}`"
-        findings.error("wrong-separator", f"{name}:1", f"seems to be separated by {shown}, expected commas")
+        hint = "save it with commas (in a spreadsheet: `CSV UTF-8`, comma-separated)"
+        findings.error("wrong-separator", f"{name}:1", f"seems to be separated by {shown}, expected commas", hint)
         return False
     for column in missing:
         hint = f"its columns: {listed(header, 12)}" if len(header) > 12 else did_you_mean(column, filter(None, header))
@@ -93,12 +95,23 @@ def _header_is_usable(header: Sequence[str], needed: Sequence[str], name: str, f
     return not missing and not repeated
 
 
+def _even(header: Sequence[str], records: list[Record], name: str, findings: Findings) -> list[Record]:
+    """The records with a cell a column; more cells are fine when they are empty."""
+    ragged = [r for r in records if len(r[1]) < len(header) or any(cell.strip() for cell in r[1][len(header) :])]
+    if 1 < len(ragged) == len(records):
+        message = f"all {len(ragged)} rows have other numbers of cells than the header, such as line {ragged[0][0]}"
+        counts = f"{len(ragged[0][1])}, the header has {len(header)}"
+        findings.error("ragged-row", name, f"{message}: {counts}", "a cell that holds a comma stands in quotes")
+        return []
+    for line, cells in ragged:
+        findings.error("ragged-row", f"{name}:{line}", f"{len(cells)} cells, the header has {len(header)}")
+    lines = {line for line, _ in ragged}
+    return [record for record in records if record[0] not in lines]
+
+
 def _rows(header: Sequence[str], records: list[Record], name: str, findings: Findings) -> Iterator[CsvRow]:
     for line, cells in records:
-        spare = [cell for cell in cells[len(header) :] if cell.strip()]
-        if len(cells) < len(header) or spare:
-            findings.error("ragged-row", f"{name}:{line}", f"{len(cells)} cells, the header has {len(header)}")
-        elif long := [h for h, cell in zip(header, cells, strict=False) if len(cell) > MAX_CELL]:
+        if long := [h for h, cell in zip(header, cells, strict=False) if len(cell) > MAX_CELL]:
             findings.error("huge-cell", f"{name}:{line}", f"`{long[0]}` has more than {MAX_CELL} characters")
         else:
             yield CsvRow(line, {h: cell for h, cell in zip(header, cells, strict=False) if h})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class FolderFiles:
         self._respelt.extend(f"`{folder}/{name}` is `{stem}`" for stem, name in found if Path(name).stem != stem)
         return [{"image": f"{folder}/{name}", **self._labels(stem)} for stem, name in found]
 
-    def finish(self, images: str, folders: Sequence[str], table: str) -> None:
+    def finish(self, images: str, folders: Collection[str], table: str) -> None:
         """Add one finding a kind for what is no image of the dataset, and for folders that no row lists."""
         used = {f.removeprefix(f"{images}/").split("/")[0] for f in folders}
         unused = []

@@ -8,18 +8,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from facetwise.core.errors import did_you_mean
+from facetwise.core.errors import closest, did_you_mean
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.people import person
 from facetwise.core.project import AttributeSpec
 from facetwise.core.spelling import Spellings, normal
 from facetwise.data.findings import Findings, listed
 from facetwise.data.reading.csvfile import CsvRow, CsvTable
+from facetwise.data.reading.rowfaults import RowFaults
 
+_MAX_NAMED = 8
+"""Most different cells of a column that a hint names."""
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
-@dataclass(frozen=True)
+@dataclass
 class LabelReader:
     """Reads the attributes that come from columns of `table`, and notes oddities of whole columns."""
 
@@ -27,8 +30,12 @@ class LabelReader:
     space: LabelSpace
     table: CsvTable
     findings: Findings
+    _faults: RowFaults = field(init=False)
     _fractions: dict[str, list[int]] = field(default_factory=dict)
     _names: dict[str, tuple[int, list[tuple[str, str]]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._faults = RowFaults(self.table, self.findings)
 
     @property
     def columns(self) -> list[str]:
@@ -73,7 +80,15 @@ class LabelReader:
         self, row: CsvRow, code: str, spec: AttributeSpec, cell: str, expected: str, hint: str | None = None
     ) -> None:
         got = f"`{cell[:60]}`" if cell else "empty"
-        self.findings.error(code, self.table.at(row), f"`{spec.column}` is {got}, expected {expected}", hint)
+        self._faults.add(code, spec.name, row, f"`{spec.column}` is {got}, expected {expected}", hint)
+
+    def _naming(self, spec: AttributeSpec) -> str | None:
+        """How to name the cells of a column when none of them is a class; None when they are too many to be classes."""
+        cells = {row.cells[spec.column].strip() for row in self.table.rows} if spec.column else set()
+        if not 0 < len(cells) <= _MAX_NAMED or "" in cells:
+            return None
+        pairs = ", ".join(f'"{cell}" = "{closest(cell, spec.classes) or "..."}"' for cell in sorted(cells))
+        return f"say which class each is, in `{spec.name}` of facetwise.toml: `values = {{ {pairs} }}`"
 
     def note_folder(self, row: CsvRow, folder: str, labels: dict[str, Any]) -> None:
         """Remember whether the name of a row's folder says what the row says."""
@@ -88,7 +103,8 @@ class LabelReader:
             self._names[spec.name] = (agreeing + told, differing)
 
     def finish(self) -> None:
-        """Add the findings that need the whole column: fractions among whole numbers, contradicting folder names."""
+        """Add what is wrong with cells, and what needs the whole column: fractions, contradicting folder names."""
+        self._faults.finish({("unknown-class", s.name): hint for s in self.specs if (hint := self._naming(s))})
         for column, lines in self._fractions.items():
             if 2 * len(lines) <= len(self.table.rows):
                 where = f"{self.table.name}:{lines[0]}"

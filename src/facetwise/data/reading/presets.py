@@ -14,7 +14,7 @@ from pathlib import Path
 import tomli_w
 
 from facetwise.core.errors import InputError
-from facetwise.core.files.outside import exists, is_folder, is_regular, is_text, printable, resolved
+from facetwise.core.files.outside import exists, is_regular, is_text, printable, require_folder, resolved
 from facetwise.core.project import ProjectFile
 from facetwise.core.settings import parse
 from facetwise.core.workspace import PROJECT_FILE
@@ -76,8 +76,7 @@ def recognise(dataset: Path) -> Preset:
     A table with most of the columns counts, and so does one that cannot be read: what is wrong with it is for the
     check to say, with its line.
     """
-    if not is_folder(dataset):
-        raise InputError(f"{dataset}: no such folder", hint="give the folder of the dataset")
+    require_folder(dataset, "give the folder of the dataset")
     known = presets()
     for preset in known:
         if any(_has_table(dataset, name, columns) for name, columns in _tables(preset.file)):

@@ -14,8 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from facetwise.core.errors import InputError
-from facetwise.core.files.outside import exists, files_below, is_folder, is_loop, is_text, resolved
+from facetwise.core.files.outside import exists, files_below, is_text, require_folder, resolved
 from facetwise.core.people import called, person
 from facetwise.core.project import Project, TestSide, TrainSide
 from facetwise.core.tables import TEST, TRAIN, WRITTEN
@@ -26,8 +25,11 @@ from facetwise.data.people import look_at_people
 from facetwise.data.reading.csvfile import CsvRow, CsvTable, read_table_csv
 from facetwise.data.reading.folderfiles import FolderFiles, is_hidden
 from facetwise.data.reading.groups import Read, several_folders
+from facetwise.data.reading.jointcolumn import joint_class_column
 from facetwise.data.reading.labelcells import LabelReader
+from facetwise.data.reading.rowfaults import RowFaults
 from facetwise.data.reading.spelling import DiskNames
+from facetwise.data.reading.tablenames import TableNames
 
 Row = dict[str, Any]
 
@@ -46,14 +48,11 @@ class Listing:
 def read_dataset(project: Project, dataset: Path | None = None) -> Listing:
     """Read the project's dataset, or another one of its layout; raises InputError only when there is no such folder."""
     root = resolved(dataset or project.dataset_root)
-    if not is_folder(root):
-        raise InputError(
-            f"{root}: no such folder", hint=f"set `dataset.path` in {project.workspace.project_file} to the dataset"
-        )
-    reader = _Reader(project, root, Findings(), {}, {}, DiskNames(root), [])
+    require_folder(root, f"set `dataset.path` in {project.workspace.project_file} to the dataset")
+    reader = _Reader(project, root, Findings(), {}, {}, set())
     rows = reader.train() + reader.test()
     reader.compare_sides(rows)
-    reader.note_unlisted(rows)
+    reader.note_unlisted()
     return Listing(_table(rows, project), tuple(reader.findings), reader.sources)
 
 
@@ -74,9 +73,8 @@ class _Reader:
     sources: dict[str, str]
     image_folders: dict[str, str]
     """Folders that hold images a table lists one by one, with that table's name."""
-    disk: DiskNames
-    respelt: list[str]
-    """Names of the table being read that the disk has in another Unicode normal form."""
+    named: set[str]
+    """Every path that a table names, of refused rows as well."""
 
     def train(self) -> list[Row]:
         side = self.project.file.dataset.train
@@ -89,10 +87,10 @@ class _Reader:
         if table is None:
             return []
         labels = LabelReader(specs, self.project.space, table, self.findings)
+        names = TableNames(table, key, self.root, side.images, self.findings, side.folder is not None)
         read = self._folder_rows if side.folder is not None else self._image_rows
-        rows = read(side, table, key, labels)
+        rows = read(side, names, labels)
         labels.finish()
-        self._note_respelt(table)
         look_at_people(table, side.group, side.same_person, self.findings)
         return rows
 
@@ -105,17 +103,23 @@ class _Reader:
             return []
         if side.answer not in table.columns:
             self.findings.info("no-answer-column", f"{table.name}:1", f"no column `{side.answer}`: it will be added")
+        names = TableNames(table, side.image, self.root, side.images, self.findings)
         rows: dict[str, Row] = {}
         for row in table.rows:
-            image = self._image(side.images, row, side.image, table)
+            image = names.find(row)
             if image in rows:
                 self.findings.error("listed-twice", table.at(row), f"`{row.cells[side.image]}` was listed before")
             elif image is not None:
                 meta = _meta(row, table.others([side.image, side.answer]))
                 rows[image] = {"image": image, "split": TEST, "name": row.cells[side.image], **meta}
-        self._note_respelt(table)
-        self.image_folders[side.images] = table.name
-        return list(rows.values())
+        return list(rows.values()) if self._all_named(names) else []
+
+    def _all_named(self, names: TableNames) -> bool:
+        """Note what a table of images has named; whether any of it is there."""
+        if found := names.finish():
+            self.named.update(names.named)
+            self.image_folders[names.images] = names.table.name
+        return found
 
     def compare_sides(self, rows: list[Row]) -> None:
         """An image may not be trained on and predicted."""
@@ -123,14 +127,13 @@ class _Reader:
         for image in dict.fromkeys(r["image"] for r in rows if r["split"] == TRAIN and r["image"] in test):
             self.findings.error("on-both-sides", image, "is listed by the training table and by the test table")
 
-    def note_unlisted(self, rows: list[Row]) -> None:
+    def note_unlisted(self) -> None:
         """One warning a folder for the images on disk that no table lists."""
-        known = {row["image"] for row in rows}
         for images, table in self.image_folders.items():
             found = (p for p in files_below(self.root / images) if p.suffix.lower() in IMAGE_ENDINGS)
             names = sorted(p.relative_to(self.root).as_posix() for p in found if not is_hidden(p.name))
             self.findings.bad_names(name for name in names if not is_text(name))
-            if extra := [name for name in names if is_text(name) and name not in known]:
+            if extra := [name for name in names if is_text(name) and name not in self.named]:
                 message = f"{len(extra)} image(s) that {table} does not list, left out: {listed(extra)}"
                 self.findings.warning("unlisted-image", images, message)
 
@@ -139,13 +142,13 @@ class _Reader:
         table, images = self.root / side.table, self.root / side.images
         for relative in (side.table, side.images):
             if inside(self.root, relative) is None:
-                self.findings.error("leaves-dataset", relative, "leads out of the dataset")
+                self.findings.error("leaves-dataset", relative, *self._way_out(relative))
                 return False
         if exists(table):
             return True
         other = self.project.file.dataset.test if name == "train" else self.project.file.dataset.train
         if exists(images) or other is None or not exists(self.root / other.table):
-            found = self.disk.find(side.table)
+            found = DiskNames(self.root).find(side.table)
             hint = None if found == side.table else f"the disk spells it differently: {found!a}, rename one of them"
             self.findings.error("missing-csv", side.table, f"no such file in {self.root}", hint)
         else:
@@ -153,51 +156,49 @@ class _Reader:
             self.findings.warning(f"no-{name}-side", side.table, f"the dataset has no {name} side: {what}")
         return False
 
+    def _way_out(self, relative: str) -> tuple[str, str | None]:
+        """What is wrong with a path that leads out of the dataset, and what to do."""
+        target = resolved(self.root / relative)
+        if not exists(target):
+            return "leads out of the dataset", None
+        common = os.path.commonpath([self.root, target])
+        hint = (
+            f'in facetwise.toml, set `path = "{common}"`, which holds both, and write every `table` and `images` from '
+            f'there: "{target.relative_to(common)}" for this one, "{self.root.relative_to(common)}/..." for the others'
+        )
+        return f"leads out of the dataset, to {target}", hint
+
     def _read(self, name: str, needed: list[str]) -> CsvTable | None:
+        known = len(self.findings)
         table = read_table_csv(self.root / name, name, needed, self.findings)
         if table is not None:
             self.sources[name] = table.sha256
+        elif any(f.code == "missing-column" for f in self.findings[known:]):
+            self._note_joint_class(name, needed, known)
         return table
 
-    def _image(self, images: str, row: CsvRow, column: str, table: CsvTable) -> str | None:
-        """Path in the dataset of the image or folder that a cell names; None (and an error) when it leads out."""
-        cell = row.cells[column]
-        written = os.path.normpath(Path(images) / cell)
-        path = self.disk.find(Path(written).as_posix()) if _stays(self.root / images, cell) else None
-        below = None if path is None else os.path.relpath(path, images)
-        if path is None or below is None or not _stays(self.root / images, below):
-            got = f"`{cell[:80]}` leads out of `{images}`" if cell else "empty"
-            self.findings.error("leaves-dataset" if cell else "empty-cell", table.at(row), f"`{column}`: {got}")
-            return None
-        if below == ".":
-            message = f"`{column}`: `{cell[:80]}` is `{images}` itself, expected something in it"
-            self.findings.error("leaves-dataset", table.at(row), message)
-            return None
-        self.respelt.extend([f"line {row.line}: `{cell}`"] if path != Path(written).as_posix() else [])
-        return path
-
-    def _note_respelt(self, table: CsvTable) -> None:
-        if self.respelt:
-            message = f"{len(self.respelt)} name(s) that the disk spells differently (normal form, blanks), found"
-            self.findings.info("respelt-name", table.name, f"{message}: {listed(self.respelt)}")
-            self.respelt.clear()
+    def _note_joint_class(self, name: str, needed: list[str], known: int) -> None:
+        """Tell columns of attributes that are missing as one fact (in place of findings from `known` on) when it is."""
+        attributes = [spec.column for spec in self.project.file.attributes]
+        if found := joint_class_column(self.root / name, needed, self.project):
+            del self.findings[known:]
+            read_table_csv(self.root / name, name, [c for c in needed if c not in attributes], self.findings)
+            self.findings.error("joint-class", f"{name}:1", *found)
 
     def _labelled(
-        self, side: TrainSide, table: CsvTable, key: str, labels: LabelReader, use: Callable[[CsvRow, str, Row], None]
-    ) -> list[str]:
-        """Call `use(row, path, cells)` for every good row of the training table; a repeated row counts once.
-
-        Returns every path that the table names, wrong rows included.
-        """
+        self, side: TrainSide, names: TableNames, labels: LabelReader, use: Callable[[CsvRow, str, Row], None]
+    ) -> None:
+        """Call `use(row, path, cells)` for every good row of the training table; a repeated row counts once."""
         seen: dict[str, CsvRow] = {}
-        names = called(side.same_person)
+        table, key = names.table, names.column
+        faults, names_of = RowFaults(table, self.findings), called(side.same_person)
         meta = table.others([side.group, key, *labels.columns])
         for row in table.rows:
-            path, read = self._image(side.images, row, key, table), labels.read(row)
+            path, read = names.find(row), labels.read(row)
             written = row.cells[side.group]
-            group = names.get(person(written), person(written))
+            group = names_of.get(person(written), person(written))
             if not group:
-                self.findings.error("empty-group", table.at(row), f"`{side.group}` is empty")
+                faults.add("empty-group", side.group, row, f"`{side.group}` is empty")
             elif path is not None and path in seen:
                 self._repeated(table, seen[path], row, key)
             elif path is not None:
@@ -205,7 +206,7 @@ class _Reader:
             if path is not None and seen.get(path) is row and read is not None:
                 base = {"split": TRAIN, "group": group, WRITTEN: written, "name": row.cells[key]}
                 use(row, path, {**base, **read, **_meta(row, meta)})
-        return list(seen)
+        faults.finish()
 
     def _repeated(self, table: CsvTable, first: CsvRow, row: CsvRow, key: str) -> None:
         differing = [c for c in table.columns if c != key and person(first.cells[c]) != person(row.cells[c])]
@@ -215,41 +216,30 @@ class _Reader:
         message = f"`{row.cells[key]}` stands on line {first.line} as well, with another `{listed(differing)}`"
         self.findings.error("contradicting-rows", table.at(row), message, "keep the right one of the two rows")
 
-    def _folder_rows(self, side: TrainSide, table: CsvTable, key: str, labels: LabelReader) -> list[Row]:
+    def _folder_rows(self, side: TrainSide, names: TableNames, labels: LabelReader) -> list[Row]:
         files = FolderFiles(self.root, self.project.file.attributes, self.findings)
         rows: list[Row] = []
         read: list[Read] = []
 
         def use(row: CsvRow, folder: str, cells: Row) -> None:
-            if not is_folder(self.root / folder):
-                self.findings.error("missing-folder", table.at(row), f"`{folder}`: no such folder")
-                return
             read.append((row, cells))
             labels.note_folder(row, Path(folder).name, cells)
             rows.extend({**cells, **part} for part in files.images(folder))
 
-        folders = self._labelled(side, table, key, labels, use)
-        several_folders(read, self.project.file.attributes, table, self.findings)
-        files.finish(side.images, folders, table.name)
+        self._labelled(side, names, labels, use)
+        several_folders(read, self.project.file.attributes, names.table, self.findings)
+        if names.finish():
+            files.finish(side.images, names.named, names.table.name)
         return rows
 
-    def _image_rows(self, side: TrainSide, table: CsvTable, key: str, labels: LabelReader) -> list[Row]:
+    def _image_rows(self, side: TrainSide, names: TableNames, labels: LabelReader) -> list[Row]:
         rows: dict[str, Row] = {}
 
         def use(_: CsvRow, image: str, cells: Row) -> None:
             rows[image] = {"image": image, **cells}
 
-        self._labelled(side, table, key, labels, use)
-        self.image_folders[side.images] = table.name
-        return list(rows.values())
-
-
-def _stays(folder: Path, cell: str) -> bool:
-    """Whether a cell names something in `folder`; a link in a circle leads nowhere, and so not out of it."""
-    if inside(folder, cell) is not None:
-        return True
-    harmless = bool(cell) and not Path(cell).is_absolute() and ".." not in Path(cell).parts
-    return harmless and is_loop(folder / cell)
+        self._labelled(side, names, labels, use)
+        return list(rows.values()) if self._all_named(names) else []
 
 
 def _meta(row: CsvRow, columns: list[str]) -> Row:

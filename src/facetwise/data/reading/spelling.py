@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from facetwise.core.files.outside import exists, names_in
-from facetwise.core.spelling import Spellings
+from facetwise.core.spelling import Spellings, folded
 
 
 @dataclass(frozen=True)
 class DiskNames:
-    """Finds the paths below `root` that a table writes in another normal form, or with other blanks, than the disk."""
+    """Finds the paths below `root` that a table writes in another normal form or case, or with other blanks."""
 
     root: Path
-    _entries: dict[str, Spellings] = field(default_factory=dict)
+    _entries: dict[str, tuple[Spellings, Spellings]] = field(default_factory=dict)
 
     def find(self, relative: str) -> str:
         """`relative` as the disk writes it; unchanged when it exists, or when not exactly one entry is meant."""
@@ -27,5 +27,8 @@ class DiskNames:
 
     def _entry(self, folder: str, name: str) -> str:
         if folder not in self._entries:
-            self._entries[folder] = Spellings(names_in(self.root / folder))
-        return self._entries[folder].find(name)
+            entries = names_in(self.root / folder)
+            self._entries[folder] = Spellings(entries), Spellings(entries, folded)
+        exact, any_case = self._entries[folder]
+        found = exact.find(name)
+        return any_case.find(name) if found == name else found

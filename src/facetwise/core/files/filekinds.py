@@ -10,6 +10,7 @@ _ARCHIVE = "an archive: unpack it, and name the folder that comes out"
 _BEGINNINGS = (
     (LFS, "a Git LFS pointer in place of the file: run `git lfs pull` where it was cloned"),
     (b"PK\x03\x04", _ARCHIVE),
+    (b"PK\x05\x06", _ARCHIVE),
     (b"7z\xbc\xaf\x27\x1c", _ARCHIVE),
     (b"Rar!\x1a\x07", _ARCHIVE),
     (b"\x1f\x8b", _ARCHIVE),

@@ -1,0 +1,33 @@
+"""What is wrong with the rows of a table: a line each, but once when it is the same with all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from facetwise.data.findings import Findings
+from facetwise.data.reading.csvfile import CsvRow, CsvTable
+
+
+@dataclass(frozen=True)
+class RowFaults:
+    """Collects the faults of a table's rows; `finish` adds them to `findings` as errors."""
+
+    table: CsvTable
+    findings: Findings
+    _by_kind: dict[tuple[str, str], list[tuple[CsvRow, str, str | None]]] = field(default_factory=dict)
+
+    def add(self, code: str, what: str, row: CsvRow, message: str, hint: str | None = None) -> None:
+        """Note that `what` (a column, an attribute) is wrong in `row`; at most once a row and code."""
+        self._by_kind.setdefault((code, what), []).append((row, message, hint))
+
+    def finish(self, for_all: Mapping[tuple[str, str], str] | None = None) -> None:
+        """Add an error a fault, or one for all rows when all have it: then with the hint that `for_all` has for it."""
+        for kind, faults in self._by_kind.items():
+            if 1 < len(faults) == len(self.table.rows):
+                row, message, hint = faults[0]
+                told = f"all {len(faults)} rows, such as line {row.line}: {message}"
+                self.findings.error(kind[0], self.table.name, told, (for_all or {}).get(kind, hint))
+                continue
+            for row, message, hint in faults:
+                self.findings.error(kind[0], self.table.at(row), message, hint)

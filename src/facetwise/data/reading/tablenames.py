@@ -1,0 +1,96 @@
+"""The names of images (or of folders of them) in a column of a table, found on the disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facetwise.core.files.outside import is_folder, is_loop
+from facetwise.core.workspace import inside
+from facetwise.data.findings import Findings, listed
+from facetwise.data.reading.csvfile import CsvRow, CsvTable
+from facetwise.data.reading.notfound import nothing_alike, why_not_found
+from facetwise.data.reading.rowfaults import RowFaults
+from facetwise.data.reading.spelling import DiskNames
+
+
+@dataclass
+class TableNames:
+    """Finds what `column` of `table` names below `images`, a folder of the dataset `root`; `finish` adds findings."""
+
+    table: CsvTable
+    column: str
+    root: Path
+    images: str
+    findings: Findings
+    folders: bool = False
+    """Whether folders are named; else images, which may be missing."""
+    named: set[str] = field(default_factory=set)
+    """Every path in the dataset that a row names, whatever else is wrong with the row."""
+    _faults: RowFaults = field(init=False)
+    _disk: DiskNames = field(init=False)
+    _respelt: list[str] = field(default_factory=list)
+    _lost: list[str] = field(default_factory=list)
+    """Cells that name nothing which is there."""
+
+    def __post_init__(self) -> None:
+        self._faults = RowFaults(self.table, self.findings)
+        self._disk = DiskNames(self.root)
+
+    def find(self, row: CsvRow) -> str | None:
+        """Path in the dataset of what a row names; None when it is empty, leads out, or is no folder but should be."""
+        cell = row.cells[self.column]
+        written = Path(os.path.normpath(Path(self.images) / cell)).as_posix()
+        path = self._disk.find(written) if _stays(self.root / self.images, cell) else None
+        below = None if path is None else os.path.relpath(path, self.images)
+        if path is None or below is None or not _stays(self.root / self.images, below):
+            self._refuse(row, f"`{cell[:80]}` leads out of `{self.images}`" if cell else "empty")
+            return None
+        if below == ".":
+            self._refuse(row, f"`{cell[:80]}` is `{self.images}` itself, expected something in it")
+            return None
+        self.named.add(path)
+        self._respelt.extend([f"line {row.line}: `{cell}`"] if path != written else [])
+        if not (is_folder if self.folders else os.path.lexists)(self.root / path):
+            self._lost.append(cell)
+            if self.folders:
+                self._faults.add("missing-folder", self.column, row, f"`{path}`: no such folder")
+                return None
+        return path
+
+    def finish(self) -> bool:
+        """Add what was found; whether anything that the table names is there."""
+        if self._respelt:
+            message = (
+                f"{len(self._respelt)} name(s) that the disk spells differently (case, normal form, blanks), found"
+            )
+            self.findings.info("respelt-name", self.table.name, f"{message}: {listed(self._respelt)}")
+        if not self._lost:
+            self._faults.finish()
+            return True
+        where = self.root, self.images
+        cause = why_not_found(self._lost, *where, folders=self.folders)
+        if found := len(self._lost) < len(self.table.rows):
+            self._faults.finish()
+        else:
+            cause = cause or nothing_alike(self._lost[0], *where, folders=self.folders)
+        if cause is not None:
+            share = f"{len(self._lost)} of {len(self.table.rows)}" if found else f"none of the {len(self._lost)}"
+            what = f"{share} name(s) in `{self.column}` {'are not' if found else 'is'} in `{self.images}`"
+            tell = self.findings.warning if found else self.findings.error
+            tell("names-not-found", self.table.name, f"{what}: {cause.message}", cause.hint)
+        return found
+
+    def _refuse(self, row: CsvRow, got: str) -> None:
+        cell = row.cells[self.column]
+        self._lost.extend([cell] if cell else [])
+        self._faults.add("leaves-dataset" if cell else "empty-cell", self.column, row, f"`{self.column}`: {got}")
+
+
+def _stays(folder: Path, cell: str) -> bool:
+    """Whether a cell names something in `folder`; a link in a circle leads nowhere, and so not out of it."""
+    if inside(folder, cell) is not None:
+        return True
+    harmless = bool(cell) and not Path(cell).is_absolute() and ".." not in Path(cell).parts
+    return harmless and is_loop(folder / cell)

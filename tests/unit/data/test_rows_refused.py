@@ -1,0 +1,223 @@
+"""All rows of a table wrong before the first is looked at: one cause, told once, with what would match."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from made_data import PEOPLE, encoded, open_project, picture, replace_in, write_contest, write_table
+
+from facetwise.core.errors import InputError, ProblemsError, closest, did_you_mean
+from facetwise.core.project import Project
+from facetwise.data.findings import Finding
+from facetwise.data.manifest import build_manifest, list_images
+from facetwise.data.reading.presets import recognise
+from facetwise.data.reading.readers import read_dataset
+
+STEMS = ("p0_0", "p0_1", "p1_0", "p1_1")
+TOML = """
+name = "glasses"
+[dataset]
+path = "../data"
+layout = "images"
+[dataset.train]
+table = "labels.csv"
+images = "photos"
+group = "person"
+image = "file"
+[[attributes]]
+name = "glasses"
+classes = ["no", "yes"]
+column = "glasses"
+"""
+
+
+def made(folder: Path, cells: Sequence[str], files: Sequence[str], labels: Sequence[str] = ("no", "yes")) -> Project:
+    """A project whose table has these `cells`, and whose dataset these `files`."""
+    for seed, name in enumerate(files):
+        path = folder / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(picture(seed), "PNG"))
+    rows = [f"{cell},{STEMS[k % 4][:2]},{labels[k % len(labels)]}" for k, cell in enumerate(cells)]
+    write_table(folder / "data" / "labels.csv", "file,person,glasses", *rows)
+    (folder / "project").mkdir()
+    (folder / "project" / "facetwise.toml").write_text(TOML)
+    return Project.open(folder / "project")
+
+
+def told(project: Project) -> list[Finding]:
+    return [f for f in build_manifest(project).findings if f.level != "info"]
+
+
+def each(pattern: str) -> list[str]:
+    return [pattern.format(stem, stem[:2]) for stem in STEMS]
+
+
+@pytest.mark.parametrize("written", ["{}.png", "{}.PNG", "./{}.png", '" {}.png"', "{}.Png "])
+def test_another_case_and_blanks_are_found(tmp_path: Path, written: str) -> None:
+    project = made(tmp_path, each(written), each("photos/{}.png"))
+    assert told(project) == []
+    assert build_manifest(project).train["image"].to_list() == each("photos/{}.png")
+
+
+def test_of_two_files_that_differ_in_case_none_is_taken(tmp_path: Path) -> None:
+    project = made(tmp_path, ["A.PNG", "b.png"], ["photos/a.png", "photos/A.png", "photos/b.png"])
+    assert build_manifest(project).table["status"].to_list() == ["missing", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("written", "on_disk", "cause", "way"),
+    [
+        ("{}", "photos/{}.png", "it has no ending", "add `.png` to the names"),
+        ("{}.jpg", "photos/{}.png", "it ends in `.jpg`", "write `.png` for `.jpg`"),
+        ("{1}\\{0}.png", "photos/{1}/{0}.png", "it has back slashes", "write `/` for `\\`"),
+        ("photos/{}.png", "photos/{}.png", "it begins with `photos/`", 'take `photos/` off .* `images = "."`'),
+        ("./photos/{}.png", "photos/{}.png", "it begins with `photos/`", "take `photos/` off"),
+        ("/srv/kim/photos/{}.png", "photos/{}.png", "it begins with `/srv/kim/photos/`", "`/srv/kim/photos/` off"),
+        ("D:\\x\\{}.png", "photos/{}.png", "it begins with `D:\\x\\`", "take `D:\\x\\` off"),
+        ("D:\\x\\{}", "photos/{}.png", "begins with `D:\\x\\` and has no ending", "off .* add `.png`"),
+        (
+            "https://example.org/{}.png",
+            "photos/{}.png",
+            "it begins with `https://example.org/`",
+            "take `https://example.org/` off",
+        ),
+        ("{1}/{0}.png", "photos/{0}.png", "it begins with `p0/`", "take the folders off"),
+        ("{}.png", "photos/all/{}.png", "it lies in `photos/all`", 'set `images = "photos/all"`'),
+        ("{}.png", "photos/{1}/{0}.png", "it lies in `photos/p0`", "write the path from `photos` on"),
+        ("{}.png", "img/{}.png", "it lies in `img`, not in `photos`", 'set `images = "img"`'),
+    ],
+)
+def test_the_one_cause_is_named_with_the_way_on(
+    tmp_path: Path, written: str, on_disk: str, cause: str, way: str
+) -> None:
+    project = made(tmp_path, each(written), each(on_disk))
+    (found,) = told(project)
+    assert (found.level, found.code, found.where) == ("error", "names-not-found", "labels.csv")
+    assert f"`{written.format('p0_0', 'p0')}` seems to be `{on_disk.format('p0_0', 'p0')}`" in found.message
+    assert cause in found.message
+    for part in way.split(" .* "):
+        assert part in str(found.hint)
+
+
+@pytest.mark.parametrize("way", ["photos/all", "."])
+def test_the_way_on_works(tmp_path: Path, way: str) -> None:
+    names = each("{}.png") if way != "." else each("photos/all/{}.png")
+    project = made(tmp_path, names, each("photos/all/{}.png"))
+    assert told(project)[0].code == "names-not-found"
+    replace_in(project.workspace.project_file, {'images = "photos"': f'images = "{way}"'})
+    assert told(Project.open(project.root)) == []
+
+
+def test_numbers_that_a_spreadsheet_rewrote(tmp_path: Path) -> None:
+    project = made(tmp_path, ["1.png", "2.png", "3.png"], ["photos/0001.png", "photos/0002.png", "photos/0003.png"])
+    assert "it writes `1` for `0001`" in told(project)[0].message
+
+
+def test_names_like_nothing_on_the_disk(tmp_path: Path) -> None:
+    found = told(made(tmp_path, ["q", "r"], ["photos/a.png"]))
+    assert [f.code for f in found] == ["names-not-found"]
+    assert "`q` is not in `photos`, which has `photos/a.png`" in found[0].message
+
+
+def test_some_names_with_one_cause_are_a_warning(tmp_path: Path) -> None:
+    cells = [*each("{}.png")[:2], *each("C:\\x\\{}.png")[2:]]
+    found = told(made(tmp_path, cells, each("photos/{}.png")))
+    (cause,) = (f for f in found if f.code == "names-not-found")
+    assert cause.level == "warning"
+    assert "2 of 4 name(s)" in cause.message
+    assert {f.code for f in found} == {"names-not-found", "unlisted-image", "train-image-missing"}
+
+
+def test_folders_of_people_are_explained_too(tmp_path: Path) -> None:
+    dataset = write_contest(tmp_path / "data")
+    replace_in(dataset / "train" / "train.csv", {f",{p.split(',')[-1]}": f",x\\{p.split(',')[-1]}" for p in PEOPLE})
+    (found,) = read_dataset(open_project(tmp_path / "project", dataset)).findings
+    assert (found.code, found.where) == ("names-not-found", "train/train.csv")
+    assert "it begins with `x\\`" in found.message
+
+
+def test_a_fault_of_all_rows_is_told_once_with_their_cells(tmp_path: Path) -> None:
+    (found,) = told(made(tmp_path, each("{}.png"), each("photos/{}.png"), ("NO", "yess")))
+    assert (found.code, found.where) == ("unknown-class", "labels.csv")
+    assert found.message.startswith("all 4 rows, such as line 2: `glasses` is `NO`")
+    assert '`values = { "NO" = "no", "yess" = "yes" }`' in str(found.hint)
+
+
+def test_rows_that_were_refused_are_listed_all_the_same(tmp_path: Path) -> None:
+    found = told(made(tmp_path, each("{}.png"), [*each("photos/{}.png"), "photos/more.png"], ("no", "maybe")))
+    assert [(f.code, f.where) for f in found] == [
+        ("unknown-class", "labels.csv:3"),
+        ("unknown-class", "labels.csv:5"),
+        ("unlisted-image", "photos"),
+    ]
+    assert found[2].message.startswith("1 image(s)")
+
+
+def test_rows_of_another_length_than_the_header(tmp_path: Path) -> None:
+    project = made(tmp_path, each("{}.png"), each("photos/{}.png"))
+    replace_in(tmp_path / "data" / "labels.csv", {",no\n": ",no,x\n", ",yes\n": ",yes,x\n"})
+    assert [(f.code, f.where) for f in told(project)] == [("ragged-row", "labels.csv")]
+
+
+def test_a_column_of_joint_classes_alone(tmp_path: Path) -> None:
+    project = made(tmp_path, each("{}.png"), each("photos/{}.png"), ("0", "1"))
+    replace_in(tmp_path / "data" / "labels.csv", {",glasses": ",ans"})
+    (found,) = told(project)
+    assert (found.code, found.where) == ("joint-class", "labels.csv:1")
+    assert "`ans` holds whole numbers from 0 to 1" in found.message
+    way = 'values = { "0" = "no", "1" = "yes" }'
+    assert way in str(found.hint)
+    replace_in(project.workspace.project_file, {'column = "glasses"': f'column = "ans"\n{way}'})
+    assert told(Project.open(project.root)) == []
+
+
+def test_a_side_behind_a_link_out_of_the_dataset(tmp_path: Path) -> None:
+    project = made(tmp_path, each("{}.png"), each("photos/{}.png"))
+    (tmp_path / "data" / "photos").rename(tmp_path / "disk")
+    (tmp_path / "data" / "photos").symlink_to(tmp_path / "disk")
+    (found,) = told(project)
+    assert found.code == "leaves-dataset"
+    assert f'set `path = "{tmp_path}"`' in str(found.hint)
+    assert '"disk" for this one, "data/..." for the others' in str(found.hint)
+    ways = {'"../data"': f'"{tmp_path}"', '"labels.csv"': '"data/labels.csv"', '"photos"': '"disk"'}
+    replace_in(project.workspace.project_file, ways)
+    assert told(Project.open(project.root)) == []
+
+
+def test_an_archive_and_a_file_are_no_folders(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for kind in ("zip", "gztar", "tar"):
+        archive = Path(shutil.make_archive(str(tmp_path / kind), kind, tmp_path / "data"))
+        for read in (recognise, list_images):
+            with pytest.raises(InputError, match="an archive: unpack it"):
+                read(archive)
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(InputError, match="a file, expected a folder"):
+        recognise(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("word", "options", "expected"),
+    [
+        ("1.0", ["1", "10"], "1"),
+        ("10.0", ["1", "10"], "10"),
+        ("01", ["1", "10"], "1"),
+        ("12", ["1", "2"], None),
+        (" Yes ", ["no", "yes", "yess"], "yes"),
+        ("flpi", ["flip", "cutout"], "flip"),
+        ("xyz", ["flip"], None),
+    ],
+)
+def test_what_a_word_seems_to_mean(word: str, options: list[str], expected: str | None) -> None:
+    assert closest(word, options) == expected
+    assert did_you_mean(word, options).startswith("allowed" if expected is None else f"did you mean `{expected}`? ")
+
+
+def test_a_long_list_of_problems_is_cut_in_the_text_alone() -> None:
+    error = ProblemsError("many", [f"line {k}" for k in range(140)])
+    assert len(error.problems) == 140
+    assert len(str(error).splitlines()) == 2 + ProblemsError.MAX_TOLD
+    assert str(error).endswith("and 120 more")
