@@ -12,6 +12,8 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for what tests share (`made_training.py`)
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that wants weights from the network fails at once, not after 47 s
+for wish in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):  # of who looks, not of what is shown
+    os.environ.pop(wish, None)
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Read when torch and polars load: each worker would otherwise take all cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -35,6 +37,13 @@ def needs_program() -> Callable[[str], Path]:
         pytest.skip(reason)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def any_file_name() -> None:
+    """For tests whose files have Korean names: skipped in a locale that cannot write them (`LC_ALL=C PYTHONUTF8=0`)."""
+    if (encoding := sys.getfilesystemencoding()) != "utf-8":
+        pytest.skip(f"file names are {encoding} here")
 
 
 TINY_RECIPE = """\

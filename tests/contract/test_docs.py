@@ -42,7 +42,7 @@ def name_of(path: Path) -> str:
 
 def blocks(path: Path, *kinds: str) -> list[re.Match[str]]:
     """The fenced blocks of these languages."""
-    return [m for m in BLOCK.finditer(path.read_text()) if m["kind"] in kinds]
+    return [m for m in BLOCK.finditer(path.read_text("utf-8")) if m["kind"] in kinds]
 
 
 # --------------------------------------------------------------------------------------------------- generated pages
@@ -62,7 +62,7 @@ def writer() -> ModuleType:
 @pytest.mark.parametrize("name", ["cli", "recipe", "project"])
 def test_generated_pages_are_what_the_code_says(name: str, writer: ModuleType) -> None:
     page = {"cli": "cli.md", "recipe": "recipe.md", "project": "project-file.md"}[name]
-    assert (REFERENCE / page).read_text() == getattr(writer, f"{name}_page")(), "run `make docs`"
+    assert (REFERENCE / page).read_text("utf-8") == getattr(writer, f"{name}_page")(), "run `make docs`"
 
 
 def all_specs(spec: type[BaseModel], writer: ModuleType) -> Iterator[type[BaseModel]]:
@@ -74,7 +74,7 @@ def all_specs(spec: type[BaseModel], writer: ModuleType) -> Iterator[type[BaseMo
 
 @pytest.mark.parametrize(("spec", "page"), [(Recipe, "recipe.md"), (ProjectFile, "project-file.md")])
 def test_every_key_stands_with_its_docstring(spec: type[BaseModel], page: str, writer: ModuleType) -> None:
-    text = (REFERENCE / page).read_text()
+    text = (REFERENCE / page).read_text("utf-8")
     missing = []
     for part in all_specs(spec, writer):
         for key, field in part.model_fields.items():
@@ -96,7 +96,7 @@ def test_every_key_stands_with_its_docstring(spec: type[BaseModel], page: str, w
 
 
 def test_every_kind_of_every_family_is_a_technique(writer: ModuleType) -> None:
-    text = TECHNIQUES.read_text() + (DOCS / "concepts" / "training.md").read_text()
+    text = TECHNIQUES.read_text("utf-8") + (DOCS / "concepts" / "training.md").read_text("utf-8")
     names = {name for _, kinds in writer.families(Recipe) for name in kinds}
     assert len(names) > 30
     assert sorted(name for name in names if f'"{name}"' not in text and f"`{name}`" not in text) == []
@@ -104,7 +104,7 @@ def test_every_kind_of_every_family_is_a_technique(writer: ModuleType) -> None:
 
 def technique_rows() -> Iterator[tuple[str, list[str], dict[str, Any]]]:
     """Technique, settings, and the lines of the recipe file, of each row that has both."""
-    for row in re.findall(r"^\| (.*) \|$", TECHNIQUES.read_text(), flags=re.MULTILINE):
+    for row in re.findall(r"^\| (.*) \|$", TECHNIQUES.read_text("utf-8"), flags=re.MULTILINE):
         name, *cells = row.split(" | ")
         if len(cells) == 2 and cells[0].startswith("`--set"):
             words = shlex.split(" ".join(re.findall(r"`([^`]*)`", cells[0])))
@@ -126,7 +126,7 @@ def written_in(base: dict[str, Any], lines: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("technique", list(technique_rows()), ids=lambda row: row[0])
 def test_a_technique_is_the_same_by_setting_and_in_the_file(technique: tuple[str, list[str], dict[str, Any]]) -> None:
     _, settings, lines = technique
-    base = {**tomllib.loads(recipe_path("cpu-tiny").read_text()), "augment": []}
+    base = {**tomllib.loads(recipe_path("cpu-tiny").read_text("utf-8")), "augment": []}
     base["loss"], base["optimizer"] = {"name": "cross-entropy"}, {"name": "adamw"}
     written = parse(Recipe, written_in(base, lines), "the file")
     for setting in settings:
@@ -135,7 +135,7 @@ def test_a_technique_is_the_same_by_setting_and_in_the_file(technique: tuple[str
 
 
 def test_the_backbones_named_are_those_of_the_shipped_recipes() -> None:
-    rows = [row.split(" | ") for row in re.findall(r"^\| (.*) \|$", TECHNIQUES.read_text(), flags=re.MULTILINE)]
+    rows = [row.split(" | ") for row in re.findall(r"^\| (.*) \|$", TECHNIQUES.read_text("utf-8"), flags=re.MULTILINE)]
     named = {
         r: toml for _, recipes, *toml in rows for r in re.findall(r"`([\w-]+)`", recipes) if r in shipped_recipes()
     }
@@ -159,12 +159,12 @@ def test_the_experiments_can_be_asked_for() -> None:
 
 @pytest.mark.parametrize("schema", ["MANIFEST", "FOLDS", "PREDICTIONS"])
 def test_every_column_of_every_table_is_documented(schema: str) -> None:
-    text = (REFERENCE / "artefacts.md").read_text()
+    text = (REFERENCE / "artefacts.md").read_text("utf-8")
     assert [column for column in getattr(tables, schema) if f"`{column}`" not in text] == []
 
 
 def test_every_exception_is_documented() -> None:
-    text = (REFERENCE / "errors.md").read_text()
+    text = (REFERENCE / "errors.md").read_text("utf-8")
     kinds = [
         n for n, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.FacetwiseError)
     ]
@@ -174,11 +174,11 @@ def test_every_exception_is_documented() -> None:
 
 def test_every_finding_is_documented() -> None:
     """Codes as they stand in the source; those put together from parts are left to the eye."""
-    text = (REFERENCE / "errors.md").read_text()
+    text = (REFERENCE / "errors.md").read_text("utf-8")
     collected = re.compile(r"(?:findings|found)\.(?:error|warning|info)\(\s*\"([a-z0-9-]+)\"")
     gate = re.compile(r"GateFinding\(\s*\"\w+\",\s*\"([a-z-]+)\"")
     sources = [(collected, ROOT / "src/facetwise/data"), (gate, ROOT / "src/facetwise/submission")]
-    codes = {c for rule, folder in sources for p in folder.rglob("*.py") for c in rule.findall(p.read_text())}
+    codes = {c for rule, folder in sources for p in folder.rglob("*.py") for c in rule.findall(p.read_text("utf-8"))}
     assert len(codes) > 20
     assert sorted(code for code in codes if f"`{code}`" not in text) == []
 
@@ -200,7 +200,7 @@ def test_every_page_is_reached_from_the_index() -> None:
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:
     """File and heading that each link of a page leads to, other sites left out."""
-    text = BLOCK.sub("", page.read_text())
+    text = BLOCK.sub("", page.read_text("utf-8"))
     for target in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", text):
         file, _, heading = target.partition("#")
         yield ((page.parent / file).resolve() if file else page), heading
@@ -208,7 +208,7 @@ def links(page: Path) -> Iterator[tuple[Path, str]]:
 
 def anchors(page: Path) -> set[str]:
     """The headings of a page as GitHub names them."""
-    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text()), flags=re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text("utf-8")), flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
@@ -227,7 +227,7 @@ def shell_lines(page: Path) -> Iterator[str]:
     for block in blocks(page, "sh", "console"):
         for line in block["code"].replace("\\\n", " ").splitlines():
             yield from line.removeprefix("$ ").split("&&")
-    yield from re.findall(r"`((?:facetwise|make) [^`]+)`", BLOCK.sub("", page.read_text()))
+    yield from re.findall(r"`((?:facetwise|make) [^`]+)`", BLOCK.sub("", page.read_text("utf-8")))
 
 
 def unknown_words(line: str) -> list[str]:
@@ -251,7 +251,7 @@ def unknown_words(line: str) -> list[str]:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.name != "cli.md"], ids=name_of)
 def test_commands_in_documents_exist(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
     wrong = []
     for line in map(str.strip, shell_lines(page)):
         if line.startswith("facetwise "):
@@ -266,16 +266,16 @@ def wrong_scripts(text: str) -> list[str]:
     wrong = []
     for name, arguments in re.findall(r"`python benchmarks/([\w.]+)([^`]*)`", text):
         script = BENCHMARKS / name
-        known = re.findall(r'add_argument\("(--[\w-]+)"', script.read_text()) if script.is_file() else []
+        known = re.findall(r'add_argument\("(--[\w-]+)"', script.read_text("utf-8")) if script.is_file() else []
         words = re.findall(r"--[\w-]+", arguments)
         wrong += [f"{name} {w}".strip() for w in ([] if script.is_file() else [""]) + words if w not in known]
     return wrong
 
 
 def test_every_benchmark_has_a_section_and_its_command_exists() -> None:
-    assert [problem for page in PAGES for problem in wrong_scripts(page.read_text())] == []
-    text = (BENCHMARKS / "README.md").read_text()
-    scripts = [p.name for p in sorted(BENCHMARKS.glob("*.py")) if "\ndef main(" in p.read_text()]
+    assert [problem for page in PAGES for problem in wrong_scripts(page.read_text("utf-8"))] == []
+    text = (BENCHMARKS / "README.md").read_text("utf-8")
+    scripts = [p.name for p in sorted(BENCHMARKS.glob("*.py")) if "\ndef main(" in p.read_text("utf-8")]
     assert len(scripts) > 10
     headings = re.findall(r"^## .*`python benchmarks/([\w.]+)", text, flags=re.MULTILINE)
     assert [name for name in scripts if name not in headings] == []
@@ -338,7 +338,7 @@ def test_the_python_guide_runs(tmp_path: Path) -> None:
     """Its marked blocks, in order, as one script in an empty folder."""
     script = "\n".join(block["code"] for block in blocks(GUIDE, "python") if block["mark"])
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "('mask', 'gender', 'age') 18" in done.stdout

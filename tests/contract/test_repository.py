@@ -36,7 +36,9 @@ HOSTS = {
 
 def ignored(path: Path) -> bool:
     """Whether .gitignore (plain names and globs) leaves out `path`, relative to the root."""
-    rules = [line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if not line.startswith("#")]
+    rules = [
+        line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines() if not line.startswith("#")
+    ]
     parts = (path.as_posix(), *path.parts)
     return any(fnmatch.fnmatch(part, rule) for part in parts for rule in [*rules, ".git"])
 
@@ -44,7 +46,9 @@ def ignored(path: Path) -> bool:
 def repository_files() -> list[Path]:
     """Files that git tracks; without git or a commit, all that .gitignore does not leave out."""
     try:
-        done = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, encoding="utf-8", check=False
+        )
         tracked = [ROOT / name for name in done.stdout.split("\0") if name]
     except FileNotFoundError:
         tracked = []
@@ -111,13 +115,13 @@ def test_the_lock_that_names_hosts_stays_out() -> None:
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-uv.lock"])
 def test_locks_pin_every_package_by_hash(name: str) -> None:
-    entries = (ROOT / name).read_text().replace("\\\n", " ").splitlines()
+    entries = (ROOT / name).read_text("utf-8").replace("\\\n", " ").splitlines()
     assert entries
     assert [e for e in entries if not re.fullmatch(r"\S+==\S+ .*--hash=sha256:[0-9a-f]{64}\s*", e)] == []
 
 
 def test_the_lock_serves_every_dependency() -> None:
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     project = pyproject["project"]
     lists = [
         project["dependencies"],
@@ -125,16 +129,16 @@ def test_the_lock_serves_every_dependency() -> None:
         *pyproject["dependency-groups"].values(),
     ]
     wanted = {re.split(r"[><=\[]", name)[0] for names in lists for name in names} - {"facetwise"}
-    locked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
+    locked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.lock").read_text("utf-8"), flags=re.MULTILINE))
     assert wanted
     assert wanted - locked == set(), "run `make lock`"
 
 
 def test_help_lists_every_target() -> None:
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text("utf-8")
     phony = re.search(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)
     assert phony
-    shown = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, encoding="utf-8", check=True).stdout
     for target in set(phony.group(1).split()) - {"FORCE"}:
         assert re.search(rf"^make {target} +\S", shown, flags=re.MULTILINE), f"`make help` has no line for {target}"
 
@@ -146,7 +150,7 @@ def test_decisions_are_numbered_without_gaps() -> None:
 
 @pytest.mark.parametrize("path", sorted(DECISIONS.glob("*.md")), ids=lambda p: p.stem)
 def test_decisions_have_their_four_parts(path: Path) -> None:
-    parts = re.findall(r"^## (.*)$", path.read_text(), flags=re.MULTILINE)
+    parts = re.findall(r"^## (.*)$", path.read_text("utf-8"), flags=re.MULTILINE)
     assert parts == ["Status", "Context", "Decision", "Consequences"]
 
 
@@ -174,7 +178,7 @@ def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def test_every_command_and_option_is_documented() -> None:
     root = typer.main.get_command(importlib.import_module("facetwise.cli.main").app)
-    reference = CLI_REFERENCE.read_text() if CLI_REFERENCE.is_file() else ""
+    reference = CLI_REFERENCE.read_text("utf-8") if CLI_REFERENCE.is_file() else ""
     missing, found = [], []
     for name, command in commands(root, "facetwise"):
         found.append(name)

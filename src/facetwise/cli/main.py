@@ -68,7 +68,7 @@ class _Commands(TyperGroup):
         with _past_typer():
             try:
                 return super().invoke(ctx)
-            except (FacetwiseError, OSError) as error:
+            except (FacetwiseError, OSError, UnicodeEncodeError) as error:
                 if ctx.params["debug"] and not isinstance(error, BrokenPipeError):
                     traceback.print_exc()
                 raise
@@ -141,6 +141,11 @@ def _run() -> int | str | None:
         typer.echo(f"error: {error.filename or ''}: {error.strerror or error}; what was finished is kept", err=True)
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             typer.echo("hint: the folder must be one that you may write to", err=True)
+    except UnicodeEncodeError as error:
+        if (names := sys.getfilesystemencoding()) == "utf-8":
+            raise
+        typer.echo(f"error: a file's name has letters that this locale, in {names}, cannot write: {error}", err=True)
+        typer.echo("hint: set `PYTHONUTF8=1`, or a locale with UTF-8: `LC_ALL=C.UTF-8`", err=True)
     return 2
 
 

@@ -60,3 +60,17 @@ def test_debug_shows_the_traceback_as_well(monkeypatch, capsys, error):
 def test_the_value_of_an_option_is_no_option(monkeypatch, capsys):
     assert ended(monkeypatch, InputError("it is wrong"), "note", "1", "--", "--debug") == 2
     assert capsys.readouterr().err == "error: it is wrong\n"
+
+
+def test_a_name_that_the_locale_cannot_write_is_told(monkeypatch, capsys):
+    """As in `LC_ALL=C PYTHONUTF8=0 facetwise check` on a dataset whose folders have Korean names."""
+    error = UnicodeEncodeError("ascii", "얼굴.jpg", 0, 2, "ordinal not in range(128)")
+    with monkeypatch.context() as locale:
+        locale.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+        assert ended(locale, error, "runs") == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: a file's name has letters that this locale, in ascii, cannot write: ")
+    assert told.endswith("\nhint: set `PYTHONUTF8=1`, or a locale with UTF-8: `LC_ALL=C.UTF-8`\n")
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "utf-8")
+    with pytest.raises(UnicodeEncodeError):  # then it is a fault of ours
+        ended(monkeypatch, error, "runs")
