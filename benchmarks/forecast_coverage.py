@@ -1,6 +1,6 @@
 """How often the forecast of a leaderboard score holds, with and without scored submissions, on made contests.
 
-    python benchmarks/forecast_coverage.py [--trials 300] [--quick] [--picks]
+    python benchmarks/forecast_coverage.py [--trials 300] [--quick] [--picks] [--small]
 
 A trial draws labelled people, a test set of other people and eleven predictors of a 3 x 2 x 3 label with seven images a
 person. Each predictor has errors that it shares with all (hard people), errors of its own, and errors of each fold
@@ -17,6 +17,14 @@ Second table: ten files were sent and scored in public. The private score of the
 `facetwise final`, by the public score alone, and by out of fold alone; `best` is the best there was, `+-` two standard
 errors of the difference of two by `final` and two by public score.
 
+Third table (`--small`): one predictor, before any score is known, few labelled people and a test set of 400. `folds`:
+all labelled people are answered; `hold-out`: these are the first of four folds, dealt by class as by `facetwise folds`.
+`drawn` is the contest of the first table, with single models on both sides; `fitted` that of `contests.py`, whose
+classes of few people are predicted much worse than the others. `out of fold`, `as folds` and `bias` are means of score
+in hand, of a forecast that takes a hold-out for people drawn by lot, and of the forecast, each minus the true score on
+the test set; `+-` is two standard errors. `holds`, `width`: of the 90 % forecast of people alone, and with the room for
+a shift that `facetwise forecast` adds.
+
 `--quick`: 100 trials and fewer rows; a few minutes.
 """
 
@@ -25,16 +33,23 @@ from __future__ import annotations
 import argparse
 import math
 import time
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from contest_model import SPACE, Model
+from sklearn.model_selection import StratifiedGroupKFold
 
 from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.decide import decide_joint
 from facetwise.evaluate.forecasts.forecast import LEVEL, JointScores, Offset, ScoreForecast, TestPeople, simulate
 from facetwise.evaluate.forecasts.picks import best_picks
-from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.metrics import MISSING, macro_f1
 from facetwise.submission.planning.outlook import OFFSET
 
 IMAGES, NUM_CLASSES, NUM_FOLDS = 7, 18, 5
@@ -179,8 +194,70 @@ def print_picks(trials: int, worlds: tuple[World, ...], offset: Offset) -> None:
         print(f"| {world} | {means} | {error:.4f} |", flush=True)
 
 
+FEW_ROWS = tuple((plan, size) for plan in ("hold-out", "folds") for size in (30, 38, 60, 100, 200, 400, 800))
+FEW_TEST = TestPeople(400, 0)
+PARAMETERS = Path(__file__).parent / "results" / "contests" / "parameters.npz"
+FITTED_RUN = 3
+"""Which of the fitted runs answers: one in the middle."""
+
+
+@cache
+def fitted_model() -> Model:
+    """The predictors of `contests.py`."""
+    return Model.load(PARAMETERS)
+
+
+def draw_few(draws: np.random.Generator, num_people: int, world: str) -> tuple[Classes, Classes]:
+    """True classes and what one predictor says, (images,), person by person."""
+    if world == "drawn":
+        truth, said = draw_answers(draws, num_people, np.array([1.0]), averaged=False, extra=0.0)
+        return truth, said[0]
+    people = fitted_model().draw(num_people, int(draws.integers(2**31)))
+    return people.joint, decide_joint(people.tables[FITTED_RUN], SPACE)
+
+
+def held_out(truth: Classes, groups: Classes, seed: int) -> npt.NDArray[np.bool_]:
+    """Rows of the first of four folds."""
+    splitter = StratifiedGroupKFold(n_splits=4, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        _, rows = next(iter(splitter.split(truth, truth, groups)))
+    return np.isin(np.arange(len(truth)), rows)
+
+
+def few_trial(draws: np.random.Generator, plan: str, size: int, world: str, seed: int) -> list[float]:
+    """Score in hand, a forecast as folds, and the forecast, each minus the score; then held and width, bare and not."""
+    num_people = 4 * size if plan == "hold-out" else size
+    truth, said = draw_few(draws, num_people, world)
+    score = macro_f1(*draw_few(draws, FEW_TEST.public, world), NUM_CLASSES)
+    groups = np.repeat(np.arange(num_people), IMAGES)
+    rows = held_out(truth, groups, seed) if plan == "hold-out" else np.ones(len(truth), bool)
+    answers, more = np.where(rows, said, MISSING), {"resamples": RESAMPLES, "seed": seed}
+    as_folds = simulate(truth[rows], [said[rows]], groups[rows], NUM_CLASSES, FEW_TEST, **more).forecast("all", 0)
+    joint = simulate(truth, [answers], groups, NUM_CLASSES, FEW_TEST, **more)
+    with_room = joint.shifted(OFFSET, np.zeros((1, 1)), seed)
+    held = [_held(j.forecast("all", 0), score) for j in (joint, with_room)]
+    in_hand = macro_f1(truth[rows], said[rows], NUM_CLASSES)
+    return [in_hand - score, as_folds.expected - score, -held[0][2], *(x for h in held for x in h[:2])]
+
+
+def print_few(trials: int, worlds: Sequence[str] = ("drawn", "fitted")) -> None:
+    """The third table."""
+    print(f"\n{trials} trials a row: {FEW_TEST.public} people ahead, forecast from few")
+    print("| world | plan | people | out of fold | as folds | bias | +- | holds, width | with room |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for world in worlds:
+        for plan, size in FEW_ROWS:
+            draws = np.random.default_rng(3)
+            found = np.array([few_trial(draws, plan, size, world, seed) for seed in range(trials)])
+            means, error = found.mean(axis=0), 2 * found[:, 2].std() / math.sqrt(trials)
+            biases = " | ".join(f"{mean:+.3f}" for mean in means[:3])
+            held = " | ".join(f"{means[i]:.3f}, {means[i + 1]:.3f}" for i in (3, 5))
+            print(f"| {world} | {plan} | {size} | {biases} | {error:.3f} | {held} |", flush=True)
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--quick", action="store_true", help="100 trials, fewer rows")
@@ -189,6 +266,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, nargs="+", help="rows of so many labelled people only")
     parser.add_argument("--scored", type=int, nargs="+", help="rows of so many scored submissions only")
     parser.add_argument("--picks", action="store_true", help="the second table only")
+    parser.add_argument("--small", action="store_true", help="the third table only")
     arguments = parser.parse_args()
     rows = tuple(r for r in ROWS if r.known == 800 and r.scored in (0, 3)) if arguments.quick else ROWS
     rows = tuple(
@@ -196,10 +274,15 @@ def main() -> None:
     )
     offset = Offset(arguments.common, arguments.own)
     trials = 100 if arguments.quick else arguments.trials
+    if arguments.small:
+        print_few(trials)
+        return
     if not arguments.picks:
         print_table(trials, rows, offset)
     if arguments.picks or not (arguments.people or arguments.scored):
         print_picks(trials, ("averaged",) if arguments.quick else ("same", "averaged", "harder"), offset)
+    if not (arguments.picks or arguments.people or arguments.scored):
+        print_few(trials)
 
 
 if __name__ == "__main__":

@@ -125,3 +125,18 @@ def resampled_parts(
         drawn = draws.integers(0, num_people, (rows, ends[-1])) + np.arange(rows)[:, None] * num_people
         counted = (np.bincount(drawn[:, a:b].ravel(), minlength=rows * num_people) for a, b in pairwise(ends))
         yield tuple(weights.reshape(rows, num_people).astype(np.float64) for weights in counted)
+
+
+def resampled_within(kinds: IntArray, resamples: int, draws: np.random.Generator) -> Iterator[FloatArray]:
+    """As `resampled_people` of as many people as there are, each of them redrawn among those of the same kind.
+
+    `kinds`: a number a person, shape (num_people,).
+    """
+    order, num_people = np.argsort(kinds, kind="stable"), len(kinds)
+    _, first, size = np.unique(kinds[order], return_index=True, return_counts=True)
+    low, high = np.repeat(first, size), np.repeat(first + size, size)
+    step = max(1, CELLS // num_people)
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn = order[draws.integers(low, high, (rows, num_people))] + np.arange(rows)[:, None] * num_people
+        yield np.bincount(drawn.ravel(), minlength=rows * num_people).reshape(rows, num_people).astype(np.float64)

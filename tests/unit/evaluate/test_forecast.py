@@ -187,7 +187,7 @@ def test_a_shift_of_all_is_found_once_many_are_scored() -> None:
 
 @pytest.mark.parametrize("num_scored", [0, 1, 6])
 def test_nine_of_ten_intervals_hold(num_scored: int) -> None:
-    """A small simulation; `benchmarks/forecast_coverage.py` is the large one."""
+    """A small simulation, to four standard errors; `benchmarks/forecast_coverage.py` is the large one."""
     held: dict[Part, list[bool]] = {"public": [], "private": []}
     for seed in range(60):
         truth, answers, groups = made(1000 + seed, 320, 7)
@@ -204,7 +204,7 @@ def test_nine_of_ten_intervals_hold(num_scored: int) -> None:
             found = joint.forecast(part, num_scored).interval
             held[part].append(found.low <= macro_f1(truth[rows], answers[6][rows], NUM_CLASSES) <= found.high)
     for part, flags in held.items():
-        assert 0.78 <= np.mean(flags) <= 1.0, part
+        assert np.mean(flags) > 0.9 - 4 * (0.9 * 0.1 / 60) ** 0.5, part
 
 
 @pytest.mark.parametrize(

@@ -193,11 +193,11 @@ def test_many_joint_classes_need_no_matrix_of_them():
     assert 0 < interval.low <= interval.high < 1e-4
 
 
-# How often they hold. 200 trials: a true 95 % is seen within 95 +- 4.6 % in 99.7 of 100 such tests (three binomial
+# How often they hold. 200 trials: a true 95 % is seen within 95 +- 6.2 % in all but one of 16,000 tests (four binomial
 # standard errors); the seed is fixed, so a failure is a change of the method, not bad luck.
 
 TRIALS = 200
-MARGIN = 3 * (0.95 * 0.05 / TRIALS) ** 0.5
+MARGIN = 4 * (0.95 * 0.05 / TRIALS) ** 0.5
 
 
 def population(people: int) -> tuple[np.ndarray, np.ndarray]:
@@ -237,7 +237,7 @@ def test_the_score_of_new_people_is_in_the_prediction_interval(held):
 
 
 def test_the_confidence_interval_is_too_narrow_for_new_people(held):
-    assert held[2] < 0.8
+    assert held[2] < 0.95 - MARGIN
 
 
 def test_resampling_images_is_too_narrow(held):

@@ -189,9 +189,9 @@ def test_on_noise_fitting_flatters_itself_and_the_nested_estimates_do_not():
         nested.append([c.difference for c in choice.candidates])
         picked.append(choice.picked.difference)
     errors = np.std(nested, axis=0, ddof=1) / np.sqrt(len(nested))
-    assert (np.mean(optimistic, axis=0) > 0.03).all()
-    assert (np.mean(nested, axis=0) < 2 * errors).all()
-    assert np.mean(picked) < 2 * np.std(picked, ddof=1) / np.sqrt(len(picked))
+    assert (np.mean(optimistic, axis=0) > 4 * errors).all()
+    assert (np.mean(nested, axis=0) < 4 * errors).all()
+    assert np.mean(picked) < 4 * np.std(picked, ddof=1) / np.sqrt(len(picked))
 
 
 def test_what_is_no_better_nested_is_not_used_and_it_says_so():

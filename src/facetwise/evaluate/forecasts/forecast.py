@@ -7,6 +7,8 @@ as they do in reality; drawing a test set from a resample instead (nested) would
 (Bai, Bickel & Olshen 1990, on the pivot). Intervals are its quantiles, tails widened as in `intervals.expanded_tails`.
 Predictors that answer alike score alike in every draw, so a public score of one says much of another.
 
+The people of a hold-out were dealt by class, and are corrected for that (`heldout.py`).
+
 The test set is two draws of people, the public part and the private one. They share the past sample (what the labelled
 people say too high or too low of a predictor) and nothing else, so a public score says less of a private one.
 
@@ -34,7 +36,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.labels import FloatArray, IntArray
+from facetwise.evaluate.forecasts.heldout import HeldOut
 from facetwise.evaluate.intervals import Interval, expanded_tails
+from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.resampling import Groups, PersonTally, resampled_parts
 
 Part = Literal["public", "private", "all"]
@@ -212,20 +216,28 @@ def simulate(
 ) -> JointScores:
     """Draw the macro F1 of predictors on a test set together, from what they say of the same labelled images.
 
-    `truth` and each of `predicted` are class numbers, shape (n,), none missing; `groups` is the person of each row.
-    Nothing but people is drawn (`JointScores.shifted` adds shifts). Raises ValueError for fewer than two people, which
-    no spread can be told from.
+    `truth` and each of `predicted` are class numbers, shape (n,), of all labelled images; `groups` is the person of
+    each row. Rows that some predictor has no answer for (`MISSING`) are left out; where that leaves people out, the
+    others are a hold-out (`HeldOut`). Nothing but people is drawn (`JointScores.shifted` adds shifts). Raises
+    ValueError for fewer than two people with answers, which no spread can be told from.
     """
-    tallies = [PersonTally.count(truth, answers, groups, num_classes, "macro_f1") for answers in predicted]
-    if not tallies or tallies[0].num_people < 2:
+    classes, answers, persons = np.asarray(truth), [np.asarray(a) for a in predicted], np.asarray(groups)
+    rows = np.all([a != MISSING for a in answers], axis=0)
+    if not answers or len(np.unique(persons[rows])) < 2:
         raise ValueError("a forecast needs a predictor, and labels of two people or more")
+    tallies = [PersonTally.count(classes[rows], a[rows], persons[rows], num_classes, "macro_f1") for a in answers]
     past, future = _drawn_scores(tallies, people, resamples, np.random.default_rng(seed))
-    in_hand = np.array([tally.score for tally in tallies])
+    centre, factors = np.array([tally.score for tally in tallies]), np.ones(len(people.parts))
+    if held_out := HeldOut.among(classes, groups, rows):
+        centre += past.mean(axis=0) - held_out.past_means(tallies, resamples, np.random.default_rng((seed, 2)))
+        factors = np.array([held_out.completed(people.number(part)) for part in people.parts])
+    scale = np.append(np.repeat(factors, len(tallies)), 1.0)
+    cells = [*(centre + (drawn - past) for drawn in future), np.zeros((resamples, 1))]
     return JointScores(
         people=people,
         num_predictors=len(tallies),
-        draws=np.concatenate([*(in_hand + (drawn - past) for drawn in future), np.zeros((resamples, 1))], axis=1),
-        covariance=_covariance(past, future, people.parts),
+        draws=np.concatenate(cells, axis=1) * scale,
+        covariance=_covariance(past, future, people.parts) * np.outer(scale, scale),
         tails=tuple(expanded_tails(level, tally.leave_one_out()) for tally in tallies),
         level=level,
     )

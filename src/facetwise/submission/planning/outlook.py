@@ -86,17 +86,17 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
     test image in common.
     """
     rows = np.flatnonzero(np.all([c.oof != MISSING for c in contenders], axis=0))
-    truth, groups = project.space.encode(manifest.codes(project.space))[rows], manifest.train["group"].to_numpy()[rows]
-    num_people = len(set(groups.tolist()))
+    truth, groups = project.space.encode(manifest.codes(project.space)), manifest.train["group"].to_numpy()
+    num_people = len(set(groups[rows].tolist()))
     if num_people < 2:
         raise InputError(f"out of fold there are {num_people} people: a forecast needs two or more")
-    test, oof = read_test_set(project, manifest, len(rows), num_people), [c.oof[rows] for c in contenders]
-    alone = simulate(truth, oof, groups, project.space.num_joint, test.people, seed=seed)
+    test = read_test_set(project, manifest, len(rows), num_people)
+    alone = simulate(truth, [c.oof for c in contenders], groups, project.space.num_joint, test.people, seed=seed)
     alone = alone.shifted(OFFSET, _apart(contenders), seed)
     known = np.array([np.nan if c.public is None else c.public for c in contenders])
     return Outlook(
         contenders=tuple(contenders),
-        in_hand=tuple(macro_f1(truth, answers, project.space.num_joint) for answers in oof),
+        in_hand=tuple(macro_f1(truth[rows], c.oof[rows], project.space.num_joint) for c in contenders),
         num_people=num_people,
         test=test,
         alone=alone,
