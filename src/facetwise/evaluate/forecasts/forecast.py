@@ -39,7 +39,7 @@ from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.forecasts.heldout import HeldOut
 from facetwise.evaluate.intervals import Interval, expanded_tails
 from facetwise.evaluate.metrics import MISSING
-from facetwise.evaluate.resampling import Groups, PersonTally, resampled_parts
+from facetwise.evaluate.resampling import Groups, PersonTally, group_numbers, resampled_parts
 
 Part = Literal["public", "private", "all"]
 LEVEL = 0.9
@@ -223,7 +223,7 @@ def simulate(
     """
     classes, answers, persons = np.asarray(truth), [np.asarray(a) for a in predicted], np.asarray(groups)
     rows = np.all([a != MISSING for a in answers], axis=0)
-    if not answers or len(np.unique(persons[rows])) < 2:
+    if not answers or group_numbers(persons[rows])[1] < 2:
         raise ValueError("a forecast needs a predictor, and labels of two people or more")
     tallies = [PersonTally.count(classes[rows], a[rows], persons[rows], num_classes, "macro_f1") for a in answers]
     past, future = _drawn_scores(tallies, people, resamples, np.random.default_rng(seed))
