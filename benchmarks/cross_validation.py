@@ -43,7 +43,7 @@ from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import Workspace
 from facetwise.recipe import Recipe, load_recipe, recipe_toml
-from facetwise.train.plan import RunPlan, make_plan
+from facetwise.train.planning.plan import RunPlan, make_plan
 
 TARGET = 0.85
 FORMATS = {True: "channels-last", False: "contiguous"}

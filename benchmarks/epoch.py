@@ -29,11 +29,12 @@ from drawn import drawn_fold, synchronise
 from printed import machine_line, spread, table
 from torch import Generator
 
+from facetwise.inference.choices import autocast
+from facetwise.inference.setup import Setup
 from facetwise.recipe import Recipe, load_recipe
-from facetwise.train.checkpoint import TrainState, save_state
-from facetwise.train.loop import FoldTask, new_state, new_stepper, train_epoch, valid_scores
-from facetwise.train.setup import Setup
-from facetwise.train.step import Stepper, autocast, kept_network
+from facetwise.train.fold.checkpoint import TrainState, save_state
+from facetwise.train.fold.loop import FoldTask, new_state, new_stepper, train_epoch, valid_scores
+from facetwise.train.fold.step import Stepper, kept_network
 
 TARGET = 1.15
 NUM_EPOCHS = 1000

@@ -37,16 +37,16 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.inference.setup import recipe_layout
 from facetwise.recipe import Recipe, load_recipe
+from facetwise.train.fold.loop import FoldTask, steps_per_epoch
+from facetwise.train.fold.optim import build_schedule
 from facetwise.train.frozen.features import Features
 from facetwise.train.frozen.lanes import Lane
 from facetwise.train.frozen.together import train_stack
 from facetwise.train.job import Job
-from facetwise.train.loop import FoldTask, steps_per_epoch
-from facetwise.train.optim import build_schedule
 from facetwise.train.sampling import Pool, epoch_rows
 from facetwise.train.seeds import derive_seed
-from facetwise.train.setup import recipe_layout
 
 NUM_FOLDS = 5
 SETTINGS = list(product((0.0, 0.1), (1e-3, 3e-3), (0.0, 0.01, 0.1)))

@@ -19,11 +19,11 @@ from plain_timm import Photos, PlainLoop, loader_of, plain_transform
 from printed import machine_line, spread, table
 from torch import Tensor
 
+from facetwise.inference.setup import Setup
 from facetwise.recipe import Recipe, load_recipe
-from facetwise.train.checkpoint import TrainState
-from facetwise.train.loop import FoldTask, new_state, new_stepper, train_epoch
-from facetwise.train.setup import Setup
-from facetwise.train.step import Stepper
+from facetwise.train.fold.checkpoint import TrainState
+from facetwise.train.fold.loop import FoldTask, new_state, new_stepper, train_epoch
+from facetwise.train.fold.step import Stepper
 
 TARGETS = {"ours": "60 s", "plain fp32": "4", "plain bf16": "1.3"}
 BYTES_OF_STEP = {"AdamW": 4 * 7, "moving average": 4 * 3}

@@ -41,9 +41,9 @@ from torchvision import transforms  # type: ignore[import-untyped]
 from facetwise.core.provenance import machine, versions
 from facetwise.data.images.store import StoreSpec, prepare_store
 from facetwise.data.manifest import list_images
+from facetwise.inference.source import ImageSource
 from facetwise.recipe.augment import Affine, Cutout, Flip, Light, Noise
 from facetwise.train.augment import Augmenter
-from facetwise.train.source import ImageSource
 
 BATCH = 64
 MEAN = torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1)

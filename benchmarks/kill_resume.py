@@ -87,7 +87,7 @@ def train_reference(project: Project, arguments: argparse.Namespace) -> RunFolde
     facetwise(project, ["fit", arguments.recipe, *settings(arguments)], check=True)
     from facetwise.recipe import load_recipe
     from facetwise.train.crossval import same_run
-    from facetwise.train.plan import make_plan
+    from facetwise.train.planning.plan import make_plan
 
     plan = make_plan(project, load_recipe(arguments.recipe, arguments.settings))
     found = same_run(project, plan)

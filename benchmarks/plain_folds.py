@@ -18,8 +18,8 @@ from facetwise.evaluate.metrics import macro_f1
 from facetwise.model.backbone import build_network
 from facetwise.recipe.augment import MixUp
 from facetwise.recipe.optim import Cosine
-from facetwise.train.loop import FoldTask, steps_per_epoch
-from facetwise.train.plan import RunPlan
+from facetwise.train.fold.loop import FoldTask, steps_per_epoch
+from facetwise.train.planning.plan import RunPlan
 
 
 def plain_cross_validation(plan: RunPlan, workers: int, *, channels_last: bool) -> float:

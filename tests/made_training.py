@@ -7,12 +7,12 @@ import torch
 
 from facetwise.core.labels import LabelSpace
 from facetwise.data.labels.views import TrainingView, one_hot
+from facetwise.inference.choices import make_choices
+from facetwise.inference.setup import Setup, recipe_layout
+from facetwise.inference.source import ImageSource
 from facetwise.recipe import Recipe
-from facetwise.train.choices import make_choices
-from facetwise.train.loop import FoldTask
+from facetwise.train.fold.loop import FoldTask
 from facetwise.train.sampling import Pool
-from facetwise.train.setup import Setup, recipe_layout
-from facetwise.train.source import ImageSource
 
 CPU = torch.device("cpu")
 

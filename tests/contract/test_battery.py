@@ -11,8 +11,8 @@ from facetwise.model.backbone import build_network
 from facetwise.model.heads import head_layout
 from facetwise.recipe.head import MultiLabelHead
 from facetwise.recipe.model import ModelSpec
-from facetwise.train.loop import new_state, new_stepper
-from facetwise.train.step import Batch
+from facetwise.train.fold.loop import new_state, new_stepper
+from facetwise.train.fold.step import Batch
 
 SPACE = LabelSpace(
     (Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r")), Attribute("c", ("0", "1", "2", "3"), cuts=(1, 2, 3)))

@@ -10,7 +10,7 @@ import torch
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.recipe import load_recipe
 from facetwise.recipe.load import SHIPPED, shipped_recipes
-from facetwise.train.loop import new_state, new_stepper, train_epoch
+from facetwise.train.fold.loop import new_state, new_stepper, train_epoch
 
 SPACE = LabelSpace(
     (Attribute("mask", ("wear", "incorrect", "normal")), Attribute("age", ("young", "middle", "old"), cuts=(30, 60)))

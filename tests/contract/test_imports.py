@@ -78,6 +78,19 @@ for name in sys.argv[1:]:
     assert len(loaded) == len(modules(*LIGHT)) > len(LIGHT)
 
 
+def test_predicting_loads_nothing_that_trains(tmp_path: Path) -> None:
+    """Not by way of timm either, whose optimizers come with a module of their own."""
+    names = {*modules("train"), "timm.optim"}
+    code = """
+import importlib
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+note("inference")
+"""
+    assert loaded_by(code, names, tmp_path / "notes.json", *modules("inference")) == {"inference": []}
+    assert "facetwise.train.fold.optim" in names
+
+
 def test_every_module_imports(capfd: pytest.CaptureFixture[str]) -> None:
     for name in modules():
         importlib.import_module(name)
@@ -92,7 +105,7 @@ def test_every_verb_of_the_package_is_there() -> None:
 
 
 def test_every_package_is_light_or_allowed_not_to_be() -> None:
-    assert {n.split(".")[1] for n in modules()} == {*LIGHT, "model", "train"}
+    assert {n.split(".")[1] for n in modules()} == {*LIGHT, "inference", "model", "train"}
 
 
 def test_no_package_hides_a_verb() -> None:

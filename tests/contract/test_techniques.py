@@ -23,21 +23,21 @@ from facetwise.core.project import Project
 from facetwise.core.tables import prediction_columns
 from facetwise.data.made.contest import SynthSpec, draw_contest
 from facetwise.data.manifest import load_manifest
+from facetwise.inference.choices import make_choices
+from facetwise.inference.setup import Setup
+from facetwise.inference.source import ImageSource
+from facetwise.model.tensors import load_tensors
 from facetwise.recipe import Recipe
 from facetwise.recipe.labels import LabelsSpec
 from facetwise.recipe.model import ModelSpec
 from facetwise.recipe.optim import OptimizerSpec, TimmOptimizer
 from facetwise.recipe.predict import PredictSpec
 from facetwise.recipe.train import TrainSpec
-from facetwise.train.checkpoint import load_tensors
-from facetwise.train.choices import make_choices
 from facetwise.train.crossval import fit
+from facetwise.train.fold.loop import new_state
 from facetwise.train.frozen.features import HEAD
 from facetwise.train.frozen.stacked import new_heads, one_head, trains_on_features
-from facetwise.train.loop import new_state
-from facetwise.train.plan import make_plan
-from facetwise.train.setup import Setup
-from facetwise.train.source import ImageSource
+from facetwise.train.planning.plan import make_plan
 
 TECHNIQUES = Path(__file__).parents[2] / "docs" / "guides" / "techniques.md"
 

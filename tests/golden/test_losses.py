@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.train.loop import train_fold
-from facetwise.train.predict import predict_rows
-from facetwise.train.step import kept_network
+from facetwise.inference.predict import predict_rows
+from facetwise.train.fold.loop import train_fold
+from facetwise.train.fold.step import kept_network
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # when it runs as a script
 from made_training import make_setup

@@ -70,8 +70,9 @@ def predict(
     from facetwise.core.errors import SettingError
     from facetwise.core.runs import find_run
 
-    need_training()
-    from facetwise.train import apply
+    need_training("facetwise.inference.own_images")
+    from facetwise.inference.other_images import predict_elsewhere
+    from facetwise.inference.own_images import predict_own
 
     opened = opened_project(project)
     found = find_run(opened.workspace, run)
@@ -83,8 +84,8 @@ def predict(
                 f"nothing to predict: run `{found.id}` has the predictions of its own images",
                 hint="give a kind of `tta`, or other photos with `images` or `dataset`",
             )
-        return apply.predict_own(opened, found, tta=tta, progress=progress)
-    return apply.predict_elsewhere(opened, found, images=images, dataset=dataset, tta=tta, progress=progress)
+        return predict_own(opened, found, tta=tta, progress=progress)
+    return predict_elsewhere(opened, found, images=images, dataset=dataset, tta=tta, progress=progress)
 
 
 def augment(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import timm
-import timm.optim
 import torch
 from timm.models import group_parameters
 from torch import Tensor, nn
@@ -30,9 +29,6 @@ from facetwise.model.weights import (
     read_weights,
 )
 from facetwise.recipe.model import SMALL, ModelSpec, SmallArgs
-
-_OPTIMIZERS: Any = timm.optim
-"""Its types do not export its functions."""
 
 
 def build_network(spec: ModelSpec, layout: HeadLayout, height: int, width: int) -> Network:
@@ -232,11 +228,14 @@ def timm_optimizer(
     name: str, groups: list[dict[str, Any]], lr: float, weight_decay: float, args: dict[str, Any]
 ) -> torch.optim.Optimizer:
     """One of timm's optimizers; raises SettingError for a name that is none, and where a resumed run would differ."""
-    known = [str(known) for known in _OPTIMIZERS.list_optimizers()]
+    import timm.optim  # here, since predicting needs none
+
+    optimizers: Any = timm.optim  # its types do not export its functions
+    known = [str(known) for known in optimizers.list_optimizers()]
     if name not in known:
         hint = _similar(name, known) or "`timm.optim.list_optimizers()` lists all names"
         raise SettingError(f"`optimizer.optimizer`: timm has no `{name}`", hint=hint)
-    info = _OPTIMIZERS.get_optimizer_info(name)
+    info = optimizers.get_optimizer_info(name)
     if info.second_order:
         raise SettingError(f"`optimizer.optimizer`: `{name}` needs second derivatives, which are not computed")
     if getattr(info.opt_class, "__name__", "") == "Kron":
@@ -244,7 +243,7 @@ def timm_optimizer(
             f"`optimizer.optimizer`: `{name}` draws random numbers of its own, so that a resumed run would differ"
         )
     try:
-        made = _OPTIMIZERS.create_optimizer_v2(groups, opt=name, lr=lr, weight_decay=weight_decay, **args)
+        made = optimizers.create_optimizer_v2(groups, opt=name, lr=lr, weight_decay=weight_decay, **args)
     except (TypeError, ValueError, AssertionError, ImportError) as error:
         raise SettingError(f"`optimizer`: timm cannot make `{name}` with {args}: {error}") from None
     optimizer: torch.optim.Optimizer = made

@@ -89,7 +89,7 @@ def _train(
 
 def plan_fields(project: Project, recipe: Recipe, progress: Progress | None = None) -> Planned:
     """Check that a recipe can be trained on the project's data; prepares its image store."""
-    from facetwise.train.plan import make_plan
+    from facetwise.train.planning.plan import make_plan
 
     plan = make_plan(project, recipe, progress)
     return Planned(recipe, plan.fields, plan.split, tuple(plan.layout.attributes), plan.taught)

@@ -17,14 +17,15 @@ from facetwise.core.provenance import provenance
 from facetwise.core.runs import RunFolder, find_run, list_runs, next_number, runs_lock
 from facetwise.core.workspace import write_json
 from facetwise.core.writing import write_atomic
+from facetwise.inference.choices import Choices, make_choices
+from facetwise.inference.data import check_same
 from facetwise.recipe import Recipe, load_recipe, recipe_toml
-from facetwise.train.choices import Choices, make_choices
 from facetwise.train.finish import complete
+from facetwise.train.fold.loop import Listener
 from facetwise.train.frozen.stacked import trains_on_features
 from facetwise.train.frozen.together import train_heads
-from facetwise.train.job import Job, check_same, open_job
-from facetwise.train.loop import Listener
-from facetwise.train.plan import RunPlan, make_plan, run_name
+from facetwise.train.job import Job, open_job
+from facetwise.train.planning.plan import RunPlan, make_plan, run_name
 from facetwise.train.processes import train_in_processes
 
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from torch import Tensor
 
-from facetwise.core.errors import InputError
 from facetwise.core.people import PEOPLE, people_text
 from facetwise.core.runs import WEIGHTS, RunFolder
-from facetwise.core.tables import PREDICTIONS, prediction_columns, read_table, write_table
+from facetwise.core.tables import PREDICTIONS, read_table, write_table
 from facetwise.core.workspace import mark_done, new_artefact
-from facetwise.train.checkpoint import load_tensors, save_tensors
+from facetwise.inference.data import in_manifest_order
+from facetwise.inference.predict import Float32Array, prediction_table
+from facetwise.inference.setup import predict_table
+from facetwise.model.tensors import load_tensors, save_tensors
+from facetwise.train.fold.loop import FoldTask, Kept, train_fold
 from facetwise.train.job import Job
-from facetwise.train.loop import FoldTask, Kept, train_fold
-from facetwise.train.plan import DataPlan, RunPlan
-from facetwise.train.predict import Float32Array, prediction_table
-from facetwise.train.setup import predict_table
+from facetwise.train.planning.plan import RunPlan
 
 
 @dataclass(frozen=True)
@@ -107,16 +107,3 @@ def _write_tables(run: RunFolder, plan: RunPlan) -> None:
     if not plan.manifest.test.is_empty():
         parts = [read_table(run.fold(k) / "test.parquet", PREDICTIONS) for k in plan.fold_numbers]
         write_table(pl.concat(parts), run.path / "test.parquet", PREDICTIONS)
-
-
-def in_manifest_order(parts: Sequence[pl.DataFrame], plan: DataPlan) -> pl.DataFrame:
-    """Held-out rows of all folds, each training image once, in manifest order; NaN where no fold covers a row."""
-    held_out = pl.concat(parts)
-    columns = prediction_columns(held_out)
-    keys = plan.manifest.train.select("image", "group").with_columns(
-        pl.Series("fold", plan.fold_of_row, dtype=pl.Int32), pl.lit(0, dtype=pl.Int32).alias("repeat")
-    )
-    joined = keys.join(held_out.select("image", *columns), on="image", how="left", maintain_order="left")
-    if joined.height != keys.height:
-        raise InputError("an image was held out by two folds: the manifest lists it twice")
-    return joined.with_columns(pl.col(columns).fill_null(float("nan")))

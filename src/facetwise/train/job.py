@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +12,15 @@ from typing import Any
 
 import torch
 
-from facetwise.core.errors import MismatchError
 from facetwise.core.files.disk import told_when_full
 from facetwise.core.provenance import now
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import is_done, lock
-from facetwise.train.choices import Choices, apply_choices
-from facetwise.train.loop import Listener
-from facetwise.train.plan import RunPlan
-from facetwise.train.setup import Setup
-from facetwise.train.source import ImageSource
+from facetwise.inference.choices import Choices, apply_choices
+from facetwise.inference.setup import Setup
+from facetwise.inference.source import ImageSource
+from facetwise.train.fold.loop import Listener
+from facetwise.train.planning.plan import RunPlan
 
 
 @dataclass(frozen=True)
@@ -82,17 +81,6 @@ def enter_job(run: RunFolder, plan: RunPlan, listener: Listener | None, worker: 
     setup = Setup(plan.recipe, plan.layout, ImageSource(plan.store.images, device), device, choices, plan.project.root)
     tell = listener or _nobody
     return Job(run, plan, setup, _emitter(run, tell), tell)
-
-
-def check_same(run: RunFolder, fields: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
-    """Raise MismatchError naming the `fields` of a fingerprint (all, or `names`) that are not what the run's were."""
-    was = run.record()["fingerprint_fields"]
-    looked_at = {**was, **fields} if names is None else names
-    if differ := [name for name in looked_at if was.get(name) != fields.get(name)]:
-        raise MismatchError(
-            f"run `{run.id}` cannot go on: {', '.join(f'`{name}`' for name in differ)} changed since it began",
-            hint="put it back as it was, or start a new run with `facetwise fit`",
-        )
 
 
 def _end_last_line(path: Path) -> None:

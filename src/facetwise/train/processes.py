@@ -32,11 +32,12 @@ from facetwise.core.errors import (
 )
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
+from facetwise.inference.data import check_same
 from facetwise.recipe import load_recipe
 from facetwise.train.finish import train_one
-from facetwise.train.job import Job, check_same, enter_job
-from facetwise.train.loop import Listener
-from facetwise.train.plan import make_plan
+from facetwise.train.fold.loop import Listener
+from facetwise.train.job import Job, enter_job
+from facetwise.train.planning.plan import make_plan
 
 Message = tuple["_Worker", dict[str, Any] | None]
 """What a worker said; None when it has ended."""

@@ -21,7 +21,7 @@ from facetwise.model.heads import head_layout
 from facetwise.recipe import load_recipe
 from facetwise.recipe.head import MultiLabelHead
 from facetwise.recipe.model import ModelSpec
-from facetwise.train.plan import make_plan
+from facetwise.train.planning.plan import make_plan
 
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r"))))
 LAYOUT = head_layout(MultiLabelHead(), SPACE)

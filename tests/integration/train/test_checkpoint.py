@@ -15,11 +15,12 @@ from torch.nn.functional import cross_entropy
 
 from facetwise.core.errors import ArtefactError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.inference.setup import Setup
+from facetwise.model.tensors import load_tensors, save_tensors
 from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW, OptimizerSpec, TimmOptimizer
-from facetwise.train.checkpoint import TrainState, load_state, load_tensors, save_state, save_tensors
-from facetwise.train.loop import FoldTask, new_state, train_fold
-from facetwise.train.optim import build_optimizer
-from facetwise.train.setup import Setup
+from facetwise.train.fold.checkpoint import TrainState, load_state, save_state
+from facetwise.train.fold.loop import FoldTask, new_state, train_fold
+from facetwise.train.fold.optim import build_optimizer
 
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r"))))
 SMALL = {"backbone": "small_resnet", "args": {"stem": 4, "widths": [4, 8], "depths": [1, 1]}, "dropout": 0.3}

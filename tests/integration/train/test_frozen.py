@@ -11,9 +11,9 @@ import facetwise as fw
 from facetwise.core.errors import ArtefactError, TrainingError
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
+from facetwise.model.tensors import load_tensors, save_tensors
 from facetwise.recipe import load_recipe
 from facetwise.train import crossval
-from facetwise.train.checkpoint import load_tensors, save_tensors
 from facetwise.train.frozen import together
 
 CHANGES = {
@@ -68,7 +68,7 @@ def test_together_or_alone_the_same_bits_and_everything_works(own, recipes, monk
     # The whole network, put together again, predicts what the features said.
     folder = fw.predict(own.project, base.id, tta="flip")
     flipped = pl.read_parquet(folder / "oof.parquet")
-    monkeypatch.setattr("facetwise.train.predict.views", lambda x, _: [x])
+    monkeypatch.setattr("facetwise.inference.predict.views", lambda x, _: [x])
     again = pl.read_parquet(fw.predict(own.project, base.id, tta="flip") / "oof.parquet")
     columns = [c for c in again.columns if "=" in c]
     np.testing.assert_allclose(again.select(columns).to_numpy(), base.oof().select(columns).to_numpy(), atol=1e-4)

@@ -16,7 +16,7 @@ from facetwise.core.runs import find_run
 from facetwise.core.tables import probability_columns
 from facetwise.data.folds import load_folds
 from facetwise.data.manifest import load_manifest
-from facetwise.train.apply import predict_own
+from facetwise.inference.own_images import predict_own
 from facetwise.train.finish import choose_epochs
 
 QUICK = ("train.length=1ep", "train.ema=0.5")

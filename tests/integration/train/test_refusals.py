@@ -9,8 +9,8 @@ import facetwise as fw
 from facetwise.core.errors import ArtefactError, InputError, LockedError, MismatchError, SettingError
 from facetwise.core.runs import find_run, list_runs
 from facetwise.core.workspace import lock
+from facetwise.model.tensors import load_tensors, save_tensors
 from facetwise.recipe import load_recipe
-from facetwise.train.checkpoint import load_tensors, save_tensors
 
 QUICK = ("train.length=1ep", "train.ema=0.5")
 
@@ -137,8 +137,8 @@ def test_folds_of_unequal_epochs_cannot_choose_each_others_best(own):
 def steps_of(own, settings: list[str]) -> list[int]:
     """Steps an epoch of each fold."""
     from facetwise.core.project import Project
-    from facetwise.train.loop import steps_per_epoch
-    from facetwise.train.plan import make_plan
+    from facetwise.train.fold.loop import steps_per_epoch
+    from facetwise.train.planning.plan import make_plan
 
     recipe = load_recipe(own.recipe, settings)
     plan = make_plan(Project.open(own.project), recipe)

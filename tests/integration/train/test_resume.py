@@ -22,7 +22,7 @@ from facetwise.core.workspace import is_done
 from facetwise.recipe import load_recipe
 from facetwise.train import crossval
 from facetwise.train.job import open_job
-from facetwise.train.plan import make_plan
+from facetwise.train.planning.plan import make_plan
 
 SETTINGS = ("--set", "train.length=3ep")
 KILLS = 3

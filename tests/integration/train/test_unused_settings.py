@@ -5,11 +5,11 @@ import pytest
 import facetwise as fw
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.inference.setup import recipe_layout
 from facetwise.recipe import Recipe, load_recipe
 from facetwise.recipe.load import apply_setting, shipped_recipes
-from facetwise.train.plan import make_plan
-from facetwise.train.setup import recipe_layout
-from facetwise.train.unused_settings import check_heard
+from facetwise.train.planning.plan import make_plan
+from facetwise.train.planning.unused_settings import refuse_unused
 
 SPACE = LabelSpace(
     (Attribute("mask", ("wear", "incorrect", "normal")), Attribute("age", ("young", "middle", "old"), cuts=(30, 60)))
@@ -33,7 +33,7 @@ def recipe_of(*settings: str) -> Recipe:
 
 def check(*settings: str, steps: tuple[int, ...] = (10,)) -> None:
     recipe = recipe_of(*settings)
-    check_heard(recipe, recipe_layout(recipe, SPACE), steps)
+    refuse_unused(recipe, recipe_layout(recipe, SPACE), steps)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_all_are_told_at_once():
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_shipped_recipes_say_nothing_in_vain(name):
     recipe = load_recipe(name)
-    check_heard(recipe, recipe_layout(recipe, SPACE), (10,))
+    refuse_unused(recipe, recipe_layout(recipe, SPACE), (10,))
 
 
 def test_a_plan_refuses_them(ready_to_fit):

@@ -22,7 +22,7 @@ from facetwise.data.folds import load_folds, make_folds, split_folds
 from facetwise.data.labels.overlay import read_overlay
 from facetwise.data.manifest import Manifest, build_manifest, load_manifest
 from facetwise.data.reading.readers import Listing, read_dataset
-from facetwise.train.people import refuse_leaks
+from facetwise.train.planning.people import refuse_leaks
 
 TOML = """
 name = "people"

@@ -9,12 +9,14 @@ from torch import nn
 
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.inference.choices import Choice
+from facetwise.inference.source import ImageSource
 from facetwise.model.blocks import output_layer
 from facetwise.model.heads import head_layout
 from facetwise.recipe import Recipe
 from facetwise.recipe.head import FlatHead, MultiLabelHead
 from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW, TimmOptimizer
-from facetwise.train.choices import Choice
+from facetwise.train.fold.optim import build_optimizer
 from facetwise.train.frozen.lanes import Lane
 from facetwise.train.frozen.stacked import (
     StackedOptimizer,
@@ -28,9 +30,7 @@ from facetwise.train.frozen.stacked import (
 )
 from facetwise.train.frozen.together import batch_loss
 from facetwise.train.losses import build_loss
-from facetwise.train.optim import build_optimizer
 from facetwise.train.seeds import derive_seed
-from facetwise.train.source import ImageSource
 
 SPACE = LabelSpace(
     (

@@ -12,15 +12,15 @@ from torch import nn
 from facetwise.core.errors import SettingError, TrainingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.metrics import macro_f1
-from facetwise.train import step as step_module
+from facetwise.inference.predict import predict_rows
+from facetwise.inference.setup import Setup
+from facetwise.model.tensors import load_tensors
 from facetwise.train.augment import Augmenter
-from facetwise.train.average import Average
-from facetwise.train.checkpoint import load_tensors
-from facetwise.train.loop import FoldTask, Kept, steps_per_epoch, train_fold, valid_scores
-from facetwise.train.predict import predict_rows
+from facetwise.train.fold import step as step_module
+from facetwise.train.fold.average import Average
+from facetwise.train.fold.loop import FoldTask, Kept, steps_per_epoch, train_fold, valid_scores
 from facetwise.train.sampling import epoch_rows
 from facetwise.train.seeds import derive_seed
-from facetwise.train.setup import Setup
 
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r"))))
 

@@ -29,7 +29,7 @@ from facetwise.recipe.optim import (
     StepLR,
     TimmOptimizer,
 )
-from facetwise.train.optim import build_optimizer, build_schedule
+from facetwise.train.fold.optim import build_optimizer, build_schedule
 
 LAYOUT = head_layout(MultiLabelHead(), LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r")))))
 SMALL = {"stem": 4, "widths": [4, 8], "depths": [2, 1]}

@@ -15,7 +15,7 @@ from facetwise.core.errors import InputError, LeakError
 from facetwise.core.people import people_text, person_hash
 from facetwise.core.tables import TRAIN
 from facetwise.data.manifest import Manifest
-from facetwise.train.people import people_of_weights, refuse_leaks
+from facetwise.train.planning.people import people_of_weights, refuse_leaks
 
 OURS = ("mean", "std", "backbone.layers.0.weight", "head.weight")
 

@@ -10,7 +10,14 @@ from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.data.labels.views import TrainingView
 from facetwise.recipe.sampling import AllImages, Oversample, Sampling, Undersample, Weighted
-from facetwise.train.sampling import Pool, epoch_content, epoch_rows, epoch_size, partner_rows, rare_weights
+from facetwise.train.sampling import (
+    Pool,
+    epoch_content,
+    epoch_rows,
+    epoch_size,
+    partner_rows,
+    rare_weights,
+)
 from facetwise.train.seeds import derive_seed
 
 SPACE = LabelSpace(

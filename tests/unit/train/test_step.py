@@ -10,10 +10,10 @@ import torch
 
 from facetwise.core.errors import TrainingError
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.train.finite import FiniteCheck
-from facetwise.train.loop import FoldTask, new_state, new_stepper, train_epoch, train_fold
-from facetwise.train.setup import Setup
-from facetwise.train.step import Batch
+from facetwise.inference.setup import Setup
+from facetwise.train.fold.finite import FiniteCheck
+from facetwise.train.fold.loop import FoldTask, new_state, new_stepper, train_epoch, train_fold
+from facetwise.train.fold.step import Batch
 
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r"))))
 PLAIN = {
@@ -121,7 +121,7 @@ def test_the_gradient_is_clipped_before_the_step():
 
 
 def test_rare_partners_come_from_the_training_side_alone(tmp_path, monkeypatch):
-    from facetwise.train import step as step_module
+    from facetwise.train.fold import step as step_module
 
     setup, task = made_training.make_setup(
         {

@@ -18,13 +18,13 @@ from facetwise.core.files.disk import told_when_full
 from facetwise.core.people import PEOPLE, people_text
 from facetwise.core.progress import Progress
 from facetwise.core.workspace import content_hash, is_done, lock, new_artefact, verify_files
+from facetwise.inference.choices import autocast
+from facetwise.inference.predict import views
+from facetwise.inference.setup import Setup
 from facetwise.model.backbone import Network
-from facetwise.train.checkpoint import save_tensors
-from facetwise.train.plan import RunPlan
-from facetwise.train.predict import views
+from facetwise.model.tensors import save_tensors
+from facetwise.train.planning.plan import RunPlan
 from facetwise.train.seeds import derive_seed
-from facetwise.train.setup import Setup
-from facetwise.train.step import autocast
 
 HEAD = "head."
 """Weights whose names begin so belong to the head."""

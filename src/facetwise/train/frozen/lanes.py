@@ -12,12 +12,12 @@ from torch import Tensor
 from facetwise.core.errors import TrainingError
 from facetwise.core.labels import IntArray
 from facetwise.core.workspace import content_hash
+from facetwise.inference.predict import Float32Array
 from facetwise.recipe import Recipe
-from facetwise.train.finite import LOWER_RATE
+from facetwise.train.fold.finite import LOWER_RATE
+from facetwise.train.fold.loop import FoldTask, epoch_event, fold_events, step_size, steps_per_epoch
+from facetwise.train.fold.optim import LearningRate, build_schedule
 from facetwise.train.job import Job
-from facetwise.train.loop import FoldTask, epoch_event, fold_events, step_size, steps_per_epoch
-from facetwise.train.optim import LearningRate, build_schedule
-from facetwise.train.predict import Float32Array
 from facetwise.train.sampling import epoch_rows
 
 

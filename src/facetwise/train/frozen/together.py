@@ -23,11 +23,14 @@ from facetwise.core.errors import TrainingError
 from facetwise.core.labels import IntArray
 from facetwise.core.progress import Progress
 from facetwise.core.writing import write_atomic
+from facetwise.inference.choices import apply_choices
+from facetwise.inference.predict import Float32Array, kept_of_views
+from facetwise.inference.setup import table_by
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe import Recipe
-from facetwise.train.average import averaging_share
-from facetwise.train.choices import apply_choices
 from facetwise.train.finish import FoldResult, choose_epochs, complete, write_fold
+from facetwise.train.fold.average import averaging_share
+from facetwise.train.fold.loop import mean_targets, valid_scores
 from facetwise.train.frozen.features import HEAD, Features, features_key, prepare_features
 from facetwise.train.frozen.lanes import Lane
 from facetwise.train.frozen.stacked import (
@@ -40,11 +43,8 @@ from facetwise.train.frozen.stacked import (
     one_head,
 )
 from facetwise.train.job import Job
-from facetwise.train.loop import mean_targets, valid_scores
 from facetwise.train.losses import build_loss
-from facetwise.train.predict import Float32Array, kept_of_views
 from facetwise.train.seeds import derive_seed
-from facetwise.train.setup import table_by
 
 WAITING = ("cuda",)
 """Kinds of devices that compute ahead: whoever looks at a number waits for all before it."""

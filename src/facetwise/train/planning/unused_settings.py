@@ -13,7 +13,7 @@ from facetwise.recipe.optim import StepLR
 from facetwise.recipe.sampling import AllImages
 
 
-def check_heard(recipe: Recipe, layout: HeadLayout, steps_per_epoch: Iterable[int]) -> None:
+def refuse_unused(recipe: Recipe, layout: HeadLayout, steps_per_epoch: Iterable[int]) -> None:
     """Raise SettingError with every setting that has no effect beside the others, each with what to do.
 
     `steps_per_epoch`: of each fold. `labels.drop` always has one, and `head_lr` has it beside a frozen backbone.

@@ -15,10 +15,10 @@ from torch.nn.functional import interpolate
 from facetwise.core.labels import JOINT
 from facetwise.core.tables import PREDICTIONS, check_table
 from facetwise.evaluate.compose import marginals_of
+from facetwise.inference.choices import autocast
+from facetwise.inference.source import ImageSource
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe.predict import Tta
-from facetwise.train.source import ImageSource
-from facetwise.train.step import autocast
 
 Float32Array = npt.NDArray[np.float32]
 CROP = 0.9

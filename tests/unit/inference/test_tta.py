@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.train.predict import kept_of_views, predict_rows, views
+from facetwise.inference.predict import kept_of_views, predict_rows, views
 
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("age", ("0", "1", "2"), cuts=(30, 60))))
 TTAS = {"none": 1, "flip": 2, "crops": 5, "flip-crops": 10}

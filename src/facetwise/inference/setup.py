@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from facetwise.core.labels import LabelSpace
 from facetwise.data.images.store import Store
 from facetwise.data.manifest import Manifest
+from facetwise.inference.choices import Choices
+from facetwise.inference.predict import Float32Array, predict_rows, prediction_table
+from facetwise.inference.source import ImageSource
 from facetwise.model.backbone import Network, build_network
 from facetwise.model.heads import Grids, HeadLayout, head_layout, value_grid, years_wanted
 from facetwise.recipe import Recipe
 from facetwise.recipe.head import Head
 from facetwise.recipe.predict import Tta
-from facetwise.train.choices import Choices
-from facetwise.train.predict import Float32Array, predict_rows, prediction_table
-from facetwise.train.source import ImageSource
 
 Predictor = Callable[[npt.NDArray[np.int64]], Float32Array]
 """What tables keep, (n, columns), of the images at n rows of the store."""

@@ -28,15 +28,18 @@ from facetwise.core.labels import IntArray
 from facetwise.core.writing import write_atomic
 from facetwise.evaluate.decide import decide
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.inference.predict import Float32Array, prediction_table
+from facetwise.inference.setup import Setup
 from facetwise.model.heads import HeadLayout
+from facetwise.model.tensors import save_tensors
 from facetwise.recipe import Recipe
 from facetwise.train.augment import Augmenter
-from facetwise.train.average import Average
-from facetwise.train.checkpoint import TrainState, load_state, save_state, save_tensors
-from facetwise.train.finite import FiniteCheck, check_predictions
+from facetwise.train.fold.average import Average
+from facetwise.train.fold.checkpoint import TrainState, load_state, save_state
+from facetwise.train.fold.finite import FiniteCheck, check_predictions
+from facetwise.train.fold.optim import build_optimizer, build_schedule
+from facetwise.train.fold.step import Batch, Stepper, kept_network
 from facetwise.train.losses import build_loss, class_loss
-from facetwise.train.optim import build_optimizer, build_schedule
-from facetwise.train.predict import Float32Array, prediction_table
 from facetwise.train.sampling import (
     Pool,
     epoch_content,
@@ -46,8 +49,6 @@ from facetwise.train.sampling import (
     rare_weights,
 )
 from facetwise.train.seeds import derive_seed
-from facetwise.train.setup import Setup
-from facetwise.train.step import Batch, Stepper, kept_network
 
 Listener = Callable[[dict[str, Any]], None]
 """Gets every event as it happens; `step` events are for progress bars and are not written to the run."""

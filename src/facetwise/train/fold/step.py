@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
 
+from facetwise.inference.choices import autocast
 from facetwise.model.backbone import Network
 from facetwise.train.augment import Augmenter
-from facetwise.train.average import Average
-from facetwise.train.checkpoint import TrainState
-from facetwise.train.finite import FiniteCheck
+from facetwise.train.fold.average import Average
+from facetwise.train.fold.checkpoint import TrainState
+from facetwise.train.fold.finite import FiniteCheck
+from facetwise.train.fold.optim import LearningRate
 from facetwise.train.losses import LossFunction
-from facetwise.train.optim import LearningRate
 from facetwise.train.seeds import derive_seed
 
 
@@ -111,11 +111,6 @@ def _weighted(batch: Batch) -> Tensor:
         return batch.targets
     weights = batch.weights[:, None]
     return torch.cat([batch.targets * weights, weights], dim=1)
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Mixed precision where it was chosen."""
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def kept_network(state: TrainState) -> nn.Module:

@@ -17,23 +17,23 @@ from facetwise.core.labels import IntArray
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.workspace import content_hash, file_hash
-from facetwise.data.folds import Folds, load_folds
-from facetwise.data.images.store import Store, prepare_store, recipe_store
+from facetwise.data.images.store import prepare_store, recipe_store
 from facetwise.data.labels.overlay import read_overlay
 from facetwise.data.labels.views import TrainingView, training_view
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.inference.data import RunData, fold_numbers_of, recipe_folds
+from facetwise.inference.setup import recipe_layout, value_grids
 from facetwise.model.backbone import build_network, hub_weights
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe import Recipe
 from facetwise.recipe.model import NO_FILE, ModelSpec, weights_of_fold
+from facetwise.train.fold.loop import FoldTask, steps_per_epoch
+from facetwise.train.fold.optim import build_optimizer
 from facetwise.train.frozen.stacked import check_stackable, trains_on_features
-from facetwise.train.loop import FoldTask, steps_per_epoch
 from facetwise.train.losses.parts import check_loss
-from facetwise.train.optim import build_optimizer
-from facetwise.train.people import refuse_leaks
+from facetwise.train.planning.people import refuse_leaks
+from facetwise.train.planning.unused_settings import refuse_unused
 from facetwise.train.sampling import Pool
-from facetwise.train.setup import recipe_layout, value_grids
-from facetwise.train.unused_settings import check_heard
 
 
 @dataclass(frozen=True)
@@ -55,45 +55,7 @@ class Rows:
 
 
 @dataclass(frozen=True, eq=False)
-class DataPlan:
-    """The data of a run, whatever is trained on it."""
-
-    project: Project
-    recipe: Recipe
-    manifest: Manifest
-    folds: Folds | None
-    """None when the run trains on everybody."""
-    store: Store
-
-    @property
-    def data_fields(self) -> dict[str, Any]:
-        """What the fingerprint says of the data."""
-        return {
-            "label space": self.project.space_hash,
-            "manifest": self.manifest.hash,
-            "labels": self.manifest.labels_hash,
-            "folds": None if self.folds is None else self.folds.hash,
-            "store": self.store.key,
-        }
-
-    @cached_property
-    def fold_of_row(self) -> IntArray | None:
-        """Fold that holds out each training row, (n_train,)."""
-        return None if self.folds is None else self.folds.of(self.manifest.train)
-
-    @property
-    def split(self) -> str:
-        """`group`, `image` (unsafe) or `none`."""
-        return "none" if self.folds is None else self.folds.split
-
-    @property
-    def fold_numbers(self) -> list[int]:
-        """The folds that a model is trained for; one model on everybody counts as fold 0."""
-        return _fold_numbers(self.recipe)
-
-
-@dataclass(frozen=True, eq=False)
-class RunPlan(DataPlan):
+class RunPlan(RunData):
     """Everything that decides a run's numbers, besides the machine."""
 
     layout: HeadLayout
@@ -145,17 +107,6 @@ class RunPlan(DataPlan):
         )
 
 
-def plan_data(project: Project, recipe: Recipe, progress: Progress | None = None) -> DataPlan:
-    """Load what a finished run of the recipe predicts from; nothing that only training needs is asked for.
-
-    Raises ArtefactError or MismatchError when a stage to the left is missing or was made from other data.
-    """
-    manifest = load_manifest(project)
-    folds = _folds(project, recipe, manifest)
-    store = prepare_store(project, manifest, recipe_store(recipe.input), progress=progress)
-    return DataPlan(project, recipe, manifest, folds, store)
-
-
 def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None) -> RunPlan:
     """Load and check everything that a run needs; makes the image store when it is not there.
 
@@ -168,15 +119,15 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
         raise InputError("there is nothing to train on: the dataset has no labelled images")
     layout = recipe_layout(recipe, space, value_grids(recipe.model.head, space, manifest))
     overlay = read_overlay(project.workspace.overlay_file, space, manifest)
-    folds = _folds(project, recipe, manifest)
+    folds = recipe_folds(project, recipe, manifest)
     view = training_view(manifest, space, recipe.labels, overlay)
     pool = Pool.of(view, manifest.train["group"].to_numpy(), space)
     rows = Rows(None if folds is None else folds.of(manifest.train), view.kept)
-    model, fold_numbers = recipe.model.located(project.root), _fold_numbers(recipe)
+    model, fold_numbers = recipe.model.located(project.root), fold_numbers_of(recipe)
     inherited = _inherited(model, manifest, rows, fold_numbers)
     _check_trains(project, recipe, layout, pool, rows)
     store = prepare_store(project, manifest, recipe_store(recipe.input), progress=progress)
-    data = DataPlan(project, recipe, manifest, folds, store)
+    data = RunData(project, recipe, manifest, folds, store)
     fields = {
         "recipe": recipe.as_dict(),
         **data.data_fields,
@@ -190,8 +141,8 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
 def _check_trains(project: Project, recipe: Recipe, layout: HeadLayout, pool: Pool, rows: Rows) -> None:
     """Fail now, and not after the store is made and a run has its number, on what a network or an epoch cannot be."""
     check_loss(recipe.loss, layout)
-    steps = {fold: steps_per_epoch(recipe, pool.where(rows.trained(fold))) for fold in _fold_numbers(recipe)}
-    check_heard(recipe, layout, steps.values())
+    steps = {fold: steps_per_epoch(recipe, pool.where(rows.trained(fold))) for fold in fold_numbers_of(recipe)}
+    refuse_unused(recipe, layout, steps.values())
     network = build_network(recipe.model.located(project.root, 0), layout, recipe.input.height, recipe.input.width)
     build_optimizer(recipe.optimizer, network)
     if trains_on_features(recipe):
@@ -203,26 +154,6 @@ def _check_trains(project: Project, recipe: Recipe, layout: HeadLayout, pool: Po
             f"is {min(epochs.values())} epochs of one fold and {max(epochs.values())} of another",
             hint='give `train.length` in epochs, such as "12ep"',
         )
-
-
-def _folds(project: Project, recipe: Recipe, manifest: Manifest) -> Folds | None:
-    plan, name = recipe.folds.plan, recipe.folds.name
-    if plan == "none":
-        if recipe.train.select == "best":
-            raise SettingError('`train.select = "best"` needs folds to choose by, but `folds.plan` is "none"')
-        return None
-    folds = load_folds(project.workspace, manifest, name)
-    if isinstance(plan, int) and plan != folds.num_folds:
-        raise SettingError(
-            f"`folds.plan` is {plan}, but folds `{name}` are {folds.num_folds}",
-            hint=f"`--set folds.plan={folds.num_folds}`, or `facetwise folds --folds {plan} --name k{plan}`",
-        )
-    if plan == "holdout" and recipe.train.select == "best":
-        raise SettingError(
-            '`train.select = "best"` takes each fold\'s epoch from the other folds, but a hold-out run has none',
-            hint='use `train.select = "last"`, or all folds',
-        )
-    return folds
 
 
 def _inherited(
@@ -242,12 +173,6 @@ def _weights_hashes(model: ModelSpec, fold_numbers: Sequence[int]) -> list[str] 
         return [file_hash(hub_weights(model.backbone))]
     files = dict.fromkeys(weights_of_fold(Path(model.weights), fold) for fold in fold_numbers)
     return [file_hash(path) for path in files]
-
-
-def _fold_numbers(recipe: Recipe) -> list[int]:
-    """The folds that a model is trained for; one model on everybody counts as fold 0."""
-    plan = recipe.folds.plan
-    return list(range(plan)) if isinstance(plan, int) else [0]
 
 
 def run_name(number: int, recipe: Recipe, layout: HeadLayout, taken: list[str]) -> str:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from facetwise.train.choices import Choice
+from facetwise.inference.choices import Choice
 
 
 class ImageSource:

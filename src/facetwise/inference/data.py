@@ -1,0 +1,121 @@
+"""The data of a run, whatever is made of it: its images, folds and store; and whether it is what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from facetwise.core.errors import InputError, MismatchError, SettingError
+from facetwise.core.labels import IntArray
+from facetwise.core.progress import Progress
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder
+from facetwise.core.tables import prediction_columns
+from facetwise.data.folds import Folds, load_folds
+from facetwise.data.images.store import Store, prepare_store, recipe_store
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """The data of a run, whatever is trained on it."""
+
+    project: Project
+    recipe: Recipe
+    manifest: Manifest
+    folds: Folds | None
+    """None when the run trains on everybody."""
+    store: Store
+
+    @property
+    def data_fields(self) -> dict[str, Any]:
+        """What the fingerprint says of the data."""
+        return {
+            "label space": self.project.space_hash,
+            "manifest": self.manifest.hash,
+            "labels": self.manifest.labels_hash,
+            "folds": None if self.folds is None else self.folds.hash,
+            "store": self.store.key,
+        }
+
+    @cached_property
+    def fold_of_row(self) -> IntArray | None:
+        """Fold that holds out each training row, (n_train,)."""
+        return None if self.folds is None else self.folds.of(self.manifest.train)
+
+    @property
+    def split(self) -> str:
+        """`group`, `image` (unsafe) or `none`."""
+        return "none" if self.folds is None else self.folds.split
+
+    @property
+    def fold_numbers(self) -> list[int]:
+        """The folds that a model is trained for; one model on everybody counts as fold 0."""
+        return fold_numbers_of(self.recipe)
+
+
+def load_run_data(project: Project, recipe: Recipe, progress: Progress | None = None) -> RunData:
+    """Load what a finished run of the recipe predicts from; nothing that only training needs is asked for.
+
+    Raises ArtefactError or MismatchError when a stage to the left is missing or was made from other data.
+    """
+    manifest = load_manifest(project)
+    folds = recipe_folds(project, recipe, manifest)
+    store = prepare_store(project, manifest, recipe_store(recipe.input), progress=progress)
+    return RunData(project, recipe, manifest, folds, store)
+
+
+def in_manifest_order(parts: Sequence[pl.DataFrame], plan: RunData) -> pl.DataFrame:
+    """Held-out rows of all folds, each training image once, in manifest order; NaN where no fold covers a row."""
+    held_out = pl.concat(parts)
+    columns = prediction_columns(held_out)
+    keys = plan.manifest.train.select("image", "group").with_columns(
+        pl.Series("fold", plan.fold_of_row, dtype=pl.Int32), pl.lit(0, dtype=pl.Int32).alias("repeat")
+    )
+    joined = keys.join(held_out.select("image", *columns), on="image", how="left", maintain_order="left")
+    if joined.height != keys.height:
+        raise InputError("an image was held out by two folds: the manifest lists it twice")
+    return joined.with_columns(pl.col(columns).fill_null(float("nan")))
+
+
+def check_same(run: RunFolder, fields: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
+    """Raise MismatchError naming the `fields` of a fingerprint (all, or `names`) that are not what the run's were."""
+    was = run.record()["fingerprint_fields"]
+    looked_at = {**was, **fields} if names is None else names
+    if differ := [name for name in looked_at if was.get(name) != fields.get(name)]:
+        raise MismatchError(
+            f"run `{run.id}` cannot go on: {', '.join(f'`{name}`' for name in differ)} changed since it began",
+            hint="put it back as it was, or start a new run with `facetwise fit`",
+        )
+
+
+def recipe_folds(project: Project, recipe: Recipe, manifest: Manifest) -> Folds | None:
+    """The folds that a recipe names, None when it trains on everybody; raises SettingError when they do not fit it."""
+    plan, name = recipe.folds.plan, recipe.folds.name
+    if plan == "none":
+        if recipe.train.select == "best":
+            raise SettingError('`train.select = "best"` needs folds to choose by, but `folds.plan` is "none"')
+        return None
+    folds = load_folds(project.workspace, manifest, name)
+    if isinstance(plan, int) and plan != folds.num_folds:
+        raise SettingError(
+            f"`folds.plan` is {plan}, but folds `{name}` are {folds.num_folds}",
+            hint=f"`--set folds.plan={folds.num_folds}`, or `facetwise folds --folds {plan} --name k{plan}`",
+        )
+    if plan == "holdout" and recipe.train.select == "best":
+        raise SettingError(
+            '`train.select = "best"` takes each fold\'s epoch from the other folds, but a hold-out run has none',
+            hint='use `train.select = "last"`, or all folds',
+        )
+    return folds
+
+
+def fold_numbers_of(recipe: Recipe) -> list[int]:
+    """The folds that a model is trained for; one model on everybody counts as fold 0."""
+    plan = recipe.folds.plan
+    return list(range(plan)) if isinstance(plan, int) else [0]

@@ -1,0 +1,50 @@
+"""The models of a finished run, ready to predict."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from facetwise.core.errors import ArtefactError
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder
+from facetwise.core.workspace import verify_files
+from facetwise.inference.choices import apply_choices, make_choices
+from facetwise.inference.setup import Setup, recipe_layout
+from facetwise.inference.source import ImageSource
+from facetwise.model.backbone import Network
+from facetwise.model.tensors import load_tensors
+from facetwise.recipe import Recipe, load_recipe
+
+
+def recipe_of(run: RunFolder) -> Recipe:
+    """The recipe of a run that can predict; raises ArtefactError when it is not finished, or its weights are gone."""
+    if not run.finished:
+        raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
+    run.check_weights()
+    return load_recipe(run.recipe_file)
+
+
+def prediction_setup(project: Project, run: RunFolder, images: npt.NDArray[np.uint8]) -> Setup:
+    """Ready to predict; device and precision are chosen anew, since the run may come from another machine."""
+    recipe = recipe_of(run)
+    choices = make_choices(recipe.train)
+    device = apply_choices(choices)
+    layout = recipe_layout(recipe, project.space, run.record().get("grids"))
+    return Setup(recipe, layout, ImageSource(images, device), device, choices)
+
+
+def fold_model(setup: Setup, run: RunFolder, fold: int) -> Network:
+    """The network of one fold; raises ArtefactError when its weights are damaged or another network's."""
+    verify_files(run.fold(fold))
+    tensors, _ = load_tensors(run.weights_file(fold))
+    run.verify_backbone()
+    if run.backbone_file.is_file():  # a head alone: what it shares with the other folds is kept once
+        tensors |= load_tensors(run.backbone_file)[0]
+    try:
+        return setup.load_network(tensors)
+    except RuntimeError as error:  # of an imported run: names and shapes of the weights are whatever was sent
+        hint = "the run is damaged: train it again, or have it sent again"
+        raise ArtefactError(
+            f"{run.weights_file(fold)}: not weights of the run's network ({error})", hint=hint
+        ) from None

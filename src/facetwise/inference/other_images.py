@@ -1,0 +1,104 @@
+"""Predicting images that a run was not made from, with every model of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from facetwise.core.errors import InputError
+from facetwise.core.labels import LabelSpace
+from facetwise.core.progress import Progress
+from facetwise.core.project import Project
+from facetwise.core.runs import RunFolder
+from facetwise.core.tables import PREDICTIONS, write_table
+from facetwise.core.workspace import new_artefact
+from facetwise.core.writing import write_atomic
+from facetwise.data.images.store import prepare_store, recipe_store
+from facetwise.data.manifest import Manifest, describe_other, list_images, saved_depth
+from facetwise.evaluate.compose import attributes_in, average, marginals
+from facetwise.evaluate.decide import decide
+from facetwise.inference.fold_models import fold_model, prediction_setup, recipe_of
+from facetwise.inference.setup import predict_table
+from facetwise.recipe.predict import Tta
+
+
+def predict_images(
+    project: Project,
+    run: RunFolder,
+    manifest: Manifest,
+    dataset: Path,
+    *,
+    name: str,
+    tta: Tta = "none",
+    progress: Progress | None = None,
+) -> Path:
+    """Predict the images of any manifest (see `describe_other`, `list_images`) with every model of the run.
+
+    Returns the folder `runs/<id>/predictions/<name>/` with `images.parquet`: each image once a fold model, NaN where
+    the image is missing or damaged.
+    """
+    recipe = recipe_of(run)
+    run.check_labels(project.space_hash)
+    if recipe.input.boxes is not None:
+        raise InputError(f"run `{run.id}` reads boxes from `{recipe.input.boxes}`, which has none for other photos")
+    manifest = replace(manifest, depth=saved_depth(project) or manifest.depth)
+    store = prepare_store(project, manifest, recipe_store(recipe.input), dataset=dataset, progress=progress)
+    setup = prediction_setup(project, run, store.images)
+    tables = [
+        predict_table(setup, store, fold_model(setup, run, fold), manifest.table, fold, tta)
+        for fold in run.record()["folds"]
+    ]
+    made_from = {"run": run.id, "tta": tta, "manifest_hash": manifest.hash}
+    with new_artefact(run.path / "predictions" / name, made_from) as folder:
+        predictions = pl.concat(tables)
+        write_table(predictions, folder / "images.parquet", PREDICTIONS)
+        write_atomic(folder / "classes.csv", decided_csv(predictions, manifest, project.space))
+    return run.path / "predictions" / name
+
+
+def predict_elsewhere(
+    project: Project,
+    run: RunFolder,
+    *,
+    images: str | Path | None = None,
+    dataset: str | Path | None = None,
+    tta: Tta = "none",
+    progress: Progress | None = None,
+) -> Path:
+    """Predict a folder of photos or another dataset; adds `classes.csv`, the decision for each image.
+
+    Raises InputError when there is no image to predict.
+    """
+    run.check_weights()
+    root = Path(images if images is not None else dataset or "").resolve()
+    if images is not None:
+        manifest = list_images(root, progress=progress)
+    else:
+        manifest = describe_other(project, root, progress=progress)
+    if manifest.table.is_empty():
+        raise InputError(f"{root}: no images to predict")
+    name = f"images-{_plain_name(root)}-{manifest.hash[:8]}" + ("" if tta == "none" else f"-tta-{tta}")
+    return predict_images(project, run, manifest, root, name=name, tta=tta, progress=progress)
+
+
+def decided_csv(table: pl.DataFrame, manifest: Manifest, space: LabelSpace) -> bytes:
+    """A row an image: its class of each attribute, and the probability of the decision; empty where unreadable."""
+    mean = average(table, manifest.table["image"].to_list(), space)
+    codes = decide(mean, space)
+    logs = marginals(mean, space)
+    columns: dict[str, list[object]] = {"image": mean["image"].to_list()}
+    for name in attributes_in(mean, space):
+        chosen = codes[:, space.index(name)]
+        classes = space.attribute(name).classes
+        columns[name] = [classes[c] if c >= 0 else None for c in chosen]
+        columns[f"{name}:probability"] = [
+            round(float(np.exp(row[c])), 4) if c >= 0 else None for row, c in zip(logs[name], chosen, strict=True)
+        ]
+    return pl.DataFrame(columns).write_csv().encode()
+
+
+def _plain_name(root: Path) -> str:
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in root.name).strip(".") or "folder"

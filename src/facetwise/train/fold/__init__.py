@@ -1,0 +1,1 @@
+"""Training one model: its steps, epochs and saved state."""
