@@ -3,7 +3,8 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +40,27 @@ def needs_program() -> Callable[[str], Path]:
     return find
 
 
-@pytest.fixture(scope="session")
-def any_file_name() -> None:
-    """For tests whose files have Korean names: skipped in a locale that cannot write them (`LC_ALL=C PYTHONUTF8=0`)."""
-    if (encoding := sys.getfilesystemencoding()) != "utf-8":
-        pytest.skip(f"file names are {encoding} here")
+@contextmanager
+def _skipped_without_such_names() -> Iterator[None]:
+    """A test of files with Korean names is skipped in a locale that has none (`LC_ALL=C PYTHONUTF8=0`)."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        if sys.getfilesystemencoding() != "utf-8" and Path(error.object).is_absolute():
+            pytest.skip(f"this locale has no such file name: {error}")
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    with _skipped_without_such_names():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    with _skipped_without_such_names():
+        yield
 
 
 TINY_RECIPE = """\

@@ -24,7 +24,7 @@ def test_imports_go_down(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 def rooms(document: str) -> list[tuple[str, str]]:
     """Folder and what stands beside it, of each line below `src/facetwise/` in a document's tree."""
-    _, tree = (ROOT / document).read_text().split("    src/facetwise/\n", 1)
+    _, tree = (ROOT / document).read_text("utf-8").split("    src/facetwise/\n", 1)
     lines = re.match(r"(?:      \w+/ .*\n)+", tree)
     assert lines, f"{document}: no tree"
     return [(name, text) for name, text in re.findall(r"^      (\w+)/ +(.*)$", lines[0], flags=re.MULTILINE)]
@@ -39,7 +39,7 @@ def test_the_three_trees_are_one_and_are_the_folders() -> None:
 
 
 def test_the_trees_are_in_the_order_of_the_layers() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
     layers = [name.strip() for row in contracts[0]["layers"] for name in row.split("|")]
     assert [name for name, _ in rooms(TREES[0]) if name != "recipes"] == layers
 

@@ -117,7 +117,7 @@ def test_a_submission_that_was_not_sent_says_so(own: Project) -> None:
 
 def test_what_is_odd_about_a_submission_is_told_and_stops_nothing(own: Project) -> None:
     csv = Path(fw.show(own, "s1").csv)
-    csv.write_text(csv.read_text() + "\n")
+    csv.write_text(csv.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     own.workspace.ledger_file.write_text("what is this\n")
     own.workspace.notes_file.write_text("nor this\n")
     view = fw.show(own, "s1")
@@ -145,7 +145,7 @@ def test_a_damaged_record_is_an_error(own: Project) -> None:
 def relabel(project: Project) -> None:
     """Somebody is said to be older in the dataset's own table; images and people stay."""
     table = project.dataset_root / "train" / "train.csv"
-    lines = table.read_text().splitlines()
+    lines = table.read_text("utf-8").splitlines()
     cells = lines[1].split(",")
     assert cells[3] == "22"
     table.write_text("\n".join([lines[0], ",".join([*cells[:3], "45", *cells[4:]]), *lines[2:]]) + "\n")
@@ -193,7 +193,7 @@ def test_a_blend_in_which_nothing_was_chosen_by_labels_has_no_such_caution(own: 
 
 def test_the_page_of_a_blend_says_the_same_and_loads_nothing(made: Project, tmp_path: Path) -> None:
     view = fw.show(made, "b1", html=tmp_path / "b1.html")
-    source = (tmp_path / "b1.html").read_text()
+    source = (tmp_path / "b1.html").read_text("utf-8")
     data = json.loads(re.findall(r'<script type="application/json" id="view">(.*?)</script>', source)[0])
     assert data == json.loads(json.dumps(view.as_dict()))
     figures = json.loads(re.findall(r'<script type="application/json" id="figures">(.*?)</script>', source)[0])
@@ -228,7 +228,7 @@ def test_likeness_is_drawn_from_the_least_to_the_most_alike_pair(made: Project) 
 def test_a_page_is_written_with_the_blend_or_the_blend_is_not_begun(own: Project, tmp_path: Path) -> None:
     told = call(own, "blend", "1", "--rule", "argmax", "--html", str(tmp_path / "b2.html"))
     assert "wrote " in told
-    assert "A blend of 1 member" in (tmp_path / "b2.html").read_text()
+    assert "A blend of 1 member" in (tmp_path / "b2.html").read_text("utf-8")
     before = sorted(own.workspace.blends.iterdir())
     for out in (tmp_path / "no" / "x.html", own.workspace.project_file):
         with pytest.raises(InputError):

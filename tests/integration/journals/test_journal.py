@@ -512,7 +512,9 @@ def test_what_one_writes_stays_when_the_day_goes_on(project: Project) -> None:
     (made,) = fw.journal(project, DAY.isoformat())
     assert made.written is not None
     file = made.written.path
-    file.write_text(file.read_text().replace("## Thoughts\n", "## Thoughts\n\n낮은 학습률이 낫다. **Keep it.**\n"))
+    file.write_text(
+        file.read_text("utf-8").replace("## Thoughts\n", "## Thoughts\n\n낮은 학습률이 낫다. **Keep it.**\n")
+    )
     another(project, "02-x", at(13))
     (again,) = fw.journal(project, DAY.isoformat())
     assert "낮은 학습률이 낫다. **Keep it.**" in again.text

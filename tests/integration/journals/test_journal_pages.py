@@ -37,15 +37,17 @@ def test_a_day_is_written_written_on_and_made_again(at: tuple[str, Path]) -> Non
     assert text.startswith(f"# {file.stem}, ")
     assert "**Run 1** `01-AdamW" in text
     assert "facetwise:" not in text
-    assert "<!-- facetwise:begin runs" in file.read_text()
-    file.write_text(file.read_text().replace("## Thoughts\n", "## Thoughts\n\n오늘은 여기까지.\n"))
+    assert "<!-- facetwise:begin runs" in file.read_text(encoding="utf-8")
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("## Thoughts\n", "## Thoughts\n\n오늘은 여기까지.\n"), encoding="utf-8"
+    )
     call(*at, "note", "1", "왜 이렇게 낮지?", "--author", "김민수")
     again, _ = call(*at, "journal", "--day", file.stem)
     assert "## Thoughts\n\n오늘은 여기까지.\n" in again
     assert "> 김민수, " in again
     assert "왜 이렇게 낮지?" in again
     assert call(*at, "journal")[0] == again
-    file.write_text(file.read_text().replace("## Runs", "## My runs"))
+    file.write_text(file.read_text(encoding="utf-8").replace("## Runs", "## My runs"), encoding="utf-8")
     _, told = call(*at, "journal")
     assert f"the page as it was is in {file.with_suffix('')}.edited-1.md" in told
     assert "hint: write outside" in told
@@ -58,7 +60,7 @@ def test_data_for_programs_writes_no_page(at: tuple[str, Path], tmp_path: Path) 
     since = json.loads(call(*at, "journal", "--since", data["day"], "--json", "--day", data["day"])[0])
     assert since == [data]
     call(*at, "journal", "--json", "--out", tmp_path / "today.md")
-    assert "## Tomorrow" in (tmp_path / "today.md").read_text()
+    assert "## Tomorrow" in (tmp_path / "today.md").read_text("utf-8")
 
 
 def test_notes_are_listed_and_shown(at: tuple[str, Path]) -> None:
@@ -74,7 +76,7 @@ def test_notes_are_listed_and_shown(at: tuple[str, Path]) -> None:
     assert "학습률을 낮춰 보자" in call(*at, "show", "1")[0]
     assert json.loads(call(*at, "show", "1", "--json")[0])["notes"][0]["kind"] == "run"
     call(*at, "show", "1", "--html", at[1] / "run.html")
-    assert "학습률을 낮춰 보자" in (at[1] / "run.html").read_text()
+    assert "학습률을 낮춰 보자" in (at[1] / "run.html").read_text("utf-8")
 
 
 def test_what_cannot_be_noted_or_written(at: tuple[str, Path]) -> None:
@@ -87,7 +89,7 @@ def test_what_cannot_be_noted_or_written(at: tuple[str, Path]) -> None:
     assert "has not begun yet" in refused(*at, "journal", "--day", "2999-01-01")
     (at[1] / "mine.md").write_text("# my words\n")
     assert "has no part that can be made again" in refused(*at, "journal", "--out", at[1] / "mine.md")
-    assert (at[1] / "mine.md").read_text() == "# my words\n"
+    assert (at[1] / "mine.md").read_text("utf-8") == "# my words\n"
     (at[1] / "notes.jsonl").write_text('{"time": 1}\n')
     assert "line 1: `time` is 1" in refused(*at, "journal")
     assert "line 1" in refused(*at, "notes")

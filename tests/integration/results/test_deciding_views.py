@@ -161,7 +161,7 @@ def test_calibration_is_the_same_in_text_json_and_python(drawn, tmp_path):
     text = shown(calibration_text(view))
     assert call(project, "calibration", run).split() == text.split()
     assert max(cell_len(line) for line in text.splitlines()) <= 80
-    html = page.read_text()
+    html = page.read_text("utf-8")
     for part in view.check.parts:
         for words in (f"{part.before.fit.nll:.4f}", f"{part.after.fit.ece:.3f}"):
             assert words in text

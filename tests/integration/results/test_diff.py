@@ -328,7 +328,7 @@ def test_files_that_are_no_answers(project: Project, tmp_path: Path) -> None:
 
 
 def test_a_project_without_a_test_side_is_compared_out_of_fold_only(drawn: Any, tmp_path: Path) -> None:
-    text = drawn[0].workspace.project_file.read_text()
+    text = drawn[0].workspace.project_file.read_text("utf-8")
     start = text.index("[dataset.test]")
     (tmp_path / "facetwise.toml").write_text(text[:start] + text[text.index("[[attributes]]") :])
     with pytest.raises(InputError, match="the dataset has no test side") as caught:
@@ -361,7 +361,7 @@ def test_a_submission_is_the_one_that_was_recorded(project: Project, submission:
         assert view.sides[1].has_probabilities
     own, sent = fw.diff(project, "1", "2"), fw.diff(project, "1", "s1")
     assert own.disagreements == sent.disagreements
-    record = json.loads((submission / "record.json").read_text())
+    record = json.loads((submission / "record.json").read_text("utf-8"))
     record["made_from"]["test_sha256"] = "another"
     write_json(submission / "record.json", record)
     assert not fw.diff(project, "1", "s1").sides[1].has_probabilities

@@ -223,7 +223,6 @@ def test_another_dataset_of_the_layout(project: Project, tmp_path: Path) -> None
     assert not project.workspace.manifest.exists()
 
 
-@pytest.mark.usefixtures("any_file_name")
 def test_any_folder_of_photos(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     for name, data in {
@@ -342,7 +341,6 @@ def test_stems_in_another_case(tmp_path: Path) -> None:
     assert [f.code for f in errors(read_dataset(project).findings)] == ["same-stem"]
 
 
-@pytest.mark.usefixtures("any_file_name")
 @pytest.mark.parametrize(("in_table", "on_disk"), [("NFC", "NFD"), ("NFD", "NFC")])
 def test_names_in_another_normal_form(tmp_path: Path, in_table: str, on_disk: str) -> None:
     person, image = "000003_male_김_40", "é한.jpg"
