@@ -276,8 +276,8 @@ def test_names_from_outside_stay_text(project: Project, manifest: Manifest) -> N
 
 
 def test_the_page_has_photos_and_loads_nothing(project: Project, tmp_path: Path) -> None:
-    call(project, 1, 2, "--html", tmp_path / "결과.html", "--limit", 3)
-    page = (tmp_path / "결과.html").read_text(encoding="utf-8")
+    call(project, 1, 2, "--html", tmp_path / "page.html", "--limit", 3)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
     view = fw.diff(project, 1, 2, limit=3)
     assert page.count('<img src="data:image/jpeg;base64,') == len(view.disagreements) > 3
     sources = re.findall(r'\b(?:src|href|action)="([^"]*)"', re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL))
