@@ -118,15 +118,16 @@ def main() -> int:
     if git("status", "--porcelain"):
         print("commit first: the suite runs in a clone of the last commit", file=sys.stderr)
         return 2
-    outcomes = {s: outcome(s, git("rev-parse", "--short=12", "HEAD"), options) for s in chosen}
+    commit = git("rev-parse", "--short=12", "HEAD")
+    outcomes = [(setting, outcome(setting, commit, options)) for setting in chosen]
     print("\n| setting | what differs | passed | failed | skipped | minutes |\n| --- | --- | --- | --- | --- | --- |")
-    for setting, found in outcomes.items():
+    for setting, found in outcomes:
         print(found.line(setting.what))
-    for found in outcomes.values():
+    for _, found in outcomes:
         for reason in (*found.failed, *filter(None, [found.untried])):
             print(f"{found.setting}: {reason}", file=sys.stderr)
     print(f"\n{machine()}, {datetime.now(UTC):%d %B %Y}")
-    return 0 if all(found.good for found in outcomes.values()) else 1
+    return 0 if all(found.good for _, found in outcomes) else 1
 
 
 def arguments() -> tuple[list[Setting], argparse.Namespace]:
