@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from facetwise.core.printable import printable
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from facetwise.core.project import Project
+    from facetwise.screens.kit import Printer
 
 
 @dataclass(frozen=True)
@@ -41,25 +41,26 @@ def get_context(context: typer.Context) -> Context:
     return found
 
 
-def console() -> Console:
-    """Where text for people goes: stdout, colours only on a terminal, 100 columns when it is none."""
-    from rich.console import Console
+def console() -> Printer:
+    """Where text for people goes: stdout, colours only on a terminal."""
+    from facetwise.screens.kit import Printer
 
-    class Stdout(Console):
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError  # `main` ends the program, with another code than rich would
-
-    return Stdout() if sys.stdout.isatty() else Stdout(width=100, soft_wrap=False)
+    return Printer()
 
 
 def say(message: str) -> None:
     """A line about what is happening: stderr, so that stdout holds data only."""
-    typer.echo(message, err=True)
+    typer.echo(printable(message), err=True)
 
 
 def print_json(value: Any) -> None:
     """Data for programs: JSON on stdout."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:  # what the stream cannot write exactly is escaped, as JSON does
+        text = json.dumps(value, indent=2, allow_nan=False)
+    typer.echo(text)
 
 
 def owns_stdout(json: bool, *outputs: Path | None) -> bool:
@@ -85,12 +86,10 @@ def progress_bar(what: str) -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from facetwise.screens.kit import Printer, progress_bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     started = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with progress_bars(Printer(stderr=True)) as bars:
         task = bars.add_task(what, total=None, visible=False)
 
         def update(done: int, total: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
@@ -34,8 +35,9 @@ from facetwise.cli import (
     studies,
     submissions,
 )
-from facetwise.cli.context import Context
+from facetwise.cli.context import Context, say
 from facetwise.core.errors import FacetwiseError
+from facetwise.core.printable import SIGNS
 
 
 class _ReaderGone(Exception):
@@ -113,6 +115,9 @@ def _options(
 
 def main() -> None:
     """Entry point: runs the app; an error meant for the user is one or two lines on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what its encoding cannot show is replaced, and no traceback
+            stream.reconfigure(errors=SIGNS)
     try:
         code = _run()
     except (BrokenPipeError, _ReaderGone):
@@ -133,23 +138,23 @@ def _run() -> int | str | None:
     except FacetwiseError as error:
         _explain(error)
     except (KeyboardInterrupt, _Stopped):
-        typer.echo("\nstopped; what was finished is kept", err=True)
+        say("\nstopped; what was finished is kept")
         return 130
     except BrokenPipeError:
         raise
     except OSError as error:  # a full disk, no permission, a folder that went away
-        typer.echo(f"error: {error.filename or ''}: {error.strerror or error}; what was finished is kept", err=True)
+        say(f"error: {error.filename or ''}: {error.strerror or error}; what was finished is kept")
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            typer.echo("hint: the folder must be one that you may write to", err=True)
+            say("hint: the folder must be one that you may write to")
     except UnicodeEncodeError as error:
         if (names := sys.getfilesystemencoding()) == "utf-8":
             raise
-        typer.echo(f"error: a file's name has letters that this locale, in {names}, cannot write: {error}", err=True)
-        typer.echo("hint: set `PYTHONUTF8=1`, or a locale with UTF-8: `LC_ALL=C.UTF-8`", err=True)
+        say(f"error: a file's name has letters that this locale, in {names}, cannot write: {error}")
+        say("hint: set `PYTHONUTF8=1`, or a locale with UTF-8: `LC_ALL=C.UTF-8`")
     return 2
 
 
 def _explain(error: FacetwiseError) -> None:
-    typer.echo(f"error: {error}", err=True)
+    say(f"error: {error}")
     if error.hint:
-        typer.echo(f"hint: {error.hint}", err=True)
+        say(f"hint: {error.hint}")

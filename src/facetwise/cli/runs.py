@@ -10,10 +10,9 @@ import typer
 
 from facetwise.cli.context import console, get_context, owns_stdout, print_json, progress_bar, say, say_written
 from facetwise.cli.data import Json
+from facetwise.screens.kit import RenderableType
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from facetwise.core.project import Project
     from facetwise.core.runs import RunFolder
     from facetwise.results.blends import BlendView

@@ -5,9 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, TextIO
 
-from rich.text import Text
-
 from facetwise.cli.training import TrainingDisplay
+from facetwise.screens.kit import Text
 
 
 class StudyDisplay(TrainingDisplay):

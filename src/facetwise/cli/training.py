@@ -6,10 +6,8 @@ import json
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
 from facetwise.core.errors import TrainingError
+from facetwise.screens.kit import Printer, TaskID, progress_bars
 from facetwise.screens.text.epochs import absent_lines, compared_line, content_lines
 
 
@@ -17,9 +15,8 @@ class TrainingDisplay:
     """Takes the events of a run; use as a context manager."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.console = Console(file=stream, width=None if stream.isatty() else 100, highlight=False)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bars = Progress(*columns, console=self.console, transient=True, disable=not stream.isatty())
+        self.console = Printer(stream)
+        self.bars = progress_bars(self.console, disable=not stream.isatty())
         self.task = self.bars.add_task("", visible=False)
         self.fold_tasks: dict[int, TaskID] = {}
         """Bars of the folds that are trained now: several with `--jobs`."""
@@ -81,7 +78,7 @@ class TrainingDisplay:
         self.told.add(told)
         lines = content_lines(event) if first is event else [compared_line(event, first), *absent_lines(event)]
         of_run = "" if run == self.run else f"run {run}, "  # heads on a frozen backbone train together
-        self.console.print(f"{of_run}fold {event['fold']}: " + "\n".join(lines), markup=False)
+        self.console.print(f"{of_run}fold {event['fold']}: " + "\n".join(lines))
 
     def _step(self, event: dict[str, Any]) -> None:
         fold, steps = event["fold"], event["steps"]

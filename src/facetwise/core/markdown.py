@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from facetwise.core.printable import printable
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~]|&(?=[#\w])|(?<!\w)_|_(?!\w)")
 """What CommonMark, its tables or its strike-through would read as markup; `_` inside a word is none."""
@@ -24,7 +25,7 @@ def code(text: str) -> str:
     """Text as one line of code; as `words` when a code span cannot hold it: nothing, or what ends a cell or a part."""
     line = one_line(text)
     if not line or "|" in line or "<!--" in line:
-        return words(line)
+        return words(text)
     longest = max((len(run) for run in re.findall("`+", line)), default=0)
     fence, space = "`" * (longest + 1), " " if "`" in (line[0], line[-1]) else ""
     return f"{fence}{space}{line}{space}{fence}"
@@ -38,6 +39,5 @@ def quote(text: str) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    """Without control characters, and with a single space for every gap or break of any script."""
-    kept = (c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs"))
-    return " ".join("".join(kept).split())
+    """With a single space for every gap or break of any script, and controls escaped."""
+    return printable(" ".join(text.split()))

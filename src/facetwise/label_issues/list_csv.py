@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.files.csvrecords import csv_row
 from facetwise.core.labels import LabelSpace
+from facetwise.core.printable import from_list_cell, list_cell
 from facetwise.core.writing import write_output
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.labels.corrections import Wanted
@@ -30,7 +31,7 @@ _HOW = (
 def write_list_csv(view: SuspectsView, out: Path) -> None:
     """The list as a csv with an empty column `accept`, to be filled in with y or n; see `read_list_csv`."""
     listed = (asdict(Listed.of(row)) for row in view.rows)
-    rows = ([ACCEPT, *COLUMNS], *(["", *(str(one[column]) for column in COLUMNS)] for one in listed))
+    rows = ([ACCEPT, *COLUMNS], *(["", *(list_cell(str(one[column])) for column in COLUMNS)] for one in listed))
     write_output(out, "".join(map(csv_row, rows)))
 
 
@@ -48,7 +49,8 @@ def read_list_csv(
         raise ProblemsError(f"{path}: this is no list of suspects", map(str, findings), hint=_HOW)
     recorded = _recorded(manifest, space)
     wanted = []
-    for row in table.rows if table else ():
+    for listed in table.rows if table else ():
+        row = replace(listed, cells={name: from_list_cell(cell) for name, cell in listed.cells.items()})
         said = row.cells[ACCEPT].strip().lower()
         if said not in YES + NO:
             findings.error("not-yes-or-no", f"{path.name}:{row.line}", f"`{ACCEPT}` is `{said}`, expected y or n")

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from facetwise.core.printable import printable
 from facetwise.core.writing import write_output
 from facetwise.results import wording
 from facetwise.results.runs import RunView
@@ -86,6 +87,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
     )
     named = ("score", "loss", "interval", "percent", "count", "duration")
     environment.filters.update({name: getattr(wording, name) for name in named})

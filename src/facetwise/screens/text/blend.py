@@ -6,14 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.core.labels import JOINT
 from facetwise.results.blends import BlendsView, BlendView
 from facetwise.results.wording import DASH, count, percent, score, signed, with_interval, with_signs
+from facetwise.screens.kit import Group, RenderableType, Table, Text, table_of
 from facetwise.screens.text.notes import note_text, notice_text
 
 MAX_MOVES = 12
@@ -34,7 +30,7 @@ def blends_text(view: BlendsView) -> RenderableType:
     """The list of blends, a line each."""
     if not view.blends and not view.unusable:
         return Text(f"{view.project}: no blends yet. Make one with `facetwise blend`.")
-    table = _table("blend", "nested macro F1", "best member", "blend - member", "members")
+    table = table_of("blend", "nested macro F1", "best member", "blend - member", "members")
     for b in view.blends:
         best = b.best_member
         single = DASH if best is None else f"{best.id.split('-')[0]}  {score(best.score)}"
@@ -146,7 +142,7 @@ def _alike(view: BlendView) -> Iterator[str]:
 
 
 def _scores(view: BlendView) -> Table:
-    table = _table("", "macro F1")
+    table = table_of("", "macro F1")
     table.add_row("nested estimate", Text(with_interval(view.nested, view.nested_interval), style="bold"))
     if view.chosen:
         high = ", too high" if round(view.optimistic, 3) > round(view.nested, 3) else ""
@@ -158,7 +154,7 @@ def _scores(view: BlendView) -> Table:
 
 def _members_table(view: BlendView) -> Table:
     blocks = list(view.members[0].weights)
-    table = _table("member", *(f"weight {b}" if len(blocks) == 1 else b for b in blocks), "adds, same people")
+    table = table_of("member", *(f"weight {b}" if len(blocks) == 1 else b for b in blocks), "adds, same people")
     table.columns[0].overflow = "fold"
     for member in sorted(view.members, key=lambda m: -sum(m.weights.values())):
         if not member.used:
@@ -179,10 +175,3 @@ def _left_out(view: BlendView) -> list[RenderableType]:
     total = view.num_images + view.num_left_out
     text = f"Chosen and scored on the {view.num_images:,} of {count(total, 'image')} that every member predicted."
     return [*found, Text(text, style="yellow")]
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right")
-    return table

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.data.audit import Audit, ClassCount, FoundKind
 from facetwise.data.people import how_to_join
+from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text
 
 MAX_LISTED = 10
 MAX_CLASSES = 64
 """Most rows of the table of joint classes."""
-_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
 def audit_text(audit: Audit) -> RenderableType:
@@ -38,7 +34,7 @@ def _sides(audit: Audit) -> Iterator[RenderableType]:
 def _findings(findings: Sequence[FoundKind]) -> Iterator[RenderableType]:
     for kind in findings:
         label = kind.level.upper() if kind.level == "error" else kind.level
-        yield Text.assemble("\n", (f"{label}: {kind.code}", _STYLES[kind.level]), f" ({kind.count})")
+        yield Text.assemble("\n", (f"{label}: {kind.code}", LEVEL_STYLES[kind.level]), f" ({kind.count})")
         for example in kind.examples:
             yield Text(f"  {example}")
         if kind.count > len(kind.examples):
@@ -90,7 +86,7 @@ def _balance(audit: Audit) -> Iterator[RenderableType]:
 
 
 def _joint_table(classes: Sequence[ClassCount], total: int) -> Table:
-    table = Table(box=None, pad_edge=True, padding=(0, 3, 0, 0))
+    table = Table(ruled=False, pad_edge=True, padding=(0, 3, 0, 0))
     for heading, side in (("", "right"), ("joint class", "left"), ("images", "right"), ("people", "right")):
         table.add_column(heading, justify="left" if side == "left" else "right")
     table.add_column("share", justify="right")

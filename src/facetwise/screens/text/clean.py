@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from facetwise.screens.kit import Group, RenderableType, Table, Text
 
+if TYPE_CHECKING:
     from facetwise.upkeep.clean import CleanPlan
 
 
 def clean_text(plan: CleanPlan) -> RenderableType:
     """The plan as two tables: what would go, and what stays."""
-    from rich.console import Group
-    from rich.text import Text
 
     parts: list[RenderableType] = []
     if plan.freed:
@@ -29,13 +27,10 @@ def clean_text(plan: CleanPlan) -> RenderableType:
 
 
 def _table(first: str, second: str, rows: list[tuple[str, str, str]]) -> RenderableType:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column(first, overflow="fold")
-    table.add_column(second, overflow="fold")
+    table = Table()
+    table.add_column(first)
+    table.add_column(second)
     table.add_column("size", justify="right", no_wrap=True)
     for what, why, held in rows:
         table.add_row(Text(what), Text(why, style="dim"), held)

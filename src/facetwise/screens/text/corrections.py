@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.data.labels.overlay import Correction, Overlay
 from facetwise.results.wording import count
+from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 
 def overlay_text(overlay: Overlay) -> RenderableType:
@@ -22,9 +18,9 @@ def overlay_text(overlay: Overlay) -> RenderableType:
 
 def corrections_text(corrections: Sequence[Correction]) -> RenderableType:
     """Corrections as a table, in their order."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table()
     for heading in ("of", "attribute", "is", "reason", "author"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading)
     for c in corrections:
         weight = "" if c.weight == 1 else f", weight {c.weight:g}"
         table.add_row(*(Text(t) for t in (c.what.strip("`"), c.attribute, c.value + weight, c.reason, c.author)))

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.evaluate.agreement import Agreement
 from facetwise.results.differences.diff import KINDS, DiffView, only
 from facetwise.results.differences.images import Disagreement, VotingSide
 from facetwise.results.differences.pairs import PairDiff, Step
 from facetwise.results.wording import DASH, count, interval, percent, score
+from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, paragraph, table_of
 
 MAX_STEPS, MAX_IMAGES, MAX_OUTVOTED = 8, 10, 3
 _KINDS = {"unsafe": "bold red", "caution": "yellow", "note": "dim"}
@@ -26,9 +21,7 @@ def diff_text(view: DiffView) -> RenderableType:
     parts += [Text(f"! {n.text}", style=_KINDS[n.kind]) for n in view.notices]
     parts += [Text(), *(_pair(view, view.pairs[0]) if view.voting is None else _several(view))]
     parts += [*_people(view), *_surest(view)]
-    return Group(
-        *parts, Text(), *(Padding(Text(line, style="dim"), (0, 0, 0, 2), expand=False) for line in view.method)
-    )
+    return Group(*parts, Text(), *(paragraph(line, style="dim") for line in view.method))
 
 
 def share_of(a: Agreement) -> str:
@@ -65,7 +58,7 @@ def _pair(view: DiffView, pair: PairDiff) -> Iterator[RenderableType]:
 
 def _agreements(pair: PairDiff) -> Table:
     by = " [95 % by person]" if pair.whole.interval else ""
-    table = _table("", f"agree{by}", "kappa", "images that differ")
+    table = table_of("", f"agree{by}", "kappa", "images that differ")
     for a in pair.agreements:
         kappa = DASH if a.kappa is None else f"{a.kappa:.3f}"
         table.add_row(Text(a.name), share_of(a), kappa, f"{a.num_different:,} of {a.num_images:,}")
@@ -73,7 +66,7 @@ def _agreements(pair: PairDiff) -> Table:
 
 
 def _right(pair: PairDiff) -> Table:
-    table = _table(
+    table = table_of(
         "where they differ", f"{pair.first} is right", f"{pair.second} is right", "neither", "people", "in all images"
     )
     for r, p in zip(pair.right, pair.people, strict=True):
@@ -83,7 +76,7 @@ def _right(pair: PairDiff) -> Table:
 
 
 def _moved(view: DiffView, pair: PairDiff) -> Table:
-    table = _table("what moved", "images", "share")
+    table = table_of("what moved", "images", "share")
     for m in pair.moved:
         share = m.num_images / pair.whole.num_different
         table.add_row(Text(only(m.attributes, view.attributes)), f"{m.num_images:,}", percent(share))
@@ -91,7 +84,7 @@ def _moved(view: DiffView, pair: PairDiff) -> Table:
 
 
 def _steps(pair: PairDiff, what: str, steps: Sequence[Step]) -> Table:
-    table = _table(f"{what}: {pair.first}", pair.second, "images")
+    table = table_of(f"{what}: {pair.first}", pair.second, "images")
     table.columns[1].justify = "left"
     for s in steps[:MAX_STEPS]:
         table.add_row(Text(s.before), Text(f"→ {s.after}"), f"{s.num_images:,}")
@@ -114,7 +107,7 @@ def _several(view: DiffView) -> Iterator[RenderableType]:
 
 
 def _matrix(view: DiffView) -> Table:
-    table = _table("share alike", *(s.letter for s in view.sides))
+    table = table_of("share alike", *(s.letter for s in view.sides))
     for row in view.sides:
         cells = [_alike(view, row.letter, column.letter) for column in view.sides]
         table.add_row(Text(row.letter, style="bold"), *cells)
@@ -127,7 +120,7 @@ def _alike(view: DiffView, row: str, column: str) -> Text:
 
 def _pairs_table(view: DiffView) -> Table:
     single = view.pairs[0].agreements[1:]
-    table = _table("pair", "images that differ", "kappa", *(f"in {a.name}" for a in single))
+    table = table_of("pair", "images that differ", "kappa", *(f"in {a.name}" for a in single))
     for p in view.pairs:
         kappa = DASH if p.whole.kappa is None else f"{p.whole.kappa:.3f}"
         cells = [f"{a.num_different:,}" for a in p.agreements[1:]]
@@ -137,7 +130,7 @@ def _pairs_table(view: DiffView) -> Table:
 
 def _votes(sides: Sequence[VotingSide], oof: bool) -> Table:
     more = ("right all the same", "the others right") if oof else ()
-    table = _table("", "outvoted", "alone against all", *more)
+    table = table_of("", "outvoted", "alone against all", *more)
     for s in sides:
         right = (f"{s.num_outvoted_right:,}", f"{s.num_majority_right:,}") if oof else ()
         table.add_row(Text(s.letter, style="bold"), f"{s.num_outvoted:,}", f"{s.num_alone:,}", *right)
@@ -158,7 +151,7 @@ def _outvoted(view: DiffView, side: VotingSide) -> Iterator[RenderableType]:
 def _people(view: DiffView) -> Iterator[RenderableType]:
     if not view.people:
         return
-    table = _table("most images that differ: person", "images", "of", "in")
+    table = table_of("most images that differ: person", "images", "of", "in")
     table.columns[3].justify = "left"
     for p in view.people:
         table.add_row(Text(p.group), f"{p.num_different:,}", f"{p.num_images:,}", Text(", ".join(p.moved)))
@@ -189,7 +182,7 @@ def _image(view: DiffView, d: Disagreement) -> Iterator[RenderableType]:
         line.append_text(Text.assemble(("  label ", "dim"), ("/".join(d.truth), "green"), (f", {right}", "dim")))
     yield Padding(line, (0, 0, 0, 0), expand=False)
     person = "" if d.group is None else f"  person {d.group}"
-    yield Padding(Text(d.image + person, style="dim", overflow="fold"), (0, 0, 0, 9), expand=False)
+    yield Padding(Text(d.image + person, style="dim"), (0, 0, 0, 9), expand=False)
 
 
 def _voices(view: DiffView, d: Disagreement) -> Iterator[Text]:
@@ -204,12 +197,3 @@ def _voices(view: DiffView, d: Disagreement) -> Iterator[Text]:
 
 def _answer(names: tuple[str, ...] | None) -> Text:
     return Text(DASH if names is None else "/".join(names))
-
-
-def _table(first: str, *others: str) -> Table:
-    """A light table: the first column to the left, the others to the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column(Text(first), overflow="fold")
-    for name in others:
-        table.add_column(Text(name), justify="right", overflow="fold")
-    return table

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from facetwise.screens.kit import RenderableType, Table, Text
 from facetwise.upkeep.doctor import Doctor
 
 _MARKS = {"ok": Text("ok", style="green"), "warning": Text("warn", style="yellow"), "problem": Text("PROBLEM", "red")}
@@ -13,7 +10,7 @@ _MARKS = {"ok": Text("ok", style="green"), "warning": Text("warn", style="yellow
 
 def doctor_text(doctor: Doctor) -> RenderableType:
     """One line a finding; hints below those that need something."""
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table = Table(ruled=False, show_header=False)
     for line in doctor.findings:
         told = Text(line.message)
         if line.hint and line.level != "ok":

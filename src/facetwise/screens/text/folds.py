@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.core.labels import LabelSpace
 from facetwise.data.folds import Folds
+from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 MAX_LISTED = 12
 """Most missing classes that are told one by one."""
@@ -24,7 +21,7 @@ def folds_dict(folds: Folds) -> dict[str, Any]:
 
 def folds_text(folds: Folds, space: LabelSpace) -> RenderableType:
     """Sizes of the folds, how even they are, and what to beware of."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table = Table(ruled=False, padding=(0, 3, 0, 0))
     for heading in ("fold", "people", "images"):
         table.add_column(heading, justify="right")
     stats = folds.stats

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
-
 from facetwise.core.notes import Note, open_notes
 from facetwise.results.notices import Notice
-
-_STYLES = {"unsafe": "bold red", "caution": "yellow", "note": "dim"}
+from facetwise.screens.kit import NOTICE_STYLES, Group, Padding, RenderableType, Text, paragraph
 
 
 def notes_text(notes: Sequence[Note]) -> RenderableType:
@@ -24,7 +19,7 @@ def notes_text(notes: Sequence[Note]) -> RenderableType:
         head = f"  {note.moment:%Y-%m-%d %H:%M} UTC" + (f", {note.author}" if note.author else "")
         mark = ("  open", "yellow") if note in waiting else ""
         parts.append(Text.assemble((f"{note.kind} {note.id}", "bold"), (head, "dim"), mark))
-        parts.append(Padding(Text(note.text), (0, 0, 0, 2), expand=False))
+        parts.append(paragraph(note.text))
     return Group(*parts)
 
 
@@ -36,4 +31,4 @@ def note_text(note: Note) -> Padding:
 
 def notice_text(notice: Notice) -> Text:
     """What a reader must know of a thing, above its numbers."""
-    return Text(f"! {notice.text}", style=_STYLES[notice.kind])
+    return Text(f"! {notice.text}", style=NOTICE_STYLES[notice.kind])

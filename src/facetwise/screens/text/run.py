@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.evaluate.scorecard import AttributeScore, ClassScore, Matrix, Scorecard
 from facetwise.results.origin import ForeignRow
 from facetwise.results.runs import Curve, RunRow, RunsView, RunView
 from facetwise.results.wording import DASH, count, duration, interval, percent, score, with_interval
+from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, paragraph, section, table_of
 from facetwise.screens.text.notes import note_text, notice_text
 
 BAR = 8
@@ -31,7 +26,9 @@ def runs_text(view: RunsView) -> RenderableType:
 
 
 def _foreign_table(rows: Sequence[ForeignRow]) -> Table:
-    table = _table("from elsewhere", "images", title=f"{count(len(rows), 'prediction')} from elsewhere, test side only")
+    table = table_of(
+        "from elsewhere", "images", title=f"{count(len(rows), 'prediction')} from elsewhere, test side only"
+    )
     table.columns[0].overflow = "fold"
     for row in rows:
         made = (row.imported or "").replace("T", " ")[:16]
@@ -44,7 +41,7 @@ def _foreign_table(rows: Sequence[ForeignRow]) -> Table:
 
 
 def _runs_table(view: RunsView) -> Table:
-    table = _table("run", "macro F1", "acc.", "folds", title=f"{view.project}: {count(len(view.runs), 'run')}")
+    table = table_of("run", "macro F1", "acc.", "folds", title=f"{view.project}: {count(len(view.runs), 'run')}")
     table.columns[0].overflow = "fold"
     for row in view.runs:
         folds = Text.assemble(f"{row.folds_done}/{row.num_folds}", (f"\n{row.epochs} ep", "dim"))
@@ -63,9 +60,9 @@ def run_text(view: RunView) -> RenderableType:
         parts += [*_mistakes(view), Text()]
     if view.curves:
         parts += [_training_table(view.curves), Text()]
-    parts += [_section("How the number was made"), *(_paragraph(line) for line in view.method)]
+    parts += [section("How the number was made"), *(paragraph(line) for line in view.method)]
     if view.interval_meaning:
-        parts.append(_paragraph(view.interval_meaning))
+        parts.append(paragraph(view.interval_meaning))
     return Group(*parts, Text(), *_recipe(view))
 
 
@@ -97,7 +94,7 @@ def _head(view: RunView) -> Text:
 
 
 def _headline(card: Scorecard) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(ruled=False, show_header=False)
     table.add_row(
         "Macro F1", Text(with_interval(card.macro_f1, card.macro_f1_interval), style="bold"), _classes_of(card)
     )
@@ -121,21 +118,21 @@ def _classes_of(card: Scorecard) -> Text:
 
 
 def _attributes_table(card: Scorecard) -> Table:
-    table = _table("attribute", "macro F1", "accuracy", "classes")
+    table = table_of("attribute", "macro F1", "accuracy", "classes")
     for a in card.attributes:
         table.add_row(Text(a.name), with_interval(a.macro_f1, a.interval), score(a.accuracy), str(len(a.classes)))
     return table
 
 
 def _folds_table(card: Scorecard) -> Table:
-    table = _table("fold", "macro F1", "accuracy", "people", "images")
+    table = table_of("fold", "macro F1", "accuracy", "people", "images")
     for f in card.folds:
         table.add_row(str(f.fold), score(f.macro_f1), score(f.accuracy), f"{f.num_people:,}", f"{f.num_images:,}")
     return table
 
 
 def _classes_table(what: str, classes: Sequence[ClassScore]) -> Table:
-    table = _table("", f"{what} class", "F1", "", "precision", "recall", "images")
+    table = table_of("", f"{what} class", "F1", "", "precision", "recall", "images")
     table.columns[1].justify = table.columns[3].justify = "left"
     table.columns[0].style = "dim"
     table.columns[1].overflow = "fold"
@@ -154,7 +151,7 @@ def bar(share: float, width: int = BAR) -> Text:
 
 def _attribute_matrix(attribute: AttributeScore) -> Table:
     names = [c.name for c in attribute.classes]
-    table = _table(f"true {attribute.name}", *(Text(n) for n in names), title=None)
+    table = table_of(f"true {attribute.name}", *names, title=None)
     for name, row in zip(names, attribute.confusion, strict=True):
         cells = [_cell(n, sum(row), f"{n:,}", name == names[k]) for k, n in enumerate(row)]
         table.add_row(Text(name), *cells)
@@ -163,14 +160,14 @@ def _attribute_matrix(attribute: AttributeScore) -> Table:
 
 def _joint_matrix(counts: Matrix) -> RenderableType:
     size = len(counts)
-    table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="dim")
+    table = Table(ruled=False, padding=(0, 0, 0, 1), header_style="dim")
     for heading in ("", *map(str, range(size))):
         table.add_column(heading, justify="right", min_width=3 if heading else 2, no_wrap=True)
     for true, row in enumerate(counts):
         total = sum(row)
         cells = [_cell(n, total, f"{100 * n / total:.0f}" if n else "·", true == k) for k, n in enumerate(row)]
         table.add_row(Text(str(true), style="dim"), *cells)
-    return Group(_section("Joint confusion: row true, column predicted, percent of the row"), table)
+    return Group(section("Joint confusion: row true, column predicted, percent of the row"), table)
 
 
 def _cell(number: int, total: int, text: str, diagonal: bool) -> Text:
@@ -181,7 +178,7 @@ def _cell(number: int, total: int, text: str, diagonal: bool) -> Text:
 
 
 def _confused_table(view: RunView) -> Table:
-    table = _table("most confused: true", "predicted", "images", "of the true class")
+    table = table_of("most confused: true", "predicted", "images", "of the true class")
     table.columns[1].justify = "left"
     for c in view.confused:
         table.add_row(Text(c.truth), Text(c.predicted), f"{c.num_images:,}", percent(c.share))
@@ -189,15 +186,15 @@ def _confused_table(view: RunView) -> Table:
 
 
 def _mistakes(view: RunView) -> Iterator[RenderableType]:
-    yield _section("Most confident mistakes: how sure, true → predicted")
+    yield section("Most confident mistakes: how sure, true → predicted")
     for m in view.mistakes[:MAX_TEXT_MISTAKES]:
         sure, was, said = percent(m.probability), "/".join(m.truth), "/".join(m.predicted)
         yield Text.assemble((f"  {sure:>5}  ", "bold"), (was, "green"), " → ", (said, "red"))
-        yield Padding(Text(m.image, style="dim", overflow="fold"), (0, 0, 0, 9), expand=False)
+        yield Padding(Text(m.image, style="dim"), (0, 0, 0, 9), expand=False)
 
 
 def _training_table(curves: Sequence[Curve]) -> Table:
-    table = _table("fold", "epochs", "train loss", "val loss", "val macro F1", "an epoch", "in all")
+    table = table_of("fold", "epochs", "train loss", "val loss", "val macro F1", "an epoch", "in all")
     for c in curves:
         last = [score(s[-1]) for s in (c.train_loss, c.val_loss, c.val_macro_f1)]
         total = sum(c.seconds)
@@ -207,11 +204,11 @@ def _training_table(curves: Sequence[Curve]) -> Table:
 
 def _recipe(view: RunView) -> Iterator[RenderableType]:
     if view.choices:
-        yield _section("Chosen automatically")
-        yield from (_paragraph(f"{c.name} = {c.value}" + (f": {c.reason}" if c.reason else "")) for c in view.choices)
+        yield section("Chosen automatically")
+        yield from (paragraph(f"{c.name} = {c.value}" + (f": {c.reason}" if c.reason else "")) for c in view.choices)
         yield Text()
-    yield _section("Recipe")
-    yield Padding(Text(view.recipe_toml.strip()), (0, 0, 0, 2), expand=False)
+    yield section("Recipe")
+    yield paragraph(view.recipe_toml.strip())
 
 
 def _run_cell(row: RunRow) -> Text:
@@ -228,26 +225,3 @@ def _score_cell(row: RunRow) -> Text:
     if row.macro_f1 is None:
         return Text.assemble((DASH, "dim"), times)
     return Text.assemble((score(row.macro_f1), "bold"), " ", interval(row.macro_f1_interval), times)
-
-
-def _section(title: str) -> Text:
-    return Text(title, style="bold")
-
-
-def _paragraph(text: str) -> Padding:
-    return Padding(Text(text), (0, 0, 0, 2), expand=False)
-
-
-def _table(first: str, *others: str | Text, title: str | None = None) -> Table:
-    """A light table: the first column to the left, the others to the right."""
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-        title=title and Text(title, style="bold"),
-        title_justify="left",
-    )
-    table.add_column(Text(first))
-    for name in others:
-        table.add_column(Text(name) if isinstance(name, str) else name, justify="right")
-    return table

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.results.notices import Notice
 from facetwise.results.wording import (
     DASH,
@@ -22,6 +16,7 @@ from facetwise.results.wording import (
     with_interval,
     with_signs,
 )
+from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, paragraph, section, table_of
 from facetwise.study.ablation import Ablation, ChangeRow, Score
 from facetwise.study.changes import Change, value_text
 from facetwise.study.compare import Compared, Comparison, Difference
@@ -46,7 +41,7 @@ def ablation_text(view: Ablation) -> RenderableType:
     """An ablation: a row a change."""
     people = f"{count(view.num_people, 'person', 'people')}, {count(view.num_images, 'image')}"
     head = Text.assemble((view.name, "bold"), (f"  {count(len(view.rows), 'change')} of one base, {people}", "dim"))
-    table = _table("change", "run", "macro F1", "change - base", "time")
+    table = table_of("change", "run", "macro F1", "change - base", "time")
     table.columns[0].overflow = "fold"
     table.add_row(Text("base", style="bold"), *_score_cells(view.base, "", None))
     for row in view.rows:
@@ -64,7 +59,7 @@ def search_text(view: Search) -> RenderableType:
     states = [t.state for t in view.trials]
     counted = ", ".join(f"{states.count(s):,} {s}" for s in dict.fromkeys(states))
     head = Text.assemble((view.name, "bold"), (f"  {count(len(view.trials), 'trial')}: {counted}", "dim"))
-    table = _table("trial", "settings", "macro F1", "folds", "run", "time")
+    table = table_of("trial", "settings", "macro F1", "folds", "run", "time")
     table.columns[1].justify = "left"
     table.columns[1].overflow = "fold"
     for trial in view.trials:
@@ -78,7 +73,7 @@ def _side(letter: str, side: Compared) -> Text:
 
 
 def _differences(view: Comparison) -> Table:
-    table = _table("macro F1", "A", "B", "B - A")
+    table = table_of("macro F1", "A", "B", "B - A")
     for row in (view.main, *view.attributes):
         table.add_row(Text(row.name), score(row.first), score(row.second), _difference(row))
     return table
@@ -90,7 +85,7 @@ def _difference(row: Difference) -> Text:
 
 
 def _folds(view: Comparison) -> Table:
-    table = _table("fold", "A", "B", "B - A", "people", "images")
+    table = table_of("fold", "A", "B", "B - A", "people", "images")
     for f in view.folds:
         scores = score(f.first), score(f.second), signed(f.difference)
         table.add_row(str(f.fold), *scores, f"{f.num_people:,}", f"{f.num_images:,}")
@@ -100,13 +95,13 @@ def _folds(view: Comparison) -> Table:
 def _changed(changes: Iterable[Change]) -> list[RenderableType]:
     listed = list(changes)
     if not listed:
-        return [_section("The recipes are the same")]
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        return [section("The recipes are the same")]
+    table = Table(ruled=False, show_header=False)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     for c in listed:
         table.add_row(Text(c.key), Text(f"{value_text(c.before)} → {value_text(c.after)}"))
-    return [_section("What the recipes differ in: A → B"), Padding(table, (0, 0, 0, 2), expand=False)]
+    return [section("What the recipes differ in: A → B"), Padding(table, (0, 0, 0, 2), expand=False)]
 
 
 def _change_cells(row: ChangeRow, base: Score) -> list[RenderableType]:
@@ -143,8 +138,8 @@ def _trial_cells(trial: TrialRow, best: bool) -> list[RenderableType]:
 
 def _best(view: Search) -> list[RenderableType]:
     if view.best is None:
-        return [_section("No trial is finished"), Text()]
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        return [section("No trial is finished"), Text()]
+    table = Table(ruled=False, show_header=False)
     value = with_interval(view.best.macro_f1, view.best.interval)
     flattered = "flattered by the choice" if view.was_chosen else ""
     table.add_row(f"Best: trial {view.best.trial}", Text(value, style="bold"), Text(flattered, "dim"))
@@ -156,9 +151,9 @@ def _best(view: Search) -> list[RenderableType]:
     return [
         table,
         Text(),
-        _section("Best recipe"),
-        _indented(view.best.recipe_file),
-        _indented(view.best.command),
+        section("Best recipe"),
+        paragraph(view.best.recipe_file),
+        paragraph(view.best.command),
         Text(),
     ]
 
@@ -168,22 +163,5 @@ def _notices(notices: Iterable[Notice]) -> list[RenderableType]:
 
 
 def _method(sentences: Iterable[str]) -> list[RenderableType]:
-    listed = [_indented(s) for s in sentences]
-    return [_section("How the numbers were made"), *listed] if listed else []
-
-
-def _section(title: str) -> Text:
-    return Text(title, style="bold")
-
-
-def _indented(text: str) -> Padding:
-    return Padding(Text(text), (0, 0, 0, 2), expand=False)
-
-
-def _table(first: str, *others: str) -> Table:
-    """A light table: the first column to the left, the others to the right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column(first)
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
+    listed = [paragraph(s) for s in sentences]
+    return [section("How the numbers were made"), *listed] if listed else []

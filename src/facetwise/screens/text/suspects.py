@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.label_issues.scores import CHOSEN_BY_LOOKING, LabelScores
 from facetwise.label_issues.suspects import AttributeSuspects, Row, SuspectsView
 from facetwise.results.wording import count, percent, with_interval
+from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 
 def scores_text(scores: LabelScores) -> RenderableType:
     """Both scores as a small table."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table()
     table.add_column("labels")
     table.add_column(f"macro F1, {scores.what}", justify="right")
     for name in scores.scored.attributes if len(scores.scored.attributes) > 1 else ():
@@ -81,10 +77,10 @@ def _attribute_text(found: AttributeSuspects) -> Iterator[RenderableType]:
     yield Text.assemble((found.name, "bold"), f": {summary(found)}")
     if not found.rows:
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table()
     one_image = any(row.suspect.image for row in found.rows)
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("image" if one_image else "person", overflow="fold")
+    table.add_column("image" if one_image else "person")
     for heading in ("recorded", "predicted"):
         table.add_column(heading)
     if not one_image:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.results.calibration import MEANING, CalibrationView, people
 from facetwise.results.wording import DASH, loss, score
+from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 
 def calibration_text(view: CalibrationView) -> RenderableType:
@@ -24,7 +20,7 @@ def calibration_text(view: CalibrationView) -> RenderableType:
 
 
 def _table(view: CalibrationView) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table()
     table.add_column("")
     for heading in ("temperature", "NLL", "after", "ECE", "after", "sure", "right"):
         table.add_column(heading, justify="right")

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.evaluate.rules.cuts import CutChoice
 from facetwise.results.cuts import CutsView, _what, numbers, verdict
 from facetwise.results.wording import count, score, with_interval
+from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 
 def cuts_text(view: CutsView) -> RenderableType:
@@ -27,7 +23,7 @@ def cuts_text(view: CutsView) -> RenderableType:
 def _choice_text(choice: CutChoice, by_image: bool) -> Iterator[RenderableType]:
     aim = f" for the macro F1 of {_aim(choice)}. {_people(choice)}"
     yield Text.assemble("Cuts of ", (choice.attribute, "bold"), aim)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table()
     for heading, justify in (("", "left"), (_what(choice), "left"), ("macro F1", "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left")
     was = "each model's own" if choice.used_cuts is None else numbers(choice.used_cuts)

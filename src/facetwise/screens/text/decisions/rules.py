@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.core.labels import JOINT
 from facetwise.evaluate.rules.choose import ARGMAX, Candidate, Picked, RuleChoice
 from facetwise.results.rules import RulesView, verdict
 from facetwise.results.wording import DASH, count, score, signed, with_interval, with_signs
+from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 
 def rules_text(view: RulesView) -> RenderableType:
@@ -36,7 +32,7 @@ def _head(view: RulesView) -> Iterator[Text]:
 
 
 def _table(choice: RuleChoice) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table()
     table.add_column("rule")
     for heading in ("nested", "against argmax", "same people", "changed"):
         table.add_column(heading, justify="right")

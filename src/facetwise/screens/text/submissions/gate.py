@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
 from facetwise.results.wording import interval, percent, score
+from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Text
 from facetwise.submission.gate.gate import GateReport
 from facetwise.submission.make import Submission
-
-_STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 def submission_dict(made: Submission) -> dict[str, Any]:
@@ -40,7 +36,7 @@ def gate_text(gate: GateReport, title: str) -> RenderableType:
     """What the gate looked at, a line each, the worst first."""
     lines = [Text(title, style="bold")]
     for finding in gate.findings:
-        lines.append(Text.assemble((f"{finding.level:>7}  ", _STYLES[finding.level]), finding.message))
+        lines.append(Text.assemble((f"{finding.level:>7}  ", LEVEL_STYLES[finding.level]), finding.message))
     return Group(*lines)
 
 

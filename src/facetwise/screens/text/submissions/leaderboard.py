@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.results.wording import DASH, below_heading, heading
+from facetwise.screens.kit import Group, RenderableType, Table, Text
 from facetwise.submission.planning.leaderboard import LeaderboardView, Outcome, findings
 
 
 def leaderboard_text(view: LeaderboardView) -> RenderableType:
     """The view for a terminal: a table, and what it comes to."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("submission", overflow="fold")
+    table = Table()
+    table.add_column("submission")
     level, made = view.out_of_fold_level, view.made_level
     for name in (heading("out of fold", level), heading("forecast when made", made), "public", "private"):
         table.add_column(name, no_wrap=True)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from facetwise.screens.kit import Group, RenderableType, Table, Text
 
+if TYPE_CHECKING:
     from facetwise.submission.ledger.ledger import Entry
     from facetwise.submission.ledger.view import LedgerRow, LedgerView
 
 
 def ledger_text(view: LedgerView) -> RenderableType:
     """A row a sending, then what was not sent, then what is left today."""
-    from rich.console import Group
-    from rich.text import Text
 
     lines: list[RenderableType] = [_table(view.rows), Text()] if view.rows else [Text("nothing was sent yet")]
     lines += [Text(f"warning: {told}", style="yellow") for told in view.odd]
@@ -28,18 +26,15 @@ def ledger_text(view: LedgerView) -> RenderableType:
 
 
 def _table(rows: tuple[LedgerRow, ...]) -> RenderableType:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
 
     from facetwise.results.wording import DASH, below_heading, heading, shared_level
 
     level = shared_level(row.expected.interval for row in rows if row.expected is not None)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("submission", overflow="fold")
+    table = Table()
+    table.add_column("submission")
     for name in ("sent (UTC)", "public", "private", heading("forecast", level)):
         table.add_column(name, no_wrap=True)
-    table.add_column("", overflow="fold")
+    table.add_column("")
     for row in rows:
         entry = row.entry
         notes = [*(["final"] if entry.final else []), *([entry.description] if entry.description else []), *row.notes]

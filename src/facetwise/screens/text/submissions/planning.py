@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.results.wording import DASH, percent, score, with_interval
+from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, table_of
 
 if TYPE_CHECKING:
     from facetwise.evaluate.forecasts.forecast import ScoreForecast
@@ -32,7 +27,7 @@ def forecast_text(view: ForecastView) -> RenderableType:
     )
     learnt = bool(view.scored) or view.public is not None
     headings = ("", "people", "by out of fold", *(["with public scores"] if learnt else []))
-    table = _table(headings)
+    table = table_of(*headings, justify="left")
     for alone, told in zip(view.alone, view.forecast, strict=True):
         cells = (PARTS[told.part], f"{told.num_people:,}", _expected(alone))
         table.add_row(*cells, *([Text(_expected(told), style="bold")] if learnt else []))
@@ -64,7 +59,9 @@ def final_text(view: FinalView) -> RenderableType:
     """What to choose and why, and what to expect of all that were sent."""
     from facetwise.submission.planning.final import final_reasons
 
-    table = _table(("", "submission", "out of fold", "public", f"private, {percent(view.level)}", "best of all"))
+    table = table_of(
+        "", "submission", "out of fold", "public", f"private, {percent(view.level)}", "best of all", justify="left"
+    )
     for f in view.finalists:
         public = DASH if f.public is None else f"{f.public:.4f}"
         cells = (f.id, score(f.out_of_fold), public, _expected(f.private), percent(f.chance))
@@ -76,7 +73,7 @@ def final_text(view: FinalView) -> RenderableType:
 def _scored_before(view: ForecastView) -> list[RenderableType]:
     if not view.scored:
         return []
-    table = _table(("learns from", "public", "expected", "answered otherwise", "correlation"))
+    table = table_of("learns from", "public", "expected", "answered otherwise", "correlation", justify="left")
     for s in view.scored:
         table.add_row(s.id, f"{s.public:.4f}", score(s.expected), f"{s.apart * 100:.1f} %", f"{s.correlation:z.2f}")
     return [Text(), table]
@@ -84,7 +81,7 @@ def _scored_before(view: ForecastView) -> list[RenderableType]:
 
 def _candidates(view: PlanView) -> Table:
     headings = ("", "", "out of fold", f"public, {percent(view.level)}", "beats best", "gain", "teaches", "worth")
-    table = _table(headings)
+    table = table_of(*headings, justify="left")
     for c in view.candidates:
         chance = DASH if c.gain is None else percent(c.gain.chance)
         gain = DASH if c.gain is None else f"{c.gain.expected:z.4f}"
@@ -92,13 +89,6 @@ def _candidates(view: PlanView) -> Table:
         order = "" if c.order is None else str(c.order)
         expected, teaches = _expected(c.public), percent(c.teaches)
         table.add_row(order, c.reference, score(c.out_of_fold), expected, chance, gain, teaches, worth)
-    return table
-
-
-def _table(headings: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
     return table
 
 

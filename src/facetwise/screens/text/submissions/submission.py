@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
 from facetwise.results.wording import DASH, count, percent, with_interval
+from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text, paragraph, section
 from facetwise.screens.text.notes import note_text, notice_text
 from facetwise.submission.view import SubmissionView
-
-_STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
 def submission_text(view: SubmissionView) -> RenderableType:
@@ -23,9 +16,9 @@ def submission_text(view: SubmissionView) -> RenderableType:
     head = Text.assemble((view.id, "bold"), (f"\n  from {view.source_kind} {view.source}", "dim"))
     head.append(f", made {made} UTC" if made else "", style="dim")
     parts: list[RenderableType] = [head, *map(notice_text, view.warnings), *map(note_text, view.notes), Text()]
-    parts += [_section("Made of"), *_ingredients(view), _line(view.decision)]
-    parts += [_line(view.filled)] if view.filled else []
-    parts += [Text(), _section("The gate, when it was made"), *_gate(view)]
+    parts += [section("Made of"), *_ingredients(view), paragraph(view.decision)]
+    parts += [paragraph(view.filled)] if view.filled else []
+    parts += [Text(), section("The gate, when it was made"), *_gate(view)]
     return Group(*parts, Text(), _expected(view), *_sendings(view), Text(f"The file: {view.csv}", style="dim"))
 
 
@@ -34,19 +27,19 @@ def _ingredients(view: SubmissionView) -> Iterator[RenderableType]:
         tta = "" if part.tta == "none" else f", tta {part.tta}"
         weights = (f"{block} {w:.2f}" for block, w in (part.weights or {}).items() if w)
         told = ", ".join(weights)
-        yield _line(f"{part.name}{tta}" + (f"  weight {told}" if told else ""))
+        yield paragraph(f"{part.name}{tta}" + (f"  weight {told}" if told else ""))
 
 
 def _gate(view: SubmissionView) -> Iterator[RenderableType]:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(ruled=False, show_header=False)
     table.add_column(justify="right", min_width=9)
     for found in view.findings:
-        table.add_row(Text(found.level, style=_STYLES[found.level]), Text(found.message))
+        table.add_row(Text(found.level, style=LEVEL_STYLES[found.level]), Text(found.message))
     yield table
     if view.confirmed and any(f.level == "warning" for f in view.findings):
-        yield _line("Its warnings were confirmed.")
+        yield paragraph("Its warnings were confirmed.")
     if view.overruled and any(f.level == "error" for f in view.findings):
-        yield _line("What only other predictions speak for was overruled.")
+        yield paragraph("What only other predictions speak for was overruled.")
 
 
 def _expected(view: SubmissionView) -> RenderableType:
@@ -64,21 +57,13 @@ def _sendings(view: SubmissionView) -> Iterator[RenderableType]:
     if not view.sendings:
         yield Text("Not sent.")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table()
     for heading in ("sent (UTC)", "public", "accuracy", "private", "accuracy"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("", overflow="fold")
+    table.add_column("")
     for s in view.sendings:
         time = "not known" if s.sent is None else s.sent[:16].replace("T", " ")
         said = [*(["final"] if s.final else []), *([s.description] if s.description else []), *s.notes]
         scores = (s.public, s.public_accuracy, s.private, s.private_accuracy)
         table.add_row(time, *(DASH if v is None else f"{v:.4f}" for v in scores), Text("; ".join(said), style="dim"))
     yield table
-
-
-def _section(title: str) -> Text:
-    return Text(title, style="bold")
-
-
-def _line(text: str) -> Padding:
-    return Padding(Text(text), (0, 0, 0, 2), expand=False)
