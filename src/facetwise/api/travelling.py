@@ -37,14 +37,17 @@ def import_run(project: AnyProject, file: str | Path, *, name: str | None = None
     return take_pack(opened_project(project), Path(file), name=name)
 
 
-def import_predictions(project: AnyProject, file: str | Path, *, name: str) -> ForeignFolder:
+def import_predictions(
+    project: AnyProject, file: str | Path, *, name: str, answers_of: str | None = None
+) -> ForeignFolder:
     """Bring in a csv of predictions that were made elsewhere, as `foreign:NAME`: for the test side only.
 
     A csv of probabilities by image (columns `<attribute>=<class>`, or `joint=<i>`, or the bare numbers of the joint
-    classes), or a submission. All faults of the file are told at once, with their lines.
+    classes), or a submission. `answers_of` names the attribute whose classes a submission answers, or `joint`; unless
+    it is given, answers that seem to be those of one attribute are refused. All faults are told at once, by line.
     """
     from facetwise.data.manifest import load_manifest
     from facetwise.predictors.external import import_predictions as take_csv
 
     opened = opened_project(project)
-    return take_csv(opened, load_manifest(opened), Path(file), name)
+    return take_csv(opened, load_manifest(opened), Path(file), name, answers_of=answers_of)

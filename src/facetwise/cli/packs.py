@@ -54,6 +54,12 @@ def import_run(
     name: Annotated[
         str | None, typer.Option(help="Of a csv: what to call its predictions. Of a pack: another name for its run.")
     ] = None,
+    answers_of: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a csv of answers: the attribute whose classes they are, or `joint`.", metavar="ATTRIBUTE"
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Take in a teammate's run, or a csv of predictions.
@@ -61,13 +67,16 @@ def import_run(
     A pack becomes a run of this project, if it is of the same images, people and classes. A csv holds probabilities by
     image, or is a submission; it is used for the test side only. Both are checked first and not trusted.
     """
+    from facetwise.core.errors import SettingError
     from facetwise.sharing.read import is_pack
 
     project = get_context(context).project()
     if is_pack(file):
+        if answers_of is not None:
+            raise SettingError(f"{file} is a pack: `--answers-of` is for a csv of answers")
         _take_run(project, file, name, json)
     else:
-        _take_predictions(project, file, name, json)
+        _take_predictions(project, file, name, answers_of, json)
 
 
 def _take_run(project: Project, file: Path, name: str | None, json: bool) -> None:
@@ -93,14 +102,14 @@ def _take_run(project: Project, file: Path, name: str | None, json: bool) -> Non
     say(f"next: facetwise show {number}")
 
 
-def _take_predictions(project: Project, file: Path, name: str | None, json: bool) -> None:
+def _take_predictions(project: Project, file: Path, name: str | None, answers_of: str | None, json: bool) -> None:
     from facetwise import api
     from facetwise.core.errors import InputError
 
     if name is None:
         hint = f"name them: `facetwise run import {file.name} --name NAME`"
         raise InputError(f"{file}: not a pack; predictions from a csv need a name", hint=hint)
-    taken = api.import_predictions(project, file, name=name)
+    taken = api.import_predictions(project, file, name=name, answers_of=answers_of)
     record = taken.record()
     if json:
         print_json(record)

@@ -25,6 +25,8 @@ PATIENCE = 3.0
 ELSEWHERE = "offline? download them elsewhere and give the .safetensors path, or train with `model.weights=none`"
 _HUB_FILE = "model.safetensors"
 _BACKBONE = "backbone."
+_WRAPPERS = ("module.", "_orig_mod.", "module.")
+"""Before the names of a network in `DataParallel`, of a compiled one, and of one that is compiled in the other."""
 _NO_ANSWER = (407, 502, 503, 504)
 """Statuses by which a proxy, and not the hub, answers."""
 
@@ -39,8 +41,14 @@ class Weights:
 
 
 def read_weights(path: Path) -> Weights:
-    """Read timm's file of a backbone, or take the backbone out of a network of ours; raises InputError."""
+    """Read timm's file of a backbone, or take the backbone out of a network of ours; raises InputError.
+
+    What wrappers put before every name (`DataParallel`, `torch.compile`) is taken off.
+    """
     tensors = _read(path)
+    for wrapper in _WRAPPERS:
+        if all(name.startswith(wrapper) for name in tensors):
+            tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
     if not made_here(tensors):
         return Weights(tensors, {})
     backbone = {n.removeprefix(_BACKBONE): t for n, t in tensors.items() if n.startswith(_BACKBONE)}

@@ -76,8 +76,10 @@ def find_foreign(workspace: Workspace, name: str) -> ForeignFolder:
     raise InputError(f"no predictions from elsewhere are called `{name}`", hint=hint)
 
 
-def import_predictions(project: Project, manifest: Manifest, file: Path, name: str) -> ForeignFolder:
-    """Keep the predictions in the csv `file` as `foreign/<name>/`.
+def import_predictions(
+    project: Project, manifest: Manifest, file: Path, name: str, *, answers_of: str | None = None
+) -> ForeignFolder:
+    """Keep the predictions in the csv `file` as `foreign/<name>/`; `answers_of` as `parse_predictions` takes it.
 
     Raises InputError or ProblemsError when the csv is not usable (all faults at once), when the name cannot be used or
     is taken, and when the same file is here already.
@@ -85,7 +87,7 @@ def import_predictions(project: Project, manifest: Manifest, file: Path, name: s
     if not _NAME.fullmatch(name):
         raise InputError(f"`{name}` cannot name predictions", hint="letters, digits, `.`, `_`, `-`, not a mark first")
     data = read_bounded(file)
-    read = parse_predictions(data, str(file), project, manifest)
+    read = parse_predictions(data, str(file), project, manifest, answers_of=answers_of)
     record = _record(project, manifest, data, name, read)
     folder = project.workspace.foreign / name
     with lock(project.workspace.foreign / ".lock", "predictions from elsewhere"):
@@ -108,9 +110,9 @@ def predictions_table(read: Predictions, manifest: Manifest) -> pl.DataFrame:
 
 
 def _record(project: Project, manifest: Manifest, data: bytes, name: str, read: Predictions) -> dict[str, Any]:
+    kept = "" if read.decided is None else "; `decided` is the answer"
     how = {
-        "submission": f"each attribute's answer has the probability {CERTAIN}, its other classes share the rest; "
-        "`decided` is the answer",
+        "submission": f"each attribute's answer has the probability {CERTAIN}, its other classes share the rest{kept}",
         "probabilities": f"a row's probabilities are divided by their sum, which is 1 up to {TOLERANCE}",
     }
     made_from = {

@@ -6,7 +6,7 @@ Accepted columns, beside that of the images (the organisers' name for it, or `im
 - `joint=<i>`, or the bare numbers `0`, `1`, ..., for every joint class: joint probabilities;
 - the organisers' answer column: a submission. Each attribute's answer then has the probability `CERTAIN`, and the rest
   is shared by its other classes, so that a soft vote counts it as a whole vote and a product of probabilities cannot be
-  vetoed by it; the answer itself is kept as `decided`.
+  vetoed by it; the answer itself is kept as `decided`. It may be the answers of one attribute, when that is said.
 
 Probabilities are from 0 to 1 and sum to 1, a block a row, up to `TOLERANCE`: what rounding to a few digits leaves is
 divided out. Rows may come in any order. Every fault of the file is told at once, with its line.
@@ -23,7 +23,17 @@ from typing import Literal
 import numpy as np
 
 from facetwise.core.errors import InputError, did_you_mean
-from facetwise.core.files.csvtable import CsvFile, answer_fault, name_fault, parse_csv, raise_problems, repeats, shown
+from facetwise.core.files.csvtable import (
+    CsvFile,
+    answer_fault,
+    attributes_alone,
+    fault_of_all,
+    name_fault,
+    parse_csv,
+    raise_problems,
+    repeats,
+    shown,
+)
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.core.project import Project, TestSide
 from facetwise.core.spelling import Spellings
@@ -68,8 +78,13 @@ class _Layout:
     problems: tuple[str, ...] = ()
 
 
-def parse_predictions(data: bytes, source: str, project: Project, manifest: Manifest) -> Predictions:
+def parse_predictions(
+    data: bytes, source: str, project: Project, manifest: Manifest, *, answers_of: str | None = None
+) -> Predictions:
     """What the bytes of a csv, called `source` in messages, say of the test images.
+
+    `answers_of` says what the answer column numbers, the classes of an attribute or `joint` ones; unless it is told,
+    answers that seem to be those of one attribute are refused.
 
     Raises InputError (no test side, encoding, quoting) or ProblemsError (everything else, all of it at once).
     """
@@ -85,10 +100,15 @@ def parse_predictions(data: bytes, source: str, project: Project, manifest: Mani
     places, problems = _places(file, names, manifest)
     raise_problems(source, [] if file.rows else ["no rows below the header"])
     if layout.answer is not None:
-        answers, wrong = _answers(file, layout.answer, project.space.num_joint)
+        of = _answered(answers_of, project.space)
+        answers, wrong = _answers(file, layout.answer, of.num_joint)
         raise_problems(source, sorted([*problems, *wrong], key=_line))
-        read = _submission(answers[np.argsort(places)], project.space, layout.ignored)
+        if answers_of is None:
+            _refuse_specialist(answers, source, of)
+        read = _submission(answers[np.argsort(places)], of, layout.ignored)
         return replace(read, num_respelt=num_respelt)
+    if answers_of is not None:
+        raise InputError(f"{source}: no answer column `{side.answer}`, so it cannot be that of `{answers_of}`")
     numbers, wrong = _numbers(file, layout)
     raise_problems(source, sorted([*problems, *wrong], key=_line))
     return replace(_probabilities(numbers[np.argsort(places)], layout, project.space), num_respelt=num_respelt)
@@ -192,8 +212,27 @@ def _places(file: CsvFile, names: Sequence[str], manifest: Manifest) -> tuple[In
     return found, problems
 
 
+def _answered(answers_of: str | None, space: LabelSpace) -> LabelSpace:
+    """The classes that answers number: all of the space, or those of one attribute."""
+    if answers_of is None or answers_of == JOINT:
+        return space
+    if answers_of not in space.names:
+        raise InputError(f"`{answers_of}` is no attribute", hint=did_you_mean(answers_of, (JOINT, *space.names)))
+    return LabelSpace((space.attribute(answers_of),))
+
+
+def _refuse_specialist(answers: IntArray, source: str, space: LabelSpace) -> None:
+    if alone := attributes_alone(answers, space):
+        ways = ", ".join(f"`--answers-of {name}`" for name in (*alone, JOINT))
+        message = f"all {len(answers)} answers are from 0 to {answers.max()}, of {space.num_joint} joint classes"
+        seem = " or ".join(f"`{name}`" for name in alone)
+        raise InputError(f"{source}: {message}: they seem to be those of {seem} alone", hint=f"say which: {ways}")
+
+
 def _answers(file: CsvFile, column: str, num_joint: int) -> tuple[IntArray, list[str]]:
     texts, problems = file.column(column), []
+    if alike := fault_of_all(texts):
+        return np.zeros(len(texts), np.int64), [alike]
     for line, text in zip(file.lines, texts, strict=True):
         if fault := answer_fault(text):
             problems.append(f"line {line}: {fault}")
@@ -260,4 +299,5 @@ def _submission(answers: IntArray, space: LabelSpace, ignored: tuple[str, ...]) 
         other = math.log((1 - CERTAIN) / (attribute.size - 1))
         block = np.where(codes[:, [i]] == np.arange(attribute.size), math.log(CERTAIN), other)
         found |= dict(zip(space.columns(attribute.name), block.T, strict=True))
-    return Predictions("submission", space.names, found, answers, ignored, 0, 0)
+    decided = answers if len(space.attributes) > 1 else None
+    return Predictions("submission", space.names, found, decided, ignored, 0, 0)

@@ -18,6 +18,7 @@ from facetwise.core.workspace import file_hash
 from facetwise.model import weights as weights_module
 from facetwise.model.backbone import Network, build_network, hub_weights
 from facetwise.model.heads import head_layout
+from facetwise.model.weights import read_weights
 from facetwise.recipe import load_recipe
 from facetwise.recipe.head import MultiLabelHead
 from facetwise.recipe.model import ModelSpec
@@ -53,6 +54,16 @@ def test_weights_of_a_file_are_those_of_the_backbone(weights):
         torch.testing.assert_close(network.backbone(x_BCHW), features)
     for name, tensor in network.backbone.state_dict().items():
         assert torch.equal(tensor, model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_names_behind_a_wrapper_are_those_of_the_network(weights, tmp_path, wrapper):
+    path, model = weights
+    wrapped = {f"{wrapper}{name}": tensor for name, tensor in model.state_dict().items()}
+    save_file(wrapped, tmp_path / "wrapped.safetensors")
+    read = read_weights(tmp_path / "wrapped.safetensors").tensors
+    assert read.keys() == read_weights(path).tensors.keys()
+    assert all(torch.equal(read[name], tensor) for name, tensor in model.state_dict().items())
 
 
 def test_weights_of_another_network_are_refused(weights):

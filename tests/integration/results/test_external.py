@@ -303,3 +303,53 @@ def test_what_a_terminal_would_obey_is_no_table() -> None:
     with pytest.raises(CsvError, match=r"control \(0x1b\)") as told:
         csv_records(b"ImageID,ans\na.jpg,\x1b]0;title\x07\n")
     assert told.value.line == 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (["[0.1 0.9]"] * 3, "all 3 answers are printed lists: write probabilities as a column a class"),
+        (["1.0", "2.0", "17.0"], "all 3 answers have a decimal point"),
+        (["wear/male", "wear", "normal"], "all 3 answers are words"),
+    ],
+)
+def test_what_is_wrong_with_all_answers_is_told_once(made, answers, message):
+    rows = (f"{name},{answer}" for name, answer in zip(NAMES, answers, strict=True))
+    text = fault(made, csv("ImageID,ans", *rows))
+    assert text.startswith("alice.csv: 1 problem(s)")
+    assert message in text
+
+
+def specialist(base, answers: list[int]) -> tuple[Project, Manifest, bytes]:
+    names = tuple(f"{i}.jpg" for i in range(len(answers)))
+    project = open_project(base / "project", write_contest(base / "contest", tests=names))
+    rows = (f"{name},{answer}" for name, answer in zip(names, answers, strict=True))
+    return project, build_manifest(project, workers=1), csv("ImageID,ans", *rows)
+
+
+def test_answers_of_one_attribute_are_not_taken_for_joint_classes(tmp_path):
+    answers = [0, 1, 2, 1, 0, 2, 2, 0]
+    project, manifest, data = specialist(tmp_path, answers)
+    with pytest.raises(InputError, match=r"from 0 to 2, of 18 joint classes.* `mask` or `age` alone") as caught:
+        parse_predictions(data, "x.csv", project, manifest)
+    assert "`--answers-of age`" in str(caught.value.hint)
+    read = parse_predictions(data, "x.csv", project, manifest, answers_of="age")
+    assert (read.attributes, read.decided) == (("age",), None)
+    logs = np.stack([read.columns[c] for c in project.space.columns("age")], axis=1)
+    assert logs.argmax(axis=1).tolist() == answers
+    np.testing.assert_allclose(np.exp(logs).max(axis=1), CERTAIN)
+    joint = parse_predictions(data, "x.csv", project, manifest, answers_of="joint")
+    assert joint.decided is not None
+    assert joint.decided.tolist() == answers
+
+
+def test_what_answers_cannot_be_of(tmp_path):
+    project, manifest, data = specialist(tmp_path, [0, 1, 2, 17, 0, 2, 2, 0])
+    parse_predictions(data, "x.csv", project, manifest)
+    with pytest.raises(InputError, match="answer 17 is no class, expected 0 to 2"):
+        parse_predictions(data, "x.csv", project, manifest, answers_of="age")
+    with pytest.raises(InputError, match="`ages` is no attribute"):
+        parse_predictions(data, "x.csv", project, manifest, answers_of="ages")
+    probabilities = data.replace(b",ans", b",gender=male,gender=female").replace(b"\n", b",0\n")
+    with pytest.raises(InputError, match="no answer column"):
+        parse_predictions(probabilities.replace(b"female,0", b"female"), "x.csv", project, manifest, answers_of="age")

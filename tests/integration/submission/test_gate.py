@@ -218,3 +218,16 @@ def test_the_gate_records_nothing(finished):
     assert [p for p in sorted(finished.project.rglob("*")) if ".cache" not in p.parts] == [
         p for p in before if ".cache" not in p.parts
     ]
+
+
+def test_answers_of_one_attribute_alone_are_told():
+    answers = (np.arange(len(EXPECTED)) % 3).tolist()
+    report = gate(rows(EXPECTED, answers), decided=np.array(answers))
+    assert "one-attribute" in codes(report.warnings)
+    assert "one-attribute" not in codes(gate(GOOD).findings)
+
+
+def test_printed_lists_of_probabilities_are_one_fact():
+    report = gate(rows(EXPECTED, ["[0.5 0.5]"] * len(EXPECTED)))
+    assert codes(report.errors) == ["not-integer"]
+    assert "printed lists: write probabilities as a column a class" in report.errors[0].message

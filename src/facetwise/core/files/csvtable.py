@@ -12,11 +12,13 @@ import numpy as np
 from facetwise.core.errors import InputError, ProblemsError, did_you_mean
 from facetwise.core.files.csvrecords import CsvError, csv_records
 from facetwise.core.files.outside import check_size, read_bounded
-from facetwise.core.labels import IntArray
+from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.spelling import Spellings, spelt_as
 
 MAX_LISTED = 8
 """Problems of one file that are written out; the rest is counted."""
+MIN_TO_TELL = 8
+"""Fewest answers of which it is said that they seem to be of one attribute."""
 MAX_SHOWN = 40
 """Characters of a cell that a message repeats."""
 
@@ -110,6 +112,30 @@ def answer_fault(text: str) -> str | None:
     if re.fullmatch(r"[0-9]{1,18}", text):
         return None
     return "no answer" if not text.strip() else f"answer {shown(text)} is not an integer of 0 or more"
+
+
+def fault_of_all(answers: Sequence[str]) -> str | None:
+    """What is wrong with all of several answers alike, and what to do; None when it is not the same with all."""
+    ways = {
+        r"[\[(].*": "are printed lists: write probabilities as a column a class (`joint=0`, `joint=1`, ...)",
+        r"[0-9]+\.0*": "have a decimal point: save them as integers",
+        r"[^\W\d][^\d]*": "are words: write the number of the joint class",
+    }
+    for pattern, what in ways.items():
+        if len(answers) > 1 and all(re.fullmatch(pattern, text.strip(), re.DOTALL) for text in answers):
+            return f"all {len(answers)} answers {what}; the first is {shown(answers[0])}"
+    return None
+
+
+def attributes_alone(classes: IntArray, space: LabelSpace) -> tuple[str, ...]:
+    """Attributes whose own classes these answers, (n,), seem to be, and not joint classes: too low for that.
+
+    As joint classes all images would be of the first class of every attribute but the last. Nothing is said of fewer
+    than `MIN_TO_TELL` answers, or when the project has one attribute.
+    """
+    if len(space.attributes) == 1 or len(classes) < MIN_TO_TELL:
+        return ()
+    return tuple(a.name for a in space.attributes if classes.max() < a.size < space.num_joint)
 
 
 def shown(cell: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from facetwise.core.errors import InputError
-from facetwise.core.files.csvtable import CsvFile, answer_fault, parse_csv
+from facetwise.core.files.csvtable import CsvFile, answer_fault, attributes_alone, fault_of_all, parse_csv
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.spelling import Spellings
 from facetwise.evaluate.metrics import MISSING
@@ -108,6 +108,7 @@ def check_submission(
     if any(f.level == "error" for f in findings):
         return GateReport(_errors_first(findings))
     classes = np.array([int(a) for a in answers], dtype=np.int64)
+    findings += _specialist_findings(classes, space)
     findings += [] if decided is None else [_decision_finding(names, classes, decided)]
     mix = check_mix(classes, oof, space, seed=seed)
     findings += [_drift_finding(mix), _never_finding(mix)]
@@ -170,14 +171,26 @@ def _answer_findings(
     outside = [
         f"{a} for {n!r} (line {line})" for n, a, line in rows if not answer_fault(a) and int(a) >= space.num_joint
     ]
+    alike = fault_of_all(answers)
     range_text = f"0..{space.num_joint - 1}"
     faults = (
         ("no-prediction", f"{len(empty)} image(s) without a prediction", empty),
-        ("not-integer", f"{len(faulty)} answer(s) are not integers", faulty),
+        ("not-integer", f"{len(faulty)} answer(s) are not integers", faulty if alike is None else []),
         ("out-of-range", f"{len(outside)} class(es) outside {range_text}", outside),
     )
     findings = [GateFinding("error", code, f"{what}: {_first(found)}") for code, what, found in faults if found]
+    findings += [] if alike is None else [GateFinding("error", "not-integer", alike)]
     return findings or [GateFinding("ok", "classes", f"every answer is an integer of {range_text}")]
+
+
+def _specialist_findings(classes: IntArray, space: LabelSpace) -> list[GateFinding]:
+    """A warning when the answers seem to be the classes of one attribute, and not joint ones."""
+    if not (alone := attributes_alone(classes, space)):
+        return []
+    seem = " or ".join(f"`{name}`" for name in alone)
+    what = f"all answers are from 0 to {classes.max()}, of {space.num_joint} classes"
+    message = f"{what}: they seem to be those of {seem} alone"
+    return [GateFinding("warning", "one-attribute", message)]
 
 
 def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray) -> GateFinding:
