@@ -513,7 +513,7 @@ def test_what_one_writes_stays_when_the_day_goes_on(project: Project) -> None:
     assert made.written is not None
     file = made.written.path
     file.write_text(
-        file.read_text("utf-8").replace("## Thoughts\n", "## Thoughts\n\n낮은 학습률이 낫다. **Keep it.**\n")
+        file.read_text("utf-8").replace("## Thoughts\n", "## Thoughts\n\n낮은 학습률이 낫다. **Keep it.**\n"), "utf-8"
     )
     another(project, "02-x", at(13))
     (again,) = fw.journal(project, DAY.isoformat())
