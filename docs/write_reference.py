@@ -20,6 +20,7 @@ import tomli_w
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from facetwise.cli.main import JOBS, command_name
 from facetwise.core.project import ProjectFile
 from facetwise.data.reading.presets import EXAMPLE, presets
 from facetwise.recipe import Recipe
@@ -73,10 +74,15 @@ def pages() -> dict[str, str]:
 
 
 def cli_page() -> str:
-    """Every command with its arguments and options, as typer documents it."""
+    """Every command with its arguments and options, as typer documents it; their list is by job."""
     module, options = "facetwise.cli.main", ("--name", "facetwise", "--title", "Commands")
     command = [sys.executable, "-m", "typer", module, "utils", "docs", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() + "\n"
+    page = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() + "\n"
+    index, rest = page.split("\n## ", 1)
+    for title, commands in JOBS.items():
+        line = f"* `{command_name(commands[0])}`:"
+        index = index.replace(f"\n{line}", f"\n\n{title}:\n\n{line}").replace("\n\n\n", "\n\n")
+    return f"{index}\n## {rest}"
 
 
 def recipe_page() -> str:

@@ -164,7 +164,7 @@ def count_operations(job: Job, counter: int) -> None:
 
 
 def interrupt(epoch: int, step: int) -> None:
-    from facetwise.cli.training import TrainingDisplay
+    from facetwise.cli.display import TrainingDisplay
 
     shown = TrainingDisplay.event
 

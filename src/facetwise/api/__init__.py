@@ -10,66 +10,41 @@
 Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.core.errors.FacetwiseError`.
 """
 
-from facetwise.api.blending import blend, blends
-from facetwise.api.deciding import calibration, rules
-from facetwise.api.diaries import journal, note, notes
-from facetwise.api.differences import diff
-from facetwise.api.labels import accept_labels, correct_label, score_labels, show_labels, suspects
-from facetwise.api.planning import final, forecast, leaderboard, plan
-from facetwise.api.projects import check, doctor, draw_contest, folds, init, open_project, prepare
-from facetwise.api.results import cuts, runs, score, show, submit
-from facetwise.api.sending import gate, import_ledger, ledger, record, replay, sent
-from facetwise.api.studies import ablate, clean, compare, show_study, tune
-from facetwise.api.training import augment, fit, predict
-from facetwise.api.travelling import export_run, import_predictions, import_run
-from facetwise.core.project import Project
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Project",
-    "ablate",
-    "accept_labels",
-    "augment",
-    "blend",
-    "blends",
-    "calibration",
-    "check",
-    "clean",
-    "compare",
-    "correct_label",
-    "cuts",
-    "diff",
-    "doctor",
-    "draw_contest",
-    "export_run",
-    "final",
-    "fit",
-    "folds",
-    "forecast",
-    "gate",
-    "import_ledger",
-    "import_predictions",
-    "import_run",
-    "init",
-    "journal",
-    "leaderboard",
-    "ledger",
-    "note",
-    "notes",
-    "open_project",
-    "plan",
-    "predict",
-    "prepare",
-    "record",
-    "replay",
-    "rules",
-    "runs",
-    "score",
-    "score_labels",
-    "sent",
-    "show",
-    "show_labels",
-    "show_study",
-    "submit",
-    "suspects",
-    "tune",
-]
+_MODULES = {
+    "data": ("init", "open_project", "draw_contest", "check", "folds", "prepare"),
+    "training": ("augment", "fit", "predict", "ablate", "tune"),
+    "results": ("runs", "show", "compare", "diff", "show_study"),
+    "decisions": ("rules", "cuts", "calibration"),
+    "labels": ("suspects", "accept_labels", "correct_label", "show_labels", "score_labels"),
+    "blending": ("blend", "blends"),
+    "submissions": ("submit", "gate", "score", "forecast", "plan", "final", "leaderboard"),
+    "ledgers": ("ledger", "sent", "record", "import_ledger", "replay"),
+    "team": ("export_run", "import_run", "import_predictions", "note", "notes", "journal"),
+    "upkeep": ("doctor", "clean"),
+}
+"""Module here -> its verbs, both in the order of the job; the command line has modules of the same names."""
+_MODULE_OF = {verb: module for module, verbs in _MODULES.items() for verb in verbs}
+
+if TYPE_CHECKING:
+    from facetwise.api.blending import *
+    from facetwise.api.data import *
+    from facetwise.api.decisions import *
+    from facetwise.api.labels import *
+    from facetwise.api.ledgers import *
+    from facetwise.api.results import *
+    from facetwise.api.submissions import *
+    from facetwise.api.team import *
+    from facetwise.api.training import *
+    from facetwise.api.upkeep import *
+else:
+    __all__ = list(_MODULE_OF)
+
+    def __getattr__(name: str):
+        """A verb, from the module that is loaded when the first of its verbs is used."""
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

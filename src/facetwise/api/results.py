@@ -1,4 +1,4 @@
-"""What came of runs, and what is sent in."""
+"""What came of runs, studies and blends, and how two of them differ."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
-    from facetwise.evaluate.scorecard import Scorecard
-    from facetwise.recipe.predict import Tta
+    from facetwise.core.project import Project
+    from facetwise.data.manifest import Manifest
+    from facetwise.predictors.answers import Answers
     from facetwise.results.blends import BlendView
-    from facetwise.results.cuts import CutsView
+    from facetwise.results.differences.diff import DiffView
     from facetwise.results.runs import RunsView, RunView
-    from facetwise.submission.make import Submission
+    from facetwise.study.ablation import Ablation
+    from facetwise.study.compare import Comparison
+    from facetwise.study.search import Search
     from facetwise.submission.view import SubmissionView
 
 
@@ -84,52 +87,142 @@ def show_run(project: AnyProject, run: str, *, html: str | Path | None = None) -
     return view
 
 
-def cuts(project: AnyProject = ".", run: str = "last", *, attribute: str | None = None) -> CutsView:
-    """Where an ordinal attribute would better be cut after training, and what that is worth by a nested estimate.
+def compare(
+    project: AnyProject, first: str, second: str = "last", *, tta: tuple[str, str] = ("none", "none")
+) -> Comparison:
+    """Compare two finished runs, paired by person: is the second better than the first, by how much, and where.
 
-    For a run whose head has `kind = "years"` or `"ordinal"`; without `attribute` all that can be cut. It only reports.
+    `tta`: which predictions of either to take, as `predict` made them. Scored on the dataset's own labels of the images
+    that both predicted. Raises MismatchError when the runs were made from other images or people.
     """
     from facetwise.core.runs import find_run
-    from facetwise.results.cuts import build_cuts_view
+    from facetwise.study.compare import compare_runs
 
     opened = opened_project(project)
-    return build_cuts_view(opened, find_run(opened.workspace, run), attribute=attribute)
+    runs = (find_run(opened.workspace, reference) for reference in (first, second))
+    return compare_runs(opened, *runs, tta=tta)
 
 
-def submit(
-    project: AnyProject = ".",
-    source: str = "last",
-    *,
-    tta: Tta = "none",
-    yes: bool = False,
-    fill_missing: bool = False,
-    against_others: bool = False,
-) -> Submission:
-    """Make a submission from a run or a blend and record it; nothing is written when the gate refuses (GateError).
+def show_study(project: AnyProject, name: str = "last") -> Ablation | Search:
+    """The table of a study as it stands, also while another process works on it; `last`: the one worked on last."""
+    from facetwise.study.show import build_study, find_study
 
-    `yes` confirms the gate's warnings; `fill_missing` answers images that cannot be read with the commonest class;
-    `against_others` overrules the gate where only other predictions speak against the file.
+    opened = opened_project(project)
+    return build_study(opened, find_study(opened, name))
+
+
+def diff(
+    project: AnyProject,
+    *references: str | Path,
+    oof: bool = False,
+    html: str | Path | None = None,
+    limit: int | None = None,
+) -> DiffView:
+    """How the answers of two or more to the same images differ: what moved, from where to where, and on which images.
+
+    `references`: runs (`3`, `last`, an id), blends (`b3`, `blend:last`), predictions from elsewhere (`foreign:NAME`),
+    submissions (`s1`, `submission:last`, an id), or paths of filled-in csv files. Answers are to the test images; with
+    `oof` to the training images out of fold, by runs and blends, and each disagreement says who is right. With `html`
+    also written as one self-contained page with photos, at most `limit` of each kind of disagreement.
+
+    Raises InputError for fewer than two, the same twice, a csv that is not one answer an image, a project without
+    test side, and out of fold for whom nothing is known there; errors of a run, blend or submission as in reading it.
     """
-    from facetwise.results.ranked import best_first
-    from facetwise.submission.make import SubmitSpec, make_submission
-
-    opened = opened_project(project)
-    spec = SubmitSpec(confirmed=yes, overruled=against_others, fill_missing=fill_missing)
-    return make_submission(opened, str(source), tta=tta, spec=spec, others=best_first(opened))
-
-
-def score(project: AnyProject = ".", submission: str | Path = "last", *, labels: str | Path) -> Scorecard:
-    """Score a submission (its id, number, `last`, or a csv file) against a csv of true joint classes."""
     from facetwise.core.errors import InputError
-    from facetwise.submission.folder import find_submission, score_submission
+    from facetwise.data.manifest import load_manifest
+    from facetwise.results.differences.diff import LIMIT, build_diff_view
 
     opened = opened_project(project)
-    side = opened.file.dataset.test
-    if side is None:
-        raise InputError("the dataset has no test side: there is nothing to score")
-    given = Path(submission)
-    if not given.is_file():
-        recorded = find_submission(opened.workspace, str(submission))
-        recorded.read_csv_bytes()  # raises when it is not the csv that was recorded
-        given = recorded.csv_file
-    return score_submission(given, Path(labels), side.image, side.answer, opened.space)
+    _check_asked(opened, references, oof)
+    if html is not None:
+        checked_output(opened, html)
+    limit = LIMIT if limit is None else limit
+    if limit < 0:
+        raise InputError(f"`limit` is {limit}: expected how many images to show of a kind, 0 or more")
+    manifest = load_manifest(opened)
+    given = [r if isinstance(r, Path) else str(r) for r in references]  # from Python a number is welcome
+    answers = [read_answers(opened, manifest, reference, oof=oof) for reference in given]
+    _check_different(answers)
+    view = build_diff_view(opened, manifest, answers, oof=oof, limit=limit)
+    if html is not None:
+        _write_page(opened, manifest, view, Path(html))
+    return view
+
+
+def read_answers(project: Project, manifest: Manifest, reference: str | Path, *, oof: bool = False) -> Answers:
+    """What `reference`, as `diff` takes it, answers for the test images, or with `oof` for the training images."""
+    from facetwise.core.references import parse_reference
+    from facetwise.predictors.answers import answers_of
+    from facetwise.predictors.sources import read_source
+    from facetwise.submission.answers import read_answers as read_csv_answers
+    from facetwise.submission.answers import submission_answers
+    from facetwise.submission.folder import find_submission
+
+    if (path := _path(reference)) is not None:
+        _check_side(reference, "a csv file", oof)
+        return read_csv_answers(project, manifest, path)
+    named = parse_reference(str(reference), submissions=_submissions(project))
+    if named.kind == "submission":
+        _check_side(reference, "a submission", oof)
+        return submission_answers(project, manifest, find_submission(project.workspace, named))
+    return answers_of(read_source(project, manifest, named), project.space, "oof" if oof else "test")
+
+
+def _check_side(reference: str | Path, what: str, oof: bool) -> None:
+    """Raise InputError when answers out of fold are asked of what answers the test images only."""
+    from facetwise.core.errors import InputError
+
+    if oof:
+        raise InputError(
+            f"`{reference}` is {what}: it answers the test images only",
+            hint="out of fold compare runs and blends, or leave out `--oof`",
+        )
+
+
+def _submissions(project: Project) -> list[str]:
+    from facetwise.submission.folder import list_submissions
+
+    return [s.id for s in list_submissions(project.workspace)]
+
+
+def _path(reference: str | Path) -> Path | None:
+    """The file that is meant: a `Path`, something with a slash, or what ends in `.csv`, unless its kind is said."""
+    from facetwise.core.references import has_prefix
+
+    if isinstance(reference, Path):
+        return reference
+    looks = "/" in reference or reference.lower().endswith(".csv")
+    return Path(reference) if looks and not has_prefix(reference) else None
+
+
+def _check_asked(project: Project, references: tuple[str | Path, ...], oof: bool) -> None:
+    from facetwise.core.errors import InputError
+
+    if len(references) < 2:
+        raise InputError(
+            f"{len(references)} given to compare: expected two or more",
+            hint="give runs, blends, submissions or csv files: `facetwise diff s1 last`",
+        )
+    if project.file.dataset.test is None and not oof:
+        raise InputError(
+            "the dataset has no test side: there are no test images to compare answers for",
+            hint="compare runs and blends out of fold with `--oof`",
+        )
+
+
+def _check_different(answers: list[Answers]) -> None:
+    from facetwise.core.errors import InputError
+
+    seen = set()
+    for a in answers:
+        key = (a.kind, str(Path(a.name).resolve()) if a.kind == "file" else a.name)
+        if key in seen:
+            raise InputError(f"{a.kind} `{a.name}` is given twice: there is nothing to compare it with")
+        seen.add(key)
+
+
+def _write_page(project: Project, manifest: Manifest, view: DiffView, out: Path) -> None:
+    from facetwise.screens.pages.diff_page import write_diff_page
+    from facetwise.screens.pages.pictures import thumbnails
+
+    write_diff_page(view, thumbnails(project, manifest, [d.image for d in view.disagreements]), out)

@@ -1,18 +1,29 @@
-"""Training, predicting, and what a network is shown."""
+"""Training, predicting, and experiments that train many runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from facetwise.api.arguments import AnyProject, Listener, checked_output, found_recipe, need_training, opened_project
+from facetwise.api.arguments import (
+    AnyProject,
+    Listener,
+    base_recipe,
+    checked_output,
+    found_recipe,
+    need_training,
+    opened_project,
+)
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
     from facetwise.core.runs import RunFolder
     from facetwise.recipe import Recipe
     from facetwise.recipe.predict import Tta
+    from facetwise.study.ablation import Ablation
+    from facetwise.study.search import Search
+    from facetwise.study.trials import Pruner
 
 
 def fit(
@@ -122,3 +133,55 @@ def augment(
     sheet = contact_sheet(opened, chosen, rows=rows, columns=columns, seed=seed, progress=progress)
     write_output(path, sheet_png(sheet))
     return path
+
+
+def ablate(
+    project: AnyProject,
+    recipe: str | Path | Recipe,
+    *,
+    tries: Sequence[str],
+    settings: Sequence[str] = (),
+    name: str | None = None,
+    jobs: int = 1,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> Ablation:
+    """Train a base recipe and one run for each change of it, on the same folds, and compare each with the base.
+
+    `tries`: a change each, such as `"loss=focal"`, or several settings with `;` between. What was trained before is not
+    trained again, so the same call goes on after an interruption. All recipes are checked before anything is trained.
+    `jobs` folds are trained at a time, as by `fit`.
+    """
+    from facetwise.study.ablate import ablate as run_ablation
+
+    need_training()
+    opened = opened_project(project)
+    base, label = base_recipe(opened, recipe, settings)
+    return run_ablation(opened, base, tries, name=name, label=label, jobs=jobs, listener=listener, progress=progress)
+
+
+def tune(
+    project: AnyProject,
+    recipe: str | Path | Recipe,
+    *,
+    space: str | Path | Mapping[str, Any],
+    trials: int,
+    settings: Sequence[str] = (),
+    name: str | None = None,
+    pruner: Pruner = "median",
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> Search:
+    """Search a space of settings around a recipe until the study has `trials` trials in all.
+
+    `space`: a TOML file, or the same as a dict: `{"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}}`. The same
+    call goes on after an interruption, and several processes may work on one study. Needs the extra `search`.
+    """
+    from facetwise.study.tune import tune as run_search
+
+    need_training()
+    opened = opened_project(project)
+    base, label = base_recipe(opened, recipe, settings)
+    return run_search(
+        opened, base, space, trials, name=name, label=label, pruner=pruner, listener=listener, progress=progress
+    )

@@ -8,14 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from facetwise.cli.context import console, get_context, owns_stdout, print_json, say, say_written
-from facetwise.cli.data import Json
-from facetwise.cli.runs import Tta
-
-
-def register(app: typer.Typer) -> None:
-    """Add this group's commands."""
-    for command in (blend, blends):
-        app.command()(command)
+from facetwise.cli.options import Json, Tta
 
 
 def blend(
@@ -89,3 +82,6 @@ def blends(context: typer.Context, json: Json = False) -> None:
         print_json(view.as_dict())
     else:
         console().print(blends_text(view))
+
+
+COMMANDS = (blend, blends)

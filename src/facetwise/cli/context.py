@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from facetwise.core.printable import printable
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from facetwise.core.project import Project
     from facetwise.screens.kit import Printer
 
@@ -63,6 +65,14 @@ def print_json(value: Any) -> None:
     typer.echo(text)
 
 
+def print_view(view: Any, json: bool, render: Callable[[Any], RenderableType]) -> None:
+    """A view for programs, or rendered for people."""
+    if json:
+        print_json(view.as_dict())
+    else:
+        console().print(render(view))
+
+
 def owns_stdout(json: bool, *outputs: Path | None) -> bool:
     """Whether one of the files to write is standard output (`-`); raises SettingError when more than one thing is."""
     from facetwise.core.errors import SettingError
@@ -78,6 +88,14 @@ def say_written(*outputs: Path | None) -> None:
     for path in outputs:
         if path is not None and str(path) != "-":
             say(f"wrote {path}")
+
+
+def command_group(name: str, about: str, *commands: Callable[..., None]) -> typer.Typer:
+    """Commands that share a first word; the last `_` of a function whose name would be a keyword is left out."""
+    group = typer.Typer(name=name, help=about, no_args_is_help=True, rich_markup_mode=None)
+    for command in commands:
+        group.command(command.__name__.removesuffix("_"))(command)
+    return group
 
 
 @contextmanager

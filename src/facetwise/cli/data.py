@@ -1,4 +1,4 @@
-"""`init`, `check`, `folds`, `prepare`, `doctor`: from a dataset to what training reads."""
+"""`init`, `check`, `folds`, `prepare`, `draw`: from a dataset to what training reads."""
 
 from __future__ import annotations
 
@@ -8,15 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from facetwise.cli.context import console, get_context, print_json, progress_bar, say
-
-Json = Annotated[bool, typer.Option("--json", help="Print data for programs instead of text.")]
-Workers = Annotated[int | None, typer.Option(help="Threads; the default is one a core.", min=1)]
-
-
-def register(app: typer.Typer) -> None:
-    """Add this group's commands."""
-    for command in (init, check, folds, prepare, doctor):
-        app.command()(command)
+from facetwise.cli.options import Json, Settings, Workers
 
 
 def init(
@@ -107,7 +99,7 @@ def folds(
 def prepare(
     context: typer.Context,
     recipe: Annotated[str | None, typer.Argument(help="The recipe whose size and crop to prepare.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Change one key of the recipe.")] = None,
+    settings: Settings = None,
     view: Annotated[bool, typer.Option("--view", help="Only the uncropped store for pages and pictures.")] = False,
     workers: Workers = None,
 ) -> None:
@@ -129,15 +121,27 @@ def prepare(
     say(f"next: facetwise fit {recipe or 'recipes/cpu-tiny.toml'}")
 
 
-def doctor(context: typer.Context, json: Json = False) -> None:
-    """Say what machine and project have and lack."""
-    from facetwise import api
-    from facetwise.screens.text.doctor import doctor_text
+def draw(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+    train_people: Annotated[int, typer.Option(help="People with labels.", min=1)] = 200,
+    eval_people: Annotated[int, typer.Option(help="People to predict.", min=1)] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same bytes.", min=0)] = 0,
+    wrong_labels: Annotated[float, typer.Option(help="Share of people with a wrong label.", min=0, max=0.5)] = 0.0,
+) -> None:
+    """Draw a made contest.
 
-    found = api.doctor(get_context(context).folder)
-    if json:
-        print_json(found.as_dict())
-    else:
-        console().print(doctor_text(found))
-    if any(line.level == "problem" for line in found.findings):
-        raise typer.Exit(1)
+    Procedural faces in a mask contest's layout, with hidden labels.
+    """
+    from facetwise import api
+    from facetwise.core.errors import InputError
+
+    try:
+        contest = api.draw_contest(
+            folder, train_people=train_people, eval_people=eval_people, seed=seed, wrong_labels=wrong_labels
+        )
+    except FileExistsError as error:
+        raise InputError(str(error)) from None
+    say(f"drew {contest.root}; its hidden labels are {contest.labels}")
+
+
+COMMANDS = (init, check, folds, prepare, draw)

@@ -1,4 +1,4 @@
-"""`demo` and `draw`: made contests, and the whole job on one."""
+"""`demo`: the whole job on a made contest."""
 
 from __future__ import annotations
 
@@ -8,35 +8,6 @@ from typing import Annotated
 import typer
 
 from facetwise.cli.context import console, progress_bar, say
-
-
-def register(app: typer.Typer) -> None:
-    """Add this group's commands."""
-    app.command()(draw)
-    app.command()(demo)
-
-
-def draw(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
-    train_people: Annotated[int, typer.Option(help="People with labels.", min=1)] = 200,
-    eval_people: Annotated[int, typer.Option(help="People to predict.", min=1)] = 60,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same bytes.", min=0)] = 0,
-    wrong_labels: Annotated[float, typer.Option(help="Share of people with a wrong label.", min=0, max=0.5)] = 0.0,
-) -> None:
-    """Draw a made contest.
-
-    Procedural faces in a mask contest's layout, with hidden labels.
-    """
-    from facetwise import api
-    from facetwise.core.errors import InputError
-
-    try:
-        contest = api.draw_contest(
-            folder, train_people=train_people, eval_people=eval_people, seed=seed, wrong_labels=wrong_labels
-        )
-    except FileExistsError as error:
-        raise InputError(str(error)) from None
-    say(f"drew {contest.root}; its hidden labels are {contest.labels}")
 
 
 def demo(
@@ -52,7 +23,7 @@ def demo(
 
     from facetwise import api
     from facetwise.api.results import show_run
-    from facetwise.cli.training import TrainingDisplay
+    from facetwise.cli.display import TrainingDisplay
     from facetwise.screens.text.folds import folds_text
     from facetwise.screens.text.run import summary_text
     from facetwise.screens.text.submissions.gate import submission_text
@@ -104,3 +75,6 @@ def _clear(folder: Path) -> None:
         raise InputError(f"{folder}: exists and is no earlier demo", hint="choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
+
+
+COMMANDS = (demo,)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from facetwise.cli.context import console, get_context, owns_stdout, print_json, say, say_written
-from facetwise.cli.data import Json
+from facetwise.cli.context import command_group, console, get_context, owns_stdout, print_json, say, say_written
+from facetwise.cli.options import Json
 
 if TYPE_CHECKING:
     from facetwise.api.labels import Corrected
@@ -25,17 +25,6 @@ Author = Annotated[str, typer.Option(help="Who says so; it stands in the file.")
 Weight = Annotated[
     float, typer.Option(help="Weight of the corrected images in the training loss; 0 leaves them out.", min=0, max=100)
 ]
-
-labels = typer.Typer(
-    help="Find labels that may be wrong, and correct them.", no_args_is_help=True, rich_markup_mode=None
-)
-
-
-def register(app: typer.Typer) -> None:
-    """Add this group's commands."""
-    for command in (suspects, accept, correct, show, score):
-        labels.command()(command)
-    app.add_typer(labels, name="labels")
 
 
 def suspects(
@@ -177,3 +166,8 @@ def _tell(found: Corrected, *, json: bool) -> None:
         console().print(scores_text(found.scores))
     elif found.added.written:
         say("no scores: nothing predicts the whole label out of fold yet")
+
+
+GROUP = command_group(
+    "labels", "Find labels that may be wrong, and correct them.", suspects, accept, correct, show, score
+)

@@ -17,23 +17,17 @@ from typer.core import TyperGroup
 
 from facetwise import __version__
 from facetwise.cli import (
-    augment,
     blending,
-    calibration,
-    clean,
-    cuts,
     data,
+    decisions,
     demo,
-    diff,
-    journal,
     labels,
-    ledger,
-    packs,
-    planning,
-    rules,
-    runs,
-    studies,
+    ledgers,
+    results,
     submissions,
+    team,
+    training,
+    upkeep,
 )
 from facetwise.cli.context import Context, say
 from facetwise.core.errors import FacetwiseError
@@ -59,8 +53,33 @@ def _past_typer() -> Iterator[None]:
         raise _Stopped from None
 
 
+JOBS = {
+    "Data": (*data.COMMANDS, *demo.COMMANDS),
+    "Train": training.COMMANDS,
+    "Look": (*results.COMMANDS, *decisions.COMMANDS, labels.GROUP),
+    "Blend": blending.COMMANDS,
+    "Submit": (*submissions.COMMANDS, ledgers.GROUP),
+    "Team": (team.GROUP, *team.COMMANDS),
+    "Upkeep": upkeep.COMMANDS,
+}
+"""All commands by what they are for, in the order in which they are used; help and reference go by it."""
+
+
 class _Commands(TyperGroup):
-    """All commands; with `--debug` the traceback of an error is printed before the error is told."""
+    """All commands, by job; with `--debug` the traceback of an error is printed before the error is told."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Names in the order of `JOBS`."""
+        return [command_name(command) for commands in JOBS.values() for command in commands]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """A section a job."""
+        width = max(map(len, self.commands))
+        for title, commands in JOBS.items():
+            with formatter.section(title):
+                names = [command_name(command) for command in commands]
+                room = formatter.width - width - 4
+                formatter.write_dl([(n.ljust(width), self.commands[n].get_short_help_str(room)) for n in names])
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         with _past_typer():
@@ -76,6 +95,11 @@ class _Commands(TyperGroup):
                 raise
 
 
+def command_name(command: Any) -> str:
+    """What a command, or a group of them, is called."""
+    return str(command.info.name if isinstance(command, typer.Typer) else command.__name__)
+
+
 app = typer.Typer(
     name="facetwise",
     cls=_Commands,
@@ -85,12 +109,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-GROUPS = (
-    data, augment, runs, packs, cuts, rules, calibration, diff, studies, blending, submissions, ledger, planning,
-    labels, journal, demo, clean,
-)  # fmt: skip
-for group in GROUPS:
-    group.register(app)
+for title, commands in JOBS.items():
+    for command in commands:
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, rich_help_panel=title)
+        else:
+            app.command(rich_help_panel=title)(command)
 
 
 def _print_version(wanted: bool) -> None:

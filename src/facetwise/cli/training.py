@@ -1,101 +1,180 @@
-"""What a person sees while a run trains: bars on a terminal, a line an epoch anywhere else."""
+"""`augment`, `fit`, `predict`, `ablate`, `tune`: training, one run or many."""
 
 from __future__ import annotations
 
-import json
-from types import TracebackType
-from typing import Any, Self, TextIO
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from facetwise.core.errors import TrainingError
-from facetwise.screens.kit import Printer, TaskID, progress_bars
-from facetwise.screens.text.epochs import absent_lines, compared_line, content_lines
+import typer
 
+from facetwise.cli.context import console, get_context, print_view, progress_bar, say, say_written
+from facetwise.cli.options import Jobs, Json, Settings, Tta
 
-class TrainingDisplay:
-    """Takes the events of a run; use as a context manager."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.console = Printer(stream)
-        self.bars = progress_bars(self.console, disable=not stream.isatty())
-        self.task = self.bars.add_task("", visible=False)
-        self.fold_tasks: dict[int, TaskID] = {}
-        """Bars of the folds that are trained now: several with `--jobs`."""
-        self.epochs = 0
-        self.run: str | None = None
-        """The run that is trained; None when nothing was."""
-        self.contents: dict[str | None, dict[str, Any]] = {}
-        """Run -> the event that says what the epochs of its first fold hold."""
-        self.told: set[str] = set()
-        """What was told of what epochs hold."""
-
-    def __enter__(self) -> Self:
-        self.bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.bars.stop()
-        if kind is not None and self.run is not None and not issubclass(kind, TrainingError):
-            number = self.run.split("-")[0]
-            self.console.print(f"stopped: `facetwise fit --resume {number}` goes on after the last whole epoch")
-
-    def preparing(self, done: int, total: int) -> None:
-        """Progress of the image store."""
-        self.bars.update(self.task, description="decoding images", completed=done, total=total, visible=done < total)
-
-    def event(self, event: dict[str, Any]) -> None:
-        """One event of the run."""
-        match event["event"]:
-            case "run":
-                self.run = event["run"]
-                self.console.print(f"run {event['run']}")
-            case "fold":
-                self.epochs = event["epochs"]
-                if event["from_epoch"]:
-                    self.console.print(f"fold {event['fold']}: continues after epoch {event['from_epoch']}")
-            case "content":
-                self._content(event)
-            case "step":
-                self._step(event)
-            case "fold_done":
-                self._fold_done(event)
-            case "epoch":
-                self.console.print(_epoch_line(event, self.epochs))
-            case _:
-                pass
-
-    def _content(self, event: dict[str, Any]) -> None:
-        """What an epoch holds by class: of a run's first fold all of it, of the others what differs most.
-
-        Nothing is told twice: most changes of a study leave it as it was.
-        """
-        run = event.get("run", self.run)
-        first = self.contents.setdefault(run, event)
-        told = json.dumps([event[key] for key in ("fold", "images", "people", "classes")])
-        if told in self.told:
-            return
-        self.told.add(told)
-        lines = content_lines(event) if first is event else [compared_line(event, first), *absent_lines(event)]
-        of_run = "" if run == self.run else f"run {run}, "  # heads on a frozen backbone train together
-        self.console.print(f"{of_run}fold {event['fold']}: " + "\n".join(lines))
-
-    def _step(self, event: dict[str, Any]) -> None:
-        fold, steps = event["fold"], event["steps"]
-        if fold not in self.fold_tasks:
-            self.fold_tasks[fold] = self.bars.add_task("")
-        done = (event["epoch"] - 1) * steps + event["step"]
-        what = f"fold {fold}, epoch {event['epoch']}/{self.epochs}"
-        self.bars.update(self.fold_tasks[fold], description=what, completed=done, total=self.epochs * steps)
-
-    def _fold_done(self, event: dict[str, Any]) -> None:
-        if event["fold"] in self.fold_tasks:
-            self.bars.remove_task(self.fold_tasks.pop(event["fold"]))
+if TYPE_CHECKING:
+    from facetwise.core.project import Project
+    from facetwise.core.runs import RunFolder
 
 
-def _epoch_line(event: dict[str, Any], epochs: int) -> str:
-    parts = [f"fold {event['fold']}  epoch {event['epoch']:>3}/{epochs}  train loss {event['train_loss']:.4f}"]
-    if event["val_loss"] is not None:
-        parts.append(f"val loss {event['val_loss']:.4f}  val macro F1 {event['val_macro_f1']:.4f}")
-    parts.append(f"{event['images_per_second']:,.0f} images/s")
-    return "  ".join(parts)
+def augment(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.")],
+    out: Annotated[Path, typer.Option(help="The PNG to write.")],
+    rows: Annotated[int, typer.Option(help="Training images to show.", min=1, max=64)] = 8,
+    columns: Annotated[int, typer.Option(help="Pictures of each: as stored, then augmented.", min=2, max=64)] = 8,
+    seed: Annotated[int, typer.Option(help="Another seed shows other images and draws.", min=0)] = 0,
+    settings: Settings = None,
+) -> None:
+    """Draw a contact sheet: training images as the network will see them.
+
+    The first column is as stored, the others are augmented, mixed images with the shares of their labels.
+    """
+    from facetwise import api
+
+    project = get_context(context).project()
+    with progress_bar("decoding images") as progress:
+        written = api.augment(
+            project, recipe, out=out, rows=rows, columns=columns, seed=seed, settings=settings or (), progress=progress
+        )
+    say_written(written)
+
+
+def fit(
+    context: typer.Context,
+    recipe: Annotated[str | None, typer.Argument(help="A recipe file, or the name of a shipped recipe.")] = None,
+    settings: Settings = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Continue an interrupted run.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Train even if the same was trained before.")] = False,
+    jobs: Jobs = 1,
+) -> None:
+    """Train a recipe on every fold.
+
+    Keeps weights, out-of-fold and test predictions. What was trained before is not trained again.
+    """
+    from facetwise import api
+    from facetwise.api.results import show_run
+    from facetwise.cli.display import TrainingDisplay
+    from facetwise.screens.text.run import summary_text
+
+    project = get_context(context).project()
+    with TrainingDisplay(sys.stderr) as display:
+        run = api.fit(
+            project, recipe, settings=settings or (), resume=resume, again=again, jobs=jobs,
+            listener=display.event, progress=display.preparing,
+        )  # fmt: skip
+    number = run.id.split("-")[0]
+    if display.run is None:
+        say(f"run {run.id} has this recipe and data already: nothing was trained (`--again` trains another)")
+    view = show_run(project, run.id)
+    if view.scorecard is not None:
+        console().print(summary_text(view.scorecard))
+    for notice in view.warnings:
+        say(f"{notice.kind}: {notice.text}")
+    say(f"run {run.id} is finished: {run.path}")
+    say(f"next: facetwise show {number} --html run.html" + _then_submit(project, run, number))
+
+
+def _then_submit(project: Project, run: RunFolder, number: str) -> str:
+    """The advice to submit, where a submission can be made."""
+    record = run.record()
+    whole = set(record["attributes"]) == set(project.space.names)
+    can = whole and record["split"] != "image" and project.file.dataset.test is not None
+    return f", then facetwise submit {number}" if can else ""
+
+
+def predict(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="A run: its id, number or `last`.")] = "last",
+    images: Annotated[Path | None, typer.Option(help="Any folder of photos to predict.")] = None,
+    dataset: Annotated[Path | None, typer.Option(help="Another dataset in the project's layout.")] = None,
+    tta: Tta = "none",
+) -> None:
+    """Predict photos with the models of a run.
+
+    Any folder, another dataset, or the project's own again with test-time augmentation; kept beside the run.
+    """
+    from facetwise import api
+
+    project = get_context(context).project()
+    if other := images or dataset:
+        say(f"looking through {other}")
+    with progress_bar("reading and decoding") as progress:
+        folder = api.predict(project, run, images=images, dataset=dataset, tta=tta, progress=progress)
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".csv", ".parquet"):
+            typer.echo(str(path))
+
+
+def ablate(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="The base: a recipe file, or the name of a shipped recipe.")],
+    tries: Annotated[
+        list[str],
+        typer.Option("--try", help="A change: `--try loss=focal`; several settings with `;` between. May be repeated."),
+    ],
+    settings: Settings = None,
+    name: Annotated[str | None, typer.Option(help="Name of the study; made from the recipe when not given.")] = None,
+    jobs: Jobs = 1,
+    json: Json = False,
+) -> None:
+    """Train a run for each change of a base recipe and compare it with the base.
+
+    Same folds, same seed. What was trained before is not trained again; after an interruption the same command goes on.
+    When a change fails the others are trained all the same, and it ends with exit code 2.
+    """
+    from facetwise import api
+    from facetwise.cli.display import StudyDisplay
+    from facetwise.results.wording import count
+    from facetwise.screens.text.study import ablation_text
+
+    project = get_context(context).project()
+    with StudyDisplay(sys.stderr) as display:
+        view = api.ablate(
+            project, recipe, tries=tries, settings=settings or (), name=name, jobs=jobs,
+            listener=display.event, progress=display.preparing,
+        )  # fmt: skip
+    print_view(view, json, ablation_text)
+    say(f"study {view.name}: {project.root / view.folder}")
+    if display.failed:
+        of = count(display.num_changes, "change")
+        say(f"error: {len(display.failed)} of {of} failed; the same command tries again")
+        for change, reason in display.failed.items():
+            say(f"  - `{change}`: {reason}")
+        raise typer.Exit(2)
+
+
+def tune(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="Where to begin: a recipe file, or the name of a shipped recipe.")],
+    space: Annotated[
+        Path, typer.Option(help="A TOML file: a table a recipe key, with `low` and `high`, or `choices`.")
+    ],
+    trials: Annotated[int, typer.Option(min=1, help="How many trials the study shall have in all.")],
+    settings: Settings = None,
+    name: Annotated[str | None, typer.Option(help="Name of the study; made from the recipe when not given.")] = None,
+    pruner: Annotated[
+        Literal["median", "none"],
+        typer.Option(help="Stop a trial after a fold when it is below the median of the others so far, or never."),
+    ] = "median",
+    json: Json = False,
+) -> None:
+    """Search a space of settings around a recipe.
+
+    Goes on where it was stopped, and several processes may work on one study. Writes the best recipe, and what choosing
+    the best of so many is worth. Needs the extra `search`.
+    """
+    from facetwise import api
+    from facetwise.cli.display import StudyDisplay
+    from facetwise.screens.text.study import search_text
+
+    project = get_context(context).project()
+    with StudyDisplay(sys.stderr) as display:
+        view = api.tune(
+            project, recipe, space=space, trials=trials, settings=settings or (), name=name, pruner=pruner,
+            listener=display.event, progress=display.preparing,
+        )  # fmt: skip
+    print_view(view, json, search_text)
+    say(f"study {view.name}: {project.root / view.folder}")
+
+
+COMMANDS = (augment, fit, predict, ablate, tune)

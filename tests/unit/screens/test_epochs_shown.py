@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from facetwise.cli.training import TrainingDisplay
+from facetwise.cli.display import TrainingDisplay
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.screens.text.epochs import compared_line, content_lines
 from facetwise.train.sampling import Pool, epoch_content

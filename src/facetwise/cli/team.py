@@ -1,28 +1,22 @@
-"""`run export`, `run import`: runs and predictions that travel between teammates."""
+"""`run export`, `run import`, `note`, `notes`, `journal`: what teammates exchange and write down."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facetwise.cli.context import get_context, print_json, say
-from facetwise.cli.data import Json
+from facetwise.cli.context import command_group, console, get_context, print_json, progress_bar, say
+from facetwise.cli.options import Json
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
+    from facetwise.journals.page_file import Written
 
 
-def register(app: typer.Typer) -> None:
-    """Add this group's commands."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    group.command("export")(export_run)
-    group.command("import")(import_run)
-    app.add_typer(group, name="run", help="Exchange runs and predictions with teammates.")
-
-
-def export_run(
+def export(
     context: typer.Context,
     run: Annotated[str, typer.Argument(help="A finished run: its id, number or `last`.")],
     out: Annotated[Path, typer.Option(help="The file to write, such as `age.pack`.")],
@@ -48,7 +42,7 @@ def export_run(
     say(f"next, in a teammate's project: facetwise run import {made.path.name}")
 
 
-def import_run(
+def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A pack of `facetwise run export`, or a csv of predictions.")],
     name: Annotated[
@@ -125,3 +119,83 @@ def _take_predictions(project: Project, file: Path, name: str | None, answers_of
 
 def _size(num_bytes: int) -> str:
     return f"{num_bytes / 2**20:,.1f} MiB" if num_bytes >= 2**20 else f"{num_bytes:,} bytes"
+
+
+_ABOUT = "A run (`3`, `last` or its id), a blend (`b2`) or a submission (`s1`)."
+
+
+def journal(
+    context: typer.Context,
+    day: Annotated[str | None, typer.Option(help="A day such as 2026-11-25, `today` or `yesterday`.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Every day from this one on, as far as something happened on it.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to keep it in; the default is `journal/<day>.md`.")] = None,
+    json: Json = False,
+) -> None:
+    """Write the diary of a day from the records.
+
+    What was run and what changed, results with intervals, what was sent and what it scored, what failed, what is open.
+    Made again, it keeps what you wrote in it. Days are those of the contest's time zone. `--json` writes no file unless
+    `--out` names one.
+    """
+    from facetwise import api
+    from facetwise.journals.page_file import readable
+
+    write = not json or out is not None
+    with progress_bar("comparing runs") as progress:
+        pages = api.journal(get_context(context).project(), day, since=since, out=out, write=write, progress=progress)
+    if json:
+        print_json([p.as_dict() for p in pages] if since is not None else pages[0].as_dict())
+    else:
+        typer.echo("\n\n".join(readable(page.text) for page in pages))
+    for page in pages:
+        if page.written is not None:
+            _tell(page.written)
+
+
+def _tell(written: Written) -> None:
+    if written.kept is not None:
+        parts = ", ".join(f"`{name}`" for name in written.edited)
+        say(f"warning: somebody wrote inside {parts}, which is made again; the page as it was is in {written.kept}")
+        say("hint: write outside of facetwise's comments, under Thoughts for one: that stays")
+    say(f"wrote {written.path}")
+
+
+def note(
+    context: typer.Context,
+    about: Annotated[str, typer.Argument(metavar="REF", help=_ABOUT)],
+    text: Annotated[str, typer.Argument(help="Any text, in any language.")],
+    author: Annotated[str | None, typer.Option(metavar="NAME", help="Who says it.")] = None,
+    open: Annotated[
+        bool, typer.Option("--open", help="Keep it among what is open until a later note on the same thing answers it.")
+    ] = False,
+) -> None:
+    """Put a note on a run, a blend or a submission.
+
+    It is shown with its thing and in the journal. One that ends in a question mark counts as open.
+    """
+    from facetwise import api
+
+    written = api.note(get_context(context).project(), about, text, author=author, open=open)
+    say(f"noted on {written.kind} {written.id}" + (" (open)" if written.asks else ""))
+
+
+def notes(
+    context: typer.Context,
+    about: Annotated[str | None, typer.Argument(metavar="[REF]", help=f"{_ABOUT} Without it all notes.")] = None,
+    json: Json = False,
+) -> None:
+    """List notes, also of things that are gone."""
+    from facetwise import api
+    from facetwise.screens.text.notes import notes_text
+
+    found = api.notes(get_context(context).project(), about)
+    if json:
+        print_json([asdict(n) for n in found])
+    else:
+        console().print(notes_text(found))
+
+
+GROUP = command_group("run", "Exchange runs and predictions with teammates.", export, import_)
+COMMANDS = (note, notes, journal)

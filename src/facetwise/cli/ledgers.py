@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facetwise.cli.context import console, get_context, print_json, say
-from facetwise.cli.data import Json
+from facetwise.cli.context import command_group, console, get_context, print_json, say
+from facetwise.cli.options import Json
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.submission.ledger.ledger import Entry
 from facetwise.screens.text.submissions.ledger import _minute, ledger_text
-
-group = typer.Typer(
-    name="ledger",
-    help="What was sent to the contest, and what it scored.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-
 
 Submission = Annotated[str, typer.Argument(help="A submission: its id, number or `last`.")]
 
@@ -30,14 +22,6 @@ Note = Annotated[str, typer.Option(help="A note to keep with it.")]
 
 
 TIME = "Time by the contest's clock, or with an offset; the default is now."
-
-
-def register(app: typer.Typer) -> None:
-    """Add this group's commands."""
-    for command in (show, sent, record, replay):
-        group.command()(command)
-    group.command("import")(import_table)
-    app.add_typer(group)
 
 
 def show(context: typer.Context, json: Json = False) -> None:
@@ -95,7 +79,7 @@ def record(
     _say_which(project, sent)
 
 
-def import_table(
+def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="The platform's record table, tab-separated.")],
     match: Annotated[
@@ -174,3 +158,8 @@ def _say(project: Project, entry: Entry) -> None:
     say(f"{entry.name}: sent {_minute(entry.sent)}" + (f", {told}" if told else ""))
     if (odd := odd_sending(project.workspace, entry, datetime.now(UTC))) is not None:
         say(f"warning: {odd}")
+
+
+GROUP = command_group(
+    "ledger", "What was sent to the contest, and what it scored.", show, sent, record, import_, replay
+)

@@ -1,4 +1,4 @@
-"""What goes out to a contest, and what came back: the gate for any file, the ledger, a submission made again."""
+"""What was sent to a contest and what it scored; a submission made again."""
 
 from __future__ import annotations
 
@@ -9,23 +9,10 @@ from typing import TYPE_CHECKING
 from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
-    from facetwise.submission.gate.gate import GateReport
     from facetwise.submission.ledger.ledger import Entry
     from facetwise.submission.ledger.platform_table import Imported
     from facetwise.submission.ledger.view import LedgerView
     from facetwise.submission.replay import Replay
-
-
-def gate(project: AnyProject, file: str | Path) -> GateReport:
-    """What the gate says of any csv file, made here or elsewhere; sends and records nothing.
-
-    Raises InputError when the file cannot be read; what is wrong with its content is in the report.
-    """
-    from facetwise.results.ranked import best_first
-    from facetwise.submission.make import gate_file
-
-    opened = opened_project(project)
-    return gate_file(opened, Path(file), others=best_first(opened))
 
 
 def ledger(project: AnyProject = ".") -> LedgerView:

@@ -1,4 +1,4 @@
-"""From probabilities to answers: what they are worth, and by which rule they are best turned into classes."""
+"""From probabilities to classes: by which rule, where to cut, and how far to believe them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,20 @@ from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
     from facetwise.results.calibration import CalibrationView
+    from facetwise.results.cuts import CutsView
     from facetwise.results.rules import RulesView
+
+
+def cuts(project: AnyProject = ".", run: str = "last", *, attribute: str | None = None) -> CutsView:
+    """Where an ordinal attribute would better be cut after training, and what that is worth by a nested estimate.
+
+    For a run whose head has `kind = "years"` or `"ordinal"`; without `attribute` all that can be cut. It only reports.
+    """
+    from facetwise.core.runs import find_run
+    from facetwise.results.cuts import build_cuts_view
+
+    opened = opened_project(project)
+    return build_cuts_view(opened, find_run(opened.workspace, run), attribute=attribute)
 
 
 def rules(project: AnyProject = ".", reference: str = "last") -> RulesView:

@@ -1,4 +1,4 @@
-"""Projects and their data: from a folder of photos to folds and image stores."""
+"""Projects and their data: from a folder of photos, or a made contest, to folds and image stores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from facetwise.data.folds import Folds
     from facetwise.data.images.store import Store
     from facetwise.data.made.contest import Contest
-    from facetwise.upkeep.doctor import Doctor
 
 
 def open_project(folder: str | Path = ".") -> Project:
@@ -125,11 +124,3 @@ def draw_contest(
 
     spec = synth.SynthSpec(train_people=train_people, eval_people=eval_people, seed=seed, wrong_labels=wrong_labels)
     return synth.draw_contest(Path(root), spec, workers=workers)
-
-
-def doctor(folder: str | Path = ".") -> Doctor:
-    """What this machine and the project around `folder` have and lack, and what to do about it."""
-    from facetwise.upkeep.doctor import examine_folder
-    from facetwise.upkeep.doctor_submissions import checks
-
-    return examine_folder(Path(folder), checks)

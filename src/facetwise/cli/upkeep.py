@@ -1,4 +1,4 @@
-"""`clean`: freeing the disk, after a look at what would go."""
+"""`doctor`, `clean`: what machine and project lack, and the disk."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from typing import Annotated
 import typer
 
 from facetwise.cli.context import console, get_context, print_json, say
-from facetwise.cli.data import Json
+from facetwise.cli.options import Json
 from facetwise.screens.text.clean import clean_text, size
 
 
-def register(app: typer.Typer) -> None:
-    """Add this group's commands."""
-    app.command()(clean)
+def doctor(context: typer.Context, json: Json = False) -> None:
+    """Say what machine and project have and lack."""
+    from facetwise import api
+    from facetwise.screens.text.doctor import doctor_text
+
+    found = api.doctor(get_context(context).folder)
+    if json:
+        print_json(found.as_dict())
+    else:
+        console().print(doctor_text(found))
+    if any(line.level == "problem" for line in found.findings):
+        raise typer.Exit(1)
 
 
 def clean(
@@ -55,3 +64,6 @@ def clean(
 def _asked() -> bool:
     """Ask on a terminal; elsewhere nobody can answer."""
     return sys.stdin.isatty() and sys.stderr.isatty() and typer.confirm("Delete this?", default=False, err=True)
+
+
+COMMANDS = (doctor, clean)

@@ -1,0 +1,42 @@
+"""What machine and project lack, and the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facetwise.api.arguments import AnyProject, opened_project
+
+if TYPE_CHECKING:
+    from facetwise.upkeep.clean import CleanPlan
+    from facetwise.upkeep.doctor import Doctor
+
+
+def doctor(folder: str | Path = ".") -> Doctor:
+    """What this machine and the project around `folder` have and lack, and what to do about it."""
+    from facetwise.upkeep.doctor import examine_folder
+    from facetwise.upkeep.doctor_submissions import checks
+
+    return examine_folder(Path(folder), checks)
+
+
+def clean(
+    project: AnyProject = ".",
+    *,
+    keep: int = 5,
+    stores: bool = False,
+    predictions: bool = False,
+    dry_run: bool = True,
+) -> CleanPlan:
+    """What may be deleted to free the disk, and what stays and why; with `dry_run=False` it is deleted.
+
+    Weights go of finished runs that no submission needs, that are not among the best `keep` of what they predict, and
+    are not the newest; the folds of trials that a search stopped; and what crashes left behind. `stores`,
+    `predictions`: also image stores that no kept run and no recipe reads, and predictions of other photos. Tables,
+    recipe and record of every run stay.
+    """
+    from facetwise.upkeep import clean as cleaning
+
+    opened = opened_project(project)
+    plan = cleaning.plan_clean(opened, cleaning.CleanSpec(keep, stores, predictions))
+    return plan if dry_run else cleaning.clean(opened, plan)

@@ -1,0 +1,151 @@
+"""What a person sees while runs train: bars on a terminal, a line an epoch anywhere else."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from facetwise.core.errors import TrainingError
+from facetwise.screens.kit import Printer, TaskID, Text, progress_bars
+from facetwise.screens.text.epochs import absent_lines, compared_line, content_lines
+
+
+class TrainingDisplay:
+    """Takes the events of a run; use as a context manager."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.console = Printer(stream)
+        self.bars = progress_bars(self.console, disable=not stream.isatty())
+        self.task = self.bars.add_task("", visible=False)
+        self.fold_tasks: dict[int, TaskID] = {}
+        """Bars of the folds that are trained now: several with `--jobs`."""
+        self.epochs = 0
+        self.run: str | None = None
+        """The run that is trained; None when nothing was."""
+        self.contents: dict[str | None, dict[str, Any]] = {}
+        """Run -> the event that says what the epochs of its first fold hold."""
+        self.told: set[str] = set()
+        """What was told of what epochs hold."""
+
+    def __enter__(self) -> Self:
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bars.stop()
+        if kind is not None and self.run is not None and not issubclass(kind, TrainingError):
+            number = self.run.split("-")[0]
+            self.console.print(f"stopped: `facetwise fit --resume {number}` goes on after the last whole epoch")
+
+    def preparing(self, done: int, total: int) -> None:
+        """Progress of the image store."""
+        self.bars.update(self.task, description="decoding images", completed=done, total=total, visible=done < total)
+
+    def event(self, event: dict[str, Any]) -> None:
+        """One event of the run."""
+        match event["event"]:
+            case "run":
+                self.run = event["run"]
+                self.console.print(f"run {event['run']}")
+            case "fold":
+                self.epochs = event["epochs"]
+                if event["from_epoch"]:
+                    self.console.print(f"fold {event['fold']}: continues after epoch {event['from_epoch']}")
+            case "content":
+                self._content(event)
+            case "step":
+                self._step(event)
+            case "fold_done":
+                self._fold_done(event)
+            case "epoch":
+                self.console.print(_epoch_line(event, self.epochs))
+            case _:
+                pass
+
+    def _content(self, event: dict[str, Any]) -> None:
+        """What an epoch holds by class: of a run's first fold all of it, of the others what differs most.
+
+        Nothing is told twice: most changes of a study leave it as it was.
+        """
+        run = event.get("run", self.run)
+        first = self.contents.setdefault(run, event)
+        told = json.dumps([event[key] for key in ("fold", "images", "people", "classes")])
+        if told in self.told:
+            return
+        self.told.add(told)
+        lines = content_lines(event) if first is event else [compared_line(event, first), *absent_lines(event)]
+        of_run = "" if run == self.run else f"run {run}, "  # heads on a frozen backbone train together
+        self.console.print(f"{of_run}fold {event['fold']}: " + "\n".join(lines))
+
+    def _step(self, event: dict[str, Any]) -> None:
+        fold, steps = event["fold"], event["steps"]
+        if fold not in self.fold_tasks:
+            self.fold_tasks[fold] = self.bars.add_task("")
+        done = (event["epoch"] - 1) * steps + event["step"]
+        what = f"fold {fold}, epoch {event['epoch']}/{self.epochs}"
+        self.bars.update(self.fold_tasks[fold], description=what, completed=done, total=self.epochs * steps)
+
+    def _fold_done(self, event: dict[str, Any]) -> None:
+        if event["fold"] in self.fold_tasks:
+            self.bars.remove_task(self.fold_tasks.pop(event["fold"]))
+
+
+class StudyDisplay(TrainingDisplay):
+    """Takes the events of a study and of its runs; use as a context manager."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.failed: dict[str, str] = {}
+        """Changes of an ablation that failed, and why."""
+        self.num_changes = 0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stopped, self.run = self.run is not None, None  # resuming the run alone is not what to do next
+        super().__exit__(kind, error, trace)
+        if kind is not None and stopped:
+            self.console.print("stopped: the same command goes on after the last whole epoch")
+
+    def event(self, event: dict[str, Any]) -> None:
+        """One event of the study, or of the run that is trained."""
+        match event["event"]:
+            case "change":
+                self.num_changes = event["of"] - 1  # the base is no change
+                self._begin(f"{event['number']} of {event['of']}: {event['change']}")
+            case "trial":
+                self._begin(f"trial {event['number']} (of {event['of']}): {event['settings']}")
+            case "waiting":
+                self._say(f"waiting: {event['reason']}")
+            case "change_done":
+                if event["reason"] is not None:
+                    self.failed[event["change"]] = event["reason"]
+                self._say(self._ending(event["reason"], event["run"]))
+            case "trial_done":
+                score = "" if event["macro_f1"] is None else f", macro F1 {event['macro_f1']:.4f}"
+                self._say(f"trial {event['number']} {event['state']}{score}")
+            case _:
+                super().event(event)
+
+    def _begin(self, line: str) -> None:
+        self.run = None
+        self.console.print(Text(line, style="bold"))
+
+    def _say(self, line: str) -> None:
+        self.console.print(Text(line))
+
+    def _ending(self, reason: str | None, run: str | None) -> str:
+        if reason is not None:
+            return f"failed: {reason}"
+        return f"run {run} is finished" if self.run else f"run {run} was trained before"
+
+
+def _epoch_line(event: dict[str, Any], epochs: int) -> str:
+    parts = [f"fold {event['fold']}  epoch {event['epoch']:>3}/{epochs}  train loss {event['train_loss']:.4f}"]
+    if event["val_loss"] is not None:
+        parts.append(f"val loss {event['val_loss']:.4f}  val macro F1 {event['val_macro_f1']:.4f}")
+    parts.append(f"{event['images_per_second']:,.0f} images/s")
+    return "  ".join(parts)
