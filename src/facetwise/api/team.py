@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from facetwise.core.notes import Note
     from facetwise.core.progress import Progress
     from facetwise.core.project import Project
-    from facetwise.journals.journal import Diary
+    from facetwise.journals.journal import JournalDay
     from facetwise.journals.page_file import Written
     from facetwise.predictors.external import ForeignFolder
     from facetwise.sharing.export_run import Exported
@@ -63,9 +63,9 @@ def import_predictions(
 
 @dataclass(frozen=True)
 class JournalPage:
-    """A day of the diary."""
+    """A day of the journal."""
 
-    diary: Diary
+    journal: JournalDay
     text: str
     """Its page as Markdown, with what people wrote in it."""
     written: Written | None
@@ -73,7 +73,7 @@ class JournalPage:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data: what the records say, without what people wrote."""
-        return self.diary.as_dict()
+        return self.journal.as_dict()
 
 
 def journal(
@@ -85,14 +85,14 @@ def journal(
     write: bool = True,
     progress: Progress | None = None,
 ) -> list[JournalPage]:
-    """The diary of a day, made from the records; kept in `journal/<day>.md`, or in the file `out`.
+    """The journal of a day, made from the records; kept in `journal/<day>.md`, or in the file `out`.
 
     `day`: such as `2026-11-25`, `today` (the default) or `yesterday`, in the contest's time zone. With `since` also
     every day from that one on at which something was recorded. What people wrote in a page stays in it.
     """
     from facetwise.core.errors import SettingError
     from facetwise.journals.day import days_between, read_day
-    from facetwise.journals.journal import build_diaries
+    from facetwise.journals.journal import build_journal
     from facetwise.submission.ledger.quota import contest_zone
 
     opened = opened_project(project)
@@ -103,26 +103,26 @@ def journal(
     zone, now = contest_zone(opened), datetime.now(UTC)
     last = read_day(day, zone, now)
     days = [last] if since is None else list(days_between(read_day(since, zone, now), last))
-    diaries = build_diaries(opened, days, progress)
-    kept = [d for d in diaries if not d.empty or d is diaries[-1]]
+    journal_days = build_journal(opened, days, progress)
+    kept = [d for d in journal_days if not d.empty or d is journal_days[-1]]
     return _pages(opened, kept, None if out is None else Path(out), write)
 
 
-def _pages(project: Project, diaries: Sequence[Diary], out: Path | None, write: bool) -> list[JournalPage]:
+def _pages(project: Project, journal_days: Sequence[JournalDay], out: Path | None, write: bool) -> list[JournalPage]:
     from facetwise.core.workspace import lock
-    from facetwise.journals.markdown import diary_parts
+    from facetwise.journals.markdown import page_parts
     from facetwise.journals.page_file import new_page, write_page
 
     pages = []
-    for diary in diaries:
-        path, parts = out or project.workspace.journal / f"{diary.day}.md", diary_parts(diary)
-        day = date.fromisoformat(diary.day)
+    for journal_day in journal_days:
+        path, parts = out or project.workspace.journal / f"{journal_day.day}.md", page_parts(journal_day)
+        day = date.fromisoformat(journal_day.day)
         if not write:
-            pages.append(JournalPage(diary, new_page(day, parts), None))
+            pages.append(JournalPage(journal_day, new_page(day, parts), None))
             continue
         with lock(project.root / ".journal.lock", "the journal"):
             written = write_page(path, day, parts)
-            pages.append(JournalPage(diary, written.text, written))
+            pages.append(JournalPage(journal_day, written.text, written))
     return pages
 
 

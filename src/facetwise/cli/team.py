@@ -133,7 +133,7 @@ def journal(
     out: Annotated[Path | None, typer.Option(help="The file to keep it in; the default is `journal/<day>.md`.")] = None,
     json: Json = False,
 ) -> None:
-    """Write the diary of a day from the records.
+    """Write the journal of a day from the records.
 
     What was run and what changed, results with intervals, what was sent and what it scored, what failed, what is open.
     Made again, it keeps what you wrote in it. Days are those of the contest's time zone. `--json` writes no file unless

@@ -107,7 +107,7 @@ class Workspace:
 
     @property
     def journal(self) -> Path:
-        """The diary, a Markdown file a day."""
+        """The journal, a Markdown file a day."""
         return self.root / "journal"
 
     @property

@@ -1,4 +1,4 @@
-"""The diary of a contest, made from the records: what was run, sent and noted on a day, and what was open at its end.
+"""The journal of a contest, made from the records: what was run, sent and noted on a day, and what was open at its end.
 
 Everything is told as it was when the day ended, as far as records say when things happened; a day that is over reads
 the same whenever it is made. What has no date in the records (label corrections, for one) is not told.
@@ -55,7 +55,7 @@ class Open:
 
 
 @dataclass(frozen=True)
-class Diary:
+class JournalDay:
     """One day."""
 
     project: str
@@ -88,15 +88,15 @@ class Diary:
         return data
 
 
-def build_diaries(project: Project, days: Sequence[Day], progress: Progress | None = None) -> tuple[Diary, ...]:
-    """The diary of each of the days. `progress` is told of runs that were compared with others, of all.
+def build_journal(project: Project, days: Sequence[Day], progress: Progress | None = None) -> tuple[JournalDay, ...]:
+    """The journal of each of the days. `progress` is told of runs that were compared with others, of all.
 
     A damaged run, study, blend or submission is told of, and stops nothing. Raises ProblemsError when notes or ledger
     have lines that are none, ArtefactError when there are runs and no manifest that can be used.
     """
     seen = _Seen.of(project)
     told = _counted(progress, sum(life.worked_on(day) for life in seen.lives.values() for day in days))
-    found = tuple(_diary(seen, day, told) for day in days)
+    found = tuple(_journal_day(seen, day, told) for day in days)
     if seen.known is not None:
         seen.known[1].save()
     return found
@@ -122,7 +122,7 @@ class _Seen:
             return cls(project, notes, ledger, {}, {}, None)
         manifest = load_manifest(project)
         rows = {row.id: row for row in build_runs_view(project, manifest).runs}
-        # a run that began between the two looks is for the next diary
+        # a run that began between the two looks is for the next journal
         lives = {name: life for name, life in lives.items() if name in rows}
         return cls(project, notes, ledger, rows, lives, (manifest, AnswerCache(project, manifest)))
 
@@ -133,7 +133,7 @@ def _counted(progress: Progress | None, total: int) -> Callable[[], None]:
     return lambda: progress(next(numbers), total) if progress is not None else None
 
 
-def _diary(seen: _Seen, day: Day, told: Callable[[], None]) -> Diary:
+def _journal_day(seen: _Seen, day: Day, told: Callable[[], None]) -> JournalDay:
     project, notes = seen.project, [n for n in seen.notes if n.moment < day.end]
     sent = submission_entries(project.workspace, seen.ledger, day)
     written = tuple(n for n in notes if day.holds(n.moment))
@@ -145,7 +145,7 @@ def _diary(seen: _Seen, day: Day, told: Callable[[], None]) -> Diary:
         questions=open_notes(notes),
     )
     if seen.known is None:
-        return Diary(project.file.name, day.name, str(day.zone), (), (), (), (), sent, written, None, 0, waiting)
+        return JournalDay(project.file.name, day.name, str(day.zone), (), (), (), (), sent, written, None, 0, waiting)
     return _with_runs(seen, day, sent, written, waiting, told)
 
 
@@ -156,7 +156,7 @@ def _with_runs(
     notes: tuple[Note, ...],
     waiting: Open,
     told: Callable[[], None],
-) -> Diary:
+) -> JournalDay:
     assert seen.known is not None
     manifest, answers = seen.known
     made = RunsOfDay(seen.project, manifest, day, seen.rows, seen.lives, answers)
@@ -168,7 +168,7 @@ def _with_runs(
     left = [life for life in lives if life.moments and life.begun_by(day) and not life.finished_by(day)]
     left = [life for life in left if life.run.id not in in_studies and life.record.get("fingerprint") not in failed]
     scored = made.scored()
-    return Diary(
+    return JournalDay(
         project=seen.project.file.name,
         day=day.name,
         time_zone=str(day.zone),

@@ -1,4 +1,4 @@
-"""A day of the diary as Markdown, in parts by name. Words of people and of records are never read as markup."""
+"""A day of the journal as Markdown, in parts by name. Words of people and of records are never read as markup."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from facetwise.core.markdown import code, quote, words
 from facetwise.evaluate.scorecard import JOINT
-from facetwise.journals.journal import Diary
+from facetwise.journals.journal import JournalDay
 from facetwise.journals.runs import RunEntry
 from facetwise.journals.studies_markdown import failures, study_lines, waiting
 from facetwise.journals.submissions import BlendEntry, SubmissionEntry
@@ -24,10 +24,10 @@ from facetwise.journals.wording import (
 from facetwise.results.wording import count, duration, with_interval, with_level
 
 
-def diary_parts(diary: Diary) -> dict[str, str]:
+def page_parts(journal: JournalDay) -> dict[str, str]:
     """Part -> Markdown without a newline around it, empty where there is nothing to say; in the order of the page."""
-    clock = Clock(diary.day, diary.time_zone)
-    makers: dict[str, Callable[[Diary, Clock], Iterator[str]]] = {
+    clock = Clock(journal.day, journal.time_zone)
+    makers: dict[str, Callable[[JournalDay, Clock], Iterator[str]]] = {
         "day": _day,
         "runs": _runs,
         "stopped": _stopped,
@@ -36,39 +36,39 @@ def diary_parts(diary: Diary) -> dict[str, str]:
         "notes": _notes,
         "open": _open,
     }
-    return {name: "\n".join(make(diary, clock)) for name, make in makers.items()}
+    return {name: "\n".join(make(journal, clock)) for name, make in makers.items()}
 
 
-def _day(diary: Diary, clock: Clock) -> Iterator[str]:
-    yield f"{words(diary.project)}, times in {diary.time_zone}. {_summary(diary, clock)}"
-    if diary.highest is not None:
-        value = with_interval(diary.highest.macro_f1, diary.highest.interval)
-        of = f", the best of {diary.num_scored:,}" if diary.num_scored > 1 else ""
-        yield f"Highest joint score so far: {thing('run', diary.highest.id)}, macro F1 {value}{of}."
+def _day(journal: JournalDay, clock: Clock) -> Iterator[str]:
+    yield f"{words(journal.project)}, times in {journal.time_zone}. {_summary(journal, clock)}"
+    if journal.highest is not None:
+        value = with_interval(journal.highest.macro_f1, journal.highest.interval)
+        of = f", the best of {journal.num_scored:,}" if journal.num_scored > 1 else ""
+        yield f"Highest joint score so far: {thing('run', journal.highest.id)}, macro F1 {value}{of}."
 
 
-def _summary(diary: Diary, clock: Clock) -> str:
-    if diary.empty:
+def _summary(journal: JournalDay, clock: Clock) -> str:
+    if journal.empty:
         return "Nothing was recorded on this day."
-    kinds = [study.kind for study in diary.studies]
+    kinds = [study.kind for study in journal.studies]
     parts = [
-        (len(diary.runs), "run", "runs"),
+        (len(journal.runs), "run", "runs"),
         (kinds.count("ablation"), "ablation", "ablations"),
         (kinds.count("search"), "search", "searches"),
-        (len(diary.blends), "blend", "blends"),
-        (sum(clock.holds(s.made) for s in diary.submissions), "submission made", "submissions made"),
-        (diary.open.sent, "sent", "sent"),
-        (sum(clock.holds(t) for s in diary.submissions for t in s.told), "score came in", "scores came in"),
-        (len(diary.notes), "note", "notes"),
+        (len(journal.blends), "blend", "blends"),
+        (sum(clock.holds(s.made) for s in journal.submissions), "submission made", "submissions made"),
+        (journal.open.sent, "sent", "sent"),
+        (sum(clock.holds(t) for s in journal.submissions for t in s.told), "score came in", "scores came in"),
+        (len(journal.notes), "note", "notes"),
     ]
     return ", ".join(count(number, one, many) for number, one, many in parts if number) + "."
 
 
-def _runs(diary: Diary, clock: Clock) -> Iterator[str]:
-    items = [line for entry in diary.runs if _is_told(entry) for line in _run(entry, diary, clock)]
-    if items or diary.studies:
+def _runs(journal: JournalDay, clock: Clock) -> Iterator[str]:
+    items = [line for entry in journal.runs if _is_told(entry) for line in _run(entry, journal, clock)]
+    if items or journal.studies:
         yield from ("## Runs", *([""] if items else []), *items)
-    for study in diary.studies:
+    for study in journal.studies:
         yield from ("", *study_lines(study))
 
 
@@ -77,10 +77,10 @@ def _is_told(entry: RunEntry) -> bool:
     return (entry.finished or entry.goes_on) and entry.damaged is None
 
 
-def _run(entry: RunEntry, diary: Diary, clock: Clock) -> Iterator[str]:
+def _run(entry: RunEntry, journal: JournalDay, clock: Clock) -> Iterator[str]:
     yield f"- {titled('run', entry.id)}, {_when(entry, clock)}: {_result(entry)}."
     yield from (f"  {line}" for line in (*_flags(entry), *based_words(entry)))
-    yield from _quoted(diary, clock, "run", entry.id)
+    yield from _quoted(journal, clock, "run", entry.id)
 
 
 def _when(entry: RunEntry, clock: Clock) -> str:
@@ -110,15 +110,15 @@ def _flags(entry: RunEntry) -> Iterator[str]:
     yield from (f"{words(flag).capitalize()}." for flag in entry.flags if flag.startswith("imported,"))
 
 
-def _stopped(diary: Diary, clock: Clock) -> Iterator[str]:
-    items = [line for entry in diary.runs if not _is_told(entry) for line in _left(entry, diary, clock)]
-    items += [f"- {line}" for study in diary.studies for line in failures(study)]
-    items += [f"- {_damaged(*found)}" for found in diary.undated]
+def _stopped(journal: JournalDay, clock: Clock) -> Iterator[str]:
+    items = [line for entry in journal.runs if not _is_told(entry) for line in _left(entry, journal, clock)]
+    items += [f"- {line}" for study in journal.studies for line in failures(study)]
+    items += [f"- {_damaged(*found)}" for found in journal.undated]
     if items:
         yield from ("## Stopped or failed", "", *items)
 
 
-def _left(entry: RunEntry, diary: Diary, clock: Clock) -> Iterator[str]:
+def _left(entry: RunEntry, journal: JournalDay, clock: Clock) -> Iterator[str]:
     if entry.damaged is not None:
         yield f"- {_damaged('run', entry.id, entry.damaged)}"
     elif entry.pruned_by is not None:
@@ -128,21 +128,21 @@ def _left(entry: RunEntry, diary: Diary, clock: Clock) -> Iterator[str]:
         done = f"{entry.folds_done} of {count(entry.num_folds, 'fold')} done, last heard of at {clock(entry.ended)}"
         yield f"- {titled('run', entry.id)} stopped: {done}; why is not recorded. {resume(entry.id)} goes on."
         yield from (f"  {line}" for line in based_words(entry))
-    yield from _quoted(diary, clock, "run", entry.id)
+    yield from _quoted(journal, clock, "run", entry.id)
 
 
 def _damaged(kind: str, name: str, told: str) -> str:
     return f"{titled(kind, name)} is damaged: {words(told)}. See `facetwise doctor`."
 
 
-def _blends(diary: Diary, clock: Clock) -> Iterator[str]:
-    if diary.blends:
+def _blends(journal: JournalDay, clock: Clock) -> Iterator[str]:
+    if journal.blends:
         yield from ("## Blends", "")
-    for entry in diary.blends:
+    for entry in journal.blends:
         first, *rest = _blend(entry)
         yield f"- {titled('blend', entry.id)}, {clock(entry.made)}: {first}"
         yield from (f"  {line}" for line in rest)
-        yield from _quoted(diary, clock, "blend", entry.id)
+        yield from _quoted(journal, clock, "blend", entry.id)
 
 
 def _blend(entry: BlendEntry) -> Iterator[str]:
@@ -159,10 +159,10 @@ def _blend(entry: BlendEntry) -> Iterator[str]:
         yield f"Beside its best member, {best}: {told[0].lower()}{told[1:]}"
 
 
-def _submissions(diary: Diary, clock: Clock) -> Iterator[str]:
-    if diary.submissions:
+def _submissions(journal: JournalDay, clock: Clock) -> Iterator[str]:
+    if journal.submissions:
         yield from ("## Submissions", "")
-    for entry in diary.submissions:
+    for entry in journal.submissions:
         source = f" from {thing(*entry.source)}" if entry.source else ""
         made = f", made {clock(entry.made)}{source}" if entry.made else source
         name = titled("submission", entry.id) if entry.id else f"**{words(entry.name)}**, a file not made here"
@@ -170,7 +170,7 @@ def _submissions(diary: Diary, clock: Clock) -> Iterator[str]:
         if entry.description:
             yield f"  Described as: {words(entry.description)}"
         if entry.id:
-            yield from _quoted(diary, clock, "submission", entry.id)
+            yield from _quoted(journal, clock, "submission", entry.id)
 
 
 def _submission(entry: SubmissionEntry, clock: Clock) -> Iterator[str]:
@@ -198,32 +198,34 @@ def _beside(value: float, entry: SubmissionEntry) -> str:
     return f", {where} what was expected"
 
 
-def _notes(diary: Diary, clock: Clock) -> Iterator[str]:
-    told = {("run", r.id) for r in diary.runs} | {("blend", b.id) for b in diary.blends}
-    told |= {("submission", str(s.id)) for s in diary.submissions}
-    others = [about for note in diary.notes if (about := (str(note.kind), note.id)) not in told]
+def _notes(journal: JournalDay, clock: Clock) -> Iterator[str]:
+    told = {("run", r.id) for r in journal.runs} | {("blend", b.id) for b in journal.blends}
+    told |= {("submission", str(s.id)) for s in journal.submissions}
+    others = [about for note in journal.notes if (about := (str(note.kind), note.id)) not in told]
     if others:
         yield from ("## Notes", "")
     for kind, name in dict.fromkeys(others):
         yield f"- {titled(kind, name)}"
-        yield from _quoted(diary, clock, kind, name)
+        yield from _quoted(journal, clock, kind, name)
 
 
-def _quoted(diary: Diary, clock: Clock, kind: str, name: str) -> Iterator[str]:
+def _quoted(journal: JournalDay, clock: Clock, kind: str, name: str) -> Iterator[str]:
     """The day's notes about a thing, below its item."""
-    for number, note in enumerate(n for n in diary.notes if (n.kind, n.id) == (kind, name)):
+    for number, note in enumerate(n for n in journal.notes if (n.kind, n.id) == (kind, name)):
         first, *rest = quote(note.text)
         yield from ["  >"] if number else []
         yield f"  > {signature(note, clock)}: {first.removeprefix('> ')}"
         yield from (f"  {line}" for line in rest)
 
 
-def _open(diary: Diary, clock: Clock) -> Iterator[str]:
-    waits, here = diary.open, {entry.id for entry in diary.runs}
-    items = [f"{titled('run', r.id)} is not finished: {resume(r.id)}." for r in _unfinished(diary) if r.id not in here]
-    if above := [("run", r.id) for r in _unfinished(diary) if r.id in here]:
+def _open(journal: JournalDay, clock: Clock) -> Iterator[str]:
+    waits, here = journal.open, {entry.id for entry in journal.runs}
+    items = [
+        f"{titled('run', r.id)} is not finished: {resume(r.id)}." for r in _unfinished(journal) if r.id not in here
+    ]
+    if above := [("run", r.id) for r in _unfinished(journal) if r.id in here]:
         items.append(f"Not finished, see above: {things(above)}.")
-    items += [line for study in diary.studies for line in waiting(study)]
+    items += [line for study in journal.studies for line in waiting(study)]
     items += [f"{titled('submission', name)} is not sent." for name in waits.unsent]
     if waits.per_day is not None and waits.per_day > waits.sent:
         items.append(f"{waits.per_day - waits.sent} of {waits.per_day} submissions of the day are not used.")
@@ -232,5 +234,5 @@ def _open(diary: Diary, clock: Clock) -> Iterator[str]:
         yield from ("## Open", "", *(f"- {item}" for item in items))
 
 
-def _unfinished(diary: Diary) -> Iterable[RunEntry]:
-    return [entry for entry in diary.open.unfinished if not entry.goes_on]
+def _unfinished(journal: JournalDay) -> Iterable[RunEntry]:
+    return [entry for entry in journal.open.unfinished if not entry.goes_on]

@@ -1,4 +1,4 @@
-"""How the diary calls things, and its sentences about what changed and what that did."""
+"""How the journal calls things, and its sentences about what changed and what that did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The diary tells what the records say of a day: by the contest's clock, whatever is damaged, in words that hold."""
+"""The journal tells what the records say of a day: by the contest's clock, whatever is damaged, in words that hold."""
 
 import json
 import shutil
@@ -18,8 +18,8 @@ from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.core.workspace import mark_done, write_json
 from facetwise.journals.day import Day, days_between, read_day
-from facetwise.journals.journal import Diary, build_diaries
-from facetwise.journals.markdown import diary_parts
+from facetwise.journals.journal import JournalDay, build_journal
+from facetwise.journals.markdown import page_parts
 from facetwise.journals.wording import change_words
 from facetwise.recipe import Recipe
 from facetwise.results.cache import FILE
@@ -77,12 +77,12 @@ def at(hour: int, minute: int = 0, day: int = 24) -> datetime:
     return datetime(2026, 11, day, hour, minute, tzinfo=UTC)
 
 
-def diary(project: Project, day: date = DAY, zone: ZoneInfo = ZULU) -> Diary:
-    return build_diaries(project, [Day(day, zone)])[0]
+def journal(project: Project, day: date = DAY, zone: ZoneInfo = ZULU) -> JournalDay:
+    return build_journal(project, [Day(day, zone)])[0]
 
 
-def page(found: Diary) -> str:
-    return "\n\n".join(text for text in diary_parts(found).values() if text)
+def page(found: JournalDay) -> str:
+    return "\n\n".join(text for text in page_parts(found).values() if text)
 
 
 # ------------------------------------------------------------------------------------------------ days
@@ -90,13 +90,13 @@ def page(found: Diary) -> str:
 
 def test_a_run_late_in_the_evening_is_tomorrows_in_seoul(project: Project) -> None:
     another(project, "02-late", at(23, 30))
-    assert [r.id for r in diary(project).runs][1:] == ["02-late"]
-    assert "**Run 2** `02-late`, 23:30" in page(diary(project))
-    in_seoul = diary(project, date(2026, 11, 25), SEOUL)
+    assert [r.id for r in journal(project).runs][1:] == ["02-late"]
+    assert "**Run 2** `02-late`, 23:30" in page(journal(project))
+    in_seoul = journal(project, date(2026, 11, 25), SEOUL)
     assert [r.id for r in in_seoul.runs] == ["02-late"]
     assert "**Run 2** `02-late`, 08:30" in page(in_seoul)
     assert "times in Asia/Seoul" in page(in_seoul)
-    assert "02-late" not in page(diary(project, DAY, SEOUL))
+    assert "02-late" not in page(journal(project, DAY, SEOUL))
 
 
 def test_days_meet_and_do_not_overlap() -> None:
@@ -123,7 +123,7 @@ def test_which_day_is_meant() -> None:
 
 def test_a_run_over_midnight_is_told_on_both_days_as_it_was(project: Project) -> None:
     run = another(project, "02-long", at(23, 58))
-    first, second = diary(project), diary(project, date(2026, 11, 25))
+    first, second = journal(project), journal(project, date(2026, 11, 25))
     entry, later = first.runs[1], second.runs[0]
     assert (entry.finished, entry.goes_on, entry.macro_f1) == (False, True, None)
     assert entry.folds_done < entry.num_folds
@@ -142,15 +142,15 @@ def test_a_run_stands_beside_the_one_it_differs_least_from(project: Project) -> 
     another(project, "02-far", at(13), train__seed=3, train__batch_size=16, optimizer__lr=0.1)
     another(project, "03-near", at(14), train__seed=3)
     another(project, "04-of-far", at(15), train__seed=3, train__batch_size=16, optimizer__lr=0.2)
-    bases = {r.id: r.base and r.base.run for r in diary(project).runs}
+    bases = {r.id: r.base and r.base.run for r in journal(project).runs}
     first = find_run(project.workspace, "1").id
     assert bases == {first: None, "02-far": first, "03-near": first, "04-of-far": "02-far"}
-    text = page(diary(project))
+    text = page(journal(project))
     assert "Against run 1: `train.seed` 0 → 3." in text
     assert "(3 things at once)" in text
     assert "Cannot be told apart on 36 people: 0.000 [0.000, 0.000]." in text
     rows = {r.id: r for r in fw.runs(project).runs}
-    shown = {r.id: (r.macro_f1, r.interval) for r in diary(project).runs}
+    shown = {r.id: (r.macro_f1, r.interval) for r in journal(project).runs}
     assert shown == {name: (row.macro_f1, row.macro_f1_interval) for name, row in rows.items()}
 
 
@@ -160,17 +160,17 @@ def test_the_base_is_an_earlier_run_on_the_same_images(project: Project) -> None
     retimed(run, at(13), record={"fingerprint_fields": {**other, "manifest": "another"}})
     unsafe = another(project, "03-x", at(14))
     retimed(unsafe, at(14), record={"split": "image"})
-    found = {r.id: r.base for r in diary(project).runs}
+    found = {r.id: r.base for r in journal(project).runs}
     assert set(found.values()) == {None}
-    assert "UNSAFE: folds were split by image" in page(diary(project))
-    assert diary(project).num_scored == 2, "a score that is too high is not among those to be the highest of"
+    assert "UNSAFE: folds were split by image" in page(journal(project))
+    assert journal(project).num_scored == 2, "a score that is too high is not among those to be the highest of"
 
 
 def test_corrections_that_changed_since_are_told(project: Project) -> None:
     fields = find_run(project.workspace, "1").record()["fingerprint_fields"]
     run = another(project, "02-x", at(13))
     retimed(run, at(13), record={"fingerprint_fields": {**fields, "overlay": "new", "labels": "new"}})
-    text = page(diary(project))
+    text = page(journal(project))
     told = "Against run 1: the same recipe, but not "
     one, two = "the dataset's labels", "the label corrections"
     assert f"{told}{one} and {two}." in text or f"{told}{two} and {one}." in text
@@ -201,25 +201,25 @@ def test_what_was_stopped_says_how_to_go_on(project: Project) -> None:
     another(project, "02-left", at(13), done=False)
     pruned = another(project, "03-pruned", at(14), done=False)
     note_pruned(pruned, "lr search", 4)
-    text = page(diary(project))
+    text = page(journal(project))
     assert "**Run 2** `02-left` stopped: " in text
     assert "`facetwise fit --resume 2` goes on." in text
     assert "**Run 3** `03-pruned` fell behind in the search `lr search`, which stopped it." in text
-    next_day = diary(project, date(2026, 11, 25))
+    next_day = journal(project, date(2026, 11, 25))
     assert [r.id for r in next_day.open.unfinished] == ["02-left"]
     assert "**Run 2** `02-left` is not finished: `facetwise fit --resume 2`." in page(next_day)
 
 
 def test_the_second_time_nothing_is_computed_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     another(project, "02-x", at(13), train__seed=3)
-    first = diary(project)
+    first = journal(project)
     assert (project.workspace.cache / FILE).is_file()
     monkeypatch.setattr("facetwise.journals.runs.difference", None)
-    assert diary(project) == first
+    assert journal(project) == first
     for damage in ("", "[]", '{"sha256": "", "answers": {}}'):
         (project.workspace.cache / FILE).write_text(damage)
         monkeypatch.undo()
-        assert diary(project) == first
+        assert journal(project) == first
 
 
 # ------------------------------------------------------------------------------------------------ studies
@@ -253,7 +253,7 @@ def test_an_ablation_is_one_entry_and_its_failures_say_why(project: Project) -> 
         change("loss=focal", of="nobody"),
     ]
     study(project, "my ablation", "ablation", at(12, 30), base=base.id, changes=changes)
-    parts = diary_parts(diary(project))
+    parts = page_parts(journal(project))
     assert "1 run, 1 ablation." in parts["day"]
     assert "- **Run 1**" in parts["runs"]
     assert "- **Run 2**" not in parts["runs"], "a run of a study is told there"
@@ -269,17 +269,17 @@ def test_an_ablation_is_one_entry_and_its_failures_say_why(project: Project) -> 
     assert "(run 3) failed: step 1: the loss is nan. The same `facetwise ablate` tries it again." in parts["stopped"]
     assert "04-begun" not in parts["stopped"] + parts["open"]
     assert "2 of 4 changes not trained yet" in parts["open"]
-    later = diary_parts(diary(project, date(2026, 11, 25)))
+    later = page_parts(journal(project, date(2026, 11, 25)))
     assert "| `train.seed=2` | 05 |" in later["runs"]
     assert "03-failed" not in later["open"], "to go on with it would fail again"
 
 
 def test_an_ablation_without_its_base_is_told(project: Project) -> None:
     study(project, "s", "ablation", at(12, 30), changes=[change("loss=focal", of="nobody")])
-    parts = diary_parts(diary(project))
+    parts = page_parts(journal(project))
     assert "Its base is not trained yet." in parts["runs"]
     assert "1 of 1 change not trained yet" in parts["open"]
-    assert "### " not in diary_parts(diary(project, date(2026, 11, 25)))["runs"]
+    assert "### " not in page_parts(journal(project, date(2026, 11, 25)))["runs"]
 
 
 def test_a_search_is_one_entry(project: Project) -> None:
@@ -304,7 +304,7 @@ def test_a_search_is_one_entry(project: Project) -> None:
             if state is not None:
                 trials.finish(claim.number, state, 0.5 if state == "complete" else None)
     note_pruned(runs[2], "lr", 2)
-    parts = diary_parts(diary(project, today.date()))
+    parts = page_parts(journal(project, today.date()))
     assert "5 trials: 2 finished, 1 pruned, 1 failed, 1 stopped. On this day: trials 0 to 4." in parts["runs"]
     assert "Best: trial 0 (run 1), macro F1 **" in parts["runs"]
     assert "by the nested estimate." in parts["runs"]
@@ -313,7 +313,7 @@ def test_a_search_is_one_entry(project: Project) -> None:
     assert "stopped trial 2 (" in parts["stopped"]
     assert "`facetwise fit --resume 3` would finish it." in parts["stopped"]
     assert "02-b" not in parts["runs"]
-    assert diary(project).studies == (), "trials are told on the day on which they ran"
+    assert journal(project).studies == (), "trials are told on the day on which they ran"
 
 
 # ------------------------------------------------------------------------------------------------ damage
@@ -333,7 +333,7 @@ def test_a_search_is_one_entry(project: Project) -> None:
 def test_a_damaged_run_is_told_of_and_stops_nothing(project: Project, damage: Any, told: str) -> None:
     run = another(project, "02-x", at(13))
     damage(run)
-    parts = diary_parts(diary(project))
+    parts = page_parts(journal(project))
     assert "**Run 1**" in parts["runs"]
     assert "02-x" not in parts["runs"]
     assert "**Run 2** `02-x` is damaged: " in parts["stopped"]
@@ -344,7 +344,7 @@ def test_a_damaged_run_is_told_of_and_stops_nothing(project: Project, damage: An
 def test_events_that_cannot_be_read_are_passed_over(project: Project) -> None:
     run = another(project, "02-x", at(13))
     run.events_file.write_bytes(b'\xff\n{}\n[1]\n{"event": "done", "time": 3}\n' + run.events_file.read_bytes()[:-30])
-    entry = diary(project).runs[1]
+    entry = journal(project).runs[1]
     assert (entry.id, entry.finished) == ("02-x", True)
 
 
@@ -352,8 +352,8 @@ def test_a_damaged_run_without_any_time_is_told_of(project: Project) -> None:
     run = another(project, "02-x", at(13))
     run.record_file.write_text("{")
     run.events_file.unlink()
-    assert [found[:2] for found in diary(project).undated] == [("run", "02-x")]
-    assert "`02-x` is damaged: " in page(diary(project))
+    assert [found[:2] for found in journal(project).undated] == [("run", "02-x")]
+    assert "`02-x` is damaged: " in page(journal(project))
 
 
 def test_damaged_studies_and_submissions_stop_nothing(project: Project) -> None:
@@ -362,15 +362,15 @@ def test_damaged_studies_and_submissions_stop_nothing(project: Project) -> None:
     folder.mkdir(parents=True)
     (folder / "study.json").write_text("{")
     today = datetime.now(UTC).date()
-    assert "damaged" in page(diary(project, today))
+    assert "damaged" in page(journal(project, today))
     (made.folder.path / "record.json").write_text("{")
-    assert f"**Submission s1** `{made.folder.id}` is damaged: " in page(diary(project, today))
+    assert f"**Submission s1** `{made.folder.id}` is damaged: " in page(journal(project, today))
 
 
 def test_lines_that_are_no_notes_are_an_error(project: Project) -> None:
     project.workspace.notes_file.write_text("x\n")
     with pytest.raises(ProblemsError, match="line 1"):
-        diary(project)
+        journal(project)
     assert "Notes are not shown" in str(fw.show(project, "1").warnings)
     assert fw.runs(project).runs[0].num_notes == 0
 
@@ -386,12 +386,12 @@ def test_notes_stand_with_their_things_and_stay_without_them(project: Project) -
     assert [n.text for n in fw.show(project, "1").notes] == ["학습률을 낮춰 보자"]
     assert [r.num_notes for r in fw.runs(project).runs] == [1, 1]
     shutil.rmtree(project.workspace.runs / "02-x")
-    text = page(diary(project, today))
+    text = page(journal(project, today))
     assert "## Notes" in text
     assert "학습률을 낮춰 보자" in text
     assert "**Run 2** `02-x`" in text
-    assert "is it the seed?" in diary_parts(diary(project, today))["open"]
-    assert diary(project).notes == (), "a note is told on the day on which it was written"
+    assert "is it the seed?" in page_parts(journal(project, today))["open"]
+    assert journal(project).notes == (), "a note is told on the day on which it was written"
     assert (
         [n.text for n in fw.notes(project, "2")] == [n.text for n in fw.notes(project, "02-x")] == ["is it the seed?"]
     )
@@ -399,13 +399,13 @@ def test_notes_stand_with_their_things_and_stay_without_them(project: Project) -
         fw.notes(project, "9")
     fw.note(project, "1", "and?")
     fw.note(project, "1", "yes")
-    assert [n.id for n in diary(project, today).open.questions] == ["02-x"]
+    assert [n.id for n in journal(project, today).open.questions] == ["02-x"]
 
 
 def test_submissions_are_open_until_they_are_sent(project: Project) -> None:
     made = fw.submit(project, yes=True)
     today = datetime.now(UTC)
-    parts = diary_parts(diary(project, today.date()))
+    parts = page_parts(journal(project, today.date()))
     assert f"**Submission s1** `{made.folder.id}`, made " in parts["submissions"]
     assert "from run 1. " in parts["submissions"]
     assert "Not sent." in parts["submissions"]
@@ -414,7 +414,7 @@ def test_submissions_are_open_until_they_are_sent(project: Project) -> None:
     event = {"schema_version": 1, "time": today.isoformat(), "submission": made.folder.id}
     lines = [{**event, "event": "sent", "sent": today.isoformat()}, {**event, "event": "scored", "public": 0.9}]
     project.workspace.ledger_file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    parts = diary_parts(diary(project, today.date()))
+    parts = page_parts(journal(project, today.date()))
     assert "Sent " in parts["submissions"]
     assert "Public **0.9000**, above what was expected." in parts["submissions"]
     assert "is not sent" not in parts["open"]
@@ -433,20 +433,20 @@ def test_a_blend_is_told_with_its_members_and_its_nested_score(project: Project)
     record = {**blend.record(), "method": "soft", "scores": scores, "rows": {"people": 36}}
     write_json(blend.path / "blend.json", {**record, "provenance": {"made": at(16).isoformat()}})
     mark_done(blend.path, {})
-    text = diary_parts(diary(project))["blends"]
+    text = page_parts(journal(project))["blends"]
     told = "soft vote of run 1, and kim's; macro F1 **0.500** [0.400, 0.600] by the nested estimate."
     assert f"- **Blend b1** `b01-soft-1`, 16:00: {told}" in text
     assert "  Beside its best member, run 1: better by +0.020 [+0.010, +0.030], paired by person (36 people)." in text
-    assert "**Blend" not in page(diary(project, date(2026, 11, 25)))
+    assert "**Blend" not in page(journal(project, date(2026, 11, 25)))
     (blend.path / "oof.parquet").write_bytes(b"x")
-    assert "**Blend b1** `b01-soft-1` is damaged: " in diary_parts(diary(project))["stopped"]
+    assert "**Blend b1** `b01-soft-1` is damaged: " in page_parts(journal(project))["stopped"]
 
 
 def test_a_blend_that_was_made_is_told(project: Project) -> None:
-    """By the real command: its record says what the diary reads."""
+    """By the real command: its record says what the journal reads."""
     another(project, "02-x", at(13), train__seed=3)
     made = fw.blend(project, ["1", "2"])
-    text = diary_parts(diary(project, datetime.now(UTC).date()))["blends"]
+    text = page_parts(journal(project, datetime.now(UTC).date()))["blends"]
     assert f"`{made.id}`" in text
     assert "soft vote of runs 1 and 2; " in text
     assert "by the nested estimate." in text
@@ -457,9 +457,9 @@ def test_an_imported_run_is_told_on_the_day_on_which_it_came(project: Project) -
     note = Imported("07-theirs", "whole", "same", "default", "0" * 64, at(15).isoformat(), "0.1.0", None)
     write_json(run.imported_file, note.as_dict())
     mark_done(run.path, {"fingerprint": run.record()["fingerprint"], **run.hashes()}, hash_files=False)
-    text = page(diary(project))
+    text = page(journal(project))
     assert "**Run 2** `02-x`, imported 15:00 (there `07-theirs`): macro F1 **" in text
-    assert diary(project, date(2026, 11, 2)).empty
+    assert journal(project, date(2026, 11, 2)).empty
 
 
 # ------------------------------------------------------------------------------------------------ hostile words
@@ -526,7 +526,7 @@ def test_what_one_writes_stays_when_the_day_goes_on(project: Project) -> None:
 def test_since_makes_the_days_on_which_something_happened(project: Project) -> None:
     another(project, "02-x", at(13, day=20))
     pages = fw.journal(project, "2026-11-24", since="2026-11-15")
-    assert [p.diary.day for p in pages] == ["2026-11-20", "2026-11-24"]
+    assert [p.journal.day for p in pages] == ["2026-11-20", "2026-11-24"]
     assert sorted(p.name for p in project.workspace.journal.glob("*.md")) == ["2026-11-20.md", "2026-11-24.md"]
     with pytest.raises(SettingError, match="one file"):
         fw.journal(project, since="2026-11-15", out="x.md")
@@ -534,8 +534,8 @@ def test_since_makes_the_days_on_which_something_happened(project: Project) -> N
         fw.journal(project, out="nowhere/x.md")
 
 
-def test_an_empty_project_has_a_diary(own: Any) -> None:
+def test_an_empty_project_has_a_journal(own: Any) -> None:
     (made,) = fw.journal(own.project, write=False)
-    assert made.diary.empty
+    assert made.journal.empty
     assert made.written is None
     assert not (own.project / "journal").exists()

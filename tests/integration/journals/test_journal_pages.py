@@ -1,4 +1,4 @@
-"""The diary by its commands: written, written on, made again; notes, and what is told when something is wrong."""
+"""The journal by its commands: written, written on, made again; notes, and what is told when something is wrong."""
 
 import json
 from pathlib import Path

@@ -186,7 +186,7 @@ def test_a_part_that_is_there_twice_is_told() -> None:
         merge(page + page, PARTS)
 
 
-@pytest.mark.parametrize("content", [b"my own diary\n", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [b"my own journal\n", b"\xff\xfe\x00"])
 def test_a_file_that_is_no_page_is_not_touched(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "2026-11-25.md"
     file.write_bytes(content)
