@@ -12,7 +12,7 @@ import pytest
 import facetwise
 
 LIGHT = (
-    "core", "recipe", "data", "evaluate", "predictors", "sharing", "blending", "results",
+    "core", "recipe", "data", "evaluate", "predictors", "sharing", "jobs", "blending", "results",
     "study", "submission", "label_issues", "upkeep", "journals", "screens", "api", "cli",
 )  # fmt: skip
 """Packages that load no heavy library when imported; functions in them may."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from facetwise.core.project import Project
 
 if TYPE_CHECKING:
+    from facetwise.jobs.executor import Executor
     from facetwise.recipe import Recipe
 
 AnyProject = Project | str | Path
@@ -79,6 +80,16 @@ def need_training(module: str = "facetwise.train.crossval") -> None:
             f"training and predicting need `{error.name}`, which is not installed",
             hint="install the extra: `pip install 'facetwise[train]'`",
         ) from None
+
+
+def local_executor(jobs: int) -> Executor | None:
+    """What trains `jobs` folds at a time; None for this process, one after the other. Raises SettingError below 1."""
+    from facetwise.core.errors import SettingError
+    from facetwise.jobs.local import LocalProcesses
+
+    if jobs < 1:
+        raise SettingError(f"`jobs` is {jobs}, expected how many folds to train at a time, 1 or more")
+    return LocalProcesses(jobs) if jobs > 1 else None
 
 
 def opened_project(project: AnyProject) -> Project:

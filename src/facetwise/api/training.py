@@ -12,6 +12,7 @@ from facetwise.api.arguments import (
     base_recipe,
     checked_output,
     found_recipe,
+    local_executor,
     need_training,
     opened_project,
 )
@@ -50,17 +51,16 @@ def fit(
     from facetwise.train import crossval
 
     opened = opened_project(project)
-    if jobs < 1:
-        raise SettingError(f"`jobs` is {jobs}, expected how many folds to train at a time, 1 or more")
+    executor = local_executor(jobs)
     if (recipe is None) == (resume is None):
         raise SettingError("give a recipe to train, or a run to resume")
     if resume is not None:
         if settings or again:
             raise SettingError("a resumed run keeps its recipe: give `resume` alone")
-        return crossval.resume(opened, resume, jobs=jobs, listener=listener, progress=progress)
+        return crossval.resume(opened, resume, executor=executor, listener=listener, progress=progress)
     assert recipe is not None
     chosen = load_recipe(found_recipe(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
-    return crossval.fit(opened, chosen, again=again, jobs=jobs, listener=listener, progress=progress)
+    return crossval.fit(opened, chosen, again=again, executor=executor, listener=listener, progress=progress)
 
 
 def predict(
@@ -157,7 +157,9 @@ def ablate(
     need_training()
     opened = opened_project(project)
     base, label = base_recipe(opened, recipe, settings)
-    return run_ablation(opened, base, tries, name=name, label=label, jobs=jobs, listener=listener, progress=progress)
+    return run_ablation(
+        opened, base, tries, name=name, label=label, executor=local_executor(jobs), listener=listener, progress=progress
+    )
 
 
 def tune(

@@ -43,8 +43,8 @@ class Choices:
         return cls(**{name: Choice(**choice) for name, choice in data.items()})
 
 
-def make_choices(spec: TrainSpec, jobs: int = 1) -> Choices:
-    """Choose device, precision, memory layout and threads, for `jobs` processes that train at a time.
+def make_choices(spec: TrainSpec, side_by_side: int = 1) -> Choices:
+    """Choose device, precision, memory layout and threads, for one of `side_by_side` processes that train at a time.
 
     Raises SettingError for a device that is not here.
     """
@@ -53,13 +53,17 @@ def make_choices(spec: TrainSpec, jobs: int = 1) -> Choices:
         device=device,
         precision=_precision(spec.precision, device.value),
         channels_last=Choice(True, "convolutions are faster on pixels whose channels lie together"),
-        threads=_threads(jobs),
+        threads=_threads(side_by_side),
     )
 
 
-def _threads(jobs: int) -> Choice:
+def _threads(side_by_side: int) -> Choice:
     found, reason = torch.get_num_threads(), "as torch found them: one a core, or OMP_NUM_THREADS"
-    return Choice(found, reason) if jobs == 1 else Choice(max(1, found // jobs), f"{found} shared by {jobs} processes")
+    return (
+        Choice(found, reason)
+        if side_by_side == 1
+        else Choice(max(1, found // side_by_side), f"{found} shared by {side_by_side} processes")
+    )
 
 
 def apply_choices(choices: Choices) -> torch.device:

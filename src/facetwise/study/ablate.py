@@ -10,6 +10,7 @@ from facetwise.core.errors import FacetwiseError, ProblemsError, SettingError
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.workspace import lock
+from facetwise.jobs.executor import Executor
 from facetwise.recipe import Recipe
 from facetwise.study.ablation import Ablation, build_ablation
 from facetwise.study.changes import all_changed, explained
@@ -26,7 +27,7 @@ def ablate(
     *,
     name: str | None = None,
     label: str = "",
-    jobs: int = 1,
+    executor: Executor | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> Ablation:
@@ -48,7 +49,7 @@ def ablate(
         record["changes"] = _with_changes(record.get("changes", []), planned)
         folder.save(record)
         train_stacked(project, [plan.recipe for plan in planned.values()], listener or _nobody, progress)
-        work = _Work(project, folder, record, jobs, listener or _nobody, progress)
+        work = _Work(project, folder, record, executor, listener or _nobody, progress)
         work.base(planned.pop(BASE), 1 + len(planned))
         for number, (change, plan) in enumerate(planned.items(), 2):
             work.change(change, plan, number, 1 + len(planned))
@@ -99,13 +100,13 @@ class _Work:
     project: Project
     folder: StudyFolder
     record: dict[str, Any]
-    jobs: int
+    executor: Executor | None
     listener: Listener
     progress: Progress | None
 
     def base(self, plan: Planned, num_recipes: int) -> None:
         self._begin(BASE, 1, num_recipes)
-        run = train(self.project, plan.recipe, self.listener, self.progress, jobs=self.jobs)
+        run = train(self.project, plan.recipe, self.listener, self.progress, executor=self.executor)
         self.record["base"] = run.id
         self.folder.save(self.record)
         self.listener({"event": "change_done", "change": BASE, "run": run.id, "reason": None})
@@ -115,7 +116,7 @@ class _Work:
         entry = next(e for e in self.record["changes"] if e["fingerprint"] == plan.fingerprint)
         entry["reason"] = None
         try:
-            entry["run"] = train(self.project, plan.recipe, self.listener, self.progress, jobs=self.jobs).id
+            entry["run"] = train(self.project, plan.recipe, self.listener, self.progress, executor=self.executor).id
         except FAILURES as error:
             entry["reason"] = str(error)
         self.folder.save(self.record)

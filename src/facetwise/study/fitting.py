@@ -13,6 +13,7 @@ from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import content_hash
+from facetwise.jobs.executor import Executor
 from facetwise.recipe import Recipe
 
 Listener = Callable[[dict[str, Any]], None]
@@ -54,37 +55,24 @@ def train(
     listener: Listener | None = None,
     progress: Progress | None = None,
     *,
-    jobs: int = 1,
+    executor: Executor | None = None,
 ) -> RunFolder:
     """Train a recipe on all folds, or find its run; running out of memory is a TrainingError.
 
     A run that another process trains, or a store that it fills, says nothing of the recipe: it is waited for. Emits
     `waiting` with the reason, once.
     """
+    from facetwise.train import crossval
+
     told = False
     while True:
         try:
-            return _train(project, recipe, listener, progress, jobs)
+            return crossval.fit(project, recipe, executor=executor, listener=listener, progress=progress)
         except LockedError as error:
             if listener is not None and not told:
                 listener({"event": "waiting", "reason": str(error)})
             told = True
             time.sleep(WAIT)
-
-
-def _train(
-    project: Project, recipe: Recipe, listener: Listener | None, progress: Progress | None, jobs: int
-) -> RunFolder:
-    import torch
-
-    from facetwise.train import crossval
-
-    try:
-        return crossval.fit(project, recipe, jobs=jobs, listener=listener, progress=progress)
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            f"out of memory: {error}", hint="lower `train.batch_size` or the size of the input"
-        ) from None
 
 
 def plan_fields(project: Project, recipe: Recipe, progress: Progress | None = None) -> Planned:

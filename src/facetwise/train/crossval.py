@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import torch
-
-from facetwise.core.errors import ArtefactError, TrainingError
+from facetwise.core.errors import ArtefactError
 from facetwise.core.files.disk import told_when_full
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
@@ -19,14 +17,15 @@ from facetwise.core.workspace import write_json
 from facetwise.core.writing import write_atomic
 from facetwise.inference.choices import Choices, make_choices
 from facetwise.inference.data import check_same
+from facetwise.jobs.executor import Executor
 from facetwise.recipe import Recipe, load_recipe, recipe_toml
 from facetwise.train.finish import complete
 from facetwise.train.fold.loop import Listener
 from facetwise.train.frozen.stacked import trains_on_features
 from facetwise.train.frozen.together import train_heads
-from facetwise.train.job import Job, open_job
+from facetwise.train.job import Job, open_job, told_when_out_of_memory
 from facetwise.train.planning.plan import RunPlan, make_plan, run_name
-from facetwise.train.processes import train_in_processes
+from facetwise.train.worker import train_by
 
 
 def fit(
@@ -34,17 +33,17 @@ def fit(
     recipe: Recipe,
     *,
     again: bool = False,
-    jobs: int = 1,
+    executor: Executor | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> RunFolder:
     """Train every fold of a recipe; returns the finished run.
 
     A run of the same fingerprint that is finished is returned as it is, and one that was interrupted is continued,
-    unless `again` asks for another one. Raises LockedError when another process trains that run now. `jobs` folds are
-    trained at a time, each in a process of its own with its share of the cores, or on its own GPU.
+    unless `again` asks for another one. Raises LockedError when another process trains that run now. `executor` says
+    where folds train; without one it is here, one after the other.
     """
-    return fit_all(project, [recipe], again=again, jobs=jobs, listener=listener, progress=progress)[0]
+    return fit_all(project, [recipe], again=again, executor=executor, listener=listener, progress=progress)[0]
 
 
 def fit_all(
@@ -52,7 +51,7 @@ def fit_all(
     recipes: Sequence[Recipe],
     *,
     again: bool = False,
-    jobs: int = 1,
+    executor: Executor | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> list[RunFolder]:
@@ -62,8 +61,9 @@ def fit_all(
     other. All recipes are planned before anything trains.
     """
     plans = [make_plan(project, recipe, progress) for recipe in recipes]
-    runs = [claim_run(project, plan, again=again, jobs=jobs) for plan in plans]
-    _train_all(list(zip(runs, plans, strict=True)), jobs, listener, progress)
+    side_by_side = 1 if executor is None else executor.side_by_side
+    runs = [claim_run(project, plan, again=again, side_by_side=side_by_side) for plan in plans]
+    _train_all(list(zip(runs, plans, strict=True)), executor, listener, progress)
     return runs
 
 
@@ -71,7 +71,7 @@ def resume(
     project: Project,
     reference: str,
     *,
-    jobs: int = 1,
+    executor: Executor | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> RunFolder:
@@ -84,17 +84,18 @@ def resume(
         return run
     plan = make_plan(project, load_recipe(run.recipe_file), progress)
     check_same(run, plan.fields)
-    _train_all([(run, plan)], jobs, listener, progress)
+    _train_all([(run, plan)], executor, listener, progress)
     return run
 
 
-def claim_run(project: Project, plan: RunPlan, *, again: bool = False, jobs: int = 1) -> RunFolder:
+def claim_run(project: Project, plan: RunPlan, *, again: bool = False, side_by_side: int = 1) -> RunFolder:
     """The run to train: the latest of the plan's fingerprint, or (with `again` always) a new one with a record.
 
-    Looking and making are one step under one lock, so that two processes that start the same never make two runs.
+    `side_by_side`: how many of its folds will share a machine. Looking and making are one step under one lock, so that
+    two processes that start the same never make two runs.
     """
     choices, made = (
-        make_choices(plan.recipe.train, jobs),
+        make_choices(plan.recipe.train, side_by_side),
         provenance(),
     )  # some seconds at worst, so before the lock is taken
     with runs_lock(project.workspace):
@@ -148,25 +149,24 @@ def _record(name: str, plan: RunPlan, choices: Choices, made: dict[str, Any]) ->
 
 
 def _train_all(
-    pairs: Sequence[tuple[RunFolder, RunPlan]], jobs: int, listener: Listener | None, progress: Progress | None
+    pairs: Sequence[tuple[RunFolder, RunPlan]],
+    executor: Executor | None,
+    listener: Listener | None,
+    progress: Progress | None,
 ) -> None:
     """Train what is not finished: first, together, heads on frozen backbones, then everything else."""
     different = list({run.id: (run, plan) for run, plan in pairs}.values())
     together = [(run, plan) for run, plan in different if trains_on_features(plan.recipe)]
     alone = [(run, plan) for run, plan in different if not trains_on_features(plan.recipe)]
-    try:
+    with told_when_out_of_memory():
         with ExitStack() as stack:
             train_heads(_opened(stack, together, listener), progress)
         for pair in alone:
             with ExitStack() as stack:
                 for job in _opened(stack, [pair], listener):
-                    train_in_processes(job, jobs)
+                    if executor is not None:
+                        train_by(executor, job)
                     complete(job)
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            f"out of memory: {error}",
-            hint="lower `train.batch_size` and raise `train.accumulate` as much",
-        ) from None
 
 
 def _opened(stack: ExitStack, pairs: Sequence[tuple[RunFolder, RunPlan]], listener: Listener | None) -> list[Job]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from facetwise.core.errors import TrainingError
 from facetwise.core.files.disk import told_when_full
 from facetwise.core.provenance import now
 from facetwise.core.runs import RunFolder
@@ -81,6 +82,17 @@ def enter_job(run: RunFolder, plan: RunPlan, listener: Listener | None, worker: 
     setup = Setup(plan.recipe, plan.layout, ImageSource(plan.store.images, device), device, choices, plan.project.root)
     tell = listener or _nobody
     return Job(run, plan, setup, _emitter(run, tell), tell)
+
+
+@contextmanager
+def told_when_out_of_memory() -> Iterator[None]:
+    """Turn a device that is full into a TrainingError that says what to do."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"out of memory: {error}", hint="lower `train.batch_size` and raise `train.accumulate` as much"
+        ) from None
 
 
 def _end_last_line(path: Path) -> None:

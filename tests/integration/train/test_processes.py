@@ -19,7 +19,7 @@ from facetwise.train import crossval
 
 pytestmark = pytest.mark.slow
 
-WORKER = "facetwise.train.processes"
+WORKER = "facetwise.train.worker"
 
 
 def workers_of(parent: int) -> list[int]:
