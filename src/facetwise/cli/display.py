@@ -10,6 +10,9 @@ from facetwise.core.errors import TrainingError
 from facetwise.screens.kit import Printer, TaskID, Text, progress_bars
 from facetwise.screens.text.epochs import absent_lines, compared_line, content_lines
 
+MANY = 1000
+"""Images of which a pass may take minutes."""
+
 
 class TrainingDisplay:
     """Takes the events of a run; use as a context manager."""
@@ -18,6 +21,8 @@ class TrainingDisplay:
         self.console = Printer(stream)
         self.bars = progress_bars(self.console, disable=not stream.isatty())
         self.task = self.bars.add_task("", visible=False)
+        self.preparing_what = "decoding images"
+        self.tenths = 0
         self.fold_tasks: dict[int, TaskID] = {}
         """Bars of the folds that are trained now: several with `--jobs`."""
         self.epochs = 0
@@ -41,8 +46,17 @@ class TrainingDisplay:
             self.console.print(f"stopped: `facetwise fit --resume {number}` goes on after the last whole epoch")
 
     def preparing(self, done: int, total: int) -> None:
-        """Progress of the image store."""
-        self.bars.update(self.task, description="decoding images", completed=done, total=total, visible=done < total)
+        """Progress of the image store, or of the pass over a frozen backbone."""
+        what = self.preparing_what
+        self.bars.update(self.task, description=what, completed=done, total=total, visible=done < total)
+        self._say_tenths(what, done, total)
+
+    def _say_tenths(self, what: str, done: int, total: int) -> None:
+        """Where there are no bars, a line whenever another tenth of many images is done: passes take minutes."""
+        tenths = 10 * done // max(total, 1)
+        if self.bars.disable and total >= MANY and 0 < done < total and tenths != self.tenths:
+            self.console.print(f"{what}: {done:,} of {total:,}")
+        self.tenths = tenths
 
     def event(self, event: dict[str, Any]) -> None:
         """One event of the run."""
@@ -50,6 +64,9 @@ class TrainingDisplay:
             case "run":
                 self.run = event["run"]
                 self.console.print(f"run {event['run']}")
+            case "features":
+                self.preparing_what = "computing features"
+                self.console.print(f"the frozen backbone looks once at {event['images']:,} images")
             case "fold":
                 self.epochs = event["epochs"]
                 if event["from_epoch"]:
@@ -61,7 +78,7 @@ class TrainingDisplay:
             case "fold_done":
                 self._fold_done(event)
             case "epoch":
-                self.console.print(_epoch_line(event, self.epochs))
+                self.console.print(_epoch_line(event, self.epochs, self.console.width))
             case _:
                 pass
 
@@ -143,9 +160,10 @@ class StudyDisplay(TrainingDisplay):
         return f"run {run} is finished" if self.run else f"run {run} was trained before"
 
 
-def _epoch_line(event: dict[str, Any], epochs: int) -> str:
+def _epoch_line(event: dict[str, Any], epochs: int, width: int) -> str:
+    """An epoch in a line of at most `width` columns: the speed is told where there is room."""
     parts = [f"fold {event['fold']}  epoch {event['epoch']:>3}/{epochs}  train loss {event['train_loss']:.4f}"]
     if event["val_loss"] is not None:
-        parts.append(f"val loss {event['val_loss']:.4f}  val macro F1 {event['val_macro_f1']:.4f}")
-    parts.append(f"{event['images_per_second']:,.0f} images/s")
-    return "  ".join(parts)
+        parts.append(f"val log loss {event['val_loss']:.4f}  macro F1 {event['val_macro_f1']:.4f}")
+    line, speed = "  ".join(parts), f"  {event['images_per_second']:,.0f} images/s"
+    return line + speed if len(line + speed) <= width else line

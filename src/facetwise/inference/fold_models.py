@@ -31,7 +31,7 @@ def prediction_setup(project: Project, run: RunFolder, images: npt.NDArray[np.ui
     choices = make_choices(recipe.train)
     device = apply_choices(choices)
     layout = recipe_layout(recipe, project.space, run.record().get("grids"))
-    return Setup(recipe, layout, ImageSource(images, device), device, choices)
+    return Setup(recipe, layout, ImageSource(images, device), device, choices, run=run.id)
 
 
 def fold_model(setup: Setup, run: RunFolder, fold: int) -> Network:

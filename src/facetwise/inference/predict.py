@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from facetwise.core.errors import TrainingError
 from facetwise.core.labels import JOINT
 from facetwise.core.tables import PREDICTIONS, check_table
 from facetwise.evaluate.compose import marginals_of
@@ -23,6 +24,13 @@ from facetwise.recipe.predict import Tta
 Float32Array = npt.NDArray[np.float32]
 CROP = 0.9
 """Share of the height and width that a corner crop keeps."""
+SUM_TOLERANCE = 1e-3
+"""How far from 1 probabilities may sum up, which single precision leaves far behind."""
+RAN_AWAY = (
+    "its weights have run away, or are damaged; train it in a new run with a lower `optimizer.lr`, with "
+    "`optimizer.clip` or `schedule.warmup`, or with `train.precision=fp32`"
+)
+"""What to do about predictions that are none."""
 
 
 def predict_rows(
@@ -61,6 +69,25 @@ def kept_of_views(kept: Sequence[Tensor], layout: HeadLayout) -> Float32Array:
     mean = torch.logsumexp(stacked, dim=0) - math.log(len(stacked))
     scores = torch.from_numpy(~layout.is_log_prob()).to(mean.device)
     return np.asarray(torch.where(scores, stacked.mean(dim=0), mean).cpu().numpy(), dtype=np.float32)
+
+
+def check_predictions(kept: Float32Array, layout: HeadLayout, images: Sequence[str], where: str) -> None:
+    """Raise TrainingError when a row of what tables keep, (n, columns), is no prediction: NaN, infinite (but for the
+    log of 0), or with probabilities that do not sum to 1.
+
+    `images`: names of the rows, as far as they are known; `where`: which run and fold, for the message.
+    """
+    is_log = layout.is_log_prob()
+    infinite = np.asarray((np.isnan(kept) | np.isposinf(kept) | (np.isneginf(kept) & ~is_log)).any(axis=1))
+    with np.errstate(over="ignore"):
+        sums = np.stack([np.exp(kept[:, b.classes].astype(np.float64)).sum(axis=1) for b in layout.blocks], axis=1)
+    off = ~infinite & (np.abs(sums - 1) > SUM_TOLERANCE).any(axis=1)
+    wrong = infinite | off
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        image = f"image `{images[row]}`" if row < len(images) else "a training image"
+        what = "are not numbers" if infinite[row] else "do not sum to 1"
+        raise TrainingError(f"{where}: the predictions of {image} {what}", hint=RAN_AWAY)
 
 
 def views(x_BCHW: Tensor, tta: Tta) -> list[Tensor]:

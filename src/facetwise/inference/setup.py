@@ -16,7 +16,7 @@ from facetwise.core.labels import LabelSpace
 from facetwise.data.images.store import Store
 from facetwise.data.manifest import Manifest
 from facetwise.inference.choices import Choices
-from facetwise.inference.predict import Float32Array, predict_rows, prediction_table
+from facetwise.inference.predict import Float32Array, check_predictions, predict_rows, prediction_table
 from facetwise.inference.source import ImageSource
 from facetwise.model.backbone import Network, build_network
 from facetwise.model.heads import Grids, HeadLayout, head_layout, value_grid, years_wanted
@@ -39,6 +39,12 @@ class Setup:
     choices: Choices
     root: Path = Path()
     """The project's folder, which paths in the recipe are relative to."""
+    run: str = ""
+    """The run, for messages."""
+
+    def where(self, fold: int) -> str:
+        """Which model of which run, for messages."""
+        return f"run `{self.run}`, fold {fold}" if self.run else f"fold {fold}"
 
     def new_network(self, fold: int = 0, *, scratch: bool = False) -> Network:
         """A network on the device; first weights from torch's global generator, or the recipe's unless `scratch`."""
@@ -84,12 +90,19 @@ def predict_table(
     setup: Setup, store: Store, network: Network, rows: pl.DataFrame, fold: int, tta: Tta = "none"
 ) -> pl.DataFrame:
     """Predictions of one model for manifest rows, in their order; NaN where there is no readable image."""
-    return table_by(lambda at: setup.predict(network, at, tta), setup.layout, store, rows, fold)
+    return table_by(lambda at: setup.predict(network, at, tta), setup.layout, store, rows, fold, setup.where(fold))
 
 
-def table_by(predict: Predictor, layout: HeadLayout, store: Store, rows: pl.DataFrame, fold: int) -> pl.DataFrame:
-    """What `predict` says of manifest rows, in their order; NaN where there is no readable image."""
+def table_by(
+    predict: Predictor, layout: HeadLayout, store: Store, rows: pl.DataFrame, fold: int, where: str
+) -> pl.DataFrame:
+    """What `predict` says of manifest rows, in their order; NaN where there is no readable image.
+
+    Raises TrainingError naming `where` and the image when what it says of a readable one is no prediction.
+    """
     images, readable = rows["image"].to_list(), (rows["status"] == "ok").to_numpy()
     logs: Float32Array = np.full((rows.height, layout.num_columns), np.nan, np.float32)
-    logs[readable] = predict(store.index(images)[readable])
+    said = predict(store.index(images)[readable])
+    check_predictions(said, layout, rows["image"].filter(pl.Series(readable)).to_list(), where)
+    logs[readable] = said
     return prediction_table(images, rows["group"].to_list(), fold, logs, layout)

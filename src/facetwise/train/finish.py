@@ -15,7 +15,7 @@ from facetwise.core.runs import WEIGHTS, RunFolder
 from facetwise.core.tables import PREDICTIONS, read_table, write_table
 from facetwise.core.workspace import mark_done, new_artefact
 from facetwise.inference.data import in_manifest_order
-from facetwise.inference.predict import Float32Array, prediction_table
+from facetwise.inference.predict import Float32Array, check_predictions, prediction_table
 from facetwise.inference.setup import predict_table
 from facetwise.model.tensors import load_tensors, save_tensors
 from facetwise.train.fold.loop import FoldTask, Kept, train_fold
@@ -62,7 +62,7 @@ def train_one(job: Job, task: FoldTask) -> None:
     """Train (or continue) one fold, and write its artefact unless the epoch to keep depends on other folds."""
     folder = job.state_folder(task.fold)
     folder.mkdir(parents=True, exist_ok=True)
-    state = train_fold(job.setup, task, folder, job.emit)
+    state = train_fold(job.setup, task, folder, job.tell, job.record)
     if job.plan.recipe.train.select == "last":
         finish_fold(job, task, state.epoch)
 
@@ -85,6 +85,7 @@ def write_fold(job: Job, task: FoldTask, result: FoldResult) -> None:
         if job.plan.fold_of_row is not None:
             rows = job.plan.manifest.train.filter(pl.Series(job.plan.rows.held_out(task.fold)))
             images, groups = rows["image"].to_list(), rows["group"].to_list()
+            check_predictions(result.valid, job.plan.layout, images, job.setup.where(task.fold))
             oof = prediction_table(images, groups, task.fold, result.valid, job.plan.layout)
             write_table(oof, folder / "oof.parquet", PREDICTIONS)
         if result.test is not None:

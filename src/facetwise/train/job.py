@@ -31,10 +31,21 @@ class Job:
     run: RunFolder
     plan: RunPlan
     setup: Setup
-    emit: Listener
-    """Writes an event to the run and tells of it."""
-    tell: Listener
-    """Only tells of an event that another process has written."""
+    listener: Listener | None = None
+
+    def record(self, event: dict[str, Any]) -> None:
+        """Write an event to `events.jsonl`, a line of its own."""
+        _append(self.run.events_file, {**event, "time": now()})
+
+    def tell(self, event: dict[str, Any]) -> None:
+        """Tell the listener of an event of this run, which here or elsewhere was recorded."""
+        if self.listener is not None:
+            self.listener({"run": self.run.id, **event})
+
+    def emit(self, event: dict[str, Any]) -> None:
+        """Record an event and tell of it."""
+        self.record(event)
+        self.tell(event)
 
     def state_folder(self, fold: int) -> Path:
         """What is kept of a fold while it trains."""
@@ -79,9 +90,10 @@ def enter_job(run: RunFolder, plan: RunPlan, listener: Listener | None, worker: 
     device = apply_choices(choices)
     if worker is not None and device == torch.device("cuda"):
         device = torch.device("cuda", worker % torch.cuda.device_count())
-    setup = Setup(plan.recipe, plan.layout, ImageSource(plan.store.images, device), device, choices, plan.project.root)
-    tell = listener or _nobody
-    return Job(run, plan, setup, _emitter(run, tell), tell)
+    setup = Setup(
+        plan.recipe, plan.layout, ImageSource(plan.store.images, device), device, choices, plan.project.root, run.id
+    )
+    return Job(run, plan, setup, listener)
 
 
 @contextmanager
@@ -102,17 +114,6 @@ def _end_last_line(path: Path) -> None:
             file.write("\n")
 
 
-def _emitter(run: RunFolder, tell: Listener) -> Listener:
-    """Events are told, with the run that they are of; all but `step` events go to `events.jsonl`, a line each."""
-
-    def emit(event: dict[str, Any]) -> None:
-        if event["event"] != "step":
-            _append(run.events_file, {**event, "time": now()})
-        tell({"run": run.id, **event})
-
-    return emit
-
-
 def _append(path: Path, event: dict[str, Any]) -> None:
     """Add a line in one write, since several processes may add at once.
 
@@ -125,7 +126,3 @@ def _append(path: Path, event: dict[str, Any]) -> None:
             written += file.write(line[written:])
         if event["event"] == "epoch":
             os.fsync(file.fileno())
-
-
-def _nobody(_event: dict[str, Any]) -> None:
-    """For those who do not listen."""

@@ -684,6 +684,21 @@ def test_what_is_no_safetensors_file(tmp_path, data, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_weights_that_are_no_numbers_are_named(tmp_path, kind, value):
+    import torch
+    from safetensors.torch import save_file
+
+    largest = torch.finfo(getattr(torch, kind)).max
+    good = torch.tensor([0.0, -largest, largest], dtype=getattr(torch, kind))
+    save_file({"a": good, "count": torch.tensor([-1])}, tmp_path / "w.safetensors")
+    assert check_tensor_file(tmp_path / "w.safetensors") == {}
+    save_file({"a": good, "b": good + float(value)}, tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match=r"w\.safetensors: tensor `b` holds numbers that are NaN or infinite"):
+        check_tensor_file(tmp_path / "w.safetensors")
+
+
 def test_what_torch_writes_is_one(finished):
     (run,) = list_runs(Project.open(finished.project).workspace)
     assert set(check_tensor_file(run.weights_file(0))) == {"fold", "epoch", PEOPLE}

@@ -1,5 +1,7 @@
 """Settings that would have no effect are refused before a run is paid for; those that have one are not."""
 
+import re
+
 import pytest
 
 import facetwise as fw
@@ -110,3 +112,15 @@ def test_a_plan_refuses_them(ready_to_fit):
     recipe = load_recipe(ready_to_fit.recipe, ["schedule.warmup=2ep"])
     with pytest.raises(SettingError, match=r"`schedule\.warmup` is 2ep"):
         make_plan(fw.open_project(ready_to_fit.project), recipe)
+
+
+@pytest.mark.parametrize("steps", [(10,), (3, 2), (1,)])
+@pytest.mark.parametrize(
+    "settings", [("schedule.warmup=4ep",), ("schedule=step",), ("train.length=1ep", "schedule.warmup=1ep")]
+)
+def test_what_is_said_of_a_schedule_that_is_too_long_works(settings, steps):
+    with pytest.raises(SettingError) as error:
+        check(*settings, steps=steps)
+    cure = re.search(r"--set (\S+)`", str(error.value))
+    assert cure is not None
+    check(*settings, cure[1], steps=steps)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from facetwise.cli.display import TrainingDisplay
+from facetwise.cli.display import TrainingDisplay, _epoch_line
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.screens.text.epochs import compared_line, content_lines
 from facetwise.train.sampling import Pool, epoch_content
@@ -99,6 +99,32 @@ def test_a_run_tells_of_its_first_fold_at_length_and_of_the_others_in_a_line():
     assert lines[:2] == ["run 01-a", "fold 0: an epoch holds 5 images of 5 people"]
     assert lines[6].startswith("fold 1: 3 images of 3 people; most unlike fold 0: gender female 0, not 2")
     assert "  caution: no image of mask `incorrect`, `normal` is trained on" in lines[7:]
+
+
+EPOCH = {
+    "event": "epoch", "fold": 19, "epoch": 100, "train_loss": 3.5512, "val_loss": 1.0612, "val_macro_f1": 0.4312,
+    "images_per_second": 12345.6,
+}  # fmt: skip
+
+
+def test_an_epoch_is_a_line_of_80_columns_and_the_speed_is_told_where_there_is_room():
+    begun = {"event": "fold", "fold": 19, "epochs": 500, "from_epoch": 0}
+    (wide,) = shown(begun, EPOCH)
+    assert wide == ("fold 19  epoch 100/500  train loss 3.5512  val log loss 1.0612  macro F1 0.4312  12,346 images/s")
+    assert len(_epoch_line(EPOCH, 500, 80)) <= 80
+    assert wide.startswith(_epoch_line(EPOCH, 500, 80))
+
+
+def test_the_pass_over_a_frozen_backbone_is_told_where_there_are_no_bars():
+    stream = io.StringIO()
+    display = TrainingDisplay(stream)
+    display.event({"event": "features", "images": 2000})
+    for done in range(64, 2001, 64):
+        display.preparing(done, 2000)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "the frozen backbone looks once at 2,000 images"
+    assert lines[1] == "computing features: 256 of 2,000"
+    assert len(lines) == 10
 
 
 def test_a_study_tells_only_what_is_new():

@@ -42,6 +42,22 @@ def train(setup: Setup, task: FoldTask, folder) -> list[dict[str, object]]:
     return events
 
 
+def test_an_epoch_is_told_when_its_state_is_saved_and_recorded_before(tmp_path):
+    setup, task = make_setup()
+    saved: list[tuple[str, int]] = []
+
+    def note(who: str):
+        def listen(event: dict[str, object]) -> None:
+            if event["event"] == "epoch":
+                file = tmp_path / "checkpoint.safetensors"
+                saved.append((who, int(load_tensors(file)[1]["epoch"]) if file.is_file() else 0))
+
+        return listen
+
+    train_fold(setup, task, tmp_path, note("tell"), note("record"))
+    assert saved == [("record", 0), ("tell", 1), ("record", 1), ("tell", 2)]
+
+
 def test_seeds_depend_on_all_their_parts():
     seeds = {derive_seed(*p) for p in ((0, 0, "a"), (0, 0, "b"), (0, 1, "a"), (1, 0, "a"), (0, 0, "a", 1))}
     assert len(seeds) == 5

@@ -107,7 +107,7 @@ def test_weights_that_ran_away_in_the_last_step_are_not_saved(tmp_path, num_vali
     setup, task = made_training.make_setup(recipe, SPACE, 8, num_valid)
     if not num_valid:
         task = dataclasses.replace(task, valid_rows=task.valid_rows[:0], valid_codes=task.valid_codes[:0])
-    with pytest.raises(TrainingError, match="after epoch 1 the predictions are not numbers"):
+    with pytest.raises(TrainingError, match=r"after epoch 1 .*: the predictions of .* are not numbers"):
         train_fold(setup, task, tmp_path, lambda _: None)
     assert not (tmp_path / "checkpoint.safetensors").exists()
 

@@ -10,6 +10,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from facetwise.core.errors import InputError
 from facetwise.core.parsing import parse_json
 
@@ -17,10 +19,21 @@ MAX_HEADER = 32 * 2**20
 """Most bytes of a header: names and shapes of many thousand tensors, and hashes of a million people."""
 _SIZES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 _METADATA = "__metadata__"
+_EXPONENTS = {
+    "F64": ("<u8", 0x7FF << 52),
+    "F32": ("<u4", 0xFF << 23),
+    "F16": ("<u2", 0x1F << 10),
+    "BF16": ("<u2", 0xFF << 7),
+}
+"""How a float lies in the file, and the bits of its exponent: all set, it is NaN or infinite (IEEE 754)."""
+_CHUNK = 2**24
 
 
 def check_tensor_file(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors file whose tensors fill the file without gaps; raises InputError for any other."""
+    """The metadata of a safetensors file whose tensors fill the file without gaps and are finite numbers.
+
+    Raises InputError for any other.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -38,7 +51,25 @@ def check_tensor_file(path: Path) -> dict[str, str]:
         end = stop
     if not spans or 8 + length + end != size:
         raise InputError(f"{path.name}: {size - 8 - length} bytes of tensors, its header tells of {end}")
+    for name, tensor in header.items():
+        _check_finite(path, name, tensor["dtype"], 8 + length, tensor["data_offsets"])
     return metadata
+
+
+def _check_finite(path: Path, name: str, kind: str, data: int, span: tuple[int, int]) -> None:
+    """Raise InputError when a tensor, at bytes `span` after `data`, holds a number that is NaN or infinite."""
+    if kind not in _EXPONENTS:
+        return
+    layout, exponent = _EXPONENTS[kind]
+    with path.open("rb") as file:
+        for start in range(span[0], span[1], _CHUNK):
+            file.seek(data + start)
+            numbers = np.frombuffer(file.read(min(_CHUNK, span[1] - start)), layout)
+            if ((numbers & exponent) == exponent).any():
+                raise InputError(
+                    f"{path.name}: tensor `{name[:100]}` holds numbers that are NaN or infinite",
+                    hint="the training went wrong: have the run trained again",
+                )
 
 
 def _parsed(text: bytes, name: str) -> dict[str, Any]:

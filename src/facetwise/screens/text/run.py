@@ -194,7 +194,7 @@ def _mistakes(view: RunView) -> Iterator[RenderableType]:
 
 
 def _training_table(curves: Sequence[Curve]) -> Table:
-    table = table_of("fold", "epochs", "train loss", "val loss", "val macro F1", "an epoch", "in all")
+    table = table_of("fold", "epochs", "train loss", "val log loss", "val macro F1", "an epoch", "in all")
     for c in curves:
         last = [score(s[-1]) for s in (c.train_loss, c.val_loss, c.val_macro_f1)]
         total = sum(c.seconds)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -74,15 +72,3 @@ def not_finite(step: int, loss: float | None, rate: float) -> TrainingError:
     return TrainingError(
         f"step {step}: the loss is {what} with learning rate {rate:.2g}; nothing was updated", hint=LOWER_RATE
     )
-
-
-def check_predictions(kept: npt.NDArray[np.float32], epoch: int, rate: float) -> None:
-    """Raise TrainingError when what a network predicts is not a number, since its weights have run away.
-
-    A loss is looked at before each update, and so cannot tell of the last one.
-    """
-    if np.isnan(kept).any():
-        raise TrainingError(
-            f"after epoch {epoch} the predictions are not numbers (learning rate {rate:.2g}); the epoch was not saved",
-            hint="in a new run: lower `optimizer.lr`, set `optimizer.clip` or `schedule.warmup`",
-        )

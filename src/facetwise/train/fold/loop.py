@@ -6,14 +6,14 @@ for each epoch that is left:
     for each full step of it:
         augment -> mix -> forward, loss, backward (a part at a time) -> finite? -> update -> moving average
     validate the kept network on all held-out images, unaugmented
-    record the epoch, then save the state
+    record the epoch, save the state, then tell of the epoch
 """
 
 from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from facetwise.core.labels import IntArray
 from facetwise.core.writing import write_atomic
 from facetwise.evaluate.decide import decide
 from facetwise.evaluate.metrics import macro_f1
-from facetwise.inference.predict import Float32Array, prediction_table
+from facetwise.inference.predict import Float32Array, check_predictions, prediction_table
 from facetwise.inference.setup import Setup
 from facetwise.model.heads import HeadLayout
 from facetwise.model.tensors import save_tensors
@@ -36,7 +36,7 @@ from facetwise.recipe import Recipe
 from facetwise.train.augment import Augmenter
 from facetwise.train.fold.average import Average
 from facetwise.train.fold.checkpoint import TrainState, load_state, save_state
-from facetwise.train.fold.finite import FiniteCheck, check_predictions
+from facetwise.train.fold.finite import FiniteCheck
 from facetwise.train.fold.optim import build_optimizer, build_schedule
 from facetwise.train.fold.step import Batch, Stepper, kept_network
 from facetwise.train.losses import build_loss, class_loss
@@ -54,6 +54,10 @@ Listener = Callable[[dict[str, Any]], None]
 """Gets every event as it happens; `step` events are for progress bars and are not written to the run."""
 
 
+def _nobody(_event: dict[str, Any]) -> None:
+    """For those who do not listen."""
+
+
 @dataclass(frozen=True)
 class FoldTask:
     """One model to train. Row arrays hold row numbers of the store."""
@@ -69,6 +73,8 @@ class FoldTask:
     valid_rows: npt.NDArray[np.int64]
     valid_codes: IntArray
     """The scored view: class numbers, (n_valid, A)."""
+    valid_images: Sequence[str] = ()
+    """Names of the held-out images, for messages."""
 
 
 def step_size(recipe: Recipe) -> int:
@@ -102,9 +108,10 @@ class Kept:
         return self.folder / f"{epoch}.npy"
 
 
-def train_fold(setup: Setup, task: FoldTask, folder: Path, emit: Listener) -> TrainState:
+def train_fold(setup: Setup, task: FoldTask, folder: Path, tell: Listener, record: Listener = _nobody) -> TrainState:
     """Train (or continue) one fold in `folder`; returns the final state.
 
+    `tell` gets every event, that of an epoch when its state is saved; `record` all but steps, and an epoch's before.
     Raises TrainingError when the loss is not finite; what was saved after the last whole epoch stays good.
     """
     recipe = setup.recipe
@@ -116,20 +123,25 @@ def train_fold(setup: Setup, task: FoldTask, folder: Path, emit: Listener) -> Tr
         load_state(state, checkpoint)
     stepper = new_stepper(setup, task, state.optimizer, num_epochs * per_epoch, per_epoch)
     for event in fold_events(recipe, task, state.epoch, num_epochs, per_epoch):
-        emit(event)
+        record(event)
+        tell(event)
     while state.epoch < num_epochs:
         started = time.perf_counter()
-        loss = train_epoch(setup, task, state, stepper, per_epoch, emit)
+        loss = train_epoch(setup, task, state, stepper, per_epoch, tell)
         state.epoch += 1
         logs = setup.predict(kept_network(state), task.valid_rows)
         seen = logs if len(logs) else setup.predict(kept_network(state), task.train_rows[: recipe.train.batch_size])
         lr = stepper.rate(state.epoch * per_epoch - 1)
-        check_predictions(seen, state.epoch, lr)
+        # A loss is looked at before each update, and so cannot tell of the last one.
+        where = f"{setup.where(task.fold)}, after epoch {state.epoch} with learning rate {lr:.2g}"
+        check_predictions(seen, setup.layout, task.valid_images, where)
         images, seconds = per_epoch * step_size(recipe), time.perf_counter() - started
         found = valid_scores(setup.layout, logs, task.valid_codes)
-        emit(epoch_event(task.fold, state.epoch, loss, found, lr=lr, images=images, seconds=seconds))
+        event = epoch_event(task.fold, state.epoch, loss, found, lr=lr, images=images, seconds=seconds)
+        record(event)
         _keep(setup, state, logs, folder, last=state.epoch == num_epochs)
         save_state(state, checkpoint)
+        tell(event)
     return state
 
 
@@ -178,7 +190,7 @@ def mean_targets(task: FoldTask) -> Tensor:
 
 
 def train_epoch(
-    setup: Setup, task: FoldTask, state: TrainState, stepper: Stepper, per_epoch: int, emit: Listener
+    setup: Setup, task: FoldTask, state: TrainState, stepper: Stepper, per_epoch: int, tell: Listener
 ) -> float:
     """One epoch; returns the mean training loss (with augmentation, smoothing and dropout)."""
     torch.manual_seed(derive_seed(*stepper.seed, "epoch", state.epoch))
@@ -187,7 +199,7 @@ def train_epoch(
     first = state.epoch * per_epoch
     for i, batch in enumerate(_batches(setup, task, stepper, per_epoch, state.epoch)):
         total += stepper(state, batch, first + i)
-        emit({"event": "step", "fold": task.fold, "epoch": state.epoch + 1, "step": i + 1, "steps": per_epoch})
+        tell({"event": "step", "fold": task.fold, "epoch": state.epoch + 1, "step": i + 1, "steps": per_epoch})
     stepper.finite.settle(stepper.rate)
     return float(total) / per_epoch
 

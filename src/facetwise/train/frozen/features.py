@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from facetwise.core.errors import TrainingError
 from facetwise.core.files.disk import told_when_full
 from facetwise.core.people import PEOPLE, people_text
 from facetwise.core.progress import Progress
@@ -23,6 +24,7 @@ from facetwise.inference.predict import views
 from facetwise.inference.setup import Setup
 from facetwise.model.backbone import Network
 from facetwise.model.tensors import save_tensors
+from facetwise.train.fold.loop import Listener
 from facetwise.train.planning.plan import RunPlan
 from facetwise.train.seeds import derive_seed
 
@@ -31,6 +33,8 @@ HEAD = "head."
 
 BATCH = 64
 """Images of a forward pass. The last bits of features depend on it, so that no recipe may have a say."""
+
+_NO_FEATURES = "its weights (`model.weights`) may be damaged; else use `train.precision=fp32`"
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,17 @@ def features_key(plan: RunPlan, setup: Setup) -> str:
     return content_hash(made_from)[:16]
 
 
-def prepare_features(plan: RunPlan, setup: Setup, progress: Progress | None = None) -> Features:
-    """The features of the plan's backbone: those that are there, else one forward pass over every stored image."""
+def prepare_features(plan: RunPlan, setup: Setup, tell: Listener, progress: Progress | None = None) -> Features:
+    """The features of the plan's backbone: those that are there, else one forward pass over every stored image.
+
+    Emits `features` before the pass. Raises TrainingError naming an image whose features are not numbers.
+    """
     key = features_key(plan, setup)
     folder = plan.project.workspace.features / key
     folder.parent.mkdir(parents=True, exist_ok=True)
     with lock(folder.parent / f".{key}.lock", f"features `{key}` are being computed"):
         if not is_done(folder):
+            tell({"event": "features", "images": len(plan.store.images)})
             _compute(plan, setup, folder, progress)
         else:
             verify_files(folder)
@@ -113,6 +121,9 @@ def _write_features(plan: RunPlan, setup: Setup, network: Network, path: Path, p
                     network.features(view).float().cpu().numpy() for view in views(images, plan.recipe.predict.tta)
                 ]
             batch = np.stack(parts, axis=1)
+            if not (finite := np.isfinite(batch).all(axis=(1, 2))).all():
+                image = plan.store.rows["image"][start + int(np.argmin(finite))]
+                raise TrainingError(f"the backbone's features of image `{image}` are not numbers", hint=_NO_FEATURES)
             with told_when_full(path, batch.nbytes):
                 if start == 0:
                     header = {"descr": "<f4", "fortran_order": False, "shape": (count, *batch.shape[1:])}

@@ -72,7 +72,7 @@ def _train_group(jobs: Sequence[Job], progress: Progress | None) -> dict[str, Tr
     """Train runs on the same features, and finish them; returns the errors of those that failed, by run."""
     failed: dict[str, TrainingError] = {}
     apply_choices(jobs[0].setup.choices)  # the threads are global, and other groups may have others
-    features = prepare_features(jobs[0].plan, jobs[0].setup, progress)
+    features = prepare_features(jobs[0].plan, jobs[0].setup, jobs[0].tell, progress)
     for stack in _stacks([Lane.of(job, fold) for job in jobs for fold in job.left()]):
         for lane in stack:
             lane.tell_of_fold()
@@ -247,11 +247,11 @@ def _finish(lanes: Sequence[Lane], features: Features) -> None:
 
 def _result(lane: Lane, epoch: int, features: Features) -> FoldResult:
     """What is written of a lane: the head of the chosen epoch, and what it predicts with all test-time views."""
-    (head, logs), plan = lane.kept[epoch], lane.job.plan
+    (head, logs), plan, fold = lane.kept[epoch], lane.job.plan, lane.task.fold
     predict = partial(predict_head, head, plan.layout, features)
     valid = logs if features.num_views == 1 else predict(lane.task.valid_rows)
-    test = plan.manifest.test
-    table = None if test.is_empty() else table_by(predict, plan.layout, plan.store, test, lane.task.fold)
+    test, where = plan.manifest.test, lane.job.setup.where(fold)
+    table = None if test.is_empty() else table_by(predict, plan.layout, plan.store, test, fold, where)
     return FoldResult(epoch, {HEAD + name: tensor for name, tensor in head.items()}, valid, table)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import IntArray
@@ -104,6 +105,7 @@ class RunPlan(RunData):
             self.pool.where(trained),
             rows[held_out],
             self.codes[held_out],
+            self.manifest.train["image"].filter(pl.Series(held_out)).to_list(),
         )
 
 
