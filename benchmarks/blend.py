@@ -45,7 +45,7 @@ from printed import machine_line, table
 from facetwise.blending.select import Search, score_of, select
 from facetwise.blending.votes import Votes, decided
 from facetwise.evaluate.metrics import macro_f1
-from facetwise.evaluate.parts import deal_parts
+from facetwise.evaluate.rows import Part, deal_parts, nested
 
 PEOPLE, MEMBERS = 2700, 100
 SINGLE, BAGGED = Search(bags=0), Search()
@@ -205,10 +205,10 @@ def _trial(size: int, worth: float, make: Callable[..., Votes], seed: int, neste
 
 
 def _nested(votes: Votes, truth: Truth, search: Search, seed: int) -> float:
-    part, said = deal_parts(truth.person, seed), np.empty_like(truth.joint)
-    for held in np.unique(part):
-        weights = select(votes, truth.joint, truth.person, search=search, times=part != held).weights
-        said[part == held] = decided(votes.rows(part == held), weights)
+    def weights(part: Part) -> np.ndarray:
+        return select(votes, truth.joint, truth.person, search=search, times=part.others).weights
+
+    _, said = nested(weights, lambda w, part: decided(votes.rows(part.own), w), deal_parts(truth.person, seed))
     return macro_f1(truth.joint, said, votes.space.num_joint)
 
 

@@ -21,15 +21,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.project import Project
-from facetwise.core.tables import PREDICTIONS
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.compose import log_normalised, marginals
-from facetwise.evaluate.decide import decide_joint
+from facetwise.evaluate.compose import log_normalised
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.predictions import Predictions
 from facetwise.predictors.sources import read_source
 
 Floats = npt.NDArray[np.float64]
@@ -51,7 +49,7 @@ class People:
 
     joint: Ints
     person: Ints
-    tables: tuple[pl.DataFrame, ...]
+    tables: tuple[Predictions, ...]
 
     @property
     def codes(self) -> Ints:
@@ -137,23 +135,17 @@ def _root(covariance: Floats) -> Floats:
 
 def _numbers(project: Project, manifest: Manifest, run: str) -> Floats:
     """Centred log-probabilities of the classes of every attribute, (n, 8)."""
-    table = read_source(project, manifest, run).oof
-    assert table is not None
-    blocks = [np.maximum(logs, -20) for logs in marginals(table, project.space).values()]
+    oof = read_source(project, manifest, run).require_oof()
+    blocks = [np.maximum(logs, -20) for logs in oof.marginals.values()]
     return np.hstack([logs - logs.mean(axis=1, keepdims=True) for logs in blocks])
 
 
-def _table(said: Floats, person: Ints) -> pl.DataFrame:
-    """A prediction table; `fold` and `repeat` are 0."""
+def _table(said: Floats, person: Ints) -> Predictions:
+    """Predictions of fold 0, as float32."""
     edges = np.cumsum((0, *SPACE.sizes))
-    blocks = [said[:, a:b] for a, b in pairwise(edges)]
-    columns = [c for name in SPACE.names for c in SPACE.columns(name)]
-    logs = np.hstack([log_normalised(block) for block in blocks]).astype(np.float32)
-    keys = pl.DataFrame({"image": np.arange(len(said)).astype(str), "group": person.astype(str)})
-    zero = pl.lit(0, dtype=pl.Int32())
-    found = keys.with_columns(zero.alias("fold"), zero.alias("repeat"))
-    assert list(found.columns) == list(PREDICTIONS)
-    return found.hstack(pl.DataFrame(logs, schema=columns, orient="row"))
+    blocks = [log_normalised(said[:, a:b]).astype(np.float32) for a, b in pairwise(edges)]
+    images, folds = np.arange(len(said)).astype(str), np.zeros(len(said), np.int64)
+    return Predictions(SPACE, images, person.astype(str), folds, dict(zip(SPACE.names, blocks, strict=True)))
 
 
 def drawn_and_real(project: Project, model: Model, num_people: int = 5000) -> list[tuple[str, float, float]]:
@@ -161,8 +153,7 @@ def drawn_and_real(project: Project, model: Model, num_people: int = 5000) -> li
     manifest, drawn, found = load_manifest(project), model.draw(num_people, 0), []
     truth = SPACE.encode(manifest.codes(SPACE))
     for run, said in zip(model.names, drawn.tables, strict=True):
-        real = read_source(project, manifest, run).oof
-        assert real is not None
-        scores = [macro_f1(a, decide_joint(t, SPACE), SPACE.num_joint) for a, t in ((truth, real), (drawn.joint, said))]
+        real = read_source(project, manifest, run).require_oof()
+        scores = [macro_f1(a, t.classes, SPACE.num_joint) for a, t in ((truth, real), (drawn.joint, said))]
         found.append((run, *scores))
     return found

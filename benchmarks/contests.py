@@ -43,16 +43,16 @@ from contest_model import SPACE, Ints, Model, People, drawn_and_real
 from contest_model import fit as fitted
 from printed import table
 
-from facetwise.blending.fit import Blended, Known, blended_table, choose, fit
+from facetwise.blending.fit import Blended, blended, choose, fit
 from facetwise.blending.members import Member
 from facetwise.blending.spec import BlendSpec
 from facetwise.blending.votes import By, cast
 from facetwise.core.project import Project
 from facetwise.data.manifest import load_manifest
 from facetwise.evaluate.agreement import shares_apart
-from facetwise.evaluate.decide import decide_joint
 from facetwise.evaluate.forecasts.forecast import Part, TestPeople, simulate
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.rows import Truth
 from facetwise.predictors.sources import Source
 from facetwise.submission.planning.outlook import OFFSET
 
@@ -100,7 +100,7 @@ def contest(parameters: Path, num_people: int, seed: int) -> Contest:
     model = Model.load(parameters)
     known, test = model.draw(num_people, (seed, num_people)), model.draw(num_people * 2 // 3, (seed, num_people, 1))
     runs = [
-        Answers(decide_joint(a, SPACE), decide_joint(b, SPACE), t)
+        Answers(a.classes, b.classes, t)
         for a, b, t in zip(known.tables, test.tables, run_truths(parameters), strict=True)
     ]
     greedy, optimistic = blend(known, BlendSpec())
@@ -129,12 +129,12 @@ def contest(parameters: Path, num_people: int, seed: int) -> Contest:
 
 def blend(known: People, spec: BlendSpec) -> tuple[Blended, float]:
     """What `facetwise blend` would choose, and its score on the people that chose."""
-    rows = Known.of(SPACE, known.codes, known.person, spec.seed)
+    truth = Truth(SPACE, known.tables[0].images, known.codes, known.person)
     members = [
         Member(Source("run", str(i), "none", SPACE.names, t, None, {}), math.nan) for i, t in enumerate(known.tables)
     ]
-    outcomes = [fit(cast(known.tables, SPACE, by=by, method=spec.method)[0], by, rows, spec, members) for by in WAYS]
-    best = choose(outcomes, rows)
+    outcomes = [fit(cast(known.tables, by=by, method=spec.method)[0], by, truth, spec, members) for by in WAYS]
+    best = choose(outcomes, truth, spec.seed)
     return best, best.optimistic
 
 
@@ -147,8 +147,8 @@ def answers_of(parameters: Path, outcome: Blended, test: People) -> Answers:
 
 def decided(outcome: Blended, people: People) -> Ints:
     """Joint classes of other people."""
-    votes, _ = cast(people.tables, SPACE, by=outcome.way.by, method=outcome.votes.method)
-    return outcome.fitted.rule.decide(blended_table(votes, outcome.fitted.weights), SPACE)
+    votes, _ = cast(people.tables, by=outcome.way.by, method=outcome.votes.method)
+    return outcome.fitted.rule.decide(blended(votes, outcome.fitted.weights, people.tables[0].images))
 
 
 def forecasts(
@@ -189,10 +189,7 @@ def population(parameters: Path) -> tuple[People, ...]:
 def run_truths(parameters: Path) -> tuple[float, ...]:
     """The truth about every single run."""
     slices = population(parameters)
-    return tuple(
-        true_score(slices, lambda people, k=k: decide_joint(people.tables[k], SPACE))
-        for k in range(len(slices[0].tables))
-    )
+    return tuple(true_score(slices, lambda people, k=k: people.tables[k].classes) for k in range(len(slices[0].tables)))
 
 
 def true_score(slices: Sequence[People], decide: partial[Ints]) -> float:

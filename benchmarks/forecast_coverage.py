@@ -42,11 +42,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from contest_model import SPACE, Model
+from contest_model import Model
 from sklearn.model_selection import StratifiedGroupKFold
 
 from facetwise.evaluate.agreement import shares_apart
-from facetwise.evaluate.decide import decide_joint
 from facetwise.evaluate.forecasts.forecast import LEVEL, JointScores, Offset, ScoreForecast, TestPeople, simulate
 from facetwise.evaluate.forecasts.picks import best_picks
 from facetwise.evaluate.metrics import MISSING, macro_f1
@@ -213,7 +212,7 @@ def draw_few(draws: np.random.Generator, num_people: int, world: str) -> tuple[C
         truth, said = draw_answers(draws, num_people, np.array([1.0]), averaged=False, extra=0.0)
         return truth, said[0]
     people = fitted_model().draw(num_people, int(draws.integers(2**31)))
-    return people.joint, decide_joint(people.tables[FITTED_RUN], SPACE)
+    return people.joint, people.tables[FITTED_RUN].classes
 
 
 def held_out(truth: Classes, groups: Classes, seed: int) -> npt.NDArray[np.bool_]:

@@ -31,12 +31,12 @@ from printed import machine_line, table
 
 import facetwise as fw
 from facetwise.core.project import Project
-from facetwise.core.runs import find_run
 from facetwise.data.made.contest import PHOTO_MASKS, PHOTO_NAMES
 from facetwise.data.made.look import APPARENT_AGE_NOISE, CUE_NOISE, GENDER_NOISE, invent_look
 from facetwise.data.made.people import AGE_RANGES, QUOTAS, TRAIN, age_group, draw_people, person_rng
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.label_issues.ranking import Method, Suspect, find_suspects, margins, standing_for
+from facetwise.predictors.sources import read_source
 
 WAYS = ("margin", "recorded class alone", "cleanlab", "by the draw")
 Hits = dict[tuple[str, str], list[tuple[int, int]]]
@@ -134,8 +134,7 @@ def wrong_people(contest: Path) -> dict[str, frozenset[str]]:
 def counted(contest: Planted) -> dict[tuple[str, str], tuple[int, int]]:
     """Planted errors among the first k suspects, and k, by attribute and way."""
     project, manifest = contest.project, load_manifest(contest.project)
-    oof, codes = find_run(project.workspace, "1").oof(), manifest.codes(project.space)
-    assert oof is not None
+    rows = read_source(project, manifest, "1").scored(manifest)
     values = {"age": manifest.values("age")}
     found = {}
     for name, wrong in contest.wrong.items():
@@ -145,7 +144,7 @@ def counted(contest: Planted) -> dict[tuple[str, str], tuple[int, int]]:
         if importlib.util.find_spec("cleanlab"):
             ways["cleanlab"] = ("cleanlab", values)
         for way, (method, numbers) in ways.items():
-            suspects = find_suspects(oof, codes, numbers, project.space, name, method=method_of(method)).suspects
+            suspects = find_suspects(rows, numbers, name, method=method_of(method)).suspects
             found[name, way] = (hits_of([named(s) for s in suspects], wrong), len(wrong))
         if name != "mask":
             found[name, "by the draw"] = (hits_of(by_the_draw(contest, manifest, name), wrong), len(wrong))

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import polars as pl
 
 import facetwise as fw
+from facetwise.core.labels import LabelSpace
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import file_hash, new_artefact, write_json
-from facetwise.data.manifest import load_manifest
-from facetwise.evaluate.compose import average
-from facetwise.evaluate.decide import DECIDED, decide_joint
+from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.decide import DECIDED
+from facetwise.evaluate.predictions import Predictions
 from facetwise.predictors.blend_folder import SPEC, BlendFolder
 
 
@@ -53,7 +54,7 @@ def write_blend(
     oof, test = run.oof(), run.test()
     assert oof is not None
     assert test is not None
-    tables = {"oof": oof, "test": average(test, manifest.test["image"].to_list(), space)}
+    tables = {"oof": oof, "test": averaged(test, manifest, space)}
     made_from = {
         "manifest": manifest.hash,
         "label_space": project.space_hash,
@@ -63,8 +64,17 @@ def write_blend(
     target = project.workspace.blends / name
     with new_artefact(target, {"members": [m["id"] for m in made_from["members"]]}) as temporary:
         for side, table in tables.items():
-            joint = decide_joint(table, space) if decided is None else decided[side]
+            joint = Predictions.read(table, space).classes if decided is None else decided[side]
             column = pl.Series(DECIDED, (joint + shift) % space.num_joint, dtype=pl.Int32)
             write_table(table.with_columns(column), temporary / f"{side}.parquet", PREDICTIONS)
         write_json(temporary / SPEC, {"schema_version": 1, "made_from": made_from, "decision": decision})
     return BlendFolder(target)
+
+
+def averaged(table: pl.DataFrame, manifest: Manifest, space: LabelSpace) -> pl.DataFrame:
+    """A row a test image: the mean of the fold models, without a fold."""
+    mean = Predictions.read(table, space).average(manifest.test["image"].to_list())
+    nothing = pl.lit(None, dtype=pl.Int32())
+    keys = manifest.test.select("image", "group").with_columns(nothing.alias("fold"), nothing.alias("repeat"))
+    columns = [c for n in mean.blocks for c in (space.joint_columns if n == "joint" else space.columns(n))]
+    return keys.hstack(pl.DataFrame(np.hstack(list(mean.blocks.values())), schema=columns, orient="row"))

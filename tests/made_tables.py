@@ -8,8 +8,10 @@ import numpy as np
 import polars as pl
 
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.core.tables import PREDICTIONS
+from facetwise.core.tables import PREDICTIONS, prediction_columns
 from facetwise.evaluate.compose import log_normalised
+from facetwise.evaluate.predictions import Predictions
+from facetwise.evaluate.rows import ScoredRows, Truth
 
 HUE = Attribute("hue", ("red", "blue"))
 AGE = Attribute("age", ("<30", "30-59", ">=60"), cuts=(30, 60))
@@ -37,6 +39,28 @@ def product_table(people: np.ndarray, logs: Mapping[str, np.ndarray], space: Lab
 def joint_table(people: np.ndarray, joint: np.ndarray, space: LabelSpace = SPACE) -> pl.DataFrame:
     """A table of joint log-probabilities."""
     return keys(people).hstack(block(space.joint_columns, joint))
+
+
+def read(table: pl.DataFrame, space: LabelSpace = SPACE) -> Predictions:
+    """What a table says."""
+    return Predictions.read(table, space)
+
+
+def rows(
+    table: pl.DataFrame, codes: np.ndarray, people: np.ndarray | None = None, space: LabelSpace = SPACE
+) -> ScoredRows:
+    """A table beside true class numbers, (n, attributes); its own groups are the people unless others are given."""
+    groups = table["group"].to_numpy() if people is None else people
+    return ScoredRows(read(table, space), Truth(space, table["image"].to_numpy(), codes, groups))
+
+
+def without(table: pl.DataFrame, gone: list[int]) -> pl.DataFrame:
+    """The table with nothing predicted in the rows `gone`."""
+    lost = pl.int_range(pl.len()).is_in(gone)
+    predicted = prediction_columns(table)
+    return table.with_columns(
+        pl.when(lost).then(float("nan")).otherwise(pl.col(c)).cast(pl.Float32).alias(c) for c in predicted
+    )
 
 
 def drawn_codes(rng: np.random.Generator, people: np.ndarray) -> np.ndarray:

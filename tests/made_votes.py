@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 import polars as pl
 
 from facetwise.blending.methods import Method
-from facetwise.blending.votes import By, Votes, cast
+from facetwise.blending.votes import BoolArray, By, Votes, cast
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import PREDICTIONS
+from facetwise.evaluate.predictions import Predictions
 
 SPACE = LabelSpace((Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue"))))
 IMAGES = 3
@@ -55,6 +59,20 @@ def apart_table(
     return table_of(tuple(c for n in names for c in SPACE.columns(n)), np.hstack(logs))
 
 
+def cast_tables(
+    tables: Sequence[pl.DataFrame],
+    space: LabelSpace,
+    *,
+    by: By,
+    method: Method,
+    references: Sequence[pl.DataFrame | None] | None = None,
+) -> tuple[Votes, BoolArray]:
+    """Votes of tables."""
+    read = partial(Predictions.read, space=space)
+    known = None if references is None else [None if t is None else read(t) for t in references]
+    return cast([read(t) for t in tables], by=by, method=method, references=known)
+
+
 def draw_votes(
     seed: int, by: By, method: Method, *, num_members: int = 5, num_rows: int = 60
 ) -> tuple[Votes, np.ndarray, list[str]]:
@@ -67,4 +85,4 @@ def draw_votes(
     ]
     if by == "attribute":
         tables[1] = apart_table(draws, truth, ("hue",))
-    return cast(tables, SPACE, by=by, method=method)[0], truth, people(num_rows)
+    return cast_tables(tables, SPACE, by=by, method=method)[0], truth, people(num_rows)

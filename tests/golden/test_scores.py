@@ -13,6 +13,7 @@ import pytest
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.intervals import paired_interval
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import score_decided
 from facetwise.results.cache import VERSION
 
@@ -33,7 +34,7 @@ def _codes(step: int) -> np.ndarray:
 def scores() -> dict[str, float | int]:
     """What stands in `scores.json`."""
     truth, one, other = _codes(0), _codes(3), _codes(5)
-    card = score_decided(one, truth, PEOPLE, SPACE)
+    card = score_decided(one, Truth(SPACE, PEOPLE.astype(str), truth, PEOPLE))
     joint = [SPACE.encode(codes) for codes in (truth, one, other)]
     paired = paired_interval(*joint, PEOPLE, SPACE.num_joint)
     return {

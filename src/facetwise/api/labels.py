@@ -156,8 +156,8 @@ def score_labels(project: AnyProject = ".", source: str | None = None) -> LabelS
 
     opened = opened_project(project)
     manifest = load_manifest(opened)
-    found, table, _ = label_source(opened, manifest, source)
-    return label_scores(found.reference, table, manifest, opened.space, _overlay(opened, manifest))
+    found, rows, _ = label_source(opened, manifest, source)
+    return label_scores(found.reference, rows, manifest, _overlay(opened, manifest))
 
 
 def _overlay(project: Project, manifest: Manifest) -> Overlay:
@@ -178,8 +178,8 @@ def _add(project: Project, manifest: Manifest, wanted: list[Wanted], source: str
         return Corrected(added, None)
     for reference in dict.fromkeys((source, None)):
         try:
-            found, table, _ = label_source(project, manifest, reference)
-            scores = label_scores(found.reference, table, manifest, project.space, added.after, added.before)
+            found, rows, _ = label_source(project, manifest, reference)
+            scores = label_scores(found.reference, rows, manifest, added.after, added.before)
             return Corrected(added, scores)
         except FacetwiseError:
             continue

@@ -165,7 +165,7 @@ def read_answers(project: Project, manifest: Manifest, reference: str | Path, *,
     if named.kind == "submission":
         _check_side(reference, "a submission", oof)
         return submission_answers(project, manifest, find_submission(project.workspace, named))
-    return answers_of(read_source(project, manifest, named), project.space, "oof" if oof else "test")
+    return answers_of(read_source(project, manifest, named), "oof" if oof else "test")
 
 
 def _check_side(reference: str | Path, what: str, oof: bool) -> None:

@@ -13,43 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
+import numpy.typing as npt
 
 from facetwise.blending.limits import Limits
 from facetwise.blending.members import Member
 from facetwise.blending.select import Chosen, select
 from facetwise.blending.spec import BlendSpec
-from facetwise.blending.votes import By, Votes, combine
+from facetwise.blending.votes import BoolArray, By, Votes, combine
 from facetwise.core.errors import InputError
-from facetwise.core.labels import JOINT, FloatArray, IntArray, LabelSpace
-from facetwise.evaluate.decide import ARGMAX, decide_joint
-from facetwise.evaluate.metrics import macro_f1
-from facetwise.evaluate.parts import NUM_PARTS, deal_parts
-from facetwise.evaluate.resampling import Groups
+from facetwise.core.labels import FloatArray, IntArray
+from facetwise.evaluate.decide import ARGMAX
+from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.predictions import Predictions
+from facetwise.evaluate.rows import Part, ScoredRows, Truth, nested
 from facetwise.evaluate.rules.choose import Argmax, Rule, choose_rule
-
-
-@dataclass(frozen=True)
-class Known:
-    """The rows that are chosen by."""
-
-    space: LabelSpace
-    codes: IntArray
-    """Scored class numbers, (n, num_attributes)."""
-    people: Groups
-    """The person of each row, (n,)."""
-    part: IntArray
-    """The part of the people that each row belongs to, (n,)."""
-
-    @classmethod
-    def of(cls, space: LabelSpace, codes: IntArray, people: Groups, seed: int = 0) -> Known:
-        """Deals the people in parts; raises InputError when there are fewer than parts."""
-        return cls(space, codes, people, deal_parts(np.asarray(people), seed))
-
-    @property
-    def truth(self) -> IntArray:
-        """True joint classes, (n,)."""
-        return self.space.encode(self.codes)
 
 
 @dataclass(frozen=True)
@@ -73,8 +50,8 @@ class Way:
     """On all rows."""
     by_part: tuple[Fitted, ...]
     """Without each part of the people."""
-    nested_table: pl.DataFrame
-    """Each row predicted by weights that were chosen without its part of the people; columns of log-probabilities."""
+    nested: Predictions
+    """Each row predicted by weights that were chosen without its part of the people."""
     ruled: IntArray
     """Joint classes, (n,), by weights and rule that were chosen without the row's part."""
     plain: IntArray
@@ -117,55 +94,65 @@ class Blended:
         return self.way.votes
 
 
-def fit(votes: Votes, by: By, known: Known, spec: BlendSpec, members: Sequence[Member]) -> Way:
-    """Choose weights and rule on all rows, and again without each part of the people."""
-    truth, size = known.truth, known.space.num_joint
-    whole = _fit(votes, known, spec, members, np.ones(len(truth), np.bool_))
-    by_part = tuple(_fit(votes, known, spec, members, known.part != part) for part in range(NUM_PARTS))
-    tables = [blended_table(votes, fitted.weights) for fitted in by_part]
-    nested_table = _by_part(tables, known.part)
-    ruled = np.choose(known.part, [f.rule.decide(t, known.space) for f, t in zip(by_part, tables, strict=True)])
-    plain = decide_joint(nested_table, known.space)
-    return Way(
-        by, votes, whole, by_part, nested_table, ruled, plain,
-        macro_f1(truth, ruled, size), macro_f1(truth, plain, size),
-    )  # fmt: skip
+def fit(votes: Votes, by: By, truth: Truth, spec: BlendSpec, members: Sequence[Member]) -> Way:
+    """Choose weights and rule on the rows of `truth`, which `votes` are of, and again without each part of the people.
+
+    Raises InputError when there are fewer people than parts.
+    """
+    part = truth.parts(spec.seed)
+    whole = _fit(votes, truth, spec, members, np.ones(len(truth), np.bool_))
+
+    def apply(fitted: Fitted, own: Part) -> FloatArray:
+        return np.hstack(combine(votes.rows(own.own), fitted.weights))
+
+    by_part, logs = nested(lambda p: _fit(votes, truth, spec, members, p.others), apply, part)
+    ends = np.cumsum([block.votes.shape[2] for block in votes.blocks])
+    predicted = _predictions(votes, np.split(logs, ends[:-1], axis=1), truth.images)
+    _, ruled = nested(lambda p: by_part[p.number].rule, lambda rule, p: rule.decide(predicted.where(p.own)), part)
+    plain = predicted.classes
+    return Way(by, votes, whole, by_part, predicted, ruled, plain, truth.score(ruled), truth.score(plain))
 
 
-def choose(ways: Sequence[Way], known: Known) -> Blended:
+def choose(ways: Sequence[Way], truth: Truth, seed: int) -> Blended:
     """The way with the best nested estimate, by its rule where that is better than plain argmax.
 
     The best of several estimates flatters itself by being the best, so the choice is priced as well: each part of the
     people is decided by the way, with or without its rule, that is best on the other parts. Of equals the first is
-    taken, and argmax before a rule.
+    taken, and argmax before a rule. `seed`: how the people were dealt in parts (`BlendSpec.seed`).
     """
-    truth, size = known.truth, known.space.num_joint
     best = max(ways, key=lambda way: way.score)
     fitted, by_part = (
         (best.fitted, best.by_part) if best.uses_rule else (_plain(best.fitted), tuple(map(_plain, best.by_part)))
     )
     answers = [classes for way in ways for classes in (way.plain, way.ruled)]
-    nested = np.empty_like(truth)
-    for part in range(NUM_PARTS):
-        inside, others = known.part == part, known.part != part
-        scores = [macro_f1(truth[others], classes[others], size) for classes in answers]
-        nested[inside] = answers[int(np.argmax(scores))][inside]
-    decided = fitted.rule.decide(blended_table(best.votes, fitted.weights), known.space)
-    return Blended(best, fitted, by_part, macro_f1(truth, decided, size), nested, macro_f1(truth, nested, size))
+
+    def best_without(part: Part) -> IntArray:
+        others = truth.where(part.others)
+        return answers[int(np.argmax([others.score(classes[part.others]) for classes in answers]))]
+
+    _, said = nested(best_without, lambda classes, part: classes[part.own], truth.parts(seed))
+    decided = fitted.rule.decide(blended(best.votes, fitted.weights, truth.images))
+    return Blended(best, fitted, by_part, truth.score(decided), said, truth.score(said))
 
 
 def _plain(fitted: Fitted) -> Fitted:
     return replace(fitted, rule=Argmax())
 
 
-def blended_table(votes: Votes, weights: FloatArray) -> pl.DataFrame:
-    """The blend as columns of log-probabilities, float64, a row a row of `votes`."""
-    columns: dict[str, FloatArray] = {}
-    for block, logs in zip(votes.blocks, combine(votes, weights), strict=True):
-        space = votes.space
-        names = space.joint_columns if block.name == JOINT else space.columns(block.name)
-        columns |= dict(zip(names, logs.T, strict=True))
-    return pl.DataFrame(columns)
+def blended(votes: Votes, weights: FloatArray, images: npt.ArrayLike) -> Predictions:
+    """What `weights`, (B, M), make of the votes for these images, (n,)."""
+    return _predictions(votes, combine(votes, weights), images)
+
+
+def _predictions(votes: Votes, logs: Sequence[FloatArray], images: npt.ArrayLike) -> Predictions:
+    """Log-probabilities, (n, C) a block of `votes`, as predictions."""
+    return Predictions(
+        space=votes.space,
+        images=np.asarray(images),
+        groups=np.full(votes.num_rows, None, object),
+        folds=np.full(votes.num_rows, MISSING, np.int64),
+        blocks={block.name: found for block, found in zip(votes.blocks, logs, strict=True)},
+    )
 
 
 def given_weights(votes: Votes, members: Sequence[Member]) -> FloatArray:
@@ -188,25 +175,24 @@ def chooses_weights(spec: BlendSpec, members: Sequence[Member]) -> bool:
     return spec.weigh == "greedy" and not any(m.given for m in members)
 
 
-def _fit(votes: Votes, known: Known, spec: BlendSpec, members: Sequence[Member], keep: np.ndarray) -> Fitted:
+def _fit(votes: Votes, truth: Truth, spec: BlendSpec, members: Sequence[Member], keep: BoolArray) -> Fitted:
     """Weights and rule chosen on the rows `keep`, (n,), alone."""
     chosen = None
     if chooses_weights(spec, members):
         limits = Limits(spec.max_models, spec.max_cost, _relative_costs(members) if spec.max_cost else None)
-        chosen = select(votes, known.truth, known.people, search=spec.search, limits=limits, times=keep.astype(int))
+        chosen = select(votes, truth.classes, truth.people, search=spec.search, limits=limits, times=keep.astype(int))
         weights = chosen.weights
     else:
         weights = given_weights(votes, members)
-    return Fitted(weights, _rule(votes, weights, known, spec, keep), chosen)
+    return Fitted(weights, _rule(votes, weights, truth, spec, keep), chosen)
 
 
-def _rule(votes: Votes, weights: FloatArray, known: Known, spec: BlendSpec, keep: np.ndarray) -> Rule:
+def _rule(votes: Votes, weights: FloatArray, truth: Truth, spec: BlendSpec, keep: BoolArray) -> Rule:
     """The decision rule for what `weights` add up to, chosen on the rows `keep`, (n,), alone."""
     if set(spec.rules) == {ARGMAX}:
         return Argmax()
-    table, people = blended_table(votes, weights).filter(keep), np.asarray(known.people)[keep]
-    kinds = spec.rules or None
-    return choose_rule(table, known.codes[keep], people, known.space, kinds, seed=spec.seed, intervals=False).rule
+    rows = ScoredRows(blended(votes, weights, truth.images), truth).where(keep)
+    return choose_rule(rows, spec.rules or None, seed=spec.seed, intervals=False).rule
 
 
 def _relative_costs(members: Sequence[Member]) -> tuple[float, ...]:
@@ -221,9 +207,3 @@ def _given(member: Member, block: str) -> float:
     own = [g.weight for g in member.given if g.attribute == block]
     every = [g.weight for g in member.given if g.attribute is None]
     return (own or every or [1.0])[-1]
-
-
-def _by_part(tables: Sequence[pl.DataFrame], part: IntArray) -> pl.DataFrame:
-    """Each row from the table of its part."""
-    numbers = np.stack([table.to_numpy() for table in tables])
-    return pl.DataFrame(numbers[part, np.arange(len(part))], schema=tables[0].columns, orient="row")

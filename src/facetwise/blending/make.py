@@ -11,21 +11,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from facetwise.blending.fit import Blended, Known, blended_table, choose, chooses_weights, fit
+from facetwise.blending.fit import Blended, blended, choose, chooses_weights, fit
 from facetwise.blending.members import Members, common_rows, read_members, specialists
 from facetwise.blending.record import blend_record, fingerprint_of
 from facetwise.blending.spec import BlendSpec
 from facetwise.blending.test_only import seat
 from facetwise.blending.votes import BoolArray, By, Votes, cast
 from facetwise.core.errors import ArtefactError, InputError, SettingError
-from facetwise.core.labels import MAX_LISTED_JOINT, IntArray
+from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, IntArray
 from facetwise.core.project import Project
 from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import Workspace, lock, new_artefact, read_done, write_json
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.decide import ARGMAX, DECIDED
+from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rules.fit import check_kinds
 from facetwise.predictors.blend_folder import SPEC, BlendFolder, blend_number, list_blends
+from facetwise.predictors.sources import manifest_truth
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,12 @@ def make_blend(project: Project, spec: BlendSpec) -> Made:
             return Made(blend, new=False)
     _check_asked(project, spec, members)
     kept = common_rows(members)
-    known = _known(project, manifest, kept, spec)
-    ways = [fit(votes, by, known, spec, members.known) for by, votes in _ways(project, members, kept, spec)]
-    best = choose(ways, known)
-    record = blend_record(project, manifest, spec, members, kept, known, ways, best)
-    oof = _oof_table(manifest, kept, known, best)
-    test = None if manifest.test.is_empty() else _test_table(project, manifest, members, best, spec)
+    truth = manifest_truth(manifest, project.space).where(kept)
+    ways = [fit(votes, by, truth, spec, members.known) for by, votes in _ways(project, members, kept, spec)]
+    best = choose(ways, truth, spec.seed)
+    record = blend_record(project, manifest, spec, members, kept, truth, ways, best)
+    oof = _oof_table(manifest, kept, truth.parts(spec.seed), best)
+    test = None if manifest.test.is_empty() else _test_table(manifest, members, best, spec)
     return Made(_write(project.workspace, {**record, "fingerprint": fingerprint}, oof, test), new=True)
 
 
@@ -76,14 +78,9 @@ def _check_asked(project: Project, spec: BlendSpec, members: Members) -> None:
         )
 
 
-def _known(project: Project, manifest: Manifest, kept: BoolArray, spec: BlendSpec) -> Known:
-    people = manifest.train["group"].to_numpy()[kept]
-    return Known.of(project.space, manifest.codes(project.space)[kept], people, spec.seed)
-
-
 def _ways(project: Project, members: Members, kept: BoolArray, spec: BlendSpec) -> list[tuple[By, Votes]]:
     """The ways to blend that are asked for and possible, with the votes of the kept rows."""
-    lacking = specialists(members, project)
+    lacking = specialists(members)
     wanted: Sequence[By] = ("whole", "attribute") if spec.by == "auto" else (spec.by,)
     per_attribute = any(g.attribute is not None for g in spec.given)
     can_whole = len(lacking) < len(members.known) and project.space.num_joint <= MAX_LISTED_JOINT
@@ -92,43 +89,43 @@ def _ways(project: Project, members: Members, kept: BoolArray, spec: BlendSpec) 
         wanted = ("attribute",)
     if spec.by == "whole" and per_attribute:
         raise InputError("weights of single attributes need `--by attribute`")
-    tables, references = [m.oof.filter(kept) for m in members.known], [m.oof for m in members.known]
-    return [(by, cast(tables, project.space, by=by, method=spec.method, references=references)[0]) for by in wanted]
+    own, references = [m.oof.where(kept) for m in members.known], [m.oof for m in members.known]
+    return [(by, cast(own, by=by, method=spec.method, references=references)[0]) for by in wanted]
 
 
-def _oof_table(manifest: Manifest, kept: BoolArray, known: Known, best: Blended) -> pl.DataFrame:
+def _oof_table(manifest: Manifest, kept: BoolArray, dealt: IntArray, best: Blended) -> pl.DataFrame:
     """Nested predictions, a row a training image; nothing where a member lacks it."""
     keys = manifest.train.select("image", "group")
     places = np.flatnonzero(kept)
     part = np.full(len(kept), -1, np.int64)
-    part[places] = known.part
+    part[places] = dealt
     table = keys.with_columns(
         pl.Series("fold", np.maximum(part, 0), dtype=pl.Int32()), pl.lit(0, dtype=pl.Int32()).alias("repeat")
     )
-    return _filled(table, places, best.way.nested_table, best.nested)
+    return _filled(table, places, best.way.nested, best.nested)
 
 
-def _test_table(
-    project: Project, manifest: Manifest, members: Members, best: Blended, spec: BlendSpec
-) -> pl.DataFrame | None:
+def _test_table(manifest: Manifest, members: Members, best: Blended, spec: BlendSpec) -> pl.DataFrame | None:
     """Predictions of the test side by everybody, guests included; None when a member lacks that side."""
     if any(m.source.test is None for m in members.known):
         return None
     sources, weights = seat(members, best)
-    tables = [s.test for s in sources if s.test is not None]
-    votes, kept = cast(tables, project.space, by=best.way.by, method=spec.method, references=[s.oof for s in sources])
-    blended = blended_table(votes, weights)
+    own, references = [s.test for s in sources if s.test is not None], [s.oof for s in sources]
+    votes, kept = cast(own, by=best.way.by, method=spec.method, references=references)
+    predicted = blended(votes, weights, own[0].images[kept])
     nothing = pl.lit(None, dtype=pl.Int32())
     keys = manifest.test.select("image", "group").with_columns(nothing.alias("fold"), nothing.alias("repeat"))
-    return _filled(keys, np.flatnonzero(kept), blended, best.fitted.rule.decide(blended, project.space))
+    return _filled(keys, np.flatnonzero(kept), predicted, best.fitted.rule.decide(predicted))
 
 
-def _filled(keys: pl.DataFrame, places: np.ndarray, logs: pl.DataFrame, decided: IntArray) -> pl.DataFrame:
-    """`keys` with the columns of `logs` and what was decided in the rows `places`, and nothing in the others."""
-    numbers = np.full((keys.height, logs.width), np.nan, np.float32)
-    numbers[places] = logs.to_numpy().astype(np.float32)
+def _filled(keys: pl.DataFrame, places: IntArray, predicted: Predictions, decided: IntArray) -> pl.DataFrame:
+    """`keys` with what is predicted and what was decided in the rows `places`, and nothing in the others."""
+    space = predicted.space
+    columns = [c for n in predicted.blocks for c in (space.joint_columns if n == JOINT else space.columns(n))]
+    numbers = np.full((keys.height, len(columns)), np.nan, np.float32)
+    numbers[places] = np.hstack(list(predicted.blocks.values())).astype(np.float32)
     classes = pl.Series(DECIDED, [None] * keys.height, dtype=pl.Int32()).scatter(places, decided.astype(np.int32))
-    return keys.hstack(pl.DataFrame(numbers, schema=logs.columns, orient="row")).with_columns(classes)
+    return keys.hstack(pl.DataFrame(numbers, schema=columns, orient="row")).with_columns(classes)
 
 
 def _write(workspace: Workspace, record: dict[str, Any], oof: pl.DataFrame, test: pl.DataFrame | None) -> BlendFolder:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from facetwise.blending.spec import BlendSpec, GivenWeight
 from facetwise.blending.votes import BoolArray
@@ -19,7 +18,7 @@ from facetwise.core.project import Project
 from facetwise.core.references import parse_reference
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.compose import attributes_in, covered
+from facetwise.evaluate.predictions import Predictions
 from facetwise.predictors.sources import PREDICTORS, Source, read_source
 
 VIEWS = {"none": 1, "flip": 2, "crops": 5, "flip-crops": 10}
@@ -37,10 +36,9 @@ class Member:
     given: tuple[GivenWeight, ...] = ()
 
     @property
-    def oof(self) -> pl.DataFrame:
+    def oof(self) -> Predictions:
         """Its out-of-fold predictions, in manifest order."""
-        assert self.source.oof is not None
-        return self.source.oof
+        return self.source.require_oof()
 
 
 @dataclass(frozen=True)
@@ -202,16 +200,16 @@ def cost_of(run: RunFolder, tta: str) -> float:
     return math.nan
 
 
-def specialists(members: Members, project: Project) -> list[str]:
+def specialists(members: Members) -> list[str]:
     """Ids of members that lack an attribute: they have no joint to blend."""
-    return [m.source.id for m in members.known if attributes_in(m.oof, project.space) != project.space.names]
+    return [m.source.id for m in members.known if not m.oof.is_whole]
 
 
 def common_rows(members: Members) -> BoolArray:
     """Training images, (num_train,), that every member predicted out of fold; raises InputError when there is none."""
-    kept = np.logical_and.reduce([covered(m.oof) for m in members.known])
+    kept = np.logical_and.reduce([m.oof.covered for m in members.known])
     if not kept.any():
-        counts = ", ".join(f"`{m.source.id}` {int(covered(m.oof).sum()):,}" for m in members.known)
+        counts = ", ".join(f"`{m.source.id}` {int(m.oof.covered.sum()):,}" for m in members.known)
         raise InputError(f"no image was predicted out of fold by every member ({counts})", hint="leave some out")
     found: BoolArray = kept
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from facetwise.blending.contributions import added_by, likeness
-from facetwise.blending.fit import Blended, Fitted, Known, Way
+from facetwise.blending.fit import Blended, Fitted, Way
 from facetwise.blending.members import Members, common_rows
 from facetwise.blending.spec import BlendSpec
 from facetwise.blending.test_only import seat
@@ -20,10 +20,7 @@ from facetwise.core.provenance import provenance
 from facetwise.core.runs import RunFolder, Side
 from facetwise.core.workspace import content_hash, file_hash
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.compose import attributes_in
-from facetwise.evaluate.decide import decide_joint
-from facetwise.evaluate.intervals import bootstrap_interval, paired_interval
-from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.rows import Truth
 from facetwise.predictors.sources import Source
 
 KNOWN = "known out of fold"
@@ -45,7 +42,7 @@ def blend_record(
     spec: BlendSpec,
     members: Members,
     kept: BoolArray,
-    known: Known,
+    truth: Truth,
     ways: Sequence[Way],
     best: Blended,
 ) -> dict[str, Any]:
@@ -66,11 +63,11 @@ def blend_record(
         "rows": {
             "images": int(kept.sum()),
             "left_out": int((~kept).sum()),
-            "people": len(np.unique(np.asarray(known.people))),
+            "people": truth.num_people,
         },
-        "scores": _scores(known, members, best),
+        "scores": _scores(truth, members, best),
         "ways": [_way(w) for w in ways],
-        "worth": _worth(known, members, best),
+        "worth": _worth(truth, members, best),
         "trace": _trace(members, best),
         "by_part": [_fitted(f, members, best) for f in best.by_part],
         "provenance": provenance(),
@@ -109,47 +106,37 @@ def _table_hash(project: Project, source: Source, side: Side) -> str | None:
     return file_hash(path) if path.is_file() else None
 
 
-def _scores(known: Known, members: Members, best: Blended) -> dict[str, Any]:
-    truth, size, people = known.truth, known.space.num_joint, known.people
-    nested_interval = bootstrap_interval(truth, best.nested, people, size)
+def _scores(truth: Truth, members: Members, best: Blended) -> dict[str, Any]:
     return {
         "optimistic": best.optimistic,
         "nested": best.nested_score,
-        "nested_interval": asdict(nested_interval),
+        "nested_interval": asdict(truth.interval(best.nested)),
         "by_rule": best.way.by_rule,
         "by_argmax": best.way.by_argmax,
-        "best_member": _best_member(known, members, best),
+        "best_member": _best_member(truth, members, best),
     }
 
 
-def _best_member(known: Known, members: Members, best: Blended) -> dict[str, Any] | None:
+def _best_member(truth: Truth, members: Members, best: Blended) -> dict[str, Any] | None:
     """The best single member with every attribute, on the same rows, and the paired difference from it."""
-    truth, size = known.truth, known.space.num_joint
-    alone = {i: classes for i, classes in enumerate(_alone(members, best)) if classes is not None}
+    alone = {i: classes for i, classes in enumerate(_alone(members)) if classes is not None}
     if not alone:
         return None
-    scores = {i: macro_f1(truth, classes, size) for i, classes in alone.items()}
+    scores = {i: truth.score(classes) for i, classes in alone.items()}
     first = max(scores, key=lambda i: scores[i])
-    interval = bootstrap_interval(truth, alone[first], known.people, size)
-    paired = paired_interval(truth, best.nested, alone[first], known.people, size)
     return {
         "id": members.ids[first],
         "score": scores[first],
-        "interval": asdict(interval),
+        "interval": asdict(truth.interval(alone[first])),
         "difference": best.nested_score - scores[first],
-        "difference_interval": asdict(paired),
+        "difference_interval": asdict(truth.paired(best.nested, alone[first])),
     }
 
 
-def _alone(members: Members, best: Blended) -> list[IntArray | None]:
+def _alone(members: Members) -> list[IntArray | None]:
     """What each member decides by itself on the kept rows; None for one that lacks an attribute."""
-    space = best.votes.space
     kept = common_rows(members)
-    found: list[IntArray | None] = []
-    for member in members.known:
-        whole = attributes_in(member.oof, space) == space.names
-        found.append(decide_joint(member.oof.filter(kept), space) if whole else None)
-    return found
+    return [member.oof.classes[kept] if member.oof.is_whole else None for member in members.known]
 
 
 def _way(way: Way) -> dict[str, Any]:
@@ -162,8 +149,8 @@ def _way(way: Way) -> dict[str, Any]:
     }
 
 
-def _worth(known: Known, members: Members, best: Blended) -> dict[str, Any]:
-    added = added_by(best.votes, best.fitted.weights, known.truth)
+def _worth(truth: Truth, members: Members, best: Blended) -> dict[str, Any]:
+    added = added_by(best.votes, best.fitted.weights, truth.classes)
     return {
         "members": list(members.ids),
         "added": [_number(x) for x in added],

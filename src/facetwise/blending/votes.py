@@ -18,13 +18,11 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from facetwise.blending.methods import Method, Places, VoteArray, as_votes, logs_of
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT, FloatArray, IntArray, LabelSpace
-from facetwise.evaluate.compose import attributes_in, covered, joint_log_probs, marginals
-from facetwise.evaluate.decide import decide, encode_joint
+from facetwise.evaluate.predictions import Predictions
 
 By = Literal["whole", "attribute"]
 """What is blended: whole predictions (one block), or each attribute by itself (a block an attribute)."""
@@ -82,38 +80,37 @@ class Votes:
 
 
 def cast(
-    tables: Sequence[pl.DataFrame],
-    space: LabelSpace,
+    members: Sequence[Predictions],
     *,
     by: By,
     method: Method,
-    references: Sequence[pl.DataFrame | None] | None = None,
+    references: Sequence[Predictions | None] | None = None,
 ) -> tuple[Votes, BoolArray]:
-    """Votes of members, one table each, on the rows that all of them cover; and which rows those are, shape (rows,).
+    """Votes of members on the rows that all of them cover; and which rows those are, shape (rows,).
 
     Rows left out are the caller's to tell. A member without any of the blocks (a specialist, where whole predictions
-    are blended) has no say in what is covered either. `references` are the members' out-of-fold tables, which `rank`
-    is fitted on; without them `tables` are out of fold themselves. Raises ValueError for tables of other rows,
+    are blended) has no say in what is covered either. `references` are what the members predict out of fold, which
+    `rank` is fitted on; without them `members` are out of fold themselves. Raises ValueError for members of other rows,
     InputError when a block has no member, when no row is covered by all, or when there is nothing to fit `rank` on.
     """
-    _check_same_rows(tables)
-    stated = [_blocks_in(table, space, by) for table in tables]
+    _check_same_rows(members)
+    space, stated = members[0].space, [_blocks_in(member, by) for member in members]
     names = (JOINT,) if by == "whole" else space.names
     if alone := [n for n in names if not any(n in have for have in stated)]:
         raise InputError(
             f"no member predicts {', '.join(f'`{n}`' for n in alone)}",
             hint="add a member that does" if by == "attribute" else "only members with every attribute have a joint",
         )
-    kept = np.logical_and.reduce([covered(table) for table, have in zip(tables, stated, strict=True) if have])
+    kept = np.logical_and.reduce([m.covered for m, have in zip(members, stated, strict=True) if have])
     if not kept.any():
         raise InputError("no row is predicted by every member", hint="leave out members that cover other rows")
     blocks = {n: _empty_block(n, space, [n in have for have in stated], int(kept.sum())) for n in names}
-    for member, (table, have) in enumerate(zip(tables, stated, strict=True)):
-        fitted_on = table if references is None else references[member]
-        for name, votes in _member_votes(table, fitted_on, space, have, method).items():
+    for number, (member, have) in enumerate(zip(members, stated, strict=True)):
+        fitted_on = member if references is None else references[number]
+        for name, votes in _member_votes(member, fitted_on, have, method).items():
             block = blocks[name]
-            block.votes[np.searchsorted(block.members, member)] = votes[kept]
-    return Votes(space, method, len(tables), tuple(blocks.values())), kept
+            block.votes[np.searchsorted(block.members, number)] = votes[kept]
+    return Votes(space, method, len(members), tuple(blocks.values())), kept
 
 
 def combine(votes: Votes, weights: npt.ArrayLike) -> list[FloatArray]:
@@ -148,11 +145,10 @@ def used_by(weights: FloatArray) -> BoolArray:
     return np.asarray((weights > 0).any(axis=0), np.bool_)
 
 
-def _blocks_in(table: pl.DataFrame, space: LabelSpace, by: By) -> tuple[str, ...]:
-    names = attributes_in(table, space)
+def _blocks_in(member: Predictions, by: By) -> tuple[str, ...]:
     if by == "attribute":
-        return names
-    return (JOINT,) if names == space.names else ()
+        return member.attributes
+    return (JOINT,) if member.is_whole else ()
 
 
 def _empty_block(name: str, space: LabelSpace, have: Sequence[bool], num_rows: int) -> Block:
@@ -162,30 +158,29 @@ def _empty_block(name: str, space: LabelSpace, have: Sequence[bool], num_rows: i
 
 
 def _member_votes(
-    table: pl.DataFrame, reference: pl.DataFrame | None, space: LabelSpace, have: Sequence[str], method: Method
+    member: Predictions, reference: Predictions | None, have: Sequence[str], method: Method
 ) -> dict[str, VoteArray]:
     """Votes, (rows, C), in the blocks that one member has; of no meaning in rows that it does not cover."""
     if not have:
         return {}
-    logs, own = _logs_in(table, space, have), _own_classes(table, space, have)
+    logs, own = _logs_in(member, have), _own_classes(member, have)
     known: Mapping[str, Places | None] = dict.fromkeys(have)
     if method == "rank":
         if reference is None:
             raise InputError("`rank` needs out-of-fold predictions of every member", hint="use another method")
-        fitted_on = logs if reference is table else _logs_in(reference, space, have)
+        fitted_on = logs if reference is member else _logs_in(reference, have)
         known = {name: Places.fit(fitted_on[name]) for name in have}
     return {name: as_votes(logs[name], own[name], method, known[name]) for name in have}
 
 
-def _logs_in(table: pl.DataFrame, space: LabelSpace, have: Sequence[str]) -> Mapping[str, FloatArray]:
-    return {JOINT: joint_log_probs(table, space)} if have == (JOINT,) else marginals(table, space)
+def _logs_in(member: Predictions, have: Sequence[str]) -> Mapping[str, FloatArray]:
+    return {JOINT: member.joint} if have == (JOINT,) else member.marginals
 
 
-def _own_classes(table: pl.DataFrame, space: LabelSpace, have: Sequence[str]) -> Mapping[str, IntArray]:
-    codes = decide(table, space)
+def _own_classes(member: Predictions, have: Sequence[str]) -> Mapping[str, IntArray]:
     if have == (JOINT,):
-        return {JOINT: encode_joint(codes, space)}
-    return {name: codes[:, space.index(name)] for name in have}
+        return {JOINT: member.classes}
+    return {name: member.codes[:, member.space.index(name)] for name in have}
 
 
 def _mean(votes: VoteArray, weights: FloatArray) -> FloatArray:
@@ -207,9 +202,9 @@ def _check_weights(weights: FloatArray, votes: Votes) -> None:
         raise ValueError("a weight stands at a member that does not have the block")
 
 
-def _check_same_rows(tables: Sequence[pl.DataFrame]) -> None:
-    if not tables:
+def _check_same_rows(members: Sequence[Predictions]) -> None:
+    if not members:
         raise ValueError("no members to blend")
-    for number, table in enumerate(tables):
-        if not table["image"].equals(tables[0]["image"]):
-            raise ValueError(f"table {number} is of other rows than table 0: a row stands for the same image in all")
+    for number, member in enumerate(members):
+        if not np.array_equal(member.images, members[0].images):
+            raise ValueError(f"member {number} is of other rows than member 0: a row stands for the same image in all")

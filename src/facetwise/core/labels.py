@@ -7,7 +7,7 @@ joint class is their mixed-radix number with the first attribute most significan
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise, product
@@ -122,6 +122,10 @@ class LabelSpace:
             if attribute.name == name:
                 return attribute
         raise SettingError(f"no attribute is called `{name}`", hint=did_you_mean(name, self.names))
+
+    def only(self, names: Collection[str]) -> LabelSpace:
+        """The product of the attributes called `names` only, in the order of this space."""
+        return LabelSpace(tuple(a for a in self.attributes if a.name in names))
 
     def index(self, name: str) -> int:
         """Position of the attribute called `name`."""

@@ -80,11 +80,6 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
     return table
 
 
-def probability_columns(table: pl.DataFrame) -> list[str]:
-    """Names of the log-probability columns of a prediction table, in table order."""
-    return [c for c in table.columns if "=" in c]
-
-
 def prediction_columns(table: pl.DataFrame) -> list[str]:
     """Names of all columns that hold what was predicted, log-probabilities and scores, in table order."""
     return [c for c in table.columns if "=" in c or c.endswith(_SCORE)]

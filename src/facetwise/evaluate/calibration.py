@@ -10,24 +10,16 @@ A *block* is what gets a temperature: the joint classes of a table that has them
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from facetwise.core.errors import SettingError, did_you_mean
-from facetwise.core.labels import JOINT, FloatArray, IntArray, LabelSpace
-from facetwise.core.tables import year_columns, year_values
-from facetwise.evaluate.compose import (
-    covered,
-    joint_log_probs,
-    log_normalised,
-    marginals,
-    marginals_of,
-    year_log_probs,
-)
-from facetwise.evaluate.decide import DECIDED
+from facetwise.core.labels import JOINT, FloatArray, IntArray
+from facetwise.evaluate.compose import log_normalised, marginals_of
+from facetwise.evaluate.predictions import Predictions
+from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.evaluate.rules.cut_classes import bounds_used
 
 COLDEST, HOTTEST = 0.05, 20.0
@@ -106,34 +98,32 @@ def fit_temperature(logs: FloatArray, truth: IntArray) -> float:
     return float(np.exp(-(low + high) / 2))
 
 
-def blocks_of(table: pl.DataFrame, space: LabelSpace) -> dict[str, FloatArray]:
+def blocks_of(predictions: Predictions) -> Mapping[str, FloatArray]:
     """Log-probabilities, (n, K), of what gets a temperature of its own: the joint classes, else each attribute."""
-    return {JOINT: joint_log_probs(table, space)} if "joint=0" in table.columns else marginals(table, space)
+    return {JOINT: predictions.joint} if predictions.has_joint else predictions.marginals
 
 
-def fit_temperatures(table: pl.DataFrame, codes: IntArray, space: LabelSpace) -> dict[str, float]:
-    """The temperature of each block of an out-of-fold table, all of whose rows are covered.
-
-    `codes`: scored class numbers, shape (n, num_attributes).
-    """
-    return {n: fit_temperature(logs, true_classes(n, codes, space)) for n, logs in blocks_of(table, space).items()}
+def fit_temperatures(rows: ScoredRows) -> dict[str, float]:
+    """The temperature of each block of out-of-fold predictions, all of whose rows are covered."""
+    blocks = blocks_of(rows.predictions)
+    return {n: fit_temperature(logs, true_classes(n, rows.truth)) for n, logs in blocks.items()}
 
 
-def true_classes(name: str, codes: IntArray, space: LabelSpace) -> IntArray:
+def true_classes(name: str, truth: Truth) -> IntArray:
     """True classes, (n,), of an attribute, or the joint ones."""
-    return space.encode(codes) if name == JOINT else codes[:, space.index(name)]
+    return truth.classes if name == JOINT else truth.codes[:, truth.space.index(name)]
 
 
-def tempered(table: pl.DataFrame, temperatures: Mapping[str, float], space: LabelSpace) -> pl.DataFrame:
-    """The table with log-probabilities divided by their temperatures and normalised again.
+def tempered(predictions: Predictions, temperatures: Mapping[str, float]) -> Predictions:
+    """The same with log-probabilities divided by their temperatures and normalised again, as float32.
 
     `temperatures`: of some of the blocks (`blocks_of`); the others stay. What follows from a block goes with it: of
     joint columns the attributes' columns, which are its sums, and of an attribute its distribution over values
     (`<attribute>:year=`), which keeps what it says within a class. Scores stay, and what was decided goes, since other
-    probabilities may decide otherwise. Rows without a prediction stay NaN. Raises SettingError for a block that the
-    table does not have, and for a temperature that is not a number above 0.
+    probabilities may decide otherwise. Rows without a prediction stay NaN. Raises SettingError for a block that there
+    is not, and for a temperature that is not a number above 0.
     """
-    blocks = blocks_of(table, space)
+    blocks = blocks_of(predictions)
     for name, temperature in temperatures.items():
         if name not in blocks:
             raise SettingError(f"the predictions have no block `{name}` to temper", hint=did_you_mean(name, blocks))
@@ -141,20 +131,18 @@ def tempered(table: pl.DataFrame, temperatures: Mapping[str, float], space: Labe
             raise SettingError(f"the temperature of `{name}` must be a number above 0, got {temperature}")
     changed = {name: log_normalised(blocks[name] / t) for name, t in temperatures.items()}
     if JOINT in changed:
-        own = [n for n in space.names if space.columns(n)[0] in table.columns]
-        changed |= marginals_of(changed[JOINT], space, own)
-    new = [column for name, logs in changed.items() for column in _columns(table, space, name, logs)]
-    return table.drop(DECIDED, strict=False).with_columns(new)
+        own = [n for n in predictions.space.names if n in predictions.blocks]
+        changed |= marginals_of(changed[JOINT], predictions.space, own)
+    for name in [n for n in changed if n in predictions.values]:
+        changed[f"{name}:year"] = _values_moved(predictions, name, changed[name])
+    new = {name: logs.astype(np.float32) for name, logs in changed.items()}
+    return replace(predictions, blocks={**predictions.blocks, **new}, decided=None)
 
 
-def _columns(table: pl.DataFrame, space: LabelSpace, name: str, logs: FloatArray) -> list[pl.Series]:
-    """The columns of a block with new log-probabilities, and those of the attribute's values if it has them."""
-    columns = {c: logs[:, i] for i, c in enumerate(space.joint_columns if name == JOINT else space.columns(name))}
-    if name != JOINT and (values := year_values(table, name)):
-        bounds = bounds_used(table[np.flatnonzero(covered(table))], space, name)[0]
-        of_value = np.searchsorted(bounds, np.arange(len(values)), side="right")
-        years, was = year_log_probs(table, name), marginals(table, space)[name]
-        with np.errstate(invalid="ignore"):  # a class without probability has only values without
-            moved = np.where(np.isneginf(years), years, years + (logs - was)[:, of_value])
-        columns |= {c: moved[:, i] for i, c in enumerate(year_columns(name, values))}
-    return [pl.Series(column, numbers.astype(np.float32)) for column, numbers in columns.items()]
+def _values_moved(predictions: Predictions, name: str, logs: FloatArray) -> FloatArray:
+    """Log-probabilities of the values of an attribute whose classes have new ones, `logs`, (n, K)."""
+    bounds = bounds_used(predictions.where(predictions.covered), name)[0]
+    of_value = np.searchsorted(bounds, np.arange(len(predictions.values[name])), side="right")
+    values, was = predictions.value_logs(name), predictions.marginals[name]
+    with np.errstate(invalid="ignore"):  # a class without probability has only values without
+        return np.where(np.isneginf(values), values, values + (logs - was)[:, of_value])

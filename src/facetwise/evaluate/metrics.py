@@ -32,12 +32,6 @@ def confusion(
     return cells.reshape(num_classes, num_classes).astype(np.int64)
 
 
-def f1_per_class(matrix: npt.ArrayLike) -> FloatArray:
-    """F1 of each class, shape (num_classes,), in 0..1: 2 tp / (2 tp + fp + fn), and 0 where that is 0 / 0."""
-    counts = np.asarray(matrix)
-    return f1_of_counts(np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1))
-
-
 def f1_of_counts(hits: npt.ArrayLike, predicted: npt.ArrayLike, true: npt.ArrayLike) -> FloatArray:
     """F1, elementwise, of how often a class was right, was predicted and was true; 0 where it is 0 / 0."""
     total = np.asarray(predicted, dtype=np.float64) + np.asarray(true, dtype=np.float64)

@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
+from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray
 from facetwise.evaluate.calibration import BINS, Fit, bin_of, fit_temperatures, losses, tempered, true_classes
-from facetwise.evaluate.compose import covered, joint_log_probs, marginals
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, mean_interval, student
-from facetwise.evaluate.parts import NUM_PARTS, deal_parts
+from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.resampling import Groups, group_array, group_numbers
+from facetwise.evaluate.rows import Part, ScoredRows, Truth, nested
 
 
 @dataclass(frozen=True)
@@ -84,40 +83,29 @@ class CalibrationCheck:
         return asdict(self)
 
 
-def check_calibration(
-    table: pl.DataFrame,
-    codes: IntArray,
-    groups: Groups,
-    space: LabelSpace,
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-) -> CalibrationCheck:
-    """Fit temperatures on an out-of-fold table, and say what they are worth by a nested estimate.
+def check_calibration(rows: ScoredRows, *, seed: int = 0, resamples: int = RESAMPLES) -> CalibrationCheck:
+    """Fit temperatures on out-of-fold predictions of every attribute, and say what they are worth by a nested estimate.
 
-    `codes`: scored class numbers, shape (n, num_attributes), of the attributes of `space`, all of which the table has;
-    `groups`: the person of each row; `seed`: how people are dealt in five parts. Raises InputError when fewer than
-    five people have a prediction.
+    `seed`: how people are dealt in five parts. Raises InputError when fewer than five people have a prediction.
     """
-    rows = np.flatnonzero(covered(table))
-    num_left_out, people = table.height - len(rows), group_array(groups)[rows]
-    table, codes, part = table[rows], codes[rows], deal_parts(people, seed)
-    by_part, after = [], {name: np.empty_like(logs) for name, logs in _distributions(table, space).items()}
-    for p in range(NUM_PARTS):
-        own = part == p
-        by_part.append(fit_temperatures(table.filter(~own), codes[~own], space))
-        for name, logs in _distributions(tempered(table.filter(own), by_part[-1], space), space).items():
-            after[name][own] = logs
+    known = rows.known()
+    before = _distributions(known.predictions)
+
+    def apply(temperatures: dict[str, float], part: Part) -> FloatArray:
+        return np.hstack(list(_distributions(tempered(known.predictions.where(part.own), temperatures)).values()))
+
+    by_part, after = nested(lambda part: fit_temperatures(known.where(part.others)), apply, known.truth.parts(seed))
+    ends = np.cumsum([logs.shape[1] for logs in before.values()])
     return CalibrationCheck(
-        temperatures=fit_temperatures(table, codes, space),
-        by_part=tuple(by_part),
+        temperatures=fit_temperatures(known),
+        by_part=by_part,
         parts=tuple(
-            _calibration(name, logs, after[name], true_classes(name, codes, space), people, resamples)
-            for name, logs in _distributions(table, space).items()
+            _calibration(name, logs, np.asfortranarray(after[:, end - logs.shape[1] : end]), known.truth, resamples)
+            for (name, logs), end in zip(before.items(), ends, strict=True)
         ),
-        num_images=len(rows),
-        num_people=len(np.unique(people)),
-        num_left_out=num_left_out,
+        num_images=len(known),
+        num_people=known.truth.num_people,
+        num_left_out=len(rows) - len(known),
     )
 
 
@@ -176,15 +164,14 @@ def _normal(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
-def _distributions(table: pl.DataFrame, space: LabelSpace) -> dict[str, FloatArray]:
+def _distributions(predictions: Predictions) -> dict[str, FloatArray]:
     """Log-probabilities, (n, K), of each attribute, and of the joint classes where there are several attributes."""
-    several = len(space.attributes) > 1 and space.num_joint <= MAX_LISTED_JOINT
-    return marginals(table, space) | ({JOINT: joint_log_probs(table, space)} if several else {})
+    several = len(predictions.space.attributes) > 1 and predictions.space.num_joint <= MAX_LISTED_JOINT
+    return {**predictions.marginals, **({JOINT: predictions.joint} if several else {})}
 
 
-def _calibration(
-    name: str, before: FloatArray, after: FloatArray, truth: IntArray, people: Groups, resamples: int
-) -> Calibration:
+def _calibration(name: str, before: FloatArray, after: FloatArray, known: Truth, resamples: int) -> Calibration:
+    truth, people = true_classes(name, known), known.people
     gained = losses(after, truth) - losses(before, truth)
     return Calibration(
         name=name,

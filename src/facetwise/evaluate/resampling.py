@@ -30,7 +30,8 @@ def group_numbers(groups: Groups) -> tuple[IntArray, int]:
 
     Raises ValueError for rows without a group: None, NaN, NaT.
     """
-    if missing := sum(g is None or g != g for g in groups):  # NaN and NaT differ from themselves
+    numbered = isinstance(groups, np.ndarray) and groups.dtype.kind == "i"
+    if missing := 0 if numbered else sum(g is None or g != g for g in groups):  # NaN and NaT differ from themselves
         raise ValueError(f"{missing} row(s) have no group: people are needed")
     names, numbers = np.unique(np.asarray(groups), return_inverse=True)
     return numbers.astype(np.int64), len(names)

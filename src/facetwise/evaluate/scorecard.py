@@ -7,20 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT as JOINT
 from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, IntArray, LabelSpace
-from facetwise.evaluate.compose import subspace
-from facetwise.evaluate.decide import decide
-from facetwise.evaluate.intervals import Interval, bootstrap_interval
-from facetwise.evaluate.metrics import MISSING, accuracy, confusion, f1_of_counts, macro_f1
-from facetwise.evaluate.resampling import Groups, group_array, group_numbers
+from facetwise.evaluate.intervals import Interval
+from facetwise.evaluate.metrics import MISSING, accuracy, confusion, f1_of_counts
+from facetwise.evaluate.rows import ScoredRows, Truth
 
 MAX_CONFUSION = 256
 """Above this many joint classes the joint confusion matrix is left out of a scorecard."""
@@ -98,47 +95,34 @@ class Scorecard:
         return plain
 
 
-def score_table(table: pl.DataFrame, codes: IntArray, groups: Groups, space: LabelSpace) -> Scorecard:
-    """Score a prediction table (a row an image) on its covered rows.
+def score_rows(rows: ScoredRows) -> Scorecard:
+    """Score the covered rows.
 
-    `codes`: scored class numbers, shape (n, num_attributes), of all attributes of `space`, in the table's order;
-    `groups`: the person of each row. With predictions of all attributes the main score is the macro F1 over all
-    joint classes; a specialist is scored on the product of the attributes that it has. Raises InputError when no
-    row is covered.
+    With predictions of all attributes the main score is the macro F1 over all joint classes; a specialist is scored on
+    the product of the attributes that it has. Raises InputError when no row is covered.
     """
-    return score_decided(decide(table, space), codes, groups, space, folds=table["fold"].to_list())
+    return score_decided(rows.predictions.codes, rows.truth, folds=rows.predictions.folds)
 
 
-def score_decided(
-    predicted: IntArray,
-    codes: IntArray,
-    groups: Groups,
-    space: LabelSpace,
-    *,
-    folds: Sequence[int | None] | None = None,
-    by: str = "person",
-) -> Scorecard:
+def score_decided(predicted: IntArray, truth: Truth, *, folds: IntArray | None = None, by: str = "person") -> Scorecard:
     """Score decided class numbers, shape (n, num_attributes): -1 for an attribute not predicted, or a row not covered.
 
-    `folds`: the fold of each row, for the scores a fold; None for rows (or all) without one.
+    `folds`: the fold of each row, for the scores a fold, -1 for rows without one.
     """
-    kept = (predicted != MISSING).any(axis=1)
+    kept, names = (predicted != MISSING).any(axis=1), truth.space.names
     if not kept.any():
         raise InputError(f"nothing to score: none of the {len(predicted)} rows has a prediction")
-    present = [i for i in range(len(space.names)) if (predicted[kept, i] != MISSING).any()]
-    part = subspace(space, [space.names[i] for i in present])
-    people, num_people = group_numbers(group_array(groups)[kept])
-    rows = _Rows(codes[kept][:, present], predicted[kept][:, present], people)
-    attributes = tuple(_attribute_score(rows, i, part.attributes[i]) for i in range(len(present)))
+    present = [i for i in range(len(names)) if (predicted[kept, i] != MISSING).any()]
+    rows = _Rows(truth.where(kept).only([names[i] for i in present]), predicted[kept][:, present])
     return Scorecard(
-        what=name_of(part.names, space),
+        what=name_of(rows.truth.space.names, truth.space),
         num_images=len(predicted),
-        num_people=num_people,
-        num_covered=len(rows.codes),
-        attributes=attributes,
-        folds=_fold_scores(rows, part, None if folds is None else np.array(folds, dtype=object)[kept]),
+        num_people=rows.truth.num_people,
+        num_covered=len(rows.truth),
+        attributes=tuple(_attribute_score(rows, i, a) for i, a in enumerate(rows.truth.space.attributes)),
+        folds=() if folds is None else _fold_scores(rows, folds[kept]),
         by=by,
-        **_main_score(rows, part),
+        **_main_score(rows),
     )
 
 
@@ -149,36 +133,39 @@ def name_of(names: Sequence[str], space: LabelSpace) -> str:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Covered rows and the attributes that were predicted: class numbers, shape (n, attributes), and people, (n,)."""
+    """Covered rows of the attributes that were predicted."""
 
-    codes: IntArray
+    truth: Truth
     predicted: IntArray
-    groups: IntArray
+    """Class numbers, (n, attributes)."""
 
-    def where(self, keep: npt.NDArray[np.bool_]) -> _Rows:
-        return _Rows(self.codes[keep], self.predicted[keep], self.groups[keep])
+    @cached_property
+    def classes(self) -> IntArray:
+        """Predicted classes of the product of the attributes, (n,)."""
+        return self.truth.space.encode(self.predicted)
 
 
-def _main_score(rows: _Rows, part: LabelSpace) -> dict[str, Any]:
-    truth, predicted, size = part.encode(rows.codes), part.encode(rows.predicted), part.num_joint
+def _main_score(rows: _Rows) -> dict[str, Any]:
+    truth, predicted, size = rows.truth.classes, rows.classes, rows.truth.space.num_joint
     listed = size <= MAX_LISTED_JOINT
     return {
-        "macro_f1": macro_f1(truth, predicted, size),
-        "macro_f1_interval": bootstrap_interval(truth, predicted, rows.groups, size),
+        "macro_f1": rows.truth.score(predicted),
+        "macro_f1_interval": rows.truth.interval(predicted),
         "accuracy": accuracy(truth, predicted, size),
-        "accuracy_interval": bootstrap_interval(truth, predicted, rows.groups, size, metric="accuracy"),
-        "classes": _class_scores(truth, predicted, part.joint_names) if listed else (),
+        "accuracy_interval": rows.truth.interval(predicted, metric="accuracy"),
+        "classes": _class_scores(truth, predicted, rows.truth.space.joint_names) if listed else (),
         "confusion": _matrix(confusion(truth, predicted, size)) if size <= MAX_CONFUSION else None,
     }
 
 
 def _attribute_score(rows: _Rows, index: int, attribute: Attribute) -> AttributeScore:
-    truth, predicted, size = rows.codes[:, index], rows.predicted[:, index], attribute.size
+    own, predicted, size = rows.truth.only([attribute.name]), rows.predicted[:, index], attribute.size
+    truth = own.classes
     return AttributeScore(
         name=attribute.name,
-        macro_f1=macro_f1(truth, predicted, size),
+        macro_f1=own.score(predicted),
         accuracy=accuracy(truth, predicted, size),
-        interval=bootstrap_interval(truth, predicted, rows.groups, size),
+        interval=own.interval(predicted),
         classes=_class_scores(truth, predicted, attribute.classes),
         confusion=_matrix(confusion(truth, predicted, size)),
     )
@@ -195,19 +182,18 @@ def _class_scores(truth: IntArray, predicted: IntArray, names: Sequence[str]) ->
     )
 
 
-def _fold_scores(rows: _Rows, part: LabelSpace, folds: npt.NDArray[Any] | None) -> tuple[FoldScore, ...]:
-    numbers = [] if folds is None else sorted({f for f in folds if f is not None})
-    return tuple(_fold_score(int(f), rows.where(folds == f), part) for f in numbers)
+def _fold_scores(rows: _Rows, folds: IntArray) -> tuple[FoldScore, ...]:
+    numbers = np.unique(folds[folds != MISSING]).tolist()
+    return tuple(_fold_score(f, rows.truth.where(folds == f), rows.classes[folds == f]) for f in numbers)
 
 
-def _fold_score(fold: int, rows: _Rows, part: LabelSpace) -> FoldScore:
-    truth, predicted = part.encode(rows.codes), part.encode(rows.predicted)
+def _fold_score(fold: int, truth: Truth, predicted: IntArray) -> FoldScore:
     return FoldScore(
         fold=fold,
-        num_people=len(np.unique(rows.groups)),
+        num_people=truth.num_people,
         num_images=len(truth),
-        macro_f1=macro_f1(truth, predicted, part.num_joint),
-        accuracy=accuracy(truth, predicted, part.num_joint),
+        macro_f1=truth.score(predicted),
+        accuracy=accuracy(truth.classes, predicted, truth.space.num_joint),
     )
 
 

@@ -18,8 +18,7 @@ from facetwise.core.workspace import new_artefact
 from facetwise.core.writing import write_atomic
 from facetwise.data.images.store import prepare_store, recipe_store
 from facetwise.data.manifest import Manifest, describe_other, list_images, saved_depth
-from facetwise.evaluate.compose import attributes_in, average, marginals
-from facetwise.evaluate.decide import decide
+from facetwise.evaluate.predictions import Predictions
 from facetwise.inference.fold_models import fold_model, prediction_setup, recipe_of
 from facetwise.inference.setup import predict_table
 from facetwise.recipe.predict import Tta
@@ -86,11 +85,10 @@ def predict_elsewhere(
 
 def decided_csv(table: pl.DataFrame, manifest: Manifest, space: LabelSpace) -> bytes:
     """A row an image: its class of each attribute, and the probability of the decision; empty where unreadable."""
-    mean = average(table, manifest.table["image"].to_list(), space)
-    codes = decide(mean, space)
-    logs = marginals(mean, space)
-    columns: dict[str, list[object]] = {"image": mean["image"].to_list()}
-    for name in attributes_in(mean, space):
+    mean = Predictions.read(table, space).average(manifest.table["image"].to_list())
+    codes, logs = mean.codes, mean.marginals
+    columns: dict[str, list[object]] = {"image": mean.images.tolist()}
+    for name in mean.attributes:
         chosen = codes[:, space.index(name)]
         classes = space.attribute(name).classes
         columns[name] = [classes[c] if c >= 0 else None for c in chosen]

@@ -17,7 +17,7 @@ from facetwise.journals.timeline import RunLife
 from facetwise.results.cache import AnswerCache, answers_hash
 from facetwise.results.runs import RunRow
 from facetwise.study.changes import Change, num_things, recipe_changes
-from facetwise.study.compare import check_same_images, common_attributes, common_rows, difference, other_fields
+from facetwise.study.compare import Pair, other_fields
 from facetwise.study.decided import read_decided
 from facetwise.study.record import pruned_by
 
@@ -168,11 +168,9 @@ class RunsOfDay:
 
     def _paired(self, base: RunLife, life: RunLife) -> Paired:
         one, two = (read_decided(self.project, self.manifest, side.run) for side in (base, life))
-        check_same_images(one, two)
-        names = common_attributes(one, two, self.project)
-        rows = common_rows(one, two, names, self.project, self.manifest)
-        found = difference(rows, one, two, names, name_of(names, self.project.space))
-        return Paired(found.name, found.difference, found.interval, rows.num_people)
+        pair = Pair.of(one, two)
+        found = pair.difference(pair.names, name_of(pair.names, self.project.space))
+        return Paired(found.name, found.difference, found.interval, pair.first.truth.num_people)
 
 
 def nearest(life: RunLife, earlier: Sequence[RunLife]) -> RunLife | None:

@@ -19,11 +19,11 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from facetwise.core.bins import soft_bins
-from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
-from facetwise.evaluate.compose import log_normalised, marginals
+from facetwise.core.labels import Attribute, FloatArray, IntArray
+from facetwise.evaluate.compose import log_normalised
+from facetwise.evaluate.rows import ScoredRows
 from facetwise.label_issues.cleanlab_issues import cleanlab_issues
 
 Method = Literal["margin", "cleanlab"]
@@ -89,26 +89,20 @@ class Found:
 
 
 def find_suspects(
-    table: pl.DataFrame,
-    codes: IntArray,
-    values: Mapping[str, FloatArray],
-    space: LabelSpace,
-    name: str,
-    *,
-    method: Method = "margin",
+    scored: ScoredRows, values: Mapping[str, FloatArray], name: str, *, method: Method = "margin"
 ) -> Found:
-    """Rank the recorded labels of the attribute called `name` by how much the table's predictions contradict them.
+    """Rank the recorded labels of the attribute called `name` by how much the predictions contradict them.
 
-    `codes`: recorded class numbers, shape (n, num_attributes), of the table's rows; `values`: recorded numbers, (n,),
-    by ordinal attribute, NaN where there is none. Ties go by person and image, so the order of rows does not matter.
-    Raises FacetwiseError when `method` is `cleanlab` and that is not installed.
+    `values`: recorded numbers, (n,), by ordinal attribute, NaN where there is none. Ties go by person and image, so the
+    order of rows does not matter. Raises FacetwiseError when `method` is `cleanlab` and that is not installed.
     """
-    attribute = space.attribute(name)
-    order = np.argsort(table["image"].to_numpy(), kind="stable")
-    value = values.get(name, np.full(len(codes), np.nan))[order]
-    rows = _Rows.of(table[order], codes[order, space.index(name)], value)
+    attribute = scored.space.attribute(name)
+    order = np.argsort(scored.predictions.images, kind="stable")
+    predictions, given = scored.predictions.where(order), scored.truth.codes[order, scored.space.index(name)]
+    value = values.get(name, np.full(len(scored), np.nan))[order]
+    rows = _Rows(predictions.images, predictions.groups, given, value)
     unit, of_person = label_units(rows.groups, rows.given, rows.values)
-    logs = marginals(table[order], space)[name]
+    logs = predictions.marginals[name]
     seen = np.flatnonzero(~np.isnan(logs).any(axis=1))
     labels = _Labels.read(rows.where(seen), np.unique(unit[seen], return_inverse=True)[1], logs[seen], attribute)
     ranked = labels.ranked() if method == "margin" else cleanlab_issues(labels.own.given, np.exp(labels.logs))
@@ -201,10 +195,6 @@ class _Rows:
     groups: npt.NDArray[np.str_]
     given: IntArray
     values: FloatArray
-
-    @classmethod
-    def of(cls, table: pl.DataFrame, given: IntArray, values: FloatArray) -> _Rows:
-        return cls(table["image"].to_numpy(), table["group"].to_numpy(), given, values)
 
     def where(self, keep: npt.NDArray[np.bool_] | IntArray) -> _Rows:
         return _Rows(self.images[keep], self.groups[keep], self.given[keep], self.values[keep])

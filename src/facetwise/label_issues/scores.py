@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import polars as pl
-
-from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.labels import IntArray
 from facetwise.data.labels.overlay import Overlay, apply
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.compose import covered
 from facetwise.evaluate.intervals import Interval
-from facetwise.evaluate.scorecard import Scorecard, score_table
+from facetwise.evaluate.rows import ScoredRows
+from facetwise.evaluate.scorecard import Scorecard, score_rows
 from facetwise.results.plain import plain
 
 CHOSEN_BY_LOOKING = (
@@ -63,30 +61,24 @@ class LabelScores:
 
 
 def label_scores(
-    source: str,
-    table: pl.DataFrame,
-    manifest: Manifest,
-    space: LabelSpace,
-    overlay: Overlay,
-    before: Overlay | None = None,
+    source: str, rows: ScoredRows, manifest: Manifest, overlay: Overlay, before: Overlay | None = None
 ) -> LabelScores:
-    """Score an out-of-fold table, a row a training image in manifest order, on both views of the labels.
+    """Score out-of-fold predictions, a row a training image in manifest order, on both views of the labels.
 
     `before`: the overlay as it was, when it has just been added to. Raises InputError when no row is covered.
     """
-    groups, own = table["group"].to_numpy(), manifest.codes(space)
 
     def scored(codes: IntArray) -> Scorecard:
-        return score_table(table, codes, groups, space)
+        return score_rows(replace(rows, truth=replace(rows.truth, codes=codes)))
 
-    card, corrected = scored(own), apply(overlay, manifest, space)[0]
-    changed = (corrected != own).any(axis=1) & covered(table)
+    card, corrected = score_rows(rows), apply(overlay, manifest, rows.space)[0]
+    changed = (corrected != rows.truth.codes).any(axis=1) & rows.covered
     return LabelScores(
         source=source,
         what=card.what,
         scored=LabelScore.of(card),
         corrected=LabelScore.of(scored(corrected)) if changed.any() else LabelScore.of(card),
-        corrected_before=None if before is None else LabelScore.of(scored(apply(before, manifest, space)[0])),
+        corrected_before=None if before is None else LabelScore.of(scored(apply(before, manifest, rows.space)[0])),
         num_corrections=len(overlay),
         num_changed=int(changed.sum()),
         num_images=card.num_covered,

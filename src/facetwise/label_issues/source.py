@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polars as pl
-
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
+from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import name_of
 from facetwise.predictors.blend_folder import list_blends
 from facetwise.predictors.sources import Source, read_source
@@ -16,8 +15,8 @@ from facetwise.results.runs import build_runs_view
 from facetwise.results.wording import score
 
 
-def label_source(project: Project, manifest: Manifest, reference: str | None) -> tuple[Source, pl.DataFrame, str]:
-    """The predictor called `reference`, its out-of-fold table, and why it was taken.
+def label_source(project: Project, manifest: Manifest, reference: str | None) -> tuple[Source, ScoredRows, str]:
+    """The predictor called `reference`, its out-of-fold rows, and why it was taken.
 
     Without a reference the last blend, else the finished run with the highest out-of-fold score of the whole label;
     one that does not fit the dataset any more is passed over. Raises InputError when there is none, or when the
@@ -25,22 +24,18 @@ def label_source(project: Project, manifest: Manifest, reference: str | None) ->
     """
     if reference is not None:
         source = read_source(project, manifest, reference)
-        return source, _out_of_fold(source), "as asked"
+        return source, source.scored(manifest), "as asked"
     passed = list[str]()
     for candidate, why in _candidates(project, manifest):
         try:
             source = read_source(project, manifest, candidate)
-            return source, _out_of_fold(source), why
+            return source, source.scored(manifest), why
         except (ArtefactError, InputError) as error:
             passed.append(str(error))
     raise InputError(
         "no finished run or blend predicts the whole label out of fold" + (f" ({passed[0]})" if passed else ""),
         hint="train one with `facetwise fit RECIPE`, or name a specialist",
     )
-
-
-def _out_of_fold(source: Source) -> pl.DataFrame:
-    return source.require_oof()
 
 
 def _candidates(project: Project, manifest: Manifest) -> Iterator[tuple[str, str]]:

@@ -7,15 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from facetwise.core.errors import InputError
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.project import Project
-from facetwise.core.tables import year_values
 from facetwise.data.labels.overlay import Overlay
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.compose import year_log_probs
+from facetwise.evaluate.rows import ScoredRows
 from facetwise.label_issues.ranking import Found, Method, Suspect, find_suspects
 from facetwise.label_issues.scores import LabelScores, label_scores
 from facetwise.label_issues.source import label_source
@@ -100,25 +98,24 @@ def build_suspects_view(
     `attribute`: only this one. Labels that the overlay corrects are left out unless `with_corrected`. Raises as
     `label_source`, SettingError for an attribute that is not there, InputError for one that is not predicted.
     """
-    source, table, why = label_source(project, manifest, reference)
+    source, rows, why = label_source(project, manifest, reference)
     names = _wanted(source.reference, source.attributes, project.space, attribute)
-    codes = manifest.codes(project.space)
     values = {a.name: manifest.values(a.name) for a in project.space.attributes if a.is_ordinal}
     corrected = frozenset(c.target for c in overlay.corrections)
     rank, found = 1, list[AttributeSuspects]()
     for name in names:
-        suspects = find_suspects(table, codes, values, project.space, name, method=method)
-        listed = _Listing(project.space.attribute(name), table, codes, values, project.space, corrected)
+        suspects = find_suspects(rows, values, name, method=method)
+        listed = _Listing(project.space.attribute(name), rows, values, corrected)
         found.append(listed.attribute_suspects(suspects, rank, limit, with_corrected=with_corrected))
         rank += len(found[-1].rows)
-    scores = label_scores(source.reference, table, manifest, project.space, overlay)
+    scores = label_scores(source.reference, rows, manifest, overlay)
     return SuspectsView(
         project=project.file.name,
         source=source.reference,
         why=why,
         method=method,
-        num_images=table.height,
-        num_uncovered=table.height - scores.num_images,
+        num_images=len(rows),
+        num_uncovered=len(rows) - scores.num_images,
         attributes=tuple(found),
         scores=scores,
     )
@@ -137,10 +134,8 @@ class _Listing:
     """What it takes to say of the suspects of one attribute what to write, and whether that is done already."""
 
     attribute: Attribute
-    table: pl.DataFrame
-    codes: IntArray
+    scored: ScoredRows
     values: Mapping[str, FloatArray]
-    space: LabelSpace
     corrected: frozenset[tuple[str, str, str]]
     """Targets of the overlay."""
 
@@ -176,12 +171,12 @@ class _Listing:
     def _predicted_value(self, suspect: Suspect) -> tuple[float | None, str]:
         """The median of the predicted values that are of the proposed class, of a head that predicts values."""
         words = f"the median of the predicted values that are {suspect.proposed}"
-        values = np.array(year_values(self.table, self.attribute.name))
+        values = np.array(self.scored.predictions.values.get(self.attribute.name, ()))
         inside = self._codes_of(values) == self.attribute.code_of(suspect.proposed)
         if not inside.any():
             return None, words
-        rows = self.table.filter(pl.col("image").is_in(list(suspect.images)))
-        weight = np.exp(year_log_probs(rows, self.attribute.name)).mean(axis=0)[inside]
+        rows = self.scored.predictions.where(np.isin(self.scored.predictions.images, list(suspect.images)))
+        weight = np.exp(rows.value_logs(self.attribute.name)).mean(axis=0)[inside]
         if not weight.sum() > 0:
             return None, words
         return float(values[inside][np.searchsorted(weight.cumsum(), weight.sum() / 2)]), words
@@ -189,7 +184,7 @@ class _Listing:
     def _usual_value(self, suspect: Suspect) -> tuple[float | None, str]:
         """The median of the recorded values of the proposed class; the lower one of two."""
         words = f"the median recorded value of {suspect.proposed}"
-        own = self.codes[:, self.space.index(self.attribute.name)] == self.attribute.code_of(suspect.proposed)
+        own = self.scored.truth.only([self.attribute.name]).classes == self.attribute.code_of(suspect.proposed)
         known = np.sort(self.values[self.attribute.name][own & ~np.isnan(self.values[self.attribute.name])])
         return (float(known[(len(known) - 1) // 2]) if len(known) else None), words
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import polars as pl
-
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.runs import Side
-from facetwise.evaluate.decide import decide, decode_joint, encode_joint
+from facetwise.evaluate.decide import decode_joint
 from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.predictions import Predictions
 from facetwise.predictors.sources import Source
 
 AnswerKind = Literal["run", "blend", "foreign", "submission", "file"]
@@ -28,25 +27,23 @@ class Answers:
     """Class numbers, (n, num_attributes); -1 for an attribute not answered, and throughout where nothing is."""
     joint: IntArray
     """Joint classes, (n,); -1 where an attribute is missing."""
-    table: pl.DataFrame | None = None
-    """The probabilities that were decided on, a row an image; None where only classes are known."""
+    predictions: Predictions | None = None
+    """What was decided on, a row an image; None where only classes are known."""
 
     def attributes(self, space: LabelSpace) -> tuple[str, ...]:
         """The attributes answered for any image, in the label's order."""
         return tuple(n for i, n in enumerate(space.names) if (self.codes[:, i] != MISSING).any())
 
 
-def answers_of(source: Source, space: LabelSpace, side: Side = "test") -> Answers:
+def answers_of(source: Source, side: Side = "test") -> Answers:
     """What a predictor decides for every image of a side; raises InputError when it says nothing of that side."""
-    table = source.require_oof() if side == "oof" else source.test
-    if table is None:
+    predictions = source.require_oof() if side == "oof" else source.test
+    if predictions is None:
         raise InputError(
             f"{source.kind} `{source.reference}` has nothing to compare: no predictions of the test images"
         )
-    codes = decide(table, space)
     bare = source.kind == "foreign" and source.record["content"] == "submission"  # its probabilities were made up
-    sure = None if bare else table
-    return Answers(source.kind, source.id, codes, encode_joint(codes, space), sure)
+    return Answers(source.kind, source.id, predictions.codes, predictions.classes, None if bare else predictions)
 
 
 def answers_of_classes(kind: AnswerKind, name: str, joint: IntArray, space: LabelSpace) -> Answers:

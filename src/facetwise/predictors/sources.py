@@ -9,11 +9,13 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from facetwise.core.errors import ArtefactError, GateError, InputError, MismatchError
+from facetwise.core.labels import LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.references import AnyReference, parse_reference
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.compose import attributes_in, average
+from facetwise.evaluate.predictions import Predictions
+from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.predictors.blend_folder import BlendFolder, find_blend
 from facetwise.predictors.external import ForeignFolder, find_foreign
 
@@ -31,19 +33,19 @@ class Source:
     """Test-time augmentation of its predictions; `none` for all but runs."""
     attributes: tuple[str, ...]
     """What it predicts, in the label's order."""
-    oof: pl.DataFrame | None
-    """A row a training image in manifest order, NaN where no fold covered it; None when nothing is known out of fold.
-    Of a blend these are nested predictions."""
-    test: pl.DataFrame | None
-    """A row a test image in the organisers' order, fold models averaged, NaN where an image cannot be read; None when
-    there is no test side."""
+    oof: Predictions | None
+    """A row a training image in manifest order, not covered where no fold held it out; None when nothing is known out
+    of fold. Of a blend these are nested predictions."""
+    test: Predictions | None
+    """A row a test image in the organisers' order, fold models averaged, not covered where an image cannot be read;
+    None when there is no test side."""
     record: Mapping[str, Any]
     """`run.json`, `blend.json` or `foreign.json`."""
     no_oof: str | None = None
     """Why nothing is known out of fold, to follow its name; None when `oof` is there."""
 
-    def require_oof(self) -> pl.DataFrame:
-        """The out-of-fold table; raises InputError that says why there is none."""
+    def require_oof(self) -> Predictions:
+        """The out-of-fold predictions; raises InputError that says why there is none."""
         if self.oof is None:
             raise InputError(
                 f"`{self.reference}` {self.no_oof or 'has no out-of-fold predictions'}",
@@ -51,10 +53,21 @@ class Source:
             )
         return self.oof
 
+    def scored(self, manifest: Manifest) -> ScoredRows:
+        """The out-of-fold predictions beside the scored labels; raises InputError that says why there are none."""
+        oof = self.require_oof()
+        return ScoredRows(oof, manifest_truth(manifest, oof.space))
+
     @property
     def reference(self) -> str:
         """How to name it on a command line."""
         return f"foreign:{self.id}" if self.kind == "foreign" else self.id
+
+
+def manifest_truth(manifest: Manifest, space: LabelSpace) -> Truth:
+    """The scored labels of the training images, in manifest order, and whose images they are."""
+    train = manifest.train
+    return Truth(space, train["image"].to_numpy(), manifest.codes(space), train["group"].to_numpy())
 
 
 def read_source(project: Project, manifest: Manifest, reference: AnyReference, *, tta: str = "none") -> Source:
@@ -75,13 +88,11 @@ def read_source(project: Project, manifest: Manifest, reference: AnyReference, *
 def run_source(project: Project, manifest: Manifest, run: RunFolder, *, tta: str = "none") -> Source:
     """What a finished run predicts; raises as `read_source`."""
     record = _usable_record(project, manifest, run)
-    oof, test = run.oof(tta), run.test(tta)
-    if oof is not None and oof["image"].to_list() != manifest.train["image"].to_list():
-        raise MismatchError(f"run `{run.id}` was scored on other images", hint="train again")
-    if test is not None:
-        test = average(test, manifest.test["image"].to_list(), project.space)
-    table = oof if oof is not None else test
-    names = record["attributes"] if table is None else attributes_in(table, project.space)
+    whose = f"run `{run.id}`"
+    oof = _read(project, run.oof(tta), manifest.train, whose)
+    test = _read(project, run.test(tta), manifest.test, whose, average=True)
+    known = test if oof is None else oof
+    names = record["attributes"] if known is None else known.attributes
     no_oof = run.why_no_oof() if oof is None else None
     return Source("run", run.id, tta, tuple(names), oof, test, record, no_oof)
 
@@ -91,10 +102,12 @@ def blend_source(project: Project, manifest: Manifest, blend: BlendFolder) -> So
     record = blend.record()
     check_blend(project, manifest, blend.id, record)
     shared = any(m.get("share") for m in record["made_from"].get("members", ()))
-    oof = None if shared else blend.table("oof")
+    whose = f"blend `{blend.id}`"
+    oof = None if shared else _read(project, blend.table("oof"), manifest.train, whose)
+    test = _read(project, blend.table("test"), manifest.test, whose)
     why = "has members that are known on the test side only: nothing out of fold tells what it is worth"
     no_oof = why if oof is None else None
-    return Source("blend", blend.id, "none", project.space.names, oof, blend.table("test"), record, no_oof)
+    return Source("blend", blend.id, "none", project.space.names, oof, test, record, no_oof)
 
 
 def check_blend(project: Project, manifest: Manifest, blend_id: str, record: Mapping[str, Any]) -> None:
@@ -120,11 +133,19 @@ def foreign_source(project: Project, manifest: Manifest, foreign: ForeignFolder)
     """What predictions from elsewhere say of the test side; raises as `read_source`."""
     record, what = foreign.record(), f"`foreign:{foreign.name}`"
     _check_made_from(what, record, project, manifest, hint="import the csv again, under another name")
-    table, names = foreign.table(), manifest.test["image"].to_list()
-    if table["image"].to_list() != names:
-        raise MismatchError(f"{what} predicts other images", hint="import the csv again, under another name")
+    test = Predictions.read(foreign.table(), project.space, what).in_order(manifest.test["image"].to_list(), what)
     why = "was predicted elsewhere: it can be used for the test side only"
-    return Source("foreign", foreign.name, "none", attributes_in(table, project.space), None, table, record, why)
+    return Source("foreign", foreign.name, "none", test.attributes, None, test, record, why)
+
+
+def _read(
+    project: Project, table: pl.DataFrame | None, rows: pl.DataFrame, whose: str, *, average: bool = False
+) -> Predictions | None:
+    """The predictions of a side whose rows in the manifest are `rows`, one an image."""
+    if table is None:
+        return None
+    found, images = Predictions.read(table, project.space, whose), rows["image"].to_list()
+    return found.average(images, whose) if average else found.in_order(images, whose)
 
 
 def _usable_record(project: Project, manifest: Manifest, run: RunFolder) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from facetwise.core.errors import FacetwiseError
 from facetwise.core.notes import Note
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.compose import covered
 from facetwise.evaluate.intervals import Interval
+from facetwise.evaluate.predictions import Predictions
+from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.rules.choose import rule_from_dict
-from facetwise.evaluate.scorecard import Scorecard, score_table
+from facetwise.evaluate.scorecard import Scorecard, score_rows
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
-from facetwise.predictors.sources import check_blend, labels_since
+from facetwise.predictors.sources import check_blend, labels_since, manifest_truth
 from facetwise.results.notes import notes_on
 from facetwise.results.notices import Notice
 from facetwise.results.plain import plain
@@ -155,12 +156,12 @@ class BlendsView:
 
 def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *, new: bool = False) -> BlendView:
     """The view of a blend; raises ArtefactError when its files are damaged."""
-    record, table = blend.record(), blend.table("oof")
+    record, whose, table = blend.record(), f"blend `{blend.id}`", blend.table("oof")
     check_blend(project, manifest, blend.id, record)
     assert table is not None  # every blend has one
+    oof = Predictions.read(table, project.space, whose)
+    rows = ScoredRows.matched(oof, manifest_truth(manifest, project.space), whose).known()
     notes, troubles = notes_on(project, "blend", blend.id)
-    kept = covered(table)
-    codes, people = manifest.codes(project.space)[kept], table["group"].to_numpy()[kept]
     scores, worth = record["scores"], record["worth"]
     return BlendView(
         id=blend.id,
@@ -174,7 +175,7 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
         by_rule=scores["by_rule"],
         by_argmax=scores["by_argmax"],
         optimistic=scores["optimistic"],
-        scorecard=score_table(table.filter(kept), codes, people, project.space),
+        scorecard=score_rows(rows),
         best_member=_best(scores["best_member"]),
         decision=_words(record["decision"], project),
         members=_members(record),

@@ -12,8 +12,8 @@ from facetwise.evaluate.calibration import COLDEST, HOTTEST
 from facetwise.evaluate.reliability import Calibration, CalibrationCheck, check_calibration
 from facetwise.predictors.sources import Source
 from facetwise.results.notices import Notice
-from facetwise.results.out_of_fold import out_of_fold
 from facetwise.results.plain import plain
+from facetwise.results.source_notices import source_notices
 from facetwise.results.wording import count, percent
 
 LEAST = 0.001
@@ -58,9 +58,8 @@ def build_calibration_view(project: Project, manifest: Manifest, source: Source)
 
     Raises InputError when it has none, or predicts fewer than five people.
     """
-    known = out_of_fold(project, manifest, source)
-    check = check_calibration(known.table, known.codes, known.people, known.space)
-    return CalibrationView(source.reference, project.file.name, known.warnings, check)
+    check = check_calibration(source.scored(manifest).only(source.attributes))
+    return CalibrationView(source.reference, project.file.name, source_notices(source, manifest), check)
 
 
 def verdict(part: Calibration, temperature: float | None, num_people: int) -> str:

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
-
 from facetwise.core.errors import InputError
-from facetwise.core.labels import MAX_LISTED_JOINT, IntArray, LabelSpace
+from facetwise.core.labels import MAX_LISTED_JOINT
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.compose import attributes_in
+from facetwise.evaluate.predictions import Predictions
+from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.rules.cuts import Aim, CutChoice, choose_cuts, movable
 from facetwise.results.notices import Notice, Now, notices
 from facetwise.results.plain import plain
@@ -56,12 +55,12 @@ def build_cuts_view(
     scored = scored_rows(run, manifest, project)
     if scored is None:
         raise InputError(f"run `{run.id}` has no out-of-fold predictions: there is nothing to choose cuts by")
-    names = _wanted(run, scored[0], project.space, attribute)
+    names = _wanted(run, scored.predictions, attribute)
     return CutsView(
         id=run.id,
         project=project.file.name,
         warnings=notices(estimate_of(record), record, None, state_of(run), Now.of(manifest)),
-        choices=tuple(choice for name in names for choice in _choices(*scored, project.space, name)),
+        choices=tuple(choice for name in names for choice in _choices(scored, name)),
         by_image=record.get("split") == "image",
     )
 
@@ -92,10 +91,10 @@ def numbers(cuts: Sequence[float]) -> str:
     return "(" + ", ".join(f"{c:g}" if abs(c) >= 10 else f"{c:.3g}" for c in cuts) + ")"
 
 
-def _wanted(run: RunFolder, table: pl.DataFrame, space: LabelSpace, attribute: str | None) -> list[str]:
+def _wanted(run: RunFolder, predictions: Predictions, attribute: str | None) -> list[str]:
     """The attributes to choose for; raises InputError that names a head to train when they cannot be cut."""
+    space, can = predictions.space, movable(predictions)
     asked = space.attributes if attribute is None else (space.attribute(attribute),)
-    can = movable(table, space)
     if names := [a.name for a in asked if a.name in can]:
         return names
     ordinal = [a.name for a in asked if a.is_ordinal]
@@ -109,11 +108,11 @@ def _wanted(run: RunFolder, table: pl.DataFrame, space: LabelSpace, attribute: s
     )
 
 
-def _choices(table: pl.DataFrame, codes: IntArray, space: LabelSpace, name: str) -> Iterator[CutChoice]:
-    whole = len(space.names) > 1 and attributes_in(table, space) == space.names
-    aims: list[Aim] = ["attribute", "joint"] if whole and space.num_joint <= MAX_LISTED_JOINT else ["attribute"]
+def _choices(rows: ScoredRows, name: str) -> Iterator[CutChoice]:
+    whole = len(rows.space.names) > 1 and rows.predictions.is_whole
+    aims: list[Aim] = ["attribute", "joint"] if whole and rows.space.num_joint <= MAX_LISTED_JOINT else ["attribute"]
     for aim in aims:
-        yield choose_cuts(table, codes, table["group"].to_numpy(), space, name, aim=aim)
+        yield choose_cuts(rows, name, aim=aim)
 
 
 def _what(choice: CutChoice) -> str:

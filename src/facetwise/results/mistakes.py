@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from facetwise.core.labels import IntArray, LabelSpace
-from facetwise.evaluate.compose import attributes_in
-from facetwise.evaluate.decide import decide, log_prob_of
+from facetwise.core.labels import LabelSpace
 from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import Scorecard
 
 MAX_PER_GROUP = 2
@@ -65,31 +63,26 @@ def most_confused(card: Scorecard, *, limit: int = 8) -> tuple[Confused, ...]:
     )
 
 
-def worst_mistakes(
-    table: pl.DataFrame, codes: IntArray, space: LabelSpace, *, limit: int = 24, per_group: int = MAX_PER_GROUP
-) -> tuple[Mistake, ...]:
+def worst_mistakes(scored: ScoredRows, *, limit: int = 24, per_group: int = MAX_PER_GROUP) -> tuple[Mistake, ...]:
     """The wrong predictions that most prefer the predicted class over the true one, at most `per_group` a person.
 
-    `codes`: scored class numbers, shape (n, num_attributes), of the table's rows. Over the attributes that the table
-    predicts, as one class: joint probabilities where it has them, else their product. Ties go by image name.
+    Over the attributes that are predicted, as one class: joint probabilities where there are any, else their product.
+    Ties go by image name.
     """
-    names = attributes_in(table, space)
+    names, space = scored.predictions.attributes, scored.space
     columns = [space.index(n) for n in names]
-    predicted = decide(table, space)
-    wrong = np.flatnonzero(
-        (predicted[:, columns] != codes[:, columns]).any(axis=1) & (predicted[:, columns[0]] != MISSING)
-    )
-    rows = table[wrong]
-    chosen, true = predicted[wrong], codes[wrong]
-    sure, right = log_prob_of(rows, chosen, names, space), log_prob_of(rows, true, names, space)
-    images, groups = rows["image"].to_list(), rows["group"].to_list()
+    said = scored.predictions.codes[:, columns]
+    wrong = (said != scored.truth.codes[:, columns]).any(axis=1) & (said != MISSING).all(axis=1)
+    rows, true = scored.predictions.where(wrong), scored.truth.codes[wrong]
+    chosen = rows.codes
+    sure, right = rows.log_prob_of(chosen, names), rows.log_prob_of(true, names)
+    images, groups, folds = rows.images.tolist(), rows.groups.tolist(), rows.folds.tolist()
     order = sorted(range(len(images)), key=lambda i: (right[i] - sure[i], images[i]))
-    folds = rows["fold"].to_list()
     return tuple(
         Mistake(
             image=images[i],
             group=groups[i],
-            fold=folds[i],
+            fold=None if folds[i] == MISSING else folds[i],
             attributes=names,
             truth=_class_names(true[i], columns, space),
             predicted=_class_names(chosen[i], columns, space),

@@ -9,10 +9,11 @@ from facetwise.core.labels import LabelSpace
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.rules.choose import ARGMAX, RuleChoice, choose_rule
+from facetwise.evaluate.scorecard import name_of
 from facetwise.predictors.sources import Source
 from facetwise.results.notices import Notice
-from facetwise.results.out_of_fold import out_of_fold
 from facetwise.results.plain import plain
+from facetwise.results.source_notices import source_notices
 from facetwise.results.wording import count, with_signs
 
 
@@ -45,9 +46,10 @@ def build_rules_view(project: Project, manifest: Manifest, source: Source) -> Ru
 
     Raises InputError when it has none, or predicts fewer than five people.
     """
-    known = out_of_fold(project, manifest, source)
-    choice = choose_rule(known.table, known.codes, known.people, known.space)
-    return RulesView(source.reference, project.file.name, known.warnings, known.what, known.space, choice)
+    rows = source.scored(manifest).only(source.attributes)
+    what, choice = name_of(source.attributes, project.space), choose_rule(rows)
+    warnings = source_notices(source, manifest)
+    return RulesView(source.reference, project.file.name, warnings, what, rows.space, choice)
 
 
 def verdict(choice: RuleChoice) -> str:

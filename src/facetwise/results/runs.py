@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 import tomli_w
 
-from facetwise.core.errors import ArtefactError, MismatchError
+from facetwise.core.errors import ArtefactError
 from facetwise.core.files.outside import read_bounded
-from facetwise.core.labels import IntArray
 from facetwise.core.notes import Note
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.tables import PREDICTIONS, read_table
 from facetwise.core.workspace import is_done, is_locked
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.compose import covered
-from facetwise.evaluate.scorecard import Scorecard, name_of, score_table
+from facetwise.evaluate.predictions import Predictions
+from facetwise.evaluate.rows import ScoredRows
+from facetwise.evaluate.scorecard import Scorecard, name_of, score_rows
+from facetwise.predictors.sources import manifest_truth
 from facetwise.results.cache import AnswerCache, run_score
 from facetwise.results.mistakes import Confused, Mistake, most_confused, worst_mistakes
 from facetwise.results.notes import all_notes, notes_on
@@ -161,7 +162,7 @@ def build_run_view(
     run.check_labels(project.space_hash)
     came = run.imported()
     scored = scored_rows(run, manifest, project)
-    card = _score(scored, project)
+    card = _score(scored)
     estimate, state, curves = estimate_of(record), state_of(run), _curves(run.epochs())
     times = [s for c in curves for s in c.seconds]
     notes, troubles = notes_on(project, "run", run.id)
@@ -182,7 +183,7 @@ def build_run_view(
         seconds_total=sum(times),
         seconds_per_epoch=sum(times) / len(times) if times else None,
         confused=most_confused(card) if card else (),
-        mistakes=worst_mistakes(*scored, project.space, limit=max_mistakes) if scored else (),
+        mistakes=worst_mistakes(scored, limit=max_mistakes) if scored else (),
         recipe=record.get("recipe", {}),
         recipe_toml=_recipe_toml(run, record),
         choices=_choices(record),
@@ -204,42 +205,29 @@ def estimate_of(record: Mapping[str, Any]) -> Estimate:
     return "none" if plan == "none" else "hold-out" if plan == "holdout" else "cross-validation"
 
 
-def scored_rows(run: RunFolder, manifest: Manifest, project: Project) -> tuple[pl.DataFrame, IntArray] | None:
-    """The out-of-fold table and the scored class numbers of its rows; None when nothing was predicted out of fold.
+def scored_rows(run: RunFolder, manifest: Manifest, project: Project) -> ScoredRows | None:
+    """The run's own out-of-fold predictions beside the scored labels; None when nothing was predicted out of fold.
 
     Raises MismatchError naming an image that the manifest does not have any more.
     """
-    table = _held_out(run, manifest)
-    if table is None or not covered(table).any():
+    table, whose = _held_out(run), f"run `{run.id}`"
+    if table is None:
         return None
-    row_of = {image: row for row, image in enumerate(manifest.train["image"])}
-    rows = [row_of.get(image, -1) for image in table["image"]]
-    if -1 in rows:
-        unknown = table["image"][rows.index(-1)]
-        raise MismatchError(
-            f"{run.path / 'oof.parquet'}: predicts `{unknown}`, which is no training image of the manifest",
-            hint="the dataset changed since the run: train again",
-        )
-    return table, manifest.codes(project.space)[rows]
+    predictions = Predictions.read(table, project.space, whose)
+    rows = ScoredRows.matched(predictions, manifest_truth(manifest, project.space), whose)
+    return rows if rows.covered.any() else None
 
 
-def _held_out(run: RunFolder, manifest: Manifest) -> pl.DataFrame | None:
-    """The out-of-fold table; of a run that is not finished, what its finished folds have, null elsewhere."""
-    if run.finished:
-        return run.oof()
+def _held_out(run: RunFolder) -> pl.DataFrame | None:
+    """The out-of-fold table; of a run that is not finished, what its finished folds have."""
     paths = [p for p in sorted(run.path.glob("fold-*/oof.parquet")) if is_done(p.parent)]
-    if not paths:
+    if run.finished or not paths:
         return run.oof()
-    parts = pl.concat([read_table(p, PREDICTIONS) for p in paths])
-    missing = manifest.train.select("image", "group").join(parts, on="image", how="anti", maintain_order="left")
-    return pl.concat([parts, missing], how="diagonal")
+    return pl.concat([read_table(p, PREDICTIONS) for p in paths])
 
 
-def _score(scored: tuple[pl.DataFrame, IntArray] | None, project: Project) -> Scorecard | None:
-    if scored is None:
-        return None
-    table, codes = scored
-    return score_table(table, codes, table["group"].to_numpy(), project.space)
+def _score(rows: ScoredRows | None) -> Scorecard | None:
+    return None if rows is None else score_rows(rows)
 
 
 def _run_row(project: Project, run: RunFolder, manifest: Manifest, cache: AnswerCache) -> RunRow:
@@ -249,7 +237,7 @@ def _run_row(project: Project, run: RunFolder, manifest: Manifest, cache: Answer
         record = run.record()
         run.check_labels(project.space_hash)
         flags += origin_flags(run.imported())
-        score = run_score(cache, run, lambda: _score(scored_rows(run, manifest, project), project))
+        score = run_score(cache, run, lambda: _score(scored_rows(run, manifest, project)))
     except ArtefactError as error:
         flags.append(f"damaged: {error}")
     epochs, estimate = run.epochs(), estimate_of(record)

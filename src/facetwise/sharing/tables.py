@@ -11,15 +11,13 @@ import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.files.outside_tables import check_decodes
-from facetwise.core.labels import FloatArray, LabelSpace
+from facetwise.core.labels import LabelSpace
 from facetwise.core.people import person
-from facetwise.core.tables import PREDICTIONS, check_table, prediction_columns, read_table, score_column
+from facetwise.core.tables import PREDICTIONS, check_table, prediction_columns, read_table
 from facetwise.data.folds import Folds
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.compose import attributes_in
+from facetwise.evaluate.predictions import Predictions
 
-TOLERANCE = 1e-3
-"""How far the probabilities of a row may sum from 1: they are kept as float32 logarithms."""
 MAX_COLUMNS = 5000
 _CELL = 64
 """Bytes on the disk that a cell of a table may take at most, names of images apart."""
@@ -74,12 +72,11 @@ def _faults(path: Path, wanted: Wanted) -> list[str]:
         return faults
     try:
         table = read_table(path, PREDICTIONS)
-        if attributes_in(table, wanted.space) != wanted.attributes:
+        if Predictions.read(table, wanted.space, "its rows").attributes != wanted.attributes:
             return ["it does not predict the attributes that run.json names"]
     except ArtefactError as error:
         return [str(error).removeprefix(f"{path}: ")]
-    faults = _oof_faults(table, wanted) if side == "oof" else _test_faults(table, wanted)
-    return faults + _number_faults(table, wanted.space)
+    return _oof_faults(table, wanted) if side == "oof" else _test_faults(table, wanted)
 
 
 def _shape_faults(path: Path, rows: int) -> list[str]:
@@ -141,29 +138,3 @@ def _test_faults(table: pl.DataFrame, wanted: Wanted) -> list[str]:
 def _some(table: pl.DataFrame) -> bool:
     """Whether anything is predicted in any row."""
     return any(bool(table[c].is_not_nan().any()) for c in prediction_columns(table))
-
-
-def _number_faults(table: pl.DataFrame, space: LabelSpace) -> list[str]:
-    """What is wrong with the numbers: rows of a block sum to 1, or are NaN throughout; scores are finite or NaN."""
-    scores = {score_column(name) for name in space.names}
-    blocks: dict[str, list[str]] = {}
-    for column in prediction_columns(table):
-        blocks.setdefault(column.split("=", 1)[0], []).append(column)
-    found = [f"column `{c}` has missing values" for c in prediction_columns(table) if table[c].null_count()]
-    for name, columns in blocks.items():
-        logs = table.select(columns).to_numpy().astype(np.float64)
-        if name in scores:
-            if np.isinf(logs).any():
-                found.append(f"column `{name}` is not finite")
-        elif (wrong := int((~_sums_to_one(logs)).sum())) > 0:
-            found.append(f"{wrong:,} row(s) of `{name}=...` are no probabilities: they do not sum to 1")
-    return found
-
-
-def _sums_to_one(logs: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Whether each row, (n, k), holds log-probabilities of a distribution, or NaN alone; shape (n,)."""
-    nothing = np.isnan(logs).all(axis=1)
-    with np.errstate(invalid="ignore", over="ignore"):
-        total = np.exp(logs).sum(axis=1)
-        good = (logs <= TOLERANCE).all(axis=1) & (np.abs(total - 1) <= TOLERANCE)
-    return np.asarray(nothing | good)

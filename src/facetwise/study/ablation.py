@@ -13,11 +13,12 @@ from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, PairedInterval
+from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import name_of
 from facetwise.results.notices import Notice, unsafe_split
 from facetwise.results.plain import plain
-from facetwise.study.compare import check_same_images, common_attributes, common_rows, paired
-from facetwise.study.decided import Decided, Rows, covered_rows, read_decided
+from facetwise.study.compare import Pair
+from facetwise.study.decided import Decided, read_decided
 from facetwise.study.record import StudyFolder
 from facetwise.study.wording import SEEDS, Standing, bonferroni, many_comparisons, pairing, standing, unresolved
 
@@ -84,8 +85,7 @@ def build_ablation(project: Project, folder: StudyFolder) -> Ablation:
     if record["kind"] != "ablation" or not record.get("base"):
         raise ArtefactError(f"study `{folder.name}` has no finished base", hint="run `facetwise ablate` again")
     base = read_decided(project, manifest, RunFolder(project.workspace.runs / record["base"]))
-    names = base.attributes(project.space)
-    rows = Rows.of(manifest, project.space, covered_rows(base.codes, names, project.space))
+    names, rows = base.attributes, base.known(base.attributes)
     done = sum(_run_of(project, entry) is not None for entry in record["changes"])
     table = _Table(project, manifest, base, done)
     changes = tuple(table.row(entry) for entry in record["changes"])
@@ -94,12 +94,12 @@ def build_ablation(project: Project, folder: StudyFolder) -> Ablation:
         project=project.file.name,
         name=folder.name,
         folder=folder.path.relative_to(project.root).as_posix(),
-        base=_score(base, rows, names, project),
+        base=_score(base, rows, names),
         rows=changes,
-        num_people=rows.num_people,
-        num_images=len(rows.people),
+        num_people=rows.truth.num_people,
+        num_images=len(rows),
         warnings=_safety(base),
-        method=(pairing(rows.num_people, len(rows.people), LEVEL), *filter(None, notices), SEEDS),
+        method=(pairing(rows.truth.num_people, len(rows), LEVEL), *filter(None, notices), SEEDS),
     )
 
 
@@ -118,26 +118,24 @@ class _Table:
         return self._compared(entry["change"], read_decided(self.project, self.manifest, run))
 
     def _compared(self, change: str, other: Decided) -> ChangeRow:
-        check_same_images(self.base, other)
-        names = common_attributes(self.base, other, self.project)
-        rows = common_rows(self.base, other, names, self.project, self.manifest)
-        score = _score(other, rows, names, self.project)
-        own = paired(rows, self.base.codes, other.codes, names)
-        widened = paired(
-            rows, self.base.codes, other.codes, names,
-            level=bonferroni(self.num_compared), resamples=min(MAX_RESAMPLES, RESAMPLES * self.num_compared),
-        )  # fmt: skip
+        pair = Pair.of(self.base, other)
+        score = _score(other, pair.second, pair.names)
+        (truth, before), (_, after) = pair.first.decided(pair.names), pair.second.decided(pair.names)
+        own = truth.paired(after, before)
+        resamples = min(MAX_RESAMPLES, RESAMPLES * self.num_compared)
+        widened = truth.paired(after, before, level=bonferroni(self.num_compared), resamples=resamples)
         words = None if self.base.by_image else standing(own, widened)
-        difference = score.macro_f1 - rows.score(self.base.codes, names)
+        difference = score.macro_f1 - truth.score(before)
         return ChangeRow(change, "finished", None, score, difference, own, widened, words)
 
 
-def _score(side: Decided, rows: Rows, names: tuple[str, ...], project: Project) -> Score:
+def _score(side: Decided, rows: ScoredRows, names: tuple[str, ...]) -> Score:
+    truth, said = rows.decided(names)
     return Score(
         run=side.run.id,
-        what=name_of(names, project.space),
-        macro_f1=rows.score(side.codes, names),
-        interval=rows.interval(side.codes, names),
+        what=name_of(names, rows.space),
+        macro_f1=truth.score(said),
+        interval=truth.interval(said),
         seconds=seconds_of(side.run),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,13 +13,15 @@ from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.intervals import LEVEL, RESAMPLES, PairedInterval, paired_interval
+from facetwise.evaluate.intervals import PairedInterval
+from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.evaluate.scorecard import name_of
 from facetwise.results.notices import Notice, unsafe_split
 from facetwise.results.plain import plain
 from facetwise.results.wording import count
 from facetwise.study.changes import Change, recipe_changes
-from facetwise.study.decided import Decided, Rows, covered_rows, read_decided
+from facetwise.study.decided import Decided, read_decided
 from facetwise.study.wording import SEEDS, Better, better, no_verdict, pairing, several_things, verdict
 
 _TOLD = frozenset({"recipe", "manifest", "folds", "label space"})
@@ -115,33 +117,67 @@ def compare_runs(
 
 def compare_decided(project: Project, manifest: Manifest, one: Decided, two: Decided) -> Comparison:
     """The comparison of what two runs decided; raises as `compare_runs`."""
-    check_same_images(one, two)
-    names = common_attributes(one, two, project)
-    rows = common_rows(one, two, names, project, manifest)
-    main = difference(rows, one, two, names, name_of(names, project.space))
+    pair = Pair.of(one, two)
+    names, num_people, num_images = pair.names, pair.first.truth.num_people, len(pair.first)
+    main = pair.difference(names, name_of(names, project.space))
     changes = recipe_changes(one.record["recipe"], two.record["recipe"])
-    unsafe = one.by_image or two.by_image
     return Comparison(
         project=project.file.name,
         first=_compared(one),
         second=_compared(two),
         what=main.name,
         verdict=no_verdict(one.by_image, two.by_image)
-        if unsafe
-        else verdict(main.difference, main.interval, rows.num_people),
+        if pair.by_image
+        else verdict(main.difference, main.interval, num_people),
         main=main,
-        attributes=tuple(difference(rows, one, two, (n,), n) for n in names) if len(names) > 1 else (),
-        folds=_fold_differences(rows, one, two, names) if _same_folds(one, two) else (),
-        num_people=rows.num_people,
-        num_images=len(rows.people),
+        attributes=tuple(pair.difference((n,), n) for n in names) if len(names) > 1 else (),
+        folds=_fold_differences(pair) if _same_folds(one, two) else (),
+        num_people=num_people,
+        num_images=num_images,
         changes=changes,
-        warnings=(*_safety(one, two), *_coverage(one, two, rows), *_circumstances(one, two, manifest, changes)),
-        method=(pairing(rows.num_people, len(rows.people), main.interval.level), SEEDS),
+        warnings=(*_safety(one, two), *_coverage(pair), *_circumstances(one, two, manifest, changes)),
+        method=(pairing(num_people, num_images, main.interval.level), SEEDS),
     )
 
 
-def check_same_images(one: Decided, two: Decided) -> None:
-    """Raise MismatchError unless both runs were made from the same images and people."""
+@dataclass(frozen=True)
+class Pair:
+    """Two runs on the images that both predicted, in the attributes that both predict."""
+
+    one: Decided
+    two: Decided
+    names: tuple[str, ...]
+    """These attributes, in the label's order."""
+    first: ScoredRows
+    """What the first says of these images."""
+    second: ScoredRows
+
+    @classmethod
+    def of(cls, one: Decided, two: Decided) -> Pair:
+        """Raises MismatchError unless both are of the same images and people, InputError for nothing in common."""
+        _check_same_images(one, two)
+        names = tuple(n for n in one.attributes if n in two.attributes)
+        if not names:
+            sides = " and ".join(f"`{d.run.id}` predicts {', '.join(d.attributes)}" for d in (one, two))
+            raise InputError(f"nothing to compare: {sides}")
+        keep = np.logical_and.reduce([d.rows.decided(names)[1] != MISSING for d in (one, two)])
+        if not keep.any():
+            raise InputError(f"runs `{one.run.id}` and `{two.run.id}` have no held-out image in common")
+        return cls(one, two, names, one.rows.where(keep), two.rows.where(keep))
+
+    @property
+    def by_image(self) -> bool:
+        """Whether folds of either were split by image, so that nothing is called better."""
+        return self.one.by_image or self.two.by_image
+
+    def difference(self, names: Sequence[str], name: str) -> Difference:
+        """Macro F1 of the product of some attributes, called `name`, for both, and the interval of their difference."""
+        (truth, first), (_, second) = self.first.decided(names), self.second.decided(names)
+        scores, interval = (truth.score(first), truth.score(second)), truth.paired(second, first)
+        return Difference(name, *scores, scores[1] - scores[0], interval, None if self.by_image else better(interval))
+
+
+def _check_same_images(one: Decided, two: Decided) -> None:
     hashes = [d.fields.get("manifest") for d in (one, two)]
     if hashes[0] != hashes[1]:
         raise MismatchError(
@@ -151,49 +187,6 @@ def check_same_images(one: Decided, two: Decided) -> None:
         )
 
 
-def common_attributes(one: Decided, two: Decided, project: Project) -> tuple[str, ...]:
-    """The attributes that both predict, in the label's order; raises InputError when there is none."""
-    own = [d.attributes(project.space) for d in (one, two)]
-    names = tuple(n for n in own[0] if n in own[1])
-    if not names:
-        sides = " and ".join(f"`{d.run.id}` predicts {', '.join(a)}" for d, a in zip((one, two), own, strict=True))
-        raise InputError(f"nothing to compare: {sides}")
-    return names
-
-
-def common_rows(one: Decided, two: Decided, names: tuple[str, ...], project: Project, manifest: Manifest) -> Rows:
-    """The rows that both predicted; raises InputError when there is none."""
-    keep = covered_rows(one.codes, names, project.space) & covered_rows(two.codes, names, project.space)
-    if not keep.any():
-        raise InputError(f"runs `{one.run.id}` and `{two.run.id}` have no held-out image in common")
-    return Rows.of(manifest, project.space, keep)
-
-
-def difference(
-    rows: Rows, one: Decided, two: Decided, names: tuple[str, ...], name: str, *, level: float = LEVEL
-) -> Difference:
-    """Macro F1 of the product of some attributes for both, and the paired interval of their difference."""
-    scores = rows.score(one.codes, names), rows.score(two.codes, names)
-    interval = paired(rows, one.codes, two.codes, names, level=level)
-    winner = None if one.by_image or two.by_image else better(interval)
-    return Difference(name, *scores, scores[1] - scores[0], interval, winner)
-
-
-def paired(
-    rows: Rows,
-    first: IntArray,
-    second: IntArray,
-    names: tuple[str, ...],
-    *,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-) -> PairedInterval:
-    """Interval of score(second) - score(first), by person; both are codes as in `Decided`."""
-    truth, num_classes = rows.truth(names)
-    sides = rows.predicted(second, names), rows.predicted(first, names)
-    return paired_interval(truth, *sides, rows.people, num_classes, level=level, resamples=resamples)
-
-
 def other_fields(one: Mapping[str, Any], two: Mapping[str, Any], changes: Iterable[Change]) -> tuple[str, ...]:
     """Fields of two fingerprints that differ, besides the recipe, what is told elsewhere and what follows from it."""
     changed = [c.key for c in changes]
@@ -201,14 +194,18 @@ def other_fields(one: Mapping[str, Any], two: Mapping[str, Any], changes: Iterab
     return tuple(k for k in [*one, *(k for k in two if k not in one)] if k not in told and one.get(k) != two.get(k))
 
 
-def _fold_differences(rows: Rows, one: Decided, two: Decided, names: tuple[str, ...]) -> tuple[FoldDifference, ...]:
-    folds = one.folds[rows.keep]
-    return tuple(_fold_difference(int(f), rows.where(folds == f), one, two, names) for f in np.unique(folds))
+def _fold_differences(pair: Pair) -> tuple[FoldDifference, ...]:
+    (truth, first), (_, second) = pair.first.decided(pair.names), pair.second.decided(pair.names)
+    folds = pair.first.predictions.folds
+    return tuple(
+        _fold_difference(f, truth.where(folds == f), first[folds == f], second[folds == f])
+        for f in np.unique(folds).tolist()
+    )
 
 
-def _fold_difference(fold: int, rows: Rows, one: Decided, two: Decided, names: tuple[str, ...]) -> FoldDifference:
-    first, second = rows.score(one.codes, names), rows.score(two.codes, names)
-    return FoldDifference(fold, rows.num_people, len(rows.people), first, second, second - first)
+def _fold_difference(fold: int, truth: Truth, first: IntArray, second: IntArray) -> FoldDifference:
+    scores = truth.score(first), truth.score(second)
+    return FoldDifference(fold, truth.num_people, len(truth), *scores, scores[1] - scores[0])
 
 
 def _same_folds(one: Decided, two: Decided) -> bool:
@@ -216,7 +213,7 @@ def _same_folds(one: Decided, two: Decided) -> bool:
 
 
 def _compared(side: Decided) -> Compared:
-    return Compared(side.run.id, side.tta, int((side.codes >= 0).any(axis=1).sum()))
+    return Compared(side.run.id, side.tta, int(side.rows.covered.sum()))
 
 
 def _safety(one: Decided, two: Decided) -> list[Notice]:
@@ -226,12 +223,12 @@ def _safety(one: Decided, two: Decided) -> list[Notice]:
     return [unsafe_split(f" of {who}", "Such scores are known to be too high; the difference is for teaching only.")]
 
 
-def _coverage(one: Decided, two: Decided, rows: Rows) -> list[Notice]:
-    found = []
-    total = len(rows.keep)
-    if len(rows.people) < total:
+def _coverage(pair: Pair) -> list[Notice]:
+    found, one, two = [], pair.one, pair.two
+    total, common = len(one.rows), len(pair.first)
+    if common < total:
         sides = ", ".join(f"{letter} predicted {_compared(d).num_images:,}" for letter, d in (("A", one), ("B", two)))
-        text = f"Scored on the {len(rows.people):,} of {count(total, 'image')} that both predicted ({sides})."
+        text = f"Scored on the {common:,} of {count(total, 'image')} that both predicted ({sides})."
         found.append(Notice("caution", text))
     if not _same_folds(one, two):
         text = (

@@ -9,8 +9,7 @@ import numpy as np
 
 from facetwise.core.labels import IntArray
 from facetwise.evaluate.intervals import Interval
-from facetwise.evaluate.metrics import MISSING
-from facetwise.study.decided import Rows
+from facetwise.evaluate.rows import Part, Truth, nested
 
 
 @dataclass(frozen=True)
@@ -23,23 +22,21 @@ class Nested:
     """Fold -> position (from 0) of the candidate that the people of the other folds choose."""
 
 
-def nested_estimate(candidates: Sequence[IntArray], folds: IntArray, rows: Rows, names: tuple[str, ...]) -> Nested:
+def nested_estimate(candidates: Sequence[IntArray], folds: IntArray, truth: Truth) -> Nested:
     """For each fold the candidate that scores best on the other folds, scored on that fold; all folds pooled.
 
-    `candidates`: decided codes as in `Decided.codes`, shape (n, num_attributes) each, all predicted on the same folds;
-    `folds`: the fold of each image, (n,). The earliest of equals is taken (Cawley & Talbot 2010, on why the best score
+    `candidates`: decided joint classes, (n,) each, all predicted on the same folds; `folds`: the fold of each row of
+    `truth`, (n,). The earliest of equals is taken (Cawley & Talbot 2010, on why the best score
     of a selection is biased, and why the selection has to be inside the cross-validation). Raises ValueError with
     fewer than two folds.
     """
-    own = folds[rows.keep]
-    numbers = [int(f) for f in np.unique(own)]
-    if len(numbers) < 2:
+    if len(np.unique(folds)) < 2:
         raise ValueError("a nested estimate needs two folds or more")
-    pooled = np.full_like(candidates[0], MISSING)
-    chosen = {}
-    for fold in numbers:
-        others = rows.where(own != fold)
-        chosen[fold] = int(np.argmax([others.score(codes, names) for codes in candidates]))
-        inside = rows.keep & (folds == fold)
-        pooled[inside] = candidates[chosen[fold]][inside]
-    return Nested(rows.score(pooled, names), rows.interval(pooled, names), chosen)
+
+    def best_without(fold: Part) -> int:
+        others = truth.where(fold.others)
+        return int(np.argmax([others.score(classes[fold.others]) for classes in candidates]))
+
+    best, pooled = nested(best_without, lambda number, fold: candidates[number][fold.own], folds)
+    chosen = dict(zip(np.unique(folds).tolist(), best, strict=True))
+    return Nested(truth.score(pooled), truth.interval(pooled), chosen)

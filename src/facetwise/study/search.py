@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, run_number
 from facetwise.core.workspace import is_done
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, Interval
+from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import name_of
 from facetwise.results.plain import plain
 from facetwise.results.wording import count, with_interval
 from facetwise.study.ablation import seconds_of
-from facetwise.study.decided import Decided, Rows, covered_rows, read_decided
+from facetwise.study.decided import Decided, read_decided
 from facetwise.study.nested import nested_estimate
 from facetwise.study.record import StudyFolder
 from facetwise.study.trials import Trials
@@ -107,11 +112,14 @@ def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Sea
     manifest, names = load_manifest(project), tuple(folder.record()["attributes"])
     trials = [_row(project, recorded, t) for t in recorded.all()]
     sides = _finished(project, manifest, trials)
-    keep = covered_rows(next(iter(sides.values())).codes, names, project.space) if sides else None
-    rows = None if keep is None else Rows.of(manifest, project.space, keep)
-    best = None if rows is None else _best(project, folder, sides, rows, names)
-    nested = None if rows is None else _nested(sides, rows, names)
-    num_people, num_images = (0, 0) if rows is None else (rows.num_people, len(rows.people))
+    best, nested, num_people, num_images = None, None, 0, 0
+    if sides:
+        first = next(iter(sides.values())).rows
+        keep = first.decided(names)[1] != MISSING
+        truth, said = first.truth.where(keep).only(names), {n: s.rows.decided(names)[1][keep] for n, s in sides.items()}
+        best = _best(project, folder, sides, truth, said)
+        nested = _nested(first.predictions.folds[keep], truth, said)
+        num_people, num_images = truth.num_people, len(truth)
     return Search(
         project=project.file.name,
         name=folder.name,
@@ -178,21 +186,20 @@ def _finished(project: Project, manifest: Manifest, trials: list[TrialRow]) -> d
 
 
 def _best(
-    project: Project, folder: StudyFolder, sides: Mapping[int, Decided], rows: Rows, names: tuple[str, ...]
+    project: Project, folder: StudyFolder, sides: Mapping[int, Decided], truth: Truth, said: Mapping[int, IntArray]
 ) -> Best:
-    scores = {number: rows.score(side.codes, names) for number, side in sides.items()}
+    scores = {number: truth.score(classes) for number, classes in said.items()}
     number = max(scores, key=lambda n: (scores[n], -n))
     file = (folder.path / BEST).relative_to(project.root).as_posix()
-    interval = rows.interval(sides[number].codes, names)
+    interval = truth.interval(said[number])
     return Best(number, sides[number].run.id, scores[number], interval, file, f"facetwise fit {file}")
 
 
-def _nested(sides: Mapping[int, Decided], rows: Rows, names: tuple[str, ...]) -> NestedScore | None:
-    numbers = list(sides)
-    folds = sides[numbers[0]].folds
-    if len(numbers) < 2 or len(set(folds[rows.keep].tolist())) < 2:
+def _nested(folds: IntArray, truth: Truth, said: Mapping[int, IntArray]) -> NestedScore | None:
+    numbers = list(said)
+    if len(numbers) < 2 or len(np.unique(folds)) < 2:
         return None
-    nested = nested_estimate([side.codes for side in sides.values()], folds, rows, names)
+    nested = nested_estimate(list(said.values()), folds, truth)
     return NestedScore(nested.macro_f1, nested.interval, {k: numbers[i] for k, i in nested.chosen.items()})
 
 

@@ -16,7 +16,7 @@ from facetwise.core.workspace import is_done, is_locked, lock
 from facetwise.core.writing import write_atomic
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import Recipe, recipe_toml
-from facetwise.study.decided import Rows, covered_rows, read_decided
+from facetwise.study.decided import read_decided
 from facetwise.study.fitting import FAILURES, WAIT, Listener, Planned, plan_fields, train
 from facetwise.study.record import StudyFolder, identity_of, note_pruned, open_record, study_folder
 from facetwise.study.search import BEST, Search, best_header, build_search
@@ -134,10 +134,10 @@ class _Work:
 
     def _score(self, run: RunFolder) -> float:
         decided, names = read_decided(self.project, self.manifest, run), self.planned.attributes
-        if lacking := [n for n in names if n not in decided.attributes(self.project.space)]:
+        if lacking := [n for n in names if n not in decided.attributes]:
             raise SettingError(f"it does not predict {', '.join(lacking)}, which the search compares by")
-        keep = covered_rows(decided.codes, names, self.project.space)
-        return Rows.of(self.manifest, self.project.space, keep).score(decided.codes, names)
+        truth, said = decided.known(names).decided(names)
+        return truth.score(said)
 
 
 @dataclass

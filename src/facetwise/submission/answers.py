@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.files.csvtable import read_submission
 from facetwise.core.project import Project
 from facetwise.core.workspace import file_hash
 from facetwise.data.manifest import Manifest
+from facetwise.evaluate.predictions import Predictions
 from facetwise.predictors.answers import AnswerKind, Answers, answers_of, answers_of_classes
 from facetwise.predictors.sources import read_source
 from facetwise.submission.folder import SubmissionFolder, check_range
@@ -36,16 +36,16 @@ def submission_answers(project: Project, manifest: Manifest, submission: Submiss
     """
     submission.read_csv_bytes()
     answers = _read(project, manifest, submission.csv_file, "submission", submission.id)
-    return replace(answers, table=_decided_on(project, manifest, submission))
+    return replace(answers, predictions=_decided_on(project, manifest, submission))
 
 
-def _decided_on(project: Project, manifest: Manifest, submission: SubmissionFolder) -> pl.DataFrame | None:
-    """The test table of a submission's source; None when it is gone, cannot be read, or is another by now."""
+def _decided_on(project: Project, manifest: Manifest, submission: SubmissionFolder) -> Predictions | None:
+    """The test predictions of a submission's source; None when they are gone, cannot be read, or are others by now."""
     with suppress(FacetwiseError):
         made_from = submission.made_from()
         source = read_source(project, manifest, made_from.reference, tta=made_from.tta)
         if file_hash(predictions_file(project.workspace, source)) == made_from.test_sha256:
-            return answers_of(source, project.space).table
+            return answers_of(source).predictions
     return None
 
 

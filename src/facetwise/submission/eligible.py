@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from facetwise.core.errors import ArtefactError, GateError, InputError
-from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.errors import GateError, InputError
+from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
 from facetwise.core.references import AnyReference, parse_reference
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.decide import decide_joint
 from facetwise.predictors.sources import PREDICTORS, Source, read_source
 
 
@@ -46,13 +45,10 @@ def usable_source(project: Project, manifest: Manifest, reference: AnyReference,
         raise PartialError(source, lacking)
     if source.test is None:
         raise InputError(f"{source.kind} `{source.id}` has no predictions of the test side", hint="make it again")
-    if source.test["image"].to_list() != manifest.test["image"].to_list():
-        message = f"{source.kind} `{source.id}`: its predictions are not of the test images in the organisers' order"
-        raise ArtefactError(message, hint="make it again")
     return source
 
 
-def joint_classes(source: Source, space: LabelSpace) -> IntArray:
+def joint_classes(source: Source) -> IntArray:
     """Joint class of each test image, in the organisers' order; -1 where the image cannot be read."""
     assert source.test is not None
-    return decide_joint(source.test, space)
+    return source.test.classes

@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from facetwise.core.errors import ArtefactError, GateError, InputError
 from facetwise.core.files.csvtable import raise_problems, read_csv, read_submission
 from facetwise.core.labels import LabelSpace
@@ -19,6 +17,7 @@ from facetwise.core.references import AnyReference, parse_reference, pick
 from facetwise.core.runs import run_number
 from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock, new_artefact, read_json, write_json
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
+from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import Scorecard, score_decided
 from facetwise.submission.gate.gate import BY_OPINION, GateFinding, GateReport
 from facetwise.submission.madefrom import RECORD_VERSION, MadeFrom, from_version_1, read_made_from
@@ -191,9 +190,9 @@ def score_submission(
     place = {name: i for i, name in enumerate(names)}
     predicted = answers[[place[name] for name in true_names]]
     people = _people(labels)
-    groups = np.asarray(true_names if people is None else people)
     by = "image" if people is None else "person"
-    return score_decided(space.decode(predicted), space.decode(truth), groups, space, by=by)
+    known = Truth(space, true_names, space.decode(truth), true_names if people is None else people)
+    return score_decided(space.decode(predicted), known, by=by)
 
 
 def _people(labels: Path) -> list[str] | None:

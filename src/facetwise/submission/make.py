@@ -16,7 +16,6 @@ from facetwise.core.files.outside import read_bounded
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project, TestSide
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.decide import decide, decide_joint
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source, labels_since
@@ -77,7 +76,7 @@ def make_submission(
     if manifest.test.is_empty():
         raise InputError("the dataset has no test side: there is nothing to submit")
     source = usable_source(project, manifest, reference, tta)
-    joint = joint_classes(source, project.space)
+    joint = joint_classes(source)
     known = oof_mix(source, manifest, project.space)
     joint, filled = _filled(joint, known) if spec.fill_missing else (joint, None)
     names, template = manifest.test["name"].to_list(), read_template(project, side)
@@ -146,14 +145,14 @@ def oof_mix(source: Source, manifest: Manifest, space: LabelSpace) -> Mix:
     groups = manifest.train["group"].to_numpy()
     if source.oof is None:
         return Mix(true, true, groups)
-    decided = decide_joint(source.oof, space)
+    decided = source.oof.classes
     present = decided != MISSING
     return Mix(decided[present], true[present], groups[present])
 
 
 def known_side(manifest: Manifest, space: LabelSpace, source: Source | None = None) -> Known:
     """The training images, with what `source` says of them out of fold."""
-    oof = None if source is None or source.oof is None else decide(source.oof, space)
+    oof = None if source is None or source.oof is None else source.oof.codes
     return Known(manifest.codes(space), manifest.train["group"].to_numpy(), oof)
 
 
@@ -176,7 +175,7 @@ def _forecast(
         return None, ("nothing is known of it out of fold",)
     ledger, unread = _ledger(project)
     try:
-        told = foretell(project, manifest, ledger, of_source(source, project.space, joint))
+        told = foretell(project, manifest, ledger, of_source(source, joint))
     except InputError as error:
         return None, (str(error),)
     return told.whole, (*unread, *shift_notes(told.outlook.shift, told.num_scored))

@@ -68,7 +68,7 @@ def _listed(lines: list[str]) -> list[str]:
 def _filled_in(project: Project, manifest: Manifest, source: Source, made_from: MadeFrom) -> tuple[bytes, bytes]:
     """The csv, and the organisers' csv that it is made from."""
     side = side_to_predict(project)
-    joint = _with_filled(joint_classes(source, project.space), source, manifest, made_from, project.space)
+    joint = _with_filled(joint_classes(source), source, manifest, made_from, project.space)
     template = read_template(project, side)
     data = submission_csv(manifest.test["name"].to_list(), joint, template, side.image, side.answer)
     return data, template

@@ -24,13 +24,13 @@ def project(own_finished) -> Path:
 def scored(monkeypatch) -> list[int]:
     """Grows by one whenever a table is scored."""
     calls: list[int] = []
-    real = views.score_table
+    real = views.score_rows
 
-    def score_table(*arguments: object):
+    def score_rows(*arguments: object):
         calls.append(1)
         return real(*arguments)
 
-    monkeypatch.setattr(views, "score_table", score_table)
+    monkeypatch.setattr(views, "score_rows", score_rows)
     return calls
 
 

@@ -19,8 +19,6 @@ from facetwise.core.errors import ArtefactError, InputError, MismatchError, Prob
 from facetwise.core.files.csvrecords import CsvError, csv_records
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest, build_manifest
-from facetwise.evaluate.compose import joint_log_probs, marginals
-from facetwise.evaluate.decide import decide_joint
 from facetwise.predictors.external import find_foreign, list_foreign
 from facetwise.predictors.external_csv import CERTAIN, TOLERANCE, parse_predictions
 from facetwise.predictors.sources import read_source
@@ -112,13 +110,14 @@ def test_a_submission_is_a_whole_vote_and_vetoes_nothing(own):
     file = project.root / "sent.csv"
     file.write_bytes(csv("ImageID,ans", *(f"{n},{a}" for n, a in reversed(answers.items()))))
     fw.import_predictions(project, file, name="team-2")
-    table = read_source(project, manifest, "foreign:team-2").test
-    assert decide_joint(table, project.space).tolist() == [0, 17, 10]
-    assert decide_joint(table.drop("decided"), project.space).tolist() == [0, 17, 10]
-    joint = np.exp(joint_log_probs(table, project.space))
+    test = read_source(project, manifest, "foreign:team-2").test
+    assert test is not None
+    assert test.classes.tolist() == [0, 17, 10]
+    assert test.undecided().classes.tolist() == [0, 17, 10]
+    joint = np.exp(test.joint)
     np.testing.assert_allclose(joint.max(axis=1), CERTAIN**3, rtol=1e-5)
-    assert np.isfinite(joint_log_probs(table, project.space)).all()
-    for block in marginals(table, project.space).values():
+    assert np.isfinite(test.joint).all()
+    for block in test.marginals.values():
         np.testing.assert_allclose(np.exp(block).sum(axis=1), 1, rtol=1e-6)
 
 

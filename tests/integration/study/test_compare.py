@@ -12,7 +12,7 @@ from rich.console import Console
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, find_run
-from facetwise.core.tables import PREDICTIONS, probability_columns, write_table
+from facetwise.core.tables import PREDICTIONS, prediction_columns, write_table
 from facetwise.core.workspace import mark_done, write_json
 from facetwise.data.manifest import load_manifest
 from facetwise.evaluate.intervals import Interval, PairedInterval
@@ -47,22 +47,20 @@ def another(
     table, manifest = source.oof(), load_manifest(project)
     assert table is not None
     lucky = np.random.default_rng(seed).random(table.height) < better
-    columns = probability_columns(table)
+    columns = prediction_columns(table)
     values = table.select(columns).to_numpy().copy()
     for a, attribute in enumerate(project.space.names):
         own = [columns.index(c) for c in project.space.columns(attribute)]
         for row in np.flatnonzero(lucky):
             values[row, own] = -9.0
-            values[row, own[manifest.codes(project.space)[row, a]]] = -0.01
+            values[row, own[manifest.codes(project.space)[row, a]]] = np.log1p(-(len(own) - 1) * np.exp(-9.0))
     table = table.with_columns(pl.Series(c, values[:, i]) for i, c in enumerate(columns))
     if drop is not None:
         table = table.drop(project.space.columns(drop))
     if only_fold is not None:
         gone = pl.col("fold") != only_fold
         table = table.with_columns(pl.when(gone).then(float("nan")).otherwise(pl.col(c)).alias(c) for c in columns)
-    write_table(
-        table.cast({c: pl.Float32() for c in probability_columns(table)}), run.path / "oof.parquet", PREDICTIONS
-    )
+    write_table(table.cast({c: pl.Float32() for c in prediction_columns(table)}), run.path / "oof.parquet", PREDICTIONS)
     was = source.record()
     write_json(
         run.record_file,

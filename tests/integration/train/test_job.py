@@ -13,7 +13,7 @@ import pytest
 import facetwise as fw
 from facetwise.core.errors import GateError, InputError, SettingError
 from facetwise.core.runs import find_run
-from facetwise.core.tables import probability_columns
+from facetwise.core.tables import prediction_columns
 from facetwise.data.folds import load_folds
 from facetwise.data.manifest import load_manifest
 from facetwise.inference.own_images import predict_own
@@ -69,7 +69,7 @@ def test_test_table_each_image_once_a_model(finished):
     test = find_run(project.workspace, "last").test()
     assert test["image"].to_list() == names * 3
     assert test["fold"].to_list() == [k for k in range(3) for _ in names]
-    assert test.select(pl.col(probability_columns(test)).is_finite().all()).row(0) == (True,) * 8
+    assert test.select(pl.col(prediction_columns(test)).is_finite().all()).row(0) == (True,) * 8
 
 
 def test_show_text_json_and_page_have_one_number(finished, tmp_path):
@@ -102,7 +102,7 @@ def test_submission_in_the_organisers_order_with_the_score_to_expect(own_finishe
 def test_answers_are_the_mean_of_the_models(own_finished):
     project = fw.open_project(own_finished.project)
     test = find_run(project.workspace, "last").test()
-    columns = probability_columns(test)
+    columns = prediction_columns(test)
     mean = test.with_columns(pl.col(columns).exp()).group_by("image").agg(pl.col(columns).mean())
     decided = {}
     for row in mean.iter_rows(named=True):
@@ -137,7 +137,7 @@ def test_own_images_again_with_the_mirror_image(own_finished):
     for name, before in (("oof", run.oof()), ("test", run.test())):
         again = pl.read_parquet(plain / f"{name}.parquet")
         assert again.select("image", "fold").equals(before.select("image", "fold"))
-        columns = probability_columns(before)
+        columns = prediction_columns(before)
         np.testing.assert_allclose(again.select(columns).to_numpy(), before.select(columns).to_numpy(), atol=1e-5)
     folder = fw.predict(project, tta="flip")
     flipped = pl.read_parquet(folder / "oof.parquet")
@@ -163,7 +163,7 @@ def test_a_folder_of_photos_and_another_dataset(own_finished):
     assert all(r["gender"] in ("male", "female") for r in told if r["image"] != "broken.jpg")
     table = pl.read_parquet(folder / "images.parquet")
     assert table.height == 4 * 3
-    columns = probability_columns(test)
+    columns = prediction_columns(test)
     for path in source:
         here = table.filter(image=path.name).select(columns).to_numpy()
         there = test.filter(image=f"eval/images/{path.name}").select(columns).to_numpy()
@@ -183,7 +183,7 @@ def test_a_folder_of_photos_and_another_dataset(own_finished):
 def test_a_hold_out_run_covers_fold_0_only(own):
     run = fw.fit(own.project, own.recipe, settings=[*QUICK, "folds.plan=holdout"])
     oof = run.oof()
-    columns = probability_columns(oof)
+    columns = prediction_columns(oof)
     held_out = (oof["fold"] == 0).to_numpy()
     finite = np.isfinite(oof.select(columns).to_numpy())
     assert finite[held_out].all()
@@ -211,7 +211,7 @@ def test_a_specialist_is_scored_by_its_attribute_and_cannot_be_submitted(own):
     head = 'model.head={ name = "single", attribute = "age" }'
     run = fw.fit(own.project, own.recipe, settings=[*QUICK, head])
     assert run.id.endswith("-age_3fold")
-    assert probability_columns(run.oof()) == ["age=<30", "age=30-59", "age=>=60"]
+    assert prediction_columns(run.oof()) == ["age=<30", "age=30-59", "age=>=60"]
     card = fw.show(own.project).scorecard
     assert card.what == "age"
     assert [a.name for a in card.attributes] == ["age"]

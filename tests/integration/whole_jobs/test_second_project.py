@@ -10,7 +10,7 @@ from PIL import Image
 
 import facetwise as fw
 from facetwise.core.runs import find_run
-from facetwise.core.tables import probability_columns
+from facetwise.core.tables import prediction_columns
 from facetwise.data.manifest import load_manifest
 
 FILE = """\
@@ -119,7 +119,7 @@ def test_the_whole_job(made, tmp_path):
     heights = manifest.values("키")
     np.testing.assert_array_equal(manifest.codes(project.space)[:, 0], np.digitize(heights, [150, 165.5, 180]))
     run = find_run(project.workspace, "1")
-    assert set(probability_columns(run.oof())) == {c for n in project.space.names for c in project.space.columns(n)}
+    assert set(prediction_columns(run.oof())) == {c for n in project.space.names for c in project.space.columns(n)}
     view = fw.show(project, "1", html=tmp_path / "page.html")
     assert [a.name for a in view.scorecard.attributes] == ["키", "안경", "색", "shape"]
     assert next(a.macro_f1 for a in view.scorecard.attributes if a.name == "색") > 0.9

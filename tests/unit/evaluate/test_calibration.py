@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_tables import AGE, SPACE, block, calibrated, contest, drawn_codes, joint_table, product_table
+from made_tables import (
+    AGE,
+    SPACE,
+    block,
+    calibrated,
+    contest,
+    drawn_codes,
+    joint_table,
+    product_table,
+    read,
+    rows,
+    without,
+)
 from sklearn.metrics import brier_score_loss, log_loss
 
 from facetwise.core.errors import InputError, SettingError
@@ -26,10 +39,9 @@ from facetwise.evaluate.calibration import (
     fit_temperatures,
     tempered,
 )
-from facetwise.evaluate.compose import joint_log_probs, log_normalised, log_sums, marginals
-from facetwise.evaluate.decide import DECIDED, decide
+from facetwise.evaluate.compose import log_normalised, log_sums
+from facetwise.evaluate.decide import DECIDED
 from facetwise.evaluate.intervals import mean_interval
-from facetwise.evaluate.parts import deal_parts
 from facetwise.evaluate.reliability import check_calibration, reliability_curve, share_interval
 from facetwise.evaluate.rules.cut_classes import cuts_used
 
@@ -89,31 +101,31 @@ def test_at_its_ends_it_stops():
 @given(SEEDS, st.floats(0.1, 10))
 def test_a_temperature_changes_no_attribute_that_is_decided_by_itself(seed, temperature):
     table, _, _ = contest(seed % 1000, num_people=8)
-    cooled = tempered(table, {"hue": temperature, "age": 1 / temperature}, SPACE)
-    np.testing.assert_array_equal(decide(cooled, SPACE), decide(table, SPACE))
+    cooled = tempered(read(table), {"hue": temperature, "age": 1 / temperature})
+    np.testing.assert_array_equal(cooled.codes, read(table).codes)
 
 
 def test_temperature_one_changes_nothing():
     table, _, _ = contest(0, num_people=8)
-    flat = joint_table(np.arange(table.height), joint_log_probs(table, SPACE))
+    flat = joint_table(np.arange(table.height), read(table).joint)
     for same, temperatures in ((table, {"hue": 1.0, "age": 1.0}), (flat, {"joint": 1.0}), (table, {})):
-        after = tempered(same, temperatures, SPACE)
-        assert after.columns == same.columns
-        assert after.schema == same.schema
-        columns = [c for c in same.columns if "=" in c]
-        np.testing.assert_allclose(after.select(columns).to_numpy(), same.select(columns).to_numpy(), atol=1e-6)
+        after = tempered(read(same), temperatures)
+        assert list(after.blocks) == list(read(same).blocks)
+        for name, block_before in read(same).blocks.items():
+            assert after.blocks[name].dtype == block_before.dtype
+            np.testing.assert_allclose(after.blocks[name], block_before, atol=1e-6)
 
 
 def test_a_joint_temperature_takes_the_attributes_along():
     table, _, _ = contest(1, num_people=10)
-    joint = joint_log_probs(table, SPACE)
+    joint = read(table).joint
     both = table.hstack(block(SPACE.joint_columns, joint))
-    after = tempered(both, {"joint": 2.0}, SPACE)
-    np.testing.assert_allclose(joint_log_probs(after, SPACE), log_normalised(joint / 2), atol=1e-5)
-    alone = marginals(after.drop(SPACE.columns("hue"), SPACE.columns("age")), SPACE)
-    for name, logs in marginals(after, SPACE).items():
+    after = tempered(read(both), {"joint": 2.0})
+    np.testing.assert_allclose(after.joint, log_normalised(joint / 2), atol=1e-5)
+    alone = replace(after, blocks={"joint": after.blocks["joint"]}).marginals
+    for name, logs in after.marginals.items():
         np.testing.assert_allclose(logs, alone[name], atol=1e-5)
-    assert set(fit_temperatures(both, np.zeros((both.height, 2), np.int64), SPACE)) == {"joint"}
+    assert set(fit_temperatures(rows(both, np.zeros((both.height, 2), np.int64)))) == {"joint"}
 
 
 def test_classes_stay_the_sums_of_their_values():
@@ -124,35 +136,30 @@ def test_classes_stay_the_sums_of_their_values():
     classes = log_sums(years, [0, *np.searchsorted(GRID, (30, 60)).tolist(), len(GRID)])
     table = product_table(people, {"hue": calibrated(rng, drawn_codes(rng, people))["hue"], "age": classes})
     table = table.hstack(block(year_columns("age", GRID), years))
-    holes = [pl.when(pl.int_range(pl.len()) == 7).then(float("nan")).otherwise(pl.col(c)).cast(pl.Float32).alias(c)
-             for c in table.columns if "=" in c]  # fmt: skip
-    after = tempered(table.with_columns(holes), {"age": 2.5}, SPACE)
-    assert cuts_used(after, SPACE, "age") == (30, 60)  # raises where classes are no sums
-    assert np.isnan(after.select(c for c in after.columns if "=" in c).to_numpy()[7]).all()
+    after = tempered(read(without(table, [7])), {"age": 2.5})
+    assert cuts_used(after, "age") == (30, 60)  # raises where classes are no sums
+    assert all(np.isnan(found[7]).all() for found in after.blocks.values())
     expected = log_normalised(classes / 2.5)
     kept = np.delete(np.arange(30), 7)
-    np.testing.assert_allclose(np.exp(marginals(after, SPACE)["age"])[kept], np.exp(expected)[kept], atol=1e-6)
-    assert (
-        after.select(SPACE.columns("hue")).to_numpy()[kept].tolist()
-        == table.select(SPACE.columns("hue")).to_numpy()[kept].tolist()
-    )
+    np.testing.assert_allclose(np.exp(after.marginals["age"])[kept], np.exp(expected)[kept], atol=1e-6)
+    np.testing.assert_array_equal(after.blocks["hue"][kept], table.select(SPACE.columns("hue")).to_numpy()[kept])
 
 
 def test_what_was_decided_goes_with_the_probabilities_it_was_decided_by():
     table, _, _ = contest(3, num_people=6)
     decided = table.with_columns(pl.lit(1, dtype=pl.Int32).alias(DECIDED))
-    assert DECIDED not in tempered(decided, {"age": 2.0}, SPACE).columns
+    assert tempered(read(decided), {"age": 2.0}).decided is None
 
 
 def test_temperatures_that_cannot_be():
     table, _, _ = contest(3, num_people=6)
     with pytest.raises(SettingError, match="have no block `ages` to temper"):
-        tempered(table, {"ages": 2.0}, SPACE)
+        tempered(read(table), {"ages": 2.0})
     with pytest.raises(SettingError, match="have no block `joint`"):
-        tempered(table, {"joint": 2.0}, SPACE)
+        tempered(read(table), {"joint": 2.0})
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(SettingError, match="the temperature of `age` must be a number above 0"):
-            tempered(table, {"age": wrong}, SPACE)
+            tempered(read(table), {"age": wrong})
 
 
 # -------------------------------------------------------------------------------------------------------- the measures
@@ -249,8 +256,8 @@ def too_sure(seed: int, factor: float = 2.5) -> tuple[pl.DataFrame, np.ndarray, 
 
 
 def test_only_what_is_too_sure_gets_better():
-    table, codes, people = too_sure(0)
-    check = check_calibration(table, codes, people, SPACE, resamples=300)
+    table, codes, _ = too_sure(0)
+    check = check_calibration(rows(table, codes), resamples=300)
     hue, age, joint = check.parts
     assert [p.name for p in check.parts] == ["hue", "age", "joint"]
     assert check.temperatures["age"] == pytest.approx(2.5, rel=0.25)
@@ -266,12 +273,12 @@ def test_only_what_is_too_sure_gets_better():
 
 
 def test_each_part_is_tempered_by_the_others():
-    table, codes, people = too_sure(1)
-    check = check_calibration(table, codes, people, SPACE, seed=4, resamples=10)
-    part, losses = deal_parts(people, 4), []
+    table, codes, _ = too_sure(1)
+    check = check_calibration(rows(table, codes), seed=4, resamples=10)
+    part, losses = rows(table, codes).truth.parts(4), []
     for p, temperatures in enumerate(check.by_part):
         others = part != p
-        logs = {n: marginals(table, SPACE)[n] for n in SPACE.names}
+        logs = {n: read(table).marginals[n] for n in SPACE.names}
         assert temperatures["age"] == fit_temperature(logs["age"][others], codes[others, 1])
         own = log_normalised(logs["age"][part == p] / temperatures["age"])
         losses.append(-own[np.arange(len(own)), codes[part == p, 1]])
@@ -279,32 +286,29 @@ def test_each_part_is_tempered_by_the_others():
 
 
 def test_a_flat_head_has_one_temperature_and_a_specialist_its_own():
-    table, codes, people = too_sure(2)
-    flat = joint_table(np.arange(table.height), log_normalised(joint_log_probs(table, SPACE) * 2))
-    check = check_calibration(flat, codes, people, SPACE, resamples=10)
+    table, codes, _ = too_sure(2)
+    flat = joint_table(np.arange(table.height), log_normalised(read(table).joint * 2))
+    check = check_calibration(rows(flat, codes), resamples=10)
     assert set(check.temperatures) == {"joint"}
     assert [p.name for p in check.parts] == ["hue", "age", "joint"]
     assert check.temperatures["joint"] > 1.5
     space = LabelSpace((AGE,))
-    alone = check_calibration(table.drop(SPACE.columns("hue")), codes[:, 1:], people, space, resamples=10)
+    alone = check_calibration(rows(table.drop(SPACE.columns("hue")), codes[:, 1:], space=space), resamples=10)
     assert [p.name for p in alone.parts] == ["age"]
 
 
 def test_rows_without_a_prediction_are_left_out_and_counted():
     table, codes, people = too_sure(3)
     gone = [4, 9, 31]
-    holes = table.with_columns(
-        pl.when(pl.int_range(pl.len()).is_in(gone)).then(float("nan")).otherwise(pl.col(c)).cast(pl.Float32).alias(c)
-        for c in SPACE.columns("hue")
-    )
+    holes = without(table, gone)
     kept = np.delete(np.arange(len(codes)), gone)
-    one = check_calibration(holes, codes, people, SPACE, resamples=10)
-    two = check_calibration(table[kept.tolist()], codes[kept], people[kept], SPACE, resamples=10)
+    one = check_calibration(rows(holes, codes), resamples=10)
+    two = check_calibration(rows(table[kept.tolist()], codes[kept], people=people[kept]), resamples=10)
     assert one.num_left_out == 3
     assert {**one.as_dict(), "num_left_out": 0} == two.as_dict()
 
 
 def test_too_few_people():
-    table, codes, people = contest(0, num_people=4)
+    table, codes, _ = contest(0, num_people=4)
     with pytest.raises(InputError, match="predictions of 4 people: a nested estimate needs 5"):
-        check_calibration(table, codes, people, SPACE)
+        check_calibration(rows(table, codes))

@@ -22,7 +22,7 @@ from facetwise.evaluate.intervals import (
 )
 from facetwise.evaluate.metrics import accuracy, macro_f1
 from facetwise.evaluate.resampling import PersonTally, group_numbers, resampled_people
-from facetwise.evaluate.scorecard import score_decided
+from facetwise.evaluate.rows import Truth
 
 SIZE = 6
 IMAGES = 4
@@ -179,7 +179,7 @@ def test_bad_input():
         with pytest.raises(ValueError, match=r"24 row\(s\) have no group"):
             paired_interval(truth, predicted, truth, some, SIZE)
         with pytest.raises(ValueError, match=r"24 row\(s\) have no group"):
-            score_decided(predicted[:, None], truth[:, None], some, space)
+            Truth(space, [str(i) for i in range(48)], truth[:, None], some)
     with pytest.raises(ValueError, match="missing"):
         bootstrap_interval(truth, np.full_like(truth, -1), groups, SIZE)
     with pytest.raises(ValueError, match="level must be"):

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_tables import AGE, HUE, SPACE, calibrated, contest, drawn_codes, joint_table, noise, product_table
+from made_tables import AGE, HUE, SPACE, calibrated, contest, drawn_codes, joint_table, noise, product_table, read
 
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.evaluate.compose import joint_log_probs, log_normalised
-from facetwise.evaluate.decide import decide_joint
+from facetwise.evaluate.compose import log_normalised
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.rules.multipliers import MOST, attribute_task, fit_multipliers, joint_task, spread
 from facetwise.evaluate.rules.thresholds import at_least, classes_at_least, fit_thresholds
@@ -28,8 +27,8 @@ def random_logs(seed: int, size: int = 5) -> np.ndarray:
 @given(SEEDS)
 def test_without_multipliers_it_is_the_argmax(seed):
     table, _, _ = contest(seed % 1000, num_people=8)
-    for task in (attribute_task(table, SPACE), joint_task(table, SPACE)):
-        np.testing.assert_array_equal(task.decide(np.zeros(len(task.coordinates))), decide_joint(table, SPACE))
+    for task in (attribute_task(read(table)), joint_task(read(table))):
+        np.testing.assert_array_equal(task.decide(np.zeros(len(task.coordinates))), read(table).classes)
 
 
 @settings(max_examples=30)
@@ -38,11 +37,11 @@ def test_a_product_is_decided_alike_by_attribute_as_joint_and_as_joint_columns(s
     rng, people = np.random.default_rng(seed), np.arange(30)
     logs, m = noise(rng, drawn_codes(rng, people)), random_logs(seed)
     table = product_table(people, logs)
-    flat = joint_table(people, joint_log_probs(table, SPACE))
+    flat = joint_table(people, read(table).joint)
     decided = [
-        attribute_task(table, SPACE).decide(m),
-        attribute_task(flat, SPACE).decide(m),
-        joint_task(flat, SPACE).decide(spread(m, SPACE)),
+        attribute_task(read(table)).decide(m),
+        attribute_task(read(flat)).decide(m),
+        joint_task(read(flat)).decide(spread(m, SPACE)),
     ]
     np.testing.assert_array_equal(decided[0], decided[1])
     np.testing.assert_array_equal(decided[0], decided[2])
@@ -52,7 +51,7 @@ def test_a_product_is_decided_alike_by_attribute_as_joint_and_as_joint_columns(s
 @given(SEEDS, st.floats(-3, 3))
 def test_a_common_factor_of_an_attribute_changes_nothing(seed, shift):
     table, _, _ = contest(seed % 1000, num_people=8)
-    m, task = random_logs(seed), attribute_task(table, SPACE)
+    m, task = random_logs(seed), attribute_task(read(table))
     shifted = m + np.array([0, 0, shift, shift, shift])
     np.testing.assert_array_equal(task.decide(m), task.decide(shifted))
 
@@ -60,7 +59,7 @@ def test_a_common_factor_of_an_attribute_changes_nothing(seed, shift):
 @pytest.mark.parametrize("kind", ["attribute", "joint"])
 def test_the_class_with_most_images_keeps_one_and_others_stay_within_range(kind):
     table, codes, _ = contest(3, num_people=30)
-    task = attribute_task(table, SPACE) if kind == "attribute" else joint_task(table, SPACE)
+    task = attribute_task(read(table)) if kind == "attribute" else joint_task(read(table))
     truth = SPACE.encode(codes)
     found = fit_multipliers(task, truth)
     for family in {c.family for c in task.coordinates}:
@@ -78,7 +77,7 @@ def test_the_ascent_of_one_multiplier_is_as_good_as_trying_all(seed):
     space = LabelSpace((HUE,))
     codes = rng.integers(0, 2, (25, 1))
     table = product_table(people, {"hue": log_normalised(rng.normal(0, 1, (25, 2)))}, space)
-    task = attribute_task(table, space)
+    task = attribute_task(read(table, space))
     fitted = macro_f1(codes[:, 0], task.decide(fit_multipliers(task, codes[:, 0])), 2)
     free = int(codes.sum() * 2 < 25)
     tried = (np.eye(2)[free] * w for w in np.linspace(-np.log(MOST), np.log(MOST), 500))
@@ -87,10 +86,10 @@ def test_the_ascent_of_one_multiplier_is_as_good_as_trying_all(seed):
 
 def test_no_single_multiplier_can_be_moved_for_the_better_and_a_coarse_grid_is_no_better():
     table, codes, _ = contest(5, num_people=25, images=2)
-    truth, task = SPACE.encode(codes), attribute_task(table, SPACE)
+    truth, task = SPACE.encode(codes), attribute_task(read(table))
     found = fit_multipliers(task, truth)
     best = macro_f1(truth, task.decide(found), 6)
-    assert best >= macro_f1(truth, decide_joint(table, SPACE), 6)
+    assert best >= macro_f1(truth, read(table).classes, 6)
     for c in np.flatnonzero(found):
         for w in np.linspace(-np.log(MOST), np.log(MOST), 100):
             moved = np.where(np.arange(5) == c, w, found)
@@ -108,7 +107,7 @@ def test_on_calibrated_probabilities_the_threshold_is_that_of_the_closed_form():
     truth = (rng.random(n) < probability).astype(np.int64)
     space = LabelSpace((HUE,))
     table = product_table(np.arange(n), {"hue": np.log(np.stack([1 - probability, probability], axis=1))}, space)
-    task = attribute_task(table, space)
+    task = attribute_task(read(table, space))
     found = fit_multipliers(task, truth)
     threshold = 1 / (1 + np.exp(found[1] - found[0]))
 
@@ -137,10 +136,10 @@ def test_relabelled_classes_give_relabelled_multipliers(seed):
         return
     logs = calibrated(rng, codes)
     order = {"hue": [1, 0], "age": [2, 0, 1]}
-    found = fit_multipliers(attribute_task(product_table(people, logs), SPACE), SPACE.encode(codes))
+    found = fit_multipliers(attribute_task(read(product_table(people, logs))), SPACE.encode(codes))
     other = {n: logs[n][:, order[n]] for n in logs}
     moved = np.stack([np.argsort(order[n])[codes[:, a]] for a, n in enumerate(SPACE.names)], axis=1)
-    again = fit_multipliers(attribute_task(product_table(people, other), SPACE), SPACE.encode(moved))
+    again = fit_multipliers(attribute_task(read(product_table(people, other))), SPACE.encode(moved))
     np.testing.assert_allclose(again[:2], found[:2][order["hue"]], atol=1e-6)
     np.testing.assert_allclose(again[2:], found[2:][order["age"]], atol=1e-6)
 
@@ -149,8 +148,8 @@ def test_relabelled_classes_give_relabelled_multipliers(seed):
 def test_the_order_of_rows_does_not_matter(permuted):
     table, codes, _ = contest(8)
     order = np.random.default_rng(1).permutation(len(codes)) if permuted else np.arange(len(codes))
-    found = fit_multipliers(attribute_task(table[order.tolist()], SPACE), SPACE.encode(codes[order]))
-    expected = fit_multipliers(attribute_task(table, SPACE), SPACE.encode(codes))
+    found = fit_multipliers(attribute_task(read(table[order.tolist()])), SPACE.encode(codes[order]))
+    expected = fit_multipliers(attribute_task(read(table)), SPACE.encode(codes))
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -158,7 +157,7 @@ def test_a_class_that_is_ruled_out_stays_so():
     """Probability 0 times any multiplier is 0, and a certain row keeps its class."""
     space = LabelSpace((AGE,))
     hard = np.where(np.eye(3)[[0, 1, 2, 0]] == 1, 0.0, -np.inf)
-    task = attribute_task(product_table(np.arange(4), {"age": hard}, space), space)
+    task = attribute_task(read(product_table(np.arange(4), {"age": hard}, space), space))
     found = fit_multipliers(task, np.array([1, 1, 2, 0]))
     assert task.decide(found).tolist() == [0, 1, 2, 0]
 

@@ -10,15 +10,28 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_tables import AGE, HUE, SPACE, block, calibrated, contest, drawn_codes, joint_table, noise, product_table
+from made_tables import (
+    AGE,
+    HUE,
+    SPACE,
+    block,
+    calibrated,
+    contest,
+    drawn_codes,
+    joint_table,
+    noise,
+    product_table,
+    read,
+    rows,
+    without,
+)
 
 from facetwise.core.errors import ArtefactError, InputError, SettingError
 from facetwise.core.labels import LabelSpace
 from facetwise.core.tables import score_column, year_columns
-from facetwise.evaluate.compose import joint_log_probs, log_normalised, log_sums
-from facetwise.evaluate.decide import DECIDED, decide_joint
+from facetwise.evaluate.compose import log_normalised, log_sums
+from facetwise.evaluate.decide import DECIDED
 from facetwise.evaluate.metrics import macro_f1
-from facetwise.evaluate.parts import deal_parts
 from facetwise.evaluate.rules.choose import (
     Argmax,
     JointMultipliers,
@@ -63,10 +76,10 @@ def too_young(seed: int, by: str, num_people: int = 80) -> tuple[pl.DataFrame, n
 @pytest.mark.parametrize("by", ["at-least", "years", "score"])
 def test_a_rule_is_the_same_after_it_was_a_record(kind, by):
     table, codes, _ = too_young(1, by)
-    rule = fit_rule(kind, table, codes, SPACE)
+    rule = fit_rule(kind, rows(table, codes))
     again = rule_from_dict(json.loads(json.dumps(rule.as_dict())), SPACE)
     assert again == rule
-    np.testing.assert_array_equal(again.decide(table, SPACE), rule.decide(table, SPACE))
+    np.testing.assert_array_equal(again.decide(read(table)), rule.decide(read(table)))
     assert rule.kind == kind
     if isinstance(rule, MovedCuts):
         assert rule.by == by
@@ -76,18 +89,18 @@ def test_a_rule_is_the_same_after_it_was_a_record(kind, by):
 def test_a_rule_scores_no_less_than_argmax_on_the_rows_it_was_fitted_on(kind):
     table, codes, _ = too_young(2, "at-least")
     truth = SPACE.encode(codes)
-    fitted = macro_f1(truth, fit_rule(kind, table, codes, SPACE).decide(table, SPACE), 6)
-    assert fitted >= macro_f1(truth, decide_joint(table, SPACE), 6)
+    fitted = macro_f1(truth, fit_rule(kind, rows(table, codes)).decide(read(table)), 6)
+    assert fitted >= macro_f1(truth, read(table).classes, 6)
     if kind != "argmax":
-        assert fitted > macro_f1(truth, decide_joint(table, SPACE), 6) + 0.01
+        assert fitted > macro_f1(truth, read(table).classes, 6) + 0.01
 
 
 def test_joint_multipliers_are_no_worse_than_those_of_the_attributes():
     table, codes, _ = contest(7)
-    flat = joint_table(np.arange(len(codes)), joint_log_probs(table, SPACE))
+    flat = joint_table(np.arange(len(codes)), read(table).joint)
     truth = SPACE.encode(codes)
     by_attribute, joint = (
-        macro_f1(truth, fit_rule(kind, flat, codes, SPACE).decide(flat, SPACE), 6)
+        macro_f1(truth, fit_rule(kind, rows(flat, codes)).decide(read(flat)), 6)
         for kind in ("multipliers", "joint-multipliers")
     )
     assert joint >= by_attribute - 1e-3  # the multipliers are rounded to four digits
@@ -95,46 +108,39 @@ def test_joint_multipliers_are_no_worse_than_those_of_the_attributes():
 
 def test_cuts_of_years_and_of_a_score_are_those_that_facetwise_cuts_finds():
     for by in ("years", "score"):
-        table, codes, people = too_young(3, by)
-        found = search_cuts(table, codes, people, SPACE, "age", aim="joint")
-        rule = fit_rule("cuts:age", table, codes, SPACE)
+        table, codes, _ = too_young(3, by)
+        found = search_cuts(rows(table, codes), "age", aim="joint")
+        rule = fit_rule("cuts:age", rows(table, codes))
         assert rule == MovedCuts("age", by, found.chosen)
-        assert macro_f1(SPACE.encode(codes), rule.decide(table, SPACE), 6) == pytest.approx(
+        assert macro_f1(SPACE.encode(codes), rule.decide(read(table)), 6) == pytest.approx(
             found.score(found.optimistic)
         )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_without_a_prediction_have_no_class_and_do_not_count(kind):
-    table, codes, people = contest(4)
-    holes = table.with_columns(
-        pl.when(pl.int_range(pl.len()).is_in([2, 5, 11]))
-        .then(float("nan"))
-        .otherwise(pl.col(c))
-        .cast(pl.Float32)
-        .alias(c)
-        for c in SPACE.columns("age")
-    )
+    table, codes, _ = contest(4)
+    holes = without(table, [2, 5, 11])
     kept = np.delete(np.arange(len(codes)), [2, 5, 11])
-    rule = fit_rule(kind, holes, codes, SPACE)
-    assert rule == fit_rule(kind, table[kept.tolist()], codes[kept], SPACE)
-    assert rule == fit_rule(kind, table, codes, SPACE, kept)
-    decided = rule.decide(holes, SPACE)
+    rule = fit_rule(kind, rows(holes, codes))
+    assert rule == fit_rule(kind, rows(table[kept.tolist()], codes[kept]))
+    assert rule == fit_rule(kind, rows(table, codes).where(kept))
+    decided = rule.decide(read(holes))
     assert np.flatnonzero(decided < 0).tolist() == [2, 5, 11]
-    np.testing.assert_array_equal(decided[kept], rule.decide(table, SPACE)[kept])
-    assert rule.decide(holes[[2, 5]], SPACE).tolist() == [-1, -1]
-    choice = choose_rule(holes, codes, people, SPACE, (kind,), intervals=False)
+    np.testing.assert_array_equal(decided[kept], rule.decide(read(table))[kept])
+    assert rule.decide(read(holes[[2, 5]])).tolist() == [-1, -1]
+    choice = choose_rule(rows(holes, codes), (kind,), intervals=False)
     assert (choice.num_left_out, choice.num_images) == (3, len(codes) - 3)
 
 
 def test_what_was_decided_before_is_not_taken_for_the_argmax():
-    table, codes, people = contest(5)
+    table, codes, _ = contest(5)
     decided = table.with_columns(pl.lit(0, dtype=pl.Int32).alias(DECIDED))
     for kind in KINDS:
-        rule = fit_rule(kind, decided, codes, SPACE)
-        assert rule == fit_rule(kind, table, codes, SPACE)
-        np.testing.assert_array_equal(rule.decide(decided, SPACE), rule.decide(table, SPACE))
-    one, two = (choose_rule(t, codes, people, SPACE, intervals=False) for t in (table, decided))
+        rule = fit_rule(kind, rows(decided, codes))
+        assert rule == fit_rule(kind, rows(table, codes))
+        np.testing.assert_array_equal(rule.decide(read(decided)), rule.decide(read(table)))
+    one, two = (choose_rule(rows(t, codes), intervals=False) for t in (table, decided))
     assert one == two
 
 
@@ -146,7 +152,7 @@ def test_multiplying_all_multipliers_of_an_attribute_changes_nothing(seed, facto
     of_hue, of_age = (tuple(np.exp(rng.normal(0, 0.7, n)).tolist()) for n in (2, 3))
     rule = Multipliers((of_hue, of_age))
     scaled = Multipliers((of_hue, tuple(m * factor for m in of_age)))
-    np.testing.assert_array_equal(rule.decide(table, SPACE), scaled.decide(table, SPACE))
+    np.testing.assert_array_equal(rule.decide(read(table)), scaled.decide(read(table)))
 
 
 # ---------------------------------------------------------------------------------------------------- what it is worth
@@ -154,8 +160,8 @@ def test_multiplying_all_multipliers_of_an_attribute_changes_nothing(seed, facto
 
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_a_model_that_is_known_to_be_off_is_put_right(kind):
-    table, codes, people = too_young(6, "at-least", num_people=250)
-    choice = choose_rule(table, codes, people, SPACE, (kind,), resamples=200)
+    table, codes, _ = too_young(6, "at-least", num_people=250)
+    choice = choose_rule(rows(table, codes), (kind,), resamples=200)
     (candidate,) = choice.candidates
     assert choice.rule == candidate.rule
     assert candidate.difference_interval is not None
@@ -168,12 +174,12 @@ def test_a_model_that_is_known_to_be_off_is_put_right(kind):
 
 
 def test_each_part_is_decided_by_a_rule_of_the_others():
-    table, codes, people = contest(9)
-    (candidate,) = choose_rule(table, codes, people, SPACE, ("multipliers",), seed=3, intervals=False).candidates
-    part, said = deal_parts(people, 3), np.full(len(codes), -1)
+    table, codes, _ = contest(9)
+    (candidate,) = choose_rule(rows(table, codes), ("multipliers",), seed=3, intervals=False).candidates
+    part, said = rows(table, codes).truth.parts(3), np.full(len(codes), -1)
     for p in range(5):
-        rule = fit_rule("multipliers", table, codes, SPACE, part != p)
-        said[part == p] = rule.decide(table, SPACE)[part == p]
+        rule = fit_rule("multipliers", rows(table, codes).where(part != p))
+        said[part == p] = rule.decide(read(table))[part == p]
     assert candidate.nested == macro_f1(SPACE.encode(codes), said, 6)
 
 
@@ -184,7 +190,7 @@ def test_on_noise_fitting_flatters_itself_and_the_nested_estimates_do_not():
         rng, people = np.random.default_rng(seed), np.repeat(np.arange(40), 2)
         codes = drawn_codes(rng, people)
         table = product_table(people, noise(rng, codes))
-        choice = choose_rule(table, codes, table["group"].to_numpy(), SPACE, resamples=10)
+        choice = choose_rule(rows(table, codes), resamples=10)
         optimistic.append([c.optimistic - choice.plain for c in choice.candidates])
         nested.append([c.difference for c in choice.candidates])
         picked.append(choice.picked.difference)
@@ -201,7 +207,7 @@ def test_what_is_no_better_nested_is_not_used_and_it_says_so():
         rng, people = np.random.default_rng(seed), np.repeat(np.arange(40), 2)
         codes = drawn_codes(rng, people)
         table = product_table(people, noise(rng, codes))
-        choice = choose_rule(table, codes, table["group"].to_numpy(), SPACE, intervals=False)
+        choice = choose_rule(rows(table, codes), intervals=False)
         assert choice.best is not None
         better, still = choice.best.nested > choice.plain, choice.picked.nested > choice.plain
         assert choice.rule == (choice.best.rule if better and still else Argmax())
@@ -218,10 +224,10 @@ def test_what_is_no_better_nested_is_not_used_and_it_says_so():
 
 
 def test_the_choice_is_the_same_with_and_without_intervals_and_twice():
-    table, codes, people = too_young(10, "at-least")
-    full = choose_rule(table, codes, people, SPACE, KINDS, resamples=50)
-    cheap = choose_rule(table, codes, people, SPACE, KINDS, intervals=False)
-    assert full == choose_rule(table, codes, people, SPACE, KINDS, resamples=50)
+    table, codes, _ = too_young(10, "at-least")
+    full = choose_rule(rows(table, codes), KINDS, resamples=50)
+    cheap = choose_rule(rows(table, codes), KINDS, intervals=False)
+    assert full == choose_rule(rows(table, codes), KINDS, resamples=50)
     assert (full.rule, full.nested, full.why) == (cheap.rule, cheap.nested, cheap.why)
     assert (cheap.picked.difference_interval, cheap.plain_interval) == (None, None)
     assert (cheap.picked.kinds, cheap.picked.nested) == (full.picked.kinds, full.picked.nested)
@@ -230,8 +236,8 @@ def test_the_choice_is_the_same_with_and_without_intervals_and_twice():
 
 
 def test_without_another_kind_argmax_is_all_there_is():
-    table, codes, people = contest(11)
-    choice = choose_rule(table, codes, people, SPACE, ("argmax",))
+    table, codes, _ = contest(11)
+    choice = choose_rule(rows(table, codes), ("argmax",))
     assert (choice.rule, choice.candidates, choice.nested) == (Argmax(), (), choice.plain)
     assert (choice.picked.kinds, choice.picked.difference) == (("argmax",) * 5, 0)
     assert choice.why == "Plain argmax is used: no other rule was asked for."
@@ -245,7 +251,7 @@ def test_a_specialist_has_rules_of_its_own():
     rng, people = np.random.default_rng(0), np.repeat(np.arange(30), 2)
     codes = drawn_codes(rng, people)[:, 1:]
     table = product_table(people, {"age": calibrated(rng, codes, space)["age"]}, space)
-    choice = choose_rule(table, codes, table["group"].to_numpy(), space, intervals=False)
+    choice = choose_rule(rows(table, codes, space=space), intervals=False)
     assert len(choice.candidates) == 2
 
 
@@ -320,16 +326,16 @@ def test_what_cannot_be_fitted():
     table, codes, people = contest(0)
     for kind in ("multiplier", "cuts:hue", "cuts:"):
         with pytest.raises(SettingError, match=f"no decision rule is called `{kind}`"):
-            fit_rule(kind, table, codes, SPACE)
+            fit_rule(kind, rows(table, codes))
         with pytest.raises(SettingError, match=f"no decision rule is called `{kind}`"):
-            choose_rule(table, codes, people, SPACE, (kind,))
+            choose_rule(rows(table, codes), (kind,))
     with pytest.raises(InputError, match="the predictions lack `hue`"):
-        fit_rule("multipliers", table.drop(SPACE.columns("hue")), codes, SPACE)
+        fit_rule("multipliers", rows(table.drop(SPACE.columns("hue")), codes))
     with pytest.raises(InputError, match="the predictions lack `hue`"):
-        Argmax().decide(table.drop(SPACE.columns("hue")), SPACE)
+        Argmax().decide(read(table.drop(SPACE.columns("hue"))))
     with pytest.raises(InputError, match="none of the 180 rows has a prediction"):
-        fit_rule("multipliers", table, codes, SPACE, np.array([], int))
+        fit_rule("multipliers", rows(without(table, list(range(180))), codes))
     with pytest.raises(InputError, match="predictions of 4 people: a nested estimate needs 5"):
-        choose_rule(table[:12], codes[:12], people[:12], SPACE)
+        choose_rule(rows(table[:12], codes[:12], people=people[:12]))
     with pytest.raises(ArtefactError, match="no score of `age`"):
-        MovedCuts("age", "score", (0.0, 1.0)).decide(table, SPACE)
+        MovedCuts("age", "score", (0.0, 1.0)).decide(read(table))

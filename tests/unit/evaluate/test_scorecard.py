@@ -7,12 +7,14 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from made_tables import read, rows, without
 
 from facetwise.core.errors import InputError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import PREDICTIONS
-from facetwise.evaluate.decide import decide
-from facetwise.evaluate.scorecard import Scorecard, score_decided, score_table
+from facetwise.evaluate.compose import log_normalised
+from facetwise.evaluate.rows import Truth
+from facetwise.evaluate.scorecard import Scorecard, score_decided, score_rows
 
 SPACE = LabelSpace(
     (Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue")), Attribute("age", ("young", "old")))
@@ -30,6 +32,10 @@ def groups() -> list[str]:
     return [f"김 {i // 4}" for i in range(N)]
 
 
+def truth(codes: np.ndarray, groups: list[str], space: LabelSpace = SPACE) -> Truth:
+    return Truth(space, [f"{i}.jpg" for i in range(len(codes))], codes, groups)
+
+
 def table(codes: np.ndarray, groups: list[str], names: tuple[str, ...] = SPACE.names) -> pl.DataFrame:
     """Predictions that are right more often than not."""
     draws = np.random.default_rng(1)
@@ -40,7 +46,7 @@ def table(codes: np.ndarray, groups: list[str], names: tuple[str, ...] = SPACE.n
     )
     for name in names:
         right = np.eye(SPACE.attribute(name).size)[codes[:, SPACE.index(name)]]
-        logs = (right * 1.5 + draws.normal(0, 1, right.shape)).astype(np.float32)
+        logs = log_normalised(right * 1.5 + draws.normal(0, 1, right.shape)).astype(np.float32)
         keys = keys.hstack(pl.DataFrame(logs, schema=list(SPACE.columns(name)), orient="row"))
     return keys
 
@@ -49,30 +55,30 @@ def test_full_run_against_scikit_learn(codes, groups):
     from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
 
     predictions = table(codes, groups)
-    card = score_table(predictions, codes, groups, SPACE)
-    truth, predicted = SPACE.encode(codes), SPACE.encode(decide(predictions, SPACE))
+    card = score_rows(rows(predictions, codes, space=SPACE))
+    true, predicted = SPACE.encode(codes), SPACE.encode(read(predictions, SPACE).codes)
     labels = range(SPACE.num_joint)
     assert (card.what, card.by) == ("joint", "person")
     assert (card.num_images, card.num_covered, card.num_people) == (N, N, 30)
     options = {"labels": labels, "zero_division": 0}
-    assert card.macro_f1 == pytest.approx(f1_score(truth, predicted, average="macro", **options))
-    assert card.accuracy == pytest.approx(accuracy_score(truth, predicted))
+    assert card.macro_f1 == pytest.approx(f1_score(true, predicted, average="macro", **options))
+    assert card.accuracy == pytest.approx(accuracy_score(true, predicted))
     assert card.macro_f1_interval.low < card.macro_f1 < card.macro_f1_interval.high
     assert card.accuracy_interval.low < card.accuracy < card.accuracy_interval.high
     assert [c.name for c in card.classes] == list(SPACE.joint_names)
     for field, score in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
-        expected = score(truth, predicted, average=None, **options)
+        expected = score(true, predicted, average=None, **options)
         np.testing.assert_allclose([getattr(c, field) for c in card.classes], expected)
-    assert [c.support for c in card.classes] == np.bincount(truth, minlength=12).tolist()
-    np.testing.assert_array_equal(card.confusion, confusion_matrix(truth, predicted, labels=labels))
+    assert [c.support for c in card.classes] == np.bincount(true, minlength=12).tolist()
+    np.testing.assert_array_equal(card.confusion, confusion_matrix(true, predicted, labels=labels))
 
 
 def test_attributes_and_folds_of_a_full_run(codes, groups):
     from sklearn.metrics import f1_score
 
     predictions = table(codes, groups)
-    card = score_table(predictions, codes, groups, SPACE)
-    decided = decide(predictions, SPACE)
+    card = score_rows(rows(predictions, codes, space=SPACE))
+    decided = read(predictions, SPACE).codes
     assert [a.name for a in card.attributes] == list(SPACE.names)
     for i, attribute in enumerate(card.attributes):
         assert attribute.macro_f1 == pytest.approx(f1_score(codes[:, i], decided[:, i], average="macro"))
@@ -84,7 +90,7 @@ def test_attributes_and_folds_of_a_full_run(codes, groups):
 
 @pytest.mark.parametrize(("names", "what"), [(("age",), "age"), (("age", "hat"), "hat/age")])
 def test_a_specialist_is_scored_on_what_it_predicts(codes, groups, names, what):
-    card = score_table(table(codes, groups, names), codes, groups, SPACE)
+    card = score_rows(rows(table(codes, groups, names), codes, space=SPACE))
     assert card.what == what
     assert "/".join(a.name for a in card.attributes) == what
     if len(names) == 1:
@@ -96,38 +102,33 @@ def test_a_specialist_is_scored_on_what_it_predicts(codes, groups, names, what):
 
 def test_a_hold_out_run_is_scored_on_its_covered_rows(codes, groups):
     predictions = table(codes, groups)
-    held = predictions.with_columns(
-        pl.when(pl.col("fold") == 0).then(pl.col(c)).otherwise(float("nan")).cast(pl.Float32).alias(c)
-        for c in predictions.columns
-        if "=" in c
-    )
-    card = score_table(held, codes, groups, SPACE)
     kept = predictions["fold"].to_numpy() == 0
-    alone = score_table(predictions.filter(pl.Series(kept)), codes[kept], np.array(groups)[kept], SPACE)
+    card = score_rows(rows(without(predictions, np.flatnonzero(~kept).tolist()), codes, space=SPACE))
+    alone = score_rows(rows(predictions, codes, space=SPACE).where(kept))
     assert (card.num_images, card.num_covered, card.num_people) == (N, 40, 10)
     assert card.as_dict() == {**alone.as_dict(), "num_images": N}
     with pytest.raises(InputError, match="none of the 120 rows"):
-        score_decided(np.full_like(codes, -1), codes, groups, SPACE)
+        score_decided(np.full_like(codes, -1), truth(codes, groups))
 
 
 def test_row_order_does_not_matter(codes, groups):
     predictions = table(codes, groups)
     order = np.random.default_rng(3).permutation(N)
-    moved = score_table(predictions[order.tolist()], codes[order], np.array(groups)[order], SPACE)
-    assert moved == score_table(predictions, codes, groups, SPACE)
+    moved = score_rows(rows(predictions[order.tolist()], codes[order], space=SPACE))
+    assert moved == score_rows(rows(predictions, codes, space=SPACE))
 
 
 def test_a_class_that_occurs_nowhere_counts(codes, groups):
     young = codes.copy()
     young[:, 2] = 0
-    card = score_decided(young, young, groups, SPACE)
+    card = score_decided(young, truth(young, groups))
     assert card.accuracy == 1
     assert card.macro_f1 == pytest.approx(0.5)
     assert card.classes[1].f1 == card.classes[1].support == 0
 
 
 def test_plain_data_goes_through_json(codes, groups):
-    card = score_table(table(codes, groups), codes, groups, SPACE)
+    card = score_rows(rows(table(codes, groups), codes, space=SPACE))
     plain = card.as_dict()
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert plain["macro_f1_interval"]["level"] == 0.95
@@ -137,7 +138,7 @@ def test_plain_data_goes_through_json(codes, groups):
 def test_too_many_joint_classes_to_list(groups):
     wide = LabelSpace(tuple(Attribute(n, tuple(f"c{i}" for i in range(30))) for n in "abc"))
     codes = np.random.default_rng(0).integers(0, 30, (N, 3))
-    card = score_decided(codes, codes, groups, wide)
+    card = score_decided(codes, truth(codes, groups, wide))
     assert (card.classes, card.confusion, card.accuracy) == ((), None, 1)
     assert len(card.attributes) == 3
     assert len(card.attributes[0].confusion) == 30

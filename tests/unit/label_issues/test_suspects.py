@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_tables import rows
 
 from facetwise.core.bins import soft_bins
 from facetwise.core.labels import Attribute, LabelSpace
@@ -45,7 +46,7 @@ class Made:
         self.values: dict[str, Any] = {"age": ages}
         self.table = pl.DataFrame(
             {"image": [f"{p:03d}/{k}.jpg" for p in range(num_people) for k in range(5)], "group": person.astype(str)},
-        )
+        ).with_columns(fold=pl.lit(0), repeat=pl.lit(0))
         for i, attribute in enumerate(SPACE.attributes):
             logits = rng.normal(0, 1, (len(person), attribute.size)) + skill * np.eye(attribute.size)[self.codes[:, i]]
             columns = list(SPACE.columns(attribute.name))
@@ -53,7 +54,9 @@ class Made:
             self.table = self.table.hstack(block)
 
     def find(self, name: str, **changes: Any) -> Found:
-        return find_suspects(self.table, self.codes, changes.pop("values", self.values), SPACE, name, **changes)
+        return find_suspects(
+            rows(self.table, self.codes, space=SPACE), changes.pop("values", self.values), name, **changes
+        )
 
 
 def without(made: Made, gone: pl.Expr) -> None:
@@ -103,7 +106,7 @@ def test_the_order_of_rows_does_not_matter(random: Any) -> None:
     random.shuffle(order)
     values = {"age": made.values["age"][order]}
     for name in SPACE.names:
-        assert find_suspects(made.table[order], made.codes[order], values, SPACE, name) == made.find(name)
+        assert find_suspects(rows(made.table[order], made.codes[order], space=SPACE), values, name) == made.find(name)
 
 
 def test_the_order_of_classes_does_not_matter() -> None:
@@ -111,7 +114,7 @@ def test_the_order_of_classes_does_not_matter() -> None:
     turned = LabelSpace((Attribute("mask", MASK.classes[::-1]), GENDER, AGE))
     codes = made.codes.copy()
     codes[:, 0] = 2 - codes[:, 0]
-    found = find_suspects(made.table, codes, made.values, turned, "mask")
+    found = find_suspects(rows(made.table, codes, space=turned), made.values, "mask")
     as_it_was = made.find("mask")
     assert named(found) == named(as_it_was)
     assert [s.proposed for s in found.suspects] == [s.proposed for s in as_it_was.suspects]

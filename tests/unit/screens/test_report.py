@@ -19,6 +19,8 @@ import simplejpeg
 import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_tables import rows as rows_of
+from made_tables import without
 from PIL import Image
 from rich.cells import cell_len
 from rich.console import Console
@@ -428,7 +430,7 @@ def test_a_changed_dataset_is_told(project: Project, manifest: Manifest) -> None
     relabelled = replace(manifest, labels_hash="other")
     assert "labels changed" in notices_of(build_run_view(project, run, relabelled))
     fewer = Manifest.of(manifest.table[2:])
-    with pytest.raises(MismatchError, match=r"predicts `photos/00_0.jpg`, which is no training image"):
+    with pytest.raises(MismatchError, match=r"2 image\(s\) are not in the manifest, the first is `photos/00_0.jpg`"):
         build_run_view(project, run, fewer)
     assert build_runs_view(project, fewer).runs[0].flags[0].startswith("damaged: ")
 
@@ -458,14 +460,14 @@ def test_worst_mistakes_are_wrong_ordered_few_a_person_and_of_no_row_order(
 ) -> None:
     rng = np.random.default_rng(seed)
     table, codes = some_table(rng, rows), SPACE.decode(rng.integers(0, SPACE.num_joint, rows))
-    found = worst_mistakes(table, codes, SPACE, limit=limit, per_group=each)
+    found = worst_mistakes(rows_of(table, codes, space=SPACE), limit=limit, per_group=each)
     assert len(found) <= limit
     assert all(m.truth != m.predicted and m.margin >= 0 and m.probability <= 1 for m in found)
     assert [m.margin for m in found] == sorted((m.margin for m in found), reverse=True)
     people = [m.group for m in found]
     assert all(people.count(p) <= each for p in people)
     order = rng.permutation(rows)
-    assert worst_mistakes(table[order], codes[order], SPACE, limit=limit, per_group=each) == found
+    assert worst_mistakes(rows_of(table[order], codes[order], space=SPACE), limit=limit, per_group=each) == found
 
 
 def test_mistakes_of_a_joint_head_equal_those_of_its_product() -> None:
@@ -474,15 +476,15 @@ def test_mistakes_of_a_joint_head_equal_those_of_its_product() -> None:
     a, b = (table.select(SPACE.columns(n)).to_numpy().astype(float) for n in SPACE.names)
     joint = (a[:, :, None] + b[:, None, :]).reshape(30, -1).astype(np.float32)
     flat = table.select(*PREDICTIONS).hstack(pl.DataFrame(joint, schema=list(SPACE.joint_columns)))
-    of_product, of_joint = (worst_mistakes(t, codes, SPACE) for t in (table, flat))
+    of_product, of_joint = (worst_mistakes(rows_of(t, codes, space=SPACE)) for t in (table, flat))
     assert [m.image for m in of_product] == [m.image for m in of_joint]
     assert [m.margin for m in of_product] == pytest.approx([m.margin for m in of_joint], abs=1e-5)
 
 
 def test_rows_without_a_prediction_are_no_mistakes() -> None:
     table = some_table(np.random.default_rng(0), 6)
-    nothing = table.with_columns(pl.lit(float("nan"), dtype=pl.Float32).alias(SPACE.columns("a")[0]))
-    assert worst_mistakes(nothing, SPACE.decode(np.zeros(6, int)), SPACE) == ()
+    nothing = rows_of(without(table, list(range(6))), SPACE.decode(np.zeros(6, int)), space=SPACE)
+    assert worst_mistakes(nothing) == ()
 
 
 def test_thumbnails_come_from_the_view_store_or_else_from_the_dataset(project: Project, manifest: Manifest) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from facetwise.core.errors import FacetwiseError, ProblemsError
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.evaluate.rows import Truth
 from facetwise.recipe import load_recipe
-from facetwise.study.decided import Rows
 from facetwise.study.nested import nested_estimate
 from facetwise.study.space import read_space
 
@@ -118,10 +118,9 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ nested estimate
 
 SPACE = LabelSpace((Attribute("wear", ("on", "off")), Attribute("kind", ("a", "b", "c"))))
-NAMES = SPACE.names
 
 
-def drawn(seed: int, num_people: int = 24, num_candidates: int = 3) -> tuple[list[np.ndarray], np.ndarray, Rows]:
+def drawn(seed: int, num_people: int = 24, num_candidates: int = 3) -> tuple[list[np.ndarray], np.ndarray, Truth]:
     """Candidates right at different shares of the rows; two images a person, four folds of people."""
     rng = np.random.default_rng(seed)
     people = np.repeat(np.arange(num_people), 2)
@@ -129,36 +128,37 @@ def drawn(seed: int, num_people: int = 24, num_candidates: int = 3) -> tuple[lis
     candidates = []
     for _ in range(num_candidates):
         wrong = np.stack([rng.integers(0, s, len(people)) for s in SPACE.sizes], axis=1)
-        candidates.append(np.where(rng.random((len(people), 1)) < rng.random(), codes, wrong))
-    return candidates, people % 4, Rows(np.ones(len(people), bool), people, codes, SPACE)
+        candidates.append(SPACE.encode(np.where(rng.random((len(people), 1)) < rng.random(), codes, wrong)))
+    return candidates, people % 4, Truth(SPACE, [str(i) for i in range(len(people))], codes, people)
 
 
 @given(st.integers(0, 30))
 def test_a_fold_has_no_say_in_what_predicts_it(seed: int) -> None:
-    candidates, folds, rows = drawn(seed)
-    before = nested_estimate(candidates, folds, rows, NAMES).chosen
+    candidates, folds, truth = drawn(seed)
+    before = nested_estimate(candidates, folds, truth).chosen
     fold = seed % 4
-    for codes in candidates:
-        codes[folds == fold] = np.roll(codes[folds == fold], 1 + seed % 3, axis=0)
-    assert nested_estimate(candidates, folds, rows, NAMES).chosen[fold] == before[fold]
+    for classes in candidates:
+        classes[folds == fold] = np.roll(classes[folds == fold], 1 + seed % 3)
+    assert nested_estimate(candidates, folds, truth).chosen[fold] == before[fold]
 
 
 def test_the_nested_score_is_that_of_the_pooled_choices() -> None:
-    candidates, folds, rows = drawn(1)
-    nested = nested_estimate(candidates, folds, rows, NAMES)
+    candidates, folds, truth = drawn(1)
+    nested = nested_estimate(candidates, folds, truth)
     pooled = np.stack([candidates[nested.chosen[int(f)]][i] for i, f in enumerate(folds)])
-    assert nested.macro_f1 == rows.score(pooled, NAMES)
-    assert nested.interval == rows.interval(pooled, NAMES)
+    assert nested.macro_f1 == truth.score(pooled)
+    assert nested.interval == truth.interval(pooled)
     for fold, chosen in nested.chosen.items():
-        others = rows.where(folds != fold)
-        assert others.score(candidates[chosen], NAMES) == max(others.score(c, NAMES) for c in candidates)
+        others = truth.where(folds != fold)
+        scores = [others.score(c[folds != fold]) for c in candidates]
+        assert scores[chosen] == max(scores)
 
 
 def test_one_candidate_and_equal_ones_price_nothing() -> None:
-    candidates, folds, rows = drawn(2)
-    one = nested_estimate(candidates[:1], folds, rows, NAMES)
-    same = nested_estimate([candidates[0]] * 3, folds, rows, NAMES)
-    assert one.macro_f1 == same.macro_f1 == rows.score(candidates[0], NAMES)
+    candidates, folds, truth = drawn(2)
+    one = nested_estimate(candidates[:1], folds, truth)
+    same = nested_estimate([candidates[0]] * 3, folds, truth)
+    assert one.macro_f1 == same.macro_f1 == truth.score(candidates[0])
     assert set(same.chosen.values()) == {0}
 
 
@@ -167,14 +167,14 @@ def test_the_best_of_lucky_ones_is_not_worth_its_score() -> None:
     gaps = []
     for seed in range(12):
         rng = np.random.default_rng(1000 + seed)
-        _, folds, rows = drawn(seed)
-        guesses = [np.stack([rng.integers(0, s, len(folds)) for s in SPACE.sizes], axis=1) for _ in range(10)]
-        best = max(rows.score(g, NAMES) for g in guesses)
-        gaps.append(best - nested_estimate(guesses, folds, rows, NAMES).macro_f1)
+        _, folds, truth = drawn(seed)
+        guesses = [rng.integers(0, SPACE.num_joint, len(folds)) for _ in range(10)]
+        best = max(truth.score(g) for g in guesses)
+        gaps.append(best - nested_estimate(guesses, folds, truth).macro_f1)
     assert np.mean(gaps) > 0.02
 
 
 def test_one_fold_cannot_be_nested() -> None:
-    candidates, folds, rows = drawn(3)
+    candidates, folds, truth = drawn(3)
     with pytest.raises(ValueError, match="two folds"):
-        nested_estimate(candidates, np.zeros_like(folds), rows, NAMES)
+        nested_estimate(candidates, np.zeros_like(folds), truth)

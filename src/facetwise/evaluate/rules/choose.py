@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from facetwise.core.labels import IntArray, LabelSpace
-from facetwise.evaluate.compose import covered
+from facetwise.core.labels import IntArray
 from facetwise.evaluate.decide import ARGMAX
-from facetwise.evaluate.intervals import RESAMPLES, Interval, PairedInterval, bootstrap_interval, paired_interval
-from facetwise.evaluate.metrics import MISSING, macro_f1
-from facetwise.evaluate.parts import NUM_PARTS, deal_parts
-from facetwise.evaluate.resampling import Groups, group_array
+from facetwise.evaluate.intervals import RESAMPLES, Interval, PairedInterval
+from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.rows import Part, ScoredRows, nested
 from facetwise.evaluate.rules.fit import check_kinds, fit_rule, kinds_for
 from facetwise.evaluate.rules.kinds import Argmax, JointMultipliers, MovedCuts, Multipliers, Rule, undecided
 from facetwise.evaluate.rules.records import rule_from_dict
@@ -141,43 +138,38 @@ class RuleChoice:
 
 
 def choose_rule(
-    table: pl.DataFrame,
-    codes: IntArray,
-    groups: Groups,
-    space: LabelSpace,
+    rows: ScoredRows,
     kinds: Sequence[str] | None = None,
     *,
     seed: int = 0,
     intervals: bool = True,
     resamples: int = RESAMPLES,
 ) -> RuleChoice:
-    """Fit a rule of each of `kinds` (the default is all, `kinds_for`) on an out-of-fold table, and choose one.
+    """Fit a rule of each of `kinds` (the default is all, `kinds_for`) on out-of-fold predictions, and choose one.
 
-    `codes`: scored class numbers, shape (n, num_attributes); `groups`: the person of each row; `seed`: how people are
-    dealt in five parts. Used is the kind with the highest nested estimate, and plain argmax unless that is *better*
-    than argmax, and the pick made anew without each fifth of the people (`picked`) is better as well. Each kind is
-    fitted 16 times: on all, without each part, and without each two. `intervals=False` spares the bootstrap, for use
-    inside an outer loop; the rule is the same. Raises what `fit_rule` does, and InputError for predictions of fewer
-    than five people.
+    `seed`: how people are dealt in five parts. Used is the kind with the highest nested estimate, and plain argmax
+    unless that is *better* than argmax, and the pick made anew without each fifth of the people (`picked`) is better
+    as well. Each kind is fitted 16 times: on all, without each part, and without each two. `intervals=False` spares the
+    bootstrap, for use inside an outer loop; the rule is the same. Raises what `fit_rule` does, and InputError for
+    predictions of fewer than five people.
     """
-    wanted = [k for k in dict.fromkeys(kinds_for(space) if kinds is None else kinds) if k != ARGMAX]
-    check_kinds(wanted, space)
-    table, rows = undecided(table, space), np.flatnonzero(covered(table))
-    people = group_array(groups)[rows]
-    trial = _Trial.of(table[rows], codes[rows], space, deal_parts(people, seed))
-    paired = _paired(trial, people, resamples) if intervals else None
+    wanted = [k for k in dict.fromkeys(kinds_for(rows.space) if kinds is None else kinds) if k != ARGMAX]
+    check_kinds(wanted, rows.space)
+    known = ScoredRows(undecided(rows.predictions), rows.truth).known()
+    trial = _Trial.of(known, seed)
+    paired = partial(known.truth.paired, second=trial.plain, resamples=resamples) if intervals else None
     candidates = tuple(_candidate(trial, kind, paired) for kind in wanted)
     base, best = trial.score(trial.plain), max(candidates, key=lambda c: c.nested, default=None)
     picked = _picked(trial, wanted, paired)
     return RuleChoice(
         rule=best.rule if best is not None and min(best.nested, picked.nested) > base else Argmax(),
         plain=base,
-        plain_interval=_interval(trial, people, resamples) if intervals else None,
+        plain_interval=known.truth.interval(trial.plain, resamples=resamples) if intervals else None,
         candidates=candidates,
         picked=picked,
-        num_images=len(rows),
-        num_people=len(np.unique(people)),
-        num_left_out=table.height - len(rows),
+        num_images=len(known),
+        num_people=known.truth.num_people,
+        num_left_out=len(rows) - len(known),
     )
 
 
@@ -186,74 +178,65 @@ Pairing = Callable[[IntArray], PairedInterval]
 
 @dataclass(frozen=True)
 class _Trial:
-    """Covered rows in parts. `truth`, `plain`: true joint classes and those of plain argmax, (n,); `part`: (n,).
+    """Covered rows in parts. `plain`: joint classes of plain argmax, (n,); `part`: (n,).
 
     `rule` fits a kind on everybody but some parts, once.
     """
 
-    table: pl.DataFrame
-    space: LabelSpace
-    truth: IntArray
+    rows: ScoredRows
     plain: IntArray
     part: IntArray
     rule: Callable[[str, frozenset[int]], Rule]
 
     @classmethod
-    def of(cls, table: pl.DataFrame, codes: IntArray, space: LabelSpace, part: IntArray) -> _Trial:
+    def of(cls, rows: ScoredRows, seed: int) -> _Trial:
+        part = rows.truth.parts(seed)
+
         @cache
         def rule(kind: str, without: frozenset[int]) -> Rule:
-            return fit_rule(kind, table, codes, space, ~np.isin(part, list(without)))
+            return fit_rule(kind, rows.where(~np.isin(part, list(without))))
 
-        return cls(table, space, space.encode(codes), Argmax().decide(table, space), part, rule)
+        return cls(rows, rows.predictions.classes, part, rule)
 
     def score(self, said: IntArray) -> float:
         """Macro F1 of decided classes, over the rows that have one."""
-        return macro_f1(self.truth, said, self.space.num_joint, skip_missing=True)
+        return self.rows.truth.score(said, skip_missing=True)
 
-    def nested(self, kind: str, without: frozenset[int] = frozenset()) -> IntArray:
-        """Each part decided by a rule fitted without it (and without `without`, whose rows are -1), (n,)."""
-        said = np.full(len(self.truth), MISSING, np.int64)
-        for part in sorted(set(range(NUM_PARTS)) - without):
-            rows = self.part == part
-            said[rows] = self.rule(kind, without | {part}).decide(self.table.filter(rows), self.space)
-        return said
+    def decide(self, rule: Rule, part: Part) -> IntArray:
+        """Joint classes of the rows of a part."""
+        return rule.decide(self.rows.predictions.where(part.own))
 
+    def nested(self, kind: str, without: int = MISSING) -> IntArray:
+        """Each part decided by a rule fitted without it (and without the part `without`, whose rows are -1), (n,)."""
+        part, others = np.where(self.part == without, MISSING, self.part), frozenset({without}) - {MISSING}
+        return nested(lambda p: self.rule(kind, others | {p.number}), self.decide, part)[1]
 
-def _interval(trial: _Trial, people: Groups, resamples: int) -> Interval:
-    return bootstrap_interval(trial.truth, trial.plain, people, trial.space.num_joint, resamples=resamples)
-
-
-def _paired(trial: _Trial, people: Groups, resamples: int) -> Pairing:
-    def paired(said: IntArray) -> PairedInterval:
-        size = trial.space.num_joint
-        return paired_interval(trial.truth, said, trial.plain, people, size, resamples=resamples)
-
-    return paired
+    def pick(self, kinds: Sequence[str], part: Part) -> Rule:
+        """The rule of the kind that is best without a part, by an estimate nested among the others; fitted on these."""
+        worth = {ARGMAX: self.score(np.where(part.own, MISSING, self.plain))}
+        worth |= {kind: self.score(self.nested(kind, part.number)) for kind in kinds}
+        best = max(worth, key=lambda kind: worth[kind])  # of equals argmax, which comes first
+        return self.rule(best, frozenset({part.number}))
 
 
 def _candidate(trial: _Trial, kind: str, paired: Pairing | None) -> Candidate:
     rule, said = trial.rule(kind, frozenset()), trial.nested(kind)
-    optimistic, nested = rule.decide(trial.table, trial.space), trial.score(said)
+    optimistic, score = rule.decide(trial.rows.predictions), trial.score(said)
     return Candidate(
         rule=rule,
         optimistic=trial.score(optimistic),
-        nested=nested,
-        difference=nested - trial.score(trial.plain),
+        nested=score,
+        difference=score - trial.score(trial.plain),
         difference_interval=paired(said) if paired else None,
         num_changed=int((optimistic != trial.plain).sum()),
     )
 
 
 def _picked(trial: _Trial, kinds: Sequence[str], paired: Pairing | None) -> Picked:
-    said, picked = trial.plain.copy(), []
-    for part in range(NUM_PARTS):
-        rows, without = trial.part == part, frozenset([part])
-        worth = {ARGMAX: trial.score(np.where(rows, MISSING, trial.plain))}
-        worth |= {kind: trial.score(trial.nested(kind, without)) for kind in kinds}
-        picked.append(max(worth, key=lambda kind: worth[kind]))  # of equals argmax, which comes first
-        said[rows] = trial.rule(picked[-1], without).decide(trial.table.filter(rows), trial.space)
-    nested = trial.score(said)
-    return Picked(tuple(picked), nested, nested - trial.score(trial.plain), paired(said) if paired else None)
+    rules, said = nested(lambda part: trial.pick(kinds, part), trial.decide, trial.part)
+    score = trial.score(said)
+    difference = score - trial.score(trial.plain)
+    return Picked(tuple(r.kind for r in rules), score, difference, paired(said) if paired else None)
 
 
 def _plain(difference: PairedInterval | None) -> Mapping[str, Any]:

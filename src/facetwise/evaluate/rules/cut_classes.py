@@ -8,13 +8,13 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError
-from facetwise.core.labels import FloatArray, IntArray, LabelSpace
-from facetwise.core.tables import score_column, year_values
-from facetwise.evaluate.compose import attributes_in, covered, log_sums, marginals, year_log_probs
+from facetwise.core.labels import FloatArray, IntArray
+from facetwise.core.tables import score_column
+from facetwise.evaluate.compose import log_sums
 from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.predictions import Predictions
 
 SAME = 1e-4
 """Most that sums of float32 probabilities are off."""
@@ -24,26 +24,26 @@ Bounds = tuple[int, ...]
 """Positions among the values of an attribute, ascending: how many of them lie below each cut."""
 
 
-def movable(table: pl.DataFrame, space: LabelSpace) -> dict[str, Kind]:
-    """Attributes whose cuts can be moved after training, in the order of `space`, and what by."""
+def movable(predictions: Predictions) -> dict[str, Kind]:
+    """Attributes whose cuts can be moved after training, in the order of the label, and what by."""
     kinds: dict[str, Kind] = {}
-    for name in attributes_in(table, space):
-        if year_values(table, name):
+    for name in predictions.attributes:
+        if name in predictions.values:
             kinds[name] = "years"
-        elif score_column(name) in table.columns:
+        elif score_column(name) in predictions.blocks:
             kinds[name] = "score"
     return kinds
 
 
-def classes_by_years(table: pl.DataFrame, name: str, cuts: Sequence[float]) -> FloatArray:
+def classes_by_years(predictions: Predictions, name: str, cuts: Sequence[float]) -> FloatArray:
     """Log-probabilities, shape (n, len(cuts) + 1), of the classes that any ascending `cuts` make of the values.
 
     A class that holds no value has probability 0 (-inf); rows without a prediction are NaN. Raises InputError for
-    cuts that do not ascend, ArtefactError when the table has no distribution over values.
+    cuts that do not ascend, ArtefactError when there is no distribution over values.
     """
     if any(a >= b for a, b in pairwise(cuts)):
         raise InputError(f"cuts of `{name}` must be ascending, got {list(cuts)}")
-    logs, values = year_log_probs(table, name), year_values(table, name)
+    logs, values = predictions.value_logs(name), predictions.values[name]
     return log_sums(logs, [0, *np.searchsorted(values, np.asarray(cuts)).tolist(), len(values)])
 
 
@@ -56,32 +56,31 @@ def classes_by_score(scores: npt.ArrayLike, thresholds: Sequence[float]) -> IntA
     return np.where(np.isnan(numbers), MISSING, classes)
 
 
-def cuts_used(table: pl.DataFrame, space: LabelSpace, name: str) -> tuple[float, ...]:
+def cuts_used(predictions: Predictions, name: str) -> tuple[float, ...]:
     """The cuts by which the class columns of an attribute are sums of its values (training may have moved them).
 
     A cut that stands where the true one does is given as the true one. Raises ArtefactError when the class columns are
     no such sums: every table keeps to that, within float32.
     """
-    rows = table[np.flatnonzero(covered(table))]
-    return bounds_used(rows, space, name)[1]
+    return bounds_used(predictions.where(predictions.covered), name)[1]
 
 
-def below_probs(table: pl.DataFrame, name: str) -> FloatArray:
+def below_probs(predictions: Predictions, name: str) -> FloatArray:
     """Probability of the first i values, i = 0..values, shape (n, values + 1)."""
-    below = np.exp(year_log_probs(table, name)).cumsum(axis=1)
+    below = np.exp(predictions.value_logs(name)).cumsum(axis=1)
     return np.hstack([np.zeros((len(below), 1)), below])
 
 
-def bounds_used(table: pl.DataFrame, space: LabelSpace, name: str) -> tuple[Bounds, tuple[float, ...]]:
+def bounds_used(predictions: Predictions, name: str) -> tuple[Bounds, tuple[float, ...]]:
     """Where the class columns divide the values, and the cuts (`cuts_used`) that stands for; no row may be missing.
 
     Of places that come to the same, the nearest to the true cut.
     """
-    cuts, values = space.attribute(name).cuts, year_values(table, name)
+    cuts, values = predictions.space.attribute(name).cuts, predictions.values[name]
     assert cuts is not None  # only ordinal attributes have values
-    true, below = np.searchsorted(values, cuts), below_probs(table, name)
+    true, below = np.searchsorted(values, cuts), below_probs(predictions, name)
     bounds = []
-    for target, nearest in zip(np.exp(marginals(table, space)[name]).cumsum(axis=1).T[:-1], true, strict=True):
+    for target, nearest in zip(np.exp(predictions.marginals[name]).cumsum(axis=1).T[:-1], true, strict=True):
         same = np.flatnonzero(np.abs(below - target[:, None]).max(axis=0, initial=0.0) < SAME)
         if not same.size:
             raise ArtefactError(

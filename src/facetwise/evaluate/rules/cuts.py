@@ -13,18 +13,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
 from facetwise.core.errors import InputError
-from facetwise.core.labels import MAX_LISTED_JOINT, IntArray, LabelSpace
-from facetwise.core.tables import year_values
-from facetwise.evaluate.compose import covered, scores_of
-from facetwise.evaluate.decide import decide
+from facetwise.core.labels import MAX_LISTED_JOINT, IntArray
 from facetwise.evaluate.intervals import RESAMPLES, Interval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import macro_f1
-from facetwise.evaluate.parts import NUM_PARTS, deal_parts
-from facetwise.evaluate.resampling import Groups, group_array
+from facetwise.evaluate.predictions import Predictions
+from facetwise.evaluate.rows import NUM_PARTS, ScoredRows, nested
 from facetwise.evaluate.rules.cut_classes import (
     Kind,
     below_probs,
@@ -48,10 +43,8 @@ Aim = Literal["attribute", "joint"]
 
 @dataclass(frozen=True)
 class Search:
-    """What a search found. Rows are the covered ones of the table; classes are numbers 0..num_classes-1 of the aim."""
+    """What a search found in the n covered rows; classes are numbers 0..num_classes-1 of the aim."""
 
-    rows: npt.NDArray[np.intp]
-    """Which rows of the table these are, (n,)."""
     part: IntArray
     """Part of the people that each row belongs to, (n,)."""
     truth: IntArray
@@ -120,10 +113,7 @@ class CutChoice:
 
 
 def choose_cuts(
-    table: pl.DataFrame,
-    codes: IntArray,
-    groups: Groups,
-    space: LabelSpace,
+    rows: ScoredRows,
     name: str,
     *,
     aim: Aim = "attribute",
@@ -135,97 +125,74 @@ def choose_cuts(
 
     Takes and raises what `search_cuts` does; `resamples` are those of the intervals.
     """
-    found = search_cuts(table, codes, groups, space, name, aim=aim, reach=reach, seed=seed)
-    people, truth, size = group_array(groups)[found.rows], found.truth, found.num_classes
-    plain, nested = found.score(found.plain), found.score(found.nested)
-    kind = movable(table, space)[name]
+    found = search_cuts(rows, name, aim=aim, reach=reach, seed=seed)
+    people, truth, size = np.asarray(rows.truth.people)[rows.covered], found.truth, found.num_classes
+    plain, nested_score = found.score(found.plain), found.score(found.nested)
+    kind = movable(rows.predictions)[name]
     return CutChoice(
         attribute=name,
         kind=kind,
         aim=name if aim == "attribute" else aim,
-        true_cuts=space.attribute(name).cuts or (),
-        used_cuts=cuts_used(table, space, name) if kind == "years" else None,
+        true_cuts=rows.space.attribute(name).cuts or (),
+        used_cuts=cuts_used(rows.predictions, name) if kind == "years" else None,
         chosen=found.chosen,
         by_part=found.by_part,
         plain=plain,
         plain_interval=bootstrap_interval(truth, found.plain, people, size, resamples=resamples),
         optimistic=found.score(found.optimistic),
-        nested=nested,
+        nested=nested_score,
         nested_interval=bootstrap_interval(truth, found.nested, people, size, resamples=resamples),
-        difference=nested - plain,
+        difference=nested_score - plain,
         difference_interval=paired_interval(truth, found.nested, found.plain, people, size, resamples=resamples),
         num_images=len(truth),
         num_people=len(np.unique(people)),
-        num_left_out=table.height - len(truth),
+        num_left_out=len(rows) - len(truth),
         num_changed=int((found.optimistic != found.plain).sum()),
     )
 
 
-def search_cuts(
-    table: pl.DataFrame,
-    codes: IntArray,
-    groups: Groups,
-    space: LabelSpace,
-    name: str,
-    *,
-    aim: Aim = "attribute",
-    reach: int = REACH,
-    seed: int = 0,
-) -> Search:
+def search_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", reach: int = REACH, seed: int = 0) -> Search:
     """The cuts that maximise macro F1, on all rows and nested, and the classes they give.
 
-    `table`: out-of-fold predictions, a row an image; `codes`: scored class numbers, shape (n, num_attributes), of its
-    rows; `groups`: the person of each row. `aim`: the attribute's classes, or all joint ones, where the other
-    attributes stay as decided. `reach`: how many values a cut may move from where training had it. `seed`: how
-    people are dealt in five parts. Raises InputError when the table has neither values nor score of the attribute,
-    when it lacks attributes for the joint, or when fewer than five people have a prediction.
+    `aim`: the attribute's classes, or all joint ones, where the other attributes stay as decided. `reach`: how many
+    values a cut may move from where training had it. `seed`: how people are dealt in five parts. Raises InputError
+    when there are neither values nor a score of the attribute, when attributes for the joint are lacking, or when fewer
+    than five people have a prediction.
     """
-    rows = np.flatnonzero(covered(table))
-    table, truth, part = table[rows], codes[rows], deal_parts(group_array(groups)[rows], seed)
-    decided = decide(table, space)
-    rule = _rule(table, space, name, decided[:, space.index(name)], reach)
-    task = _task(truth, decided, space, name, aim, part)
+    known = rows.known()
+    part, plain = known.truth.parts(seed), known.predictions.codes[:, rows.space.index(name)]
+    rule = _rule(known.predictions, name, reach)
+    task = _task(known, name, aim, part)
     everyone, *others = rule.search(task)
-    nested = np.choose(part, [rule.codes(bounds) for bounds in others])
+    _, codes = nested(lambda p: others[p.number], lambda bounds, p: rule.codes(bounds)[p.own], part)
     return Search(
-        rows=rows,
         part=part,
         truth=task.truth,
-        plain=task.said(decided[:, space.index(name)]),
+        plain=task.said(plain),
         optimistic=task.said(rule.codes(everyone)),
-        nested=task.said(nested),
+        nested=task.said(codes),
         num_classes=task.size,
         chosen=rule.cuts(everyone),
         by_part=tuple(rule.cuts(bounds) for bounds in others),
     )
 
 
-def fit_cuts(
-    table: pl.DataFrame, codes: IntArray, space: LabelSpace, name: str, *, aim: Aim = "joint"
-) -> tuple[float, ...]:
+def fit_cuts(rows: ScoredRows, name: str, *, aim: Aim = "joint") -> tuple[float, ...]:
     """The cuts (thresholds on a score) that maximise macro F1 on all rows, without saying what that is worth.
 
     Takes and raises what `search_cuts` does, but needs no people: every row has to have a prediction.
     """
-    decided = decide(table, space)
-    rule = _rule(table, space, name, decided[:, space.index(name)], REACH)
-    task = _task(codes, decided, space, name, aim, np.zeros(len(codes), np.int64), num_parts=1)
+    rule = _rule(rows.predictions, name, REACH)
+    task = _task(rows, name, aim, np.zeros(len(rows), np.int64), num_parts=1)
     return rule.cuts(rule.search(task)[0])
 
 
-def _task(
-    truth: IntArray,
-    decided: IntArray,
-    space: LabelSpace,
-    name: str,
-    aim: Aim,
-    part: IntArray,
-    num_parts: int = NUM_PARTS,
-) -> Task:
+def _task(rows: ScoredRows, name: str, aim: Aim, part: IntArray, num_parts: int = NUM_PARTS) -> Task:
+    space, truth, decided = rows.space, rows.truth.codes, rows.predictions.codes
     index = space.index(name)
     others = [i for i in range(len(space.names)) if i != index] if aim == "joint" else []
-    if aim == "joint" and (missing := [n for n, said in zip(space.names, decided.T, strict=True) if (said < 0).any()]):
-        raise InputError(f"no joint score: the predictions lack {', '.join(f'`{n}`' for n in missing)}")
+    if aim == "joint":
+        rows.predictions.require_whole("no joint score")
     if aim == "joint" and space.num_joint > MAX_LISTED_JOINT:
         raise InputError(f"{space.num_joint} joint classes are too many to choose by (at most {MAX_LISTED_JOINT})")
     sizes = [space.sizes[i] for i in others]
@@ -248,12 +215,12 @@ def _together(codes: IntArray, sizes: Sequence[int]) -> IntArray:
     return numbers
 
 
-def _rule(table: pl.DataFrame, space: LabelSpace, name: str, plain: IntArray, reach: int) -> Rule:
-    space.attribute(name)  # raises with close matches
-    match movable(table, space).get(name):
+def _rule(predictions: Predictions, name: str, reach: int) -> Rule:
+    attribute, index = predictions.space.attribute(name), predictions.space.index(name)  # raises with close matches
+    match movable(predictions).get(name):
         case "years":
-            start, used = bounds_used(table, space, name)
-            return YearsRule(below_probs(table, name), year_values(table, name), start, used, reach)
+            start, used = bounds_used(predictions, name)
+            return YearsRule(below_probs(predictions, name), predictions.values[name], start, used, reach)
         case "score":
-            return score_rule(scores_of(table, name), plain, space.attribute(name).size)
+            return score_rule(predictions.scores(name), predictions.codes[:, index], attribute.size)
     raise InputError(f"the predictions hold neither a distribution over `{name}` nor a score: no cut can be moved")

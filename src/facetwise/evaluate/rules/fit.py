@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
-from facetwise.core.labels import FloatArray, IntArray, LabelSpace
-from facetwise.evaluate.compose import covered, marginals
-from facetwise.evaluate.decide import ARGMAX, decide
+from facetwise.core.labels import FloatArray, LabelSpace
+from facetwise.evaluate.decide import ARGMAX
+from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.rules.cuts import fit_cuts, movable
 from facetwise.evaluate.rules.kinds import (
     CUTS,
@@ -39,31 +36,24 @@ def kinds_for(space: LabelSpace) -> tuple[str, ...]:
     return (ARGMAX, MULTIPLIERS, *joint, *cuts)
 
 
-def fit_rule(
-    kind: str, table: pl.DataFrame, codes: IntArray, space: LabelSpace, rows: npt.NDArray[Any] | None = None
-) -> Rule:
-    """The rule of this kind with the highest macro F1 over joint classes on `rows` of an out-of-fold table.
+def fit_rule(kind: str, rows: ScoredRows) -> Rule:
+    """The rule of this kind with the highest macro F1 over joint classes on the covered rows.
 
-    `codes`: scored class numbers, shape (n, num_attributes), of all rows of the table; `rows`: positions or a mask, the
-    default is all; rows that are not covered are left out. Kinds: `argmax`; `multipliers`, one a class of each
-    attribute; `joint-multipliers`, one a joint class; `cuts:<attribute>`, of an ordinal attribute, by the finest that
-    the table has: values, a score, or its class probabilities. Raises SettingError for another kind, InputError
-    when the table lacks attributes or no row is covered.
+    Kinds: `argmax`; `multipliers`, one a class of each attribute; `joint-multipliers`, one a joint class;
+    `cuts:<attribute>`, of an ordinal attribute, by the finest that there is: values, a score, or its class
+    probabilities. Raises SettingError for another kind, InputError when attributes are lacking or no row is covered.
     """
-    check_kinds([kind], space)
-    table = undecided(table, space)
-    kept = np.arange(table.height) if rows is None else np.arange(table.height)[rows]
-    kept = kept[covered(table)[kept]]
-    if not kept.size:
-        raise InputError(f"a decision rule cannot be fitted: none of the {table.height} rows has a prediction")
-    table, codes = table[kept], codes[kept]
+    check_kinds([kind], rows.space)
+    known = ScoredRows(undecided(rows.predictions), rows.truth).known()
+    if not len(known):
+        raise InputError(f"a decision rule cannot be fitted: none of the {len(rows)} rows has a prediction")
     if kind == ARGMAX:
         return Argmax()
     if kind == MULTIPLIERS:
-        return _multipliers(table, codes, space)
+        return _multipliers(known)
     if kind == JOINT_MULTIPLIERS:
-        return _joint_multipliers(table, codes, space)
-    return _moved_cuts(table, codes, space, kind.removeprefix(CUTS))
+        return _joint_multipliers(known)
+    return _moved_cuts(known, kind.removeprefix(CUTS))
 
 
 def check_kinds(kinds: Sequence[str], space: LabelSpace) -> None:
@@ -74,29 +64,29 @@ def check_kinds(kinds: Sequence[str], space: LabelSpace) -> None:
             raise SettingError(f"no decision rule is called `{kind}`", hint=did_you_mean(kind, allowed))
 
 
-def _multipliers(table: pl.DataFrame, codes: IntArray, space: LabelSpace) -> Multipliers:
-    found = _rounded(np.exp(fit_multipliers(attribute_task(table, space), space.encode(codes))))
-    ends = np.cumsum(space.sizes).tolist()
-    return Multipliers(tuple(found[end - size : end] for end, size in zip(ends, space.sizes, strict=True)))
+def _multipliers(rows: ScoredRows) -> Multipliers:
+    found = _rounded(np.exp(fit_multipliers(attribute_task(rows.predictions), rows.truth.classes)))
+    ends, sizes = np.cumsum(rows.space.sizes).tolist(), rows.space.sizes
+    return Multipliers(tuple(found[end - size : end] for end, size in zip(ends, sizes, strict=True)))
 
 
-def _joint_multipliers(table: pl.DataFrame, codes: IntArray, space: LabelSpace) -> JointMultipliers:
+def _joint_multipliers(rows: ScoredRows) -> JointMultipliers:
     """Ascent goes on from the attributes' multipliers: from 1 it ends in worse places, one joint class at a time."""
-    truth = space.encode(codes)
-    start = spread(fit_multipliers(attribute_task(table, space), truth), space)
-    logs = fit_multipliers(joint_task(table, space), truth, start, price=JOINT_PRICE)
+    truth = rows.truth.classes
+    start = spread(fit_multipliers(attribute_task(rows.predictions), truth), rows.space)
+    logs = fit_multipliers(joint_task(rows.predictions), truth, start, price=JOINT_PRICE)
     return JointMultipliers(_rounded(np.exp(logs)))
 
 
-def _moved_cuts(table: pl.DataFrame, codes: IntArray, space: LabelSpace, name: str) -> MovedCuts:
-    by = movable(table, space).get(name)
+def _moved_cuts(rows: ScoredRows, name: str) -> MovedCuts:
+    by = movable(rows.predictions).get(name)
     if by is not None:
-        return MovedCuts(name, by, fit_cuts(table, codes, space, name))
-    index, decided = space.index(name), decide(table, space)
+        return MovedCuts(name, by, fit_cuts(rows, name))
+    space, index, decided = rows.space, rows.space.index(name), rows.predictions.codes.copy()
     decided[:, index] = 0
     found = fit_thresholds(
-        at_least(marginals(table, space)[name]),
-        space.encode(codes),
+        at_least(rows.predictions.marginals[name]),
+        rows.truth.classes,
         space.encode(decided),
         stride=int(np.prod(space.sizes[index + 1 :])),
         num_classes=space.num_joint,

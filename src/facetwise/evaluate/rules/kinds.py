@@ -13,13 +13,11 @@ from math import log
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import polars as pl
 
-from facetwise.core.errors import InputError
 from facetwise.core.labels import Attribute, IntArray, LabelSpace
-from facetwise.evaluate.compose import attributes_in, covered, marginals, scores_of
-from facetwise.evaluate.decide import ARGMAX, DECIDED, decide, encode_joint
+from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rules.cut_classes import classes_by_score, classes_by_years
 from facetwise.evaluate.rules.multipliers import attribute_task, joint_task
 from facetwise.evaluate.rules.thresholds import at_least, classes_at_least
@@ -38,9 +36,9 @@ class Argmax:
 
     kind: ClassVar[str] = ARGMAX
 
-    def decide(self, table: pl.DataFrame, space: LabelSpace) -> IntArray:
+    def decide(self, predictions: Predictions) -> IntArray:
         """Joint classes, shape (n,), -1 where a row is not covered; raises InputError when attributes are missing."""
-        return encode_joint(decide(undecided(table, space), space), space)
+        return undecided(predictions).classes
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -59,10 +57,10 @@ class Multipliers:
     """One a class of each attribute, in the order of the label space; all positive."""
     kind: ClassVar[str] = MULTIPLIERS
 
-    def decide(self, table: pl.DataFrame, space: LabelSpace) -> IntArray:
+    def decide(self, predictions: Predictions) -> IntArray:
         """Joint classes, shape (n,), -1 where a row is not covered; raises InputError when attributes are missing."""
         logs = np.log(np.concatenate([np.asarray(m) for m in self.multipliers]))
-        return _where_covered(table, space, lambda rows: attribute_task(rows, space).decide(logs))
+        return _where_covered(predictions, lambda rows: attribute_task(rows).decide(logs))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -86,10 +84,10 @@ class JointMultipliers:
     """In the order of the joint classes; all positive."""
     kind: ClassVar[str] = JOINT_MULTIPLIERS
 
-    def decide(self, table: pl.DataFrame, space: LabelSpace) -> IntArray:
+    def decide(self, predictions: Predictions) -> IntArray:
         """Joint classes, shape (n,), -1 where a row is not covered; raises InputError when attributes are missing."""
         logs = np.log(np.asarray(self.multipliers))
-        return _where_covered(table, space, lambda rows: joint_task(rows, space).decide(logs))
+        return _where_covered(predictions, lambda rows: joint_task(rows).decide(logs))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -117,28 +115,28 @@ class MovedCuts:
         """`cuts:age`."""
         return CUTS + self.attribute
 
-    def decide(self, table: pl.DataFrame, space: LabelSpace) -> IntArray:
+    def decide(self, predictions: Predictions) -> IntArray:
         """Joint classes, shape (n,), -1 where a row is not covered.
 
-        Raises InputError when attributes are missing, ArtefactError when the table lacks the values or the score.
+        Raises InputError when attributes are missing, ArtefactError when there are no values, or no score.
         """
 
-        def joint(rows: pl.DataFrame) -> IntArray:
-            codes = decide(rows, space)
-            codes[:, space.index(self.attribute)] = self._classes(rows, space)
-            return space.encode(codes)
+        def joint(rows: Predictions) -> IntArray:
+            codes = rows.codes.copy()
+            codes[:, rows.space.index(self.attribute)] = self._classes(rows)
+            return rows.space.encode(codes)
 
-        return _where_covered(table, space, joint)
+        return _where_covered(predictions, joint)
 
-    def _classes(self, rows: pl.DataFrame, space: LabelSpace) -> IntArray:
+    def _classes(self, rows: Predictions) -> IntArray:
         match self.by:
             case "years":
                 best: IntArray = classes_by_years(rows, self.attribute, self.at).argmax(axis=1).astype(np.int64)
                 return best
             case "score":
-                return classes_by_score(scores_of(rows, self.attribute), self.at)
+                return classes_by_score(rows.scores(self.attribute), self.at)
             case "at-least":
-                return classes_at_least(at_least(marginals(rows, space)[self.attribute]), self.at)
+                return classes_at_least(at_least(rows.marginals[self.attribute]), self.at)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -159,21 +157,18 @@ class MovedCuts:
 Rule = Argmax | Multipliers | JointMultipliers | MovedCuts
 
 
-def undecided(table: pl.DataFrame, space: LabelSpace) -> pl.DataFrame:
-    """The table without what was decided on it before; raises InputError when it lacks an attribute of `space`."""
-    present = attributes_in(table, space)
-    if missing := [n for n in space.names if n not in present]:
-        named = ", ".join(f"`{n}`" for n in missing)
-        raise InputError(f"a decision rule gives joint classes, but the predictions lack {named}")
-    return table.drop(DECIDED, strict=False)
+def undecided(predictions: Predictions) -> Predictions:
+    """The same without what was decided on them before; raises InputError when they lack an attribute."""
+    predictions.require_whole("a decision rule gives joint classes")
+    return predictions.undecided()
 
 
-def _where_covered(table: pl.DataFrame, space: LabelSpace, joint: Callable[[pl.DataFrame], IntArray]) -> IntArray:
+def _where_covered(predictions: Predictions, joint: Callable[[Predictions], IntArray]) -> IntArray:
     """What `joint` says of the covered rows, shape (n,); -1 for the others."""
-    table = undecided(table, space)
-    found, rows = np.full(table.height, MISSING, np.int64), np.flatnonzero(covered(table))
-    if rows.size:
-        found[rows] = joint(table[rows])
+    predictions = undecided(predictions)
+    found, rows = np.full(len(predictions), MISSING, np.int64), predictions.covered
+    if rows.any():
+        found[rows] = joint(predictions if rows.all() else predictions.where(rows))
     return found
 
 

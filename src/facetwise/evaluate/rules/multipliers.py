@@ -12,10 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
-from facetwise.evaluate.compose import joint_log_probs, marginals
+from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rules.sweep import A_STEP, Range, Switch, best_value
 
 MOST = 10.0
@@ -72,26 +71,28 @@ class Task:
         return np.array([true[np.isin(column[c.block], c.columns)].sum() for c in self.coordinates])
 
 
-def attribute_task(table: pl.DataFrame, space: LabelSpace) -> Task:
-    """A coordinate a class of each attribute, in the order of `space`; of a table with all attributes.
+def attribute_task(predictions: Predictions) -> Task:
+    """A coordinate a class of each attribute, in the order of the label; all of them are predicted.
 
     Joint columns are one block, in which a class of an attribute stands for several columns; without them each
     attribute is a block of its own and is decided by itself.
     """
+    space = predictions.space
     sizes, strides = space.sizes, tuple(int(np.prod(space.sizes[a + 1 :])) for a in range(len(space.sizes)))
-    if "joint=0" not in table.columns:
-        logs = marginals(table, space)
+    if not predictions.has_joint:
+        logs = predictions.marginals
         own = (Coordinate(a, np.array([k]), a) for a, size in enumerate(sizes) for k in range(size))
         return Task(tuple(logs[n] for n in space.names), strides, tuple(own), space.num_joint)
     codes = space.decode(np.arange(space.num_joint))
     across = (Coordinate(0, np.flatnonzero(codes[:, a] == k), a) for a, size in enumerate(sizes) for k in range(size))
-    return Task((joint_log_probs(table, space),), (1,), tuple(across), space.num_joint)
+    return Task((predictions.joint,), (1,), tuple(across), space.num_joint)
 
 
-def joint_task(table: pl.DataFrame, space: LabelSpace) -> Task:
-    """A coordinate a joint class. Raises as `joint_log_probs` does."""
+def joint_task(predictions: Predictions) -> Task:
+    """A coordinate a joint class. Raises as `Predictions.joint` does."""
+    space = predictions.space
     coordinates = tuple(Coordinate(0, np.array([j]), 0) for j in range(space.num_joint))
-    return Task((joint_log_probs(table, space),), (1,), coordinates, space.num_joint)
+    return Task((predictions.joint,), (1,), coordinates, space.num_joint)
 
 
 def spread(logs: FloatArray, space: LabelSpace) -> FloatArray:

@@ -12,8 +12,7 @@ import numpy.typing as npt
 from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.compose import subspace
-from facetwise.evaluate.decide import encode_joint, log_prob_of
+from facetwise.evaluate.decide import encode_joint
 from facetwise.evaluate.metrics import MISSING, macro_f1
 from facetwise.evaluate.scorecard import name_of
 from facetwise.predictors.answers import AnswerKind, Answers
@@ -86,7 +85,7 @@ def compared(answers: Sequence[Answers], space: LabelSpace, manifest: Manifest, 
             hint="give runs, blends, submissions or csv files: `facetwise diff s1 last`",
         )
     names = common_attributes(answers, space)
-    part, columns = subspace(space, names), [space.index(n) for n in names]
+    part, columns = space.only(names), [space.index(n) for n in names]
     rows = manifest.train if oof else manifest.test
     codes = [a.codes[:, columns] for a in answers]
     return Compared(
@@ -95,7 +94,7 @@ def compared(answers: Sequence[Answers], space: LabelSpace, manifest: Manifest, 
         what=name_of(names, space),
         codes=np.stack(codes),
         joint=np.stack([encode_joint(c, part) for c in codes]),
-        sureness=np.stack([_sureness(a, names, space) for a in answers]),
+        sureness=np.stack([_sureness(a, names) for a in answers]),
         images=tuple(rows["image"]),
         groups=rows["group"].to_numpy() if oof else None,
         truth=manifest.codes(space)[:, columns] if oof else None,
@@ -124,15 +123,14 @@ def describe_sides(rows: Compared, answers: Sequence[Answers], space: LabelSpace
             kind=a.kind,
             attributes=a.attributes(space),
             num_answered=int((joint != MISSING).sum()),
-            has_probabilities=a.table is not None,
+            has_probabilities=a.predictions is not None,
             macro_f1=None if true is None else macro_f1(true, joint, rows.space.num_joint, skip_missing=True),
         )
         for letter, a, joint in zip(rows.letters, answers, rows.joint, strict=True)
     )
 
 
-def _sureness(answers: Answers, names: Sequence[str], space: LabelSpace) -> FloatArray:
-    if answers.table is None:
+def _sureness(answers: Answers, names: Sequence[str]) -> FloatArray:
+    if answers.predictions is None:
         return np.full(len(answers.codes), np.nan)
-    found: FloatArray = np.exp(log_prob_of(answers.table, answers.codes, names, space))
-    return found
+    return np.exp(answers.predictions.log_prob_of(answers.codes, names))

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.evaluate.agreement import chance_agreement, cohen_kappa
-from facetwise.evaluate.compose import subspace
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.resampling import Groups, group_numbers
 from facetwise.submission.gate.faults import Reading, readings
@@ -213,7 +212,7 @@ def _agreement(
     place = [space.index(name) for name in have]
     both = ((first[:, place] != MISSING) & (second[:, place] != MISSING)).all(axis=1)
     sides = first[both][:, place], second[both][:, place]
-    one, two = (subspace(space, have).encode(side) for side in sides)
+    one, two = (space.only(have).encode(side) for side in sides)
     return {
         "": kappa(one, two, num_people),
         **{name: kappa(sides[0][:, i], sides[1][:, i], num_people) for i, name in enumerate(have)},

@@ -13,7 +13,7 @@ from facetwise.core.files.csvtable import parse_csv
 from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.decide import decide, decode_joint
+from facetwise.evaluate.decide import decode_joint
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import read_source
 from facetwise.submission.folder import SubmissionFolder, list_submissions
@@ -90,8 +90,8 @@ def _of_submission(project: Project, manifest: Manifest, submission: SubmissionF
     oof: IntArray | None = None
     with suppress(FacetwiseError):
         made_from = submission.made_from()
-        table = read_source(project, manifest, made_from.reference, tta=made_from.tta).oof
-        oof = None if table is None else decide(table, project.space)
+        known = read_source(project, manifest, made_from.reference, tta=made_from.tta).oof
+        oof = None if known is None else known.codes
     return Opinion(submission.id, decode_joint(joint, project.space), oof)
 
 
@@ -99,4 +99,4 @@ def _of_source(project: Project, manifest: Manifest, reference: str) -> Opinion:
     source = read_source(project, manifest, reference)
     if source.test is None or source.oof is None:
         raise ArtefactError(f"`{reference}` has no predictions of the test side, or none out of fold")
-    return Opinion(source.id, decide(source.test, project.space), decide(source.oof, project.space))
+    return Opinion(source.id, source.test.codes, source.oof.codes)

@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from facetwise.core.errors import FacetwiseError
-from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
 from facetwise.core.references import AnyReference, parse_reference, short_name
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.decide import decide_joint
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source
 from facetwise.submission.answers import submission_answers
@@ -79,13 +78,13 @@ def read_contender(project: Project, manifest: Manifest, ledger: Ledger, referen
 def possible(project: Project, manifest: Manifest, reference: AnyReference, tta: str = "none") -> Contender:
     """A run or a blend, as the file that could be made from it; raises as `read_contender`."""
     source = usable_source(project, manifest, reference, tta)
-    return of_source(source, project.space, joint_classes(source, project.space))
+    return of_source(source, joint_classes(source))
 
 
-def of_source(source: Source, space: LabelSpace, test: IntArray) -> Contender:
+def of_source(source: Source, test: IntArray) -> Contender:
     """A run or a blend that answers `test`, (m,); raises InputError when nothing is known of it out of fold."""
     kind: Kind = "blend" if source.kind == "blend" else "run"
-    return Contender(kind, source.id, source.id, decide_joint(source.require_oof(), space), test)
+    return Contender(kind, source.id, source.id, source.require_oof().classes, test)
 
 
 def submitted(project: Project, manifest: Manifest, ledger: Ledger, folder: SubmissionFolder) -> Contender:

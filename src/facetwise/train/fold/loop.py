@@ -26,8 +26,8 @@ from torch import Tensor
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import IntArray
 from facetwise.core.writing import write_atomic
-from facetwise.evaluate.decide import decide
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.predictions import Predictions
 from facetwise.inference.predict import Float32Array, check_predictions, prediction_table
 from facetwise.inference.setup import Setup
 from facetwise.model.heads import HeadLayout
@@ -256,7 +256,8 @@ def valid_scores(layout: HeadLayout, logs: Float32Array, codes: IntArray) -> dic
     table = prediction_table([""] * len(logs), [None] * len(logs), 0, logs, layout)
     own = [layout.space.index(name) for name in layout.attributes]
     sizes = [layout.space.sizes[i] for i in own]
-    truth, predicted = (np.ravel_multi_index(tuple(c[:, own].T), sizes) for c in (codes, decide(table, layout.space)))
+    said = Predictions.read(table, layout.space).codes
+    truth, predicted = (np.ravel_multi_index(tuple(c[:, own].T), sizes) for c in (codes, said))
     return {
         "val_loss": class_loss(logs, codes, layout),
         "val_macro_f1": macro_f1(truth, predicted, int(np.prod(sizes))),

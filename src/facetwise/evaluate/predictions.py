@@ -1,0 +1,364 @@
+"""What somebody predicts of some images, read and checked once; nobody else looks at the columns of a table.
+
+A table holds float32 log-probabilities (`core.tables.PREDICTIONS`): blocks `<attribute>=<class>` and/or one block
+`joint=<i>`. A row is covered, then each block of it is a distribution, or it is not, then all of it is NaN.
+
+An ordinal attribute may have more beside its classes, for moving a cut later: a distribution over its values
+(`<attribute>:year=<value>`), whose sums by the cuts used are the classes, or a number `<attribute>:score`.
+Probabilities of classes do not come from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from facetwise.core.errors import ArtefactError, InputError, MismatchError
+from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, Attribute, FloatArray, IntArray, LabelSpace
+from facetwise.core.tables import PREDICTIONS, prediction_columns, score_column, year_columns, year_values
+from facetwise.evaluate.compose import log_normalised, marginals_of, mean_of_rows, mean_probability
+from facetwise.evaluate.decide import DECIDED, decode_joint, encode_joint
+from facetwise.evaluate.metrics import MISSING
+
+TOLERANCE = 1e-3
+"""How far the probabilities of a row may sum from 1: they are kept as float32 logarithms."""
+
+BoolArray = npt.NDArray[np.bool_]
+Logs = npt.NDArray[np.floating[Any]]
+"""Log-probabilities, (n, k), as they were read; computed with in float64."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What one predictor says of n rows. `read` makes it of a table and checks it; what it computes is float64."""
+
+    space: LabelSpace
+    """The label space; not all of its attributes need be predicted."""
+    images: npt.NDArray[Any]
+    """The image of each row, (n,)."""
+    groups: npt.NDArray[Any]
+    """Whose image it is, (n,); None on the test side."""
+    folds: IntArray
+    """The fold that held the image out, or whose model predicted it, (n,); -1 for none."""
+    blocks: Mapping[str, Logs]
+    """Log-probabilities, (n, k), by attribute or `joint`; beside them `age:year` and scores, (n, 1), as `age:score`."""
+    values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """The values, ascending, of ordinal attributes that are predicted by a distribution over them."""
+    decided: IntArray | None = None
+    """Joint classes that another rule than the argmax decided, (n,), -1 where there is none."""
+
+    @classmethod
+    def read(cls, table: pl.DataFrame, space: LabelSpace, whose: str = "predictions") -> Predictions:
+        """What `table`, named `whose` in messages, says; raises ArtefactError for columns or numbers not as expected.
+
+        Numbers: in a covered row no NaN, nothing infinite but the log of a probability 0, and each block sums to 1.
+        """
+        _check_columns(table, space, whose)
+        values = {n: at for n in space.names if (at := year_values(table, n))}
+        layout = {n: space.columns(n) for n in space.names}
+        if "joint=0" in table.columns:
+            layout[JOINT] = space.joint_columns
+        layout |= {_years(n): year_columns(n, at) for n, at in values.items()}
+        layout |= {score_column(n): (score_column(n),) for n in space.names}
+        found = cls(
+            space=space,
+            images=table["image"].to_numpy(),
+            groups=table["group"].to_numpy(),
+            folds=_whole_numbers(table["fold"]),
+            blocks={n: _numbers(table, columns) for n, columns in layout.items() if columns[0] in table.columns},
+            values=values,
+            decided=_whole_numbers(table[DECIDED]) if DECIDED in table.columns else None,
+        )
+        _check_numbers(found, whose)
+        return found
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @cached_property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes that are predicted, in the order of `space`: all of them when there is the joint."""
+        return self.space.names if self.has_joint else tuple(n for n in self.space.names if n in self.blocks)
+
+    @property
+    def has_joint(self) -> bool:
+        """Whether joint classes have probabilities of their own."""
+        return JOINT in self.blocks
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every attribute is predicted."""
+        return self.attributes == self.space.names
+
+    @cached_property
+    def covered(self) -> BoolArray:
+        """Whether each row is predicted, (n,)."""
+        there: BoolArray = np.logical_and.reduce([~np.isnan(block).any(axis=1) for block in self.blocks.values()])
+        return there
+
+    @cached_property
+    def marginals(self) -> Mapping[str, FloatArray]:
+        """Log-probabilities, (n, classes), of each attribute that is predicted: its own, else summed joint ones."""
+        found = {n: self._logs(n) for n in self.attributes if n in self.blocks}
+        if rest := [n for n in self.attributes if n not in found]:
+            found |= marginals_of(self._logs(JOINT), self.space, rest)
+        return {n: found[n] for n in self.attributes}
+
+    @cached_property
+    def joint(self) -> FloatArray:
+        """Joint log-probabilities, (n, num_joint): their own, else the product of the attributes.
+
+        Raises InputError when attributes are missing, or when there are too many joint classes for a column each.
+        """
+        if self.space.num_joint > MAX_LISTED_JOINT:
+            message = f"{self.space.num_joint} joint classes are too many for a column each"
+            raise InputError(f"{message} (at most {MAX_LISTED_JOINT})")
+        self.require_whole("no joint probabilities")
+        if self.has_joint:
+            return self._logs(JOINT)
+        joint = np.zeros((len(self), 1))
+        for logs in self.marginals.values():
+            joint = (joint[:, :, None] + logs[:, None, :]).reshape(len(self), -1)
+        return joint
+
+    @cached_property
+    def codes(self) -> IntArray:
+        """Decided class numbers, (n, num_attributes): the most probable joint class; ties go to the lowest number.
+
+        With joint probabilities that is the argmax of the joint, which may differ from the argmax of each marginal.
+        Without them the joint is the product of the attributes, whose argmax is that of each attribute. -1 stands for
+        an attribute that is not predicted, and for every attribute of a row that is not covered. What was `decided` by
+        another rule is taken at its word.
+        """
+        if self.decided is not None:
+            return decode_joint(self.decided, self.space)
+        codes = np.full((len(self), len(self.space.names)), MISSING, np.int64)
+        if self.has_joint:
+            codes[self.covered] = self.space.decode(self.joint[self.covered].argmax(axis=1))
+            return codes
+        for name, logs in self.marginals.items():
+            codes[self.covered, self.space.index(name)] = logs[self.covered].argmax(axis=1)
+        return codes
+
+    @cached_property
+    def classes(self) -> IntArray:
+        """Decided joint classes, (n,), of `codes`; -1 where an attribute has no class."""
+        return encode_joint(self.codes, self.space)
+
+    def value_logs(self, name: str) -> FloatArray:
+        """Log-probabilities, (n, values), of the values of an attribute; raises ArtefactError when there are none."""
+        if name not in self.values:
+            raise ArtefactError(f"no distribution over the values of `{name}`: no columns `{name}:year=...`")
+        return self._logs(_years(name))
+
+    def scores(self, name: str) -> FloatArray:
+        """The score of an attribute, (n,), NaN where not covered; raises ArtefactError when there is none."""
+        if score_column(name) not in self.blocks:
+            raise ArtefactError(f"no score of `{name}`: no column `{score_column(name)}`")
+        return _double(self.blocks[score_column(name)])[:, 0]
+
+    def log_prob_of(self, codes: IntArray, names: Sequence[str]) -> FloatArray:
+        """Log-probability, (n,), of class numbers, (n, num_attributes), as one class of the attributes called `names`.
+
+        Of all attributes the joint probability where there is one, else the product of the attributes. NaN where a row
+        is not covered or a class of `names` is missing. Raises KeyError for an attribute that is not predicted.
+        """
+        columns = [self.space.index(n) for n in names]
+        present = (codes[:, columns] != MISSING).all(axis=1)
+        rows, known = np.flatnonzero(present), codes[present]
+        found = np.full(len(codes), np.nan)
+        if self.has_joint and len(names) == len(self.space.names):
+            found[present] = self.joint[rows, self.space.encode(known)]
+        else:
+            found[present] = sum(self.marginals[n][rows, known[:, c]] for n, c in zip(names, columns, strict=True))
+        return found
+
+    def require_whole(self, complaint: str) -> None:
+        """Raise InputError, `complaint` and what is missing, unless every attribute is predicted."""
+        if missing := [n for n in self.space.names if n not in self.attributes]:
+            raise InputError(f"{complaint}: the predictions lack {', '.join(f'`{n}`' for n in missing)}")
+
+    def where(self, rows: npt.ArrayLike) -> Predictions:
+        """Some of the rows: a mask or positions."""
+        kept = np.asarray(rows)
+        return replace(
+            self._with_blocks(lambda _, block: block[kept]),
+            images=self.images[kept],
+            groups=self.groups[kept],
+            folds=self.folds[kept],
+            decided=None if self.decided is None else self.decided[kept],
+        )
+
+    def only(self, names: Sequence[str]) -> Predictions:
+        """The same of the attributes called `names` alone, as if the label had no others."""
+        part = self.space.only(names)
+        if part == self.space:
+            return self
+        beside = {
+            b: block
+            for n in part.names
+            for b in (_years(n), score_column(n))
+            if (block := self.blocks.get(b)) is not None
+        }
+        columns = [self.space.index(n) for n in part.names]
+        return replace(
+            self,
+            space=part,
+            blocks={n: self.blocks.get(n, self.marginals[n]) for n in part.names} | beside,
+            values={n: at for n, at in self.values.items() if n in part.names},
+            decided=None if self.decided is None else encode_joint(self.codes[:, columns], part),
+        )
+
+    def undecided(self) -> Predictions:
+        """The same without what was decided on them before."""
+        return self if self.decided is None else replace(self, decided=None)
+
+    def in_order(self, images: Sequence[str], whose: str = "the predictions") -> Predictions:
+        """A row for each of `images`, in their order, not covered where there is none.
+
+        Raises ArtefactError when an image stands twice on either side, MismatchError when one is not among `images`.
+        """
+        if self.images.tolist() == list(images):
+            return self
+        places, size = self._places(images, whose), len(images)
+        if len(np.unique(places)) < len(places):
+            raise ArtefactError(f"{whose}: an image is predicted twice", hint="make the table again")
+
+        def placed(numbers: npt.NDArray[Any], nothing: Any) -> npt.NDArray[Any]:
+            moved = np.full((size, *numbers.shape[1:]), nothing, numbers.dtype)
+            moved[places] = numbers
+            return moved
+
+        return replace(
+            self._with_blocks(lambda _, block: placed(block, np.nan)),
+            images=np.array(images, dtype=object),
+            groups=placed(self.groups, None),
+            folds=placed(self.folds, MISSING),
+            decided=None if self.decided is None else placed(self.decided, MISSING),
+        )
+
+    def average(self, images: Sequence[str], whose: str = "the predictions") -> Predictions:
+        """One row an image, in the order of `images`: the mean *probability* of its rows (fold models, repeats).
+
+        Of scores it is the plain mean. Rows that are not covered do not count; an image with none left is not covered.
+        Raises as `in_order`, but that an image may have several rows.
+        """
+        rows, size = self._places(images, whose), len(images)
+        groups = np.full(size, None, object)
+        groups[rows[::-1]] = self.groups[::-1]
+
+        def mean(name: str, block: Logs) -> Logs:
+            if name.endswith(score_column("")):
+                return mean_of_rows(_double(block)[:, 0], rows, size).astype(np.float32)[:, None]
+            return mean_probability(self._logs(name), rows, size).astype(np.float32)
+
+        return replace(
+            self._with_blocks(mean),
+            images=np.array(images, dtype=object),
+            groups=groups,
+            folds=np.full(size, MISSING, np.int64),
+            decided=None,
+        )
+
+    def _with_blocks(self, changed: Callable[[str, Logs], Logs]) -> Predictions:
+        return replace(self, blocks={name: changed(name, block) for name, block in self.blocks.items()})
+
+    def _logs(self, name: str) -> FloatArray:
+        return log_normalised(_double(self.blocks[name]))
+
+    def _places(self, images: Sequence[str], whose: str) -> IntArray:
+        """Where each row stands among `images`, (n,)."""
+        place = {image: i for i, image in enumerate(images)}
+        if len(place) != len(images):
+            raise ArtefactError(f"the manifest names {len(images) - len(place)} image(s) twice", hint="make it again")
+        if unknown := [image for image in self.images if image not in place]:
+            raise MismatchError(
+                f"{whose}: {len(unknown)} image(s) are not in the manifest, the first is `{min(unknown)}`",
+                hint="they were made from other data: train or predict again",
+            )
+        return np.fromiter((place[i] for i in self.images), dtype=np.int64, count=len(self))
+
+
+def _years(name: str) -> str:
+    return f"{name}:year"
+
+
+def _double(numbers: Logs) -> FloatArray:
+    """As float64, and one column after the other: sums have the same last digits however the rows were taken."""
+    return np.asfortranarray(numbers, np.float64)
+
+
+def _numbers(table: pl.DataFrame, columns: Sequence[str]) -> Logs:
+    selected = table.select(pl.col(list(columns)).fill_null(float("nan")))
+    return selected.to_numpy().reshape(table.height, len(columns))
+
+
+def _whole_numbers(column: pl.Series) -> IntArray:
+    return column.cast(pl.Int64()).fill_null(MISSING).to_numpy()
+
+
+def _check_numbers(found: Predictions, whose: str) -> None:
+    """Raise ArtefactError naming the first image whose row is predicted in part, or is no distribution."""
+    nothing = np.logical_and.reduce([np.isnan(block).all(axis=1) for block in found.blocks.values()])
+    for name, block in found.blocks.items():
+        is_score = name.endswith(score_column(""))
+        with np.errstate(over="ignore"):
+            total = block[:, 0] if is_score else np.exp(_double(block)).sum(axis=1)
+        right = np.isfinite(total) if is_score else np.abs(total - 1) <= TOLERANCE
+        if (wrong := np.flatnonzero(~nothing & ~right)).size:
+            value = total[wrong[0]]
+            number = f"is {value:.4g}" if is_score else f"is no distribution: its probabilities sum to {value:.4g}"
+            what = f"`{name}` is not a number" if np.isnan(value) else f"`{name}` {number}"
+            raise ArtefactError(
+                f"{whose}: {_row_name(found, int(wrong[0]))}: {what} ({wrong.size:,} such row(s))",
+                hint="its network went out of range, or the table was changed: make it again",
+            )
+
+
+def _row_name(found: Predictions, row: int) -> str:
+    fold = int(found.folds[row])
+    return f"image `{found.images[row]}`" + ("" if fold == MISSING else f" of fold {fold}")
+
+
+def _check_columns(table: pl.DataFrame, space: LabelSpace, whose: str) -> None:
+    present = set(prediction_columns(table))
+    wanted = [space.columns(n) for n in space.names]
+    if any(c.startswith("joint=") for c in present):
+        wanted.append(space.joint_columns)
+    problems = [
+        f"`{missing[0]}` is missing"
+        for columns in wanted
+        if (missing := [c for c in columns if c not in present]) and len(missing) < len(columns)
+    ]
+    beside = {a.name: _beside_classes(table, a) for a in space.attributes if a.is_ordinal}
+    for name, columns in beside.items():
+        problems += _beside_problems(table, name, columns, space)
+    known = {c for columns in (*wanted, *beside.values()) for c in columns}
+    problems += [f"`{c}` is not of this label space" for c in sorted(present - known)]
+    problems += [f"`{c}` is {table.schema[c]}, expected Float32" for c in present if not table.schema[c].is_float()]
+    if problems:
+        message = f"{whose}: prediction columns not as expected: {'; '.join(problems)}"
+        raise ArtefactError(message, hint="make the table again")
+    if not present:
+        raise ArtefactError(f"{whose}: no prediction columns, only {', '.join(table.columns or PREDICTIONS)}")
+
+
+def _beside_classes(table: pl.DataFrame, attribute: Attribute) -> list[str]:
+    """Columns that an ordinal attribute has beside its classes: its score, its values."""
+    score, at = score_column(attribute.name), year_values(table, attribute.name)
+    return [*([score] if score in table.columns else ()), *year_columns(attribute.name, at)]
+
+
+def _beside_problems(table: pl.DataFrame, name: str, columns: Sequence[str], space: LabelSpace) -> list[str]:
+    first = space.columns(name)[0]
+    problems = [f"`{columns[0]}` is there without `{first}`"] if columns and first not in table.columns else []
+    if any(a >= b for a, b in pairwise(year_values(table, name))):
+        problems.append(f"values of `{name}:year=...` are not ascending")
+    return problems

@@ -1,0 +1,196 @@
+"""Rows that are scored: what is true of them and whose they are, and what somebody predicts; and nested estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from facetwise.core.errors import InputError
+from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.evaluate.decide import encode_joint
+from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, PairedInterval, bootstrap_interval, paired_interval
+from facetwise.evaluate.metrics import MISSING, Metric, macro_f1
+from facetwise.evaluate.predictions import BoolArray, Predictions
+from facetwise.evaluate.resampling import Groups, group_numbers
+
+NUM_PARTS = 5
+
+F = TypeVar("F")
+A = TypeVar("A", bound=npt.NDArray[Any])
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The scored labels of n images, and whose images these are: what everything is scored against.
+
+    Raises ValueError for codes that are not class numbers of `space`, and images or people that are not as many.
+    """
+
+    space: LabelSpace
+    images: Sequence[str] | npt.NDArray[Any]
+    """The name of each image, (n,)."""
+    codes: IntArray
+    """True class numbers, (n, num_attributes)."""
+    people: Groups
+    """The person of each image, (n,); kept as numbers in the order of the names."""
+
+    def __post_init__(self) -> None:
+        if not len(self.images) == len(self.codes) == len(self.people):
+            counts = f"{len(self.images)} images, {len(self.codes)} labels, {len(self.people)} people"
+            raise ValueError(f"{counts}: expected as many of each")
+        self.space.encode(self.codes)
+        if not (isinstance(self.people, np.ndarray) and self.people.dtype == np.int64):
+            object.__setattr__(self, "people", group_numbers(self.people)[0])
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @cached_property
+    def classes(self) -> IntArray:
+        """True joint classes, (n,)."""
+        return self.space.encode(self.codes)
+
+    @cached_property
+    def num_people(self) -> int:
+        """How many people the images are of."""
+        return len(np.unique(self.people))
+
+    def where(self, rows: npt.ArrayLike) -> Truth:
+        """Some of the images: a mask or positions."""
+        kept = np.arange(len(self))[np.asarray(rows)]
+        return replace(
+            self, images=np.asarray(self.images)[kept], codes=self.codes[kept], people=np.asarray(self.people)[kept]
+        )
+
+    def only(self, names: Sequence[str]) -> Truth:
+        """The same of the attributes called `names` alone, as if the label had no others."""
+        part = self.space.only(names)
+        return replace(self, space=part, codes=self.codes[:, [self.space.index(n) for n in part.names]])
+
+    def score(self, said: IntArray, *, skip_missing: bool = False) -> float:
+        """Macro F1, 0..1, of decided joint classes, (n,); rows that are missing (-1) are refused unless skipped."""
+        return macro_f1(self.classes, said, self.space.num_joint, skip_missing=skip_missing)
+
+    def interval(
+        self, said: IntArray, *, metric: Metric = "macro_f1", level: float = LEVEL, resamples: int = RESAMPLES
+    ) -> Interval:
+        """Of the score of decided joint classes, (n,), by person (`bootstrap_interval`)."""
+        size = self.space.num_joint
+        return bootstrap_interval(
+            self.classes, said, self.people, size, metric=metric, level=level, resamples=resamples
+        )
+
+    def paired(
+        self, first: IntArray, second: IntArray, *, level: float = LEVEL, resamples: int = RESAMPLES
+    ) -> PairedInterval:
+        """Of score(first) - score(second), decided joint classes, (n,) each, by person (`paired_interval`)."""
+        size = self.space.num_joint
+        return paired_interval(self.classes, first, second, self.people, size, level=level, resamples=resamples)
+
+    def parts(self, seed: int = 0, num_parts: int = NUM_PARTS) -> IntArray:
+        """The part of each row, (n,), 0..num_parts-1 (`deal_parts`)."""
+        return deal_parts(self.people, seed, num_parts)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRows:
+    """What one predictor says beside what is true, row by row. Every score, rule, cut and calibration takes these."""
+
+    predictions: Predictions
+    truth: Truth
+
+    def __post_init__(self) -> None:
+        if len(self.predictions) != len(self.truth) or self.predictions.space != self.truth.space:
+            raise ValueError(
+                f"{len(self.predictions)} predictions of {', '.join(self.predictions.space.names)} beside "
+                f"{len(self.truth)} labels of {', '.join(self.truth.space.names)}"
+            )
+
+    @classmethod
+    def matched(cls, predictions: Predictions, truth: Truth, whose: str = "predictions") -> ScoredRows:
+        """Rows matched by image, in the order of `truth`; images without a row are not covered.
+
+        The only way that predictions and labels come together. Raises as `Predictions.in_order`.
+        """
+        return cls(predictions.in_order(np.asarray(truth.images).tolist(), whose), truth)
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    @property
+    def space(self) -> LabelSpace:
+        """The label space."""
+        return self.truth.space
+
+    @property
+    def covered(self) -> BoolArray:
+        """Whether each row is predicted, (n,)."""
+        return self.predictions.covered
+
+    def decided(self, names: Sequence[str]) -> tuple[Truth, IntArray]:
+        """What is true of the attributes called `names`, and what was decided, as classes of their product, (n,).
+
+        -1 where one of them is not predicted. They are decided beside all others (`Predictions.codes`).
+        """
+        truth = self.truth.only(names)
+        own = self.predictions.codes[:, [self.space.index(n) for n in truth.space.names]]
+        return truth, encode_joint(own, truth.space)
+
+    def where(self, rows: npt.ArrayLike) -> ScoredRows:
+        """Some of the rows: a mask or positions."""
+        return ScoredRows(self.predictions.where(rows), self.truth.where(rows))
+
+    def only(self, names: Sequence[str]) -> ScoredRows:
+        """The same of the attributes called `names` alone, as if the label had no others (so decided by themselves)."""
+        return ScoredRows(self.predictions.only(names), self.truth.only(names))
+
+    def known(self) -> ScoredRows:
+        """The covered rows."""
+        return self.where(self.covered)
+
+
+def deal_parts(groups: Groups, seed: int = 0, num_parts: int = NUM_PARTS) -> IntArray:
+    """The part of each row, (n,), 0..num_parts-1: people are dealt by lot, parts differ by at most one person.
+
+    Raises InputError when there are fewer people than parts.
+    """
+    person, num_people = group_numbers(groups)
+    if num_people < num_parts:
+        raise InputError(f"predictions of {num_people} people: a nested estimate needs {num_parts} or more")
+    part = np.empty(num_people, np.int64)
+    part[np.random.default_rng(seed).permutation(num_people)] = np.arange(num_people) % num_parts
+    dealt: IntArray = part[person]
+    return dealt
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the rows, which what is fitted on the `others` is applied to."""
+
+    number: int
+    own: BoolArray
+    """Rows of the part, (n,)."""
+    others: BoolArray
+    """Rows of the other parts, (n,)."""
+
+
+def nested(fit: Callable[[Part], F], apply: Callable[[F, Part], A], part: IntArray) -> tuple[tuple[F, ...], A]:
+    """What `fit` makes of the other parts, by part, and what `apply` makes of that for each part, pooled.
+
+    `part`: the part of each row, (n,), such as `Truth.parts`; rows of none (-1) are neither fitted on nor applied to,
+    and -1 (NaN where numbers are real) in the result. `apply` gives an array whose first axis is the rows `Part.own`.
+    The only place where "fitted on four parts, applied to the fifth" is written.
+    """
+    parts = [Part(int(p), part == p, (part != p) & (part != MISSING)) for p in np.unique(part[part != MISSING])]
+    fitted = tuple(fit(p) for p in parts)
+    applied = [apply(f, p) for f, p in zip(fitted, parts, strict=True)]
+    nothing = np.nan if np.issubdtype(applied[0].dtype, np.floating) else MISSING
+    pooled = np.full((len(part), *applied[0].shape[1:]), nothing, applied[0].dtype)
+    for p, found in zip(parts, applied, strict=True):
+        pooled[p.own] = found
+    return fitted, pooled  # type: ignore[return-value]  # of the type that `apply` gives

@@ -1,0 +1,35 @@
+"""What to know before anything is fitted on the out-of-fold predictions of a run or a blend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from facetwise.data.manifest import Manifest
+from facetwise.predictors.sources import Source, labels_since
+from facetwise.results.notices import Notice, Now, notices
+from facetwise.results.runs import estimate_of
+
+SECOND_ORDER = (
+    "The members and weights of this blend were chosen on all people, and what is fitted here is nested on top of "
+    "that: nested only to second order, so its estimates may be a little too high."
+)
+
+
+def _of_blend(source: Source, manifest: Manifest) -> Iterator[str]:
+    """Cautions for what is fitted on a blend's nested predictions.
+
+    Each person is predicted by weights that were chosen without that person's part. But a rule or temperature that is
+    to decide a part is fitted on predictions of the others, whose weights that part helped to choose.
+    """
+    if source.record.get("trace") or len(source.record.get("ways", ())) > 1:
+        yield SECOND_ORDER
+    if told := labels_since(source.record, manifest):
+        yield told
+
+
+def source_notices(source: Source, manifest: Manifest) -> tuple[Notice, ...]:
+    """What to know of a run or blend whose out-of-fold predictions something is fitted on."""
+    if source.kind == "blend":
+        return tuple(Notice("caution", text) for text in _of_blend(source, manifest))
+    record = dict(source.record)
+    return notices(estimate_of(record), record, None, "finished", Now.of(manifest))
