@@ -53,7 +53,7 @@ def values_of_age(manifest: Manifest, early: float) -> pl.DataFrame:
 
 def right(manifest: Manifest, project: Project, name: str) -> pl.DataFrame:
     """A softmax of an attribute that is always right."""
-    logs = np.log(0.1 + 0.8 * np.eye(project.space.attribute(name).size))
+    logs = log_normalised(np.log(0.1 + 0.8 * np.eye(project.space.attribute(name).size)))
     codes = manifest.codes(project.space)[:, project.space.index(name)]
     return pl.DataFrame(logs[codes].astype(np.float32), schema=list(project.space.columns(name)), orient="row")
 

@@ -215,7 +215,7 @@ def test_a_whole_run_becomes_a_full_member(finished, pack, mate):
     assert view.runs[0].macro_f1 == fw.show(finished.project, "1").scorecard.macro_f1
     project, manifest = Project.open(mate), load_manifest(Project.open(mate))
     source = read_source(project, manifest, "1")
-    assert (source.oof.height, source.no_oof) == (manifest.train.height, None)
+    assert (len(source.oof), source.no_oof) == (manifest.train.height, None)
     (line,) = checks(project)["runs"]()
     assert (line.level, line.message.endswith("finished, imported")) == ("ok", True)
     run_text(fw.show(mate, "1"))
@@ -597,11 +597,11 @@ def first(column: str, value: Any) -> Callable[[pl.DataFrame], pl.DataFrame]:
         (lambda t: t.with_columns(pl.lit("x").alias("label:age")), "is none of a table of predictions"),
         (lambda t: t.with_columns(pl.col("age=<30").cast(pl.Float64)), "expected Float32"),
         (lambda t: t.with_columns(pl.lit(0.5, pl.Float32).alias("size=big")), "`size=big` is not of this label space"),
-        (first("age=<30", 3.0), "1 row(s) of `age=...` are no probabilities"),
-        (first("age=<30", float("nan")), "1 row(s) of `age=...`"),
-        (first("age=<30", float("inf")), "1 row(s) of `age=...`"),
-        (first("age=<30", None), "`age=<30` has missing values"),
-        (lambda t: t.with_columns(pl.lit(float("inf"), pl.Float32).alias("age:score")), "`age:score` is not finite"),
+        (first("age=<30", 3.0), "`age` is no distribution"),
+        (first("age=<30", float("nan")), "`age` is not a number (1 such row(s))"),
+        (first("age=<30", float("inf")), "its probabilities sum to inf (1 such row(s))"),
+        (first("age=<30", None), "`age` is not a number (1 such row(s))"),
+        (lambda t: t.with_columns(pl.lit(float("inf"), pl.Float32).alias("age:score")), "`age:score` is inf (252 such row(s))"),
         (lambda t: t.with_columns(pl.col("image").cast(pl.Binary)), "`image` is Binary"),
     ],
 )  # fmt: skip
@@ -615,7 +615,7 @@ def test_strange_tables(pack, reader, tmp_path, change, message):
         (lambda t: t.reverse(), "not the test images of this project, in their order"),
         (lambda t: t.with_columns(fold=pl.lit(0, pl.Int32)), "its models are not those of the run's folds"),
         (first("group", "x"), "not the test images"),
-        (first("mask=wear", 5.0), "no probabilities"),
+        (first("mask=wear", 5.0), "`mask` is no distribution"),
     ],
 )
 def test_strange_test_tables(pack, reader, tmp_path, change, message):

@@ -65,8 +65,9 @@ def test_an_imported_run_predicts_what_it_predicted(sent, mate, finished):
     shutil.rmtree(run.path / "predictions")
     fw.predict(mate.project, run.id, tta="flip")
     again = source(mate, run.id, "flip")
-    assert again.oof.equals(kept.oof, null_equal=True)
-    assert again.test.equals(kept.test, null_equal=True)
+    for one, two in ((again.oof, kept.oof), (again.test, kept.test)):
+        assert one.images.tolist() == two.images.tolist()
+        assert {n: b.tobytes() for n, b in one.blocks.items()} == {n: b.tobytes() for n, b in two.blocks.items()}
     folder = fw.predict(mate.project, run.id, images=finished.contest / "eval" / "images")
     assert (folder / "classes.csv").is_file()
 
@@ -76,10 +77,10 @@ def test_heads_of_every_kind_arrive_and_predict(sent, mate, what):
     run = taken(mate, sent[what])
     fw.predict(mate.project, run.id, tta="flip")
     found = source(mate, run.id)
-    assert found.oof.height == 252
+    assert len(found.oof) == 252
     assert source(mate, run.id, "flip").attributes == found.attributes
     assert run.backbone_file.is_file() == (what == "frozen")
-    assert any(c.startswith("age:year=") for c in found.test.columns) == (what == "holdout")
+    assert ("age" in found.test.values) == (what == "holdout")
     fw.export_run(mate.project, run.id, out=mate.base / "on.pack", tables_only=True)
     shutil.rmtree(run.path)
     again = taken(mate, mate.base / "on.pack")
