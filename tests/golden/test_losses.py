@@ -51,8 +51,8 @@ def first_losses(head: str, folder: Path) -> list[float]:
 
 @pytest.mark.parametrize("head", HEADS)
 def test_the_first_losses_are_those_that_were_stored(head, tmp_path):
-    """Other processors add in another order: 2e-7 apart at most under every setting of `tests/everywhere.py`, 500 times
-    less than the tolerance, which any change of method exceeds."""
+    """Other processors add in another order: 2e-7 apart at most with ATEN_CPU_CAPABILITY default and avx2,
+    ONEDNN_MAX_CPU_ISA SSE41 and AVX2, 1 and 4 threads; 500 times less than the tolerance."""
     assert first_losses(head, tmp_path) == pytest.approx(json.loads(STORED.read_text())[head], rel=1e-4)
 
 
