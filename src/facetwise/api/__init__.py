@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 _MODULES = {
     "data": ("init", "open_project", "draw_contest", "check", "folds", "prepare"),
     "training": ("augment", "fit", "predict", "ablate", "tune"),
-    "results": ("runs", "show", "compare", "diff", "show_study"),
+    "results": ("runs", "show", "compare", "diff", "studies"),
     "decisions": ("rules", "cuts", "calibration"),
     "labels": ("suspects", "accept_labels", "correct_label", "show_labels", "score_labels"),
     "blending": ("blend", "blends"),

@@ -40,20 +40,20 @@ def init(folder: str | Path, dataset: str | Path, *, name: str | None = None) ->
 
 
 def check(
-    project: AnyProject = ".", *, anew: bool = False, workers: int | None = None, progress: Progress | None = None
+    project: AnyProject = ".", *, all: bool = False, workers: int | None = None, progress: Progress | None = None
 ) -> Audit:
     """Look into every image and row of the dataset, save the manifest, and report all that was found at once.
 
     When the dataset has errors the report says so (`Audit.has_errors`) and no manifest is saved (`Audit.usable`). Wrong
     lines of the overlay are errors as well, and the manifest is saved all the same. A second call reads only what
-    changed (by size, time of change, and the inode's, which no program sets back), or everything `anew`.
+    changed (by size, time of change, and the inode's, which no program sets back), or `all` of them.
     """
     from facetwise.data.audit import audit
     from facetwise.data.labels.overlay import look_at_overlay
     from facetwise.data.manifest import build_manifest
 
     opened = opened_project(project)
-    manifest = build_manifest(opened, anew=anew, workers=workers, progress=progress)
+    manifest = build_manifest(opened, anew=all, workers=workers, progress=progress)
     overlay, findings = look_at_overlay(opened.workspace.overlay_file, opened.space, manifest)
     return audit(opened, manifest, overlay, findings)
 
@@ -64,19 +64,20 @@ def folds(
     name: str | None = None,
     num_folds: int = 5,
     seed: int = 0,
-    split: Literal["group", "image"] = "group",
     new: bool = False,
+    unsafe_split: Literal["image"] | None = None,
 ) -> Folds:
     """Deal people into folds, stratified by joint class, and save them under `name` (`default`, or `unsafe-image`).
 
-    Raises ArtefactError when folds of that name exist, unless `new`. `split="image"` is for teaching only: a person
-    stands on both sides, the estimate is too high, and no submission is made from such a run.
+    Raises ArtefactError when other folds of that name exist, unless `new`. `unsafe_split="image"` is for teaching only:
+    a person stands on both sides, the estimate is too high, and no submission is made from such a run.
     """
-    from facetwise.data.folds import make_folds
+    from facetwise.data.folds import Split, make_folds
     from facetwise.data.manifest import load_manifest
 
     opened = opened_project(project)
     manifest = load_manifest(opened)
+    split: Split = unsafe_split or "group"
     chosen = name or ("default" if split == "group" else "unsafe-image")
     return make_folds(
         opened.workspace, manifest, opened.space, name=chosen, num_folds=num_folds, seed=seed, split=split, new=new
@@ -108,7 +109,7 @@ def prepare(
 
 
 def draw_contest(
-    root: str | Path,
+    folder: str | Path,
     *,
     train_people: int = 200,
     eval_people: int = 60,
@@ -116,11 +117,11 @@ def draw_contest(
     wrong_labels: float = 0.0,
     workers: int | None = None,
 ) -> Contest:
-    """Draw a made contest (procedural faces, hidden labels) into the new folder `root`; same seed, same bytes.
+    """Draw a made contest (procedural faces, hidden labels) into the new folder `folder`; same seed, same bytes.
 
     More than one of `workers` are processes, so a script needs its `if __name__ == "__main__"` then.
     """
     from facetwise.data.made import contest as synth
 
     spec = synth.SynthSpec(train_people=train_people, eval_people=eval_people, seed=seed, wrong_labels=wrong_labels)
-    return synth.draw_contest(Path(root), spec, workers=workers)
+    return synth.draw_contest(Path(folder), spec, workers=workers)

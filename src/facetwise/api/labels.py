@@ -87,7 +87,7 @@ def suspects(
 
 
 def accept_labels(
-    project: AnyProject = ".", selection: str | Path = "", *, reason: str, author: str, weight: float = 1.0
+    project: AnyProject, selection: str | Path, *, reason: str, author: str, weight: float = 1.0
 ) -> Corrected:
     """Write the proposals of the last list of suspects to `labels/overlay.csv`: all that are chosen, or none.
 

@@ -88,22 +88,22 @@ def show_run(project: AnyProject, run: str, *, html: str | Path | None = None) -
 
 
 def compare(
-    project: AnyProject, first: str, second: str = "last", *, tta: tuple[str, str] = ("none", "none")
+    project: AnyProject, first: str, second: str = "last", *, tta_a: str = "none", tta_b: str = "none"
 ) -> Comparison:
     """Compare two finished runs, paired by person: is the second better than the first, by how much, and where.
 
-    `tta`: which predictions of either to take, as `predict` made them. Scored on the dataset's own labels of the images
-    that both predicted. Raises MismatchError when the runs were made from other images or people.
+    `tta_a`, `tta_b`: which predictions of either to take, as `predict` made them. Scored on the dataset's own labels of
+    the images that both predicted. Raises MismatchError when the runs were made from other images or people.
     """
     from facetwise.core.runs import find_run
     from facetwise.study.compare import compare_runs
 
     opened = opened_project(project)
     runs = (find_run(opened.workspace, reference) for reference in (first, second))
-    return compare_runs(opened, *runs, tta=tta)
+    return compare_runs(opened, *runs, tta=(tta_a, tta_b))
 
 
-def show_study(project: AnyProject, name: str = "last") -> Ablation | Search:
+def studies(project: AnyProject, name: str = "last") -> Ablation | Search:
     """The table of a study as it stands, also while another process works on it; `last`: the one worked on last."""
     from facetwise.study.show import build_study, find_study
 
@@ -116,7 +116,7 @@ def diff(
     *references: str | Path,
     oof: bool = False,
     html: str | Path | None = None,
-    limit: int | None = None,
+    limit: int = 24,
 ) -> DiffView:
     """How the answers of two or more to the same images differ: what moved, from where to where, and on which images.
 
@@ -130,13 +130,12 @@ def diff(
     """
     from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
-    from facetwise.results.differences.diff import LIMIT, build_diff_view
+    from facetwise.results.differences.diff import build_diff_view
 
     opened = opened_project(project)
     _check_asked(opened, references, oof)
     if html is not None:
         checked_output(opened, html)
-    limit = LIMIT if limit is None else limit
     if limit < 0:
         raise InputError(f"`limit` is {limit}: expected how many images to show of a kind, 0 or more")
     manifest = load_manifest(opened)

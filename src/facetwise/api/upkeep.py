@@ -26,9 +26,9 @@ def clean(
     keep: int = 5,
     stores: bool = False,
     predictions: bool = False,
-    dry_run: bool = True,
+    yes: bool = False,
 ) -> CleanPlan:
-    """What may be deleted to free the disk, and what stays and why; with `dry_run=False` it is deleted.
+    """What may be deleted to free the disk, and what stays and why; with `yes` it is deleted.
 
     Weights go of finished runs that no submission needs, that are not among the best `keep` of what they predict, and
     are not the newest; the folds of trials that a search stopped; and what crashes left behind. `stores`,
@@ -39,4 +39,4 @@ def clean(
 
     opened = opened_project(project)
     plan = cleaning.plan_clean(opened, cleaning.CleanSpec(keep, stores, predictions))
-    return plan if dry_run else cleaning.clean(opened, plan)
+    return cleaning.clean(opened, plan) if yes else plan

@@ -74,7 +74,7 @@ def _check_asked(project: Project, spec: BlendSpec, members: Members) -> None:
     check_kinds([kind for kind in spec.rules if kind != ARGMAX], project.space)
     if (spec.max_models or spec.max_cost) and not chooses_weights(spec, members.known):
         raise SettingError(
-            "limits on models or cost need weights that are chosen: leave out `--weights` and `--weight`"
+            "limits on models or cost need weights that are chosen: leave out `--weighting` and `--weights`"
         )
 
 

@@ -151,7 +151,7 @@ def _given_by_id(given: Sequence[GivenWeight], sources: Mapping[str, Source]) ->
             raise InputError(f"a weight is given to `{weight.member}` for `{weight.attribute}`, which it lacks")
         if any(other.attribute == weight.attribute for other in found.get(source.reference, ())):
             what = f" for `{weight.attribute}`" if weight.attribute else ""
-            raise InputError(f"two weights are given to `{weight.member}`{what}", hint="give one: `--weight 3=2`")
+            raise InputError(f"two weights are given to `{weight.member}`{what}", hint="give one: `--weights 3=2`")
         found[source.reference] = (*found.get(source.reference, ()), weight)
     return found
 
@@ -170,7 +170,7 @@ def _guest(source: Source, known: Sequence[Member], given: tuple[GivenWeight, ..
             raise InputError(
                 f"`{source.reference}` is known on the test side only: give it one weight between 0 and 1, "
                 "its share of the whole",
-                hint=f"for example `--weight {source.reference}=0.3`",
+                hint=f"for example `--weights {source.reference}=0.3`",
             )
         return Guest(source, "known on the test side only", share=share)
     for member, run in zip(known, ids, strict=True):
@@ -180,7 +180,7 @@ def _guest(source: Source, known: Sequence[Member], given: tuple[GivenWeight, ..
             return Guest(source, f"{how}, beside `{run}`", sibling=run)
     raise InputError(
         f"`{source.reference}` is known on the test side only, so its weight cannot be chosen",
-        hint=f"give it a share of the whole, `--weight {source.reference}=0.3`, or add a cross-validated run of the "
+        hint=f"give it a share of the whole, `--weights {source.reference}=0.3`, or add a cross-validated run of the "
         "same recipe",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from facetwise.blending.methods import METHODS, Method
 from facetwise.blending.select import Search
@@ -86,7 +86,10 @@ def _parse_weight(text: str, space: LabelSpace) -> GivenWeight:
     except ValueError:
         weight = float("nan")
     if weight != weight or not equals or not member:
-        raise SettingError(f"weight `{text}`: expected MEMBER=NUMBER or ATTRIBUTE:MEMBER=NUMBER, such as `3=2`")
+        hint = f"how weights are chosen is `--weighting {text}`" if text in get_args(Weighing) else None
+        raise SettingError(
+            f"weight `{text}`: expected MEMBER=NUMBER or ATTRIBUTE:MEMBER=NUMBER, such as `3=2`", hint=hint
+        )
     attribute, colon, rest = member.partition(":")
     if colon and attribute in space.names:
         return GivenWeight(rest, weight, attribute)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from facetwise.cli.context import console, get_context, owns_stdout, print_json, say, say_written
+from facetwise.cli.next_steps import say_next
 from facetwise.cli.options import Json, Tta
 
 
@@ -24,10 +25,10 @@ def blend(
     method: Annotated[
         Literal["soft", "geometric", "hard", "rank"], typer.Option(help="How the members' votes are added up.")
     ] = "soft",
-    weights: Annotated[
+    weighting: Annotated[
         Literal["greedy", "equal"], typer.Option(help="Choose weights by out-of-fold predictions, or none at all.")
     ] = "greedy",
-    weight: Annotated[
+    weights: Annotated[
         list[str] | None,
         typer.Option(help="Give a weight: `3=2`, `age:5=1` for one attribute, `foreign:alice=0.3`. May be repeated."),
     ] = None,
@@ -35,7 +36,7 @@ def blend(
     max_cost: Annotated[
         float | None, typer.Option(help="Most that predicting may cost, in units of the cheapest run.")
     ] = None,
-    rule: Annotated[
+    rules: Annotated[
         list[str] | None,
         typer.Option(help="Decision rule to choose among (`argmax` always is). May be repeated; default: all."),
     ] = None,
@@ -57,8 +58,8 @@ def blend(
 
     page_only = owns_stdout(json, html)
     view = api.blend(
-        get_context(context).project(), members or (), by=by, method=method, weigh=weights, weights=weight or (),
-        max_models=max_models, max_cost=max_cost, rules=rule or (), rounds=rounds, bags=bags, seed=seed, tta=tta,
+        get_context(context).project(), members or (), by=by, method=method, weighting=weighting, weights=weights or (),
+        max_models=max_models, max_cost=max_cost, rules=rules or (), rounds=rounds, bags=bags, seed=seed, tta=tta,
         html=html,
     )  # fmt: skip
     say_written(html)
@@ -69,7 +70,7 @@ def blend(
         console().print(blend_text(view, explain=explain))
     if not view.new:
         say(f"blend {view.id} was there already: the same members and settings")
-    say(f"next: facetwise submit {view.id.split('-')[0]}")
+    say_next(context, ["submit", view.id.split("-")[0]])
 
 
 def blends(context: typer.Context, json: Json = False) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from facetwise.cli.context import console, get_context, print_json, progress_bar, say
+from facetwise.cli.next_steps import after_folds, after_prepare, say_next
 from facetwise.cli.options import Json, Settings, Workers
 
 
@@ -27,14 +29,14 @@ def init(
     sizes = " x ".join(f"{a.size} {a.name}" for a in space.attributes)
     say(f"wrote {project.workspace.project_file}")
     say(f"label: {sizes} = {space.num_joint} classes; dataset: {project.dataset_root}")
-    say(f"next: cd {folder} && facetwise check")
+    say(f"next: cd {shlex.quote(str(folder))} && facetwise check")
 
 
 def check(
     context: typer.Context,
     json: Json = False,
     workers: Workers = None,
-    anew: Annotated[bool, typer.Option("--all", help="Read every image again, unchanged or not.")] = False,
+    all: Annotated[bool, typer.Option("--all", help="Read every image again, unchanged or not.")] = False,
 ) -> None:
     """Look into every image and row of the dataset.
 
@@ -45,7 +47,7 @@ def check(
 
     project = get_context(context).project()
     with progress_bar("reading images") as progress:
-        audit = api.check(project, anew=anew, workers=workers, progress=progress)
+        audit = api.check(project, all=all, workers=workers, progress=progress)
     if json:
         print_json(audit.as_dict())
     else:
@@ -60,7 +62,7 @@ def check(
     if json:
         return
     if any(side.split == "train" for side in audit.sides):
-        say("next: facetwise folds")
+        say_next(context, ["folds"])
     else:
         say("nothing to train on: this dataset has a test side only")
         say("next: in a project with a trained run, facetwise predict --dataset DIR, with this dataset's folder")
@@ -88,12 +90,12 @@ def folds(
     from facetwise.screens.text.folds import folds_dict, folds_text
 
     project = get_context(context).project()
-    made = api.folds(project, name=name, num_folds=num_folds, seed=seed, split=unsafe_split or "group", new=new)
+    made = api.folds(project, name=name, num_folds=num_folds, seed=seed, new=new, unsafe_split=unsafe_split)
     if json:
         print_json(folds_dict(made))
     else:
         console().print(folds_text(made, project.space))
-        say("next: facetwise prepare recipes/cpu-tiny.toml")
+        say_next(context, after_folds(project, made))
 
 
 def prepare(
@@ -111,14 +113,14 @@ def prepare(
     from facetwise.core.errors import SettingError
 
     if recipe is None and not view:
-        raise SettingError("give a recipe, such as `recipes/cpu-tiny.toml`, or `--view`")
+        raise SettingError("give a recipe, such as `cpu-tiny`, or `--view`")
     project = get_context(context).project()
     for wanted in [None] if recipe is None else [None, recipe] if view else [recipe]:
         with progress_bar("decoding") as progress:
             store = api.prepare(project, wanted, settings=settings or (), workers=workers, progress=progress)
         num, height, width = store.images.shape[:3]
         say(f"store {store.path.name}: {num} images of {height}x{width}, {store.images.nbytes / 2**20:.0f} MiB")
-    say(f"next: facetwise fit {recipe or 'recipes/cpu-tiny.toml'}")
+    say_next(context, after_prepare(project, recipe, settings or ()))
 
 
 def draw(
@@ -127,6 +129,9 @@ def draw(
     eval_people: Annotated[int, typer.Option(help="People to predict.", min=1)] = 60,
     seed: Annotated[int, typer.Option(help="The same seed draws the same bytes.", min=0)] = 0,
     wrong_labels: Annotated[float, typer.Option(help="Share of people with a wrong label.", min=0, max=0.5)] = 0.0,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that draw; the default fits the machine.", min=1)
+    ] = None,
 ) -> None:
     """Draw a made contest.
 
@@ -137,7 +142,12 @@ def draw(
 
     try:
         contest = api.draw_contest(
-            folder, train_people=train_people, eval_people=eval_people, seed=seed, wrong_labels=wrong_labels
+            folder,
+            train_people=train_people,
+            eval_people=eval_people,
+            seed=seed,
+            wrong_labels=wrong_labels,
+            workers=workers,
         )
     except FileExistsError as error:
         raise InputError(str(error)) from None

@@ -35,7 +35,9 @@ def suspects(
         Literal["margin", "cleanlab"], typer.Option(help="How to rank; `cleanlab` needs the extra `labels`.")
     ] = "margin",
     limit: Annotated[int, typer.Option(help="Most suspects of an attribute.", min=1)] = 20,
-    with_corrected: Annotated[bool, typer.Option("--all", help="List labels too that are corrected already.")] = False,
+    with_corrected: Annotated[
+        bool, typer.Option("--with-corrected", help="List labels too that are corrected already.")
+    ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with the photos to this file.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a csv to fill in to this file.")] = None,
     json: Json = False,

@@ -82,9 +82,9 @@ def record(
 def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="The platform's record table, tab-separated.")],
-    match: Annotated[
+    matches: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID=SUBMISSION", help="Whose a row is, by its `id`: `--match 31=2`. May be repeated."),
+        typer.Option(metavar="ID=SUBMISSION", help="Whose a row is, by its `id`: `--matches 31=2`. May be repeated."),
     ] = None,
 ) -> None:
     """Add the platform's record table to the ledger.
@@ -94,12 +94,12 @@ def import_(
     from facetwise import api
 
     project = get_context(context).project()
-    done = api.import_ledger(project, file, matches=_pairs(match or []))
+    done = api.import_ledger(project, file, matches=_pairs(matches or []))
     say(f"{done.added} row(s) added, {done.known} known already; {len(done.matched)} are submissions of this project")
     if done.unmatched:
         say(
-            f"not matched: {', '.join(done.unmatched)}; they stand without a file. `--match ID=SUBMISSION` says whose "
-            "a row is"
+            f"not matched: {', '.join(done.unmatched)}; they stand without a file. `--matches ID=SUBMISSION` says "
+            "whose a row is"
         )
     for line in done.rescored:
         say(f"note: {line}")
@@ -135,7 +135,7 @@ def _pairs(given: list[str]) -> dict[str, str]:
 
     pairs = [text.partition("=") for text in given]
     if wrong := [text for text, (number, _, name) in zip(given, pairs, strict=True) if not number or not name]:
-        raise SettingError(f"`--match {wrong[0]}`: expected ID=SUBMISSION, such as `--match 31=2`")
+        raise SettingError(f"`--matches {wrong[0]}`: expected ID=SUBMISSION, such as `--matches 31=2`")
     return {number.strip(): name.strip() for number, _, name in pairs}
 
 

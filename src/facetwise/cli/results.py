@@ -85,7 +85,7 @@ def compare(
     from facetwise import api
     from facetwise.screens.text.study import comparison_text
 
-    view = api.compare(get_context(context).project(), first, second, tta=(tta_a, tta_b))
+    view = api.compare(get_context(context).project(), first, second, tta_a=tta_a, tta_b=tta_b)
     print_view(view, json, comparison_text)
 
 
@@ -135,7 +135,7 @@ def studies(
     from facetwise import api
     from facetwise.screens.text.study import study_text
 
-    print_view(api.show_study(get_context(context).project(), name), json, study_text)
+    print_view(api.studies(get_context(context).project(), name), json, study_text)
 
 
 COMMANDS = (runs, show, compare, diff, studies)

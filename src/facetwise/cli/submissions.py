@@ -87,8 +87,8 @@ def gate(
 
 def score(
     context: typer.Context,
-    submission: Annotated[str, typer.Argument(help="A submission's id, number or `last`, or a csv file.")],
     labels: Annotated[Path, typer.Option(help="A csv with the true joint class of every image.")],
+    submission: Annotated[str, typer.Argument(help="A submission's id, number or `last`, or a csv file.")] = "last",
     json: Json = False,
 ) -> None:
     """Score a submission against labels."""

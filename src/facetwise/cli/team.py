@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facetwise.cli.context import command_group, console, get_context, print_json, progress_bar, say
+from facetwise.cli.next_steps import say_next
 from facetwise.cli.options import Json
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 def export(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="A finished run: its id, number or `last`.")],
     out: Annotated[Path, typer.Option(help="The file to write, such as `age.pack`.")],
+    run: Annotated[str, typer.Argument(help="A finished run: its id, number or `last`.")] = "last",
     tables_only: Annotated[
         bool, typer.Option("--tables-only", help="Leave the weights out: it can be blended, but predicts nothing new.")
     ] = False,
@@ -68,15 +69,15 @@ def import_(
     if is_pack(file):
         if answers_of is not None:
             raise SettingError(f"{file} is a pack: `--answers-of` is for a csv of answers")
-        _take_run(project, file, name, json)
+        _take_run(context, file, name, json)
     else:
         _take_predictions(project, file, name, answers_of, json)
 
 
-def _take_run(project: Project, file: Path, name: str | None, json: bool) -> None:
+def _take_run(context: typer.Context, file: Path, name: str | None, json: bool) -> None:
     from facetwise import api
 
-    taken = api.import_run(project, file, name=name)
+    taken = api.import_run(get_context(context).project(), file, name=name)
     if json:
         print_json(taken.as_dict())
         return
@@ -93,7 +94,7 @@ def _take_run(project: Project, file: Path, name: str | None, json: bool) -> Non
             say(f"hint: `{taken.same_folds}` makes its folds; then move the run away and import it again")
     if taken.origin.content == "tables":
         say("note: its weights are not here: it can be shown, compared and blended, but predicts nothing new")
-    say(f"next: facetwise show {number}")
+    say_next(context, ["show", number])
 
 
 def _take_predictions(project: Project, file: Path, name: str | None, answers_of: str | None, json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from facetwise.cli.context import console, get_context, print_view, progress_bar, say, say_written
+from facetwise.cli.next_steps import say_next
 from facetwise.cli.options import Jobs, Json, Settings, Tta
 
 if TYPE_CHECKING:
@@ -71,15 +72,15 @@ def fit(
     for notice in view.warnings:
         say(f"{notice.kind}: {notice.text}")
     say(f"run {run.id} is finished: {run.path}")
-    say(f"next: facetwise show {number} --html run.html" + _then_submit(project, run, number))
+    submit = [["submit", number]] if _can_submit(project, run) else []
+    say_next(context, ["show", number, "--html", "run.html"], *submit)
 
 
-def _then_submit(project: Project, run: RunFolder, number: str) -> str:
-    """The advice to submit, where a submission can be made."""
+def _can_submit(project: Project, run: RunFolder) -> bool:
+    """Whether a submission can be made of a run."""
     record = run.record()
     whole = set(record["attributes"]) == set(project.space.names)
-    can = whole and record["split"] != "image" and project.file.dataset.test is not None
-    return f", then facetwise submit {number}" if can else ""
+    return whole and record["split"] != "image" and project.file.dataset.test is not None
 
 
 def predict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -70,7 +71,8 @@ class Folds:
             table = table.with_columns(pl.Series(key, map(person, table[key]), dtype=pl.String()))
         joined = train.select(key).join(table, on=key, how="left", maintain_order="left")["fold"]
         if joined.null_count():
-            raise MismatchError(f"folds `{self.name}` do not cover the manifest", hint="`facetwise folds --new`")
+            command = shlex.join(["facetwise", *making_folds(self.name, self.num_folds, self.seed), "--new"])
+            raise MismatchError(f"folds `{self.name}` do not cover the manifest", hint=f"`{command}`")
         return joined.to_numpy().astype(np.int64)
 
 
@@ -87,7 +89,7 @@ def split_folds(
     groups = train["group"].to_numpy()
     if (people := len(np.unique(groups))) < num_folds:
         few = "two people with usable photos are needed: see `facetwise check`"
-        hint = f"`facetwise folds --folds {people}`, or fewer" if people > 1 else few
+        hint = f"`{shlex.join(['facetwise', *making_folds(name, people, seed)])}`, or fewer" if people > 1 else few
         raise InputError(f"{people} people cannot be dealt into {num_folds} folds", hint=hint)
     fold = _deal(joint, groups, num_folds, seed, split)
     key = "group" if split == "group" else "image"
@@ -126,7 +128,9 @@ def make_folds(
     split: Split = "group",
     new: bool = False,
 ) -> Folds:
-    """Make and save folds. Folds that exist are never silently remade: ArtefactError unless `new`.
+    """Make and save folds; the same again are those that are there.
+
+    Others of the same name are never silently replaced: ArtefactError unless `new`.
 
     Raises SettingError unless `num_folds` is `MIN_FOLDS` to `MAX_FOLDS`, and the name begins with `UNSAFE` when, and
     only when, the split is by image: where folds are named, that shows.
@@ -134,9 +138,13 @@ def make_folds(
     folder = _folder(workspace, name)
     _check_settings(name, num_folds, split)
     if is_done(folder) and not new:
+        there = load_folds(workspace, manifest, name)
+        if (there.num_folds, there.seed, there.split) == (num_folds, seed, split):
+            return there
+        command = shlex.join(["facetwise", *making_folds(name, num_folds, seed), "--new"])
         raise ArtefactError(
             f"folds `{name}` exist; runs made with them could not be compared with runs on others",
-            hint=f"use them, give another `--name`, or replace them with `facetwise folds --name {name} --new`",
+            hint=f"use them, give another `--name`, or replace them with `{command}`",
         )
     folds = split_folds(manifest, space, name=name, num_folds=num_folds, seed=seed, split=split)
     with new_artefact(folder, _record(folds)) as temporary:
@@ -144,17 +152,26 @@ def make_folds(
     return folds
 
 
+def making_folds(name: str, num_folds: int | None = None, seed: int = 0) -> list[str]:
+    """Words of the command that makes folds; what is as usual is left out."""
+    words = {"--name": name if name != "default" else None, "--folds": num_folds if num_folds != 5 else None}
+    words |= {"--seed": seed or None, "--unsafe-split": "image" if name.startswith(UNSAFE) else None}
+    return ["folds", *(str(word) for pair in words.items() if pair[1] is not None for word in pair)]
+
+
 def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") -> Folds:
     """Read saved folds; ArtefactError when there are none or they are damaged, MismatchError on another manifest."""
     folder = _folder(workspace, name)
     if not is_done(folder):
-        raise ArtefactError(f"no folds are called `{name}`", hint=f"make them with `facetwise folds --name {name}`")
+        command = shlex.join(["facetwise", *making_folds(name)])
+        raise ArtefactError(f"no folds are called `{name}`", hint=f"make them with `{command}`")
     verify_files(folder)
     made = read_done(folder)["made_from"]
     if made["manifest_hash"] != manifest.hash:
+        command = shlex.join(["facetwise", *making_folds(name, made["num_folds"], made["seed"]), "--new"])
         raise MismatchError(
             f"folds `{name}` were made from another manifest: images, their content or their people changed",
-            hint=f"`facetwise folds --name {name} --new` makes them again (old runs will not be comparable)",
+            hint=f"`{command}` makes them again (old runs will not be comparable)",
         )
     table = read_table(folder / "folds.parquet", FOLDS if made["split"] == "group" else IMAGE_FOLDS)
     stats = FoldStats(**{k: _tuples(v) for k, v in made["stats"].items()})

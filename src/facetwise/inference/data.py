@@ -105,7 +105,8 @@ def recipe_folds(project: Project, recipe: Recipe, manifest: Manifest) -> Folds 
     if isinstance(plan, int) and plan != folds.num_folds:
         raise SettingError(
             f"`folds.plan` is {plan}, but folds `{name}` are {folds.num_folds}",
-            hint=f"`--set folds.plan={folds.num_folds}`, or `facetwise folds --folds {plan} --name k{plan}`",
+            hint=f"`--set folds.plan={folds.num_folds}`; or `facetwise folds --folds {plan} --name k{plan}`, then "
+            f"`--set folds.name=k{plan}`",
         )
     if plan == "holdout" and recipe.train.select == "best":
         raise SettingError(

@@ -226,7 +226,7 @@ def test_likeness_is_drawn_from_the_least_to_the_most_alike_pair(made: Project) 
 
 
 def test_a_page_is_written_with_the_blend_or_the_blend_is_not_begun(own: Project, tmp_path: Path) -> None:
-    told = call(own, "blend", "1", "--rule", "argmax", "--html", str(tmp_path / "b2.html"))
+    told = call(own, "blend", "1", "--rules", "argmax", "--html", str(tmp_path / "b2.html"))
     assert "wrote " in told
     assert "A blend of 1 member" in (tmp_path / "b2.html").read_text("utf-8")
     before = sorted(own.workspace.blends.iterdir())

@@ -270,7 +270,7 @@ def test_corrected_labels_leave_the_list(own: Project) -> None:
     assert [a.num_corrected for a in view.attributes] == [1, 1, 1]
     everything = fw.suspects(own, with_corrected=True)
     assert [r.corrected for r in everything.rows] == [True] * 3
-    assert "corrected" in call(own, "suspects", "--all")
+    assert "corrected" in call(own, "suspects", "--with-corrected")
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_one_member_is_itself(drawn: Drawn) -> None:
 
 def test_specialists_make_one_submission_together(drawn: Drawn) -> None:
     project, manifest = drawn
-    view = fw.blend(project, ["3", "4", "5"], weigh="equal", rules=["argmax"])
+    view = fw.blend(project, ["3", "4", "5"], weighting="equal", rules=["argmax"])
     oof, _ = tables(project, view.id)
     for number, name in ((3, "mask"), (4, "gender"), (5, "age")):
         alone = read_source(project, manifest, str(number)).oof
@@ -113,7 +113,7 @@ def test_given_weights_are_used_as_they_are(drawn: Drawn) -> None:
 
 def test_a_run_trained_on_all_takes_the_weight_of_its_sibling(drawn: Drawn) -> None:
     project, manifest = drawn
-    view = fw.blend(project, ["1", "7"], weigh="equal", by="attribute", rules=["argmax"])
+    view = fw.blend(project, ["1", "7"], weighting="equal", by="attribute", rules=["argmax"])
     assert [m.weights["age"] for m in view.members] == [0.5, 0.5]
     assert view.members[1].role.startswith("trained on everybody")
     test = tables(project, view.id)[1]
@@ -227,7 +227,7 @@ def call(project: Project, *arguments: str) -> str:
 
 def test_text_and_json_tell_the_same(drawn: Drawn) -> None:
     project, _ = drawn
-    options = ("blend", "1", "2", "--rounds", "6", "--bags", "2", "--rule", "argmax")
+    options = ("blend", "1", "2", "--rounds", "6", "--bags", "2", "--rules", "argmax")
     data = json.loads(call(project, *options, "--json"))
     text = call(project, *options, "--explain")
     for words in (data["id"], f"{data['nested']:.3f}", f"{data['optimistic']:.3f}, too high", "paired by person"):
@@ -285,7 +285,7 @@ def test_a_share_of_guests_leaves_nothing_to_forecast_by(drawn: Drawn) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"weigh": "equal", "max_models": 1}, "limits on models"),
+        ({"weighting": "equal", "max_models": 1}, "limits on models"),
         ({"seed": -1}, "0 or more"),
         ({"max_cost": float("inf")}, "max_cost"),
         ({"weights": ["1=1e308", "2=1e308"]}, "weights must be"),

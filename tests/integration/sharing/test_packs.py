@@ -271,7 +271,7 @@ def test_tables_only_say_what_to_do_when_weights_are_needed(mate, tables):
     (line,) = checks(Project.open(mate))["runs"]()
     assert line.message.endswith("finished, imported with its tables only")
     assert fw.submit(mate, "1", yes=True).folder.csv_file.is_file()
-    plan = fw.clean(mate, keep=0, dry_run=False)
+    plan = fw.clean(mate, keep=0, yes=True)
     assert [item for item in plan.freed if item.run] == []
     assert run.oof() is not None
 

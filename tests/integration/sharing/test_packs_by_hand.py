@@ -27,7 +27,7 @@ YEARS = 'model.head={ name = "single", attribute = "age", kind = "years" }'
 def sent(finished, tmp_path_factory) -> dict[str, Path]:
     """What -> the pack of such a run, of a teammate who also has folds split by image."""
     ready = finished.copy(tmp_path_factory.mktemp("sender") / "base")
-    fw.folds(ready.project, num_folds=3, split="image")
+    fw.folds(ready.project, num_folds=3, unsafe_split="image")
     settings = {
         "all": ["folds.plan=none"],
         "unsafe": ["folds.name=unsafe-image"],
@@ -110,7 +110,7 @@ def test_folds_split_by_image_keep_their_mark(sent, mate):
 
 
 def test_folds_split_by_image_on_both_sides(sent, mate):
-    fw.folds(mate.project, num_folds=3, split="image")
+    fw.folds(mate.project, num_folds=3, unsafe_split="image")
     run = taken(mate, sent["unsafe"])
     assert run.imported().folds == "same"
     with pytest.raises(GateError, match="split by image"):

@@ -174,18 +174,18 @@ def test_a_study_can_be_looked_at_while_it_trains(own: Any) -> None:
             seen.append(json.loads(call(own.project, "studies", "s", "--json").stdout))
             seen.append(call(own.project, "studies").stdout)
         if event["event"] == "trial":
-            seen.append(fw.show_study(own.project, "t"))
+            seen.append(fw.studies(own.project, "t"))
 
     view = fw.ablate(own.project, base, tries=["train.seed=1"], name="s", listener=look)
     assert [row["state"] for row in seen[0]["rows"]] == ["waiting"]
     assert seen[0]["base"]["run"] == view.base.run
     assert "train.seed=1" in seen[1]
-    assert fw.show_study(own.project).as_dict() == view.as_dict()
+    assert fw.studies(own.project).as_dict() == view.as_dict()
     found = fw.tune(own.project, base, space={"train.seed": {"choices": [0, 1]}}, trials=1, name="t", listener=look)
     assert [t.state for t in seen[2].trials] == ["training"]
-    assert fw.show_study(own.project).as_dict() == found.as_dict(), "the one that was worked on last"
+    assert fw.studies(own.project).as_dict() == found.as_dict(), "the one that was worked on last"
     with pytest.raises(InputError, match="no study is called `u`"):
-        fw.show_study(own.project, "u")
+        fw.studies(own.project, "u")
 
 
 def rendered(view: Any) -> str:
@@ -286,7 +286,7 @@ def test_two_processes_share_a_search(own: Any) -> None:
 
 
 def test_what_cannot_be_searched(own: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    fw.folds(own.project, num_folds=3, split="image")
+    fw.folds(own.project, num_folds=3, unsafe_split="image")
     with pytest.raises(LeakError, match="split by image"):
         fw.tune(own.project, load_recipe(own.recipe, ["folds.name=unsafe-image"]), space=SPACE, trials=1)
     with pytest.raises(SettingError, match="needs a score"):

@@ -700,7 +700,7 @@ def test_from_submission_to_score_on_the_command_line(own_finished, tmp_path):
     assert "not matched: 5" in told
     assert "2 address(es) that may grant access were not kept" in told
     assert "0 row(s) added, 2 known" in call(*at, "ledger", "import", path)
-    assert "1 row(s) added" in call(*at, "ledger", "import", path, "--match", "5=1")
+    assert "1 row(s) added" in call(*at, "ledger", "import", path, "--matches", "5=1")
 
 
 def test_the_verbs_are_the_commands(own_finished):

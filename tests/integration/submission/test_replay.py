@@ -149,7 +149,7 @@ def four(own_finished) -> Path:
 def test_runs_in_a_blend_that_was_submitted_stay_whole(four):
     write_blend(four, run_of(four, 1), members=[member(run_of(four, n)) for n in (2, 3)])
     made = submitted(four, "b1")
-    done = fw.clean(four, keep=0, stores=True, predictions=True, dry_run=False)
+    done = fw.clean(four, keep=0, stores=True, predictions=True, yes=True)
     why = {k.what: k.why for k in done.kept}
     for number in (2, 3):
         run = run_of(four, number)
@@ -163,7 +163,7 @@ def test_blends_and_tables_stay_and_are_enough(four):
     """A blend that nobody submitted keeps its tables, and can be submitted when its runs lost their weights."""
     write_blend(four, run_of(four, 1), members=[member(run_of(four, n)) for n in (1, 2)])
     before = {p: file_hash(p) for p in (four / "blends").rglob("*") if p.is_file()}
-    fw.clean(four, keep=0, stores=True, predictions=True, dry_run=False)
+    fw.clean(four, keep=0, stores=True, predictions=True, yes=True)
     assert {p: file_hash(p) for p in (four / "blends").rglob("*") if p.is_file()} == before
     made = submitted(four, "b1")
     assert made.made_from().parts[0].models == run_of(four, 1).weights_hashes()
@@ -175,7 +175,7 @@ def test_predictions_with_test_time_augmentation_stay(four):
     fw.predict(four, run.id, tta="flip")
     fw.predict(four, run.id, images=four.parent / "contest" / "eval")
     submitted(four, run.id, tta="flip")
-    done = fw.clean(four, keep=0, predictions=True, dry_run=False)
+    done = fw.clean(four, keep=0, predictions=True, yes=True)
     assert any("predictions `images-" in f.what for f in done.freed)
     assert [p.name for p in (run.path / "predictions").iterdir()] == ["tta-flip"]
     assert fw.replay(four).as_kept

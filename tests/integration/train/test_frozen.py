@@ -116,7 +116,7 @@ def test_the_backbone_is_weights_of_the_run(own, recipes):
     fw.predict(own.project, run.id, tta="flip")
 
     crossval.fit(project, recipes["seed"])  # the newest run stays whole
-    fw.clean(own.project, keep=0, dry_run=False)
+    fw.clean(own.project, keep=0, yes=True)
     assert run.missing_weights() == [*(run.weights_file(fold) for fold in range(3)), run.backbone_file]
     with pytest.raises(ArtefactError, match="its weights were cleaned away"):
         fw.predict(own.project, run.id, tta="crops")

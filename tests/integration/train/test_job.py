@@ -229,7 +229,7 @@ def test_a_flat_head_keeps_the_joint_and_its_marginals(own):
 
 
 def test_folds_by_image_mark_the_run_and_are_never_submitted(own):
-    fw.folds(own.project, name="unsafe-lie", num_folds=3, split="image")
+    fw.folds(own.project, name="unsafe-lie", num_folds=3, unsafe_split="image")
     fw.fit(own.project, own.recipe, settings=[*QUICK, "folds.name=unsafe-lie"])
     assert fw.runs(own.project).runs[0].flags == ("UNSAFE image split",)
     assert any("image" in w.text for w in fw.show(own.project).warnings)

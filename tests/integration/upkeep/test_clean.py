@@ -55,7 +55,7 @@ def weights(project: Path) -> list[int]:
 
 
 def delete(project: Path, **options: object) -> CleanPlan:
-    return fw.clean(project, dry_run=False, **options)
+    return fw.clean(project, yes=True, **options)
 
 
 # ------------------------------------------------------------------------------------------------- what goes and stays

@@ -99,7 +99,7 @@ def test_errors_are_a_line_or_two(fails, finished, tmp_path):
         ((*at, "fit", finished.recipe, "--set", "folds.name=other"), "no folds are called `other`"),
         ((*at, "fit", finished.recipe, "--set", "train.device=cuda:7x"), "is not a device"),
         ((*at, "fit", "--resume", "7"), "no run is called `7`"),
-        ((*at, "folds", "--folds", "3"), "folds `default` exist"),
+        ((*at, "folds", "--folds", "4"), "folds `default` exist"),
         ((*at, "show", "nothing"), "no run is called `nothing`"),
         ((*at, "predict", "--images", tmp_path / "none"), "no such folder"),
         ((*at, "submit", "--tta", "flip"), "no predictions with `--tta flip`"),

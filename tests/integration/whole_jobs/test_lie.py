@@ -29,7 +29,7 @@ def test_a_split_by_image_lies(tmp_path):
     (tmp_path / "r.toml").write_text(RECIPE)
     fw.check(project, workers=1)
     fw.folds(project, name="person", num_folds=4)
-    fw.folds(project, name="unsafe-image", num_folds=4, split="image")
+    fw.folds(project, name="unsafe-image", num_folds=4, unsafe_split="image")
     for name in ("person", "unsafe-image"):
         fw.fit(project, tmp_path / "r.toml", settings=[f"folds.name={name}"])
     fw.submit(project, "1", yes=True)

@@ -31,7 +31,7 @@ DRAWING: tuple[tuple[str, ...], ...] = (
     ("calibration", "1", "--html"),
     ("diff", "1", "2", "--html"),
     ("leaderboard", "--html"),
-    ("blend", "1", "2", "--rule", "argmax", "--rounds", "6", "--bags", "2", "--html"),
+    ("blend", "1", "2", "--rules", "argmax", "--rounds", "6", "--bags", "2", "--html"),
     ("labels", "suspects", "1", "--html"),
     ("labels", "suspects", "1", "--csv"),
     ("ledger", "replay", "1", "--out"),

@@ -124,7 +124,7 @@ def test_a_class_missing_from_a_fold_is_named_and_does_not_stop():
 def test_fewer_people_than_folds():
     with pytest.raises(InputError, match="3 people cannot be dealt into 4 folds") as caught:
         split_folds(manifest_of([0, 0, 1, 2], np.zeros((4, 2), int)), SPACE, name="f", num_folds=4, seed=0)
-    assert "`facetwise folds --folds 3`" in str(caught.value.hint)
+    assert "`facetwise folds --name f --folds 3`" in str(caught.value.hint)
     with pytest.raises(InputError, match="0 people cannot be dealt into 4 folds") as caught:
         split_folds(manifest_of([], np.zeros((0, 2), int)), SPACE, name="f", num_folds=4, seed=0)
     assert "`facetwise check`" in str(caught.value.hint)

@@ -167,7 +167,9 @@ def _natural(number: str) -> tuple[int, str]:
 def _check_matches(rows: Sequence[_Row], given: Mapping[str, str]) -> None:
     numbers = {row.cells["id"] for row in rows}
     if unknown := [number for number in given if number not in numbers]:
-        raise InputError(f"the table has no row with `id` {unknown[0]}", hint="`--match ID=SUBMISSION` names its `id`")
+        raise InputError(
+            f"the table has no row with `id` {unknown[0]}", hint="`--matches ID=SUBMISSION` names its `id`"
+        )
 
 
 def _whose(row: _Row, given: Mapping[str, str], ids: Sequence[str], before: Mapping[str, ImportedEvent]) -> str | None:
