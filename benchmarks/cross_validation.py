@@ -181,7 +181,7 @@ def our_sides(jobs: int, trained: Cost, stored: Cost, score: float) -> list[Side
 
 def last_scores(plan: RunPlan, run: RunFolder) -> float:
     """Mean macro F1 of the last epochs of the folds."""
-    last: list[float] = [e["val_macro_f1"] for e in run.epochs() if e["epoch"] == epochs_of(plan)]
+    last: list[float] = [e.val_macro_f1 or 0.0 for e in run.epochs() if e.epoch == epochs_of(plan)]
     return statistics.mean(last)
 
 

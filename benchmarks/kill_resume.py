@@ -41,7 +41,7 @@ def drawn_project(folder: Path) -> Project:
 
 def killed_equals_uninterrupted(project: Project, arguments: argparse.Namespace) -> bool:
     reference = train_reference(project, arguments)
-    seconds = sum(e["seconds"] for e in reference.epochs())
+    seconds = sum(e.seconds or 0.0 for e in reference.epochs())
     print(f"reference {reference.id}: {seconds:.0f} s of epochs")
     known = {r.id for r in list_runs(project.workspace)}
     draws = random.Random(arguments.seed)
@@ -111,8 +111,8 @@ def progress_of(run: RunFolder | None) -> str:
         return "no run yet"
     if run.finished:
         return "finished"
-    last = run.epochs()[-1:] or [{"fold": 0, "epoch": 0}]
-    return f"at fold {last[0]['fold']}, epoch {last[0]['epoch']}"
+    last = [(e.fold, e.epoch) for e in run.epochs()[-1:]] or [(0, 0)]
+    return f"at fold {last[0][0]}, epoch {last[0][1]}"
 
 
 def compare(first: Path, second: Path) -> bool:

@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from made_records import blend_record
 
 import facetwise as fw
+from facetwise.core.records.base import write_record
 from facetwise.core.labels import LabelSpace
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
-from facetwise.core.workspace import file_hash, new_artefact, write_json
+from facetwise.core.workspace import file_hash, new_artefact
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.decide import DECIDED
 from facetwise.evaluate.predictions import Predictions
 from facetwise.predictors.blend_folder import SPEC, BlendFolder
+
+ARGMAX = {"kind": "argmax"}
 
 
 def member(run: RunFolder, tta: str = "none") -> dict[str, Any]:
@@ -30,7 +34,7 @@ def member(run: RunFolder, tta: str = "none") -> dict[str, Any]:
         "weights": {"joint": 1.0},
         "oof_sha256": file_hash(run.table_file("oof", tta)),
         "test_sha256": file_hash(run.table_file("test", tta)),
-        "fingerprint": run.record()["fingerprint"],
+        "fingerprint": run.record().fingerprint,
     }
 
 
@@ -40,7 +44,7 @@ def write_blend(
     *,
     name: str = "b01-soft-1",
     members: list[dict[str, Any]] | None = None,
-    decision: Any = "argmax",
+    decision: Mapping[str, Any] = ARGMAX,
     changes: Mapping[str, Any] | None = None,
     shift: int = 0,
     decided: Mapping[str, npt.NDArray[np.int64]] | None = None,
@@ -67,7 +71,7 @@ def write_blend(
             joint = Predictions.read(table, space).classes if decided is None else decided[side]
             column = pl.Series(DECIDED, (joint + shift) % space.num_joint, dtype=pl.Int32)
             write_table(table.with_columns(column), temporary / f"{side}.parquet", PREDICTIONS)
-        write_json(temporary / SPEC, {"schema_version": 1, "made_from": made_from, "decision": decision})
+        write_record(temporary / SPEC, blend_record(made_from, id=name, decision=decision))
     return BlendFolder(target)
 
 

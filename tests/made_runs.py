@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,12 @@ import numpy as np
 import polars as pl
 import tomli_w
 from made_data import open_project, write_contest
+from made_records import write_events, write_run_record
 
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
-from facetwise.core.workspace import mark_done, write_json
+from facetwise.core.workspace import mark_done
 from facetwise.data.manifest import Manifest, build_manifest
 from facetwise.evaluate.compose import log_normalised
 
@@ -53,31 +53,17 @@ def add_run(
     folds = list(range(plan)) if isinstance(plan, int) else [0]
     recipe = {"model": {"backbone": f"net{more.pop('backbone', number)}"}, "folds": {"plan": plan}}
     fields = {"manifest": manifest.hash, "labels": manifest.labels_hash, "label space": project.space_hash}
-    record = {
-        "schema_version": 1,
-        "id": run.id,
-        "fingerprint": f"f{number}",
-        "fingerprint_fields": {**fields, "folds": "one"},
-        "recipe": recipe,
-        "attributes": list(names),
-        "folds": folds,
-        "num_folds": NUM_FOLDS,
-        "fold_name": "default",
-        "split": split,
-        "provenance": {"made": "2026-01-01T00:00:00+00:00"},
-        **more,
-    }
-    write_json(run.record_file, record)
+    known = {"fingerprint": f"f{number}", "recipe": recipe, "attributes": list(names), "folds": folds, "split": split}
+    record = write_run_record(run.path, **{**known, "fingerprint_fields": fields, **more})
     run.recipe_file.write_text(tomli_w.dumps(recipe), encoding="utf-8")
     events = [{"event": "epoch", "fold": k, "epoch": 1, "images_per_second": 100.0 * number} for k in folds]
-    run.events_file.write_text("".join(json.dumps(e) + "\n" for e in events), encoding="utf-8")
+    write_events(run.path, *events)
     _write_tables(project, manifest, run, names, joint, plan, np.random.default_rng(number), skill)
     for k in folds:
         run.fold(k).mkdir()
-        mark_done(run.fold(k), {}, hash_files=False)
-        done = json.loads((run.fold(k) / "DONE.json").read_text())
-        write_json(run.fold(k) / "DONE.json", {**done, "files": {"model.safetensors": "0" * 64}})
-    mark_done(run.path, {"fingerprint": record["fingerprint"], **run.hashes()}, hash_files=False)
+        run.weights_file(k).write_bytes(b"")
+        mark_done(run.fold(k), {})
+    mark_done(run.path, {"fingerprint": record.fingerprint, **run.hashes()}, hash_files=False)
     return run
 
 

@@ -83,10 +83,10 @@ def train(project: Project, recipe: Recipe) -> Trained:
     assert oof is not None
     assert test is not None
     trained = Trained(
-        run.record()["fingerprint"],
+        run.record().fingerprint,
         run.events(),
         {path.relative_to(run.path).as_posix(): path.read_bytes() for path in paths},
-        [load_tensors(run.weights_file(fold))[0] for fold in run.record()["folds"]],
+        [load_tensors(run.weights_file(fold))[0] for fold in run.record().folds],
         oof,
         test,
     )

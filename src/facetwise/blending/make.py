@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,13 +19,17 @@ from facetwise.blending.votes import BoolArray, By, Votes, cast
 from facetwise.core.errors import ArtefactError, InputError, SettingError
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, IntArray
 from facetwise.core.project import Project
+from facetwise.core.records.artefact import next_number
+from facetwise.core.records.base import write_record
+from facetwise.core.records.blend import BlendDone, BlendRecord
+from facetwise.core.records.done import read_done
 from facetwise.core.tables import PREDICTIONS, write_table
-from facetwise.core.workspace import Workspace, lock, new_artefact, read_done, write_json
+from facetwise.core.workspace import Workspace, lock, new_artefact
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.decide import ARGMAX, DECIDED
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rules.fit import check_kinds
-from facetwise.predictors.blend_folder import SPEC, BlendFolder, blend_number, list_blends
+from facetwise.predictors.blend_folder import SPEC, BlendFolder, list_blends
 from facetwise.predictors.sources import manifest_truth
 
 
@@ -56,16 +59,16 @@ def make_blend(project: Project, spec: BlendSpec) -> Made:
     truth = manifest_truth(manifest, project.space).where(kept)
     ways = [fit(votes, by, truth, spec, members.known) for by, votes in _ways(project, members, kept, spec)]
     best = choose(ways, truth, spec.seed)
-    record = blend_record(project, manifest, spec, members, kept, truth, ways, best)
+    record = blend_record(project, manifest, spec, members, kept, truth, ways, best, fingerprint)
     oof = _oof_table(manifest, kept, truth.parts(spec.seed), best)
     test = None if manifest.test.is_empty() else _test_table(manifest, members, best, spec)
-    return Made(_write(project.workspace, {**record, "fingerprint": fingerprint}, oof, test), new=True)
+    return Made(_write(project.workspace, record, oof, test), new=True)
 
 
 def _fingerprint(blend: BlendFolder) -> str | None:
     """Of a blend that is there; None when its mark cannot be read."""
-    with suppress(ArtefactError, KeyError, TypeError):
-        return str(read_done(blend.path)["made_from"]["fingerprint"])
+    with suppress(ArtefactError):
+        return read_done(blend.path, BlendDone).made_from.fingerprint
     return None
 
 
@@ -128,12 +131,12 @@ def _filled(keys: pl.DataFrame, places: IntArray, predicted: Predictions, decide
     return keys.hstack(pl.DataFrame(numbers, schema=columns, orient="row")).with_columns(classes)
 
 
-def _write(workspace: Workspace, record: dict[str, Any], oof: pl.DataFrame, test: pl.DataFrame | None) -> BlendFolder:
+def _write(workspace: Workspace, record: BlendRecord, oof: pl.DataFrame, test: pl.DataFrame | None) -> BlendFolder:
     with lock(workspace.blends / ".lock", "blends"):
-        folder = workspace.blends / f"b{_next_number(workspace):02d}-{record['name']}"
-        with new_artefact(folder, {**record["made_from"], "fingerprint": record["fingerprint"]}) as temporary:
+        folder = workspace.blends / f"b{next_number(workspace.blends, BlendFolder):02d}-{record.name}"
+        with new_artefact(folder, {**record.made_from.as_dict(), "fingerprint": record.fingerprint}) as temporary:
             _write_tables(temporary, oof, test)
-            write_json(temporary / SPEC, record)
+            write_record(temporary / SPEC, record.changed(id=folder.name))
     return BlendFolder(folder)
 
 
@@ -141,8 +144,3 @@ def _write_tables(folder: Path, oof: pl.DataFrame, test: pl.DataFrame | None) ->
     write_table(oof, folder / "oof.parquet", PREDICTIONS)
     if test is not None:
         write_table(test, folder / "test.parquet", PREDICTIONS)
-
-
-def _next_number(workspace: Workspace) -> int:
-    names = [f.name for f in workspace.blends.iterdir() if f.is_dir() and not f.name.startswith(".")]
-    return max(map(blend_number, names), default=0) + 1

@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from facetwise.blending.spec import BlendSpec, GivenWeight
 from facetwise.blending.votes import BoolArray
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError
 from facetwise.core.project import Project
+from facetwise.core.records.run import RunRecord
 from facetwise.core.references import parse_reference
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.data.manifest import Manifest
@@ -127,7 +127,7 @@ def _all_runs(project: Project, manifest: Manifest, tta: str) -> tuple[Named, Le
     left_out = []
     for run in list_runs(project.workspace):
         try:
-            if not run.finished or run.record()["recipe"]["folds"]["plan"] in ("none", "holdout"):
+            if not run.finished or run.record().fold_plan in ("none", "holdout"):
                 continue
             source = read_source(project, manifest, f"run:{run.id}", tta=tta)
             source.require_oof()
@@ -174,8 +174,8 @@ def _guest(source: Source, known: Sequence[Member], given: tuple[GivenWeight, ..
             )
         return Guest(source, "known on the test side only", share=share)
     for member, run in zip(known, ids, strict=True):
-        if source.kind == "run" and _same_but_folds(source.record, member.source.record):
-            everybody = source.record["recipe"]["folds"].get("plan") == "none"
+        if source.run is not None and member.source.run is not None and _same_but_folds(source.run, member.source.run):
+            everybody = source.run.fold_plan == "none"
             how = "trained on everybody" if everybody else "validated on other folds"
             return Guest(source, f"{how}, beside `{run}`", sibling=run)
     raise InputError(
@@ -185,18 +185,17 @@ def _guest(source: Source, known: Sequence[Member], given: tuple[GivenWeight, ..
     )
 
 
-def _same_but_folds(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _same_but_folds(one: RunRecord, other: RunRecord) -> bool:
     """Whether two runs have the same recipe but for the folds."""
-    recipes = [{k: v for k, v in record["recipe"].items() if k != "folds"} for record in (one, other)]
+    recipes = [{k: v for k, v in record.recipe.items() if k != "folds"} for record in (one, other)]
     return recipes[0] == recipes[1]
 
 
 def cost_of(run: RunFolder, tta: str) -> float:
     """See `Member.cost`."""
-    with suppress(ArtefactError, OSError, KeyError, TypeError, ValueError):
-        speeds = [float(e["images_per_second"]) for e in run.epochs() if e.get("images_per_second")]
-        models = len(run.record()["folds"])
-        return 1000.0 / statistics.median(speeds) * models * VIEWS.get(tta, 1)
+    with suppress(ArtefactError, OSError):
+        if speeds := [e.images_per_second for e in run.epochs() if e.images_per_second]:
+            return 1000.0 / statistics.median(speeds) * len(run.record().folds) * VIEWS.get(tta, 1)
     return math.nan
 
 

@@ -17,14 +17,13 @@ from facetwise.blending.votes import BoolArray
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.core.project import Project
 from facetwise.core.provenance import provenance
+from facetwise.core.records.base import checked
+from facetwise.core.records.blend import KNOWN, BlendRecord
 from facetwise.core.runs import RunFolder, Side
 from facetwise.core.workspace import content_hash, file_hash
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.rows import Truth
 from facetwise.predictors.sources import Source
-
-KNOWN = "known out of fold"
-"""The role of a member that could be chosen."""
 
 
 def fingerprint_of(project: Project, manifest: Manifest, spec: BlendSpec, members: Members) -> str:
@@ -45,11 +44,13 @@ def blend_record(
     truth: Truth,
     ways: Sequence[Way],
     best: Blended,
-) -> dict[str, Any]:
-    """Plain JSON data, all that pages and texts about the blend are made of."""
+    fingerprint: str,
+) -> BlendRecord:
+    """All that pages and texts about the blend are made of."""
     sources, weights = seat(members, best)
     num_used = int((weights > 0).any(axis=0).sum())
-    return {
+    data = {
+        "fingerprint": fingerprint,
         "name": f"{spec.method}-{num_used}",
         "made_from": {
             **_made_from(project, manifest),
@@ -72,6 +73,7 @@ def blend_record(
         "by_part": [_fitted(f, members, best) for f in best.by_part],
         "provenance": provenance(),
     }
+    return checked(BlendRecord, data)
 
 
 def _made_from(project: Project, manifest: Manifest) -> dict[str, str]:
@@ -89,7 +91,7 @@ def _member(project: Project, members: Members, source: Source, weights: FloatAr
         "role": KNOWN if guest is None else guest.why,
         "share": None if guest is None else guest.share,
         **_hashes(project, source),
-        "fingerprint": source.record.get("fingerprint"),
+        "fingerprint": source.fingerprint,
     }
 
 

@@ -109,12 +109,12 @@ def _take_predictions(project: Project, file: Path, name: str | None, answers_of
     if json:
         print_json(record)
         return
-    say(f"imported {record['num_images']:,} predictions of {', '.join(record['attributes'])} as foreign:{taken.name}")
-    say(f"note: {record['how']}")
-    if record["num_respelt"]:
-        say(f"note: {record['num_respelt']} image(s) are spelt differently in the csv (normal form, blanks): found")
-    if record["ignored_columns"]:
-        say(f"note: not read were the columns {', '.join(record['ignored_columns'])}")
+    say(f"imported {record.num_images:,} predictions of {', '.join(record.attributes)} as foreign:{taken.name}")
+    say(f"note: {record.how}")
+    if record.num_respelt:
+        say(f"note: {record.num_respelt} image(s) are spelt differently in the csv (normal form, blanks): found")
+    if record.ignored_columns:
+        say(f"note: not read were the columns {', '.join(record.ignored_columns)}")
     say("note: nothing is known of them out of fold: they can be used for the test side only")
 
 

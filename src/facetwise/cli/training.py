@@ -79,8 +79,8 @@ def fit(
 def _can_submit(project: Project, run: RunFolder) -> bool:
     """Whether a submission can be made of a run."""
     record = run.record()
-    whole = set(record["attributes"]) == set(project.space.names)
-    return whole and record["split"] != "image" and project.file.dataset.test is not None
+    whole = set(record.attributes) == set(project.space.names)
+    return whole and not record.by_image and project.file.dataset.test is not None
 
 
 def predict(

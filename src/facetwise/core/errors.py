@@ -5,6 +5,7 @@ FacetwiseError                 base; `str()` is what went wrong, `hint` is what 
 │   └── ProblemsError          several of those at once, one line each
 ├── SettingError               a key or value in facetwise.toml, a recipe or a command
 ├── ArtefactError              something this project made is missing, unfinished or damaged
+│   ├── DamagedError           it lacks a file, or a file is not as it was written; `hint` is the way out
 │   └── MismatchError          it was made from other data or settings; names what differs
 ├── LockedError                another process is working on it
 ├── LeakError                  people would stand on both sides of a validation
@@ -50,6 +51,18 @@ class SettingError(FacetwiseError, ValueError):
 
 class ArtefactError(FacetwiseError):
     """Something this project made is missing, unfinished or damaged."""
+
+
+class DamagedError(ArtefactError):
+    """An artefact lacks a file, or a file of it is not as it was written: `str()` begins with its path.
+
+    Every list shows such an artefact by its name as `damaged`, with the way out (`hint`).
+    """
+
+    @property
+    def told(self) -> str:
+        """For a list: what is wrong and the way out in one line."""
+        return f"damaged: {self}" + (f" ({self.hint})" if self.hint else "")
 
 
 class MismatchError(ArtefactError):

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, StrictBool, TypeAdapter, ValidationError
 
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.files.jsonlines import adding_to, append_lines, parsed_object, text_lines
 from facetwise.core.provenance import now
+from facetwise.core.records.base import explained
 from facetwise.core.workspace import Workspace
 
 Kind = Literal["run", "blend", "submission"]
@@ -26,21 +29,21 @@ MAX_TEXT, MAX_AUTHOR = 10_000, 200
 _QUESTION_MARKS = ("?", "？", "؟", ";")  # noqa: RUF001 - of Latin, full-width, Arabic and Greek script
 _ALLOWED = "\n\t"
 """Control characters that a text may have."""
-_FIELDS: dict[str, tuple[type, ...]] = {
-    "time": (str,),
-    "kind": (str,),
-    "id": (str,),
-    "text": (str,),
-    "author": (str, type(None)),
-    "open": (bool,),
-}
+
+
+def _zoned(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("expected a time with an offset, such as 2026-11-25T14:05:00+00:00")
+    return text
 
 
 @dataclass(frozen=True)
 class Note:
     """What somebody wrote about a thing."""
 
-    time: str
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    time: Annotated[str, AfterValidator(_zoned)]
     """UTC, ISO 8601."""
     kind: Kind
     """What the thing is."""
@@ -49,7 +52,7 @@ class Note:
     text: str
     """Any Unicode, lines apart by a newline; not empty."""
     author: str | None = None
-    open: bool = False
+    open: StrictBool = False
     """Said to be open by who wrote it."""
 
     @property
@@ -61,6 +64,9 @@ class Note:
     def moment(self) -> datetime:
         """When it was written, UTC."""
         return datetime.fromisoformat(self.time).astimezone(UTC)
+
+
+_LINE = TypeAdapter(Note)
 
 
 def read_notes(workspace: Workspace) -> tuple[Note, ...]:
@@ -130,30 +136,10 @@ def _mended(path: Path, last: str) -> str:
 def _parsed(line: str) -> Note | str:
     """The note that a line is, or what is wrong with it."""
     try:
-        data = parsed_object(line)
+        note = _LINE.validate_python(parsed_object(line))
+        checked(note.text, note.author)
+    except ValidationError as error:
+        return "; ".join(explained(error))
     except ValueError as error:
         return str(error)
-    return "; ".join(_wrong(data)) or Note(**data)
-
-
-def _wrong(data: dict[str, Any]) -> Iterator[str]:
-    values = {"author": None, "open": False, **data}
-    if unknown := sorted(values.keys() - _FIELDS.keys()):
-        yield f"unknown `{unknown[0]}`; a note has {', '.join(_FIELDS)}"
-    for name, kind in _FIELDS.items():
-        if not isinstance(values.get(name), kind):
-            yield f"`{name}` is missing" if name not in values else f"`{name}` is {values[name]!r}"
-    if isinstance(data.get("kind"), str) and data["kind"] not in get_args(Kind):
-        yield f"`kind` is `{data['kind']}`, expected one of {', '.join(get_args(Kind))}"
-    if isinstance(data.get("time"), str):
-        try:
-            zone = datetime.fromisoformat(data["time"]).tzinfo
-        except ValueError:
-            zone = None
-        if zone is None:
-            yield f"`time` is `{data['time']}`, expected such as `2026-11-25T14:05:00+00:00`"
-    if isinstance(data.get("text"), str):
-        try:
-            checked(data["text"], data.get("author") if isinstance(data.get("author"), str) else None)
-        except InputError as error:
-            yield str(error)
+    return note

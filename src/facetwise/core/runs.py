@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import polars as pl
+from pydantic import ValidationError
 
-from facetwise.core.errors import ArtefactError, InputError, MismatchError
+from facetwise.core.errors import ArtefactError, DamagedError, InputError, MismatchError
 from facetwise.core.files.outside import read_bounded
-from facetwise.core.imported import IMPORTED, Imported, read_imported
 from facetwise.core.parsing import parse_json
+from facetwise.core.records.artefact import Artefact, Kind, list_artefacts
+from facetwise.core.records.base import checked, read_record
+from facetwise.core.records.done import Anything, RunMadeFrom, read_done, verify_file, verify_files
+from facetwise.core.records.run import EpochEvent, Imported, RunRecord
 from facetwise.core.references import AnyReference, number_of, parse_reference, pick
 from facetwise.core.tables import PREDICTIONS, read_table
-from facetwise.core.workspace import Workspace, file_hash, is_done, lock, read_done, read_json, verify_files
+from facetwise.core.workspace import Workspace, file_hash, is_done, lock
 
 Side = Literal["oof", "test"]
+SIDES: tuple[Side, ...] = ("oof", "test")
+IMPORTED = "imported.json"
 WEIGHTS = "model.safetensors"
 """File in a fold's folder."""
 
@@ -27,21 +33,23 @@ BACKBONE = "backbone.safetensors"
 
 ARRIVING = ".arriving-"
 """What the temporary names of runs begin with that are being imported; whoever imports holds no lock meanwhile."""
-_TABLES = ("fingerprint_fields", "recipe")
-
-_TABLES = ("fingerprint_fields", "recipe")
 
 
 @dataclass(frozen=True)
-class RunFolder:
-    """One run: `recipe.toml`, `run.json`, `events.jsonl`, `fold-<k>/`, `oof.parquet`, `test.parquet`, `DONE.json`."""
+class RunFolder(Artefact):
+    """One run, such as `01-AdamW-StepLR-CE-v0-multilabel_5fold`: `recipe.toml`, `run.json`, `events.jsonl`,
+    `fold-<k>/`, `oof.parquet`, `test.parquet`, `DONE.json`."""
 
-    path: Path
+    kind: ClassVar[Kind] = "run"
+    record_name: ClassVar[str] = "run.json"
 
     @property
-    def id(self) -> str:
-        """Name of the run, such as `01-AdamW-StepLR-CE-v0-multilabel_5fold`."""
-        return self.path.name
+    def way_out(self) -> str:
+        """What to do when it is damaged: it is trained again, or imported again."""
+        back = f"put the file back from a copy; or move {self.path} out of the project and"
+        if self.imported_file.is_file() or self._was_imported:
+            return f"{back} import its pack again: `facetwise run import FILE`"
+        return f"{back} train it again: `facetwise fit` with its recipe"
 
     @property
     def recipe_file(self) -> Path:
@@ -82,20 +90,29 @@ class RunFolder:
         return self.path / BACKBONE
 
     @property
-    def record_file(self) -> Path:
-        """What the run was made from and with."""
-        return self.path / "run.json"
-
-    @property
     def imported_file(self) -> Path:
         """Of a run that was trained in another project: where it came from."""
         return self.path / IMPORTED
 
     def imported(self) -> Imported | None:
-        """Where the run came from; None when it was trained here. Raises ArtefactError when the note is damaged."""
-        if not self.imported_file.is_file() and self.finished and "imported_file" in read_done(self.path)["made_from"]:
-            raise ArtefactError(f"{self.imported_file}: missing", hint="put it back, or import the run again")
-        return read_imported(self.path)
+        """Where the run came from; None when it was trained here. Raises DamagedError when the note is damaged."""
+        if not self.imported_file.is_file() and not self._was_imported:
+            return None
+        return read_record(self.imported_file, Imported, "an imported run", way_out=self.way_out)
+
+    @property
+    def _was_imported(self) -> bool:
+        """Whether the mark of its end says so; False when there is none that can be read."""
+        with suppress(ArtefactError):
+            return self.finished and self._made_from().imported_file is not None
+        return False
+
+    def _made_from(self) -> RunMadeFrom:
+        """Of a finished run, the hashes that were noted."""
+        hint = "put the file back from a copy"
+        if not self.imported_file.is_file():
+            hint += f"; or delete it: `facetwise fit --resume {self.id}` finishes the run again"
+        return read_done(self.path, RunMadeFrom, way_out=hint).made_from
 
     def why_no_oof(self) -> str | None:
         """Why a finished run has no out-of-fold table to use here, to follow its name; None when it has one."""
@@ -119,21 +136,19 @@ class RunFolder:
         return {"tables": tables, **{key: file_hash(path) for key, path in kept.items()}}
 
     def verify(self) -> None:
-        """Compare recipe and record of a finished run with the hashes that were noted; raises ArtefactError."""
+        """Compare recipe and record of a finished run with the hashes that were noted; raises DamagedError."""
         if not self.finished:
             return
-        noted = read_done(self.path)["made_from"]
-        files = {"recipe_file": self.recipe_file, "record_file": self.record_file}
-        if "imported_file" in noted or self.imported_file.is_file():
-            files["imported_file"] = self.imported_file
-        for key, path in files.items():
-            if not path.is_file() or file_hash(path) != noted.get(key):
-                hint = "put it back, or train the run again"
-                raise ArtefactError(f"{path}: changed since the run was finished", hint=hint)
+        made_from = self._made_from()
+        files = {self.recipe_file: made_from.recipe_file, self.record_file: made_from.record_file}
+        if made_from.imported_file is not None or self.imported_file.is_file():
+            files[self.imported_file] = made_from.imported_file
+        for path, expected in files.items():
+            verify_file(path, expected, self.way_out)
 
     def missing_weights(self) -> list[Path]:
         """Files of a finished run's weights that are not there (any more): of its folds, and what they share."""
-        files = [self.weights_file(fold) for fold in self.record().get("folds", ())]
+        files = [self.weights_file(fold) for fold in self.record().folds]
         if self._backbone_hash() is not None:
             files.append(self.backbone_file)
         return [path for path in files if not path.is_file()]
@@ -153,41 +168,78 @@ class RunFolder:
             what = "cannot predict: it was imported with its tables only, its weights are not here"
             again = f"ask for it as a whole (`facetwise run export` without `--tables-only`), or {again}"
         else:
-            raise ArtefactError(f"{missing[0]}: missing", hint="the run is damaged: train it again")
+            raise DamagedError(f"{missing[0]}: missing", hint=self.way_out)
         raise ArtefactError(f"run `{self.id}` {what}", hint=again)
 
     def verify_backbone(self) -> None:
         """Compare what the folds of a finished run share with the hash that was noted; raises ArtefactError."""
         noted = self._backbone_hash()
-        if noted is not None and (not self.backbone_file.is_file() or file_hash(self.backbone_file) != noted):
-            hint = "the run is damaged: train it again"
-            raise ArtefactError(f"{self.backbone_file}: changed since the run was finished", hint=hint)
+        if noted is not None:
+            verify_file(self.backbone_file, noted, self.way_out)
 
     def weights_hashes(self) -> dict[str, str]:
         """Fold -> sha256 of its model's weights, as noted when it was finished; `backbone` -> of what they share."""
-        folds, shared = self.record()["folds"], self._backbone_hash()
-        found = {str(fold): str(read_done(self.fold(fold))["files"][WEIGHTS]) for fold in folds}
+        found, shared = {str(fold): self._weights_hash(fold) for fold in self.record().folds}, self._backbone_hash()
         return found if shared is None else {**found, "backbone": shared}
+
+    def _weights_hash(self, fold: int) -> str:
+        if (found := read_done(self.fold(fold), Anything, way_out=self.way_out).files.get(WEIGHTS)) is None:
+            raise DamagedError(f"{self.fold(fold)}: its mark does not tell its weights", hint=self.way_out)
+        return found
 
     def _backbone_hash(self) -> str | None:
         """As noted when the run was finished; None for a run of whole networks."""
-        return read_done(self.path)["made_from"].get("backbone_file") if self.finished else None
+        return self._made_from().backbone_file if self.finished else None
 
-    def record(self) -> dict[str, Any]:
-        """`run.json`: fingerprint, fingerprint fields, choices, provenance, folds."""
-        record = read_json(self.record_file)
-        if not isinstance(record, dict) or not {"fingerprint", *_TABLES} <= record.keys() or not _has_kinds(record):
-            raise ArtefactError(f"{self.record_file}: damaged (not the record of a run)")
+    def record(self) -> RunRecord:
+        """`run.json`; raises DamagedError when it is missing or damaged, and for the folder of a copied run."""
+        record = read_record(self.record_file, RunRecord, "a run", way_out=self.way_out)
+        self.check_no_copy(record.id)
         return record
 
     def events(self) -> list[dict[str, Any]]:
-        """All events so far; a last line that was cut off by a kill is left out."""
+        """All events so far; lines that a kill cut off are left out."""
         return list(_read_events(self.events_file))
 
-    def epochs(self) -> list[dict[str, Any]]:
-        """The `epoch` events, the last one of each fold and epoch, in that order."""
-        latest = {(e["fold"], e["epoch"]): e for e in self.events() if e.get("event") == "epoch"}
+    def epochs(self) -> list[EpochEvent]:
+        """The `epoch` events, the last one of each fold and epoch, in that order; those that are none are left out."""
+        latest: dict[tuple[int, int], EpochEvent] = {}
+        for event in self.events():
+            with suppress(ValidationError):
+                if event.get("event") == "epoch":
+                    epoch = checked(EpochEvent, event)
+                    latest[epoch.fold, epoch.epoch] = epoch
         return [latest[key] for key in sorted(latest)]
+
+    def check(self) -> None:
+        """Raise DamagedError unless everything of the run that is small is there, and as it was written.
+
+        Weights have to be there, where they are not gone on purpose; `check_all` reads them as well.
+        """
+        self.record()
+        if not self.finished:
+            return
+        self.verify()
+        for side in SIDES:
+            self.verify_table(side)
+        came = self.imported()
+        if not self.cleaned_file.is_file() and (came is None or came.content == "whole"):
+            for path in self.missing_weights():
+                raise DamagedError(f"{path}: missing", hint=self.way_out)
+        if {"done"}.isdisjoint(str(event.get("event")) for event in self.events()):
+            what = "missing" if not self.events_file.is_file() else "cut off (the end of the run is not in it)"
+            hint = "put the file back from a copy; curves and times go by it, what the run predicts does not"
+            raise DamagedError(f"{self.events_file}: {what}", hint=hint)
+
+    def check_all(self) -> None:
+        """`check`, and the weights that are there against the hashes that were noted."""
+        self.check()
+        if self.finished:
+            for fold in self.record().folds:
+                if self.weights_file(fold).is_file():
+                    verify_file(self.weights_file(fold), self._weights_hash(fold), self.way_out)
+            if self.backbone_file.is_file():
+                self.verify_backbone()
 
     def oof(self, tta: str = "none") -> pl.DataFrame | None:
         """The out-of-fold table in manifest order, or None where nothing is known (`why_no_oof`); see `table`."""
@@ -215,6 +267,10 @@ class RunFolder:
         path = self.table_file(side, tta)
         return read_table(path, PREDICTIONS) if path.is_file() else None
 
+    def table_hash(self, side: Side) -> str | None:
+        """sha256 of a table of a finished run, as noted when it was finished; None where there was none."""
+        return self._made_from().tables.get(side)
+
     def verify_table(self, side: Side, tta: str = "none") -> None:
         """Compare a table with the hash that was noted when it was made.
 
@@ -227,12 +283,9 @@ class RunFolder:
                 raise ArtefactError(f"run `{self.id}` has no predictions with `--tta {tta}`", hint=hint)
             verify_files(path.parent)
         elif self.finished:
-            noted = read_done(self.path)["made_from"].get("tables", {}).get(side)
-            hint = "the run is damaged: put the file back, or train it again"
-            if noted is not None and not path.is_file():
-                raise ArtefactError(f"{path}: missing", hint=hint)
-            if path.is_file() and noted != file_hash(path):
-                raise ArtefactError(f"{path}: changed since it was made", hint=hint)
+            expected = self.table_hash(side)
+            if expected is not None or path.is_file():
+                verify_file(path, expected, self.way_out)
 
     def check_labels(self, space_hash: str) -> None:
         """Raise MismatchError unless the run predicts the classes of the label space with this hash.
@@ -240,17 +293,11 @@ class RunFolder:
         Also raises ArtefactError when the run's recipe or record changed since it was finished.
         """
         self.verify()
-        if self.record()["fingerprint_fields"].get("label space") != space_hash:
+        if self.record().fingerprint_fields.space != space_hash:
             raise MismatchError(
                 f"run `{self.id}` was trained for other attributes, classes or cuts than facetwise.toml has now",
                 hint="put facetwise.toml back as it was, or train again",
             )
-
-
-def _has_kinds(record: dict[str, Any]) -> bool:
-    """Whether tables and lists of a record are that."""
-    tables = all(isinstance(record.get(key, {}), dict) for key in (*_TABLES, "provenance", "choices"))
-    return tables and all(isinstance(record.get(key, []), list) for key in ("folds", "attributes"))
 
 
 def _read_events(path: Path) -> Iterator[dict[str, Any]]:
@@ -263,10 +310,8 @@ def _read_events(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def list_runs(workspace: Workspace) -> list[RunFolder]:
-    """Every run of the project, by number."""
-    folders = workspace.runs.glob("*/run.json") if workspace.runs.is_dir() else ()
-    found = [RunFolder(f.parent) for f in folders if not f.parent.name.startswith(".")]
-    return sorted(found, key=lambda r: (run_number(r.id), r.id))
+    """Every run of the project, by number, also damaged ones: `RunFolder.record` raises DamagedError for those."""
+    return list_artefacts(workspace.runs, RunFolder)
 
 
 def runs_lock(workspace: Workspace) -> AbstractContextManager[None]:
@@ -275,11 +320,6 @@ def runs_lock(workspace: Workspace) -> AbstractContextManager[None]:
     Raises LockedError, as `lock`, when another process holds it.
     """
     return lock(workspace.runs / ".lock", "the list of runs")
-
-
-def next_number(runs: Iterable[RunFolder]) -> int:
-    """The number of a new run, one above all others; the list of runs is locked by the caller (`runs_lock`)."""
-    return max((run_number(run.id) for run in runs), default=0) + 1
 
 
 def run_number(run_id: str) -> int:

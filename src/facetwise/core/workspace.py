@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from facetwise.core.errors import ArtefactError, InputError, LockedError
+from facetwise.core.errors import DamagedError, InputError, LockedError
 from facetwise.core.files.disk import told_when_full
 from facetwise.core.files.outside import exists, read_bounded, resolved
 from facetwise.core.parsing import parse_json
@@ -24,6 +24,8 @@ from facetwise.core.writing import flush_folder, is_temporary, temporary_name, w
 PROJECT_FILE = "facetwise.toml"
 DONE = "DONE.json"
 """Written last into every artefact folder: schema version, what it was made from, and a hash a file."""
+AGAIN = "put it back from a copy, or make it again"
+"""What to do about a file that only this project can make."""
 LOCK_TRIES, LOCK_PAUSE = 25, 0.02
 """How often, and how many seconds apart, `lock` tries to take a lock."""
 
@@ -138,13 +140,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Plain data of a JSON file; raises ArtefactError naming it when it is missing or damaged."""
+    """Plain data of a JSON file; raises DamagedError naming it when it is missing or damaged."""
     if not exists(path):
-        raise ArtefactError(f"{path}: missing")
+        raise DamagedError(f"{path}: missing", hint=AGAIN)
     try:
         return parse_json(read_bounded(path))
     except ValueError as error:
-        raise ArtefactError(f"{path}: damaged ({error})", hint="delete it and make it again") from None
+        raise DamagedError(f"{path}: damaged ({error})", hint=AGAIN) from None
 
 
 @contextmanager
@@ -194,30 +196,6 @@ def mark_done(folder: Path, made_from: dict[str, Any], *, schema_version: int = 
 def is_done(folder: Path) -> bool:
     """Whether the artefact in `folder` was finished."""
     return (folder / DONE).is_file()
-
-
-def read_done(folder: Path, *, schema_version: int = 1) -> dict[str, Any]:
-    """The DONE mark of a finished artefact; raises ArtefactError when unfinished or of another version."""
-    if not is_done(folder):
-        raise ArtefactError(f"{folder}: not finished")
-    done = read_json(folder / DONE)
-    if not isinstance(done, dict) or done.get("schema_version") != schema_version:
-        got = done.get("schema_version") if isinstance(done, dict) else done
-        raise ArtefactError(
-            f"{folder / DONE}: schema version {got!r}, this facetwise reads {schema_version}",
-            hint="it was made by another version: make it again",
-        )
-    return done
-
-
-def verify_files(folder: Path) -> None:
-    """Compare an artefact's files with the hashes in its DONE mark; raises ArtefactError naming the first damaged."""
-    for name, expected in read_done(folder)["files"].items():
-        path = folder / name
-        if not path.is_file():
-            raise ArtefactError(f"{path}: missing", hint="the artefact is damaged: make it again")
-        if file_hash(path) != expected:
-            raise ArtefactError(f"{path}: changed since it was made", hint="the artefact is damaged: make it again")
 
 
 @contextmanager

@@ -15,9 +15,11 @@ import polars as pl
 from facetwise.core.errors import ArtefactError, InputError, LeakError, MismatchError, SettingError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.people import person
+from facetwise.core.records.data import FoldsMadeFrom
+from facetwise.core.records.done import read_done, verify_files
 from facetwise.core.spelling import Spellings, normal
 from facetwise.core.tables import FOLDS, read_table, write_table
-from facetwise.core.workspace import Workspace, content_hash, is_done, new_artefact, read_done, verify_files
+from facetwise.core.workspace import Workspace, content_hash, is_done, new_artefact
 from facetwise.data.manifest import Manifest
 
 Split = Literal["group", "image"]
@@ -166,16 +168,16 @@ def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") 
         command = shlex.join(["facetwise", *making_folds(name)])
         raise ArtefactError(f"no folds are called `{name}`", hint=f"make them with `{command}`")
     verify_files(folder)
-    made = read_done(folder)["made_from"]
-    if made["manifest_hash"] != manifest.hash:
-        command = shlex.join(["facetwise", *making_folds(name, made["num_folds"], made["seed"]), "--new"])
+    made = read_done(folder, FoldsMadeFrom).made_from
+    if made.manifest_hash != manifest.hash:
+        command = shlex.join(["facetwise", *making_folds(name, made.num_folds, made.seed), "--new"])
         raise MismatchError(
             f"folds `{name}` were made from another manifest: images, their content or their people changed",
             hint=f"`{command}` makes them again (old runs will not be comparable)",
         )
-    table = read_table(folder / "folds.parquet", FOLDS if made["split"] == "group" else IMAGE_FOLDS)
-    stats = FoldStats(**{k: _tuples(v) for k, v in made["stats"].items()})
-    return Folds(name, made["split"], made["num_folds"], made["seed"], made["manifest_hash"], table, stats)
+    table = read_table(folder / "folds.parquet", FOLDS if made.split == "group" else IMAGE_FOLDS)
+    stats = FoldStats(**dict(made.stats))
+    return Folds(name, made.split, made.num_folds, made.seed, made.manifest_hash, table, stats)
 
 
 def list_folds(workspace: Workspace) -> list[str]:
@@ -243,7 +245,3 @@ def _record(folds: Folds) -> dict[str, Any]:
         "seed": folds.seed,
         "stats": asdict(folds.stats),
     }
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

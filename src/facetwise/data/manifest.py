@@ -22,15 +22,15 @@ from facetwise.core.people import person, person_hash
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import provenance
+from facetwise.core.records.data import ManifestMadeFrom
+from facetwise.core.records.done import read_done, verify_files
 from facetwise.core.tables import MANIFEST, TEST, TRAIN, WRITTEN, read_table, write_table
 from facetwise.core.workspace import (
     content_hash,
     file_hash,
     lock,
     new_artefact,
-    read_done,
     read_json,
-    verify_files,
     write_json,
 )
 from facetwise.data.findings import Finding, Findings, errors, listed, raise_errors
@@ -148,7 +148,7 @@ def load_manifest(project: Project) -> Manifest:
         found = read_json(folder / FAILED)
         raise ArtefactError(f"{folder}: the last check found {len(found)} error(s), first: {found[0]}", hint=_CHECK)
     try:
-        made_from = read_done(folder)["made_from"]
+        made_from = read_done(folder, ManifestMadeFrom).made_from
         verify_files(folder)
         table = read_table(folder / TABLE, MANIFEST)
     except ArtefactError as error:
@@ -156,17 +156,15 @@ def load_manifest(project: Project) -> Manifest:
     _compare(project, made_from)
     table = _in_one_spelling(table, folder)
     findings = tuple(Finding(**f) for f in read_json(folder / FINDINGS))
-    depth = made_from.get("depth", 16)  # before there was one, the upper byte was taken
-    return Manifest(table, made_from["hash"], made_from["labels_hash"], findings, depth)
+    return Manifest(table, made_from.hash, made_from.labels_hash, findings, made_from.depth)
 
 
 def saved_depth(project: Project) -> int | None:
     """`Manifest.depth` of the saved manifest, as far as there is one: what the project's networks have seen."""
     try:
-        depth = read_done(project.workspace.manifest)["made_from"].get("depth", 16)
-    except (ArtefactError, KeyError, AttributeError):
+        return read_done(project.workspace.manifest, ManifestMadeFrom).made_from.depth
+    except ArtefactError:
         return None
-    return depth if isinstance(depth, int) else None
 
 
 def describe_other(
@@ -211,11 +209,11 @@ def _with_former_hash(manifest: Manifest, folder: Path) -> Manifest:
     of such a manifest stay good.
     """
     try:
-        former, table = read_done(folder)["made_from"]["hash"], read_table(folder / TABLE, MANIFEST)
+        former, table = read_done(folder, ManifestMadeFrom).made_from.hash, read_table(folder / TABLE, MANIFEST)
         table = _in_one_spelling(table, folder)
-    except (ArtefactError, KeyError, TypeError):
+    except ArtefactError:
         return manifest
-    return replace(manifest, hash=str(former)) if _rows_hash(table) == manifest.hash else manifest
+    return replace(manifest, hash=former) if _rows_hash(table) == manifest.hash else manifest
 
 
 def _in_one_spelling(table: pl.DataFrame, folder: Path) -> pl.DataFrame:
@@ -285,17 +283,17 @@ def _made_from(project: Project, sources: dict[str, str], manifest: Manifest) ->
     }
 
 
-def _compare(project: Project, made_from: dict[str, Any]) -> None:
+def _compare(project: Project, made_from: ManifestMadeFrom) -> None:
     """A dataset that is away (another machine) is not a mismatch: blends and submissions need no images."""
     folder = project.workspace.manifest
-    if made_from["project"] != _project_hash(project):
+    if made_from.project != _project_hash(project):
         raise MismatchError(
             f"{folder}: `dataset` or `attributes` in {project.workspace.project_file.name} changed since", hint=_CHECK
         )
     if not is_folder(project.dataset_root):
         return
     now = {t: file_hash(p) for t in _tables(project) if is_regular(p := project.dataset_root / t)}
-    changed = [t for t in sorted({*now, *made_from["tables"]}) if now.get(t) != made_from["tables"].get(t)]
+    changed = [t for t in sorted({*now, *made_from.tables}) if now.get(t) != made_from.tables.get(t)]
     if changed:
         raise MismatchError(f"{folder}: {', '.join(changed)} changed since the last check", hint=_CHECK)
 

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.labels import FloatArray
+from facetwise.core.records.base import Bounds
 from facetwise.evaluate.metrics import Metric
 from facetwise.evaluate.resampling import Groups, PersonTally, group_array, group_numbers, resampled_people
 
@@ -38,6 +39,11 @@ class Interval:
     low: float
     high: float
     level: float
+
+    @classmethod
+    def of(cls, bounds: Bounds) -> Interval:
+        """The interval in a record."""
+        return cls(bounds.low, bounds.high, bounds.level)
 
 
 @dataclass(frozen=True)

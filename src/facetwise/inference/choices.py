@@ -6,6 +6,7 @@ They are rules, not timings, so that the same machine kind always chooses alike.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 
 from facetwise.core.errors import SettingError
+from facetwise.core.records.run import ChoiceRecord
 from facetwise.recipe.train import TrainSpec
 
 
@@ -38,9 +40,9 @@ class Choices:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Choices:
+    def of(cls, recorded: Mapping[str, ChoiceRecord]) -> Choices:
         """The choices of a run that is resumed."""
-        return cls(**{name: Choice(**choice) for name, choice in data.items()})
+        return cls(**{name: Choice(choice.value, choice.reason) for name, choice in recorded.items()})
 
 
 def make_choices(spec: TrainSpec, side_by_side: int = 1) -> Choices:

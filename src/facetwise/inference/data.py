@@ -85,7 +85,7 @@ def in_manifest_order(parts: Sequence[pl.DataFrame], plan: RunData) -> pl.DataFr
 
 def check_same(run: RunFolder, fields: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
     """Raise MismatchError naming the `fields` of a fingerprint (all, or `names`) that are not what the run's were."""
-    was = run.record()["fingerprint_fields"]
+    was = run.record().fingerprint_fields.as_dict()
     looked_at = {**was, **fields} if names is None else names
     if differ := [name for name in looked_at if was.get(name) != fields.get(name)]:
         raise MismatchError(

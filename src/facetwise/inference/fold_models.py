@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from facetwise.core.errors import ArtefactError
 from facetwise.core.project import Project
+from facetwise.core.records.done import verify_files
 from facetwise.core.runs import RunFolder
-from facetwise.core.workspace import verify_files
 from facetwise.inference.choices import apply_choices, make_choices
 from facetwise.inference.setup import Setup, recipe_layout
 from facetwise.inference.source import ImageSource
@@ -30,7 +30,7 @@ def prediction_setup(project: Project, run: RunFolder, images: npt.NDArray[np.ui
     recipe = recipe_of(run)
     choices = make_choices(recipe.train)
     device = apply_choices(choices)
-    layout = recipe_layout(recipe, project.space, run.record().get("grids"))
+    layout = recipe_layout(recipe, project.space, {name: tuple(values) for name, values in run.record().grids.items()})
     return Setup(recipe, layout, ImageSource(images, device), device, choices, run=run.id)
 
 

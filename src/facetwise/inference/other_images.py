@@ -48,7 +48,7 @@ def predict_images(
     setup = prediction_setup(project, run, store.images)
     tables = [
         predict_table(setup, store, fold_model(setup, run, fold), manifest.table, fold, tta)
-        for fold in run.record()["folds"]
+        for fold in run.record().folds
     ]
     made_from = {"run": run.id, "tta": tta, "manifest_hash": manifest.hash}
     with new_artefact(run.path / "predictions" / name, made_from) as folder:

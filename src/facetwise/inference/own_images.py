@@ -29,7 +29,7 @@ def predict_own(project: Project, run: RunFolder, *, tta: Tta = "flip", progress
     setup = prediction_setup(plan.project, run, plan.store.images)
     networks = {fold: fold_model(setup, run, fold) for fold in plan.fold_numbers}
     target = run.path / "predictions" / f"tta-{tta}"
-    with new_artefact(target, {"run": run.id, "tta": tta, "fingerprint": run.record()["fingerprint"]}) as folder:
+    with new_artefact(target, {"run": run.id, "tta": tta, "fingerprint": run.record().fingerprint}) as folder:
         if plan.fold_of_row is not None:
             parts = [_held_out(plan, setup, network, fold, tta) for fold, network in networks.items()]
             write_table(in_manifest_order(parts, plan), folder / "oof.parquet", PREDICTIONS)

@@ -166,7 +166,7 @@ def _with_runs(
     lives = seen.lives.values()
     single = [life for life in lives if life.worked_on(day) and life.run.id not in in_studies]
     left = [life for life in lives if life.moments and life.begun_by(day) and not life.finished_by(day)]
-    left = [life for life in left if life.run.id not in in_studies and life.record.get("fingerprint") not in failed]
+    left = [life for life in left if life.run.id not in in_studies and life.fingerprint not in failed]
     scored = made.scored()
     return JournalDay(
         project=seen.project.file.name,
@@ -192,8 +192,7 @@ def _told(entry: RunEntry, told: Callable[[], None]) -> RunEntry:
 def _undated_runs(seen: _Seen) -> Iterator[tuple[str, str, str]]:
     for name, life in seen.lives.items():
         if not life.moments:
-            told = (f.removeprefix("damaged: ") for f in seen.rows[name].flags if f.startswith("damaged"))
-            yield "run", name, next(told, "nothing says when it was made")
+            yield "run", name, seen.rows[name].damaged or "nothing says when it was made"
 
 
 def _per_day(project: Project) -> int | None:

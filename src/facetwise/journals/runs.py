@@ -134,7 +134,7 @@ class RunsOfDay:
         return self.rows[life.run.id].macro_f1 or 0.0
 
     def _unusable(self, life: RunLife) -> bool:
-        return not life.recipe or any(flag.startswith("damaged") for flag in self.rows[life.run.id].flags)
+        return life.record is None or not self.rows[life.run.id].usable
 
     def _based(self, life: RunLife) -> Based | None:
         base = nearest(life, [other for other in self.lives.values() if self._may_be_base(other, life)])
@@ -152,14 +152,14 @@ class RunsOfDay:
             and not self._unusable(other)
             and self.rows[other.run.id].macro_f1 is not None
             and other.fields.get("manifest") == life.fields.get("manifest")
-            and other.record.get("split") == life.record.get("split")
+            and other.by_image == life.by_image
             and not set(other.attributes).isdisjoint(life.attributes)
         )
 
     def paired(self, base: RunLife, life: RunLife) -> Paired | None:
         """The difference of two finished runs; None where they cannot be compared, or folds were split by image."""
         hashes = [answers_hash(base.run), answers_hash(life.run)]
-        if None in hashes or "image" in (base.record.get("split"), life.record.get("split")):
+        if None in hashes or base.by_image or life.by_image:
             return None
         try:
             return Paired.of(self.answers.answer(["paired", *hashes], lambda: asdict(self._paired(base, life))))

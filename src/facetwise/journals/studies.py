@@ -10,13 +10,14 @@ from typing import Any, Literal
 
 from facetwise.core.errors import FacetwiseError
 from facetwise.core.project import Project
+from facetwise.core.records.study import ChangeRecord, StudyRecord
 from facetwise.core.workspace import file_hash
 from facetwise.evaluate.intervals import Interval
 from facetwise.journals.day import Day, moment_of
 from facetwise.journals.timeline import RunLife
 from facetwise.results.cache import AnswerCache, answers_hash
 from facetwise.study.ablation import Ablation, build_ablation
-from facetwise.study.record import StudyFolder
+from facetwise.study.record import StudyFolder, list_studies
 from facetwise.study.search import Search, build_search
 from facetwise.study.show import open_trials
 
@@ -92,22 +93,21 @@ class StudiesOfDay:
 
     def entries(self) -> tuple[StudyEntry, ...]:
         """Every study that was worked on that day, by the time at which it was begun."""
-        folders = [StudyFolder(path.parent) for path in self.project.workspace.studies.glob("[!.]*/study.json")]
+        folders = list_studies(self.project.workspace)
         found = [(self._made(folder), folder.name, self._entry(folder)) for folder in folders]
         return tuple(entry for _, _, entry in sorted(found, key=lambda f: f[:2]) if entry is not None)
 
     def failed(self) -> frozenset[str]:
         """Fingerprints of the changes of all ablations that failed: going on with their runs fails again."""
         found = set()
-        for path in self.project.workspace.studies.glob("[!.]*/study.json"):
-            with suppress(FacetwiseError, KeyError, TypeError, AttributeError):
-                changes = StudyFolder(path.parent).record().get("changes", ())
-                found |= {str(c["fingerprint"]) for c in changes if c["reason"]}
+        for folder in list_studies(self.project.workspace):
+            with suppress(FacetwiseError):
+                found |= {c.fingerprint for c in folder.record().changes if c.reason}
         return frozenset(found)
 
     def _made(self, folder: StudyFolder) -> datetime:
         try:
-            return moment_of(folder.record().get("made")) or self.day.start
+            return moment_of(folder.record().made) or self.day.start
         except FacetwiseError:
             return self.day.start
 
@@ -120,32 +120,32 @@ class StudiesOfDay:
         if self._made(folder) >= self.day.end:
             return None
         try:
-            return self._ablation(folder, record) if record["kind"] == "ablation" else self._search(folder)
-        except (FacetwiseError, KeyError, TypeError, AttributeError) as error:
+            return self._ablation(folder, record) if record.kind == "ablation" else self._search(folder)
+        except FacetwiseError as error:
             told = self.day.holds(self._made(folder))
-            return _in_trouble(folder, record["kind"], error) if told else None
+            return _in_trouble(folder, record.kind, error) if told else None
 
-    def _ablation(self, folder: StudyFolder, record: Mapping[str, Any]) -> StudyEntry | None:
-        changes = [self._with_run(entry) for entry in record.get("changes", [])]
-        runs = [life for c in changes if (life := self.lives.get(c["run"] or "")) is not None]
+    def _ablation(self, folder: StudyFolder, record: StudyRecord) -> StudyEntry | None:
+        changes = [self._with_run(entry) for entry in record.changes]
+        runs = [life for c in changes if (life := self.lives.get(c.run or "")) is not None]
         if not (self.day.holds(self._made(folder)) or any(life.worked_on(self.day) for life in runs)):
             return None
         later = {life.run.id for life in runs if not life.begun_by(self.day)}
-        entry = self._compared(folder, record) if record.get("base") else _bare(folder, changes)
-        run_of = {c["change"]: c["run"] for c in changes}
+        entry = self._compared(folder, record) if record.base else _bare(folder, changes)
+        run_of = {c.change: c.run for c in changes}
         kept = [_begun(replace(c, run=run_of.get(c.change))) for c in entry.changes]
         kept = [c for c in kept if c.run not in later]
         return replace(entry, changes=tuple(kept))
 
-    def _with_run(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_run(self, entry: ChangeRecord) -> ChangeRecord:
         """A change as it is recorded, with its run also when that is not finished."""
-        same = [life.run.id for life in self.lives.values() if life.record.get("fingerprint") == entry["fingerprint"]]
-        return {**entry, "run": entry["run"] or (same[-1] if same else None)}
+        same = [life.run.id for life in self.lives.values() if life.fingerprint == entry.fingerprint]
+        return entry.changed(run=entry.run or (same[-1] if same else None))
 
-    def _compared(self, folder: StudyFolder, record: Mapping[str, Any]) -> StudyEntry:
-        runs = [record["base"], *(c["run"] for c in record["changes"])]
+    def _compared(self, folder: StudyFolder, record: StudyRecord) -> StudyEntry:
+        runs = [record.base or "", *(c.run or "" for c in record.changes)]
         hashes = [answers_hash(self.lives[run].run) if run in self.lives else None for run in runs]
-        asked = ["ablation", folder.name, record, hashes]
+        asked = ["ablation", folder.name, record.as_dict(), hashes]
         data = self.answers.answer(asked, lambda: asdict(_ablation_entry(build_ablation(self.project, folder))))
         return _study_of(data)
 
@@ -175,18 +175,15 @@ def _begun(row: ChangeEntry) -> ChangeEntry:
     return replace(row, state="begun") if row.state == "waiting" and row.run is not None else row
 
 
-def _in_trouble(folder: StudyFolder, kind: Literal["ablation", "search"], error: Exception) -> StudyEntry:
-    told = str(error) if isinstance(error, FacetwiseError) else f"{folder.record_file}: damaged"
-    hint = error.hint if isinstance(error, FacetwiseError) else None
-    return StudyEntry(folder.name, kind, None, (), 0, (), {}, None, told + (f" ({hint})" if hint else ""))
+def _in_trouble(folder: StudyFolder, kind: Literal["ablation", "search"], error: FacetwiseError) -> StudyEntry:
+    told = str(error) + (f" ({error.hint})" if error.hint else "")
+    return StudyEntry(folder.name, kind, None, (), 0, (), {}, None, told)
 
 
-def _bare(folder: StudyFolder, changes: list[dict[str, Any]]) -> StudyEntry:
+def _bare(folder: StudyFolder, changes: list[ChangeRecord]) -> StudyEntry:
     """An ablation whose base is not trained yet."""
     nothing = (None,) * 6
-    rows = [
-        ChangeEntry(c["change"], None, "failed" if c["reason"] else "waiting", c["reason"], *nothing) for c in changes
-    ]
+    rows = [ChangeEntry(c.change, None, "failed" if c.reason else "waiting", c.reason, *nothing) for c in changes]
     return StudyEntry(folder.name, "ablation", None, tuple(rows), 0, (), {}, None)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from facetwise.core.errors import FacetwiseError
+from facetwise.core.records.submission import SubmissionRecord
 from facetwise.core.workspace import Workspace
 from facetwise.evaluate.intervals import Interval, PairedInterval
 from facetwise.evaluate.scorecard import JOINT
@@ -73,12 +73,11 @@ def blend_entries(workspace: Workspace, day: Day) -> tuple[BlendEntry, ...]:
 
 
 def made_at(folder: BlendFolder | SubmissionFolder) -> str | None:
-    """When an artefact was made, as its record says; None where it does not."""
+    """When an artefact was made, as its record says; None of one whose record cannot be read."""
     try:
-        provenance = folder.record().get("provenance")
+        return folder.record().provenance.made
     except (FacetwiseError, OSError):
         return None
-    return provenance.get("made") if isinstance(provenance, Mapping) else None
 
 
 def unreadable(workspace: Workspace) -> Iterator[tuple[str, str, str]]:
@@ -88,25 +87,29 @@ def unreadable(workspace: Workspace) -> Iterator[tuple[str, str, str]]:
         try:
             folder.record()
         except (FacetwiseError, OSError) as error:
-            yield "blend" if isinstance(folder, BlendFolder) else "submission", folder.id, str(error)
+            yield "blend" if isinstance(folder, BlendFolder) else "submission", folder.id, _why(error)
+
+
+def _why(error: Exception) -> str:
+    """What is wrong, and the way out."""
+    hint = error.hint if isinstance(error, FacetwiseError) else None
+    return f"{error}" + (f" ({hint})" if hint else "")
 
 
 def _blend(blend: BlendFolder, made: str) -> BlendEntry:
     record = blend.record()
-    scores, known = record.get("scores") or {}, record.get("rows") or {}
-    best = scores.get("best_member") or {}
-    paired = None
-    if best:
-        bounds = PairedInterval(**best["difference_interval"])
-        paired = Paired(JOINT, best["difference"], bounds, known.get("people", 0))
+    scores, best, paired = record.scores, record.scores.best_member, None
+    if best is not None:
+        bounds = PairedInterval(**best.difference_interval.as_dict())
+        paired = Paired(JOINT, best.difference, bounds, record.rows.people)
     return BlendEntry(
         id=blend.id,
         made=made,
-        method=record.get("method"),
-        members=tuple((str(m["kind"]), str(m["id"])) for m in record["made_from"]["members"]),
-        macro_f1=scores.get("nested"),
-        interval=Interval(**scores["nested_interval"]) if scores else None,
-        best_member=best.get("id"),
+        method=record.method,
+        members=tuple((m.kind, m.id) for m in record.made_from.members),
+        macro_f1=scores.nested,
+        interval=Interval.of(scores.nested_interval),
+        best_member=best.id if best else None,
         paired=paired,
     )
 
@@ -130,18 +133,17 @@ def _on_day(time: str | None, day: Day) -> bool:
 
 
 def _submission(folder: SubmissionFolder, made: str | None, told: Entry | None, day: Day) -> SubmissionEntry:
-    record, source, trouble = _record(folder)
-    forecast, gate = record.get("forecast") or {}, record.get("gate") or {}
-    bounds = forecast.get("interval")
+    record, trouble = _record(folder)
+    forecast = record.forecast if record else None
     return SubmissionEntry(
         id=folder.id,
         name=folder.id,
         made=made,
-        source=source,
-        expected=forecast.get("expected"),
-        interval=Interval(bounds["low"], bounds["high"], bounds["level"]) if bounds else None,
-        num_people=forecast.get("num_people"),
-        warnings=sum(f.get("level") == "warning" for f in gate.get("findings", ())),
+        source=(record.made_from.kind, record.made_from.id) if record else None,
+        expected=forecast.expected if forecast else None,
+        interval=Interval.of(forecast.interval) if forecast else None,
+        num_people=forecast.num_people if forecast else None,
+        warnings=record.num_warnings if record else 0,
         sent=told.sent if told is not None and _before(told.sent, day) else None,
         public=told.public if told is not None and _before(told.public_told, day) else None,
         private=told.private if told is not None and _before(told.private_told, day) else None,
@@ -151,13 +153,12 @@ def _submission(folder: SubmissionFolder, made: str | None, told: Entry | None, 
     )
 
 
-def _record(folder: SubmissionFolder) -> tuple[Mapping[str, Any], tuple[str, str] | None, str | None]:
-    """A submission's record and what it was made from, or why it cannot be read."""
+def _record(folder: SubmissionFolder) -> tuple[SubmissionRecord | None, str | None]:
+    """A submission's record, or why it cannot be read."""
     try:
-        made_from = folder.made_from()
-        return folder.record(), (made_from.kind, made_from.id), None
+        return folder.record(), None
     except FacetwiseError as error:
-        return {}, None, str(error)
+        return None, str(error)
 
 
 def _before(time: str | None, day: Day) -> bool:

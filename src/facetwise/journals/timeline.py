@@ -8,17 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from facetwise.core.errors import FacetwiseError
-from facetwise.core.imported import Imported
+from facetwise.core.records.run import Imported, RunRecord
 from facetwise.core.runs import RunFolder
 from facetwise.journals.day import Day, moment_of
 
 
 @dataclass(frozen=True)
 class RunLife:
-    """A run in time. A run whose record is damaged has an empty `record`, and the times that its events tell."""
+    """A run in time. A run whose record is damaged has none, and the times that its events tell."""
 
     run: RunFolder
-    record: Mapping[str, Any]
+    record: RunRecord | None
     moments: tuple[datetime, ...]
     """When it was begun and when something happened in it, in order; empty when nothing says it."""
     done: datetime | None
@@ -31,24 +31,32 @@ class RunLife:
     @property
     def fields(self) -> Mapping[str, Any]:
         """What its fingerprint is made of."""
-        found = self.record.get("fingerprint_fields")
-        return found if isinstance(found, Mapping) else {}
+        return self.record.fingerprint_fields.as_dict() if self.record else {}
 
     @property
     def recipe(self) -> Mapping[str, Any]:
         """Its effective recipe; empty where the record is damaged."""
-        found = self.record.get("recipe")
-        return found if isinstance(found, Mapping) else {}
+        return self.record.recipe if self.record else {}
+
+    @property
+    def fingerprint(self) -> str | None:
+        """None where the record is damaged."""
+        return self.record.fingerprint if self.record else None
+
+    @property
+    def by_image(self) -> bool:
+        """Whether its folds were split by image."""
+        return self.record is not None and self.record.by_image
 
     @property
     def attributes(self) -> tuple[str, ...]:
         """What it predicts."""
-        return tuple(self.record.get("attributes") or ())
+        return tuple(self.record.attributes) if self.record else ()
 
     @property
     def num_folds(self) -> int:
         """Folds to train."""
-        return len(self.record.get("folds") or ())
+        return len(self.record.folds) if self.record else 0
 
     def worked_on(self, day: Day) -> bool:
         """Whether it was begun, or something happened in it, on that day."""
@@ -78,8 +86,7 @@ def life_of(run: RunFolder) -> RunLife:
         return RunLife(run, _record(run), (when,), when if run.finished else None, (), came.original)
     record, events = _record(run), _events(run)
     told = [(when, e) for e in events if (when := moment_of(e.get("time"))) is not None]
-    provenance = record.get("provenance")
-    begun = moment_of(provenance.get("made")) if isinstance(provenance, Mapping) else None
+    begun = moment_of(record.provenance.made) if record else None
     moments = sorted([*([begun] if begun else []), *(when for when, _ in told)])
     ends = [when for when, e in told if e.get("event") == "done"]
     done = max(ends or moments, default=None) if run.finished else None
@@ -94,11 +101,11 @@ def _imported(run: RunFolder) -> Imported | None:
         return None
 
 
-def _record(run: RunFolder) -> Mapping[str, Any]:
+def _record(run: RunFolder) -> RunRecord | None:
     try:
         return run.record()
     except (FacetwiseError, OSError):
-        return {}
+        return None
 
 
 def _events(run: RunFolder) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ def _candidates(project: Project, manifest: Manifest) -> Iterator[tuple[str, str
     whole = name_of(project.space.names, project.space)
     runs = [r for r in build_runs_view(project, manifest).runs if r.state == "finished" and r.what == whole]
     usable = [
-        r for r in runs if r.macro_f1 is not None and not any(f.startswith(("UNSAFE", "damaged")) for f in r.flags)
+        r for r in runs if r.macro_f1 is not None and r.usable and not any(f.startswith("UNSAFE") for f in r.flags)
     ]
     for run in sorted(usable, key=lambda r: (bool(r.flags), -(r.macro_f1 or 0.0))):
         yield f"run:{run.id}", f"the best finished run of the whole label, macro F1 {score(run.macro_f1)}"

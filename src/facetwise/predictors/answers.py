@@ -7,6 +7,7 @@ from typing import Literal
 
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.records.external import ExternalRecord
 from facetwise.core.runs import Side
 from facetwise.evaluate.decide import decode_joint
 from facetwise.evaluate.metrics import MISSING
@@ -42,7 +43,8 @@ def answers_of(source: Source, side: Side = "test") -> Answers:
         raise InputError(
             f"{source.kind} `{source.reference}` has nothing to compare: no predictions of the test images"
         )
-    bare = source.kind == "foreign" and source.record["content"] == "submission"  # its probabilities were made up
+    external = source.record if isinstance(source.record, ExternalRecord) else None
+    bare = external is not None and external.content == "submission"  # its probabilities were made up
     return Answers(source.kind, source.id, predictions.codes, predictions.classes, None if bare else predictions)
 
 

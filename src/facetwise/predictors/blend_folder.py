@@ -3,43 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import polars as pl
 
-from facetwise.core.errors import ArtefactError, InputError
-from facetwise.core.references import AnyReference, number_of, parse_reference, pick
+from facetwise.core.errors import InputError
+from facetwise.core.records.artefact import Artefact, Kind, list_artefacts
+from facetwise.core.records.base import read_record
+from facetwise.core.records.blend import BlendRecord
+from facetwise.core.references import AnyReference, parse_reference, pick
 from facetwise.core.runs import Side
 from facetwise.core.tables import PREDICTIONS, read_table
-from facetwise.core.workspace import Workspace, is_done, read_done, read_json, verify_files
+from facetwise.core.workspace import Workspace
 
 SPEC = "blend.json"
 
 
 @dataclass(frozen=True)
-class BlendFolder:
-    """One blend: `blend.json`, `oof.parquet`, `test.parquet`, `DONE.json`.
+class BlendFolder(Artefact):
+    """One blend, such as `b01-soft-5`: `blend.json`, `oof.parquet`, `test.parquet`, `DONE.json`.
 
     Both tables have the columns of a run's and one more, `decided` (see `evaluate.decide.DECIDED`). Out of fold each
     person is predicted and decided by weights and a rule that were chosen without that person's part of the people
     (nested); `fold` is that part. The test table has one row an image.
     """
 
-    path: Path
+    kind: ClassVar[Kind] = "blend"
+    record_name: ClassVar[str] = SPEC
 
     @property
-    def id(self) -> str:
-        """Name of the blend, such as `b01-soft-5`."""
-        return self.path.name
+    def way_out(self) -> str:
+        """What to do when it is damaged."""
+        return f"put the file back from a copy; or move {self.path} out of the project and blend again"
 
-    def record(self) -> dict[str, Any]:
-        """`blend.json`: what was put together and how, and what it is worth; raises ArtefactError when damaged."""
-        read_done(self.path)
-        verify_files(self.path)
-        record = read_json(self.path / SPEC)
-        if not isinstance(record, dict):
-            raise ArtefactError(f"{self.path / SPEC}: damaged (not an object)")
+    def record(self) -> BlendRecord:
+        """`blend.json`: what was put together and how, and what it is worth; raises DamagedError."""
+        self.check_whole()
+        record = read_record(self.record_file, BlendRecord, "a blend", way_out=self.way_out)
+        self.check_no_copy(record.id)
         return record
 
     def table(self, side: Side) -> pl.DataFrame | None:
@@ -49,15 +50,8 @@ class BlendFolder:
 
 
 def list_blends(workspace: Workspace) -> list[BlendFolder]:
-    """Every finished blend of the project, by number."""
-    folders = workspace.blends.iterdir() if workspace.blends.is_dir() else ()
-    found = [BlendFolder(f) for f in folders if not f.name.startswith(".") and is_done(f)]
-    return sorted(found, key=lambda b: (blend_number(b.id), b.id))
-
-
-def blend_number(blend_id: str) -> int:
-    """The number in the name of a blend; 0 when it has none."""
-    return number_of("blend", blend_id)
+    """Every blend of the project, by number, also damaged ones: `BlendFolder.record` raises DamagedError for those."""
+    return list_artefacts(workspace.blends, BlendFolder)
 
 
 def find_blend(workspace: Workspace, reference: AnyReference) -> BlendFolder:

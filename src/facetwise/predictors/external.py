@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -15,18 +16,12 @@ from facetwise.core.errors import ArtefactError, InputError, did_you_mean
 from facetwise.core.files.outside import read_bounded
 from facetwise.core.project import Project
 from facetwise.core.provenance import now
+from facetwise.core.records.artefact import Artefact, Kind, list_artefacts
+from facetwise.core.records.base import read_record, write_record
+from facetwise.core.records.external import ExternalMadeFrom, ExternalRecord
 from facetwise.core.spelling import Spellings
 from facetwise.core.tables import PREDICTIONS, read_table, write_table
-from facetwise.core.workspace import (
-    Workspace,
-    is_done,
-    lock,
-    new_artefact,
-    read_done,
-    read_json,
-    verify_files,
-    write_json,
-)
+from facetwise.core.workspace import Workspace, lock, new_artefact
 from facetwise.core.writing import write_atomic
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.decide import DECIDED
@@ -37,23 +32,30 @@ _NAME = re.compile(r"[^\W_][\w.-]{0,63}")
 
 
 @dataclass(frozen=True)
-class ForeignFolder:
+class ForeignFolder(Artefact):
     """Predictions from elsewhere: `foreign.json`, `test.parquet`, `original.csv`, `DONE.json`."""
 
-    path: Path
+    kind: ClassVar[Kind] = "foreign"
+    record_name: ClassVar[str] = RECORD
 
     @property
     def name(self) -> str:
         """What they are called here, such as `alice`."""
         return self.path.name
 
-    def record(self) -> dict[str, Any]:
-        """`foreign.json`: where they came from and how they were read; raises ArtefactError when anything changed."""
-        read_done(self.path)
-        verify_files(self.path)
-        record = read_json(self.path / RECORD)
-        if not isinstance(record, dict) or not {"made_from", "attributes", "content"} <= record.keys():
-            raise ArtefactError(f"{self.path / RECORD}: damaged (not the record of predictions)")
+    @property
+    def way_out(self) -> str:
+        """What to do when they are damaged."""
+        again = f"facetwise run import {ORIGINAL} --name {self.name}"
+        return (
+            f"put the file back from a copy; or move {self.path} out of the project and import its csv again: `{again}`"
+        )
+
+    def record(self) -> ExternalRecord:
+        """`foreign.json`: where they came from and how they were read; raises DamagedError when anything changed."""
+        self.check_whole()
+        record = read_record(self.record_file, ExternalRecord, "predictions from elsewhere", way_out=self.way_out)
+        self.check_no_copy(record.name)
         return record
 
     def table(self) -> pl.DataFrame:
@@ -62,9 +64,8 @@ class ForeignFolder:
 
 
 def list_foreign(workspace: Workspace) -> list[ForeignFolder]:
-    """All predictions from elsewhere, by name."""
-    folders = workspace.foreign.iterdir() if workspace.foreign.is_dir() else ()
-    return [ForeignFolder(f) for f in sorted(folders) if not f.name.startswith(".") and is_done(f)]
+    """All predictions from elsewhere, by name, also damaged ones: `ForeignFolder.record` raises DamagedError."""
+    return list_artefacts(workspace.foreign, ForeignFolder)
 
 
 def find_foreign(workspace: Workspace, name: str) -> ForeignFolder:
@@ -91,11 +92,11 @@ def import_predictions(
     record = _record(project, manifest, data, name, read)
     folder = project.workspace.foreign / name
     with lock(project.workspace.foreign / ".lock", "predictions from elsewhere"):
-        _check_new(project.workspace, folder, record["made_from"]["csv_sha256"])
-        with new_artefact(folder, record["made_from"]) as temporary:
+        _check_new(project.workspace, folder, record.made_from.csv_sha256)
+        with new_artefact(folder, record.made_from.as_dict()) as temporary:
             write_atomic(temporary / ORIGINAL, data)
             write_table(predictions_table(read, manifest), temporary / TABLE, PREDICTIONS)
-            write_json(temporary / RECORD, record)
+            write_record(temporary / RECORD, record)
     return ForeignFolder(folder)
 
 
@@ -109,36 +110,32 @@ def predictions_table(read: Predictions, manifest: Manifest) -> pl.DataFrame:
     return keys.with_columns(*columns, *decided)
 
 
-def _record(project: Project, manifest: Manifest, data: bytes, name: str, read: Predictions) -> dict[str, Any]:
+def _record(project: Project, manifest: Manifest, data: bytes, name: str, read: Predictions) -> ExternalRecord:
     kept = "" if read.decided is None else "; `decided` is the answer"
     how = {
         "submission": f"each attribute's answer has the probability {CERTAIN}, its other classes share the rest{kept}",
         "probabilities": f"a row's probabilities are divided by their sum, which is 1 up to {TOLERANCE}",
     }
-    made_from = {
-        "label_space": project.space_hash,
-        "manifest": manifest.hash,
-        "csv_sha256": hashlib.sha256(data).hexdigest(),
-    }
-    return {
-        "schema_version": 1,
-        "name": name,
-        "imported": now(),
-        "made_from": made_from,
-        "content": read.content,
-        "attributes": list(read.attributes),
-        "how": how[read.content],
-        "num_images": manifest.test.height,
-        "num_normalised": read.num_normalised,
-        "num_respelt": read.num_respelt,
-        "ignored_columns": list(read.ignored),
-    }
+    sha256 = hashlib.sha256(data).hexdigest()
+    return ExternalRecord(
+        name=name,
+        imported=now(),
+        made_from=ExternalMadeFrom(label_space=project.space_hash, manifest=manifest.hash, csv_sha256=sha256),
+        content=read.content,
+        attributes=list(read.attributes),
+        how=how[read.content],
+        num_images=manifest.test.height,
+        num_normalised=read.num_normalised,
+        num_respelt=read.num_respelt,
+        ignored_columns=list(read.ignored),
+    )
 
 
 def _check_new(workspace: Workspace, folder: Path, sha256: str) -> None:
     if folder.exists():
         raise InputError(f"predictions called `{folder.name}` are here already", hint="give another `--name`")
     for other in list_foreign(workspace):
-        if read_done(other.path)["made_from"].get("csv_sha256") == sha256:
-            hint = f"name it `foreign:{other.name}`; a second copy would count its vote twice"
-            raise InputError(f"the same file is here already, as `{other.name}`", hint=hint)
+        with suppress(ArtefactError):  # one that is damaged is shown in every list
+            if other.record().made_from.csv_sha256 == sha256:
+                hint = f"name it `foreign:{other.name}`; a second copy would count its vote twice"
+                raise InputError(f"the same file is here already, as `{other.name}`", hint=hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -11,9 +10,13 @@ import polars as pl
 from facetwise.core.errors import ArtefactError, GateError, InputError, MismatchError
 from facetwise.core.labels import LabelSpace
 from facetwise.core.project import Project
+from facetwise.core.records.blend import BlendMadeFrom, BlendRecord
+from facetwise.core.records.external import ExternalMadeFrom, ExternalRecord
+from facetwise.core.records.run import RunRecord
 from facetwise.core.references import AnyReference, parse_reference
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.data.manifest import Manifest
+from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.predictors.blend_folder import BlendFolder, find_blend
@@ -39,10 +42,24 @@ class Source:
     test: Predictions | None
     """A row a test image in the organisers' order, fold models averaged, not covered where an image cannot be read;
     None when there is no test side."""
-    record: Mapping[str, Any]
-    """`run.json`, `blend.json` or `foreign.json`."""
+    record: RunRecord | BlendRecord | ExternalRecord
     no_oof: str | None = None
     """Why nothing is known out of fold, to follow its name; None when `oof` is there."""
+
+    @property
+    def run(self) -> RunRecord | None:
+        """Its record, of a run."""
+        return self.record if isinstance(self.record, RunRecord) else None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of a run."""
+        return None if self.run is None else self.run.fingerprint
+
+    @property
+    def decision(self) -> str | dict[str, Any]:
+        """How its probabilities become classes: `argmax`, or the rule of a blend."""
+        return self.record.decision if isinstance(self.record, BlendRecord) else ARGMAX
 
     def require_oof(self) -> Predictions:
         """The out-of-fold predictions; raises InputError that says why there is none."""
@@ -92,36 +109,35 @@ def run_source(project: Project, manifest: Manifest, run: RunFolder, *, tta: str
     oof = _read(project, run.oof(tta), manifest.train, whose)
     test = _read(project, run.test(tta), manifest.test, whose, average=True)
     known = test if oof is None else oof
-    names = record["attributes"] if known is None else known.attributes
+    names = tuple(record.attributes) if known is None else known.attributes
     no_oof = run.why_no_oof() if oof is None else None
-    return Source("run", run.id, tta, tuple(names), oof, test, record, no_oof)
+    return Source("run", run.id, tta, names, oof, test, record, no_oof)
 
 
 def blend_source(project: Project, manifest: Manifest, blend: BlendFolder) -> Source:
     """What a blend predicts; raises as `read_source`."""
     record = blend.record()
     check_blend(project, manifest, blend.id, record)
-    shared = any(m.get("share") for m in record["made_from"].get("members", ()))
     whose = f"blend `{blend.id}`"
-    oof = None if shared else _read(project, blend.table("oof"), manifest.train, whose)
+    oof = None if record.shared else _read(project, blend.table("oof"), manifest.train, whose)
     test = _read(project, blend.table("test"), manifest.test, whose)
     why = "has members that are known on the test side only: nothing out of fold tells what it is worth"
     no_oof = why if oof is None else None
     return Source("blend", blend.id, "none", project.space.names, oof, test, record, no_oof)
 
 
-def check_blend(project: Project, manifest: Manifest, blend_id: str, record: Mapping[str, Any]) -> None:
+def check_blend(project: Project, manifest: Manifest, blend_id: str, record: BlendRecord) -> None:
     """Raise MismatchError unless the record of a blend is of these images, people and classes."""
-    _check_made_from(f"blend `{blend_id}`", record, project, manifest, hint="blend again")
+    _check_made_from(f"blend `{blend_id}`", record.made_from, project, manifest, hint="blend again")
 
 
-def labels_since(record: Mapping[str, Any], manifest: Manifest) -> str | None:
+def labels_since(record: BlendRecord, manifest: Manifest) -> str | None:
     """What to know of a blend whose labels are others now than when it was made, by its record; None when they are not.
 
     Nothing that it predicts goes by labels, so it may be used. The overlay plays no part: a blend is chosen and scored
     by the dataset's own labels.
     """
-    if record["made_from"].get("labels", manifest.labels_hash) == manifest.labels_hash:
+    if record.made_from.labels in (None, manifest.labels_hash):
         return None
     return (
         "The dataset's labels changed since this blend was made: its weights, its rule and its nested estimate go by "
@@ -132,7 +148,7 @@ def labels_since(record: Mapping[str, Any], manifest: Manifest) -> str | None:
 def foreign_source(project: Project, manifest: Manifest, foreign: ForeignFolder) -> Source:
     """What predictions from elsewhere say of the test side; raises as `read_source`."""
     record, what = foreign.record(), f"`foreign:{foreign.name}`"
-    _check_made_from(what, record, project, manifest, hint="import the csv again, under another name")
+    _check_made_from(what, record.made_from, project, manifest, hint="import the csv again, under another name")
     test = Predictions.read(foreign.table(), project.space, what).in_order(manifest.test["image"].to_list(), what)
     why = "was predicted elsewhere: it can be used for the test side only"
     return Source("foreign", foreign.name, "none", test.attributes, None, test, record, why)
@@ -148,17 +164,17 @@ def _read(
     return found.average(images, whose) if average else found.in_order(images, whose)
 
 
-def _usable_record(project: Project, manifest: Manifest, run: RunFolder) -> dict[str, Any]:
+def _usable_record(project: Project, manifest: Manifest, run: RunFolder) -> RunRecord:
     if not run.finished:
         raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
     run.check_labels(project.space_hash)
     record = run.record()
-    if record["split"] == "image":
+    if record.by_image:
         raise GateError(
             f"run `{run.id}` was validated on folds split by image: its score is not to be trusted",
             hint="train it on folds split by person",
         )
-    if record["fingerprint_fields"]["manifest"] != manifest.hash:
+    if record.fingerprint_fields.manifest != manifest.hash:
         raise MismatchError(
             f"run `{run.id}` was made from another manifest: images, people or the test side changed since",
             hint="put the dataset back, or train again (`facetwise check` says what is odd now)",
@@ -166,11 +182,12 @@ def _usable_record(project: Project, manifest: Manifest, run: RunFolder) -> dict
     return record
 
 
-def _check_made_from(what: str, record: Mapping[str, Any], project: Project, manifest: Manifest, *, hint: str) -> None:
-    """Raise MismatchError unless `record` was made from these images, people and classes."""
-    made_from = record["made_from"]
-    if made_from["label_space"] != project.space_hash:
+def _check_made_from(
+    what: str, made_from: BlendMadeFrom | ExternalMadeFrom, project: Project, manifest: Manifest, *, hint: str
+) -> None:
+    """Raise MismatchError unless it was made from these images, people and classes."""
+    if made_from.label_space != project.space_hash:
         raise MismatchError(f"{what} is of other attributes, classes or cuts than facetwise.toml has now", hint=hint)
-    if made_from["manifest"] != manifest.hash:
+    if made_from.manifest != manifest.hash:
         message = f"{what} was made from another manifest: images, people or the test side changed since"
         raise MismatchError(message, hint=hint)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from facetwise.blending.record import KNOWN
-from facetwise.core.errors import FacetwiseError
+from facetwise.core.errors import DamagedError, FacetwiseError
 from facetwise.core.notes import Note
 from facetwise.core.project import Project
+from facetwise.core.records.blend import KNOWN, BestMemberRecord, BlendRecord, ContributionsRecord, WayRecord
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.predictions import Predictions
@@ -162,31 +162,31 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
     oof = Predictions.read(table, project.space, whose)
     rows = ScoredRows.matched(oof, manifest_truth(manifest, project.space), whose).known()
     notes, troubles = notes_on(project, "blend", blend.id)
-    scores, worth = record["scores"], record["worth"]
+    scores = record.scores
     return BlendView(
         id=blend.id,
         project=project.file.name,
         new=new,
-        by=record["by"],
-        method=record["method"],
-        weigh="given" if record["spec"]["given"] and not record["trace"] else record["spec"]["weigh"],
-        nested=scores["nested"],
-        nested_interval=Interval(**scores["nested_interval"]),
-        by_rule=scores["by_rule"],
-        by_argmax=scores["by_argmax"],
-        optimistic=scores["optimistic"],
+        by=record.by,
+        method=record.method,
+        weigh="given" if record.spec.given and not record.trace else record.spec.weigh,
+        nested=scores.nested,
+        nested_interval=Interval.of(scores.nested_interval),
+        by_rule=scores.by_rule,
+        by_argmax=scores.by_argmax,
+        optimistic=scores.optimistic,
         scorecard=score_rows(rows),
-        best_member=_best(scores["best_member"]),
-        decision=_words(record["decision"], project),
+        best_member=_best(scores.best_member),
+        decision=_words(record.decision, project),
         members=_members(record),
-        ways=tuple(_way(w, project) for w in record["ways"]),
-        likeness=_likeness(worth),
-        moves=tuple(record["trace"]),
-        num_people=record["rows"]["people"],
-        num_images=record["rows"]["images"],
-        num_left_out=record["rows"]["left_out"],
-        not_in_it={run["id"]: run["why"] for run in record["left_out"]},
-        made=record["provenance"]["made"],
+        ways=tuple(_way(w, project) for w in record.ways),
+        likeness=_likeness(record.worth),
+        moves=tuple(move.as_dict() for move in record.trace),
+        num_people=record.rows.people,
+        num_images=record.rows.images,
+        num_left_out=record.rows.left_out,
+        not_in_it={run.id: run.why for run in record.left_out},
+        made=record.provenance.made,
         warnings=(*_since(record, manifest), *troubles),
         notes=notes,
     )
@@ -199,41 +199,34 @@ def build_blends_view(project: Project, manifest: Manifest) -> BlendsView:
         try:
             views.append(build_blend_view(project, blend, manifest))
         except FacetwiseError as error:
-            unusable[blend.id] = str(error)
+            unusable[blend.id] = error.told if isinstance(error, DamagedError) else str(error)
     return BlendsView(project.file.name, tuple(views), unusable)
 
 
-def _since(record: Mapping[str, Any], manifest: Manifest) -> tuple[Notice, ...]:
+def _since(record: BlendRecord, manifest: Manifest) -> tuple[Notice, ...]:
     told = labels_since(record, manifest)
     return () if told is None else (Notice("caution", told),)
 
 
-def _best(best: Mapping[str, Any] | None) -> Best | None:
+def _best(best: BestMemberRecord | None) -> Best | None:
     if best is None:
         return None
-    low_high = Interval(**best["interval"])
-    difference = {k: best["difference_interval"][k] for k in ("low", "high", "level")}
-    return Best(best["id"], best["score"], low_high, best["difference"], Interval(**difference))
+    intervals = Interval.of(best.interval), Interval.of(best.difference_interval)
+    return Best(best.id, best.score, intervals[0], best.difference, intervals[1])
 
 
-def _members(record: Mapping[str, Any]) -> tuple[BlendMember, ...]:
-    added = dict(zip(record["worth"]["members"], record["worth"]["added"], strict=True))
-    return tuple(
-        BlendMember(
-            f"foreign:{m['id']}" if m["kind"] == "foreign" else m["id"], m["weights"], m["role"], added.get(m["id"])
-        )
-        for m in record["made_from"]["members"]
-    )
+def _members(record: BlendRecord) -> tuple[BlendMember, ...]:
+    added = dict(zip(record.worth.members, record.worth.added, strict=True))
+    return tuple(BlendMember(m.reference, m.weights, m.role, added.get(m.id)) for m in record.made_from.members)
 
 
-def _way(way: Mapping[str, Any], project: Project) -> Way:
-    numbers = (way["nested"], way["by_rule"], way["by_argmax"])
-    return Way(way["by"], *numbers, _words(way["decision"], project))
+def _way(way: WayRecord, project: Project) -> Way:
+    return Way(way.by, way.nested, way.by_rule, way.by_argmax, _words(way.decision, project))
 
 
-def _likeness(worth: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
-    names = worth["members"]
-    return {a: dict(zip(names, row, strict=True)) for a, row in zip(names, worth["likeness"], strict=True)}
+def _likeness(worth: ContributionsRecord) -> dict[str, dict[str, float | None]]:
+    names = worth.members
+    return {a: dict(zip(names, row, strict=True)) for a, row in zip(names, worth.likeness, strict=True)}
 
 
 def _words(decision: Mapping[str, Any], project: Project) -> str:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from facetwise.core.errors import FacetwiseError
-from facetwise.core.workspace import content_hash, file_hash, read_done, read_json, write_json
+from facetwise.core.workspace import content_hash, file_hash, read_json, write_json
 from facetwise.evaluate.intervals import Interval
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run_score(cache: AnswerCache, run: RunFolder, compute: Callable[[], Scorecar
     was finished with, is always computed.
     """
     table = table_hash(run)
-    if table is None or table != read_done(run.path)["made_from"].get("tables", {}).get("oof"):
+    if table is None or table != run.table_hash("oof"):
         card = compute()
         return None if card is None else RunScore.of(card)
     found = cache.answer(["score", table], lambda: _as_dict(compute()))

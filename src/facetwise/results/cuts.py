@@ -61,7 +61,7 @@ def build_cuts_view(
         project=project.file.name,
         warnings=notices(estimate_of(record), record, None, state_of(run), Now.of(manifest)),
         choices=tuple(choice for name in names for choice in _choices(scored, name)),
-        by_image=record.get("split") == "image",
+        by_image=record.by_image,
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from facetwise.core.records.run import FingerprintFields, RunRecord
     from facetwise.data.manifest import Manifest
     from facetwise.evaluate.scorecard import Scorecard
 from facetwise.results.wording import count
@@ -41,13 +42,13 @@ def unsafe_split(of_whom: str, then: str) -> Notice:
     return Notice("unsafe", f"{text} {then}")
 
 
-def method(estimate: Estimate, record: dict[str, Any], card: Scorecard | None) -> tuple[str, ...]:
+def method(estimate: Estimate, record: RunRecord, card: Scorecard | None) -> tuple[str, ...]:
     """How the number was made, a sentence an item."""
     if estimate == "none":
         return (
             "One model was trained on all people. Nobody was held out, so there is no honest estimate of its score.",
         )
-    by = "image" if record.get("split") == "image" else "person"
+    by = "image" if record.by_image else "person"
     lines = [_held_out(estimate, record, by)]
     lines.append(
         "Truth is the dataset's own labels with the true cuts. What a recipe does to its training labels "
@@ -59,9 +60,9 @@ def method(estimate: Estimate, record: dict[str, Any], card: Scorecard | None) -
     return tuple(lines)
 
 
-def interval_meaning(card: Scorecard, record: dict[str, Any]) -> str:
+def interval_meaning(card: Scorecard, record: RunRecord) -> str:
     """What the interval of a scorecard says, and what it does not."""
-    if record.get("split") == "image":
+    if record.by_image:
         return (
             "This is no estimate for new people: the models were trained on other pictures of the very people they are "
             "scored on. The interval shows only how the number scatters; what it is too high by is not in it."
@@ -80,12 +81,10 @@ def interval_meaning(card: Scorecard, record: dict[str, Any]) -> str:
     )
 
 
-def notices(
-    estimate: Estimate, record: dict[str, Any], card: Scorecard | None, state: str, now: Now
-) -> tuple[Notice, ...]:
+def notices(estimate: Estimate, record: RunRecord, card: Scorecard | None, state: str, now: Now) -> tuple[Notice, ...]:
     """Everything a reader must know before believing the score, the worst first."""
     found: list[Notice] = []
-    if record.get("split") == "image":
+    if record.by_image:
         then = "This estimate is known to be too high. It is for teaching only; it cannot be blended or submitted."
         found.append(unsafe_split("", then))
     if state != "finished":
@@ -99,16 +98,16 @@ def notices(
         )
     if card is not None:
         found += _card_notices(card, estimate, now)
-    found += _changed_since(record.get("fingerprint_fields", {}), now)
+    found += _changed_since(record.fingerprint_fields, now)
     return tuple(found)
 
 
-def _changed_since(fields: dict[str, Any], now: Now) -> list[Notice]:
+def _changed_since(fields: FingerprintFields, now: Now) -> list[Notice]:
     found = []
-    if fields.get("manifest", now.manifest_hash) != now.manifest_hash:
+    if fields.manifest != now.manifest_hash:
         text = "The images or people of the dataset changed since this run was trained. Rows are matched by image name."
         found.append(Notice("caution", text))
-    if fields.get("labels", now.labels_hash) != now.labels_hash:
+    if fields.labels != now.labels_hash:
         text = "The dataset's labels changed since this run was trained. The scores are on the labels as they are now."
         found.append(Notice("caution", text))
     return found
@@ -136,14 +135,14 @@ def _card_notices(card: Scorecard, estimate: Estimate, now: Now) -> list[Notice]
     return found
 
 
-def _held_out(estimate: Estimate, record: dict[str, Any], by: str) -> str:
-    name = record.get("fold_name", "default")
+def _held_out(estimate: Estimate, record: RunRecord, by: str) -> str:
+    name = record.fold_name
     if estimate == "hold-out":
         return (
             f"Hold-out: one model was trained on all folds of `{name}` but fold 0, and predicted the people of fold 0. "
             f"Folds are split by {by}."
         )
-    folds = record.get("num_folds") or len(record.get("folds", ()))
+    folds = record.num_folds or len(record.folds)
     kept = "no model predicts a person it was trained on" if by == "person" else "people are on both sides"
     return (
         f"Cross-validation: {folds} models, one a fold of `{name}`; each image was predicted once, by the model "
@@ -161,10 +160,9 @@ def _what_is_scored(card: Scorecard) -> str:
     )
 
 
-def _epoch_kept(record: dict[str, Any]) -> str:
-    train = record.get("recipe", {}).get("train", {})
-    weights = "the moving average of the weights at" if train.get("ema") else ""
-    if train.get("select") == "best":
+def _epoch_kept(record: RunRecord) -> str:
+    weights = "the moving average of the weights at" if record.setting("train", "ema") else ""
+    if record.setting("train", "select") == "best":
         return f"Kept: {weights} the epoch at which the other folds score best, never the fold's own best.".replace(
             ":  ", ": "
         )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from facetwise.core.errors import ArtefactError
-from facetwise.core.imported import Imported
+from facetwise.core.errors import ArtefactError, DamagedError
 from facetwise.core.project import Project
+from facetwise.core.records.external import ExternalMadeFrom
+from facetwise.core.records.run import Imported
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.scorecard import name_of
 from facetwise.predictors.external import ForeignFolder, list_foreign
@@ -48,15 +47,17 @@ def _foreign_row(project: Project, manifest: Manifest | None, folder: ForeignFol
     try:
         record = folder.record()
     except ArtefactError as error:
-        return ForeignRow(folder.name, "", "", 0, None, (f"damaged: {error}",))
-    what = name_of(tuple(record["attributes"]), project.space)
-    flags = ("of other images or labels than now",) if _is_stale(record["made_from"], project, manifest) else ()
-    return ForeignRow(folder.name, record["content"], what, record["num_images"], record["imported"], flags)
+        return ForeignRow(
+            folder.name, "", "", 0, None, (error.told if isinstance(error, DamagedError) else str(error),)
+        )
+    what = name_of(tuple(record.attributes), project.space)
+    flags = ("of other images or labels than now",) if _is_stale(record.made_from, project, manifest) else ()
+    return ForeignRow(folder.name, record.content, what, record.num_images, record.imported, flags)
 
 
-def _is_stale(made_from: Mapping[str, Any], project: Project, manifest: Manifest | None) -> bool:
-    other_images = manifest is not None and made_from["manifest"] != manifest.hash
-    return bool(made_from["label_space"] != project.space_hash or other_images)
+def _is_stale(made_from: ExternalMadeFrom, project: Project, manifest: Manifest | None) -> bool:
+    other_images = manifest is not None and made_from.manifest != manifest.hash
+    return made_from.label_space != project.space_hash or other_images
 
 
 def origin_flags(came: Imported | None) -> tuple[str, ...]:

@@ -25,6 +25,6 @@ def best_first(project: Project) -> list[str]:
 
 def _nested(blend: BlendFolder) -> float:
     try:
-        return float(blend.record()["scores"]["nested"])
-    except (ArtefactError, KeyError, TypeError):
+        return blend.record().scores.nested
+    except ArtefactError:
         return 0.0

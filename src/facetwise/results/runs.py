@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 import tomli_w
 
-from facetwise.core.errors import ArtefactError
+from facetwise.core.errors import ArtefactError, DamagedError
 from facetwise.core.files.outside import read_bounded
 from facetwise.core.notes import Note
 from facetwise.core.project import Project
+from facetwise.core.records.run import EpochEvent, RunRecord
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.tables import PREDICTIONS, read_table
 from facetwise.core.workspace import is_done, is_locked
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from facetwise.evaluate.intervals import Interval
 from facetwise.results.plain import plain
 
+UNUSABLE = "cannot be used"
 State = Literal["finished", "training", "unfinished"]
 
 
@@ -58,9 +60,19 @@ class RunRow:
     made: str | None
     """UTC, ISO 8601."""
     flags: tuple[str, ...]
-    """`UNSAFE image split`, `imported`, `hold-out`, `trained on all`, `damaged`."""
+    """`UNSAFE image split`, `imported`, `hold-out`, `trained on all`, `damaged: ...`, `cannot be used: ...`."""
     num_notes: int = 0
     """Notes that people put on it."""
+
+    @property
+    def damaged(self) -> str | None:
+        """What is wrong with it and the way out; None of one that is whole."""
+        return next((f.removeprefix("damaged: ") for f in self.flags if f.startswith("damaged: ")), None)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is whole, and of the label that the project has."""
+        return self.damaged is None and not any(flag.startswith(UNUSABLE) for flag in self.flags)
 
 
 @dataclass(frozen=True)
@@ -170,10 +182,10 @@ def build_run_view(
         id=run.id,
         project=project.file.name,
         state=state,
-        what=card.what if card else _what(record, project),
+        what=card.what if card else name_of(tuple(record.attributes), project.space),
         estimate=estimate,
         folds_done=_folds_done(run, record),
-        num_folds=len(record.get("folds", ())),
+        num_folds=len(record.folds),
         warnings=(*origin_notices(came), *notices(estimate, record, card, state, Now.of(manifest)), *troubles),
         notes=notes,
         scorecard=card,
@@ -184,11 +196,11 @@ def build_run_view(
         seconds_per_epoch=sum(times) / len(times) if times else None,
         confused=most_confused(card) if card else (),
         mistakes=worst_mistakes(scored, limit=max_mistakes) if scored else (),
-        recipe=record.get("recipe", {}),
+        recipe=record.recipe,
         recipe_toml=_recipe_toml(run, record),
-        choices=_choices(record),
-        fingerprint=str(record.get("fingerprint", "")),
-        provenance=record.get("provenance", {}),
+        choices=tuple(Choice(n, str(c.value), c.reason) for n, c in record.choices.items()),
+        fingerprint=record.fingerprint,
+        provenance=record.provenance.as_dict(),
     )
 
 
@@ -199,10 +211,9 @@ def state_of(run: RunFolder) -> State:
     return "training" if is_locked(run.lock_file) else "unfinished"
 
 
-def estimate_of(record: Mapping[str, Any]) -> Estimate:
+def estimate_of(record: RunRecord) -> Estimate:
     """How a run's score comes about, from its recipe's fold plan."""
-    plan = record.get("recipe", {}).get("folds", {}).get("plan")
-    return "none" if plan == "none" else "hold-out" if plan == "holdout" else "cross-validation"
+    return "none" if record.fold_plan == "none" else "hold-out" if record.fold_plan == "holdout" else "cross-validation"
 
 
 def scored_rows(run: RunFolder, manifest: Manifest, project: Project) -> ScoredRows | None:
@@ -232,77 +243,69 @@ def _score(rows: ScoredRows | None) -> Scorecard | None:
 
 def _run_row(project: Project, run: RunFolder, manifest: Manifest, cache: AnswerCache) -> RunRow:
     flags: list[str] = []
-    score, record = None, dict[str, Any]()
+    score, record = None, None
     try:
         record = run.record()
+        flags += _kind_flags(record)
         run.check_labels(project.space_hash)
         flags += origin_flags(run.imported())
         score = run_score(cache, run, lambda: _score(scored_rows(run, manifest, project)))
+        run.check()
+    except DamagedError as error:
+        flags.append(error.told)
     except ArtefactError as error:
-        flags.append(f"damaged: {error}")
-    epochs, estimate = run.epochs(), estimate_of(record)
-    if record.get("split") == "image":
-        flags.insert(0, "UNSAFE image split")
-    if estimate != "cross-validation":
-        flags.append("trained on all" if estimate == "none" else "hold-out")
+        flags.append(f"{UNUSABLE}: {error}")
+    epochs, names = run.epochs(), tuple(record.attributes) if record else project.space.names
     return RunRow(
         id=run.id,
         state=state_of(run),
-        what=score.what if score else _what(record, project),
+        what=score.what if score else name_of(names, project.space),
         macro_f1=score.macro_f1 if score else None,
         macro_f1_interval=score.macro_f1_interval if score else None,
         accuracy=score.accuracy if score else None,
         num_covered=score.num_covered if score else 0,
-        folds_done=_folds_done(run, record),
-        num_folds=len(record.get("folds", ())),
+        folds_done=_folds_done(run, record) if record else 0,
+        num_folds=len(record.folds) if record else 0,
         epochs=len(epochs),
-        minutes=sum(_number(e.get("seconds")) or 0.0 for e in epochs) / 60,
-        made=record.get("provenance", {}).get("made"),
+        minutes=sum(_number(e.seconds) or 0.0 for e in epochs) / 60,
+        made=record.provenance.made if record else None,
         flags=tuple(flags),
     )
 
 
-def _what(record: Mapping[str, Any], project: Project) -> str:
-    names = record.get("attributes") or project.space.names
-    return name_of(names, project.space)
+def _kind_flags(record: RunRecord) -> list[str]:
+    estimate = estimate_of(record)
+    flags = ["UNSAFE image split"] if record.by_image else []
+    return flags + ([] if estimate == "cross-validation" else ["trained on all" if estimate == "none" else "hold-out"])
 
 
-def _folds_done(run: RunFolder, record: Mapping[str, Any]) -> int:
-    folds = record.get("folds", ())
-    return len(folds) if run.finished else sum(is_done(run.fold(k)) for k in folds)
+def _folds_done(run: RunFolder, record: RunRecord) -> int:
+    return len(record.folds) if run.finished else sum(is_done(run.fold(k)) for k in record.folds)
 
 
-def _recipe_toml(run: RunFolder, record: Mapping[str, Any]) -> str:
+def _recipe_toml(run: RunFolder, record: RunRecord) -> str:
     if run.recipe_file.is_file():
         return read_bounded(run.recipe_file).decode(errors="replace")
-    return tomli_w.dumps(record.get("recipe", {}))
+    return tomli_w.dumps(record.recipe)
 
 
-def _choices(record: Mapping[str, Any]) -> tuple[Choice, ...]:
-    found = record.get("choices", {})
-    return tuple(Choice(n, str(c.get("value")), str(c.get("reason") or "")) for n, c in found.items())
+def _curves(epochs: Sequence[EpochEvent]) -> tuple[Curve, ...]:
+    folds = sorted({e.fold for e in epochs})
+    return tuple(_curve(fold, [e for e in epochs if e.fold == fold]) for fold in folds)
 
 
-def _curves(epochs: Sequence[Mapping[str, Any]]) -> tuple[Curve, ...]:
-    folds = sorted({e["fold"] for e in epochs})
-    return tuple(_curve(fold, [e for e in epochs if e["fold"] == fold]) for fold in folds)
-
-
-def _curve(fold: int, epochs: Sequence[Mapping[str, Any]]) -> Curve:
-    def column(key: str) -> tuple[float | None, ...]:
-        return tuple(_number(e.get(key)) for e in epochs)
-
+def _curve(fold: int, epochs: Sequence[EpochEvent]) -> Curve:
     return Curve(
         fold=fold,
-        epochs=tuple(int(e["epoch"]) for e in epochs),
-        train_loss=column("train_loss"),
-        val_loss=column("val_loss"),
-        val_macro_f1=column("val_macro_f1"),
-        lr=column("lr"),
-        seconds=tuple(s or 0.0 for s in column("seconds")),
-        images_per_second=column("images_per_second"),
+        epochs=tuple(e.epoch for e in epochs),
+        train_loss=tuple(_number(e.train_loss) for e in epochs),
+        val_loss=tuple(_number(e.val_loss) for e in epochs),
+        val_macro_f1=tuple(_number(e.val_macro_f1) for e in epochs),
+        lr=tuple(_number(e.lr) for e in epochs),
+        seconds=tuple(_number(e.seconds) or 0.0 for e in epochs),
+        images_per_second=tuple(_number(e.images_per_second) for e in epochs),
     )
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

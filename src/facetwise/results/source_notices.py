@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from facetwise.core.records.blend import BlendRecord
+from facetwise.core.records.run import RunRecord
 from facetwise.data.manifest import Manifest
 from facetwise.predictors.sources import Source, labels_since
 from facetwise.results.notices import Notice, Now, notices
@@ -15,21 +17,23 @@ SECOND_ORDER = (
 )
 
 
-def _of_blend(source: Source, manifest: Manifest) -> Iterator[str]:
+def _of_blend(record: BlendRecord, manifest: Manifest) -> Iterator[str]:
     """Cautions for what is fitted on a blend's nested predictions.
 
     Each person is predicted by weights that were chosen without that person's part. But a rule or temperature that is
     to decide a part is fitted on predictions of the others, whose weights that part helped to choose.
     """
-    if source.record.get("trace") or len(source.record.get("ways", ())) > 1:
+    if record.trace or len(record.ways) > 1:
         yield SECOND_ORDER
-    if told := labels_since(source.record, manifest):
+    if told := labels_since(record, manifest):
         yield told
 
 
 def source_notices(source: Source, manifest: Manifest) -> tuple[Notice, ...]:
     """What to know of a run or blend whose out-of-fold predictions something is fitted on."""
-    if source.kind == "blend":
-        return tuple(Notice("caution", text) for text in _of_blend(source, manifest))
-    record = dict(source.record)
-    return notices(estimate_of(record), record, None, "finished", Now.of(manifest))
+    match source.record:
+        case BlendRecord():
+            return tuple(Notice("caution", text) for text in _of_blend(source.record, manifest))
+        case RunRecord():
+            return notices(estimate_of(source.record), source.record, None, "finished", Now.of(manifest))
+    return ()

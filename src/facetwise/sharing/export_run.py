@@ -14,11 +14,12 @@ from typing import IO, Any
 
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, MismatchError
 from facetwise.core.files.disk import told_when_full
-from facetwise.core.imported import Content
 from facetwise.core.project import Project
 from facetwise.core.provenance import versions
-from facetwise.core.runs import BACKBONE, WEIGHTS, RunFolder, Side
-from facetwise.core.workspace import content_hash, file_hash, is_done, read_done
+from facetwise.core.records.done import verify_file
+from facetwise.core.records.run import Content, RunRecord
+from facetwise.core.runs import BACKBONE, SIDES, WEIGHTS, RunFolder
+from facetwise.core.workspace import content_hash, file_hash, is_done
 from facetwise.core.writing import whole_file
 from facetwise.data.folds import list_folds, load_folds
 from facetwise.data.manifest import Manifest, load_manifest
@@ -35,11 +36,10 @@ from facetwise.sharing.format import (
     packed_manifest,
     packed_space,
 )
-from facetwise.sharing.record import RunRecord, event_lines, parse_record, shorten
+from facetwise.sharing.record import event_lines, parse_record, shorten
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file in a pack: the first that a zip can tell."""
-SIDES: tuple[Side, ...] = ("oof", "test")
 _BLOCK = 2**20
 
 Member = Path | bytes
@@ -104,7 +104,7 @@ def _usable(project: Project, run: RunFolder, manifest: Manifest) -> RunRecord:
     if not run.finished:
         raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
     run.check_labels(project.space_hash)
-    record = parse_record(run.record(), str(run.record_file))
+    record = parse_record(run.record().as_dict(), str(run.record_file))
     if record.fingerprint_fields.manifest != manifest.hash:
         raise MismatchError(
             f"run `{run.id}` was made from another manifest: images, people or the test side changed since",
@@ -118,10 +118,10 @@ def _without_paths(recipe: Recipe, record: RunRecord) -> tuple[str, RunRecord, l
     plain, keys = shorten(record.recipe)
     if not keys:
         return recipe_toml(recipe), record, keys
-    fields = {**record.fingerprint_fields.model_dump(mode="json", by_alias=True), "recipe": plain}
-    changed = {**record.as_dict(), "recipe": plain, "fingerprint_fields": fields, "fingerprint": content_hash(fields)}
+    fields = {**record.fingerprint_fields.as_dict(), "recipe": plain}
     short = Recipe.model_validate(shorten(recipe.as_dict())[0])
-    return recipe_toml(short), RunRecord.model_validate(changed), keys
+    changed = record.changed(recipe=plain, fingerprint_fields=fields, fingerprint=content_hash(fields))
+    return recipe_toml(short), changed, keys
 
 
 def _members(run: RunFolder, recipe: str, record: RunRecord) -> dict[str, Member]:
@@ -131,14 +131,12 @@ def _members(run: RunFolder, recipe: str, record: RunRecord) -> dict[str, Member
         "run.json": _json(record.as_dict()),
         EVENTS: event_lines(run.events()),
     }
-    if lacking := [p for p in map(run.table_file, read_done(run.path)["made_from"]["tables"]) if not p.is_file()]:
-        raise ArtefactError(f"{lacking[0]}: missing", hint="the run is damaged: train it again")
     ttas = [p.name.removeprefix("tta-") for p in sorted(run.path.glob("predictions/tta-*/")) if is_done(p)]
     for tta in ("none", *ttas):
         for side in SIDES:
             path = run.table_file(side, tta)
+            run.verify_table(side, tta)
             if path.is_file():
-                run.verify_table(side, tta)
                 found[path.relative_to(run.path).as_posix()] = path
     return found
 
@@ -151,8 +149,7 @@ def _weights(run: RunFolder) -> dict[str, Member]:
     found: dict[str, Member] = {}
     for key, noted in run.weights_hashes().items():
         path = run.backbone_file if key == "backbone" else run.weights_file(int(key))
-        if file_hash(path) != noted:
-            raise ArtefactError(f"{path}: changed since the run was finished", hint="the run is damaged")
+        verify_file(path, noted, run.way_out)
         found[BACKBONE if key == "backbone" else f"fold-{key}/{WEIGHTS}"] = path
     return found
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from facetwise.core.imported import Content
 from facetwise.core.labels import MAX_ATTRIBUTES, MAX_CLASSES, LabelSpace
+from facetwise.core.records.run import Content
 from facetwise.core.runs import BACKBONE, WEIGHTS
 from facetwise.core.settings import Spec
 from facetwise.core.workspace import content_hash
@@ -28,9 +28,12 @@ WEIGHTS_FILE = re.compile(rf"fold-([0-9]|1[0-9])/{re.escape(WEIGHTS)}")
 MIB = 2**20
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+MAX_TEXT = 500
+LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{0,{MAX_TEXT}}}")
+Text = Annotated[str, Field(pattern=f"^{LINE.pattern}$")]
 """A line of text without control characters: it is printed on terminals."""
-RunId = Annotated[str, Field(pattern=r"^[0-9]{1,9}-[\w.-]{1,150}$")]
+RUN_ID = re.compile(r"[0-9]{1,9}-[\w.-]{1,150}")
+RunId = Annotated[str, Field(pattern=f"^{RUN_ID.pattern}$")]
 
 
 class PackedFile(Spec):

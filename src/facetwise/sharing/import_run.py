@@ -18,12 +18,14 @@ from typing import Any
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, LeakError, MismatchError, ProblemsError
 from facetwise.core.files.disk import told_when_full
 from facetwise.core.files.tensorfile import check_tensor_file
-from facetwise.core.imported import IMPORTED, FoldsHere, Imported
 from facetwise.core.people import PEOPLE, people_in
 from facetwise.core.project import Project
 from facetwise.core.provenance import now
-from facetwise.core.runs import ARRIVING, BACKBONE, WEIGHTS, RunFolder, list_runs, next_number, runs_lock
-from facetwise.core.workspace import DONE, mark_done, read_done, write_json
+from facetwise.core.records.artefact import next_number
+from facetwise.core.records.base import write_record
+from facetwise.core.records.run import FoldsHere, Imported, RunRecord
+from facetwise.core.runs import ARRIVING, BACKBONE, IMPORTED, SIDES, WEIGHTS, RunFolder, list_runs, runs_lock
+from facetwise.core.workspace import DONE, mark_done, write_json
 from facetwise.core.writing import flush_folder
 from facetwise.data.folds import Folds, list_folds, load_folds
 from facetwise.data.manifest import Manifest, load_manifest
@@ -31,7 +33,6 @@ from facetwise.recipe import Recipe
 from facetwise.sharing.format import EVENTS, TTA_TABLE, Pack, packed_manifest, packed_space
 from facetwise.sharing.read import OpenPack, open_pack
 from facetwise.sharing.record import (
-    RunRecord,
     check_events,
     check_recipe,
     check_record,
@@ -168,10 +169,10 @@ def _check_new(project: Project, pack: Pack) -> None:
 
 
 def _same_tables(project: Project, pack: Pack) -> RunFolder | None:
-    tables = {name: pack.files[f"{name}.parquet"].sha256 for name in ("oof", "test") if f"{name}.parquet" in pack.files}
+    tables = {side: pack.files[f"{side}.parquet"].sha256 for side in SIDES if f"{side}.parquet" in pack.files}
     for run in list_runs(project.workspace):
-        with suppress(ArtefactError, KeyError, TypeError):  # a damaged run is for `facetwise doctor` to tell
-            if read_done(run.path)["made_from"]["tables"] == tables:
+        with suppress(ArtefactError):  # a damaged run is shown in every list
+            if run.finished and {side: run.table_hash(side) for side in tables} == tables:
                 return run
     return None
 
@@ -301,10 +302,10 @@ def _origin(opened: OpenPack, record: RunRecord, folds: Folds | None) -> Importe
 def _settle(project: Project, folder: Path, pack: Pack, arrived: _Arrived, name: str | None) -> RunFolder:
     """Give the checked files their marks and their place. The list of runs is locked by the caller."""
     rest = name or pack.run.partition("-")[2]
-    run_id = f"{next_number(list_runs(project.workspace)):02d}-{rest}"
+    run_id = f"{next_number(project.workspace.runs, RunFolder):02d}-{rest}"
     run = RunFolder(folder)
-    write_json(run.record_file, {**arrived.record.as_dict(), "id": run_id})
-    write_json(folder / IMPORTED, arrived.origin.as_dict())
+    write_record(run.record_file, arrived.record.changed(id=run_id))
+    write_record(folder / IMPORTED, arrived.origin)
     for fold in arrived.record.folds:
         run.fold(fold).mkdir(exist_ok=True)
         _mark(run.fold(fold), {"fold": fold}, {WEIGHTS: pack.weights[str(fold)]})

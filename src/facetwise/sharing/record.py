@@ -12,76 +12,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from facetwise.core.errors import FacetwiseError, InputError, SettingError
+from facetwise.core.errors import FacetwiseError, InputError, ProblemsError, SettingError
 from facetwise.core.parsing import parse_json, parse_toml
+from facetwise.core.records.base import checked, explained
+from facetwise.core.records.run import RunRecord
 from facetwise.core.settings import Spec, parse
 from facetwise.core.workspace import content_hash
 from facetwise.data.folds import MAX_FOLDS
 from facetwise.recipe import Recipe
 from facetwise.recipe.model import NO_FILE
-from facetwise.sharing.format import MIB, PackedFolds, RunId, Sha256, Text
+from facetwise.sharing.format import LINE, MAX_TEXT, MIB, RUN_ID, PackedFolds, RunId, Text
 
 MAX_LINE = MIB
 """Most bytes of an event."""
-Number = Annotated[float, Field(ge=-1e30, le=1e30)]
-Score = Number | None
+MAX_NUMBER = 1e30
 Fold = Annotated[int, Field(ge=0, lt=MAX_FOLDS)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
-Scalar = bool | int | float | Text | None
 _PATHS = (("model", "weights"), ("input", "boxes"))
-
-
-class Fields(Spec):
-    """What a fingerprint is made of."""
-
-    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
-
-    recipe: dict[str, Any]
-    space: Sha256 = Field(alias="label space")
-    manifest: Sha256
-    labels: Sha256
-    folds: Sha256 | None
-    store: Text
-    overlay: Text | None
-    weights: Annotated[list[Sha256], Field(max_length=MAX_FOLDS)] | None
-
-
-class Chosen(Spec):
-    """A choice of the machine's."""
-
-    value: Scalar
-    reason: Text
-
-
-class Provenance(Spec):
-    """With what a run was made."""
-
-    made: Text
-    versions: Annotated[dict[Text, Text], Field(max_length=50)]
-    commit: Text | None
-    machine: Annotated[dict[Text, Scalar], Field(max_length=50)]
-
-
-class RunRecord(Spec):
-    """`run.json`."""
-
-    schema_version: Literal[1]
-    id: RunId
-    fingerprint: Sha256
-    fingerprint_fields: Fields
-    recipe: dict[str, Any]
-    attributes: Annotated[list[Text], Field(min_length=1, max_length=6)]
-    folds: Annotated[list[Fold], Field(min_length=1, max_length=MAX_FOLDS)]
-    num_folds: Annotated[int, Field(ge=0, le=MAX_FOLDS)]
-    fold_name: Text | None
-    split: Literal["group", "image", "none"]
-    grids: Annotated[dict[Text, Annotated[list[Number], Field(max_length=4096)]], Field(max_length=6)]
-    choices: Annotated[dict[Text, Chosen], Field(max_length=20)]
-    provenance: Provenance
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, as in the file."""
-        return self.model_dump(mode="json", by_alias=True)
 
 
 class _Event(Spec):
@@ -157,9 +104,36 @@ def parse_record(data: Any, source: str) -> RunRecord:
     if not isinstance(data, dict):
         raise InputError(f"{source}: not a JSON object")
     try:
-        return parse(RunRecord, data, source)
-    except SettingError as error:
-        raise InputError(str(error)) from None
+        record = checked(RunRecord, data, strict_keys=True)
+    except ValidationError as error:
+        raise ProblemsError(f"{source}: not the record of a run", explained(error)) from None
+    if problems := list(_beyond_limits(data)):
+        raise ProblemsError(f"{source}: not the record of a run", problems)
+    return record
+
+
+def _beyond_limits(data: Mapping[str, Any]) -> Iterator[str]:
+    """What of a record is no name, no line of text, or no number that anybody trains with; its recipe is read apart."""
+    if not RUN_ID.fullmatch(data["id"]):
+        yield "`id`: not the name of a run"
+    for where, value in _leaves({key: part for key, part in data.items() if not key.endswith(("recipe", "_fields"))}):
+        if isinstance(value, str) and not LINE.fullmatch(value):
+            yield f"`{where}`: not a line of at most {MAX_TEXT} characters, without control characters"
+        if isinstance(value, float) and not abs(value) <= MAX_NUMBER:
+            yield f"`{where}`: {value} is beyond {MAX_NUMBER}"
+
+
+def _leaves(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in plain data with its place, such as `provenance.made`; the keys of objects are values too."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield where, key
+            yield from _leaves(part, f"{where}.{key}" if where else str(key))
+    elif isinstance(value, list):
+        for part in value:
+            yield from _leaves(part, where)
+    else:
+        yield where, value
 
 
 def check_record(record: RunRecord, folds: PackedFolds | None, attributes: Iterable[str]) -> list[str]:
@@ -168,7 +142,7 @@ def check_record(record: RunRecord, folds: PackedFolds | None, attributes: Itera
     problems = [] if set(record.attributes) <= set(attributes) else ["it predicts attributes that are not of the label"]
     if len(set(record.attributes)) != len(record.attributes):
         problems.append("it names an attribute twice")
-    if record.fingerprint != content_hash(fields.model_dump(mode="json", by_alias=True)):
+    if record.fingerprint != content_hash(fields.as_dict()):
         problems.append("its fingerprint is not that of its fields")
     if record.recipe != fields.recipe:
         problems.append("its recipe is not that of its fingerprint")
@@ -268,15 +242,5 @@ def _short(error: BaseException) -> str:
 
 def _printable(value: Any) -> bool:
     """Whether no text in plain data holds control characters."""
-    return not any(ord(c) < 32 or 127 <= ord(c) < 160 for text in _texts(value) for c in text)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from (str(key), *_texts(item))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)
+    texts = (text for _, text in _leaves(value) if isinstance(text, str))
+    return not any(ord(c) < 32 or 127 <= ord(c) < 160 for text in texts for c in text)

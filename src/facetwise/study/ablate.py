@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from facetwise.core.errors import FacetwiseError, ProblemsError, SettingError
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
+from facetwise.core.records.study import ChangeRecord, StudyRecord
 from facetwise.core.workspace import lock
 from facetwise.jobs.executor import Executor
 from facetwise.recipe import Recipe
@@ -46,7 +47,7 @@ def ablate(
     folder = study_folder(project, "ablation", name, label, identity)
     with lock(folder.lock_file, f"study `{folder.name}`"):
         record = open_record(folder, "ablation", identity)
-        record["changes"] = _with_changes(record.get("changes", []), planned)
+        record = record.changed(changes=_with_changes(record, planned))
         folder.save(record)
         train_stacked(project, [plan.recipe for plan in planned.values()], listener or _nobody, progress)
         work = _Work(project, folder, record, executor, listener or _nobody, progress)
@@ -83,23 +84,24 @@ def _without_effect(planned: Mapping[str, Planned]) -> Iterator[str]:
             )
 
 
-def _with_changes(recorded: Iterable[dict[str, Any]], planned: Mapping[str, Planned]) -> list[dict[str, Any]]:
+def _with_changes(record: StudyRecord, planned: Mapping[str, Planned]) -> list[dict[str, Any]]:
     """The changes of the study so far and the new ones; one that comes to the same recipe is the same change."""
-    changes = list(recorded)
-    known = {entry["fingerprint"] for entry in changes}
-    for change, plan in planned.items():
-        if change != BASE and plan.fingerprint not in known:
-            changes.append({"change": change, "fingerprint": plan.fingerprint, "run": None, "reason": None})
-    return changes
+    known = {entry.fingerprint for entry in record.changes}
+    new = [
+        ChangeRecord(change=change, fingerprint=plan.fingerprint)
+        for change, plan in planned.items()
+        if change != BASE and plan.fingerprint not in known
+    ]
+    return [entry.as_dict() for entry in [*record.changes, *new]]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Work:
     """The study while it is worked on: every result is saved at once."""
 
     project: Project
     folder: StudyFolder
-    record: dict[str, Any]
+    record: StudyRecord
     executor: Executor | None
     listener: Listener
     progress: Progress | None
@@ -107,20 +109,26 @@ class _Work:
     def base(self, plan: Planned, num_recipes: int) -> None:
         self._begin(BASE, 1, num_recipes)
         run = train(self.project, plan.recipe, self.listener, self.progress, executor=self.executor)
-        self.record["base"] = run.id
-        self.folder.save(self.record)
+        self._save(base=run.id)
         self.listener({"event": "change_done", "change": BASE, "run": run.id, "reason": None})
 
     def change(self, change: str, plan: Planned, number: int, num_recipes: int) -> None:
         self._begin(change, number, num_recipes)
-        entry = next(e for e in self.record["changes"] if e["fingerprint"] == plan.fingerprint)
-        entry["reason"] = None
+        found: dict[str, str | None] = {"reason": None}
         try:
-            entry["run"] = train(self.project, plan.recipe, self.listener, self.progress, executor=self.executor).id
+            found["run"] = train(self.project, plan.recipe, self.listener, self.progress, executor=self.executor).id
         except FAILURES as error:
-            entry["reason"] = str(error)
+            found["reason"] = str(error)
+        place = [entry.fingerprint for entry in self.record.changes].index(plan.fingerprint)
+        changes = [entry.as_dict() for entry in self.record.changes]
+        changes[place] |= found
+        self._save(changes=changes)
+        entry = self.record.changes[place]
+        self.listener({"event": "change_done", "change": change, "run": entry.run, "reason": entry.reason})
+
+    def _save(self, **changes: object) -> None:
+        self.record = self.record.changed(**changes)
         self.folder.save(self.record)
-        self.listener({"event": "change_done", "change": change, "run": entry["run"], "reason": entry["reason"]})
 
     def _begin(self, change: str, number: int, num_recipes: int) -> None:
         self.listener({"event": "change", "change": change, "number": number, "of": num_recipes})

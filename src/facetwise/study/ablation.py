@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from facetwise.core.errors import ArtefactError
 from facetwise.core.project import Project
+from facetwise.core.records.study import ChangeRecord
 from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, PairedInterval
@@ -82,13 +80,13 @@ class Ablation:
 def build_ablation(project: Project, folder: StudyFolder) -> Ablation:
     """The table of a recorded ablation, whose base must be finished (ArtefactError)."""
     record, manifest = folder.record(), load_manifest(project)
-    if record["kind"] != "ablation" or not record.get("base"):
+    if record.kind != "ablation" or record.base is None:
         raise ArtefactError(f"study `{folder.name}` has no finished base", hint="run `facetwise ablate` again")
-    base = read_decided(project, manifest, RunFolder(project.workspace.runs / record["base"]))
+    base = read_decided(project, manifest, RunFolder(project.workspace.runs / record.base))
     names, rows = base.attributes, base.known(base.attributes)
-    done = sum(_run_of(project, entry) is not None for entry in record["changes"])
+    done = sum(_run_of(project, entry) is not None for entry in record.changes)
     table = _Table(project, manifest, base, done)
-    changes = tuple(table.row(entry) for entry in record["changes"])
+    changes = tuple(table.row(entry) for entry in record.changes)
     notices = (many_comparisons(done), unresolved(row.widened for row in changes))
     return Ablation(
         project=project.file.name,
@@ -110,12 +108,12 @@ class _Table:
     base: Decided
     num_compared: int
 
-    def row(self, entry: Mapping[str, Any]) -> ChangeRow:
+    def row(self, entry: ChangeRecord) -> ChangeRow:
         run = _run_of(self.project, entry)
         if run is None:
-            state: Literal["failed", "waiting"] = "failed" if entry["reason"] else "waiting"
-            return ChangeRow(entry["change"], state, entry["reason"], None, None, None, None, None)
-        return self._compared(entry["change"], read_decided(self.project, self.manifest, run))
+            state: Literal["failed", "waiting"] = "failed" if entry.reason else "waiting"
+            return ChangeRow(entry.change, state, entry.reason, None, None, None, None, None)
+        return self._compared(entry.change, read_decided(self.project, self.manifest, run))
 
     def _compared(self, change: str, other: Decided) -> ChangeRow:
         pair = Pair.of(self.base, other)
@@ -142,15 +140,14 @@ def _score(side: Decided, rows: ScoredRows, names: tuple[str, ...]) -> Score:
 
 def seconds_of(run: RunFolder) -> float:
     """Time spent in a run's epochs so far."""
-    times = np.array([e.get("seconds") or 0.0 for e in run.epochs()], dtype=float)
-    return float(times.sum())
+    return sum(epoch.seconds or 0.0 for epoch in run.epochs())
 
 
-def _run_of(project: Project, entry: Mapping[str, Any]) -> RunFolder | None:
+def _run_of(project: Project, entry: ChangeRecord) -> RunFolder | None:
     """The finished run of a change, if there is one."""
-    if not entry["run"]:
+    if entry.run is None:
         return None
-    run = RunFolder(project.workspace.runs / entry["run"])
+    run = RunFolder(project.workspace.runs / entry.run)
     return run if run.finished else None
 
 

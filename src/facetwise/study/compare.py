@@ -120,7 +120,7 @@ def compare_decided(project: Project, manifest: Manifest, one: Decided, two: Dec
     pair = Pair.of(one, two)
     names, num_people, num_images = pair.names, pair.first.truth.num_people, len(pair.first)
     main = pair.difference(names, name_of(names, project.space))
-    changes = recipe_changes(one.record["recipe"], two.record["recipe"])
+    changes = recipe_changes(one.record.recipe, two.record.recipe)
     return Comparison(
         project=project.file.name,
         first=_compared(one),

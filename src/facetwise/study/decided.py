@@ -8,6 +8,7 @@ from typing import Any
 
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.project import Project
+from facetwise.core.records.run import RunRecord
 from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.metrics import MISSING
@@ -23,20 +24,19 @@ class Decided:
 
     run: RunFolder
     tta: str
-    record: Mapping[str, Any]
+    record: RunRecord
     rows: ScoredRows
     """A row a training image in manifest order; not covered where no fold held it out."""
 
     @property
     def fields(self) -> Mapping[str, Any]:
         """What the run's fingerprint is made of."""
-        found: Mapping[str, Any] = self.record["fingerprint_fields"]
-        return found
+        return self.record.fingerprint_fields.as_dict()
 
     @property
     def by_image(self) -> bool:
         """Whether the folds were split by image, so that the scores are known to be too high."""
-        return bool(self.record.get("split") == "image")
+        return self.record.by_image
 
     @property
     def attributes(self) -> tuple[str, ...]:

@@ -8,21 +8,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError, SettingError
 from facetwise.core.project import Project
 from facetwise.core.provenance import now
+from facetwise.core.records.artefact import Artefact, list_artefacts
+from facetwise.core.records.artefact import Kind as ArtefactKind
+from facetwise.core.records.base import checked, read_record, write_record
+from facetwise.core.records.study import Kind, PrunedRecord, StudyIdentity, StudyRecord
 from facetwise.core.runs import RunFolder
 from facetwise.core.settings import parse
-from facetwise.core.workspace import content_hash, read_json, write_json
+from facetwise.core.workspace import Workspace, content_hash
 from facetwise.recipe import Recipe
 from facetwise.recipe.load import set_value
 from facetwise.study.changes import changed, recipe_changes
 
-Kind = Literal["ablation", "search"]
-
-SCHEMA_VERSION = 1
 PRUNED = "pruned.json"
 """In the folder of a run: which search stopped it, and after how many epochs of all folds."""
 _DATA = ("label space", "manifest", "labels", "overlay", "folds", "weights", "store")
@@ -30,10 +31,11 @@ _NAME = re.compile(r"\w[\w.-]*")
 
 
 @dataclass(frozen=True)
-class StudyFolder:
+class StudyFolder(Artefact):
     """One study: `study.json` and, for a search, `journal.jsonl` and `best.toml`."""
 
-    path: Path
+    kind: ClassVar[ArtefactKind] = "study"
+    record_name: ClassVar[str] = "study.json"
 
     @property
     def name(self) -> str:
@@ -41,9 +43,9 @@ class StudyFolder:
         return self.path.name
 
     @property
-    def record_file(self) -> Path:
-        """What is asked, and what came of it."""
-        return self.path / "study.json"
+    def way_out(self) -> str:
+        """What to do when it is damaged; its runs are whole all the same."""
+        return f"put the file back from a copy; or move {self.path} out of the project and ask again: runs are reused"
 
     @property
     def trials_file(self) -> Path:
@@ -55,39 +57,34 @@ class StudyFolder:
         """Held while the record or the list of trials is changed."""
         return self.path / ".lock"
 
-    def record(self) -> dict[str, Any]:
-        """`study.json`; raises ArtefactError when it is missing, damaged or of another version."""
-        record = read_json(self.record_file)
-        if not isinstance(record, dict) or not {"schema_version", "kind", "identity"} <= record.keys():
-            raise ArtefactError(f"{self.record_file}: damaged (not the record of a study)")
-        if record["schema_version"] != SCHEMA_VERSION:
-            raise ArtefactError(
-                f"{self.record_file}: schema version {record['schema_version']!r}, expected {SCHEMA_VERSION}",
-                hint="give the study another `--name`",
-            )
-        return record
+    def record(self) -> StudyRecord:
+        """`study.json`; raises DamagedError when it is missing or damaged, ArtefactError for another version."""
+        return read_record(self.record_file, StudyRecord, "a study", way_out=self.way_out)
 
     def recipes(self) -> Iterator[Recipe]:
         """The base, its changes, and each choice of a search by itself, but for those that cannot be read any more."""
         record = self.record()
-        base = record["identity"]["recipe"]
-        settings = [
-            (key, c) for key, part in record["identity"].get("space", {}).items() for c in part.get("choices", ())
-        ]
+        base = record.identity.recipe
+        settings = [(key, c) for key, part in record.identity.space.items() for c in part.get("choices", ())]
         with suppress(FacetwiseError):
             yield parse(Recipe, base, str(self.record_file))
-        for entry in record.get("changes", ()):
+        for entry in record.changes:
             with suppress(FacetwiseError):
-                yield changed(parse(Recipe, base, str(self.record_file)), entry["change"])
+                yield changed(parse(Recipe, base, str(self.record_file)), entry.change)
         for key, choice in settings:
             with suppress(FacetwiseError):
                 data = copy.deepcopy(base)
                 set_value(data, key, choice)
                 yield parse(Recipe, data, str(self.record_file))
 
-    def save(self, record: Mapping[str, Any]) -> None:
+    def save(self, record: StudyRecord) -> None:
         """Write `study.json`, whole or not at all."""
-        write_json(self.record_file, record)
+        write_record(self.record_file, record)
+
+
+def list_studies(workspace: Workspace) -> list[StudyFolder]:
+    """Every study of the project, by name, also damaged ones: `StudyFolder.record` raises DamagedError for those."""
+    return list_artefacts(workspace.studies, StudyFolder)
 
 
 def study_folder(
@@ -112,13 +109,13 @@ def identity_of(recipe: Recipe, fields: Mapping[str, Any], **asked: Any) -> dict
     return {"recipe": recipe.as_dict(), **asked, "data": data}
 
 
-def open_record(folder: StudyFolder, kind: Kind, identity: Mapping[str, Any]) -> dict[str, Any]:
+def open_record(folder: StudyFolder, kind: Kind, identity: Mapping[str, Any]) -> StudyRecord:
     """The record of the study, new when there is none; its lock is held by the caller.
 
     Raises MismatchError naming what differs when the study of that name asks something else.
     """
     if not folder.record_file.is_file():
-        return {"schema_version": SCHEMA_VERSION, "kind": kind, "made": now(), "identity": dict(identity)}
+        return StudyRecord(kind=kind, made=now(), identity=checked(StudyIdentity, identity))
     record = folder.record()
     if differ := _differs(record, kind, identity):
         raise MismatchError(
@@ -130,22 +127,22 @@ def open_record(folder: StudyFolder, kind: Kind, identity: Mapping[str, Any]) ->
 
 def note_pruned(run: RunFolder, study: str, trial: int) -> None:
     """Say in a run that a search stopped it, and where: the search never goes on with it by itself."""
-    write_json(run.path / PRUNED, {"study": study, "trial": trial, "epochs": len(run.epochs())})
+    write_record(run.path / PRUNED, PrunedRecord(study=study, trial=trial, epochs=len(run.epochs())))
 
 
 def pruned_by(run: RunFolder) -> str | None:
     """The search that stopped an unfinished run; None when none did, or when somebody trained it further since."""
-    with suppress(ArtefactError, KeyError, TypeError):
+    with suppress(ArtefactError):
         if not run.finished and (run.path / PRUNED).is_file():
-            noted = read_json(run.path / PRUNED)
-            return str(noted["study"]) if noted["epochs"] == len(run.epochs()) else None
+            noted = read_record(run.path / PRUNED, PrunedRecord, "a run that was stopped", way_out=run.way_out)
+            return noted.study if noted.epochs == len(run.epochs()) else None
     return None
 
 
-def _differs(record: Mapping[str, Any], kind: Kind, identity: Mapping[str, Any]) -> list[str]:
-    if record["kind"] != kind:
-        return [f"{record['kind']}"]
-    was = record["identity"]
+def _differs(record: StudyRecord, kind: Kind, identity: Mapping[str, Any]) -> list[str]:
+    if record.kind != kind:
+        return [record.kind]
+    was = record.identity.as_dict()
     found = [change.key for change in recipe_changes(was["recipe"], identity["recipe"])]
     for part in (k for k in identity if k != "recipe"):
         old, new = was.get(part), identity[part]

@@ -109,7 +109,7 @@ class Search:
 
 def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Search:
     """The view of a search as it stands now."""
-    manifest, names = load_manifest(project), tuple(folder.record()["attributes"])
+    manifest, names = load_manifest(project), tuple(folder.record().attributes)
     trials = [_row(project, recorded, t) for t in recorded.all()]
     sides = _finished(project, manifest, trials)
     best, nested, num_people, num_images = None, None, 0, 0
@@ -153,7 +153,7 @@ def best_header(search: Search) -> str:
 def _row(project: Project, recorded: Trials, trial: FrozenTrial) -> TrialRow:
     attributes = trial.user_attrs
     run = RunFolder(project.workspace.runs / attributes["run"]) if "run" in attributes else None
-    folds = run.record()["folds"] if run is not None and run.record_file.is_file() else []
+    folds = run.record().folds if run is not None and run.record_file.is_file() else []
     done = 0 if run is None else len(folds) if run.finished else sum(is_done(run.fold(k)) for k in folds)
     return TrialRow(
         number=trial.number,

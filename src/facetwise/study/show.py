@@ -7,7 +7,7 @@ from facetwise.core.project import Project
 from facetwise.core.settings import parse
 from facetwise.recipe import Recipe
 from facetwise.study.ablation import Ablation, build_ablation
-from facetwise.study.record import StudyFolder
+from facetwise.study.record import StudyFolder, list_studies
 from facetwise.study.search import Search, build_search
 from facetwise.study.space import read_space
 from facetwise.study.trials import Trials
@@ -15,7 +15,7 @@ from facetwise.study.trials import Trials
 
 def find_study(project: Project, name: str = "last") -> StudyFolder:
     """The study of that name, or the one that was worked on last; raises InputError when there is none."""
-    folders = [StudyFolder(path.parent) for path in sorted(project.workspace.studies.glob("*/study.json"))]
+    folders = list_studies(project.workspace)
     if not folders:
         raise InputError(f"{project.workspace.studies}: no studies yet", hint="`facetwise ablate` or `facetwise tune`")
     found = {folder.name: folder for folder in folders}
@@ -29,17 +29,17 @@ def find_study(project: Project, name: str = "last") -> StudyFolder:
 def build_study(project: Project, folder: StudyFolder) -> Ablation | Search:
     """The table of a study as it stands; raises ArtefactError when it is damaged, or an ablation without a base yet."""
     record = folder.record()
-    if record["kind"] == "ablation":
+    if record.kind == "ablation":
         return build_ablation(project, folder)
     return build_search(project, folder, open_trials(folder))
 
 
 def open_trials(folder: StudyFolder) -> Trials:
     """The trials of a search; raises FacetwiseError when the library that keeps them is not installed."""
-    identity = folder.record()["identity"]
-    return Trials(folder, read_space(identity["space"], parse(Recipe, identity["recipe"], str(folder.record_file))))
+    identity = folder.record().identity
+    return Trials(folder, read_space(identity.space, parse(Recipe, identity.recipe, str(folder.record_file))))
 
 
 def _changed(folder: StudyFolder) -> float:
     files = (folder.record_file, folder.trials_file)
-    return max(path.stat().st_mtime for path in files if path.is_file())
+    return max((path.stat().st_mtime for path in files if path.is_file()), default=0.0)

@@ -88,7 +88,7 @@ def _opened(project: Project, planned: Planned, space: Space, name: str | None, 
     folder = study_folder(project, "search", name, label, identity)
     with lock(folder.lock_file, f"study `{folder.name}`"):
         record = open_record(folder, "search", identity)
-        folder.save({**record, "attributes": list(planned.attributes)})
+        folder.save(record.changed(attributes=list(planned.attributes)))
     return folder
 
 
@@ -168,7 +168,7 @@ class _Watch:
     def _look(self) -> None:
         """Between folds nothing is lost by stopping: what was trained is finished, or saved."""
         assert self.run is not None
-        folds = self.run.record()["folds"]
+        folds = self.run.record().folds
         scores = [score for fold in folds if (score := self._trained_score(self.run, fold)) is not None]
         if len(scores) <= self.reported:
             return
@@ -178,8 +178,7 @@ class _Watch:
 
     def _trained_score(self, run: RunFolder, fold: int) -> float | None:
         """The last validation score of a fold that is trained to its end."""
-        own = [e for e in run.epochs() if e["fold"] == fold]
-        if not own or not (is_done(run.fold(fold)) or own[-1]["epoch"] == self.epochs.get(fold)):
+        own = [e for e in run.epochs() if e.fold == fold]
+        if not own or not (is_done(run.fold(fold)) or own[-1].epoch == self.epochs.get(fold)):
             return None
-        score: float | None = own[-1]["val_macro_f1"]
-        return score
+        return own[-1].val_macro_f1

@@ -6,82 +6,88 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, TypeVar
 
-from facetwise.core.errors import ArtefactError, GateError, InputError
+from facetwise.core.errors import ArtefactError, DamagedError, GateError, InputError
 from facetwise.core.files.csvtable import raise_problems, read_csv, read_submission
 from facetwise.core.labels import LabelSpace
 from facetwise.core.people import person
 from facetwise.core.provenance import provenance
+from facetwise.core.records.artefact import Artefact, Kind, list_artefacts, next_number
+from facetwise.core.records.base import Record, checked, parse_record, versioned, write_record
+from facetwise.core.records.submission import VERSION, MadeFrom, SubmissionMark, SubmissionRecord, migrated
 from facetwise.core.references import AnyReference, parse_reference, pick
-from facetwise.core.runs import run_number
-from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock, new_artefact, read_json, write_json
+from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock, new_artefact
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import Scorecard, score_decided
 from facetwise.submission.gate.gate import BY_OPINION, GateFinding, GateReport
-from facetwise.submission.madefrom import RECORD_VERSION, MadeFrom, from_version_1, read_made_from
 
 CSV, RECORD = "submission.csv", "record.json"
+M = TypeVar("M", bound=Record)
 PERSON_COLUMNS = ("person", "group")
 """Columns of a labels file that may say whose image it is."""
 
 
 @dataclass(frozen=True)
-class SubmissionFolder:
-    """One submission: `submission.csv`, `record.json`, `DONE.json`."""
+class SubmissionFolder(Artefact):
+    """One submission: `submission.csv`, `record.json`, `DONE.json`.
 
-    path: Path
+    Its name is a number and the source's id, such as `01-03-AdamW-StepLR-CE-v0`.
+    """
+
+    kind: ClassVar[Kind] = "submission"
+    record_name: ClassVar[str] = RECORD
 
     @property
-    def id(self) -> str:
-        """Name of the submission: a number and the source's id, such as `01-03-AdamW-StepLR-CE-v0`."""
-        return self.path.name
+    def way_out(self) -> str:
+        """What to do when its record is damaged; nobody can make one again of what was sent."""
+        return (
+            "put the file back from a copy; if it was never sent, move the folder out of the project and "
+            "`facetwise submit` again. What was sent stays in the ledger all the same"
+        )
 
     @property
     def csv_file(self) -> Path:
         """The file to send."""
         return self.path / CSV
 
-    def record(self) -> dict[str, Any]:
-        """`record.json`: made_from, csv_sha256, gate, confirmed, overruled, forecast, test_people, provenance.
+    def record(self) -> SubmissionRecord:
+        """`record.json`; one of an older version as the present one says it.
 
-        One of an older version is given as the present one says it. Raises ArtefactError when it is damaged, or of a
-        later version.
+        Raises DamagedError when it is missing or damaged, ArtefactError for one of a later version.
         """
-        path = self.path / RECORD
-        record = read_json(path)
-        if not isinstance(record, dict) or not {"made_from", "csv_sha256"} <= record.keys():
-            raise ArtefactError(f"{path}: damaged (not the record of a submission)")
-        return migrated(path, record)
+        if not is_done(self.path):
+            raise DamagedError(f"{self.path / DONE}: missing", hint=self.way_out)
+        record = self._read(self.record_file, SubmissionRecord)
+        self.check_no_copy(record.id)
+        return record
 
     def made_from(self) -> MadeFrom:
-        """What it was made from; raises ArtefactError when the record is damaged."""
-        return self._made_from(self.path / RECORD, self.record())
+        """What it was made from; raises as `record`."""
+        return self.record().made_from
 
     def needs(self) -> MadeFrom:
         """`made_from`, by the record or else by the mark; also of a folder that lost either, or is unfinished."""
-        for path in (self.path / RECORD, self.path / DONE):
+        for path in (self.record_file, self.path / DONE):
             with suppress(ArtefactError, OSError):
-                return self._made_from(path, read_json(path))
-        raise ArtefactError(
+                return self._read(path, SubmissionMark).made_from
+        raise DamagedError(
             f"{self.path}: neither {RECORD} nor {DONE} says which runs it was made from, so nothing is cleaned",
             hint="look at it with `facetwise doctor`; put the file back, or move the folder out of the project",
         )
 
-    def _made_from(self, path: Path, record: Any) -> MadeFrom:
-        try:
-            return read_made_from(record)
-        except (KeyError, TypeError, AttributeError):
-            raise ArtefactError(f"{path}: damaged (it does not say what it was made from)") from None
+    def _read(self, path: Path, model: type[M]) -> M:
+        data = migrated(versioned(path, (1, VERSION)), str(path), self.way_out)
+        return parse_record(path, data, model, "a submission", way_out=self.way_out)
 
     def read_csv_bytes(self) -> bytes:
         """The csv, after a check that it is the one recorded; raises ArtefactError when it is not."""
-        hint = f"`facetwise ledger replay {run_number(self.id)} --out FILE` makes it again from what it was made from"
+        hint = f"`facetwise ledger replay {self.number} --out FILE` makes it again from what it was made from"
         if not self.csv_file.is_file():
-            raise ArtefactError(f"{self.csv_file}: missing", hint=hint)
-        if file_hash(self.csv_file) != self.record()["csv_sha256"]:
-            raise ArtefactError(f"{self.csv_file}: changed since it was made", hint=hint)
+            raise DamagedError(f"{self.csv_file}: missing", hint=hint)
+        if file_hash(self.csv_file) != self.record().csv_sha256:
+            raise DamagedError(f"{self.csv_file}: changed since it was made", hint=hint)
         return self.csv_file.read_bytes()
 
 
@@ -103,11 +109,13 @@ def record_submission(
     """
     require_passed(gate, confirmed=confirmed, overruled=overruled)
     with lock(workspace.submissions / ".lock", "submissions"):
-        folder = workspace.submissions / f"{_next_number(workspace):02d}-{made_from.id}"
+        number = next_number(workspace.submissions, SubmissionFolder)
+        folder = workspace.submissions / f"{number:02d}-{made_from.id}"
         with new_artefact(folder, made_from.as_dict()) as temporary:
             (temporary / CSV).write_bytes(data)
             record = {
-                "schema_version": RECORD_VERSION,
+                "schema_version": VERSION,
+                "id": folder.name,
                 "made_from": made_from.as_dict(),
                 "csv_sha256": file_hash(temporary / CSV),
                 "gate": gate.as_dict(),
@@ -117,7 +125,7 @@ def record_submission(
                 "test_people": {"number": test_people[0], "why": test_people[1]},
                 "provenance": provenance(),
             }
-            write_json(temporary / RECORD, record)
+            write_record(temporary / RECORD, checked(SubmissionRecord, record))
     return SubmissionFolder(folder)
 
 
@@ -143,10 +151,8 @@ def _way_out(errors: Sequence[GateFinding]) -> str | None:
 
 
 def list_submissions(workspace: Workspace) -> list[SubmissionFolder]:
-    """Every finished submission of the project, by number."""
-    folders = workspace.submissions.iterdir() if workspace.submissions.is_dir() else ()
-    found = [SubmissionFolder(f) for f in folders if not f.name.startswith(".") and is_done(f)]
-    return sorted(found, key=lambda s: (run_number(s.id), s.id))
+    """Every submission of the project, by number, also damaged ones: `SubmissionFolder.record` raises DamagedError."""
+    return list_artefacts(workspace.submissions, SubmissionFolder)
 
 
 def find_submission(workspace: Workspace, reference: AnyReference) -> SubmissionFolder:
@@ -158,20 +164,6 @@ def find_submission(workspace: Workspace, reference: AnyReference) -> Submission
     if not found:
         raise InputError(f"{workspace.submissions}: no submissions yet", hint="make one with `facetwise submit`")
     return found[pick(wanted, list(found))]
-
-
-def migrated(path: Path, record: dict[str, Any]) -> dict[str, Any]:
-    """A record as the present version says it; raises ArtefactError for one of a version that is not known."""
-    version = record.get("schema_version", 1)
-    if version == RECORD_VERSION:
-        return record
-    if version != 1:
-        hint = "it was made by a later version: install that"
-        raise ArtefactError(
-            f"{path}: schema version {version!r}, this facetwise reads 1 to {RECORD_VERSION}", hint=hint
-        )
-    made_from = from_version_1(record["made_from"])
-    return {**record, "schema_version": RECORD_VERSION, "made_from": made_from, "overruled": False}
 
 
 def score_submission(
@@ -211,11 +203,6 @@ def check_range(source: Path, names: Sequence[str], classes: Sequence[int], spac
     joint = f"expected 0..{space.num_joint - 1}"
     outside = [f"image {n!r}: class {c}, {joint}" for n, c in zip(names, classes, strict=True) if c >= space.num_joint]
     raise_problems(str(source), outside)
-
-
-def _next_number(workspace: Workspace) -> int:
-    folders = [f.name for f in workspace.submissions.iterdir() if f.is_dir() and not f.name.startswith(".")]
-    return max(map(run_number, folders), default=0) + 1
 
 
 def _told(what: str, lines: Sequence[str]) -> str:

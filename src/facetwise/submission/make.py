@@ -15,6 +15,8 @@ from facetwise.core.files.csvtable import parse_csv
 from facetwise.core.files.outside import read_bounded
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project, TestSide
+from facetwise.core.records.blend import BlendRecord
+from facetwise.core.records.submission import Filled
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.metrics import MISSING
@@ -26,7 +28,7 @@ from facetwise.submission.gate.mix import Mix, assumed_people
 from facetwise.submission.gate.opinions import Known
 from facetwise.submission.gate.other_predictions import Asked, ask_others
 from facetwise.submission.ledger.ledger import Ledger, read_ledger
-from facetwise.submission.madefrom import Filled, describe
+from facetwise.submission.madefrom import describe
 from facetwise.submission.planning.contenders import of_source
 from facetwise.submission.planning.forecast import foretell, shift_notes
 from facetwise.submission.write import submission_csv
@@ -105,7 +107,7 @@ def make_submission(
 
 
 def _notices(source: Source, manifest: Manifest) -> tuple[str, ...]:
-    told = labels_since(source.record, manifest) if source.kind == "blend" else None
+    told = labels_since(source.record, manifest) if isinstance(source.record, BlendRecord) else None
     return () if told is None else (told,)
 
 
@@ -164,7 +166,7 @@ def unreadable(manifest: Manifest) -> dict[str, str]:
 def _filled(joint: IntArray, known: Mix) -> tuple[IntArray, Filled | None]:
     lacking = joint == MISSING
     common = int(np.bincount(known.predicted).argmax())
-    return np.where(lacking, common, joint), Filled(int(lacking.sum()), common) if lacking.any() else None
+    return np.where(lacking, common, joint), Filled(images=int(lacking.sum()), joint=common) if lacking.any() else None
 
 
 def _forecast(

@@ -13,16 +13,16 @@ from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError
 from facetwise.core.files.csvtable import parse_csv
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project
+from facetwise.core.records.submission import MadeFrom, PartMadeFrom
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import file_hash
 from facetwise.core.writing import write_output
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source
 from facetwise.submission.eligible import joint_classes, usable_source
 from facetwise.submission.folder import SubmissionFolder
-from facetwise.submission.madefrom import MadeFrom, Part, predictions_file
+from facetwise.submission.madefrom import predictions_file
 from facetwise.submission.make import oof_mix, read_template, side_to_predict
 from facetwise.submission.write import submission_csv
 
@@ -52,7 +52,7 @@ def replay(project: Project, submission: SubmissionFolder, out: Path | None = No
     data, template = _filled_in(project, manifest, source, made_from)
     told = list(_differences(project, source, made_from, template))
     found = hashlib.sha256(data).hexdigest()
-    if found != record["csv_sha256"]:
+    if found != record.csv_sha256:
         told += _other_answers(project, submission, data)
         raise MismatchError("\n".join([f"submission `{submission.id}` cannot be made again", *_listed(told)]))
     if out is not None:
@@ -89,7 +89,7 @@ def _differences(project: Project, source: Source, made_from: MadeFrom, template
     """What is not as it was recorded, as far as that was recorded."""
     if file_hash(predictions_file(project.workspace, source)) != made_from.test_sha256:
         yield f"the test predictions of {source.kind} `{source.id}` are others than it was made from"
-    decision = source.record.get("decision", ARGMAX) if source.kind == "blend" else ARGMAX
+    decision = source.decision
     if decision != made_from.decision:
         yield f"classes were decided by {made_from.decision}, `{source.id}` says {decision} now"
     if made_from.template_sha256 is not None and hashlib.sha256(template).hexdigest() != made_from.template_sha256:
@@ -115,7 +115,7 @@ def _gone(project: Project, made_from: MadeFrom) -> Iterator[str]:
             yield f"weights of run `{part.id}`"
 
 
-def _has_weights(project: Project, part: Part) -> bool:
+def _has_weights(project: Project, part: PartMadeFrom) -> bool:
     run = RunFolder(project.workspace.runs / part.id)
     try:
         return not run.missing_weights()

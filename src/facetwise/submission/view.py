@@ -10,6 +10,7 @@ from typing import Any, Literal
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.notes import Note
 from facetwise.core.project import Project
+from facetwise.core.records.submission import Filled, ForecastRecord, MadeFrom
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.rules.choose import rule_from_dict
@@ -20,7 +21,6 @@ from facetwise.results.plain import plain
 from facetwise.results.wording import count
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.ledger.ledger import Entry, read_ledger
-from facetwise.submission.madefrom import Filled, MadeFrom
 
 
 @dataclass(frozen=True)
@@ -121,29 +121,26 @@ def build_submission_view(project: Project, folder: SubmissionFolder, manifest: 
     record, made_from = folder.record(), folder.made_from()
     notes, troubles = notes_on(project, "submission", folder.id)
     sendings, wrong = _sendings(project, folder.id)
-    try:
-        return SubmissionView(
-            id=folder.id,
-            project=project.file.name,
-            made=record.get("provenance", {}).get("made"),
-            csv=str(folder.csv_file),
-            csv_sha256=record["csv_sha256"],
-            source_kind=made_from.kind,
-            source=made_from.id,
-            ingredients=tuple(_ingredients(project, made_from)),
-            decision=_decision(project, made_from),
-            filled=_filled(made_from.filled),
-            warnings=(*_changed(project, folder, made_from, manifest), *troubles, *wrong),
-            notes=notes,
-            findings=tuple(Finding(**f) for f in record["gate"]["findings"]),
-            confirmed=bool(record.get("confirmed")),
-            overruled=bool(record.get("overruled")),
-            forecast=_forecast(record.get("forecast")),
-            why_num_people=str(record.get("test_people", {}).get("why", "")),
-            sendings=sendings,
-        )
-    except (KeyError, TypeError, AttributeError):
-        raise ArtefactError(f"{folder.path}: damaged (the record of the submission lacks something)") from None
+    return SubmissionView(
+        id=folder.id,
+        project=project.file.name,
+        made=record.provenance.made,
+        csv=str(folder.csv_file),
+        csv_sha256=record.csv_sha256,
+        source_kind=made_from.kind,
+        source=made_from.id,
+        ingredients=tuple(_ingredients(project, made_from)),
+        decision=_decision(project, made_from),
+        filled=_filled(made_from.filled),
+        warnings=(*_changed(project, folder, made_from, manifest), *troubles, *wrong),
+        notes=notes,
+        findings=tuple(Finding(f.level, f.code, f.message) for f in record.gate.findings),
+        confirmed=record.confirmed,
+        overruled=record.overruled,
+        forecast=_forecast(record.forecast),
+        why_num_people=record.test_people.why if record.test_people else "",
+        sendings=sendings,
+    )
 
 
 def _ingredients(project: Project, made_from: MadeFrom) -> Iterator[Ingredient]:
@@ -156,9 +153,9 @@ def _ingredients(project: Project, made_from: MadeFrom) -> Iterator[Ingredient]:
 def _weights(project: Project, made_from: MadeFrom) -> dict[tuple[str, str], Mapping[str, float]]:
     """Weights by kind and id of a blend's members; none where the blend cannot be read any more."""
     if made_from.kind == "blend":
-        with suppress(ArtefactError, OSError, KeyError, TypeError):
-            members = BlendFolder(project.workspace.blends / made_from.id).record()["made_from"]["members"]
-            return {(m["kind"], m["id"]): m["weights"] for m in members}
+        with suppress(ArtefactError, OSError):
+            members = BlendFolder(project.workspace.blends / made_from.id).record().made_from.members
+            return {(m.kind, m.id): m.weights for m in members}
     return {}
 
 
@@ -178,8 +175,10 @@ def _filled(filled: Filled | None) -> str | None:
     return f"{count(filled.images, 'image')} that cannot be read: answered with {what}."
 
 
-def _forecast(data: Any) -> Expected | None:
-    return None if data is None else Expected(data["expected"], Interval(**data["interval"]), data["num_people"])
+def _forecast(forecast: ForecastRecord | None) -> Expected | None:
+    if forecast is None:
+        return None
+    return Expected(forecast.expected, Interval.of(forecast.interval), forecast.num_people)
 
 
 def _changed(project: Project, folder: SubmissionFolder, made_from: MadeFrom, manifest: Manifest) -> Iterator[Notice]:

@@ -12,8 +12,10 @@ from facetwise.core.files.disk import told_when_full
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import provenance
-from facetwise.core.runs import RunFolder, find_run, list_runs, next_number, runs_lock
-from facetwise.core.workspace import write_json
+from facetwise.core.records.artefact import next_number
+from facetwise.core.records.base import checked, write_record
+from facetwise.core.records.run import RunRecord
+from facetwise.core.runs import RunFolder, find_run, list_runs, runs_lock
 from facetwise.core.writing import write_atomic
 from facetwise.inference.choices import Choices, make_choices
 from facetwise.inference.data import check_same
@@ -112,7 +114,7 @@ def same_run(project: Project, plan: RunPlan) -> RunFolder | None:
 def _fingerprint(run: RunFolder) -> str | None:
     """None for a run whose record is damaged: it is for `facetwise doctor` to tell, and no reason not to train."""
     try:
-        return str(run.record()["fingerprint"])
+        return run.record().fingerprint
     except ArtefactError:
         return None
 
@@ -120,19 +122,18 @@ def _fingerprint(run: RunFolder) -> str | None:
 def _start_run(project: Project, plan: RunPlan, choices: Choices, made: dict[str, Any]) -> RunFolder:
     """Make the folder of a new run: its recipe and its record. The list of runs is locked by the caller."""
     runs, there = project.workspace.runs, list_runs(project.workspace)
-    name = run_name(next_number(there), plan.recipe, plan.layout, [r.id for r in there])
+    name = run_name(next_number(runs, RunFolder), plan.recipe, plan.layout, [r.id for r in there])
     temporary = runs / f".{name}.tmp-new"
     shutil.rmtree(temporary, ignore_errors=True)
     with told_when_full(temporary):
         temporary.mkdir()
     write_atomic(temporary / "recipe.toml", recipe_toml(plan.recipe))
-    write_json(temporary / "run.json", _record(name, plan, choices, made))
+    write_record(temporary / "run.json", _record(name, plan, choices, made))
     return RunFolder(temporary.rename(runs / name))
 
 
-def _record(name: str, plan: RunPlan, choices: Choices, made: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "schema_version": 1,
+def _record(name: str, plan: RunPlan, choices: Choices, made: dict[str, Any]) -> RunRecord:
+    data = {
         "id": name,
         "fingerprint": plan.fingerprint,
         "fingerprint_fields": plan.fields,
@@ -146,6 +147,7 @@ def _record(name: str, plan: RunPlan, choices: Choices, made: dict[str, Any]) ->
         "choices": choices.as_dict(),
         "provenance": made,
     }
+    return checked(RunRecord, data)
 
 
 def _train_all(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +56,7 @@ class Job:
         """Fold -> validation score after each epoch."""
         curves: dict[int, list[float]] = {}
         for event in self.run.epochs():
-            curves.setdefault(event["fold"], []).append(event["val_macro_f1"])
+            curves.setdefault(event.fold, []).append(math.nan if event.val_macro_f1 is None else event.val_macro_f1)
         return curves
 
     def left(self) -> list[int]:
@@ -86,7 +87,7 @@ def open_job(run: RunFolder, plan: RunPlan, listener: Listener | None) -> Iterat
 
 def enter_job(run: RunFolder, plan: RunPlan, listener: Listener | None, worker: int | None = None) -> Job:
     """A run that this process, or the one that started it, has locked. `worker` is its number among several."""
-    choices = Choices.from_dict(run.record()["choices"])
+    choices = Choices.of(run.record().choices)
     device = apply_choices(choices)
     if worker is not None and device == torch.device("cuda"):
         device = torch.device("cuda", worker % torch.cuda.device_count())

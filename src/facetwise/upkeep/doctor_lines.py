@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from facetwise.core.errors import FacetwiseError
+from facetwise.core.errors import ArtefactError, DamagedError, FacetwiseError
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -31,6 +31,12 @@ Check = Callable[[], Iterable[DoctorLine]]
 def refused(topic: str, error: FacetwiseError) -> DoctorLine:
     """The finding that stands for an error."""
     return DoctorLine(topic, "problem", str(error), error.hint)
+
+
+def unusable(topic: str, name: str, error: ArtefactError) -> DoctorLine:
+    """The finding that an artefact is damaged, or of another version or label."""
+    damaged = "damaged: " if isinstance(error, DamagedError) else ""
+    return DoctorLine(topic, "problem", f"`{name}`: {damaged}{error}", error.hint)
 
 
 def gibibytes(num_bytes: float) -> str:

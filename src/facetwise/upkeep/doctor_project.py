@@ -6,18 +6,21 @@ import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 
 from facetwise.core.errors import ArtefactError, FacetwiseError
 from facetwise.core.project import Project, TestSide, TrainSide
 from facetwise.core.runs import RunFolder, list_runs
-from facetwise.core.workspace import file_hash, is_done, is_locked, leftovers, read_done, verify_files
+from facetwise.core.workspace import is_locked, leftovers
 from facetwise.data.folds import list_folds, load_folds
 from facetwise.data.images.store import StoreInfo, list_stores
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.predictors.external import ForeignFolder
-from facetwise.upkeep.doctor_lines import Check, DoctorLine, gibibytes, refused
+from facetwise.predictors.external import list_foreign
+from facetwise.study.record import list_studies
+from facetwise.submission.folder import list_submissions
+from facetwise.upkeep.doctor_lines import Check, DoctorLine, gibibytes, refused, unusable
 
 LOW_DISK, NO_DISK = 2 * 2**30, 2**28
 """Bytes free below which a project is warned, and below which training is likely to stop."""
@@ -37,6 +40,7 @@ def checks(project: Project) -> dict[str, Check]:
         "runs": _runs,
         "foreign": _foreign,
         "submissions": _submissions,
+        "studies": _studies,
         "leftovers": _leftovers,
     }
     return {topic: partial(check, seen) for topic, check in parts.items()}
@@ -189,10 +193,8 @@ def _stores_of_runs(runs: list[RunFolder]) -> set[str]:
     """Keys of the stores that runs were trained on; a damaged run is reported elsewhere."""
     keys = set()
     for run in runs:
-        try:
-            keys.add(str(run.record()["fingerprint_fields"]["store"]))
-        except (ArtefactError, KeyError, TypeError):
-            continue
+        with suppress(ArtefactError):
+            keys.add(run.record().fingerprint_fields.store)
     return keys
 
 
@@ -213,20 +215,17 @@ def _runs(seen: _Seen) -> Iterator[DoctorLine]:
     for run in seen.runs:
         try:
             yield _run(seen, run)
-        except (ArtefactError, KeyError, TypeError) as error:
-            hint = f"it cannot be resumed or used: train it again, or delete it: rm -r {run.path}"
-            yield DoctorLine("runs", "problem", f"`{run.id}`: damaged ({error})", hint)
+        except ArtefactError as error:
+            yield unusable("runs", run.id, error)
 
 
 def _run(seen: _Seen, run: RunFolder) -> DoctorLine:
-    made_from = run.record()["fingerprint_fields"]["manifest"]
+    made_from = run.record().fingerprint_fields.manifest
     if run.lock_file in seen.locked:
         return DoctorLine("runs", "ok", f"`{run.id}`: training now")
     if not run.finished:
         return DoctorLine("runs", "warning", f"`{run.id}`: unfinished", f"go on with `facetwise fit --resume {run.id}`")
-    verify_files(run.path)
-    if changed := _changed_tables(run):
-        raise ArtefactError(f"changed or missing since it was finished: {', '.join(changed)}")
+    run.check_all()
     if seen.manifest is not None and made_from != seen.manifest.hash:
         message = f"`{run.id}`: made from other images or people than the manifest has now"
         return DoctorLine("runs", "warning", message, "put the data back, or train it again")
@@ -243,22 +242,14 @@ def _without_weights(run: RunFolder) -> str:
     return ", imported with its tables only" if came is not None and came.content == "tables" else ""
 
 
-def _changed_tables(run: RunFolder) -> list[str]:
-    """Names of the run's tables whose bytes are not those that its DONE mark has."""
-    tables: dict[str, str] = read_done(run.path)["made_from"].get("tables", {})
-    paths = {run.path / f"{name}.parquet": expected for name, expected in tables.items()}
-    return [p.name for p, expected in paths.items() if not p.is_file() or file_hash(p) != expected]
-
-
 def _foreign(seen: _Seen) -> Iterator[DoctorLine]:
-    for folder in sorted(p for p in seen.space.foreign.glob("[!.]*") if p.is_dir()):
+    for folder in list_foreign(seen.space):
         try:
-            made_from = ForeignFolder(folder).record()["made_from"]
+            made_from = folder.record().made_from
         except ArtefactError as error:
-            hint = f"import its csv again under another name, and delete this: rm -r {folder}"
-            yield DoctorLine("foreign", "problem", f"`foreign:{folder.name}`: {error}", hint)
+            yield unusable("foreign", f"foreign:{folder.name}", error)
             continue
-        if seen.manifest is not None and made_from["manifest"] != seen.manifest.hash:
+        if seen.manifest is not None and made_from.manifest != seen.manifest.hash:
             message = f"`foreign:{folder.name}`: of other images or people than the manifest has now"
             yield DoctorLine("foreign", "warning", message, "put the data back, or import its csv again")
         else:
@@ -266,16 +257,21 @@ def _foreign(seen: _Seen) -> Iterator[DoctorLine]:
 
 
 def _submissions(seen: _Seen) -> Iterator[DoctorLine]:
-    for folder in sorted(p for p in seen.space.submissions.glob("[!.]*") if p.is_dir()):
-        if not is_done(folder):
-            hint = "make it again with `facetwise submit`"
-            yield DoctorLine("submissions", "warning", f"{folder}: unfinished", hint)
-            continue
+    for folder in list_submissions(seen.space):
         try:
-            verify_files(folder)
+            folder.record()
+            folder.read_csv_bytes()
+            folder.check_whole()
         except ArtefactError as error:
-            hint = f"`facetwise ledger replay {folder.name} --out FILE` makes its csv again, when its record is whole"
-            yield DoctorLine("submissions", "problem", str(error), hint)
+            yield unusable("submissions", folder.id, error)
+
+
+def _studies(seen: _Seen) -> Iterator[DoctorLine]:
+    for folder in list_studies(seen.space):
+        try:
+            folder.record()
+        except ArtefactError as error:
+            yield unusable("studies", folder.id, error)
 
 
 def _leftovers(seen: _Seen) -> Iterator[DoctorLine]:

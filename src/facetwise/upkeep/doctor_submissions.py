@@ -8,12 +8,13 @@ from functools import partial
 
 from facetwise.core.errors import ArtefactError
 from facetwise.core.project import Project
-from facetwise.core.workspace import is_done
-from facetwise.predictors.blend_folder import BlendFolder
+from facetwise.core.runs import RunFolder
+from facetwise.predictors.blend_folder import list_blends
+from facetwise.results.wording import count
 from facetwise.submission.ledger.events import last_line_cut
 from facetwise.submission.ledger.ledger import read_ledger
 from facetwise.submission.ledger.odd_times import made_in_the_future, odd_times
-from facetwise.upkeep.doctor_lines import Check, DoctorLine, refused
+from facetwise.upkeep.doctor_lines import Check, DoctorLine, unusable
 
 
 def checks(project: Project) -> dict[str, Check]:
@@ -23,18 +24,23 @@ def checks(project: Project) -> dict[str, Check]:
 
 
 def _blends(project: Project) -> Iterator[DoctorLine]:
-    for folder in sorted(p for p in project.workspace.blends.glob("[!.]*") if p.is_dir()):
-        if not is_done(folder):
-            yield DoctorLine(
-                "blends", "warning", f"`{folder.name}`: unfinished", "make it again with `facetwise blend`"
-            )
-            continue
+    for blend in list_blends(project.workspace):
         try:
-            record = BlendFolder(folder).record()
+            members = blend.record().made_from.members
         except ArtefactError as error:
-            yield refused("blends", error)
+            yield unusable("blends", blend.id, error)
             continue
-        yield DoctorLine("blends", "ok", f"`{folder.name}`: {len(record['made_from']['members'])} member(s)")
+        if gone := [reason for m in members if m.kind == "run" and (reason := _damaged(project, m.id))]:
+            hint = "`facetwise doctor` says what to do about each; what the blend predicts is kept in its own tables"
+            yield DoctorLine("blends", "warning", f"`{blend.id}`: {len(gone)} member(s) are damaged: {gone[0]}", hint)
+            continue
+        yield DoctorLine("blends", "ok", f"`{blend.id}`: {count(len(members), 'member')}")
+
+
+def _damaged(project: Project, run_id: str) -> str | None:
+    """What is wrong with a member of a blend, beginning with its name; None when it is whole."""
+    damage = RunFolder(project.workspace.runs / run_id).damage
+    return None if damage is None else f"run `{run_id}`: {damage}"
 
 
 def _ledger(project: Project) -> Iterator[DoctorLine]:

@@ -83,8 +83,9 @@ def _weights_of(run: RunFolder) -> str | None:
     """What a run started from; of one that was imported the path leads into another project."""
     if run.imported_file.is_file():
         return None
-    with suppress(ArtefactError, KeyError, TypeError):
-        return str(run.record()["recipe"]["model"]["weights"])
+    with suppress(ArtefactError):
+        weights: str | None = run.record().setting("model", "weights")
+        return weights
     return None
 
 
@@ -108,7 +109,7 @@ def _state(row: RunRow) -> list[str]:
         return ["is being trained"]
     if row.state == "unfinished":
         return [f"unfinished: `facetwise fit --resume {row.id.split('-')[0]}` goes on with it"]
-    if any(flag.startswith("damaged") for flag in row.flags):
+    if not row.usable:
         return ["damaged or of other labels: see `facetwise doctor`"]
     return ["has no score to be ranked by"] if row.macro_f1 is None else []
 
@@ -153,8 +154,8 @@ def _stores_of(runs: Sequence[RunFolder]) -> dict[str, list[str]]:
     """Store key -> the runs that were trained on it."""
     found: dict[str, list[str]] = {}
     for run in runs:
-        with suppress(ArtefactError, KeyError, TypeError):
-            found.setdefault(str(run.record()["fingerprint_fields"]["store"]), []).append(run.id)
+        with suppress(ArtefactError):
+            found.setdefault(run.record().fingerprint_fields.store, []).append(run.id)
     return found
 
 
@@ -171,7 +172,7 @@ def _study_recipes(project: Project) -> list[tuple[str, Recipe]]:
     """The recipes that studies go on with: the base, its changes or what is searched over, and the best one."""
     found = []
     for path in sorted(project.workspace.studies.glob("*/study.json")):
-        with suppress(FacetwiseError, OSError, KeyError, TypeError):
+        with suppress(FacetwiseError, OSError):
             found += [(f"study {path.parent.name}", recipe) for recipe in StudyFolder(path.parent).recipes()]
         with suppress(FacetwiseError, OSError):
             best = path.parent / "best.toml"

@@ -13,8 +13,10 @@ from markdown_it import MarkdownIt
 
 import facetwise as fw
 from facetwise.core.errors import InputError, ProblemsError, SettingError
-from facetwise.core.imported import Imported
 from facetwise.core.project import Project
+from facetwise.core.records.base import checked, write_record
+from facetwise.core.records.run import Imported, RunRecord
+from facetwise.core.records.study import StudyRecord
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.core.workspace import mark_done, write_json
 from facetwise.journals.day import Day, days_between, read_day
@@ -44,9 +46,10 @@ def project(own_finished: Any) -> Project:
 
 def retimed(run: RunFolder, begun: datetime, *, done: bool = True, record: dict[str, Any] | None = None) -> RunFolder:
     """The run as if it was begun then, with an event a minute; `record`: what else its record says."""
-    was = run.record()
-    write_json(
-        run.record_file, {**was, **(record or {}), "provenance": {**was["provenance"], "made": begun.isoformat()}}
+    was = checked(RunRecord, json.loads(run.record_file.read_text()))
+    write_record(
+        run.record_file,
+        was.changed(**(record or {}), provenance=was.provenance.changed(made=begun.isoformat()).as_dict()),
     )
     events = [e for e in run.events() if done or e["event"] != "done"]
     times = [(begun + timedelta(minutes=i)).isoformat() for i, _ in enumerate(events)]
@@ -54,7 +57,7 @@ def retimed(run: RunFolder, begun: datetime, *, done: bool = True, record: dict[
     run.events_file.write_text("".join(f"{line}\n" for line in lines))
     (run.path / "DONE.json").unlink(missing_ok=True)
     if done:
-        mark_done(run.path, {"fingerprint": was["fingerprint"], **run.hashes()}, hash_files=False)
+        mark_done(run.path, {"fingerprint": was.fingerprint, **run.hashes()}, hash_files=False)
     return run
 
 
@@ -63,7 +66,7 @@ def another(project: Project, name: str, begun: datetime, *, done: bool = True, 
     first = find_run(project.workspace, "1")
     run = RunFolder(project.workspace.runs / name)
     shutil.copytree(first.path, run.path)
-    recipe = json.loads(json.dumps(first.record()["recipe"]))
+    recipe = json.loads(json.dumps(first.record().recipe))
     for key, value in changes.items():
         *path, last = key.split("__")
         place = recipe
@@ -155,7 +158,7 @@ def test_a_run_stands_beside_the_one_it_differs_least_from(project: Project) -> 
 
 
 def test_the_base_is_an_earlier_run_on_the_same_images(project: Project) -> None:
-    other = find_run(project.workspace, "1").record()["fingerprint_fields"]
+    other = find_run(project.workspace, "1").record().fingerprint_fields.as_dict()
     run = another(project, "02-x", at(13))
     retimed(run, at(13), record={"fingerprint_fields": {**other, "manifest": "another"}})
     unsafe = another(project, "03-x", at(14))
@@ -167,7 +170,7 @@ def test_the_base_is_an_earlier_run_on_the_same_images(project: Project) -> None
 
 
 def test_corrections_that_changed_since_are_told(project: Project) -> None:
-    fields = find_run(project.workspace, "1").record()["fingerprint_fields"]
+    fields = find_run(project.workspace, "1").record().fingerprint_fields.as_dict()
     run = another(project, "02-x", at(13))
     retimed(run, at(13), record={"fingerprint_fields": {**fields, "overlay": "new", "labels": "new"}})
     text = page(journal(project))
@@ -228,9 +231,10 @@ def test_the_second_time_nothing_is_computed_again(project: Project, monkeypatch
 def study(project: Project, name: str, kind: str, made: datetime, **more: Any) -> StudyFolder:
     """A study as its commands record it."""
     folder = StudyFolder(project.workspace.studies / name)
-    recipe = find_run(project.workspace, "1").record()["recipe"]
+    recipe = find_run(project.workspace, "1").record().recipe
     identity = {"recipe": recipe, "data": {}, **more.pop("identity", {})}
-    folder.save({"schema_version": 1, "kind": kind, "made": made.isoformat(), "identity": identity, **more})
+    data = {"kind": kind, "made": made.isoformat(), "identity": identity, **more}
+    folder.save(checked(StudyRecord, data))
     return folder
 
 
@@ -284,7 +288,7 @@ def test_an_ablation_without_its_base_is_told(project: Project) -> None:
 
 def test_a_search_is_one_entry(project: Project) -> None:
     today = datetime.now(UTC)
-    recipe = find_run(project.workspace, "1").record()["recipe"]
+    recipe = find_run(project.workspace, "1").record().recipe
     space = read_space({"optimizer.lr": {"low": 1e-4, "high": 1e-2}}, Recipe.model_validate(recipe))
     runs = [
         find_run(project.workspace, "1"),
@@ -324,10 +328,10 @@ def test_a_search_is_one_entry(project: Project) -> None:
     [
         (lambda run: run.record_file.write_text("{"), "damaged"),
         (lambda run: run.record_file.write_text("[]"), "damaged"),
-        (lambda run: run.record_file.write_text(json.dumps({**run.record(), "provenance": 3})), "damaged"),
-        (lambda run: run.record_file.write_text(json.dumps({**run.record(), "folds": None})), "damaged"),
+        (lambda run: run.record_file.write_text(json.dumps({**run.record().as_dict(), "provenance": 3})), "damaged"),
+        (lambda run: run.record_file.write_text(json.dumps({**run.record().as_dict(), "folds": None})), "damaged"),
         (lambda run: (run.path / "oof.parquet").write_bytes(b"x"), "changed since it was made"),
-        (lambda run: run.recipe_file.write_text("x"), "changed since the run was finished"),
+        (lambda run: run.recipe_file.write_text("x"), "changed since it was made"),
     ],
 )
 def test_a_damaged_run_is_told_of_and_stops_nothing(project: Project, damage: Any, told: str) -> None:
@@ -428,10 +432,11 @@ def test_a_blend_is_told_with_its_members_and_its_nested_score(project: Project)
     blend = write_blend(project.root, first, members=[member(first), elsewhere])
     bounds = {"low": 0.4, "high": 0.6, "level": 0.95}
     apart = {"low": 0.01, "high": 0.03, "level": 0.95, "resolved": True}
-    best = {"id": first.id, "difference": 0.02, "difference_interval": apart}
-    scores = {"nested": 0.5, "nested_interval": bounds, "best_member": best}
-    record = {**blend.record(), "method": "soft", "scores": scores, "rows": {"people": 36}}
-    write_json(blend.path / "blend.json", {**record, "provenance": {"made": at(16).isoformat()}})
+    best = {"id": first.id, "score": 0.48, "interval": bounds, "difference": 0.02, "difference_interval": apart}
+    was = blend.record()
+    scores = {**was.scores.as_dict(), "nested": 0.5, "nested_interval": bounds, "best_member": best}
+    rows, provenance = {**was.rows.as_dict(), "people": 36}, {"made": at(16).isoformat()}
+    write_record(blend.record_file, was.changed(scores=scores, rows=rows, provenance=provenance))
     mark_done(blend.path, {})
     text = page_parts(journal(project))["blends"]
     told = "soft vote of run 1, and kim's; macro F1 **0.500** [0.400, 0.600] by the nested estimate."
@@ -454,9 +459,12 @@ def test_a_blend_that_was_made_is_told(project: Project) -> None:
 
 def test_an_imported_run_is_told_on_the_day_on_which_it_came(project: Project) -> None:
     run = another(project, "02-x", at(13, day=2))
-    note = Imported("07-theirs", "whole", "same", "default", "0" * 64, at(15).isoformat(), "0.1.0", None)
-    write_json(run.imported_file, note.as_dict())
-    mark_done(run.path, {"fingerprint": run.record()["fingerprint"], **run.hashes()}, hash_files=False)
+    note = Imported(
+        original="07-theirs", content="whole", folds="same", folds_name="default", pack_sha256="0" * 64,
+        imported=at(15).isoformat(), facetwise="0.1.0", commit=None,
+    )  # fmt: skip
+    write_record(run.imported_file, note)
+    mark_done(run.path, {"fingerprint": run.record().fingerprint, **run.hashes()}, hash_files=False)
     text = page(journal(project))
     assert "**Run 2** `02-x`, imported 15:00 (there `07-theirs`): macro F1 **" in text
     assert journal(project, date(2026, 11, 2)).empty

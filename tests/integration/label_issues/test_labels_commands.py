@@ -15,12 +15,14 @@ import numpy as np
 import polars as pl
 import pytest
 from made_data import open_project, write_contest
+from made_records import blend_record, write_run_record
 from typer.testing import CliRunner
 
 import facetwise as fw
 from facetwise.cli.main import app, main
 from facetwise.core.errors import GateError, InputError, MismatchError, ProblemsError, SettingError
 from facetwise.core.project import Project
+from facetwise.core.records.base import write_record
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table, year_columns
 from facetwise.core.workspace import mark_done, write_json
@@ -79,9 +81,7 @@ def write_run(
     manifest, run = load_manifest(project), RunFolder(project.workspace.runs / name)
     run.path.mkdir(parents=True)
     fields = {"manifest": manifest.hash, "labels": manifest.labels_hash, "label space": project.space_hash}
-    record = {"fingerprint": name, "fingerprint_fields": fields, "recipe": {"folds": {"plan": 3}}, "folds": [0, 1, 2]}
-    write_json(run.record_file, {**record, "attributes": list(names), "split": split})
-    run.recipe_file.write_text("")
+    write_run_record(run.path, fingerprint_fields=fields, folds=[], attributes=list(names), split=split)
     fold, repeat = pl.lit(0, dtype=pl.Int32()).alias("fold"), pl.lit(0, dtype=pl.Int32()).alias("repeat")
     table = manifest.train.select("image", "group").with_columns(fold, repeat)
     for attribute, logs in zip(project.space.names, predicted(project, manifest), strict=True):
@@ -196,12 +196,12 @@ def test_the_last_blend_goes_before_runs(own: Project) -> None:
     manifest, blend = load_manifest(own), own.workspace.blends / "b01-soft-2"
     blend.mkdir(parents=True)
     made_from = {"manifest": manifest.hash, "label_space": own.space_hash}
-    write_json(blend / "blend.json", {"made_from": made_from})
+    write_record(blend / "blend.json", blend_record(made_from))
     shutil.copy(own.workspace.runs / "01-made" / "oof.parquet", blend / "oof.parquet")
     mark_done(blend, made_from)
     view = fw.suspects(own)
     assert (view.source, view.why) == ("b01-soft-2", "the last blend")
-    write_json(blend / "blend.json", {"made_from": {**made_from, "manifest": "another"}})
+    write_record(blend / "blend.json", blend_record({**made_from, "manifest": "another"}))
     mark_done(blend, made_from)
     assert fw.suspects(own).source == "01-made"
     with pytest.raises(MismatchError, match="another manifest"):

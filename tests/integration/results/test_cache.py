@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from made_records import another_run
 
 import facetwise as fw
 from facetwise.core.errors import FacetwiseError
@@ -15,7 +16,7 @@ from facetwise.results import runs as views
 @pytest.fixture
 def project(own_finished) -> Path:
     (first,) = own_finished.project.glob("runs/[0-9]*")
-    shutil.copytree(first, first.with_name(f"02{first.name[2:]}"))
+    another_run(first, f"02{first.name[2:]}")
     shutil.rmtree(own_finished.project / ".cache", ignore_errors=True)  # other tests may have listed the shared run
     return own_finished.project
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from made_data import open_project, write_contest
+from made_records import write_run_record
 from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
@@ -20,7 +21,7 @@ from facetwise.core.errors import InputError, SettingError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.core.tables import PREDICTIONS, write_table, year_columns
-from facetwise.core.workspace import mark_done, write_json
+from facetwise.core.workspace import mark_done
 from facetwise.data.manifest import Manifest, build_manifest
 from facetwise.evaluate.compose import log_normalised, log_sums
 from facetwise.evaluate.intervals import Interval
@@ -63,9 +64,7 @@ def write_run(project: Project, manifest: Manifest, name: str, *blocks: pl.DataF
     run = project.workspace.runs / name
     run.mkdir(parents=True, exist_ok=True)
     fields = {"manifest": manifest.hash, "labels": manifest.labels_hash, "label space": project.space_hash}
-    record = {"fingerprint": "f", "fingerprint_fields": fields, "recipe": {"folds": {"plan": 5}}, "folds": [], **more}
-    write_json(run / "run.json", record)
-    (run / "recipe.toml").write_text("")
+    write_run_record(run, fingerprint_fields=fields, folds=[], **more)
     fold, repeat = pl.lit(0, dtype=pl.Int32).alias("fold"), pl.lit(0, dtype=pl.Int32).alias("repeat")
     table = manifest.train.select("image", "group").with_columns(fold, repeat)
     for block in blocks:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from made_data import open_project, write_contest
+from made_records import blend_record, write_run_record
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from typer.testing import CliRunner
@@ -21,9 +22,10 @@ from facetwise.cli.main import app
 from facetwise.core.errors import GateError, InputError
 from facetwise.core.labels import LabelSpace
 from facetwise.core.project import Project
+from facetwise.core.records.base import write_record
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
-from facetwise.core.workspace import mark_done, write_json
+from facetwise.core.workspace import mark_done
 from facetwise.data.manifest import Manifest, build_manifest
 from facetwise.evaluate.compose import log_normalised
 from facetwise.evaluate.decide import DECIDED
@@ -66,9 +68,7 @@ def write_run(project: Project, manifest: Manifest, name: str, *blocks: pl.DataF
     run = project.workspace.runs / name
     run.mkdir(parents=True, exist_ok=True)
     fields = {"manifest": manifest.hash, "labels": manifest.labels_hash, "label space": project.space_hash}
-    record = {"fingerprint": "f", "fingerprint_fields": fields, "recipe": {"folds": {"plan": 5}}, "folds": []}
-    write_json(run / "run.json", {**record, "split": "group", "attributes": ["age"], **more})
-    (run / "recipe.toml").write_text("")
+    write_run_record(run, **{"attributes": ["age"], **more}, fingerprint_fields=fields, folds=[])
     if blocks:
         write_table(table_of(manifest, *blocks), run / "oof.parquet", PREDICTIONS)
     mark_done(run, {"fingerprint": "f", **RunFolder(run).hashes()}, hash_files=False)
@@ -127,7 +127,8 @@ def test_a_blend_is_judged_by_its_probabilities(drawn):
     folder.mkdir(parents=True)
     table = table_of(manifest, *blocks).with_columns(pl.lit(0, dtype=pl.Int32).alias(DECIDED))
     write_table(table, folder / "oof.parquet", PREDICTIONS)
-    write_json(folder / "blend.json", {"made_from": {"label_space": project.space_hash, "manifest": manifest.hash}})
+    made_from = {"label_space": project.space_hash, "manifest": manifest.hash}
+    write_record(folder / "blend.json", blend_record(made_from))
     mark_done(folder, {})
     run = whole(project, manifest, "03-same")
     assert fw.rules(project, "b1").choice == fw.rules(project, run).choice

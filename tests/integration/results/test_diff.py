@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 from made_data import open_project, write_contest, write_table
+from made_records import blend_record, submission_record, write_run_record
 from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
@@ -22,6 +23,7 @@ from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
+from facetwise.core.records.base import write_record
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS
 from facetwise.core.tables import write_table as write_parquet
@@ -94,12 +96,8 @@ def write_run(
     run = project.workspace.runs / name
     run.mkdir(parents=True)
     fields = {"manifest": manifest.hash, "labels": manifest.labels_hash, "label space": project.space_hash}
-    record = {
-        "fingerprint": "f", "fingerprint_fields": fields, "recipe": {"folds": {"plan": 5}}, "folds": [0],
-        "attributes": list(names), "split": "none" if oof is None else "group",
-    }  # fmt: skip
-    write_json(run / "run.json", record)
-    (run / "recipe.toml").write_text("")
+    split = "none" if oof is None else "group"
+    write_run_record(run, fingerprint_fields=fields, folds=[], attributes=list(names), split=split)
     keys = {"fold": pl.lit(0, dtype=pl.Int32), "repeat": pl.lit(0, dtype=pl.Int32)}
     for side, rows, codes in (("oof", manifest.train, oof), ("test", manifest.test, test)):
         if codes is not None:
@@ -347,8 +345,7 @@ def submission(project: Project, manifest: Manifest) -> Iterator[Path]:
         "test_sha256": file_hash(project.workspace.runs / "02-made" / "test.parquet"), "label_space": None,
         "template_sha256": None, "decision": "argmax", "filled": None,
     }  # fmt: skip
-    record = {"schema_version": 2, "csv_sha256": file_hash(csv), "made_from": made_from}
-    write_json(folder / "record.json", record)
+    write_record(folder / "record.json", submission_record(made_from, file_hash(csv)))
     mark_done(folder, {})
     yield folder
     shutil.rmtree(folder.parent)
@@ -374,7 +371,7 @@ def test_a_blend_is_what_it_decided(project: Project, manifest: Manifest) -> Non
     folder, codes = project.workspace.blends / "b01-soft-2", made_codes(project, 1)
     folder.mkdir(parents=True)
     hashes = {"manifest": manifest.hash, "label_space": project.space_hash}
-    write_json(folder / "blend.json", {"made_from": hashes})
+    write_record(folder / "blend.json", blend_record(hashes))
     nothing = pl.lit(None, dtype=pl.Int32)
     table = manifest.test.select("image", "group", fold=nothing, repeat=nothing)
     decided = pl.Series("decided", project.space.encode(made_codes(project, 2)), dtype=pl.Int32)

@@ -216,7 +216,7 @@ def test_it_is_a_member_for_the_test_side_only_and_says_why(own):
     assert (source.kind, source.id, source.reference, source.oof) == ("foreign", "앨리스", "foreign:앨리스", None)
     assert source.no_oof == "was predicted elsewhere: it can be used for the test side only"
     assert source.test.images.tolist() == manifest.test["image"].to_list()
-    assert folder.record()["content"] == "submission"
+    assert folder.record().content == "submission"
     assert (folder.path / "original.csv").read_bytes() == (project.root / "sent.csv").read_bytes()
 
 

@@ -108,7 +108,7 @@ def test_it_is_a_plain_zip_of_what_the_run_has(finished, pack, tables):
     assert set(unzip(tables)) == small
     for name in set(files) - {"pack.json", "run.json", "events.jsonl"}:
         assert files[name] == (run.path / name).read_bytes()
-    assert json.loads(files["run.json"]) == run.record()
+    assert json.loads(files["run.json"]) == run.record().as_dict()
     assert [json.loads(line) for line in files["events.jsonl"].splitlines()] == run.events()
 
 
@@ -125,7 +125,7 @@ def test_nothing_of_the_machine_or_its_user_is_in_it(finished, pack):
 
 def test_paths_that_lead_out_are_cut(own_finished, tmp_path, reader):
     (run,) = list_runs(Project.open(own_finished.project).workspace)
-    record = run.record()
+    record = run.record().as_dict()
     for recipe in (record["recipe"], record["fingerprint_fields"]["recipe"]):
         recipe["model"]["weights"] = "/secret/fold-{fold}.safetensors"
     record["fingerprint"] = content_hash(record["fingerprint_fields"])
@@ -162,7 +162,7 @@ def test_what_cannot_be_exported(own_finished, tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         fw.export_run(project, out=tmp_path / "no" / "x.pack")
     run.weights_file(1).write_bytes(run.weights_file(1).read_bytes()[:-1] + b"x")
-    with pytest.raises(ArtefactError, match="changed since the run was finished"):
+    with pytest.raises(ArtefactError, match="changed since it was made"):
         fw.export_run(project, out=tmp_path / "x.pack")
     run.weights_file(1).unlink()
     with pytest.raises(ArtefactError, match="no weights to pack") as error:
@@ -228,7 +228,7 @@ def test_it_comes_under_the_next_number_and_keeps_its_name(own_finished, tmp_pat
     other = edited(pack, tmp_path / "o.pack", {"test.parquet": rounded(unzip(pack)["test.parquet"])})
     taken = fw.import_run(project, other)
     assert taken.run.id == "08-" + run.id.split("-", 1)[1]
-    assert taken.run.record()["id"] == taken.run.id
+    assert taken.run.record().id == taken.run.id
     third = edited(pack, tmp_path / "t.pack", {"oof.parquet": rounded(unzip(pack)["oof.parquet"])})
     assert fw.import_run(project, third, name="alice.best").run.id == "09-alice.best"
     with pytest.raises(InputError, match="cannot name a run"):
@@ -421,7 +421,7 @@ def also(name: str, data: bytes = b"x") -> Change:
         (lambda files: {**files, "pack.json": b"{}"}, "schema version None of a pack"),
         (lambda files: {**files, "pack.json": b'{"schema_version": 2, "facetwise": "9.9"}'}, "packed by facetwise 9.9"),
         (lambda files: {**files, "pack.json": b'{"schema_version": 1}'}, "`run`: missing"),
-        (lambda files: {**files, "pack.json": b'{"a": 1, "a": 2}'}, "a key stands there twice"),
+        (lambda files: {**files, "pack.json": b'{"a": 1, "a": 2}'}, "`a` stands there twice"),
     ],
 )  # fmt: skip
 def test_what_no_pack_holds(pack, reader, tmp_path, change, message):

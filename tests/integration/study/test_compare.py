@@ -11,9 +11,10 @@ from rich.console import Console
 
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.project import Project
+from facetwise.core.records.base import write_record
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.core.tables import PREDICTIONS, prediction_columns, write_table
-from facetwise.core.workspace import mark_done, write_json
+from facetwise.core.workspace import mark_done
 from facetwise.data.manifest import load_manifest
 from facetwise.evaluate.intervals import Interval, PairedInterval
 from facetwise.results.runs import build_run_view
@@ -62,10 +63,8 @@ def another(
         table = table.with_columns(pl.when(gone).then(float("nan")).otherwise(pl.col(c)).alias(c) for c in columns)
     write_table(table.cast({c: pl.Float32() for c in prediction_columns(table)}), run.path / "oof.parquet", PREDICTIONS)
     was = source.record()
-    write_json(
-        run.record_file,
-        {**was, "id": name, **(record or {}), "fingerprint_fields": {**was["fingerprint_fields"], **(fields or {})}},
-    )
+    own = {**was.fingerprint_fields.as_dict(), **(fields or {})}
+    write_record(run.record_file, was.changed(id=name, **(record or {}), fingerprint_fields=own))
     (run.path / "DONE.json").unlink()
     if done:
         mark_done(run.path, {"fingerprint": name, **run.hashes()}, hash_files=False)
@@ -170,7 +169,7 @@ def test_an_image_split_gets_no_verdict(project: Project) -> None:
 
 
 def test_what_changed_besides_is_told(project: Project) -> None:
-    recipe = find_run(project.workspace, "1").record()["recipe"]
+    recipe = find_run(project.workspace, "1").record().recipe
     changed = {**recipe, "train": {**recipe["train"], "seed": 5, "ema": 0.5}}
     other = another(project, "02-b", record={"recipe": changed}, fields={"labels": "x", "recipe": changed})
     view = compare_runs(project, find_run(project.workspace, "1"), other)

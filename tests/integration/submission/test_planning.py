@@ -142,7 +142,7 @@ def test_a_scored_submission_is_known_and_moves_the_others(made: Made) -> None:
 def test_what_is_made_is_forecast_as_whoever_asks_later_is_told(made: Made) -> None:
     first = fw.submit(made.folder, "b1", yes=True, against_others=True)
     assert first.forecast == fw.forecast(made.folder, "s1").forecast[-1] == fw.forecast(made.folder, "b1").alone[-1]
-    assert first.folder.record()["forecast"]["interval"]["level"] == LEVEL
+    assert first.folder.record().forecast.interval.level == LEVEL
     assert "no public score tells yet" in first.forecast_notes[0]
     fw.record(made.folder, first.folder.id, public=0.5)
     second = fw.submit(made.folder, "b4", yes=True, against_others=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from made_blend import member, write_blend
+from made_records import another_run
 from typer.testing import CliRunner
 
 import facetwise as fw
@@ -29,7 +30,7 @@ def submitted(project: Path, *arguments: str, **options: object) -> SubmissionFo
 
 def test_the_same_bytes(own_finished, tmp_path):
     project, run = own_finished.project, run_of(own_finished.project)
-    write_blend(project, run, decision={"rule": "x"}, shift=1)
+    write_blend(project, run, decision={"kind": "x"}, shift=1)
     fw.predict(project, run.id, tta="flip")
     made = [submitted(project, run.id), submitted(project, "b1"), submitted(project, run.id, tta="flip")]
     out = tmp_path / "again.csv"
@@ -84,13 +85,13 @@ def test_what_differs_is_said(own_finished):
     blend = write_blend(project, run)
     made = submitted(project, "b1")
     shutil.rmtree(blend.path)
-    write_blend(project, run, decision="multipliers", shift=1)  # of the same name, and something else
+    write_blend(project, run, decision={"kind": "multipliers"}, shift=1)  # of the same name, and something else
     with pytest.raises(MismatchError) as error:
         fw.replay(project, made.id)
     told = str(error.value)
     assert told.startswith(f"submission `{made.id}` cannot be made again")
     assert "the test predictions of blend `b01-soft-1` are others than it was made from" in told
-    assert "classes were decided by argmax, `b01-soft-1` says multipliers now" in told
+    assert "classes were decided by {'kind': 'argmax'}, `b01-soft-1` says {'kind': 'multipliers'} now" in told
     num_images = len(made.read_csv_bytes().splitlines()) - 1
     assert f"{num_images} of {num_images} answers differ; the first is image " in told
 
@@ -142,7 +143,7 @@ def four(own_finished) -> Path:
     """A project with four finished runs that are alike but for their names: 01 is the best, 04 the newest."""
     (first,) = own_finished.project.glob("runs/[0-9]*")
     for number in (2, 3, 4):
-        shutil.copytree(first, first.with_name(f"{number:02d}{first.name[2:]}"))
+        another_run(first, f"{number:02d}{first.name[2:]}")
     return own_finished.project
 
 

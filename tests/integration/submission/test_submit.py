@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,23 @@ from hypothesis import strategies as st
 from made_blend import write_blend
 
 import facetwise as fw
-from facetwise.core.errors import ArtefactError, FacetwiseError, GateError, InputError, MismatchError, ProblemsError
+from facetwise.core.errors import (
+    ArtefactError,
+    DamagedError,
+    FacetwiseError,
+    GateError,
+    InputError,
+    MismatchError,
+    ProblemsError,
+)
 from facetwise.core.files import outside
 from facetwise.core.files.csvtable import MAX_LISTED, read_submission
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.core.records.done import Anything, read_done
+from facetwise.core.records.submission import Filled, MadeFrom, PartMadeFrom
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
-from facetwise.core.workspace import Workspace, file_hash, mark_done, read_done, read_json, write_json
+from facetwise.core.workspace import Workspace, file_hash, mark_done, read_json, write_json
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.intervals import Interval
 from facetwise.predictors.blend_folder import BlendFolder
@@ -31,7 +40,6 @@ from facetwise.submission.folder import (
     score_submission,
 )
 from facetwise.submission.gate.gate import GateFinding, GateReport
-from facetwise.submission.madefrom import Filled, MadeFrom, Part
 from facetwise.submission.write import submission_csv
 
 SPACE = LabelSpace((Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue"))))
@@ -186,8 +194,17 @@ PASSED = GateReport((GateFinding("ok", "names", "fine"),))
 ODD = GateReport((GateFinding("warning", "drift", "odd mix"),))
 AGAINST = GateReport((GateFinding("error", "likely-fault", "when two are swapped"),))
 FAILED = GateReport((GateFinding("error", "order", "rows moved"),))
-PART = Part("run", "03-AdamW-CE-v0", "none", "fingerprint", "table", {"0": "weights"})
-MADE = MadeFrom("run", PART.id, "none", (PART,), "table", "manifest", "space", "template")
+
+
+def part_of(kind, id, tta, fingerprint, test_sha256, models):
+    return PartMadeFrom(kind=kind, id=id, tta=tta, fingerprint=fingerprint, test_sha256=test_sha256, models=models)
+
+
+PART = part_of("run", "03-AdamW-CE-v0", "none", "fingerprint", "table", {"0": "weights"})
+MADE = MadeFrom(
+    kind="run", id=PART.id, tta="none", parts=[PART], test_sha256="table", manifest="manifest", label_space="space",
+    template_sha256="template",
+)  # fmt: skip
 OLD = {
     "run": "03-AdamW-CE-v0", "run_fingerprint": "fingerprint", "manifest_hash": "manifest",
     "tta": "none", "test_table_sha256": "table", "models": {"0": "weights"}, "decision": "argmax",
@@ -210,8 +227,8 @@ def test_a_submission_is_kept_with_what_made_it(workspace):
     assert [s.id for s in list_submissions(workspace)] == ["01-03-AdamW-CE-v0", "02-03-AdamW-CE-v0"]
     assert first.read_csv_bytes() == GOOD
     kept = first.record()
-    assert kept["schema_version"] == 2
-    assert kept["made_from"] == {
+    assert (kept.schema_version, kept.id) == (2, first.id)
+    assert kept.made_from.as_dict() == {
         "kind": "run", "id": "03-AdamW-CE-v0", "tta": "none", "test_sha256": "table", "manifest": "manifest",
         "label_space": "space", "template_sha256": "template", "decision": "argmax", "filled": None,
         "parts": [{
@@ -221,9 +238,9 @@ def test_a_submission_is_kept_with_what_made_it(workspace):
     }  # fmt: skip
     assert first.made_from() == first.needs() == MADE
     assert MADE.runs == ("03-AdamW-CE-v0",)
-    assert kept["forecast"]["interval"] == {"low": 0.6, "high": 0.8, "level": 0.9}
-    assert kept["test_people"] == {"number": 20, "why": "why"}
-    assert set(read_done(first.path)["files"]) == {"submission.csv", "record.json"}
+    assert kept.forecast.interval.as_dict() == {"low": 0.6, "high": 0.8, "level": 0.9}
+    assert kept.test_people.as_dict() == {"number": 20, "why": "why"}
+    assert set(read_done(first.path, Anything).files) == {"submission.csv", "record.json"}
     assert find_submission(workspace, "last") == find_submission(workspace, "2") == second
     assert find_submission(workspace, first.id) == first
     for reference in ("s1", "submission:1", f"submission:{first.id}"):
@@ -235,31 +252,30 @@ def as_version_1(kept: SubmissionFolder, **changes: object) -> None:
     """Write a record as it was written before there were versions."""
     path = kept.path / "record.json"
     record = {**read_json(path), "made_from": {**OLD, **changes}}
-    for name in ("schema_version", "overruled"):
+    for name in ("schema_version", "overruled", "id"):
         del record[name]
     write_json(path, record)
-    write_json(kept.path / "DONE.json", {**read_done(kept.path), "made_from": record["made_from"]})
+    write_json(kept.path / "DONE.json", {**read_json(kept.path / "DONE.json"), "made_from": record["made_from"]})
 
 
 def test_a_record_of_version_1_is_read_and_not_rewritten(workspace):
     kept = record(workspace)
     as_version_1(kept)
     before = (kept.path / "record.json").read_bytes()
-    assert kept.made_from() == replace(MADE, label_space=None, template_sha256=None)
+    assert kept.made_from() == MADE.changed(label_space=None, template_sha256=None)
     now = kept.record()
-    assert (now["schema_version"], now["overruled"]) == (2, False)
-    assert now["made_from"] == kept.made_from().as_dict()
+    assert (now.schema_version, now.overruled) == (2, False)
+    assert now.made_from == kept.made_from()
     assert kept.read_csv_bytes() == GOOD
     assert (kept.path / "record.json").read_bytes() == before
     (kept.path / "record.json").unlink()
-    assert kept.needs() == replace(MADE, label_space=None, template_sha256=None)  # by its mark
+    assert kept.needs() == MADE.changed(label_space=None, template_sha256=None)  # by its mark
 
 
-@pytest.mark.parametrize(("words", "filled"), [(", 3 unreadable answered with the commonest class", Filled(3, None)),
-                                               (", 0 unreadable answered with the commonest class", None)])  # fmt: skip
-def test_version_1_said_in_words_what_was_filled_in(workspace, words, filled):
+@pytest.mark.parametrize(("number", "filled"), [(3, Filled(images=3, joint=None)), (0, None)])
+def test_version_1_said_in_words_what_was_filled_in(workspace, number, filled):
     kept = record(workspace)
-    as_version_1(kept, decision="argmax" + words)
+    as_version_1(kept, decision=f"argmax, {number} unreadable answered with the commonest class")
     assert (kept.made_from().decision, kept.made_from().filled) == ("argmax", filled)
 
 
@@ -268,15 +284,16 @@ def test_records_that_cannot_be_read(workspace):
     whole = read_json(kept.path / "record.json")
     for damaged, words in (
         ({**whole, "schema_version": 3}, "schema version 3, this facetwise reads 1 to 2"),
-        ({"made_from": {}}, "damaged (not the record of a submission)"),
-        ([], "damaged (not the record of a submission)"),
+        ({"made_from": {}}, "it does not say what it was made from"),
+        ({**whole, "gate": {}}, "damaged (not the record of a submission: `gate.findings`: missing)"),
+        ([], "not an object"),
     ):
         write_json(kept.path / "record.json", damaged)
         with pytest.raises(ArtefactError) as error:
             kept.record()
         assert words in str(error.value)
     write_json(kept.path / "record.json", {**whole, "made_from": {"parts": []}})
-    with pytest.raises(ArtefactError, match="does not say what it was made from"):
+    with pytest.raises(DamagedError, match=r"`made_from\.kind`: missing"):
         kept.made_from()
     (kept.path / "DONE.json").unlink()
     with pytest.raises(ArtefactError, match="nothing is cleaned"):
@@ -295,8 +312,8 @@ def test_what_the_gate_refuses_is_not_recorded(workspace):
         record(workspace, AGAINST, confirmed=True)
     assert "--against-others" in (error.value.hint or "")
     assert list_submissions(workspace) == []
-    assert record(workspace, AGAINST, overruled=True).record()["overruled"] is True
-    assert record(workspace, ODD, confirmed=True).record()["confirmed"] is True
+    assert record(workspace, AGAINST, overruled=True).record().overruled is True
+    assert record(workspace, ODD, confirmed=True).record().confirmed is True
 
 
 def test_a_changed_csv_is_noticed(workspace):
@@ -332,8 +349,8 @@ def test_a_run_is_submitted_with_all_that_it_needs(own_finished):
     opened = fw.open_project(project)
     assert (said.kind, said.id, said.tta, said.decision, said.filled) == ("run", run.id, "none", "argmax", None)
     (part,) = said.parts
-    assert part == Part(
-        "run", run.id, "none", run.record()["fingerprint"], file_hash(run.table_file("test")), run.weights_hashes()
+    assert part == part_of(
+        "run", run.id, "none", run.record().fingerprint, file_hash(run.table_file("test")), run.weights_hashes()
     )
     assert said.test_sha256 == part.test_sha256
     assert said.label_space == opened.space_hash
@@ -342,7 +359,7 @@ def test_a_run_is_submitted_with_all_that_it_needs(own_finished):
 
 def test_a_blend_is_submitted_by_its_own_decisions(own_finished):
     project, run = own_finished.project, run_of(own_finished.project)
-    decision = {"rule": "multipliers", "age": [1.0, 1.2, 1.5]}
+    decision = {"kind": "multipliers", "age": [1.0, 1.2, 1.5]}
     blend = write_blend(project, run, decision=decision, shift=1)
     made = fw.submit(project, "b1", yes=True)
     assert made.folder.id == f"01-{blend.id}"
@@ -354,7 +371,7 @@ def test_a_blend_is_submitted_by_its_own_decisions(own_finished):
     assert (said.kind, said.id, said.decision) == ("blend", blend.id, decision)
     assert said.runs == (run.id,)
     assert said.parts[0].models == run.weights_hashes()
-    assert said.parts[0].fingerprint == run.record()["fingerprint"]
+    assert said.parts[0].fingerprint == run.record().fingerprint
     assert said.test_sha256 == file_hash(blend.path / "test.parquet") != said.parts[0].test_sha256
 
 
@@ -376,7 +393,7 @@ def test_members_below_members_and_from_elsewhere(own_finished):
     write_blend(project, run, name="b02-soft-2", members=[below, elsewhere, unused])
     said = fw.submit(project, "blend:last", yes=True).folder.made_from()
     assert [(p.kind, p.id) for p in said.parts] == [("run", run.id), ("foreign", "friend")]
-    assert said.parts[1] == Part("foreign", "friend", "none", None, "t", {})
+    assert said.parts[1] == part_of("foreign", "friend", "none", None, "t", {})
     assert said.runs == (run.id,)
 
 

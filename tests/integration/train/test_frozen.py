@@ -60,7 +60,7 @@ def test_together_or_alone_the_same_bits_and_everything_works(own, recipes, monk
     base = together["base"]
     assert scores(together["tta"]) == scores(base)  # epochs are scored on the images as they are, as of networks
     assert not together["tta"].oof().equals(base.oof(), null_equal=True)
-    assert [e["epoch"] for e in base.epochs()] == [1, 2] * 3
+    assert [e.epoch for e in base.epochs()] == [1, 2] * 3
     assert len(together["longer"].epochs()) == 12
     assert "age:score" in together["ordinal"].oof().columns
     assert not any(c.startswith("mask=") for c in together["ordinal"].oof().columns)
@@ -77,7 +77,7 @@ def test_together_or_alone_the_same_bits_and_everything_works(own, recipes, monk
 
 
 def scores(run):
-    return [(e["fold"], e["epoch"], e["train_loss"], e["val_loss"], e["val_macro_f1"]) for e in run.epochs()]
+    return [(e.fold, e.epoch, e.train_loss, e.val_loss, e.val_macro_f1) for e in run.epochs()]
 
 
 def test_features_do_not_depend_on_who_computed_them(own, recipes):

@@ -44,11 +44,11 @@ def test_the_run_folder_is_whole(finished):
         "test.parquet",
     ]  # fmt: skip
     epochs = run.epochs()
-    assert [(e["fold"], e["epoch"]) for e in epochs] == [(k, e) for k in range(3) for e in (1, 2)]
-    assert all(math.isfinite(e["train_loss"]) and 0 <= e["val_macro_f1"] <= 1 for e in epochs)
+    assert [(e.fold, e.epoch) for e in epochs] == [(k, e) for k in range(3) for e in (1, 2)]
+    assert all(math.isfinite(e.train_loss) and 0 <= e.val_macro_f1 <= 1 for e in epochs)
     record = run.record()
-    assert record["recipe"]["schedule"]["name"] == "cosine"  # a default, written out
-    assert str(finished.base) not in json.dumps(record["provenance"])
+    assert record.setting("schedule", "name") == "cosine"  # a default, written out
+    assert str(finished.base) not in json.dumps(record.provenance.as_dict())
 
 
 def test_out_of_fold_each_image_once_by_the_fold_that_held_it_out(finished):
@@ -199,7 +199,7 @@ def test_a_hold_out_run_covers_fold_0_only(own):
 def test_a_run_on_everybody_has_no_estimate_and_submits_all_the_same(own):
     run = fw.fit(own.project, own.recipe, settings=[*QUICK, "folds.plan=none", "model.head=flat"])
     assert run.oof() is None
-    assert run.epochs()[0]["val_macro_f1"] is None
+    assert run.epochs()[0].val_macro_f1 is None
     view = fw.show(own.project)
     assert view.scorecard is None
     assert submit_anyway(own.project).forecast is None
@@ -257,7 +257,7 @@ def test_select_best_uses_the_chosen_epochs(own):
     run = fw.fit(own.project, own.recipe, settings=["train.length=3ep", "train.select=best"])
     curves: dict[int, list[float]] = {}
     for event in run.epochs():
-        curves.setdefault(event["fold"], []).append(event["val_macro_f1"])
+        curves.setdefault(event.fold, []).append(event.val_macro_f1)
     done = {e["fold"]: e["epoch"] for e in run.events() if e["event"] == "fold_done"}
     assert done == choose_epochs(curves)
     assert not (run.path / "state").exists()

@@ -37,12 +37,12 @@ def test_side_by_side_the_same_bits_as_one_after_the_other(own, finished):
     one = find_run(Project.open(finished.project).workspace, "last")
     events = []
     two = fw.fit(own.project, own.recipe, jobs=2, listener=events.append)
-    if one.record()["choices"]["threads"]["value"] == two.record()["choices"]["threads"]["value"]:
+    if one.record().choices["threads"].value == two.record().choices["threads"].value:
         for side in ("oof", "test"):
             assert one.table(side).equals(two.table(side), null_equal=True)
     told = [e for e in events if e["event"] == "epoch"]
     assert sorted((e["fold"], e["epoch"]) for e in told) == [(f, n) for f in range(3) for n in (1, 2)]
-    assert [(e["fold"], e["epoch"]) for e in two.epochs()] == sorted((e["fold"], e["epoch"]) for e in told)
+    assert [(e.fold, e.epoch) for e in two.epochs()] == sorted((e["fold"], e["epoch"]) for e in told)
     assert two.events()[-1]["event"] == "done"
     assert workers_of(os.getpid()) == []
 
@@ -73,7 +73,7 @@ def test_a_worker_that_is_killed_is_told_and_the_run_goes_on(own):
     run = fw.fit(own.project, resume="last", jobs=2)
     assert run.id != undisturbed.id
     assert run.table("oof").shape == undisturbed.table("oof").shape
-    if run.record()["choices"]["threads"]["value"] == undisturbed.record()["choices"]["threads"]["value"]:
+    if run.record().choices["threads"].value == undisturbed.record().choices["threads"].value:
         assert run.table("oof").equals(undisturbed.table("oof"), null_equal=True)
 
 
@@ -114,7 +114,7 @@ def test_a_run_leaves_the_threads_as_it_found_them(own):
     torch.set_num_threads(2)
     try:
         run = fw.fit(own.project, own.recipe, jobs=2)
-        assert run.record()["choices"]["threads"]["value"] == 1
+        assert run.record().choices["threads"].value == 1
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

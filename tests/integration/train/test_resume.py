@@ -71,7 +71,7 @@ def test_killed_runs_end_like_undisturbed_ones(ready_to_fit, tmp_path):
     expected = digests(whole.project)
     assert len(expected) == 2 + 3 * 3
     assert digests(broken.project) == expected
-    trained = [(e["fold"], e["epoch"]) for e in run.epochs()]
+    trained = [(e.fold, e.epoch) for e in run.epochs()]
     assert trained == [(fold, epoch) for fold in range(3) for epoch in (1, 2, 3)]
 
 

@@ -3,15 +3,17 @@
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
+from made_records import another_run
 from typer.testing import CliRunner
 
 import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, FacetwiseError, LockedError, SettingError
+from facetwise.core.records.base import checked
+from facetwise.core.records.study import StudyRecord
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import file_hash, leftovers, lock
 from facetwise.core.writing import is_temporary
@@ -34,7 +36,7 @@ def four(own_finished) -> Path:
     """A project with four finished runs that are alike but for their names: 01 is the best, 04 the newest."""
     (first,) = own_finished.project.glob("runs/[0-9]*")
     for number in (2, 3, 4):
-        shutil.copytree(first, first.with_name(f"{number:02d}{first.name[2:]}"))
+        another_run(first, f"{number:02d}{first.name[2:]}")
     return own_finished.project
 
 
@@ -106,7 +108,7 @@ def test_a_cleaned_run_is_whole_but_for_predicting(four):
     (run_of(four, 4).weights_file(1)).unlink()  # by hand: nobody said so
     with pytest.raises(ArtefactError, match=r"model\.safetensors: missing") as error:
         fw.predict(four, "4", tta="flip")
-    assert "damaged" in str(error.value.hint)
+    assert "put the file back" in str(error.value.hint)
 
 
 def test_runs_that_are_not_finished_stay_whole(four):
@@ -143,7 +145,7 @@ def test_what_is_needed_since_the_plan_was_shown_stays(four):
 
 def test_only_what_was_shown_is_deleted(four):
     plan = fw.clean(four, keep=2)
-    shutil.copytree(run_of(four, 4).path, four / "runs" / "05-later")
+    another_run(run_of(four, 4).path, "05-later")
     cleaning.clean(fw.open_project(four), plan)
     assert weights(four) == [3, 3, 0, 3, 3]
 
@@ -191,10 +193,11 @@ def test_parents_behind_a_link_and_in_studies_stay_too(four, tmp_path):
     for number, identity in enumerate(identities):
         folder = StudyFolder(four / "studies" / f"s{number}")
         folder.path.mkdir(parents=True)
-        folder.save({"schema_version": 1, "kind": "ablation", "identity": identity})
+        folder.save(checked(StudyRecord, {"kind": "ablation", "identity": identity}))
     assert weights_kept(fw.clean(four, keep=0)) == [1, 3, 4]
     folder = StudyFolder(four / "studies" / "s0")
-    folder.save({**folder.record(), "changes": [{"change": f'model.weights="{own[0]}"'}]})
+    change = {"change": f'model.weights="{own[0]}"', "fingerprint": "f"}
+    folder.save(folder.record().changed(changes=[change]))
     assert weights_kept(fw.clean(four, keep=0)) == [1, 2, 3, 4]
     (folder.path / "study.json").unlink()
     text = (four / "recipes" / "tiny.toml").read_text()

@@ -129,13 +129,13 @@ def test_breaks_of_other_systems_are_breaks() -> None:
     [
         ("{", "line 2: not JSON"),
         ("[]", "line 2: expected an object"),
-        (line(kind="fold"), "line 2: `kind` is `fold`, expected one of run, blend, submission"),
-        (line(time="yesterday"), "line 2: `time` is `yesterday`"),
+        (line(kind="fold"), "line 2: `kind`: expected 'run', 'blend' or 'submission' (got 'fold')"),
+        (line(time="yesterday"), "line 2: `time`: Invalid isoformat string"),
         (line(time="2026-11-25T12:00:00"), "line 2: `time`"),
-        (line(text=None), "line 2: `text` is missing"),
+        (line(text=None), "line 2: `text`: missing"),
         (line(text=""), "line 2: the note is empty"),
-        (line(open="yes"), "line 2: `open` is 'yes'"),
-        (line(colour="red"), "line 2: unknown `colour`"),
+        (line(open="yes"), "line 2: `open`: expected a valid boolean (got 'yes')"),
+        (line(colour="red"), "line 2: `colour`: "),
         ("[" * 100_000, "line 2: not what anybody writes: too deep"),
     ],
 )

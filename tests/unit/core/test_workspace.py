@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facetwise.core import workspace as workspace_module
-from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, LockedError
+from facetwise.core.errors import ArtefactError, DamagedError, FacetwiseError, InputError, LockedError
 from facetwise.core.files.disk import told_when_full
+from facetwise.core.records.done import Anything, read_done, verify_files
 from facetwise.core.workspace import (
     DONE,
     Workspace,
@@ -26,9 +27,7 @@ from facetwise.core.workspace import (
     lock,
     mark_done,
     new_artefact,
-    read_done,
     read_json,
-    verify_files,
     write_json,
 )
 from facetwise.core.writing import write_atomic
@@ -43,8 +42,8 @@ def make(folder: Path, text: str, **made_from: object) -> None:
 def test_a_finished_artefact_says_what_it_was_made_from(tmp_path):
     make(tmp_path / "x", "one", source="here")
     assert is_done(tmp_path / "x")
-    assert read_done(tmp_path / "x")["made_from"] == {"source": "here"}
-    assert list(read_done(tmp_path / "x")["files"]) == ["part/a.txt"]
+    assert read_done(tmp_path / "x", Anything).made_from.as_dict() == {"source": "here"}
+    assert list(read_done(tmp_path / "x", Anything).files) == ["part/a.txt"]
     verify_files(tmp_path / "x")
     assert leftovers(tmp_path) == []
 
@@ -128,16 +127,20 @@ def test_damage_is_noticed(tmp_path):
 
 def test_marks_that_cannot_be_read(tmp_path):
     with pytest.raises(ArtefactError, match="not finished"):
-        read_done(tmp_path)
+        read_done(tmp_path, Anything)
     mark_done(tmp_path, {}, schema_version=2)
     with pytest.raises(ArtefactError, match="schema version 2, this facetwise reads 1"):
-        read_done(tmp_path)
+        read_done(tmp_path, Anything)
     (tmp_path / DONE).write_text("[]")
-    with pytest.raises(ArtefactError, match="schema version"):
-        read_done(tmp_path)
+    with pytest.raises(DamagedError, match=r"damaged \(not an object\)"):
+        read_done(tmp_path, Anything)
+    for other, words in (("{}", "`schema_version`: missing"), ('{"schema_version": 1, "files": []}', "`files`: ")):
+        (tmp_path / DONE).write_text(other)
+        with pytest.raises(DamagedError, match=words):
+            read_done(tmp_path, Anything)
     (tmp_path / DONE).write_text('{"schema')
-    with pytest.raises(ArtefactError, match="damaged"):
-        read_done(tmp_path)
+    with pytest.raises(DamagedError, match="damaged"):
+        read_done(tmp_path, Anything)
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

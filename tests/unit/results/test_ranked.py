@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
+from made_records import blend_record
 from made_runs import add_run, made_contest
 
 from facetwise.core.project import Project
-from facetwise.core.workspace import mark_done, write_json
+from facetwise.core.records.base import write_record
+from facetwise.core.workspace import mark_done
 from facetwise.predictors.blend_folder import SPEC
 from facetwise.results.ranked import NUM_BLENDS, best_first
 
@@ -26,10 +27,11 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def add_blend(project: Project, name: str, record: dict[str, Any]) -> None:
+def add_blend(project: Project, name: str, nested: float) -> None:
     folder = project.workspace.blends / name
     folder.mkdir(parents=True)
-    write_json(folder / SPEC, record)
+    record = blend_record({"manifest": "m", "label_space": "s"}, id=name, scores={"nested": nested})
+    write_record(folder / SPEC, record)
     mark_done(folder, {}, hash_files=False)
 
 
@@ -39,7 +41,8 @@ def test_runs_go_by_their_score_and_specialists_come_last(project: Project) -> N
 
 def test_the_best_blends_come_first_and_a_damaged_one_counts_as_nothing(project: Project) -> None:
     for number, nested in enumerate((0.3, 0.5, 0.4), 1):
-        add_blend(project, f"b{number:02d}-soft", {"scores": {"nested": nested}})
-    add_blend(project, "b04-odd", {"scores": None})
+        add_blend(project, f"b{number:02d}-soft", nested)
+    add_blend(project, "b04-odd", 0.9)
+    (project.workspace.blends / "b04-odd" / SPEC).write_text("{}")
     assert best_first(project)[:NUM_BLENDS] == ["b02-soft", "b03-soft"]
     assert best_first(project)[NUM_BLENDS:] == ["02-made", "01-made", "03-made"]

@@ -19,6 +19,7 @@ import simplejpeg
 import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_records import write_run_record
 from made_tables import rows as rows_of
 from made_tables import without
 from PIL import Image
@@ -31,7 +32,7 @@ from facetwise.core.printable import printable
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
-from facetwise.core.workspace import lock, mark_done, write_json
+from facetwise.core.workspace import lock, mark_done
 from facetwise.data.images.store import VIEW, prepare_store
 from facetwise.data.manifest import Manifest, build_manifest
 from facetwise.results.mistakes import worst_mistakes
@@ -151,8 +152,6 @@ def write_run(
     folds = list(range(plan)) if isinstance(plan, int) else [0]
     recipe = {"model": {"backbone": HOSTILE}, "folds": {"plan": plan}, "train": {"select": "last"}}
     record = {
-        "schema_version": 1,
-        "id": name,
         "fingerprint": "f00d",
         "fingerprint_fields": {
             "manifest": manifest.hash,
@@ -168,15 +167,16 @@ def write_run(
         "choices": {"device": {"value": "cpu", "reason": f"no GPU {HOSTILE}"}},
         "provenance": {"made": "2026-01-01T00:00:00+00:00", "versions": {"python": "3.11"}},
     }
-    write_json(run.path / "run.json", record)
+    write_run_record(run.path, **record)
     run.recipe_file.write_text(tomli_w.dumps(recipe), encoding="utf-8")
     done = folds if folds_done is None else folds[:folds_done]
-    events = "".join(json.dumps(e) + "\n" for e in epochs(done, plan != "none"))
-    run.events_file.write_text(events, encoding="utf-8")
+    told = [*epochs(done, plan != "none"), *([{"event": "done", "run": name}] if folds_done is None else [])]
+    run.events_file.write_text("".join(json.dumps(e) + "\n" for e in told), encoding="utf-8")
     table = predictions(manifest, project.space, names)
     for k in done:
         run.fold(k).mkdir()
         write_table(table.filter(pl.col("fold") == k), run.fold(k) / "oof.parquet", PREDICTIONS)
+        run.weights_file(k).write_bytes(b"")
         mark_done(run.fold(k), {})
     if folds_done is None:
         columns = [c for c in table.columns if "=" in c]
@@ -432,7 +432,7 @@ def test_a_changed_dataset_is_told(project: Project, manifest: Manifest) -> None
     fewer = Manifest.of(manifest.table[2:])
     with pytest.raises(MismatchError, match=r"2 image\(s\) are not in the manifest, the first is `photos/00_0.jpg`"):
         build_run_view(project, run, fewer)
-    assert build_runs_view(project, fewer).runs[0].flags[0].startswith("damaged: ")
+    assert build_runs_view(project, fewer).runs[0].flags[0].startswith("cannot be used: ")
 
 
 def test_a_project_without_runs(project: Project) -> None:

@@ -10,10 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_records import blend_record, submission_record, write_run_record
 from PIL import Image
 
 from facetwise.core.project import Project
-from facetwise.core.workspace import lock, mark_done, write_json
+from facetwise.core.records.base import write_record
+from facetwise.core.runs import RunFolder
+from facetwise.core.workspace import file_hash, lock, mark_done
 from facetwise.data.folds import make_folds
 from facetwise.data.images.store import StoreSpec, prepare_store
 from facetwise.data.manifest import build_manifest
@@ -82,8 +85,9 @@ def add_run(project: Project, manifest_hash: str, store_key: str, name: str = "0
     """A finished run, as far as the doctor looks into it."""
     folder = project.workspace.runs / name
     fields = {"manifest": manifest_hash, "store": store_key}
-    write_json(folder / "run.json", {"fingerprint": "f00d", "fingerprint_fields": fields, "recipe": {}})
-    mark_done(folder, {"tables": {}})
+    run = RunFolder(folder)
+    write_run_record(folder, fingerprint_fields=fields, folds=[])
+    mark_done(folder, run.hashes(), hash_files=False)
     return folder
 
 
@@ -170,7 +174,7 @@ def cut_run_record(project: Project) -> None:
 
 def change_run_table(project: Project) -> None:
     folder = add_run(project, "", "", "03-changed")
-    mark_done(folder, {"tables": {"oof": "0" * 64}})
+    mark_done(folder, {**RunFolder(folder).hashes(), "tables": {"oof": "0" * 64}}, hash_files=False)
 
 
 def leave_submission(project: Project) -> None:
@@ -187,8 +191,8 @@ DAMAGES: dict[tuple[str, str], Callable[[Project], None]] = {
     ("stores", "not a store"): lose_store_record,
     ("runs", "`01-run`: unfinished"): lose_run_mark,
     ("runs", "`02-cut`: damaged"): cut_run_record,
-    ("runs", "changed or missing since it was finished: oof.parquet"): change_run_table,
-    ("submissions", "unfinished"): leave_submission,
+    ("runs", "oof.parquet: missing"): change_run_table,
+    ("submissions", "`01`: damaged: "): leave_submission,
     ("leftovers", "1 temporary files or folders"): leave_temporary,
     ("manifest", "changed since it was made"): damage_manifest,
     ("dataset", "lacks `train.csv`"): lose_table,
@@ -202,9 +206,10 @@ def leave_blend(project: Project) -> None:
 def change_blend(project: Project) -> None:
     folder = project.workspace.blends / "b01-soft-2"
     folder.mkdir(parents=True)
-    write_json(folder / "blend.json", {"made_from": {"members": []}})
+    record = blend_record({"manifest": "m", "label_space": "s"})
+    write_record(folder / "blend.json", record)
     mark_done(folder, {})
-    write_json(folder / "blend.json", {"made_from": {"members": [1]}})
+    write_record(folder / "blend.json", record.changed(name="another"))
 
 
 def damage_ledger(project: Project) -> None:
@@ -216,7 +221,7 @@ def cut_ledger(project: Project) -> None:
 
 
 SENDING: dict[tuple[str, str], Callable[[Project], None]] = {
-    ("blends", "`b01-soft-2`: unfinished"): leave_blend,
+    ("blends", "`b01-soft-2`: damaged: "): leave_blend,
     ("blends", "changed since it was made"): change_blend,
     ("ledger", "2 thing(s) that do not belong in a ledger"): damage_ledger,
     ("ledger", "the last line was cut off"): cut_ledger,
@@ -234,12 +239,18 @@ def test_a_damage_to_what_was_sent_is_named(project: Project, topic: str, messag
 def test_a_changed_csv_can_be_made_again(project: Project) -> None:
     folder = project.workspace.submissions / "01-run"
     folder.mkdir(parents=True)
-    (folder / "submission.csv").write_text("a,b\n")
+    csv = folder / "submission.csv"
+    csv.write_text("a,b\n")
+    made_from = {
+        "kind": "run", "id": "01-run", "tta": "none", "parts": [], "test_sha256": "t", "manifest": "m",
+        "label_space": None, "template_sha256": None,
+    }  # fmt: skip
+    write_record(folder / "record.json", submission_record(made_from, file_hash(csv)))
     mark_done(folder, {})
     (folder / "submission.csv").write_text("a,c\n")
     line = only(examine(project), "submissions")
     assert (line.level, "changed since it was made" in line.message) == ("problem", True)
-    assert "ledger replay 01-run" in str(line.hint)
+    assert "ledger replay 1 " in str(line.hint)
 
 
 @pytest.mark.parametrize(("topic", "message"), DAMAGES, ids=[f.__name__ for f in DAMAGES.values()])

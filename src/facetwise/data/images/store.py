@@ -29,6 +29,8 @@ from facetwise.core.files.disk import told_when_full
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.provenance import versions
+from facetwise.core.records.data import StoreMadeFrom
+from facetwise.core.records.done import read_done
 from facetwise.core.workspace import (
     DONE,
     Workspace,
@@ -36,7 +38,6 @@ from facetwise.core.workspace import (
     is_done,
     lock,
     mark_done,
-    read_done,
     read_json,
     write_json,
 )
@@ -271,8 +272,7 @@ def _open(plan: _Plan, *, verify: bool) -> Store:
         size = f"{plan.spec.height}x{plan.spec.width}"
         raise ArtefactError(f"{plan.folder}: {what} (images of {size} for this manifest)", hint=PREPARE_HINT)
     try:
-        made_from = read_done(plan.folder, schema_version=FORMAT).get("made_from")
-        if not isinstance(made_from, dict) or made_from.get("key") != plan.made_from["key"]:
+        if read_done(plan.folder, StoreMadeFrom, version=FORMAT).made_from.key != plan.made_from["key"]:
             raise ArtefactError(f"{plan.folder}: was not made from this manifest and spec")
         images = plan.array.map()
         if verify:
@@ -302,9 +302,8 @@ def _verify(plan: _Plan) -> None:
 def _done_crcs(folder: Path) -> dict[int, int]:
     """Chunk number -> crc32 as the DONE mark has it; empty when there is none to be trusted."""
     try:
-        listed = read_done(folder, schema_version=FORMAT)["made_from"]["crc32"]
-        return {chunk: int(crc) for chunk, crc in enumerate(listed)}
-    except (ArtefactError, KeyError, TypeError, ValueError):
+        return dict(enumerate(read_done(folder, StoreMadeFrom, version=FORMAT).made_from.crc32))
+    except ArtefactError:
         return {}
 
 

@@ -74,10 +74,10 @@ def _ledger(project: Project) -> Ledger:
 
 def _failed(submission: SubmissionFolder, public: float) -> bool:
     try:
-        forecast = submission.record().get("forecast")
+        forecast = submission.record().forecast
     except ArtefactError:
         return True
-    return forecast is not None and public < FAILED * forecast["expected"]
+    return forecast is not None and public < FAILED * forecast.expected
 
 
 def _of_submission(project: Project, manifest: Manifest, submission: SubmissionFolder) -> Opinion:

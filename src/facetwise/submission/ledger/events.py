@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import unquote
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from facetwise.core.errors import ProblemsError
 from facetwise.core.files.jsonlines import append_lines, parsed_object, text_lines
+from facetwise.core.records.base import explained
 from facetwise.core.settings import Spec
 from facetwise.core.workspace import canonical_json
 
@@ -27,6 +28,7 @@ DROPPED = "(address dropped)"
 MAX_LISTED = 20
 """Wrong lines of a ledger that are written out; the rest is counted."""
 STORE = "the ledger"
+KINDS = ("sent", "scored", "imported", "note")
 
 
 def moment_of(text: str, there: tzinfo | None = None) -> datetime | None:
@@ -183,7 +185,7 @@ def read_events(path: Path) -> list[Line]:
         try:
             event = _LINE.validate_python(parsed_object(line.text))
         except ValidationError as error:
-            problems += [f"line {line.number}: {_explained(problem)}" for problem in error.errors()]
+            problems += [f"line {line.number}: {problem}" for problem in explained(error, KINDS)]
         except ValueError as error:
             problems += [f"line {line.number}: {error}"] if line.ended else []
         else:
@@ -229,18 +231,3 @@ def _is_cut(text: str) -> bool:
 
 def _written(event: AnyEvent | CutEvent) -> str:
     return canonical_json(event.model_dump(exclude_none=True, exclude_defaults=False))
-
-
-def _explained(problem: Any) -> str:
-    """What is wrong with a key, in words."""
-    where = ".".join(str(part) for part in problem["loc"][1:]) or "event"
-    match problem["type"]:
-        case "extra_forbidden":
-            return f"`{where}`: unknown key"
-        case "missing":
-            return f"`{where}`: missing"
-        case "union_tag_invalid" | "union_tag_not_found":
-            return "`event`: expected one of sent, scored, imported, note"
-    given = problem.get("input")
-    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be ", "expected ")
-    return message if isinstance(given, dict) else f"`{where}`: {message} (got {given!r})"

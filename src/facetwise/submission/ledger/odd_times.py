@@ -61,8 +61,8 @@ def _set_back(lines: Sequence[Line]) -> Iterator[str]:
 
 def _made(folder: RunFolder | SubmissionFolder) -> datetime | None:
     """When a run or a submission was made, as its record says; None where it cannot be read."""
-    with suppress(FacetwiseError, KeyError, TypeError, AttributeError):
-        return moment_of(folder.record()["provenance"]["made"])
+    with suppress(FacetwiseError):
+        return moment_of(folder.record().provenance.made)
     return None
 
 

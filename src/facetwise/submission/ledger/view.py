@@ -65,7 +65,7 @@ class LedgerView:
     quota: Quota | None
     """None where `facetwise.toml` sets no limit."""
     odd: tuple[str, ...] = ()
-    """What cannot be by its times, in words."""
+    """Submissions that are damaged, and what cannot be by its times, in words."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -83,7 +83,9 @@ def build_ledger_view(project: Project, moment: datetime) -> LedgerView:
     notes = [n for n in all_notes(project.workspace) if n.kind == "submission"]
     rows = tuple(_row(project.workspace, ledger, entry, notes) for entry in ledger.files)
     unsent = tuple(s.id for s in list_submissions(project.workspace) if s.id not in ledger.by_submission)
-    odd = tuple(odd_times(project.workspace, ledger, moment))
+    folders = list_submissions(project.workspace)
+    damaged = [f"`{folder.id}` is {folder.damage.told}" for folder in folders if folder.damage is not None]
+    odd = (*damaged, *odd_times(project.workspace, ledger, moment))
     return LedgerView(rows, unsent, quota_left(ledger, project.file.contest, moment), odd)
 
 
@@ -96,7 +98,7 @@ def expected(workspace: Workspace, submission: str | None) -> Expected | None:
     """What the record of a submission forecast; None when it did not, or cannot be read."""
     if submission is None:
         return None
-    with suppress(FacetwiseError, KeyError, TypeError):
-        forecast = find_submission(workspace, submission).record()["forecast"]
-        return None if forecast is None else Expected(forecast["expected"], **forecast["interval"])
+    with suppress(FacetwiseError):
+        if (forecast := find_submission(workspace, submission).record().forecast) is not None:
+            return Expected(forecast.expected, **forecast.interval.as_dict())
     return None

@@ -9,9 +9,11 @@ from typing import Any
 
 from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.project import Project
+from facetwise.core.runs import list_runs
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.agreement import share_apart
 from facetwise.evaluate.forecasts.forecast import LEVEL
+from facetwise.predictors.blend_folder import list_blends
 from facetwise.submission.eligible import PartialError
 from facetwise.submission.ledger.ledger import read_ledger
 from facetwise.submission.ledger.quota import Quota, quota_left
@@ -71,7 +73,7 @@ def build_plan(project: Project, moment: datetime, others: Sequence[str], *, see
     sent = [file for file in sent_files(project.workspace, ledger) if file.id not in {c.id for c in made}]
     made, again = _not_sent(project, manifest, made, sent)
     more, unread = _possible(project, manifest, others, made, sent)
-    left_out += again
+    left_out += [*again, *_damaged(project, others)]
     if not (open_ := [c for c in [*made, *more] if not c.sent]):
         raise InputError(_nothing(made, [*left_out, *unread]), hint="train or blend something new, then plan again")
     contenders, narrow = comparable([*made, *more], widest([*made, *more]))
@@ -130,6 +132,13 @@ def _possible(
             found.append(contender)
     found, again = _not_sent(project, manifest, found[:MAX_POSSIBLE], sent)
     return found, [*left_out, *again]
+
+
+def _damaged(project: Project, looked_at: Sequence[str]) -> Iterator[LeftOut]:
+    """Runs and blends that are damaged, but for those that were looked at anyway."""
+    for artefact in (*list_runs(project.workspace), *list_blends(project.workspace)):
+        if artefact.id not in looked_at and (damage := artefact.damage) is not None:
+            yield LeftOut(artefact.id, f"damaged: {damage}", hint=damage.hint)
 
 
 def _nothing(made: Sequence[Contender], left_out: Sequence[LeftOut]) -> str:

@@ -36,8 +36,9 @@ def sent_files(workspace: Workspace, ledger: Ledger) -> Iterator[SentFile]:
     for folder in list_submissions(workspace):
         if folder.id in ledger.by_submission:
             with suppress(FacetwiseError):
-                filled = folder.made_from().filled
-                yield SentFile(folder.id, folder.record()["csv_sha256"], None if filled is None else filled.joint)
+                record = folder.record()
+                filled = record.made_from.filled
+                yield SentFile(folder.id, record.csv_sha256, None if filled is None else filled.joint)
 
 
 def sent_as(project: Project, manifest: Manifest, contender: Contender, sent: Sequence[SentFile]) -> str | None:
@@ -45,7 +46,7 @@ def sent_as(project: Project, manifest: Manifest, contender: Contender, sent: Se
     if not sent:
         return None
     if contender.kind == "submission":
-        found = {str(find_submission(project.workspace, contender.id).record()["csv_sha256"])}
+        found = {find_submission(project.workspace, contender.id).record().csv_sha256}
     else:
         found = set(_would_be(project, manifest, contender, {file.fill for file in sent}))
     return next((file.id for file in sent if file.sha256 in found), None)

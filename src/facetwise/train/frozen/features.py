@@ -18,7 +18,8 @@ from facetwise.core.errors import TrainingError
 from facetwise.core.files.disk import told_when_full
 from facetwise.core.people import PEOPLE, people_text
 from facetwise.core.progress import Progress
-from facetwise.core.workspace import content_hash, is_done, lock, new_artefact, verify_files
+from facetwise.core.records.done import verify_files
+from facetwise.core.workspace import content_hash, is_done, lock, new_artefact
 from facetwise.inference.choices import autocast
 from facetwise.inference.predict import views
 from facetwise.inference.setup import Setup

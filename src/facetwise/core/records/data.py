@@ -1,0 +1,50 @@
+"""What the marks of a manifest, of folds and of an image store say that they were made from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from facetwise.core.records.base import Record
+
+
+class ManifestMadeFrom(Record):
+    """`made_from` of a manifest."""
+
+    project: str
+    """Hash of what facetwise.toml says of the dataset and the label."""
+    tables: dict[str, str]
+    """sha256 of the dataset's tables, by path."""
+    hash: str
+    labels_hash: str
+    depth: int | None = 16
+    """Bits of a picture's values; before there was such a key, the upper byte was taken."""
+
+
+class StatsRecord(Record):
+    """How even folds are: `data.folds.FoldStats`."""
+
+    num_groups: tuple[int, ...]
+    num_images: tuple[int, ...]
+    deviation: float
+    missing: tuple[tuple[int, int], ...]
+    shared_groups: int
+
+
+class FoldsMadeFrom(Record):
+    """`made_from` of folds."""
+
+    manifest_hash: str
+    split: Literal["group", "image"]
+    num_folds: int
+    seed: int
+    stats: StatsRecord
+
+
+class StoreMadeFrom(Record):
+    """`made_from` of an image store."""
+
+    key: str
+    crc32: list[int] = Field(default_factory=list)
+    """Of each chunk."""

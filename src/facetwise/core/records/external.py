@@ -1,0 +1,36 @@
+"""`foreign.json`: where predictions that were made elsewhere came from, and how they were read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from facetwise.core.records.base import Record
+
+
+class ExternalMadeFrom(Record):
+    """The data that they are of, and the file."""
+
+    label_space: str
+    manifest: str
+    csv_sha256: str
+
+
+class ExternalRecord(Record):
+    """`foreign.json`."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    imported: str
+    """When: UTC, ISO 8601."""
+    made_from: ExternalMadeFrom
+    content: Literal["submission", "probabilities"]
+    attributes: list[str]
+    how: str
+    """How the csv became probabilities, in words."""
+    num_images: int
+    num_normalised: int = 0
+    num_respelt: int = 0
+    """Images that are spelt differently in the csv."""
+    ignored_columns: list[str] = Field(default_factory=list)

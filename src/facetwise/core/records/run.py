@@ -1,0 +1,128 @@
+"""`run.json`, and where a run came from that was imported: `imported.json`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator
+
+from facetwise.core.records.base import Provenance, Record
+
+Split = Literal["group", "image", "none"]
+Content = Literal["whole", "tables"]
+FoldsHere = Literal["same", "other", "none"]
+
+
+class FingerprintFields(Record):
+    """What a fingerprint is made of: hashes, and the recipe as plain data."""
+
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    space: str = Field(alias="label space")
+    manifest: str
+    labels: str
+    folds: str | None
+    store: str
+    overlay: str | None
+    weights: list[str] | None
+
+
+class ChoiceRecord(Record):
+    """Something that facetwise chose by itself when the run began."""
+
+    value: bool | int | float | str | None
+    reason: str
+
+
+class RunRecord(Record):
+    """`run.json`: what a run was made from and with."""
+
+    schema_version: Literal[1] = 1
+    id: str
+    """The run's name, and that of its folder."""
+    fingerprint: str
+    """sha256 of `fingerprint_fields`."""
+    fingerprint_fields: FingerprintFields
+    recipe: dict[str, Any]
+    """The effective recipe as plain data; `facetwise.recipe.Recipe` reads it."""
+    attributes: list[str]
+    """What it predicts, in the label's order."""
+    folds: list[int]
+    """The folds that a model is trained for; of one model on everybody [0]."""
+    num_folds: int
+    """Of the folds that it was made on; 0 where it was trained on everybody."""
+    fold_name: str | None
+    """What those folds are called."""
+    split: Split
+    """How those folds were split; `image` is unsafe."""
+    grids: dict[str, list[float]] = Field(default_factory=dict)
+    """Values of a head over years, by attribute; older versions had no such head."""
+    choices: dict[str, ChoiceRecord]
+    provenance: Provenance
+
+    @field_validator("recipe")
+    @classmethod
+    def _has_sections(cls, recipe: dict[str, Any]) -> dict[str, Any]:
+        if wrong := [key for key, section in recipe.items() if key != "augment" and not isinstance(section, dict)]:
+            raise ValueError(f"`{wrong[0]}` is no section of keys")
+        return recipe
+
+    @property
+    def fold_plan(self) -> int | str:
+        """How many folds are trained, or `holdout`, or `none` for one model on everybody."""
+        plan: int | str = self.setting("folds", "plan")
+        return plan
+
+    def setting(self, section: str, key: str) -> Any:
+        """A value of the recipe; None where it is not set."""
+        return self.recipe.get(section, {}).get(key)
+
+    @property
+    def by_image(self) -> bool:
+        """Whether the folds were split by image, so that the scores are known to be too high."""
+        return self.split == "image"
+
+
+class EpochEvent(Record):
+    """A line of `events.jsonl`: an epoch of a fold. Where it was not validated, or the loss ran away, None or NaN."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+    event: Literal["epoch"] = "epoch"
+    time: str | None = None
+    """UTC, ISO 8601."""
+    fold: int
+    epoch: int
+    """From 1."""
+    train_loss: float | None = None
+    val_loss: float | None = None
+    val_macro_f1: float | None = None
+    lr: float | None = None
+    seconds: float | None = None
+    images_per_second: float | None = None
+
+
+class Imported(Record):
+    """`imported.json` of a run that came from another project."""
+
+    schema_version: Literal[1] = 1
+    original: str
+    """What the run is called where it was trained."""
+    content: Content
+    """`whole`, or only the `tables`: then its weights are not here."""
+    folds: FoldsHere
+    """`same` as folds of this project, `other`, or `none` for a run that was trained on all people."""
+    folds_name: str | None
+    """What those folds are called here, or where it was trained when they are `other`."""
+    pack_sha256: str
+    """Of the file that it came in."""
+    imported: str
+    """When: UTC, ISO 8601."""
+    facetwise: str
+    """The version that packed it."""
+    commit: str | None
+    """Of the Facetwise that trained it."""
+
+    @property
+    def other_folds(self) -> bool:
+        """Whether it was validated on folds that this project does not have."""
+        return self.folds == "other"

@@ -1,0 +1,56 @@
+"""`study.json`: what a study asks of which data, and what came of it so far."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from facetwise.core.records.base import Record
+
+Kind = Literal["ablation", "search"]
+
+
+class StudyIdentity(Record):
+    """What makes a study this one; what else is asked (a search's `space`, its `objective`, ...) stands beside."""
+
+    recipe: dict[str, Any]
+    data: dict[str, Any] = Field(default_factory=dict)
+    """Fields of the fingerprint that say of which data."""
+    space: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Of a search: recipe key -> what it may be."""
+
+
+class ChangeRecord(Record):
+    """One change of an ablation."""
+
+    change: str
+    fingerprint: str
+    run: str | None = None
+    """Its run, once that is finished."""
+    reason: str | None = None
+    """Why it failed."""
+
+
+class StudyRecord(Record):
+    """`study.json`."""
+
+    schema_version: Literal[1] = 1
+    kind: Kind
+    made: str | None = None
+    """UTC, ISO 8601."""
+    identity: StudyIdentity
+    base: str | None = None
+    """The run of an ablation's base, once it is finished."""
+    changes: list[ChangeRecord] = Field(default_factory=list)
+    """Of an ablation."""
+    attributes: list[str] = Field(default_factory=list)
+    """Of a search: what its trials are scored on."""
+
+
+class PrunedRecord(Record):
+    """`pruned.json` in the folder of a run: which search stopped it, and after how many epochs of all folds."""
+
+    study: str
+    trial: int
+    epochs: int

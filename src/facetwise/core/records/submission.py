@@ -1,0 +1,166 @@
+"""`record.json`: what a submission was made from, what the gate said of it, and what it was expected to score."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from facetwise.core.errors import DamagedError
+from facetwise.core.records.base import Bounds, Provenance, Record
+from facetwise.core.records.blend import Kind
+
+VERSION = 2
+"""Of `record.json`; 1 knew runs only and had no number."""
+
+
+class PartMadeFrom(Record):
+    """A run, or predictions from elsewhere, that the source takes its probabilities from."""
+
+    kind: Kind
+    id: str
+    tta: str
+    """Test-time augmentation of its predictions; `none` for what is no run."""
+    fingerprint: str | None
+    """A run's fingerprint."""
+    test_sha256: str | None
+    """Of the table of test predictions that was used."""
+    models: dict[str, str]
+    """sha256 of each fold model's weights, by fold; empty where they were never here."""
+
+
+class Filled(Record):
+    """Images that cannot be read, all answered with one class."""
+
+    images: int
+    joint: int | None
+    """That class; None in a record of version 1: the class most often decided out of fold."""
+
+
+class MadeFrom(Record):
+    """Enough to make a submission again, and to see when it no longer can be."""
+
+    kind: Kind
+    id: str
+    tta: str
+    parts: list[PartMadeFrom]
+    """Of a run the run itself, of a blend its members."""
+    test_sha256: str
+    """Of the source's own table of test predictions."""
+    manifest: str
+    """Hash of the manifest."""
+    label_space: str | None
+    """Hash of the label space; None in a record of version 1."""
+    template_sha256: str | None
+    """Of the organisers' csv that was filled in; None in a record of version 1."""
+    decision: str | dict[str, Any] = "argmax"
+    """How probabilities became classes: `argmax`, or the rule in the blend's record."""
+    filled: Filled | None = None
+
+    @property
+    def reference(self) -> str:
+        """How to name the source on a command line."""
+        return f"foreign:{self.id}" if self.kind == "foreign" else self.id
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Ids of the runs that it needs."""
+        return tuple(dict.fromkeys(part.id for part in self.parts if part.kind == "run"))
+
+
+class FindingRecord(Record):
+    """One thing that the gate looked at: `error` stops, `warning` must be confirmed, `ok` is fine."""
+
+    level: Literal["error", "warning", "ok"]
+    code: str
+    message: str
+
+
+class GateRecord(Record):
+    """What the gate found; the class mix and the opinions that it compared are kept beside."""
+
+    findings: list[FindingRecord]
+
+
+class ForecastRecord(Record):
+    """The macro F1 to expect on all of the test side."""
+
+    expected: float
+    interval: Bounds
+    """Of 90 %; of 95 % in older records."""
+    num_people: int
+
+
+class PeopleRecord(Record):
+    """The number of people assumed on the test side, and why."""
+
+    number: int
+    why: str
+
+
+class SubmissionRecord(Record):
+    """`record.json`."""
+
+    schema_version: Literal[1, 2] = 2
+    id: str | None = None
+    """The submission's name, and that of its folder; None in those of 30 November 2026 and before."""
+    made_from: MadeFrom
+    csv_sha256: str
+    gate: GateRecord
+    confirmed: bool = False
+    """Whether somebody confirmed the gate's warnings."""
+    overruled: bool = False
+    """Whether somebody overruled errors that only other predictions speak for."""
+    forecast: ForecastRecord | None = None
+    """None for a source that is not known out of fold."""
+    test_people: PeopleRecord | None = None
+    provenance: Provenance
+
+    @property
+    def num_warnings(self) -> int:
+        """Of the gate, all confirmed."""
+        return sum(finding.level == "warning" for finding in self.gate.findings)
+
+
+class SubmissionMark(Record):
+    """What is read of `DONE.json`, or of a damaged record, to know what a submission needs."""
+
+    made_from: MadeFrom
+
+
+def migrated(data: Mapping[str, Any], place: str, way_out: str) -> dict[str, Any]:
+    """A `record.json` or `DONE.json` as version 2 says it; raises DamagedError for one that does not tell its source.
+
+    Version 1 knew a run alone, and words for images that were filled in.
+    """
+    old = data.get("made_from")
+    try:
+        if not isinstance(old, dict) or "parts" in old:
+            return dict(data)
+        return {**data, "schema_version": VERSION, "made_from": _from_version_1(old)}
+    except (KeyError, TypeError, AttributeError):
+        raise DamagedError(f"{place}: it does not say what it was made from", hint=way_out) from None
+
+
+def _from_version_1(old: Mapping[str, Any]) -> dict[str, Any]:
+    filled = re.search(r", ([1-9]\d*) unreadable answered", old["decision"])
+    part = {
+        "kind": "run",
+        "id": old["run"],
+        "tta": old["tta"],
+        "fingerprint": old["run_fingerprint"],
+        "test_sha256": old["test_table_sha256"],
+        "models": dict(old["models"]),
+    }
+    return {
+        "kind": "run",
+        "id": old["run"],
+        "tta": old["tta"],
+        "parts": [part],
+        "test_sha256": old["test_table_sha256"],
+        "manifest": old["manifest_hash"],
+        "label_space": None,
+        "template_sha256": None,
+        "decision": old["decision"].split(",")[0],
+        "filled": {"images": int(filled.group(1)), "joint": None} if filled else None,
+    }
