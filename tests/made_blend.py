@@ -12,8 +12,8 @@ import polars as pl
 from made_records import blend_record
 
 import facetwise as fw
-from facetwise.core.records.base import write_record
 from facetwise.core.labels import LabelSpace
+from facetwise.core.records.base import write_record
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import file_hash, new_artefact

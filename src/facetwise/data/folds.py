@@ -176,7 +176,7 @@ def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") 
             hint=f"`{command}` makes them again (old runs will not be comparable)",
         )
     table = read_table(folder / "folds.parquet", FOLDS if made.split == "group" else IMAGE_FOLDS)
-    stats = FoldStats(**dict(made.stats))
+    stats = FoldStats(**made.stats.model_dump(include=set(FoldStats.__annotations__)))
     return Folds(name, made.split, made.num_folds, made.seed, made.manifest_hash, table, stats)
 
 

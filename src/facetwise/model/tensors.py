@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from facetwise.core.errors import ArtefactError
+from facetwise.core.errors import DamagedError
+from facetwise.core.workspace import AGAIN
 from facetwise.core.writing import write_atomic
 
+CHECKSUM = "sha256"
+"""Key of the metadata."""
 
-def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write tensors by name, whole or not at all; the same tensors and metadata give the same bytes."""
+
+def save_tensors(
+    tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None, *, checksum: bool = False
+) -> None:
+    """Write tensors by name, whole or not at all; the same tensors and metadata give the same bytes.
+
+    With `checksum` a sha256 of both stands in the metadata, which `load_tensors` compares: for files that no mark of an
+    artefact has the hash of.
+    """
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    if checksum:
+        metadata = {**(metadata or {}), CHECKSUM: _digest(plain, metadata or {})}
     write_atomic(path, _in_order(save(plain, metadata)))
+
+
+def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _in_order(file: bytes) -> bytes:
@@ -35,10 +57,17 @@ def _in_order(file: bytes) -> bytes:
     return b"".join((len(text).to_bytes(8, "little"), text, memoryview(file)[end:]))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors by name and the metadata of a safetensors file; raises ArtefactError when missing or damaged."""
+def load_tensors(path: Path, *, way_out: str = AGAIN) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors by name and the metadata of a safetensors file.
+
+    Raises DamagedError, with `way_out` as its hint, when it is missing, no such file, or not what its checksum says.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise ArtefactError(f"{path}: not readable as safetensors ({error})", hint="the run is damaged") from None
+        raise DamagedError(f"{path}: not readable as safetensors ({error})", hint=way_out) from None
+    if (expected := metadata.pop(CHECKSUM, None)) is not None and _digest(tensors, metadata) != expected:
+        raise DamagedError(f"{path}: changed since it was written", hint=way_out)
+    return tensors, metadata

@@ -17,7 +17,7 @@ from facetwise.core.workspace import mark_done, new_artefact
 from facetwise.inference.data import in_manifest_order
 from facetwise.inference.predict import Float32Array, check_predictions, prediction_table
 from facetwise.inference.setup import predict_table
-from facetwise.model.tensors import load_tensors, save_tensors
+from facetwise.model.tensors import save_tensors
 from facetwise.train.fold.loop import FoldTask, Kept, train_fold
 from facetwise.train.job import Job
 from facetwise.train.planning.plan import RunPlan
@@ -70,9 +70,9 @@ def train_one(job: Job, task: FoldTask) -> None:
 def finish_fold(job: Job, task: FoldTask, epoch: int) -> None:
     """Turn the kept epoch of a trained fold into its artefact: weights, held-out and test predictions."""
     kept = Kept(job.state_folder(task.fold) / "epochs")
-    tensors, _ = load_tensors(kept.weights(epoch))
+    tensors, logs = kept.load(epoch)
     network, tta, test = job.setup.load_network(tensors), job.plan.recipe.predict.tta, job.plan.manifest.test
-    valid = np.load(kept.logs(epoch)) if tta == "none" else job.setup.predict(network, task.valid_rows, tta)
+    valid = logs if tta == "none" else job.setup.predict(network, task.valid_rows, tta)
     table = None if test.is_empty() else predict_table(job.setup, job.plan.store, network, test, task.fold, tta)
     write_fold(job, task, FoldResult(epoch, tensors, valid, table))
 

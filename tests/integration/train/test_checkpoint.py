@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from facetwise.core.errors import ArtefactError, SettingError
+from facetwise.core.errors import ArtefactError, DamagedError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.inference.setup import Setup
 from facetwise.model.tensors import load_tensors, save_tensors
 from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW, OptimizerSpec, TimmOptimizer
 from facetwise.train.fold.checkpoint import TrainState, load_state, save_state
-from facetwise.train.fold.loop import FoldTask, new_state, train_fold
+from facetwise.train.fold.loop import FoldTask, Kept, new_state, train_fold
 from facetwise.train.fold.optim import build_optimizer
 
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r"))))
@@ -126,6 +126,26 @@ def test_a_damaged_checkpoint_is_noticed(tmp_path):
         path.write_bytes(bad)
         with pytest.raises(ArtefactError, match=r"checkpoint\.safetensors: not readable"):
             load_state(state, path)
+
+
+def test_one_bit_of_a_checkpoint_or_of_what_is_kept_is_noticed(tmp_path):
+    setup, task = make_setup(SMALL, epochs=1)
+    train_fold(setup, task, tmp_path, lambda _: None)
+    kept = Kept(tmp_path / "epochs")
+    last = max(int(path.stem) for path in kept.folder.glob("*.npy"))
+    reads = {
+        tmp_path / "checkpoint.safetensors": lambda path: load_state(new_state(setup, 0), path),
+        kept.weights(last): lambda _path: kept.load(last),
+        kept.logs(last): lambda _path: kept.load(last),
+    }
+    for path, read in reads.items():
+        good = path.read_bytes()
+        read(path)
+        path.write_bytes(good[:-3] + bytes([good[-3] ^ 1]) + good[-2:])
+        with pytest.raises(DamagedError, match="changed since") as error:
+            read(path)
+        assert "trains this fold anew" in str(error.value.hint)
+        path.write_bytes(good)
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):

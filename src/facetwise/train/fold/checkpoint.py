@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from facetwise.core.errors import ArtefactError
+from facetwise.core.errors import DamagedError
 from facetwise.model.tensors import load_tensors, save_tensors
 
 
@@ -39,12 +39,15 @@ def save_state(state: TrainState, path: Path) -> None:
     if state.average is not None:
         tensors |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
     moments, plain = _optimizer_state(state.optimizer)
-    save_tensors({**tensors, **moments}, path, {"epoch": str(state.epoch), "optimizer": json.dumps(plain)})
+    save_tensors(
+        {**tensors, **moments}, path, {"epoch": str(state.epoch), "optimizer": json.dumps(plain)}, checksum=True
+    )
 
 
 def load_state(state: TrainState, path: Path) -> None:
-    """Restore a state in place; raises ArtefactError when the file is damaged or of another network."""
-    tensors, metadata = load_tensors(path)
+    """Restore a state in place; raises DamagedError when the file is damaged or of another network."""
+    way_out = f"delete {path.parent}: `facetwise fit --resume` trains this fold anew, finished folds stay"
+    tensors, metadata = load_tensors(path, way_out=way_out)
     try:
         state.network.load_state_dict(_part(tensors, "network."))
         if state.average is not None:
@@ -52,7 +55,7 @@ def load_state(state: TrainState, path: Path) -> None:
         _restore_optimizer(state.optimizer, _part(tensors, "optimizer."), json.loads(metadata["optimizer"]))
         state.epoch = int(metadata["epoch"])
     except (RuntimeError, LookupError, ValueError) as error:
-        raise ArtefactError(f"{path}: not a checkpoint of this run ({error})", hint="delete it to restart") from None
+        raise DamagedError(f"{path}: not a checkpoint of this run ({error})", hint=way_out) from None
 
 
 def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -11,6 +11,7 @@ for each epoch that is left:
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,13 +26,14 @@ from torch import Tensor
 
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import IntArray
+from facetwise.core.records.done import verify_file
 from facetwise.core.writing import write_atomic
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.predictions import Predictions
 from facetwise.inference.predict import Float32Array, check_predictions, prediction_table
 from facetwise.inference.setup import Setup
 from facetwise.model.heads import HeadLayout
-from facetwise.model.tensors import save_tensors
+from facetwise.model.tensors import load_tensors, save_tensors
 from facetwise.recipe import Recipe
 from facetwise.train.augment import Augmenter
 from facetwise.train.fold.average import Average
@@ -50,6 +52,8 @@ from facetwise.train.sampling import (
 )
 from facetwise.train.seeds import derive_seed
 
+LOGS = "logs"
+"""Key of the metadata of kept weights: sha256 of the predictions beside them."""
 Listener = Callable[[dict[str, Any]], None]
 """Gets every event as it happens; `step` events are for progress bars and are not written to the run."""
 
@@ -106,6 +110,15 @@ class Kept:
     def logs(self, epoch: int) -> Path:
         """Validation log-probabilities, float32 (n, d), after `epoch`."""
         return self.folder / f"{epoch}.npy"
+
+    def load(self, epoch: int) -> tuple[dict[str, Tensor], Float32Array]:
+        """Weights and validation log-probabilities after `epoch`; raises DamagedError when either was changed."""
+        way_out = f"delete {self.folder.parent}: `facetwise fit --resume` trains this fold anew, finished folds stay"
+        tensors, metadata = load_tensors(self.weights(epoch), way_out=way_out)
+        if (expected := metadata.get(LOGS)) is not None:
+            verify_file(self.logs(epoch), expected, way_out)
+        logs: Float32Array = np.load(self.logs(epoch))
+        return tensors, logs
 
 
 def train_fold(setup: Setup, task: FoldTask, folder: Path, tell: Listener, record: Listener = _nobody) -> TrainState:
@@ -270,7 +283,8 @@ def _keep(setup: Setup, state: TrainState, logs: Float32Array, folder: Path, *, 
         return
     kept = Kept(folder / "epochs")
     kept.folder.mkdir(exist_ok=True)
-    save_tensors(kept_network(state).state_dict(), kept.weights(state.epoch))
     buffer = io.BytesIO()
     np.save(buffer, logs)
     write_atomic(kept.logs(state.epoch), buffer.getvalue())
+    known = {LOGS: hashlib.sha256(buffer.getvalue()).hexdigest()}
+    save_tensors(kept_network(state).state_dict(), kept.weights(state.epoch), known, checksum=True)
