@@ -161,13 +161,13 @@ def test_long_lists_of_problems_are_cut(tmp_path):
     assert error.value.problems[-1] == f"and {500 - MAX_LISTED} more"
 
 
-def test_what_is_not_read_whole_is_not_read(tmp_path, monkeypatch):
+def test_what_is_not_read_whole_is_not_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(InputError, match="not a regular file"):
         read_submission(tmp_path / "pipe.csv", "ImageID", "ans")
-    monkeypatch.setattr(outside, "MAX_BYTES", 15)
-    (tmp_path / "large.csv").write_text("ImageID,ans\na,1\n")
-    with pytest.raises(InputError, match="16 bytes, at most 15"):
+    with (tmp_path / "large.csv").open("wb") as file:
+        file.truncate(outside.MAX_BYTES + 1)
+    with pytest.raises(InputError, match=f"{outside.MAX_BYTES + 1:,} bytes, at most {outside.MAX_BYTES:,}"):
         read_submission(tmp_path / "large.csv", "ImageID", "ans")
 
 
