@@ -17,7 +17,7 @@ LIGHT = (
 )  # fmt: skip
 """Packages that load no heavy library when imported; functions in them may."""
 HEAVY = {"torch", "torchvision", "timm", "sklearn", "scipy", "optuna"}
-SLOW_TO_HELP = HEAVY | {"polars", "pydantic"}
+SLOW_TO_HELP = HEAVY | {"polars", "pydantic", "rich"}
 
 
 def modules(*parts: str) -> list[str]:

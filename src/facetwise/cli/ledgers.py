@@ -13,7 +13,6 @@ from facetwise.cli.options import Json
 if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.submission.ledger.ledger import Entry
-from facetwise.screens.text.submissions.ledger import _minute, ledger_text
 
 Submission = Annotated[str, typer.Argument(help="A submission: its id, number or `last`.")]
 
@@ -27,6 +26,7 @@ TIME = "Time by the contest's clock, or with an offset; the default is now."
 def show(context: typer.Context, json: Json = False) -> None:
     """List what was sent, with scores and forecasts, and what is left today."""
     from facetwise import api
+    from facetwise.screens.text.submissions.ledger import ledger_text
 
     view = api.ledger(get_context(context).project())
     if json:
@@ -151,6 +151,7 @@ def _say_which(project: Project, time: str | None) -> None:
 def _say(project: Project, entry: Entry) -> None:
     from datetime import UTC, datetime
 
+    from facetwise.screens.text.submissions.ledger import _minute
     from facetwise.submission.ledger.odd_times import odd_sending
 
     scores = {"public": entry.public, "private": entry.private}

@@ -9,11 +9,11 @@ import typer
 
 from facetwise.cli.context import console, get_context, owns_stdout, print_json, print_view, say_written
 from facetwise.cli.options import Json
-from facetwise.screens.kit import RenderableType
 
 if TYPE_CHECKING:
     from facetwise.results.blends import BlendView
     from facetwise.results.runs import RunView
+    from facetwise.screens.kit import RenderableType
     from facetwise.submission.view import SubmissionView
 
 

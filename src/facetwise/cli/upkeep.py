@@ -9,7 +9,6 @@ import typer
 
 from facetwise.cli.context import console, get_context, print_json, say
 from facetwise.cli.options import Json
-from facetwise.screens.text.clean import clean_text, size
 
 
 def doctor(context: typer.Context, json: Json = False) -> None:
@@ -42,6 +41,7 @@ def clean(
     unfinished ones (but for trials that a search stopped), and the tables, recipe and record of every run.
     """
     from facetwise import api
+    from facetwise.screens.text.clean import clean_text, size
     from facetwise.upkeep.clean import clean as delete
 
     project = get_context(context).project()
