@@ -97,7 +97,7 @@ def predict(
     from facetwise import api
 
     project = get_context(context).project()
-    if other := images or dataset:
+    if (other := images or dataset) and other.is_dir():
         say(f"looking through {other}")
     with progress_bar("reading and decoding") as progress:
         folder = api.predict(project, run, images=images, dataset=dataset, tta=tta, progress=progress)
