@@ -217,7 +217,7 @@ def test_the_second_time_nothing_is_computed_again(project: Project, monkeypatch
     another(project, "02-x", at(13), train__seed=3)
     first = journal(project)
     assert (project.workspace.cache / FILE).is_file()
-    monkeypatch.setattr("facetwise.journals.runs.difference", None)
+    monkeypatch.setattr("facetwise.journals.runs.Pair", None)
     assert journal(project) == first
     for damage in ("", "[]", '{"sha256": "", "answers": {}}'):
         (project.workspace.cache / FILE).write_text(damage)

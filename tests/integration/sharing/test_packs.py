@@ -284,7 +284,7 @@ def test_other_folds_are_for_the_test_side_only_and_it_says_so(mate, pack):
     assert taken.run.oof() is None
     project, manifest = Project.open(mate), load_manifest(Project.open(mate))
     source = read_source(project, manifest, "1")
-    assert (source.oof, source.test.height) == (None, manifest.test.height)
+    assert (source.oof, len(source.test)) == (None, manifest.test.height)
     assert "on other folds than this project has" in source.no_oof
     (row,) = fw.runs(mate).runs
     assert (row.macro_f1, row.flags) == (None, ("imported, other folds: for the test side only",))
