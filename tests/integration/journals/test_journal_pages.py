@@ -91,5 +91,5 @@ def test_what_cannot_be_noted_or_written(at: tuple[str, Path]) -> None:
     assert "has no part that can be made again" in refused(*at, "journal", "--out", at[1] / "mine.md")
     assert (at[1] / "mine.md").read_text("utf-8") == "# my words\n"
     (at[1] / "notes.jsonl").write_text('{"time": 1}\n')
-    assert "line 1: `time` is 1" in refused(*at, "journal")
+    assert "line 1: `time`: expected a valid string (got 1)" in refused(*at, "journal")
     assert "line 1" in refused(*at, "notes")

@@ -252,7 +252,7 @@ def test_a_kill_or_a_fault_leaves_nothing(own, monkeypatch):
     def full(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("facetwise.predictors.external.write_json", full)
+    monkeypatch.setattr("facetwise.predictors.external.write_record", full)
     with pytest.raises(KeyboardInterrupt):
         fw.import_predictions(project, sent(project), name="alice")
     assert [p.name for p in project.workspace.foreign.iterdir()] == [".lock"]

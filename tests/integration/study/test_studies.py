@@ -196,13 +196,13 @@ def rendered(view: Any) -> str:
 
 
 def test_nothing_is_trained_before_everything_is_checked(ready_to_fit: Any) -> None:
-    tries = ["train.seed=0", "train.sede=1", "train.batch_size=100000", "train.batch_size=99999"]
+    tries = ["train.seed=0", "train.sede=1", "train.batch_size=60000", "train.batch_size=59999"]
     with pytest.raises(ProblemsError) as error:
         fw.ablate(ready_to_fit.project, ready_to_fit.recipe, tries=tries[:2])
     assert len(error.value.problems) == 2
     with pytest.raises(ProblemsError) as error:
         fw.ablate(ready_to_fit.project, ready_to_fit.recipe, tries=tries[2:])
-    assert "`train.batch_size=100000`: a step takes 100000 images" in str(error.value)
+    assert "`train.batch_size=60000`: a step takes 60000 images" in str(error.value)
     assert len(error.value.problems) == 2
     with pytest.raises(SettingError, match="cannot name a study"):
         fw.ablate(ready_to_fit.project, ready_to_fit.recipe, tries=["train.seed=1"], name="../x")

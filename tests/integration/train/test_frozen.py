@@ -106,7 +106,7 @@ def test_the_backbone_is_weights_of_the_run(own, recipes):
     whole = run.backbone_file.read_bytes()
     tensors, metadata = load_tensors(run.backbone_file)
     save_tensors({name: tensor + 1 for name, tensor in tensors.items()}, run.backbone_file, metadata)
-    with pytest.raises(ArtefactError, match=r"backbone\.safetensors: changed since the run was finished"):
+    with pytest.raises(ArtefactError, match=r"backbone\.safetensors: changed since it was made"):
         fw.predict(own.project, run.id, tta="flip")
     run.backbone_file.unlink()
     assert run.missing_weights() == [run.backbone_file]

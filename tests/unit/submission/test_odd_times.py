@@ -6,8 +6,10 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from made_records import submission_record, write_run_record
 
 from facetwise.core.notes import Note, open_notes, read_notes
+from facetwise.core.records.base import write_record
 from facetwise.core.workspace import DONE, Workspace, write_json
 from facetwise.submission.ledger.events import SentEvent
 from facetwise.submission.ledger.ledger import Entry, read_ledger
@@ -24,12 +26,12 @@ def at(minutes: float) -> str:
 @pytest.fixture
 def space(tmp_path) -> Workspace:
     """A workspace with one submission and one run, both made at noon."""
-    made = {"provenance": {"made": at(0)}, "schema_version": 2, "csv_sha256": "0" * 64, "made_from": {}}
-    write_json(tmp_path / "submissions" / "01-a" / "record.json", made)
+    source = {"kind": "run", "id": "01-a", "tta": "none", "parts": [], "test_sha256": "0" * 64, "manifest": "m"}
+    made_from = {**source, "label_space": "s", "template_sha256": "0" * 64}
+    made = {"provenance": {"made": at(0)}}
+    write_record(tmp_path / "submissions" / "01-a" / "record.json", submission_record(made_from, "0" * 64, **made))
     write_json(tmp_path / "submissions" / "01-a" / DONE, {})
-    write_json(
-        tmp_path / "runs" / "01-a" / "run.json", {**made, "fingerprint": "", "fingerprint_fields": {}, "recipe": {}}
-    )
+    write_run_record(tmp_path / "runs" / "01-a", **made)
     return Workspace(tmp_path)
 
 
