@@ -23,7 +23,7 @@ DONE_BEFORE = {
 }
 VERBS: dict[str, tuple[Steps, dict[str, Any]]] = {
     "init": ([], {"folder": "{base}/new", "dataset": "{base}/contest"}),
-    "draw_contest": ([], {"root": "{base}/drawn", "train_people": 2, "eval_people": 1, "workers": 1}),
+    "draw_contest": ([], {"folder": "{base}/drawn", "train_people": 2, "eval_people": 1, "workers": 1}),
     "check": ([], {"project": P, "workers": 1}),
     "folds": ([], {"project": P, "name": "second", "num_folds": 2}),
     "suspects": ([], {"project": P, "source": "1", "csv": "{base}/list.csv"}),
