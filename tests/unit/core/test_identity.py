@@ -43,16 +43,19 @@ column = "glasses"
 NFD = unicodedata.normalize("NFD", "김민수")
 
 
-def made(folder: Path, people: Sequence[str], more: str = "", *, images: bool = False) -> Project:
-    """A project of one photo a name; with `images` they are drawn as well."""
+PHOTOS = [encoded(picture(i), "PNG") for i in range(24)]
+
+
+def made(folder: Path, people: Sequence[str], more: str = "") -> Project:
+    """A project of one photo a name."""
     photos = folder / "data" / "photos"
     photos.mkdir(parents=True, exist_ok=True)
     cells = (name.replace('"', '""') for name in people)
     rows = [f'{i}.png,"{name}",{"yes" if i % 2 else "no"}' for i, name in enumerate(cells)]
     (folder / "data" / "labels.csv").write_text("\n".join(["file,person,glasses", *rows, ""]), encoding="utf-8")
     (folder / "facetwise.toml").write_text(TOML.format(more=more), encoding="utf-8")
-    for i in range(len(people) if images else 0):
-        (photos / f"{i}.png").write_bytes(encoded(picture(i), "PNG"))
+    for i in range(len(people)):
+        (photos / f"{i}.png").write_bytes(PHOTOS[i % len(PHOTOS)])
     return Project.open(folder)
 
 
@@ -217,7 +220,7 @@ def older(monkeypatch: pytest.MonkeyPatch, project: Project) -> Manifest:
 
 
 def test_names_spelt_in_one_way_keep_their_hash_and_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = made(tmp_path, [NFD, NFD, "1.0", "1.0", "b"], images=True)
+    project = made(tmp_path, [NFD, NFD, "1.0", "1.0", "b"])
     before = older(monkeypatch, project)
     assert before.train["group"].to_list() == [NFD, NFD, "1.0", "1.0", "b"]
     for manifest in (load_manifest(project), build_manifest(project), build_manifest(project), load_manifest(project)):
@@ -230,7 +233,7 @@ def test_names_spelt_in_one_way_keep_their_hash_and_folds(tmp_path: Path, monkey
 
 
 def test_one_person_who_was_two_is_told_and_voids_the_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = made(tmp_path, [NFD, "김민수", "a", "b"], images=True)
+    project = made(tmp_path, [NFD, "김민수", "a", "b"])
     before = older(monkeypatch, project)
     with pytest.raises(MismatchError, match="counts 1 people twice") as error:
         load_manifest(project)
@@ -242,7 +245,7 @@ def test_one_person_who_was_two_is_told_and_voids_the_folds(tmp_path: Path, monk
 
 
 def test_who_is_one_person_is_asked_again_when_the_project_says_so(tmp_path: Path) -> None:
-    project = made(tmp_path, ["a", "a-1", "b"], images=True)
+    project = made(tmp_path, ["a", "a-1", "b"])
     apart = build_manifest(project)
     replace_in(tmp_path / "facetwise.toml", {'image = "file"': 'image = "file"\nsame_person = [["a", "a-1"]]'})
     project = Project.open(tmp_path)
