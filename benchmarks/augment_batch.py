@@ -41,7 +41,7 @@ import torch
 from printed import size
 from torch import Tensor, nn
 
-from facetwise.core.provenance import machine, versions
+from facetwise.core.records.provenance import machine, versions
 from facetwise.recipe.augment import Affine, Augment, Blur, Cutout, Flip, Grey, Light, Noise, Perspective
 from facetwise.train.augment import Augmenter
 

@@ -38,7 +38,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms  # type: ignore[import-untyped]
 
-from facetwise.core.provenance import machine, versions
+from facetwise.core.records.provenance import machine, versions
 from facetwise.data.images.store import StoreSpec, prepare_store
 from facetwise.data.manifest import list_images
 from facetwise.inference.source import ImageSource

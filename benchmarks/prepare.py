@@ -25,7 +25,7 @@ from PIL import Image
 from printed import size
 
 from facetwise.core.project import Project, ProjectFile
-from facetwise.core.provenance import machine, versions
+from facetwise.core.records.provenance import machine, versions
 from facetwise.core.workspace import Workspace
 from facetwise.data.images.crops import crop_resize
 from facetwise.data.images.images import read_image

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from facetwise.core.provenance import machine, versions
+from facetwise.core.records.provenance import machine, versions
 
 
 def machine_line() -> str:

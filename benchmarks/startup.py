@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from facetwise.core.provenance import machine
+from facetwise.core.records.provenance import machine
 
 TARGET = 0.3
 """Seconds."""

@@ -43,7 +43,7 @@ def checked_output(project: Project, path: str | Path, *, stdout: bool = True) -
     records, and all below the folders of its artefacts) are written by nobody but their own commands.
     """
     from facetwise.core.errors import InputError
-    from facetwise.core.writing import STDOUT, check_target
+    from facetwise.core.files.writing import STDOUT, check_target
 
     out = Path(path)
     if out == STDOUT and stdout:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from facetwise.api.arguments import AnyProject, checked_output, opened_project
 
 if TYPE_CHECKING:
-    from facetwise.core.notes import Note
     from facetwise.core.progress import Progress
     from facetwise.core.project import Project
+    from facetwise.core.records.notes import Note
     from facetwise.journals.journal import JournalDay
     from facetwise.journals.page_file import Written
     from facetwise.predictors.external import ForeignFolder
@@ -131,7 +131,7 @@ def note(project: AnyProject, about: str, text: str, *, author: str | None = Non
 
     One that is `open`, or ends in a question mark, is listed as open until a later note on the same thing answers it.
     """
-    from facetwise.core.notes import write_note
+    from facetwise.core.records.notes import write_note
     from facetwise.journals.note_targets import find_thing
 
     opened = opened_project(project)

@@ -116,7 +116,7 @@ def augment(
     is not there. Raises InputError when `out` is no PNG in a folder that exists, or when nothing can be shown.
     """
     from facetwise.core.errors import InputError
-    from facetwise.core.writing import STDOUT, write_output
+    from facetwise.core.files.writing import STDOUT, write_output
     from facetwise.recipe import load_recipe
 
     need_training("facetwise.train.augment.contact")

@@ -16,9 +16,9 @@ from facetwise.blending.test_only import seat
 from facetwise.blending.votes import BoolArray
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.core.project import Project
-from facetwise.core.provenance import provenance
 from facetwise.core.records.base import checked
 from facetwise.core.records.blend import KNOWN, BlendRecord
+from facetwise.core.records.provenance import provenance
 from facetwise.core.runs import RunFolder, Side
 from facetwise.core.workspace import content_hash, file_hash
 from facetwise.data.manifest import Manifest

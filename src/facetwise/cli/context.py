@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from facetwise.core.printable import printable
 from facetwise.core.progress import Progress
+from facetwise.core.text.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -31,7 +31,7 @@ from facetwise.cli import (
 )
 from facetwise.cli.context import Context, say
 from facetwise.core.errors import FacetwiseError
-from facetwise.core.printable import SIGNS
+from facetwise.core.text.printable import SIGNS
 
 
 class _ReaderGone(Exception):

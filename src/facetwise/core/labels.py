@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
-from facetwise.core.spelling import Spellings, normal
+from facetwise.core.text.spelling import Spellings, normal
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

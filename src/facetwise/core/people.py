@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from facetwise.core.parsing import parse_json
-from facetwise.core.spelling import normal
+from facetwise.core.files.parsing import parse_json
+from facetwise.core.text.spelling import normal
 from facetwise.core.workspace import content_hash
 
 PEOPLE = "people"

@@ -11,10 +11,10 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from facetwise.core.errors import SettingError
+from facetwise.core.files.settings import Spec, parse, read_toml
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.people import person
-from facetwise.core.settings import Spec, parse, read_toml
-from facetwise.core.spelling import Spellings
+from facetwise.core.text.spelling import Spellings
 from facetwise.core.workspace import Workspace, content_hash
 
 

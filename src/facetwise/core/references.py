@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from facetwise.core.errors import InputError, did_you_mean
-from facetwise.core.spelling import Spellings, normal
+from facetwise.core.text.spelling import Spellings, normal
 
 Kind = Literal["run", "blend", "submission", "foreign"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from facetwise.core.errors import ArtefactError, DamagedError, InputError, MismatchError
 from facetwise.core.files.outside import read_bounded
-from facetwise.core.parsing import parse_json
+from facetwise.core.files.parsing import parse_json
 from facetwise.core.records.artefact import Artefact, Kind, list_artefacts
 from facetwise.core.records.base import checked, read_record
 from facetwise.core.records.done import Anything, RunMadeFrom, read_done, verify_file, verify_files

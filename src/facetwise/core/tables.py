@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from facetwise.core.errors import ArtefactError
-from facetwise.core.writing import write_atomic
+from facetwise.core.files.writing import write_atomic
 
 Schema = Mapping[str, pl.DataType]
 

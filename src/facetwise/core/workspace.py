@@ -18,8 +18,8 @@ from typing import IO, Any
 from facetwise.core.errors import DamagedError, InputError, LockedError
 from facetwise.core.files.disk import told_when_full
 from facetwise.core.files.outside import exists, read_bounded, resolved
-from facetwise.core.parsing import parse_json
-from facetwise.core.writing import flush_folder, is_temporary, temporary_name, write_atomic
+from facetwise.core.files.parsing import parse_json
+from facetwise.core.files.writing import flush_folder, is_temporary, temporary_name, write_atomic
 
 PROJECT_FILE = "facetwise.toml"
 DONE = "DONE.json"

@@ -17,8 +17,8 @@ from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.people import person
 from facetwise.core.records.data import FoldsMadeFrom
 from facetwise.core.records.done import read_done, verify_files
-from facetwise.core.spelling import Spellings, normal
 from facetwise.core.tables import FOLDS, read_table, write_table
+from facetwise.core.text.spelling import Spellings, normal
 from facetwise.core.workspace import Workspace, content_hash, is_done, new_artefact
 from facetwise.data.manifest import Manifest
 

@@ -21,9 +21,9 @@ from facetwise.core.labels import FloatArray, IntArray, LabelSpace
 from facetwise.core.people import person, person_hash
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
-from facetwise.core.provenance import provenance
 from facetwise.core.records.data import ManifestMadeFrom
 from facetwise.core.records.done import read_done, verify_files
+from facetwise.core.records.provenance import provenance
 from facetwise.core.tables import MANIFEST, TEST, TRAIN, WRITTEN, read_table, write_table
 from facetwise.core.workspace import (
     content_hash,

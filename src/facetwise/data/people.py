@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from facetwise.core.people import called, person
-from facetwise.core.spelling import folded, normal
+from facetwise.core.text.spelling import folded, normal
 from facetwise.data.findings import Findings, listed
 from facetwise.data.reading.csvfile import CsvTable
 

@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 
 from facetwise.core.errors import InputError
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.labels import LabelSpace
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import new_artefact
-from facetwise.core.writing import write_atomic
 from facetwise.data.images.store import prepare_store, recipe_store
 from facetwise.data.manifest import Manifest, describe_other, list_images, saved_depth
 from facetwise.evaluate.predictions import Predictions

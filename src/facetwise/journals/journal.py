@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any
 
-from facetwise.core.notes import Note, open_notes
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
+from facetwise.core.records.notes import Note, open_notes
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.journals.day import Day

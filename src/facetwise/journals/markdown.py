@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from facetwise.core.markdown import code, quote, words
+from facetwise.core.text.markdown import code, quote, words
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.journal import JournalDay
 from facetwise.journals.runs import RunEntry

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from facetwise.core.errors import InputError
-from facetwise.core.notes import Kind, Note
+from facetwise.core.records.notes import Kind, Note
 from facetwise.core.references import AnyReference, parse_reference, short_name
 from facetwise.core.runs import find_run
 from facetwise.core.workspace import Workspace

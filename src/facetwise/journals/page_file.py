@@ -23,7 +23,7 @@ from pathlib import Path
 
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.files.outside import read_bounded, resolved
-from facetwise.core.writing import check_target, write_atomic
+from facetwise.core.files.writing import check_target, write_atomic
 
 FREE = {"Thoughts": "open", "Tomorrow": None}
 """Sections that a new page has for people, and the part that each stands before; None: at the end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from facetwise.core.markdown import code, words
+from facetwise.core.text.markdown import code, words
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.studies import ChangeEntry, StudyEntry

@@ -8,8 +8,8 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from facetwise.core.markdown import code, words
-from facetwise.core.notes import Kind, Note
+from facetwise.core.records.notes import Kind, Note
+from facetwise.core.text.markdown import code, words
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.day import Day, moment_of
 from facetwise.journals.note_targets import Thing

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.files.csvrecords import csv_row
+from facetwise.core.files.writing import write_output
 from facetwise.core.labels import LabelSpace
-from facetwise.core.printable import from_list_cell, list_cell
-from facetwise.core.writing import write_output
+from facetwise.core.text.printable import from_list_cell, list_cell
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.labels.corrections import Wanted
 from facetwise.data.manifest import Manifest

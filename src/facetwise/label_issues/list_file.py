@@ -15,7 +15,7 @@ from typing import Any
 from facetwise.core.errors import FacetwiseError, InputError, MismatchError, ProblemsError
 from facetwise.core.people import person
 from facetwise.core.project import Project
-from facetwise.core.provenance import now
+from facetwise.core.records.provenance import now
 from facetwise.core.workspace import read_json, write_json
 from facetwise.data.labels.corrections import Wanted
 from facetwise.data.labels.overlay import Correction

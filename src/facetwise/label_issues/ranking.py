@@ -20,8 +20,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.core.bins import soft_bins
 from facetwise.core.labels import Attribute, FloatArray, IntArray
+from facetwise.data.labels.bins import soft_bins
 from facetwise.evaluate.compose import log_normalised
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.label_issues.cleanlab_issues import cleanlab_issues

@@ -16,10 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from facetwise.core.bins import soft_bins
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, Attribute, FloatArray, LabelSpace
 from facetwise.core.tables import score_column, year_columns
+from facetwise.data.labels.bins import soft_bins
 from facetwise.data.labels.views import TrainingView, one_hot
 from facetwise.model.blocks import Block, BlockKind, class_logs, class_shares, kept
 from facetwise.recipe.head import FlatHead, Head, MultiLabelHead, SingleHead

@@ -13,8 +13,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from facetwise.core.errors import DamagedError
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.workspace import AGAIN
-from facetwise.core.writing import write_atomic
 
 CHECKSUM = "sha256"
 """Key of the metadata."""

@@ -14,15 +14,15 @@ import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError, did_you_mean
 from facetwise.core.files.outside import read_bounded
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.project import Project
-from facetwise.core.provenance import now
 from facetwise.core.records.artefact import Artefact, Kind, list_artefacts
 from facetwise.core.records.base import read_record, write_record
 from facetwise.core.records.external import ExternalMadeFrom, ExternalRecord
-from facetwise.core.spelling import Spellings
+from facetwise.core.records.provenance import now
 from facetwise.core.tables import PREDICTIONS, read_table, write_table
+from facetwise.core.text.spelling import Spellings
 from facetwise.core.workspace import Workspace, lock, new_artefact
-from facetwise.core.writing import write_atomic
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.decide import DECIDED
 from facetwise.predictors.external_csv import CERTAIN, TOLERANCE, Predictions, parse_predictions

@@ -36,7 +36,7 @@ from facetwise.core.files.csvtable import (
 )
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.core.project import Project, TestSide
-from facetwise.core.spelling import Spellings
+from facetwise.core.text.spelling import Spellings
 from facetwise.data.manifest import Manifest
 
 TOLERANCE = 0.01

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.files.outside import exists, is_folder
-from facetwise.core.parsing import parse_toml
-from facetwise.core.settings import parse, read_toml
+from facetwise.core.files.parsing import parse_toml
+from facetwise.core.files.settings import parse, read_toml
 from facetwise.recipe.augment import Augment, each_can_happen
 from facetwise.recipe.folds import FoldsSpec
 from facetwise.recipe.inputs import InputSpec

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from facetwise.core.errors import SettingError
-from facetwise.core.settings import parse
+from facetwise.core.files.settings import parse
 from facetwise.recipe.head import Head, MultiLabelHead
 from facetwise.recipe.strict import RecipeSpec
 

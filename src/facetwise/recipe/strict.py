@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from facetwise.core.settings import Spec
+from facetwise.core.files.settings import Spec
 
 
 class RecipeSpec(Spec):

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from facetwise.core.errors import DamagedError, FacetwiseError
-from facetwise.core.notes import Note
 from facetwise.core.project import Project
 from facetwise.core.records.blend import KNOWN, BestMemberRecord, BlendRecord, ContributionsRecord, WayRecord
+from facetwise.core.records.notes import Note
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.predictions import Predictions

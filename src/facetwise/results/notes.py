@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from facetwise.core.errors import InputError
-from facetwise.core.notes import Kind, Note, read_notes
 from facetwise.core.project import Project
+from facetwise.core.records.notes import Kind, Note, read_notes
 from facetwise.results.notices import Notice
 
 

@@ -13,8 +13,8 @@ import tomli_w
 
 from facetwise.core.errors import ArtefactError, DamagedError
 from facetwise.core.files.outside import read_bounded
-from facetwise.core.notes import Note
 from facetwise.core.project import Project
+from facetwise.core.records.notes import Note
 from facetwise.core.records.run import EpochEvent, RunRecord
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.tables import PREDICTIONS, read_table

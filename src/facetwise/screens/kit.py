@@ -1,7 +1,7 @@
 """What all texts for a terminal are made of: one text, one table, one printer.
 
 They take plain text. Nothing in it is read as markup, and nothing reaches the terminal that it would obey
-(`core.printable`). Other screens import these names from here, never from rich.
+(`core.text.printable`). Other screens import these names from here, never from rich.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.progress import TaskID as TaskID
 from rich.style import Style
 
-from facetwise.core.printable import printable
+from facetwise.core.text.printable import printable
 
 PIPE_WIDTH = 100
 """Columns of output that no terminal reads."""

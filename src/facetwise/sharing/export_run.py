@@ -14,13 +14,13 @@ from typing import IO, Any
 
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, MismatchError
 from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.writing import whole_file
 from facetwise.core.project import Project
-from facetwise.core.provenance import versions
 from facetwise.core.records.done import verify_file
+from facetwise.core.records.provenance import versions
 from facetwise.core.records.run import Content, RunRecord
 from facetwise.core.runs import BACKBONE, SIDES, WEIGHTS, RunFolder
 from facetwise.core.workspace import content_hash, file_hash, is_done
-from facetwise.core.writing import whole_file
 from facetwise.data.folds import list_folds, load_folds
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import load_recipe, recipe_toml

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from facetwise.core.files.settings import Spec
 from facetwise.core.labels import MAX_ATTRIBUTES, MAX_CLASSES, LabelSpace
 from facetwise.core.records.run import Content
 from facetwise.core.runs import BACKBONE, WEIGHTS
-from facetwise.core.settings import Spec
 from facetwise.core.workspace import content_hash
 from facetwise.data.folds import MAX_FOLDS, Folds, Split
 from facetwise.data.manifest import Manifest

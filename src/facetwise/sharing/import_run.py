@@ -18,15 +18,15 @@ from typing import Any
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, LeakError, MismatchError, ProblemsError
 from facetwise.core.files.disk import told_when_full
 from facetwise.core.files.tensorfile import check_tensor_file
+from facetwise.core.files.writing import flush_folder
 from facetwise.core.people import PEOPLE, people_in
 from facetwise.core.project import Project
-from facetwise.core.provenance import now
 from facetwise.core.records.artefact import next_number
 from facetwise.core.records.base import write_record
+from facetwise.core.records.provenance import now
 from facetwise.core.records.run import FoldsHere, Imported, RunRecord
 from facetwise.core.runs import ARRIVING, BACKBONE, IMPORTED, SIDES, WEIGHTS, RunFolder, list_runs, runs_lock
 from facetwise.core.workspace import DONE, mark_done, write_json
-from facetwise.core.writing import flush_folder
 from facetwise.data.folds import Folds, list_folds, load_folds
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import Recipe

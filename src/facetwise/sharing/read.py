@@ -18,7 +18,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from facetwise.core.errors import InputError, SettingError
-from facetwise.core.settings import parse
+from facetwise.core.files.settings import parse
 from facetwise.core.workspace import content_hash
 from facetwise.sharing.format import EVENTS, PACK, SCHEMA_VERSION, Pack, max_bytes
 from facetwise.sharing.record import plain_json

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from facetwise.core.errors import FacetwiseError, InputError, ProblemsError, SettingError
-from facetwise.core.parsing import parse_json, parse_toml
+from facetwise.core.files.parsing import parse_json, parse_toml
+from facetwise.core.files.settings import Spec, parse
 from facetwise.core.records.base import checked, explained
 from facetwise.core.records.run import RunRecord
-from facetwise.core.settings import Spec, parse
 from facetwise.core.workspace import content_hash
 from facetwise.data.folds import MAX_FOLDS
 from facetwise.recipe import Recipe

@@ -10,7 +10,7 @@ from typing import Any
 import tomli_w
 
 from facetwise.core.errors import FacetwiseError, ProblemsError, SettingError
-from facetwise.core.settings import parse
+from facetwise.core.files.settings import parse
 from facetwise.recipe import Recipe
 from facetwise.recipe.load import apply_setting
 

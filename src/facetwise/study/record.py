@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError, SettingError
+from facetwise.core.files.settings import parse
 from facetwise.core.project import Project
-from facetwise.core.provenance import now
 from facetwise.core.records.artefact import Artefact, list_artefacts
 from facetwise.core.records.artefact import Kind as ArtefactKind
 from facetwise.core.records.base import checked, read_record, write_record
+from facetwise.core.records.provenance import now
 from facetwise.core.records.study import Kind, PrunedRecord, StudyIdentity, StudyRecord
 from facetwise.core.runs import RunFolder
-from facetwise.core.settings import parse
 from facetwise.core.workspace import Workspace, content_hash
 from facetwise.recipe import Recipe
 from facetwise.recipe.load import set_value

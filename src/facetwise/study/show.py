@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from facetwise.core.errors import InputError, did_you_mean
+from facetwise.core.files.settings import parse
 from facetwise.core.project import Project
-from facetwise.core.settings import parse
 from facetwise.recipe import Recipe
 from facetwise.study.ablation import Ablation, build_ablation
 from facetwise.study.record import StudyFolder, list_studies

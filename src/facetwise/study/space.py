@@ -25,7 +25,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from facetwise.core.errors import FacetwiseError, ProblemsError, SettingError
-from facetwise.core.settings import Spec, parse, read_toml
+from facetwise.core.files.settings import Spec, parse, read_toml
 from facetwise.recipe import Recipe
 from facetwise.recipe.head import MultiLabelHead, SingleHead
 from facetwise.recipe.load import set_value

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from facetwise.core.errors import LeakError, SettingError
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import is_done, is_locked, lock
-from facetwise.core.writing import write_atomic
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import Recipe, recipe_toml
 from facetwise.study.decided import read_decided

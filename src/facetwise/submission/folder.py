@@ -12,9 +12,9 @@ from facetwise.core.errors import ArtefactError, DamagedError, GateError, InputE
 from facetwise.core.files.csvtable import raise_problems, read_csv, read_submission
 from facetwise.core.labels import LabelSpace
 from facetwise.core.people import person
-from facetwise.core.provenance import provenance
 from facetwise.core.records.artefact import Artefact, Kind, list_artefacts, next_number
 from facetwise.core.records.base import Record, checked, parse_record, versioned, write_record
+from facetwise.core.records.provenance import provenance
 from facetwise.core.records.submission import VERSION, MadeFrom, SubmissionMark, SubmissionRecord, migrated
 from facetwise.core.references import AnyReference, parse_reference, pick
 from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock, new_artefact

@@ -11,12 +11,12 @@ import numpy as np
 
 from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError
 from facetwise.core.files.csvtable import parse_csv
+from facetwise.core.files.writing import write_output
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.records.submission import MadeFrom, PartMadeFrom
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import file_hash
-from facetwise.core.writing import write_output
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source

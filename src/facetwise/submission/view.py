@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from facetwise.core.errors import ArtefactError, InputError
-from facetwise.core.notes import Note
 from facetwise.core.project import Project
+from facetwise.core.records.notes import Note
 from facetwise.core.records.submission import Filled, ForecastRecord, MadeFrom
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval

@@ -9,14 +9,14 @@ from typing import Any
 
 from facetwise.core.errors import ArtefactError
 from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
-from facetwise.core.provenance import provenance
 from facetwise.core.records.artefact import next_number
 from facetwise.core.records.base import checked, write_record
+from facetwise.core.records.provenance import provenance
 from facetwise.core.records.run import RunRecord
 from facetwise.core.runs import RunFolder, find_run, list_runs, runs_lock
-from facetwise.core.writing import write_atomic
 from facetwise.inference.choices import Choices, make_choices
 from facetwise.inference.data import check_same
 from facetwise.jobs.executor import Executor

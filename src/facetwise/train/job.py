@@ -15,7 +15,7 @@ import torch
 
 from facetwise.core.errors import TrainingError
 from facetwise.core.files.disk import told_when_full
-from facetwise.core.provenance import now
+from facetwise.core.records.provenance import now
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import is_done, lock
 from facetwise.inference.choices import Choices, apply_choices

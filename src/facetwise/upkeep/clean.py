@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from facetwise.core.errors import FacetwiseError, SettingError
+from facetwise.core.files.writing import flush_folder, is_temporary
 from facetwise.core.project import Project
-from facetwise.core.provenance import now
+from facetwise.core.records.provenance import now
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.workspace import Workspace, discard, is_locked, lock, write_json
-from facetwise.core.writing import flush_folder, is_temporary
 from facetwise.data.images.store import LOCK_FILE, list_stores
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.results.runs import RunRow, build_runs_view

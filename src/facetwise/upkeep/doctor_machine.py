@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from facetwise.core.provenance import machine, versions
+from facetwise.core.records.provenance import machine, versions
 from facetwise.upkeep.doctor_lines import Check, DoctorLine, gibibytes
 
 EXTRAS = {"train": "training and prediction; all else works without it"}

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from facetwise.core.files.jsonlines import lock_file
+from facetwise.core.files.writing import is_temporary
 from facetwise.core.runs import ARRIVING, RunFolder
 from facetwise.core.workspace import Workspace, is_locked
-from facetwise.core.writing import is_temporary
 from facetwise.data.images.store import LOCK_FILE
 
 HOUR = 3600.0

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import FacetwiseError
-from facetwise.core.printable import printable
+from facetwise.core.text.printable import printable
 from facetwise.data.manifest import build_manifest
 
 PEOPLE = ("[/x]", "[b]p1", "=1+1", "a\u202eb", "[link=file:///]p", "p:smile:", r"back\x1bslash", "가나", "b]", "p10")

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, GateError, InputError
+from facetwise.core.files.writing import is_temporary
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
-from facetwise.core.writing import is_temporary
 from facetwise.data.manifest import load_manifest
 from facetwise.predictors.sources import read_source
 from facetwise.upkeep import leftovers

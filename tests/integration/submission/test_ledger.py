@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import InputError, LockedError, ProblemsError, SettingError
-from facetwise.core.notes import write_note
+from facetwise.core.files.settings import parse
 from facetwise.core.project import ContestSpec, ProjectFile
-from facetwise.core.settings import parse
+from facetwise.core.records.notes import write_note
 from facetwise.core.workspace import Workspace, lock
 from facetwise.data.reading.presets import presets
 from facetwise.submission.ledger.events import DROPPED, append_events, moment_of, read_events, without_secrets

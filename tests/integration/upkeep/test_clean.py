@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, FacetwiseError, LockedError, SettingError
+from facetwise.core.files.writing import is_temporary
 from facetwise.core.records.base import checked
 from facetwise.core.records.study import StudyRecord
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import file_hash, leftovers, lock
-from facetwise.core.writing import is_temporary
 from facetwise.recipe import load_recipe
 from facetwise.results.runs import RunRow
 from facetwise.study.record import StudyFolder, note_pruned

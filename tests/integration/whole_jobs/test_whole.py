@@ -11,7 +11,7 @@ import pytest
 from crashes import Job, crash_server
 
 import facetwise as fw
-from facetwise.core.writing import is_temporary
+from facetwise.core.files.writing import is_temporary
 
 Steps = list[tuple[str, dict[str, Any]]]
 P = "{base}/project"

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from facetwise.core.markdown import code, one_line, quote, words
+from facetwise.core.text.markdown import code, one_line, quote, words
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 MARKUP = st.text(st.sampled_from("\\`*_[]()<>#+-=.!|~&;:/\"' \n\t1aß한x"), max_size=30)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facetwise.core.errors import InputError, LockedError, ProblemsError
-from facetwise.core.notes import MAX_TEXT, Note, checked, open_notes, read_notes, write_note
+from facetwise.core.records.notes import MAX_TEXT, Note, checked, open_notes, read_notes, write_note
 from facetwise.core.workspace import Workspace, lock
 
 TEXTS = st.text(st.characters(exclude_categories=("Cc", "Cs")) | st.just("\n"), min_size=1, max_size=80).filter(

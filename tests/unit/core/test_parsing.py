@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, SettingError
-from facetwise.core.parsing import parse_json, parse_toml
+from facetwise.core.files.parsing import parse_json, parse_toml
+from facetwise.core.files.settings import MAX_TOML, read_toml
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
-from facetwise.core.settings import MAX_TOML, read_toml
 from facetwise.core.workspace import read_json
 from facetwise.recipe import load_recipe
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facetwise.core.printable import SIGNS, from_list_cell, list_cell, printable, unprintable
+from facetwise.core.text.printable import SIGNS, from_list_cell, list_cell, printable, unprintable
 
 ANY = st.text(alphabet=st.characters(codec=None), max_size=30)
 HOSTILE = st.text(alphabet="\\x1bu202e'=+-@\x1b\u202e\r\n1", max_size=12)

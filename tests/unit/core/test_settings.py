@@ -3,7 +3,7 @@
 import pytest
 
 from facetwise.core.errors import InputError, ProblemsError, SettingError, did_you_mean
-from facetwise.core.settings import parse, read_toml
+from facetwise.core.files.settings import parse, read_toml
 from facetwise.recipe import Recipe
 
 GOOD = {"input": {"height": 32, "width": 24}, "model": {"backbone": "resnet18"}, "train": {"length": "1ep"}}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from facetwise.core import workspace as workspace_module
 from facetwise.core.errors import ArtefactError, DamagedError, FacetwiseError, InputError, LockedError
 from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.records.done import Anything, read_done, verify_files
 from facetwise.core.workspace import (
     DONE,
@@ -30,7 +31,6 @@ from facetwise.core.workspace import (
     read_json,
     write_json,
 )
-from facetwise.core.writing import write_atomic
 
 
 def make(folder: Path, text: str, **made_from: object) -> None:

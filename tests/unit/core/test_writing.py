@@ -21,9 +21,9 @@ import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.files.jsonlines import adding_to, append_lines, lock_file, text_lines
+from facetwise.core.files.writing import check_target, write_atomic
 from facetwise.core.project import Project
 from facetwise.core.workspace import is_locked, new_artefact
-from facetwise.core.writing import check_target, write_atomic
 
 DRAWING: tuple[tuple[str, ...], ...] = (
     ("show", "1", "--html"),
@@ -110,7 +110,7 @@ def test_what_cannot_be_a_stream_says_so(made):
 
 def test_standard_output_that_is_a_file_gets_what_is_written_to_its_name(tmp_path):
     out = tmp_path / "all.txt"
-    code = "from pathlib import Path; from facetwise.core.writing import write_atomic\n"
+    code = "from pathlib import Path; from facetwise.core.files.writing import write_atomic\n"
     code += "print('one'); write_atomic(Path('/dev/stdout'), 'two\\n'); print('three')"
     with out.open("w") as file:
         subprocess.run([sys.executable, "-c", code], stdout=file, check=True)

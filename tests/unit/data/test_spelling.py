@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.people import called, person
-from facetwise.core.spelling import Spellings, folded, normal
+from facetwise.core.text.spelling import Spellings, folded, normal
 
 DECOMPOSED = unicodedata.normalize("NFD", "김민수")
 BLANKS = " \t\n\u00a0\u1680\u2003\u2028\u202f\u205f\u3000"

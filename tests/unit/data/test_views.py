@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facetwise.core.bins import soft_bins
 from facetwise.core.errors import InputError, SettingError
+from facetwise.core.files.settings import parse
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.core.settings import parse
 from facetwise.core.tables import MANIFEST
+from facetwise.data.labels.bins import soft_bins
 from facetwise.data.labels.overlay import Correction, Overlay
 from facetwise.data.labels.views import TrainingView, one_hot, training_view
 from facetwise.data.manifest import Manifest

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_tables import rows
 
-from facetwise.core.bins import soft_bins
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.data.labels.bins import soft_bins
 from facetwise.evaluate.compose import log_normalised
 from facetwise.label_issues.ranking import (
     FLOOR,

@@ -10,8 +10,8 @@ from timm.models import build_model_with_cfg
 from torch import nn
 
 from facetwise.core.errors import SettingError
+from facetwise.core.files.settings import parse
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.core.settings import parse
 from facetwise.model.backbone import Network, build_network, layer_ids, mean_colour
 from facetwise.model.heads import head_layout
 from facetwise.model.small import SmallResNet

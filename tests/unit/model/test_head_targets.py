@@ -22,8 +22,8 @@ from made_heads import (
     view_of,
 )
 
-from facetwise.core.bins import soft_bins
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.data.labels.bins import soft_bins
 from facetwise.data.labels.views import one_hot
 from facetwise.model.backbone import build_network
 from facetwise.model.heads import head_layout

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facetwise.core.errors import InputError, SettingError
-from facetwise.core.settings import parse
+from facetwise.core.files.settings import parse
 from facetwise.data.reading.presets import presets
 from facetwise.recipe import Recipe, load_recipe, recipe_toml
 from facetwise.recipe.duration import Duration, parse_duration

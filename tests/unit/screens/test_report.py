@@ -28,10 +28,10 @@ from rich.console import Console
 
 from facetwise.core.errors import MismatchError
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.core.printable import printable
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
+from facetwise.core.text.printable import printable
 from facetwise.core.workspace import lock, mark_done
 from facetwise.data.images.store import VIEW, prepare_store
 from facetwise.data.manifest import Manifest, build_manifest

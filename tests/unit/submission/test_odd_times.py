@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from made_records import submission_record, write_run_record
 
-from facetwise.core.notes import Note, open_notes, read_notes
 from facetwise.core.records.base import write_record
+from facetwise.core.records.notes import Note, open_notes, read_notes
 from facetwise.core.workspace import DONE, Workspace, write_json
 from facetwise.submission.ledger.events import SentEvent
 from facetwise.submission.ledger.ledger import Entry, read_ledger

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facetwise.core.errors import SettingError
-from facetwise.core.settings import parse
+from facetwise.core.files.settings import parse
 from facetwise.recipe import Recipe
 from facetwise.recipe.augment import CutMix, HalfCutMix, MixUp
 from facetwise.train.augment import Augmenter

@@ -25,8 +25,8 @@ from made_heads import (
 from torch.nn.functional import cross_entropy
 
 from facetwise.core.errors import SettingError
+from facetwise.core.files.settings import parse
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.core.settings import parse
 from facetwise.model.heads import head_layout
 from facetwise.recipe import Recipe
 from facetwise.recipe.head import SingleHead

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from facetwise.core.errors import SettingError
+from facetwise.core.files.settings import parse
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.core.settings import parse
 from facetwise.model.backbone import Network, build_network, layer_ids
 from facetwise.model.heads import head_layout
 from facetwise.model.small import SmallResNet

@@ -13,7 +13,7 @@ from facetwise.core.errors import InputError, ProblemsError, did_you_mean
 from facetwise.core.files.csvrecords import CsvError, csv_records
 from facetwise.core.files.outside import check_size, read_bounded
 from facetwise.core.labels import IntArray, LabelSpace
-from facetwise.core.spelling import Spellings, spelt_as
+from facetwise.core.text.spelling import Spellings, spelt_as
 
 MAX_LISTED = 8
 """Problems of one file that are written out; the rest is counted."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from facetwise.core.errors import InputError
 from facetwise.core.files.outside import exists, read_bounded, resolved
-from facetwise.core.parsing import parse_json
+from facetwise.core.files.parsing import parse_json
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.workspace import lock
-from facetwise.core.writing import write_atomic
 
 BOM = b"\xef\xbb\xbf"
 """What some editors put before UTF-8 text."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from facetwise.core.errors import InputError
-from facetwise.core.parsing import parse_json
+from facetwise.core.files.parsing import parse_json
 
 MAX_HEADER = 32 * 2**20
 """Most bytes of a header: names and shapes of many thousand tensors, and hashes of a million people."""

@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.errors import ArtefactError, FacetwiseError
-from facetwise.core.parsing import parse_json
+from facetwise.core.files.parsing import parse_json
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.workspace import canonical_json
-from facetwise.core.writing import write_atomic
 
 Bytes = npt.NDArray[np.uint8]
 

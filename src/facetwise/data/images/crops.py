@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from facetwise.core.errors import ProblemsError
-from facetwise.core.spelling import Spellings
+from facetwise.core.text.spelling import Spellings
 from facetwise.data.findings import Findings, errors, listed
 from facetwise.data.reading.csvfile import read_table_csv
 

@@ -28,9 +28,9 @@ from facetwise.core.errors import ArtefactError, MismatchError, SettingError
 from facetwise.core.files.disk import told_when_full
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
-from facetwise.core.provenance import versions
 from facetwise.core.records.data import StoreMadeFrom
 from facetwise.core.records.done import read_done
+from facetwise.core.records.provenance import versions
 from facetwise.core.workspace import (
     DONE,
     Workspace,

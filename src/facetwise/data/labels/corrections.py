@@ -13,9 +13,9 @@ import numpy as np
 from facetwise.core.errors import InputError
 from facetwise.core.files.csvrecords import csv_records, csv_row
 from facetwise.core.files.outside import resolved
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.labels import LabelSpace
 from facetwise.core.workspace import lock
-from facetwise.core.writing import write_atomic
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.images.images import read_bytes
 from facetwise.data.labels.overlay import COLUMNS, Correction, Known, Overlay, checked, corrections_of, name_of

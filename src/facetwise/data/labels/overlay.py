@@ -18,8 +18,8 @@ import polars as pl
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.files.csvrecords import CONTROL
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
-from facetwise.core.spelling import Spellings
 from facetwise.core.tables import TRAIN
+from facetwise.core.text.spelling import Spellings
 from facetwise.core.workspace import content_hash
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.manifest import Manifest

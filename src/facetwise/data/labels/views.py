@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.core.bins import soft_bins
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
+from facetwise.data.labels.bins import soft_bins
 from facetwise.data.labels.overlay import Overlay, apply, row_weights
 from facetwise.data.manifest import Manifest
 from facetwise.recipe.labels import Band, LabelsSpec

@@ -32,7 +32,7 @@ import numpy as np
 import simplejpeg
 
 from facetwise.core.errors import InputError, ProblemsError
-from facetwise.core.writing import temporary_name
+from facetwise.core.files.writing import temporary_name
 from facetwise.data.made.face import Design, Fit, draw_photo
 from facetwise.data.made.look import invent_look
 from facetwise.data.made.people import EVAL, TRAIN, Person, age_group, draw_people, person_rng, record_labels

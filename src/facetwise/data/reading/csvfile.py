@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facetwise.core.errors import InputError, did_you_mean
 from facetwise.core.files.csvrecords import CsvError, Record, csv_records
-from facetwise.core.spelling import spelt_as
+from facetwise.core.text.spelling import spelt_as
 from facetwise.data.findings import Findings, listed
 from facetwise.data.images.images import read_bytes
 

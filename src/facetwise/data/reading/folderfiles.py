@@ -10,7 +10,7 @@ from typing import Any
 
 from facetwise.core.files.outside import is_text
 from facetwise.core.project import AttributeSpec
-from facetwise.core.spelling import folded
+from facetwise.core.text.spelling import folded
 from facetwise.data.findings import Findings, listed
 from facetwise.data.images.images import IMAGE_ENDINGS
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from facetwise.core.files.outside import is_folder, is_text
-from facetwise.core.spelling import folded
+from facetwise.core.text.spelling import folded
 from facetwise.data.findings import listed
 from facetwise.data.images.images import IMAGE_ENDINGS
 

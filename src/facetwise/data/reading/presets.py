@@ -15,10 +15,10 @@ import tomli_w
 
 from facetwise.core.errors import InputError
 from facetwise.core.files.outside import exists, is_regular, is_text, printable, require_folder, resolved
+from facetwise.core.files.settings import parse
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.project import ProjectFile
-from facetwise.core.settings import parse
 from facetwise.core.workspace import PROJECT_FILE
-from facetwise.core.writing import write_atomic
 from facetwise.data.findings import Findings
 from facetwise.data.reading.csvfile import read_table_csv
 

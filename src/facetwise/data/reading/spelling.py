@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from facetwise.core.files.outside import exists, names_in
-from facetwise.core.spelling import Spellings, folded
+from facetwise.core.text.spelling import Spellings, folded
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from facetwise.core.writing import write_output
+from facetwise.core.files.writing import write_output
 from facetwise.results.blends import BlendView
 from facetwise.results.wording import percent, signed, with_interval, with_signs
 from facetwise.screens.pages.html import page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facetwise.core.writing import write_output
+from facetwise.core.files.writing import write_output
 from facetwise.results.calibration import MEANING, CalibrationView, people
 from facetwise.screens.pages.html import page
 from facetwise.screens.pages.plots import reliability

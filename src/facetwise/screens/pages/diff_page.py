@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from facetwise.core.writing import write_output
+from facetwise.core.files.writing import write_output
 from facetwise.results.differences.diff import KINDS, DiffView, only
 from facetwise.results.differences.images import Disagreement
 from facetwise.results.differences.pairs import PairDiff, Steps

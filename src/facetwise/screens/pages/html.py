@@ -19,8 +19,8 @@ from typing import Any, Protocol
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from facetwise.core.printable import printable
-from facetwise.core.writing import write_output
+from facetwise.core.files.writing import write_output
+from facetwise.core.text.printable import printable
 from facetwise.results import wording
 from facetwise.results.runs import RunView
 from facetwise.screens.pages.plots import run_figures

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from facetwise.core.writing import write_output
+from facetwise.core.files.writing import write_output
 from facetwise.results.wording import below_heading, heading, percent
 from facetwise.screens.pages.html import page
 from facetwise.screens.pages.theme import ACCENT, GRID, MUTED, ODD, Figure, axis_of, label, layout_of

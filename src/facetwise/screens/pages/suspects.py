@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from facetwise.core.writing import write_output
+from facetwise.core.files.writing import write_output
 from facetwise.label_issues.scores import CHOSEN_BY_LOOKING
 from facetwise.label_issues.suspects import SuspectsView
 from facetwise.screens.pages.html import page

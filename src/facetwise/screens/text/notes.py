@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from facetwise.core.notes import Note, open_notes
+from facetwise.core.records.notes import Note, open_notes
 from facetwise.results.notices import Notice
 from facetwise.screens.kit import NOTICE_STYLES, Group, Padding, RenderableType, Text, paragraph
 

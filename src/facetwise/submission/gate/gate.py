@@ -12,7 +12,7 @@ import numpy as np
 from facetwise.core.errors import InputError
 from facetwise.core.files.csvtable import CsvFile, answer_fault, attributes_alone, fault_of_all, parse_csv
 from facetwise.core.labels import IntArray, LabelSpace
-from facetwise.core.spelling import Spellings
+from facetwise.core.text.spelling import Spellings
 from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.gate.mapping import exchanged_classes
 from facetwise.submission.gate.mix import Mix, MixCheck, check_mix

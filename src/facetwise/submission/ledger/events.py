@@ -14,8 +14,8 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 
 from facetwise.core.errors import ProblemsError
 from facetwise.core.files.jsonlines import append_lines, parsed_object, text_lines
+from facetwise.core.files.settings import Spec
 from facetwise.core.records.base import explained
-from facetwise.core.settings import Spec
 from facetwise.core.workspace import canonical_json
 
 _WORD = re.compile(r"[^\s\"'<>]+")

@@ -8,7 +8,7 @@ from heapq import merge
 from itertools import accumulate
 from operator import itemgetter
 
-from facetwise.core.notes import Note, read_notes
+from facetwise.core.records.notes import Note, read_notes
 from facetwise.core.workspace import Workspace
 from facetwise.submission.ledger.events import NoteEvent, read_events
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.files.csvtable import CsvFile, parse_csv, raise_problems
 from facetwise.core.files.outside import read_bounded
-from facetwise.core.provenance import now
-from facetwise.core.spelling import normal
+from facetwise.core.records.provenance import now
+from facetwise.core.text.spelling import normal
 from facetwise.core.workspace import Workspace
 from facetwise.submission.folder import find_submission, list_submissions
 from facetwise.submission.ledger.events import (

@@ -10,8 +10,8 @@ from typing import Any
 
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.files.jsonlines import adding_to
-from facetwise.core.notes import checked, read_notes, write_note
-from facetwise.core.provenance import now
+from facetwise.core.records.notes import checked, read_notes, write_note
+from facetwise.core.records.provenance import now
 from facetwise.core.workspace import Workspace
 from facetwise.submission.ledger.events import (
     STORE,

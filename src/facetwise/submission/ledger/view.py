@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from facetwise.core.errors import FacetwiseError
-from facetwise.core.notes import Note
 from facetwise.core.project import Project
+from facetwise.core.records.notes import Note
 from facetwise.core.workspace import Workspace
 from facetwise.evaluate.intervals import Interval
 from facetwise.submission.folder import find_submission, list_submissions

@@ -25,9 +25,9 @@ import torch
 from torch import Tensor
 
 from facetwise.core.errors import SettingError
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.labels import IntArray
 from facetwise.core.records.done import verify_file
-from facetwise.core.writing import write_atomic
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.predictions import Predictions
 from facetwise.inference.predict import Float32Array, check_predictions, prediction_table

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from facetwise.core.errors import TrainingError
+from facetwise.core.files.writing import write_atomic
 from facetwise.core.labels import IntArray
 from facetwise.core.progress import Progress
-from facetwise.core.writing import write_atomic
 from facetwise.inference.choices import apply_choices
 from facetwise.inference.predict import Float32Array, kept_of_views
 from facetwise.inference.setup import table_by

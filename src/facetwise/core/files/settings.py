@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.files.outside import exists, is_folder, read_bounded
-from facetwise.core.parsing import parse_toml
+from facetwise.core.files.parsing import parse_toml
 
 
 class Spec(BaseModel):

@@ -18,8 +18,8 @@ from pydantic import AfterValidator, ConfigDict, StrictBool, TypeAdapter, Valida
 
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.files.jsonlines import adding_to, append_lines, parsed_object, text_lines
-from facetwise.core.provenance import now
 from facetwise.core.records.base import explained
+from facetwise.core.records.provenance import now
 from facetwise.core.workspace import Workspace
 
 Kind = Literal["run", "blend", "submission"]

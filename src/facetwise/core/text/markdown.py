@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from facetwise.core.printable import printable
+from facetwise.core.text.printable import printable
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~]|&(?=[#\w])|(?<!\w)_|_(?!\w)")
 """What CommonMark, its tables or its strike-through would read as markup; `_` inside a word is none."""
