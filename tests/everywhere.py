@@ -1,29 +1,36 @@
-"""`make test-everywhere`: the whole suite once a setting of the machine and its user, and a table of what came out.
+"""`make test-everywhere`: the whole suite under other settings of machine and user, and a table of what came out.
 
-    python tests/everywhere.py                       # all settings, one after the other: 5 minutes each on two cores
-    python tests/everywhere.py umask-077 seoul       # these settings
+    python tests/everywhere.py                       # every setting, in as few runs as hold them all (3)
+    python tests/everywhere.py umask-077 seoul       # these settings, a run each: to find which of a mix it was
     python tests/everywhere.py --jobs 1 plain -- -k folds    # what follows `--` goes to pytest
 
-Each setting runs in a clone of the last commit and differs from `plain` by one thing. Outcomes and whole outputs are
-kept in build/everywhere/: a setting that passed on this commit is not run again without `--again`, so that a call
-that was stopped goes on where it was. Ends with 1 when a test failed or a setting could not be tried.
+Each run is in a clone of the last commit and takes about ten minutes on two cores. A mix takes one setting of each
+kind (processor, threads, user, paths ...): when it passes, each of them has. Outcomes and whole outputs are kept in
+build/everywhere/: what passed on this commit is not run again without `--again`, so that a call that was stopped goes
+on where it was. Ends with 1 when a test failed or a setting could not be tried.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import json
+import operator
 import os
 import pwd
 import shutil
 import string
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -36,53 +43,86 @@ HOURS = 2
 """A suite that takes longer than this hangs."""
 
 
+FOLDER = "facetwise"
+
+
 @dataclass(frozen=True)
 class Setting:
-    """One thing that differs between machines."""
+    """What differs from the machine as it is: one thing, or a mix of several."""
 
+    kind: str
+    """Settings of one kind exclude each other."""
     name: str
     what: str
     variables: Mapping[str, str] = field(default_factory=dict)
     umask: int = 0o022
-    folder: str = "facetwise"
+    folder: str = FOLDER
     """Name of the folder that holds the clone, the home and, without `temporary`, the temporary files."""
     temporary: str = ""
     """Where temporary files are: `memory`, `long` or `short`."""
     stranger: bool = False
     """As a user who is not root."""
 
+    def __or__(self, other: Setting) -> Setting:
+        return Setting(
+            "mix",
+            f"{self.name}+{other.name}",
+            f"{self.what}; {other.what}",
+            {**self.variables, **other.variables},
+            self.umask | other.umask,
+            other.folder if self.folder == FOLDER else self.folder,
+            self.temporary or other.temporary,
+            self.stranger or other.stranger,
+        )
 
-def _variable(name: str, what: str, **variables: str) -> Setting:
-    return Setting(name, what, variables)
+
+def _variable(kind: str, name: str, what: str, **variables: str) -> Setting:
+    return Setting(kind, name, what, variables)
 
 
 def _threads(count: str) -> Setting:
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
     # Threads that wait for each other do not keep a core that another one needs.
     variables = {**dict.fromkeys(names, count), "OMP_WAIT_POLICY": "passive"}
-    return Setting(f"threads-{count}", f"{count} threads a process", variables)
+    return Setting("threads", f"threads-{count}", f"{count} threads a process", variables)
 
 
+PLAIN = Setting("plain", "plain", "nothing changed")
 SETTINGS = (
-    Setting("plain", "nothing changed"),
-    _variable("aten-default", "ATEN_CPU_CAPABILITY=default", ATEN_CPU_CAPABILITY="default"),
-    _variable("aten-avx2", "ATEN_CPU_CAPABILITY=avx2", ATEN_CPU_CAPABILITY="avx2"),
-    _variable("onednn-sse41", "ONEDNN_MAX_CPU_ISA=SSE41", ONEDNN_MAX_CPU_ISA="SSE41"),
+    _variable("processor", "aten-default", "ATEN_CPU_CAPABILITY=default", ATEN_CPU_CAPABILITY="default"),
+    _variable("processor", "aten-avx2", "ATEN_CPU_CAPABILITY=avx2", ATEN_CPU_CAPABILITY="avx2"),
+    _variable("processor", "onednn-sse41", "ONEDNN_MAX_CPU_ISA=SSE41", ONEDNN_MAX_CPU_ISA="SSE41"),
     _threads("1"),
     _threads("2"),
     _threads("4"),
-    Setting("stranger", "a user who is not root", stranger=True),
-    Setting("korean-path", "blanks and Korean letters in every path", folder="얼굴 사진 my faces"),
-    Setting("umask-077", "umask 077", umask=0o077),
-    Setting("tmp-memory", "TMPDIR on another file system", temporary="memory"),
-    Setting("tmp-long", "TMPDIR of 200 characters", temporary="long"),
-    Setting("tmp-short", "TMPDIR of one folder with one letter", temporary="short"),
-    _variable("seoul", "TZ=Asia/Seoul", TZ="Asia/Seoul"),
-    _variable("c-locale", "LC_ALL=C without UTF-8 mode", LANG="C", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"),
-    _variable("columns-60", "COLUMNS=60", COLUMNS="60"),
-    _variable("columns-200", "COLUMNS=200", COLUMNS="200"),
-    _variable("colour", "FORCE_COLOR=1 TERM=xterm-256color", FORCE_COLOR="1", TERM="xterm-256color"),
+    Setting("user", "stranger", "a user who is not root", stranger=True),
+    Setting("letters", "korean-path", "blanks and Korean letters in every path", folder="얼굴 사진 my faces"),
+    _variable(
+        "letters",
+        "c-locale",
+        "LC_ALL=C without UTF-8 mode",
+        LANG="C",
+        LC_ALL="C",
+        PYTHONUTF8="0",
+        PYTHONCOERCECLOCALE="0",
+    ),
+    Setting("umask", "umask-077", "umask 077", umask=0o077),
+    Setting("temporary", "tmp-memory", "TMPDIR on another file system", temporary="memory"),
+    Setting("temporary", "tmp-long", "TMPDIR of 200 characters", temporary="long"),
+    Setting("temporary", "tmp-short", "TMPDIR of one folder with one letter", temporary="short"),
+    _variable("time zone", "seoul", "TZ=Asia/Seoul", TZ="Asia/Seoul"),
+    _variable("terminal", "columns-60", "COLUMNS=60", COLUMNS="60"),
+    _variable("terminal", "columns-200", "COLUMNS=200", COLUMNS="200"),
+    _variable("terminal", "colour", "FORCE_COLOR=1 TERM=xterm-256color", FORCE_COLOR="1", TERM="xterm-256color"),
 )
+
+
+def mixes(settings: Sequence[Setting]) -> list[Setting]:
+    """The settings in as few runs as hold them all: one of each kind a run."""
+    kinds: dict[str, list[Setting]] = defaultdict(list)
+    for setting in settings:
+        kinds[setting.kind].append(setting)
+    return [functools.reduce(operator.or_, filter(None, row)) for row in zip_longest(*kinds.values())]
 
 
 @dataclass(frozen=True)
@@ -105,7 +145,7 @@ class Outcome:
     def line(self, what: str) -> str:
         """A row of the table."""
         counts = "not tried | | |" if self.untried else f"{self.passed:,} | {len(self.failed)} | {self.skipped} |"
-        return f"| `{self.setting}` | {what} | {counts} {self.minutes:.1f} |"
+        return f"| {self.setting.replace('+', ', ')} | {what} | {counts} {self.minutes:.1f} |"
 
 
 class CannotBeTriedError(Exception):
@@ -131,19 +171,20 @@ def main() -> int:
 
 
 def arguments() -> tuple[list[Setting], argparse.Namespace]:
-    """The chosen settings, all without a name, and the options."""
+    """The settings by name, or the mixes of all, and the options."""
+    known = {setting.name: setting for setting in (PLAIN, *SETTINGS)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="SETTING", help=", ".join(s.name for s in SETTINGS))
+    parser.add_argument("names", nargs="*", metavar="SETTING", help=", ".join(known))
     parser.add_argument("--again", action="store_true", help="run what has passed on this commit once more")
     parser.add_argument("--jobs", default="2", help="processes that share the tests (default: 2)")
-    parser.add_argument("--python", default=sys.executable, help="an interpreter with all packages (default: this one)")
+    parser.add_argument("--python", default=sys.executable, help="another interpreter of this version")
     words = sys.argv[1:]
     cut = words.index("--") if "--" in words else len(words)
     options = parser.parse_args(words[:cut])
     options.pytest = words[cut + 1 :]
-    if unknown := set(options.names) - {s.name for s in SETTINGS}:
+    if unknown := set(options.names) - set(known):
         parser.error(f"no such setting: {', '.join(sorted(unknown))}")
-    return [s for s in SETTINGS if not options.names or s.name in options.names], options
+    return [known[name] for name in options.names] or mixes(SETTINGS), options
 
 
 def outcome(setting: Setting, commit: str, options: argparse.Namespace) -> Outcome:
@@ -175,18 +216,21 @@ def run(setting: Setting, scratch: Path, options: argparse.Namespace) -> dict[st
     git("clone", "--quiet", str(ROOT), str(tree))
     temporary = temporary_folder(setting, base)
     try:
+        python, own = options.python, {}
+        if setting.stranger and os.geteuid() == 0:
+            python, own = as_stranger(scratch, python)
         environment = {
             **{k: v for k, v in os.environ.items() if not any(k in s.variables for s in SETTINGS)},
             **setting.variables,
             "HOME": str(home),
-            "PYTHONPATH": str(tree / "src"),
+            # With the packages of this environment, whichever Python runs.
+            "PYTHONPATH": os.pathsep.join([str(tree / "src"), sysconfig.get_path("purelib")]),
             "TMPDIR": str(temporary),
         }
-        command = [options.python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
+        command = [python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
         command += ["--numprocesses", options.jobs, "--dist", "worksteal", *options.pytest]
         if setting.temporary == "short":
             command.append(f"--basetemp={temporary / 't'}")
-        own = as_stranger(scratch, options.python) if setting.stranger and os.geteuid() == 0 else {}
         with (KEPT / f"{setting.name}.log").open("wb") as log:
             done = subprocess.run(
                 command,
@@ -222,19 +266,20 @@ def temporary_folder(setting: Setting, base: Path) -> Path:
     return found
 
 
-def as_stranger(scratch: Path, python: str) -> dict[str, Any]:
-    """Options of `subprocess.run` for another user, who is given `scratch`."""
+def as_stranger(scratch: Path, python: str) -> tuple[str, dict[str, Any]]:
+    """A Python that another user may run, and options of `subprocess.run` for that user, who is given `scratch`."""
     user = pwd.getpwnam(STRANGER)
     own: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    why = f"`{STRANGER}` cannot run {python}: name one with --python whose folders all users may read"
-    try:
-        if subprocess.run([python, "-c", "import pytest, torch"], cwd="/", check=False, **own).returncode:
-            raise CannotBeTriedError(why)
-    except PermissionError:
-        raise CannotBeTriedError(why) from None
     for path in (scratch, *scratch.rglob("*")):
         os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
-    return own
+    pythons = (python, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
+    for candidate in pythons:
+        trial = [candidate, "-c", "import pytest, torch"]
+        packages = {"PYTHONPATH": sysconfig.get_path("purelib")}
+        with contextlib.suppress(OSError):
+            if subprocess.run(trial, cwd="/", env=packages, check=False, capture_output=True, **own).returncode == 0:
+                return candidate, own
+    raise CannotBeTriedError(f"`{STRANGER}` can run none of {', '.join(pythons)}: name another with --python")
 
 
 def counted(report: Path, code: int) -> dict[str, Any]:
