@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import tomli_w
-from made_data import open_project, write_contest
+from made_project import open_project, write_contest
 from made_records import write_events, write_run_record
 
 from facetwise.core.project import Project

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_data import STEMS, encoded, open_project, picture, replace_in, write_contest
+from made_project import STEMS, encoded, open_project, picture, replace_in, write_contest
 from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner

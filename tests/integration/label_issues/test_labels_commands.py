@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from made_data import open_project, write_contest
+from made_project import open_project, write_contest
 from made_records import blend_record, write_run_record
 from typer.testing import CliRunner
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from made_data import open_project, write_contest
+from made_project import open_project, write_contest
 from made_records import write_run_record
 from rich.cells import cell_len
 from rich.console import Console

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_data import open_project, write_contest
+from made_project import open_project, write_contest
 from typer.testing import CliRunner
 
 import facetwise as fw

@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from made_data import open_project, replace_in, write_contest
+from made_project import open_project, replace_in, write_contest
 from made_runs import add_run
 from typer.testing import CliRunner
 

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from made_data import replace_in
+from made_project import replace_in
 from made_runs import made_contest
 from typer.testing import CliRunner
 

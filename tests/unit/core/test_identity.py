@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_data import encoded, picture, replace_in
+from made_project import photo_project, replace_in
 from safetensors.torch import save_file
 
 from facetwise.core.errors import LeakError, MismatchError, ProblemsError, SettingError
@@ -24,39 +24,15 @@ from facetwise.data.manifest import Manifest, build_manifest, load_manifest
 from facetwise.data.reading.readers import Listing, read_dataset
 from facetwise.train.planning.people import refuse_leaks
 
-TOML = """
-name = "people"
-[dataset]
-path = "data"
-layout = "images"
-[dataset.train]
-table = "labels.csv"
-images = "photos"
-group = "person"
-image = "file"
-{more}
-[[attributes]]
-name = "glasses"
-classes = ["no", "yes"]
-column = "glasses"
-"""
 NFD = unicodedata.normalize("NFD", "김민수")
-
-
-PHOTOS = [encoded(picture(i), "PNG") for i in range(24)]
 
 
 def made(folder: Path, people: Sequence[str], more: str = "") -> Project:
     """A project of one photo a name."""
-    photos = folder / "data" / "photos"
-    photos.mkdir(parents=True, exist_ok=True)
     cells = (name.replace('"', '""') for name in people)
     rows = [f'{i}.png,"{name}",{"yes" if i % 2 else "no"}' for i, name in enumerate(cells)]
-    (folder / "data" / "labels.csv").write_text("\n".join(["file,person,glasses", *rows, ""]), encoding="utf-8")
-    (folder / "facetwise.toml").write_text(TOML.format(more=more), encoding="utf-8")
-    for i in range(len(people)):
-        (photos / f"{i}.png").write_bytes(PHOTOS[i % len(PHOTOS)])
-    return Project.open(folder)
+    photos = [f"photos/{i}.png" for i in range(len(people))]
+    return photo_project(folder, ["file,person,glasses", *rows], photos, more=more)
 
 
 def told(found: Listing) -> dict[str, list[str]]:

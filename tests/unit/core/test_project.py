@@ -1,8 +1,7 @@
 """The project file: what it says, and what is refused."""
 
-from pathlib import Path
-
 import pytest
+from made_project import project_at
 
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.project import Project
@@ -30,22 +29,17 @@ cuts = [40]
 """
 
 
-def opened(folder: Path, text: str) -> Project:
-    (folder / "facetwise.toml").write_text(text, encoding="utf-8")
-    return Project.open(folder)
-
-
 def test_a_project_file_by_hand(tmp_path):
     (tmp_path / "sub").mkdir()
-    project = opened(tmp_path, GOOD)
+    project = project_at(tmp_path, GOOD)
     assert project.space.names == ("glasses", "age")
     assert project.space.sizes == (2, 2)
     assert project.space.attribute("age").cuts == (40.0,)
     assert project.dataset_root == (tmp_path / "data").resolve()
     assert project.file.dataset.test is None
     assert Project.open(tmp_path / "sub").root == tmp_path.resolve()
-    assert project.space_hash == opened(tmp_path, GOOD.replace('"glasses"\n[d', '"other"\n[d')).space_hash
-    assert project.space_hash != opened(tmp_path, GOOD.replace("[40]", "[41]")).space_hash
+    assert project.space_hash == project_at(tmp_path, GOOD.replace('"glasses"\n[d', '"other"\n[d')).space_hash
+    assert project.space_hash != project_at(tmp_path, GOOD.replace("[40]", "[41]")).space_hash
 
 
 @pytest.mark.parametrize(
@@ -74,7 +68,7 @@ def test_a_project_file_by_hand(tmp_path):
 def test_project_files_that_cannot_be(tmp_path, old, new, words):
     assert old in GOOD
     with pytest.raises(SettingError, match=words) as error:
-        opened(tmp_path, GOOD.replace(old, new, 1))
+        project_at(tmp_path, GOOD.replace(old, new, 1))
     assert "facetwise.toml" in str(error.value)
 
 
@@ -83,15 +77,15 @@ def test_no_project_and_no_toml(tmp_path):
         Project.open(tmp_path)
     assert "facetwise init" in error.value.hint
     with pytest.raises(InputError, match="not valid TOML"):
-        opened(tmp_path, "name = ")
+        project_at(tmp_path, "name = ")
 
 
 def test_attributes_by_file_name_name_the_same_files(tmp_path):
     folders = GOOD.replace('layout = "images"', 'layout = "folders"').replace('image = "file"', 'folder = "path"')
     folders = folders.replace('column = "glasses"\nvalues = { n = "no", y = "yes" }', 'files = { a = "no", b = "yes" }')
     second = '[[attributes]]\nname = "hat"\nclasses = ["no", "yes"]\nfiles = { %s }\n'
-    assert opened(tmp_path, folders + second % 'b = "no", a = "no"').space.names == ("glasses", "age", "hat")
+    assert project_at(tmp_path, folders + second % 'b = "no", a = "no"').space.names == ("glasses", "age", "hat")
     with pytest.raises(SettingError, match="`hat` has no class for the file 'b' that `glasses` lists"):
-        opened(tmp_path, folders + second % 'a = "no"')
+        project_at(tmp_path, folders + second % 'a = "no"')
     with pytest.raises(SettingError, match="`glasses` has no class for the file 'c' that `hat` lists"):
-        opened(tmp_path, folders + second % 'a = "no", b = "no", c = "yes"')
+        project_at(tmp_path, folders + second % 'a = "no", b = "no", c = "yes"')

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from made_data import open_project, write_contest
+from made_project import open_project, write_contest
 
 from facetwise.core.errors import InputError, LockedError, ProblemsError
 from facetwise.core.files.csvrecords import CONTROL

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_data import encoded, picture
+from made_project import encoded, picture
 from PIL import Image, ImageOps, features
 from PIL.PngImagePlugin import PngInfo
 

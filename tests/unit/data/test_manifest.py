@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made_data import PEOPLE, encoded, open_project, picture, replace_in, write_contest, write_table
+from made_project import PEOPLE, encoded, open_project, picture, replace_in, write_contest, write_table
 from PIL import Image
 
 import facetwise.data.manifest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_data import open_project, replace_in, write_contest, write_table
+from made_project import open_project, replace_in, write_contest, write_table
 
 import facetwise as fw
 from facetwise.core.errors import ProblemsError

@@ -6,7 +6,19 @@ import os
 from pathlib import Path
 
 import pytest
-from made_data import HEADER, PEOPLE, STEMS, encoded, open_project, picture, replace_in, write_contest, write_table
+from made_project import (
+    GLASSES,
+    HEADER,
+    PEOPLE,
+    STEMS,
+    encoded,
+    open_project,
+    photo_project,
+    picture,
+    replace_in,
+    write_contest,
+    write_table,
+)
 
 from facetwise.core.errors import InputError
 from facetwise.core.project import Project
@@ -207,33 +219,11 @@ def test_a_folder_that_is_a_link_out_of_the_dataset_is_refused(tmp_path: Path) -
     assert codes(found) == [("leaves-dataset", "train/train.csv:4")]
 
 
-GENERIC = """
-name = "glasses"
-[dataset]
-path = "../data"
-layout = "images"
-[dataset.train]
-table = "labels.csv"
-images = "photos"
-group = "person"
-image = "file"
-[[attributes]]
-name = "glasses"
-classes = ["no", "yes"]
-column = "glasses"
-values = { "0" = "no", "1" = "yes" }
-"""
-
-
 def test_the_layout_with_a_row_an_image(tmp_path: Path) -> None:
-    (tmp_path / "project").mkdir()
-    (tmp_path / "project" / "facetwise.toml").write_text(GENERIC)
-    (tmp_path / "data" / "photos").mkdir(parents=True)
-    for name in ("a.jpg", "b.jpg", "extra.jpg"):
-        (tmp_path / "data" / "photos" / name).write_bytes(b"")
-    table = tmp_path / "data" / "labels.csv"
-    write_table(table, "file,person,glasses,camera", "a.jpg,김,1,x", "./b.jpg,김,no,y", "b.jpg,김,yes,y")
-    found = read_dataset(Project.open(tmp_path / "project"))
+    table = ("file,person,glasses,camera", "a.jpg,김,1,x", "./b.jpg,김,no,y", "b.jpg,김,yes,y")
+    photos = ("photos/a.jpg", "photos/b.jpg", "photos/extra.jpg")
+    attributes = GLASSES + 'values = { "0" = "no", "1" = "yes" }\n'
+    found = read_dataset(photo_project(tmp_path, table, photos, attributes=attributes))
     assert codes(found) == [("contradicting-rows", "labels.csv:4")]
     assert codes(found, "warning") == [("unlisted-image", "photos")]
     assert found.table.select("image", "group", "label:glasses", "meta:camera").rows() == [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from made_data import PEOPLE, encoded, open_project, picture, replace_in, write_contest, write_table
+from made_project import PEOPLE, open_project, photo_project, replace_in, write_contest
 
 from facetwise.core.errors import InputError, ProblemsError, closest, did_you_mean
 from facetwise.core.project import Project
@@ -17,34 +17,12 @@ from facetwise.data.reading.presets import recognise
 from facetwise.data.reading.readers import read_dataset
 
 STEMS = ("p0_0", "p0_1", "p1_0", "p1_1")
-TOML = """
-name = "glasses"
-[dataset]
-path = "../data"
-layout = "images"
-[dataset.train]
-table = "labels.csv"
-images = "photos"
-group = "person"
-image = "file"
-[[attributes]]
-name = "glasses"
-classes = ["no", "yes"]
-column = "glasses"
-"""
 
 
 def made(folder: Path, cells: Sequence[str], files: Sequence[str], labels: Sequence[str] = ("no", "yes")) -> Project:
     """A project whose table has these `cells`, and whose dataset these `files`."""
-    for seed, name in enumerate(files):
-        path = folder / "data" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded(picture(seed), "PNG"))
     rows = [f"{cell},{STEMS[k % 4][:2]},{labels[k % len(labels)]}" for k, cell in enumerate(cells)]
-    write_table(folder / "data" / "labels.csv", "file,person,glasses", *rows)
-    (folder / "project").mkdir()
-    (folder / "project" / "facetwise.toml").write_text(TOML)
-    return Project.open(folder / "project")
+    return photo_project(folder, ["file,person,glasses", *rows], files, folder="project")
 
 
 def told(project: Project) -> list[Finding]:

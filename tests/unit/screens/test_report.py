@@ -19,10 +19,10 @@ import simplejpeg
 import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_project import photo_project
 from made_records import write_run_record
 from made_tables import rows as rows_of
 from made_tables import without
-from PIL import Image
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -46,16 +46,7 @@ from facetwise.screens.text.run import bar, run_text, runs_text, scorecard_text
 
 HOSTILE = "</script><b>"
 PEOPLE, EACH, FOLDS = 16, 2, 4
-PROJECT = f"""
-name = "우리 팀 <i>"
-[dataset]
-path = "data"
-layout = "images"
-[dataset.train]
-table = "labels.csv"
-images = "photos"
-group = "person"
-image = "file"
+ATTRIBUTES = f"""
 [[attributes]]
 name = "안경"
 classes = ["없음", "{HOSTILE}"]
@@ -71,19 +62,18 @@ column = "age"
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Manifest]:
     """A project with a small drawn dataset, its manifest made."""
-    root = tmp_path_factory.mktemp("project")
-    photos = root / "data" / "photos"
-    photos.mkdir(parents=True)
-    rng, lines = np.random.default_rng(0), ["person,file,glasses,age"]
-    for person in range(PEOPLE):
-        for picture in range(EACH):
-            name = f"{person:02d}_{picture}.jpg"
-            coarse = Image.fromarray(rng.integers(0, 256, (8, 6, 3), dtype=np.uint8))
-            coarse.resize((240, 320)).save(photos / name)
-            lines.append(f"사람 {person:02d},{name},{['없음', HOSTILE][person % 2]},{20 + 20 * (person // 2 % 2)}")
-    (root / "data" / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (root / "facetwise.toml").write_text(PROJECT, encoding="utf-8")
-    project = Project.open(root)
+    names = [(person, f"{person:02d}_{picture}.jpg") for person in range(PEOPLE) for picture in range(EACH)]
+    rows = [
+        f"사람 {person:02d},{name},{['없음', HOSTILE][person % 2]},{20 + 20 * (person // 2 % 2)}"
+        for person, name in names
+    ]
+    project = photo_project(
+        tmp_path_factory.mktemp("project"),
+        ["person,file,glasses,age", *rows],
+        [f"photos/{name}" for _, name in names],
+        name="우리 팀 <i>",
+        attributes=ATTRIBUTES,
+    )
     manifest = build_manifest(project)
     assert not manifest.errors
     return project, manifest

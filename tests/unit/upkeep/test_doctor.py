@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
+from made_project import photo_project, write_table
 from made_records import blend_record, submission_record, write_run_record
 from PIL import Image
 
@@ -26,18 +26,8 @@ from facetwise.upkeep.doctor_lines import DoctorLine
 from facetwise.upkeep.doctor_machine import device, gpus
 from facetwise.upkeep.doctor_submissions import checks
 
-PROJECT = """
-name = "shapes"
-[dataset]
-path = "../data"
-layout = "images"
-train = { table = "train.csv", images = ".", group = "who", image = "path" }
-[[attributes]]
-name = "shape"
-classes = ["round", "square"]
-column = "shape"
-"""
 PEOPLE = 8
+TABLE = ["person,file,glasses", *(f"{i},{i}.png,{('no', 'yes')[i % 2]}" for i in range(PEOPLE))]
 
 
 def lines(doctor: Doctor, topic: str) -> list[DoctorLine]:
@@ -52,12 +42,7 @@ def only(doctor: Doctor, topic: str) -> DoctorLine:
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset, and a project that was checked, split and prepared, with one finished run."""
-    folder = tmp_path_factory.mktemp("sound")
-    draw_dataset(folder / "data")
-    root = folder / "project"
-    root.mkdir()
-    (root / "facetwise.toml").write_text(PROJECT)
-    project = Project.open(root)
+    project = drawn(folder := tmp_path_factory.mktemp("sound"))
     manifest = build_manifest(project, workers=1)
     make_folds(project.workspace, manifest, project.space, num_folds=2)
     store = prepare_store(project, manifest, StoreSpec(8, 8), workers=1)
@@ -71,14 +56,9 @@ def project(sound: Path, tmp_path: Path) -> Project:
     return Project.open(shutil.copytree(sound, tmp_path / "copy") / "project")
 
 
-def draw_dataset(folder: Path) -> None:
-    folder.mkdir()
-    noise = np.random.default_rng(0)
-    rows = ["who,path,shape"]
-    for person in range(PEOPLE):
-        Image.fromarray(noise.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(folder / f"{person}.png")
-        rows.append(f"{person},{person}.png,{('round', 'square')[person % 2]}")
-    (folder / "train.csv").write_text("\n".join(rows) + "\n")
+def drawn(folder: Path) -> Project:
+    """A project that was not checked yet."""
+    return photo_project(folder, TABLE, [f"photos/{i}.png" for i in range(PEOPLE)], folder="project")
 
 
 def add_run(project: Project, manifest_hash: str, store_key: str, name: str = "01-run") -> Path:
@@ -125,7 +105,7 @@ def test_a_sound_project_has_no_complaint(project: Project) -> None:
 
 
 def test_as_dict_is_plain_json_with_counts(project: Project) -> None:
-    (project.dataset_root / "train.csv").unlink()
+    (project.dataset_root / "labels.csv").unlink()
     doctor = examine(project)
     data = json.loads(json.dumps(doctor.as_dict()))
     assert data["num_problems"] == doctor.num_problems == sum(f["level"] == "problem" for f in data["findings"]) > 0
@@ -145,7 +125,7 @@ def move_dataset(project: Project) -> None:
 
 
 def lose_table(project: Project) -> None:
-    (project.dataset_root / "train.csv").unlink(missing_ok=True)
+    (project.dataset_root / "labels.csv").unlink(missing_ok=True)
 
 
 def damage_manifest(project: Project) -> None:
@@ -195,7 +175,7 @@ DAMAGES: dict[tuple[str, str], Callable[[Project], None]] = {
     ("submissions", "`01`: damaged: "): leave_submission,
     ("leftovers", "1 temporary files or folders"): leave_temporary,
     ("manifest", "changed since it was made"): damage_manifest,
-    ("dataset", "lacks `train.csv`"): lose_table,
+    ("dataset", "lacks `labels.csv`"): lose_table,
 }
 
 
@@ -273,14 +253,13 @@ def test_a_moved_dataset_is_found_and_the_key_named(project: Project) -> None:
 
 
 def test_stale_manifest_folds_and_run_are_named(project: Project) -> None:
-    Image.new("RGB", (16, 16)).save(project.dataset_root / "0.png")
-    with (project.dataset_root / "train.csv").open("a") as file:
-        file.write("9,0.png,round\n")
+    Image.new("RGB", (16, 16)).save(project.dataset_root / "photos" / "0.png")
+    with (project.dataset_root / "labels.csv").open("a") as file:
+        file.write("9,0.png,no\n")
     line = only(examine(project), "manifest")
     assert (line.level, line.hint) == ("problem", "run `facetwise check`")
     lose_table(project)
-    draw = (project.dataset_root / "train.csv").write_text
-    draw("who,path,shape\n" + "".join(f"{i},{i}.png,{('round', 'square')[i % 2]}\n" for i in range(PEOPLE)))
+    write_table(project.dataset_root / "labels.csv", *TABLE)
     build_manifest(project, workers=1)
     doctor = examine(project)
     assert "other images or people" in only(doctor, "runs").message
@@ -336,11 +315,7 @@ def test_a_project_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None
 
 
 def test_an_empty_project_says_what_comes_next(tmp_path: Path) -> None:
-    draw_dataset(tmp_path / "data")
-    root = tmp_path / "new"
-    root.mkdir()
-    (root / "facetwise.toml").write_text(PROJECT)
-    doctor = examine_folder(root)
+    doctor = examine_folder(drawn(tmp_path).workspace.root)
     assert only(doctor, "manifest").hint == "run `facetwise check`"
     assert doctor.num_problems == 0
 

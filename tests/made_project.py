@@ -1,9 +1,9 @@
-"""Small datasets of the contest's layout, drawn as noise: for the tests of the data stage."""
+"""Projects on datasets that tests draw: people in the contest's layout, or a table of photos with any labels."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,25 @@ from facetwise.data.reading.presets import write_project_file
 STEMS = ("mask1", "mask2", "mask3", "mask4", "mask5", "incorrect_mask", "normal")
 HEADER = "id,gender,race,age,path"
 PEOPLE = ("000001,male,Asian,29,000001_male_Asian_29", "000002,female,White,60,000002_female_White_60")
+
+PHOTOS = """
+name = "{name}"
+[dataset]
+path = "{data}"
+layout = "images"
+[dataset.train]
+table = "labels.csv"
+images = "photos"
+group = "person"
+image = "file"
+{more}
+"""
+GLASSES = """
+[[attributes]]
+name = "glasses"
+classes = ["no", "yes"]
+column = "glasses"
+"""
 
 
 def picture(seed: int, size: tuple[int, int] = (48, 64)) -> Image.Image:
@@ -46,6 +65,35 @@ def write_contest(
         (root / "eval" / "images" / name).write_bytes(encoded(picture(seed := seed + 1)))
     write_table(root / "eval" / "info.csv", "ImageID,ans", *(f"{name},0" for name in tests))
     return root
+
+
+def photo_project(
+    root: Path,
+    table: Sequence[str],
+    photos: Sequence[str],
+    *,
+    folder: str = "",
+    name: str = "glasses",
+    more: str = "",
+    attributes: str = GLASSES,
+    size: tuple[int, int] = (48, 64),
+) -> Project:
+    """A project, in `folder` below `root`, on a table in data/ (its header `file,person` and the attributes' columns)
+    of photos in data/photos/, drawn. `more` goes into [dataset.train]; `size` is width x height."""
+    for seed, photo in enumerate(photos):
+        path = root / "data" / photo
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(picture(seed, size), Path(photo).suffix[1:].upper().replace("JPG", "JPEG")))
+    write_table(root / "data" / "labels.csv", *table)
+    data = Path(*[".."] * len(Path(folder).parts), "data").as_posix()
+    return project_at(root / folder, PHOTOS.format(name=name, data=data, more=more) + attributes)
+
+
+def project_at(folder: Path, text: str) -> Project:
+    """The project whose file says `text`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "facetwise.toml").write_text(text, encoding="utf-8")
+    return Project.open(folder)
 
 
 def write_table(path: Path, *lines: str) -> None:
