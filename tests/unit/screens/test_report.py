@@ -73,6 +73,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Manifest]:
         [f"photos/{name}" for _, name in names],
         name="우리 팀 <i>",
         attributes=ATTRIBUTES,
+        size=(240, 320),
     )
     manifest = build_manifest(project)
     assert not manifest.errors
