@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,7 +41,7 @@ def export(
         say(f"note: `{key}` of the recipe is a path of this machine, only the file's name is packed")
     left = " without its weights" if made.content == "tables" else ""
     say(f"packed run {made.run}{left}: {made.path}, {_size(made.num_bytes)}")
-    say(f"next, in a teammate's project: facetwise run import {made.path.name}")
+    say(f"next, in a teammate's project: facetwise run import {shlex.quote(made.path.name)}")
 
 
 def import_(

@@ -18,6 +18,8 @@ NOBODY = frozenset({"nan", "null", "none", "na", "n/a", "#n/a", "<na>", "unknown
 _SURE = "if it stands for nobody, give every person among these rows a name"
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]{1,2})?")
 _MARKS = r"[\s_.\-\u2010-\u2015\u2212]+"
+_UNCOUNTED = re.compile("[\u0300-\u036f\"'`\u2018-\u201f\u00ab\u00bb]")
+"""Combining accents and quotes."""
 _PART = re.compile(r"(.*\w)(?:[-_ ][0-9]{1,2}| ?\([0-9]{1,2}\)|[-_ ]copy)", re.IGNORECASE)
 """A name, and what people put behind it to tell things of one name apart: `000600-1`, `kim_2`, `kim (2)`."""
 
@@ -86,9 +88,13 @@ def _alike(people: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _loosely(name: str) -> str:
-    """What names have alike that may be of one person: the number, or the letters and digits without leading zeros."""
-    seen = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
-    plain = folded(seen)
+    """What names have alike that may be of one person: the number, or the letters and digits without leading zeros.
+
+    Digits of any script count alike; accents, quotes and what nobody sees do not count.
+    """
+    parts = unicodedata.normalize("NFKD", folded(name))
+    seen = "".join(str(unicodedata.digit(c, c)) for c in parts if unicodedata.category(c) != "Cf")
+    plain = folded(unicodedata.normalize("NFKC", _UNCOUNTED.sub("", seen)))
     if len(plain) < 25 and _NUMBER.fullmatch(plain):
         return f"{Decimal(plain).normalize():f}"
     between_digits = rf"(?<=[0-9]){_MARKS}(?=[0-9])"

@@ -138,8 +138,9 @@ def test_the_commands(sent, mate, tmp_path):
     assert '"folds": "none"' in call("run", "import", sent["all"], "--json")
     assert "imported, other folds" in call("runs")
     assert "no score here" in " ".join(call("show", "1").split())
-    told = call("run", "export", "1", "--out", tmp_path / "a.pack", "--tables-only")
+    told = call("run", "export", "1", "--out", tmp_path / "[a] b.pack", "--tables-only")
     assert "packed run 01-alice without its weights" in told
+    assert "facetwise run import '[a] b.pack'" in told
     call("doctor")
 
 

@@ -89,6 +89,10 @@ def test_spellings_of_one_person_are_joined_and_told(
         ("\uff11\uff12", "12"),
         ("kim", "kim (2)"),
         ("ki\u200dm", "kim"),
+        ("\u0661\u0662", "12"),
+        ("José", "Jose"),
+        ("İpek", "ipek"),
+        ("'kim'", "kim"),
     ],
 )
 def test_what_may_be_one_person_is_a_warning_with_the_way_to_join_them(tmp_path: Path, one: str, other: str) -> None:

@@ -107,8 +107,8 @@ def test_a_later_note_on_the_same_thing_answers() -> None:
     ("text", "author", "told"),
     [
         ("  \n ", None, "is empty"),
-        ("a\0b", None, "'\\\\x00'"),
-        ("\x1b[31mred", None, "no text"),
+        ("a\0b", None, r"U\+0000"),
+        ("\x1b[31mred", None, r"U\+001B, which is no text"),
         ("a" * (MAX_TEXT + 1), None, "10,001 characters"),
         ("\udcff", None, "no text"),
         ("a", "two\nlines", "the author has the character"),

@@ -111,7 +111,7 @@ def checked(text: str, author: str | None = None) -> tuple[str, str | None]:
         if len(words) > most:
             raise InputError(f"the {what} has {len(words):,} characters, at most {most:,} are kept")
         if bad := [c for c in words if unicodedata.category(c) in ("Cc", "Cs") and c not in allowed]:
-            raise InputError(f"the {what} has the character {bad[0]!r}, which is no text")
+            raise InputError(f"the {what} has the character U+{ord(bad[0]):04X}, which is no text")
     return text, author
 
 
