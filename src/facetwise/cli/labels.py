@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -68,7 +69,7 @@ def suspects(
         console().print(suspects_text(view))
     say_written(html, csv)
     if view.rows and str(csv) != "-":
-        given = csv or "1,3,5-9"
+        given = shlex.quote(str(csv)) if csv and csv.is_file() else "1,3,5-9"
         say(f'next, once you have looked: facetwise labels accept {given} --author YOU --reason "seen on the photos"')
 
 

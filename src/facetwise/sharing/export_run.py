@@ -1,4 +1,4 @@
-"""Packing a finished run into one file. See `packs_format` for what that is."""
+"""Packing a finished run into one file. See `sharing.format` for what that is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import stat
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class Exported:
 
 
 def export_run(project: Project, run: RunFolder, out: Path, *, tables_only: bool = False) -> Exported:
-    """Pack a finished run into the new file `out`, whole or not at all; the same run gives the same bytes.
+    """Pack a finished run into the new file `out`, a pipe or a device; whole or not at all, the same bytes each time.
 
     With `tables_only` the weights stay. Raises ArtefactError when the run is not finished, damaged or lacks its
     weights, MismatchError when it was made from other data or labels than the project has now, InputError when `out`
@@ -89,12 +90,12 @@ def export_run(project: Project, run: RunFolder, out: Path, *, tables_only: bool
         shortened=shortened,
         files={name: _described(member) for name, member in sorted(members.items())},
     )
-    digest = _write(out, {PACK: _json(pack.model_dump(mode="json")), **dict(sorted(members.items()))}, pack)
-    return Exported(out, run.id, content, out.stat().st_size, digest, tuple(shortened))
+    files = {PACK: _json(pack.model_dump(mode="json")), **dict(sorted(members.items()))}
+    return Exported(out, run.id, content, *_write(out, files, pack), tuple(shortened))
 
 
 def _check_target(out: Path) -> None:
-    if out.exists() or out.is_symlink():
+    if out.is_file():
         raise InputError(f"{out}: is there already", hint="give the pack another name, or move that file away")
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder to write the pack to")
@@ -184,14 +185,20 @@ def _json(value: Any) -> bytes:
 # ------------------------------------------------------------------------------------------------------ the zip itself
 
 
-def _write(out: Path, members: Mapping[str, Member], pack: Pack) -> str:
-    """Write the zip; returns its sha256."""
+def _write(out: Path, members: Mapping[str, Member], pack: Pack) -> tuple[int, str]:
+    """Write the zip; returns its size in bytes and its sha256."""
+    if out.exists() and not out.is_file():  # a pipe or a device: nobody goes back in it, or reads it again
+        with tempfile.TemporaryDirectory() as folder:
+            told = _write(made := Path(folder) / PACK, members, pack)
+            with made.open("rb") as source, whole_file(out) as file:
+                shutil.copyfileobj(source, file, _BLOCK)
+        return told
     total = sum(described.bytes for described in pack.files.values())
     full = told_when_full(out, total, hint="free some space, or write the pack to another disk")
     with full, whole_file(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, member in members.items():
             _add(archive, name, member, pack.files.get(name))
-    return file_hash(out)
+    return out.stat().st_size, file_hash(out)
 
 
 def _add(archive: zipfile.ZipFile, name: str, member: Member, described: PackedFile | None) -> None:

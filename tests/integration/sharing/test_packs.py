@@ -11,6 +11,7 @@ import stat
 import struct
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,20 @@ def test_what_leads_out(path):
     short, keys = shorten({"model": {"weights": path, "dropout": 0.1}})
     assert (short["model"], keys) == ({"weights": "b", "dropout": 0.1}, ["model.weights"])
     assert shorten({"model": {"weights": "runs/1/fold-{fold}/w.safetensors"}})[1] == []
+
+
+def test_a_pack_goes_into_a_pipe_and_to_where_a_link_leads(finished, tmp_path):
+    plain = fw.export_run(finished.project, out=tmp_path / "a.pack", tables_only=True)
+    (tmp_path / "link").symlink_to(tmp_path / "b.pack")
+    linked = fw.export_run(finished.project, out=tmp_path / "link", tables_only=True)
+    assert (tmp_path / "b.pack").read_bytes() == plain.path.read_bytes()
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as reader:
+        read = reader.submit(pipe.read_bytes)
+        piped = fw.export_run(finished.project, out=pipe, tables_only=True)
+        assert read.result() == plain.path.read_bytes()
+    assert pipe.is_fifo()
+    assert (piped.num_bytes, piped.sha256) == (linked.num_bytes, linked.sha256) == (plain.num_bytes, plain.sha256)
 
 
 def test_what_cannot_be_exported(own_finished, tmp_path):
