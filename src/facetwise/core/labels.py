@@ -15,6 +15,7 @@ from itertools import pairwise, product
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import answers, numbers, takes
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.text.spelling import Spellings, normal
 
@@ -63,6 +64,7 @@ class Attribute:
             raise SettingError(f"attribute `{self.name}` has no class `{name}`", hint=known)
         return self.classes.index(found)
 
+    @takes(values=numbers("...", missing=True))
     def codes_of_values(self, values: npt.ArrayLike) -> IntArray:
         """Class numbers of ordinal `values` (any shape): how many cuts are <= the value.
 
@@ -124,7 +126,9 @@ class LabelSpace:
         raise SettingError(f"no attribute is called `{name}`", hint=did_you_mean(name, self.names))
 
     def only(self, names: Collection[str]) -> LabelSpace:
-        """The product of the attributes called `names` only, in the order of this space."""
+        """The product of the attributes called `names` only, in the order of this space; raises as `attribute`."""
+        for name in names:
+            self.attribute(name)
         return LabelSpace(tuple(a for a in self.attributes if a.name in names))
 
     def index(self, name: str) -> int:
@@ -136,6 +140,7 @@ class LabelSpace:
         codes = self.decode(joint).tolist()
         return "/".join(a.classes[c] for a, c in zip(self.attributes, codes, strict=True))
 
+    @takes(codes=answers("..."))
     def encode(self, codes: npt.ArrayLike) -> IntArray:
         """Joint classes, shape (...), of class numbers, shape (..., num_attributes)."""
         array = np.asarray(codes, dtype=np.int64)
@@ -145,6 +150,7 @@ class LabelSpace:
         joint: IntArray = np.ravel_multi_index(tuple(np.moveaxis(array, -1, 0)), self.sizes).astype(np.int64)
         return joint
 
+    @takes(joint=answers("..."))
     def decode(self, joint: npt.ArrayLike) -> IntArray:
         """Class numbers, shape (..., num_attributes), of joint classes, shape (...)."""
         array = np.asarray(joint, dtype=np.int64)
@@ -178,6 +184,8 @@ class LabelSpace:
 
 def _check_attribute(attribute: Attribute) -> None:
     name, classes, cuts = attribute.name, attribute.classes, attribute.cuts
+    if not isinstance(name, str) or isinstance(classes, str) or not all(isinstance(c, str) for c in classes):
+        raise SettingError(f"an attribute has a name and a tuple of names of classes, got {name!r} and {classes!r}")
     if not name or "=" in name or ":" in name or name == JOINT:
         raise SettingError(f"`{name}` cannot name an attribute: not empty, without `=` or `:`, and not `{JOINT}`")
     if not 2 <= len(classes) <= MAX_CLASSES:
@@ -190,7 +198,7 @@ def _check_attribute(attribute: Attribute) -> None:
         raise SettingError(
             f"attribute `{name}` has {len(classes)} classes and so needs {len(classes) - 1} cuts, got {list(cuts)}"
         )
-    if any(not math.isfinite(c) for c in cuts) or any(a >= b for a, b in pairwise(cuts)):
+    if any(isinstance(c, bool | str) or not math.isfinite(c) for c in cuts) or any(a >= b for a, b in pairwise(cuts)):
         raise SettingError(f"cuts of `{name}` must be finite and ascending, got {list(cuts)}")
 
 

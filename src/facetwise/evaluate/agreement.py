@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import answers, classes, each, names, probabilities, takes
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.intervals import RESAMPLES, Interval, share_intervals
 from facetwise.evaluate.metrics import MISSING, occurring
@@ -97,6 +98,7 @@ class Votes:
     """(m, n): outvoted by all the others."""
 
 
+@takes(first=answers("n"), second=answers("n"))
 def agreement(name: str, first: IntArray, second: IntArray, interval: Interval | None = None) -> Agreement:
     """How often two sides give the same class, (n,) each; `interval` as `agreement_intervals` has it.
 
@@ -108,6 +110,7 @@ def agreement(name: str, first: IntArray, second: IntArray, interval: Interval |
     return Agreement(name, num, num_same, share, cohen_kappa(first[both], second[both]), interval)
 
 
+@takes(first=answers("*n"), second=answers("*n"))
 def alike(first: IntArray, second: IntArray) -> tuple[BoolArray, BoolArray]:
     """Rows that two sides answer alike, and rows that both answer, (n,) each.
 
@@ -122,12 +125,14 @@ def alike(first: IntArray, second: IntArray) -> tuple[BoolArray, BoolArray]:
     return np.logical_and.reduce(same | ~both, axis=1) & common, common
 
 
+@takes(first=answers("*n"), second=answers("*n"))
 def share_apart(first: IntArray, second: IntArray) -> float:
     """The share of rows that two sides answer otherwise, 0..1, as `alike`; NaN where they have no row in common."""
     same, both = alike(first, second)
     return int((both & ~same).sum()) / num if (num := int(both.sum())) else float("nan")
 
 
+@takes(answers=each(answers("*n")))
 def shares_apart(answers: Sequence[IntArray]) -> FloatArray:
     """`share_apart` of each two of m sides, shape (m, m), symmetric.
 
@@ -141,6 +146,7 @@ def shares_apart(answers: Sequence[IntArray]) -> FloatArray:
     return found
 
 
+@takes(pairs=each(each(answers("n"))), groups=names("n"))
 def agreement_intervals(
     pairs: Sequence[tuple[IntArray, IntArray]], groups: Groups, *, resamples: int = RESAMPLES
 ) -> tuple[Interval, ...]:
@@ -149,6 +155,7 @@ def agreement_intervals(
     return share_intervals(same, counted, groups, resamples=resamples)
 
 
+@takes(first=classes("n"), second=classes("n"))
 def cohen_kappa(first: IntArray, second: IntArray) -> float | None:
     """Agreement beyond chance: (seen - chance) / (1 - chance), for answers (n,) without missing ones.
 
@@ -161,6 +168,7 @@ def cohen_kappa(first: IntArray, second: IntArray) -> float | None:
     return (float((first == second).mean()) - chance) / (1 - chance) if chance < 1 else None
 
 
+@takes(first=classes("n"), second=classes("n"))
 def chance_agreement(first: IntArray, second: IntArray) -> float:
     """The share of answers, (n,) without missing ones, that two who answer at random by their own shares have alike.
 
@@ -171,6 +179,7 @@ def chance_agreement(first: IntArray, second: IntArray) -> float:
     return float(shares[0] @ shares[1]) if size > 1 else 1.0
 
 
+@takes(first=answers("n k"), second=answers("n k"), names=names("k"))
 def moved(first: IntArray, second: IntArray, names: Sequence[str]) -> tuple[Moved, ...]:
     """Images by the set of attributes in which two sides differ, most first; codes (n, len(names)) each.
 
@@ -187,6 +196,7 @@ def moved(first: IntArray, second: IntArray, names: Sequence[str]) -> tuple[Move
     return tuple(sorted(found, key=lambda m: (-m.num_images, len(m.attributes))))
 
 
+@takes(first=answers("n"), second=answers("n"))
 def transitions(first: IntArray, second: IntArray) -> tuple[Transition, ...]:
     """From which class of the first side, (n,), to which of the second; most images first, ties in class order."""
     changed = answered(first, second) & (first != second)
@@ -198,6 +208,7 @@ def transitions(first: IntArray, second: IntArray) -> tuple[Transition, ...]:
     return tuple(Transition(classes[before], classes[after], count) for before, after, count in found)
 
 
+@takes(first=answers("n"), second=answers("n"), truth=answers("n"))
 def who_is_right(name: str, first: IntArray, second: IntArray, truth: IntArray) -> Right:
     """Whose class is the true one, (n,) each, on the images where the two differ."""
     changed = answered(first, second) & (first != second)
@@ -206,6 +217,7 @@ def who_is_right(name: str, first: IntArray, second: IntArray, truth: IntArray) 
     return Right(name, *hits, len(true) - sum(hits))
 
 
+@takes(first=answers("n"), second=answers("n"), groups=names("n"))
 def people_moved(name: str, first: IntArray, second: IntArray, groups: Groups) -> PeopleMoved:
     """How many people two sides, (n,) each, tell apart in some of their images, and how many in all of them."""
     both = answered(first, second)
@@ -217,6 +229,7 @@ def people_moved(name: str, first: IntArray, second: IntArray, groups: Groups) -
     return PeopleMoved(name, num_people, int((changed > 0).sum()), int((changed == images).sum()))
 
 
+@takes(answers=answers("m n"))
 def tally_votes(answers: IntArray) -> Votes:
     """Count `answers`, shape (m, n), as votes: the classes of m sides for n images."""
     voted = answers != MISSING
@@ -233,14 +246,14 @@ def tally_votes(answers: IntArray) -> Votes:
     )
 
 
+@takes(first=answers("*n"), second=answers("*n"))
 def answered(first: IntArray, second: IntArray) -> BoolArray:
     """Where both sides have an answer; raises ValueError when they differ in shape."""
-    if first.shape != second.shape:
-        raise ValueError(f"answers of shapes {first.shape} and {second.shape}: expected as many")
     present: BoolArray = (first != MISSING) & (second != MISSING)
     return present
 
 
+@takes(answers=answers("m n"), sureness=probabilities("m n", missing=True))
 def contradiction(answers: IntArray, sureness: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """How sure the sides are that contradict one another, (n,): NaN where none do, or nothing is known of those who do.
 

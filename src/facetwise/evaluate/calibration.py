@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import classes, count, flags, numbers, probabilities, takes
 from facetwise.core.errors import SettingError, did_you_mean
 from facetwise.core.labels import JOINT, FloatArray, IntArray
 from facetwise.evaluate.compose import log_normalised, marginals_of
@@ -44,6 +45,7 @@ class Fit:
     """Mean squared distance from the truth, 0..2 (Brier 1950): summed over the classes."""
 
     @classmethod
+    @takes(logs=numbers("n k"), truth=classes("n", below="k"))
     def of(cls, logs: FloatArray, truth: IntArray) -> Fit:
         """Of log-probabilities, (n, K), and true classes, (n,)."""
         probs = np.exp(logs)
@@ -56,12 +58,14 @@ class Fit:
         )
 
 
+@takes(logs=numbers("n k"), truth=classes("n", below="k"))
 def losses(logs: FloatArray, truth: IntArray) -> FloatArray:
     """Negative log-probability of the true class of each row, (n,), at most -FLOOR."""
     loss: FloatArray = -np.maximum(logs[np.arange(len(truth)), truth], FLOOR)
     return loss
 
 
+@takes(confidence=probabilities("n"), right=flags("n"), num_bins=count())
 def expected_calibration_error(confidence: FloatArray, right: npt.NDArray[np.bool_], num_bins: int = BINS) -> float:
     """Mean distance between how sure and how often right, over bins of confidence weighted by rows (Guo et al., eq. 5).
 
@@ -73,11 +77,13 @@ def expected_calibration_error(confidence: FloatArray, right: npt.NDArray[np.boo
     return float(np.abs(sure - hits).sum() / len(confidence))
 
 
+@takes(confidence=probabilities("n"), num_bins=count())
 def bin_of(confidence: FloatArray, num_bins: int = BINS) -> IntArray:
     """The bin of each row, (n,), 0..num_bins-1: bin b holds confidences above b / num_bins, to (b + 1) / num_bins."""
     return np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
 
 
+@takes(logs=numbers("n k"), truth=classes("n", below="k"))
 def fit_temperature(logs: FloatArray, truth: IntArray) -> float:
     """The T with the highest likelihood of `truth`, (n,), under log-probabilities (n, K) divided by T.
 

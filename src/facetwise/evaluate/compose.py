@@ -8,15 +8,18 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import classes, count, each, names, numbers, takes
 from facetwise.core.labels import FloatArray, LabelSpace
 
 
+@takes(logs=numbers("n k", missing=True))
 def log_normalised(logs: FloatArray) -> FloatArray:
     """`logs`, shape (n, k), minus the log of each row's summed exponentials: rows that sum to 1. NaN rows stay NaN."""
     with np.errstate(invalid="ignore"):  # a row of nothing but -inf has no distribution: NaN
         return logs - _log_sum_exp(logs)
 
 
+@takes(logs=numbers("n k", missing=True), edges=each(count(0)))
 def log_sums(logs: FloatArray, edges: Sequence[int]) -> FloatArray:
     """Logs of the sums of the columns edges[i]..edges[i + 1]-1, shape (n, len(edges) - 1); -inf where that is none."""
     spans = [slice(*edge) for edge in pairwise(edges)]
@@ -33,8 +36,11 @@ def _log_sum_exp(logs: FloatArray, axis: int | tuple[int, ...] = -1) -> FloatArr
     return total
 
 
+@takes(joint=numbers("n j", missing=True), names=names("a"))
 def marginals_of(joint: FloatArray, space: LabelSpace, names: Sequence[str]) -> dict[str, FloatArray]:
     """Log-probabilities (n, classes) of the attributes called `names`, from joint ones, (n, num_joint)."""
+    if joint.shape[1] != space.num_joint:
+        raise ValueError(f"{joint.shape[1]} columns of {space.num_joint} joint classes: expected as many")
     cube = joint.reshape(-1, *space.sizes)
     axes = range(1, cube.ndim)
     return {
@@ -43,6 +49,7 @@ def marginals_of(joint: FloatArray, space: LabelSpace, names: Sequence[str]) -> 
     }
 
 
+@takes(num_images=count(0), logs=numbers("n k", missing=True), rows=classes("n", below="num_images"))
 def mean_probability(logs: FloatArray, rows: npt.NDArray[np.int64], num_images: int) -> FloatArray:
     """log(mean(exp)) over the covered rows of each image. Adding probabilities is safe: none exceeds 1."""
     usable = ~np.isnan(logs).any(axis=1)
@@ -58,6 +65,7 @@ def mean_probability(logs: FloatArray, rows: npt.NDArray[np.int64], num_images: 
     return np.where(count > 0, mean, np.nan)
 
 
+@takes(num_images=count(0), numbers=numbers("n", missing=True), rows=classes("n", below="num_images"))
 def mean_of_rows(numbers: FloatArray, rows: npt.NDArray[np.int64], num_images: int) -> FloatArray:
     """Mean over the finite entries of each image, shape (num_images,); NaN where there is none."""
     usable = np.isfinite(numbers)

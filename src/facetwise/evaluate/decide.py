@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from facetwise.core.arrays import answers, takes
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.evaluate.metrics import MISSING
 
@@ -13,6 +14,7 @@ DECIDED = "decided"
 """Column (Int32) of a table whose classes were decided by another rule: the joint class, null where there is none."""
 
 
+@takes(codes=answers("n k"))
 def encode_joint(codes: IntArray, space: LabelSpace) -> IntArray:
     """Joint classes, shape (n,), of class numbers, shape (n, num_attributes); -1 where any of them is missing."""
     present = (codes != MISSING).all(axis=1)
@@ -21,6 +23,7 @@ def encode_joint(codes: IntArray, space: LabelSpace) -> IntArray:
     return joint
 
 
+@takes(joint=answers("n"))
 def decode_joint(joint: IntArray, space: LabelSpace) -> IntArray:
     """Class numbers, shape (n, num_attributes), of joint classes, shape (n,); -1 throughout where one is missing."""
     codes = np.full((len(joint), len(space.attributes)), MISSING, np.int64)

@@ -19,6 +19,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import count, flags, names, number, numbers, takes
 from facetwise.core.labels import FloatArray
 from facetwise.core.records.base import Bounds
 from facetwise.evaluate.metrics import Metric
@@ -55,6 +56,7 @@ class PairedInterval(Interval):
     lie where hardly any resample does, the ends are little more than the most extreme ones, and too near."""
 
 
+@takes(level=number(0, 1), resamples=count(), seed=count(0))
 def bootstrap_interval(
     truth: npt.ArrayLike,
     predicted: npt.ArrayLike,
@@ -76,6 +78,7 @@ def bootstrap_interval(
     return found
 
 
+@takes(level=number(0, 1), resamples=count(), seed=count(0))
 def paired_interval(
     truth: npt.ArrayLike,
     first: npt.ArrayLike,
@@ -104,6 +107,7 @@ def paired_interval(
     return PairedInterval(found.low, found.high, level, tail * resamples >= MIN_BEYOND)
 
 
+@takes(values=numbers("n"), groups=names("n"), level=number(0, 1), resamples=count(), seed=count(0))
 def mean_interval(
     values: npt.ArrayLike, groups: Groups, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
@@ -112,11 +116,10 @@ def mean_interval(
     A resample's mean is over its images, so people with more images weigh more. With a single person nothing is known,
     and the interval has no ends.
     """
-    numbers = np.asarray(values, dtype=np.float64)
     person, num_people = group_numbers(groups)
-    if numbers.shape != person.shape or not num_people:
-        raise ValueError(f"{numbers.size} values but {person.size} groups: expected as many, and some")
-    total = np.bincount(person, weights=numbers, minlength=num_people)
+    if not num_people:
+        raise ValueError("no values to take the mean of")
+    total = np.bincount(person, weights=np.asarray(values), minlength=num_people)
     images = np.bincount(person, minlength=num_people).astype(np.float64)
 
     def without_each() -> FloatArray:
@@ -128,6 +131,7 @@ def mean_interval(
     return found
 
 
+@takes(hits=flags("n k"), counted=flags("n k"), groups=names("n"), level=number(0, 1), resamples=count(), seed=count(0))
 def share_intervals(
     hits: npt.NDArray[np.bool_],
     counted: npt.NDArray[np.bool_],
@@ -142,7 +146,6 @@ def share_intervals(
     Each is that of `bootstrap_interval` for an accuracy, had it only the people with a counted row of any share. With
     fewer than two people with a counted row of its own nothing is known: 0..1.
     """
-    _check_settings(level, resamples)
     used = counted.any(axis=1)
     person, num_people = group_numbers(group_array(groups)[used])
     if num_people < 2:
@@ -192,7 +195,6 @@ def _bca(
     seed: int,
 ) -> tuple[Interval, float]:
     """The bias-corrected and accelerated percentile interval of a score over people; and the tail it was taken at."""
-    _check_settings(level, resamples)
     if num_people < 2:
         return Interval(*nothing_known, level), 0.0
     estimate = float(scores(np.ones((1, num_people)))[0])
@@ -224,6 +226,7 @@ def _adjusted(tail: float, bias: float, acceleration: float) -> float:
     return normal.cdf(bias + shifted / shrink) if shrink > 0 else float(shifted > 0)
 
 
+@takes(level=number(0, 1), jackknife=numbers("n"))
 def expanded_tails(level: float, jackknife: FloatArray) -> tuple[float, float]:
     """Quantiles to take so that `level` is held although the spread itself is estimated, from few people that matter.
 
@@ -240,6 +243,7 @@ def expanded_tails(level: float, jackknife: FloatArray) -> tuple[float, float]:
     return tail, 1 - tail
 
 
+@takes(level=number(0, 1), freedom=number(0))
 def student(level: float, freedom: float) -> float:
     """How many standard errors to either side hold `level` when these are estimated: Student's t, two-sided.
 
@@ -248,10 +252,3 @@ def student(level: float, freedom: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + level) / 2))
-
-
-def _check_settings(level: float, resamples: int) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}")
-    if resamples < 1:
-        raise ValueError(f"resamples must be 1 or more, got {resamples}")

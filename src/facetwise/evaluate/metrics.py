@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import answers, count, numbers, takes
 from facetwise.core.labels import FloatArray, IntArray
 
 Metric = Literal["macro_f1", "accuracy"]
@@ -32,6 +33,7 @@ def confusion(
     return cells.reshape(num_classes, num_classes).astype(np.int64)
 
 
+@takes(hits=numbers("..."), predicted=numbers("..."), true=numbers("..."))
 def f1_of_counts(hits: npt.ArrayLike, predicted: npt.ArrayLike, true: npt.ArrayLike) -> FloatArray:
     """F1, elementwise, of how often a class was right, was predicted and was true; 0 where it is 0 / 0."""
     total = np.asarray(predicted, dtype=np.float64) + np.asarray(true, dtype=np.float64)
@@ -54,6 +56,7 @@ def accuracy(truth: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int, *
     return float(np.mean(rows == columns))
 
 
+@takes(truth=answers("n"), predicted=answers("n"))
 def occurring(truth: IntArray, predicted: IntArray) -> tuple[IntArray, IntArray, int]:
     """Both sides renumbered to the classes that occur in either, in order, and how many those are."""
     classes, numbers = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
@@ -61,27 +64,20 @@ def occurring(truth: IntArray, predicted: IntArray) -> tuple[IntArray, IntArray,
     return numbers[: len(truth)], numbers[len(truth) :], len(classes)
 
 
+@takes(num_classes=count(), truth=answers("n", below="num_classes"), predicted=answers("n", below="num_classes"))
 def checked(
-    truth: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int, *, skip_missing: bool = False
+    truth: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    num_classes: int,  # noqa: ARG001  # bounds the other two
+    *,
+    skip_missing: bool = False,
 ) -> tuple[IntArray, IntArray]:
     """Both sides as int64 arrays, shape (n,), after the checks that every metric makes; raises ValueError."""
-    rows, columns = _class_numbers(truth, "true"), _class_numbers(predicted, "predicted")
-    if rows.shape != columns.shape:
-        raise ValueError(f"{rows.size} true and {columns.size} predicted classes: expected as many")
+    rows, columns = np.asarray(truth), np.asarray(predicted)
     missing = (rows == MISSING) | (columns == MISSING)
     if missing.any() and not skip_missing:
         raise ValueError(f"{int(missing.sum())} of {rows.size} rows are missing (-1): leave them out, or say so")
     rows, columns = rows[~missing], columns[~missing]
     if not rows.size:
         raise ValueError("no rows to score")
-    for name, side in (("true", rows), ("predicted", columns)):
-        if side.min() < 0 or side.max() >= num_classes:
-            raise ValueError(f"{name} classes are {side.min()}..{side.max()}, expected 0..{num_classes - 1}")
     return rows, columns
-
-
-def _class_numbers(values: npt.ArrayLike, what: str) -> IntArray:
-    array = np.asarray(values)
-    if array.ndim != 1 or not (array.size == 0 or np.issubdtype(array.dtype, np.integer)):
-        raise ValueError(f"{what} classes must be integers of shape (n,), got {array.dtype} of shape {array.shape}")
-    return array.astype(np.int64)

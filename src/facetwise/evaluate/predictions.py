@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from facetwise.core.arrays import answers, names, taken, takes
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import PREDICTIONS, prediction_columns, score_column, year_columns, year_values
@@ -53,6 +54,11 @@ class Predictions:
     """The values, ascending, of ordinal attributes that are predicted by a distribution over them."""
     decided: IntArray | None = None
     """Joint classes that another rule than the argmax decided, (n,), -1 where there is none."""
+
+    def __post_init__(self) -> None:
+        columns = (self.groups, self.folds, *self.blocks.values(), *([] if self.decided is None else [self.decided]))
+        if wrong := [len(column) for column in columns if len(column) != len(self.images)]:
+            raise ValueError(f"predictions of {len(self.images)} images with {wrong[0]} rows: expected as many")
 
     @classmethod
     def read(cls, table: pl.DataFrame, space: LabelSpace, whose: str = "predictions") -> Predictions:
@@ -164,12 +170,15 @@ class Predictions:
             raise ArtefactError(f"no score of `{name}`: no column `{score_column(name)}`")
         return _double(self.blocks[score_column(name)])[:, 0]
 
+    @takes(codes=answers("n k"), names=names("a"))
     def log_prob_of(self, codes: IntArray, names: Sequence[str]) -> FloatArray:
         """Log-probability, (n,), of class numbers, (n, num_attributes), as one class of the attributes called `names`.
 
         Of all attributes the joint probability where there is one, else the product of the attributes. NaN where a row
         is not covered or a class of `names` is missing. Raises KeyError for an attribute that is not predicted.
         """
+        if codes.shape != self.codes.shape:
+            raise ValueError(f"codes of shape {codes.shape} beside predictions of shape {self.codes.shape}")
         columns = [self.space.index(n) for n in names]
         present = (codes[:, columns] != MISSING).all(axis=1)
         rows, known = np.flatnonzero(present), codes[present]
@@ -187,9 +196,9 @@ class Predictions:
 
     def where(self, rows: npt.ArrayLike) -> Predictions:
         """Some of the rows: a mask or positions."""
-        kept = np.asarray(rows)
-        return replace(
-            self._with_blocks(lambda _, block: block[kept]),
+        kept = taken(rows, len(self))
+        return self._changed(
+            lambda _, block: block[kept],
             images=self.images[kept],
             groups=self.groups[kept],
             folds=self.folds[kept],
@@ -220,6 +229,7 @@ class Predictions:
         """The same without what was decided on them before."""
         return self if self.decided is None else replace(self, decided=None)
 
+    @takes(images=names("n"))
     def in_order(self, images: Sequence[str], whose: str = "the predictions") -> Predictions:
         """A row for each of `images`, in their order, not covered where there is none.
 
@@ -236,14 +246,15 @@ class Predictions:
             moved[places] = numbers
             return moved
 
-        return replace(
-            self._with_blocks(lambda _, block: placed(block, np.nan)),
+        return self._changed(
+            lambda _, block: placed(block, np.nan),
             images=np.array(images, dtype=object),
             groups=placed(self.groups, None),
             folds=placed(self.folds, MISSING),
             decided=None if self.decided is None else placed(self.decided, MISSING),
         )
 
+    @takes(images=names("n"))
     def average(self, images: Sequence[str], whose: str = "the predictions") -> Predictions:
         """One row an image, in the order of `images`: the mean *probability* of its rows (fold models, repeats).
 
@@ -259,16 +270,16 @@ class Predictions:
                 return mean_of_rows(_double(block)[:, 0], rows, size).astype(np.float32)[:, None]
             return mean_probability(self._logs(name), rows, size).astype(np.float32)
 
-        return replace(
-            self._with_blocks(mean),
+        return self._changed(
+            mean,
             images=np.array(images, dtype=object),
             groups=groups,
             folds=np.full(size, MISSING, np.int64),
             decided=None,
         )
 
-    def _with_blocks(self, changed: Callable[[str, Logs], Logs]) -> Predictions:
-        return replace(self, blocks={name: changed(name, block) for name, block in self.blocks.items()})
+    def _changed(self, block: Callable[[str, Logs], Logs], **fields: Any) -> Predictions:
+        return replace(self, blocks={name: block(name, logs) for name, logs in self.blocks.items()}, **fields)
 
     def _logs(self, name: str) -> FloatArray:
         return log_normalised(_double(self.blocks[name]))

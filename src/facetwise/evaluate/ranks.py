@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import count, number, numbers, takes
 from facetwise.core.labels import FloatArray
 from facetwise.evaluate.intervals import Interval
 
@@ -27,6 +28,7 @@ class RankCorrelation:
     num_pairs: int
 
 
+@takes(one=numbers("n"), other=numbers("n"), level=number(0, 1), resamples=count(), seed=count(0))
 def rank_correlation(
     one: npt.ArrayLike, other: npt.ArrayLike, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> RankCorrelation:

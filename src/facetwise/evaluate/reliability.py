@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import count, flags, names, number, probabilities, takes
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray
 from facetwise.evaluate.calibration import BINS, Fit, bin_of, fit_temperatures, losses, tempered, true_classes
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, mean_interval, student
@@ -83,6 +84,7 @@ class CalibrationCheck:
         return asdict(self)
 
 
+@takes(seed=count(0), resamples=count())
 def check_calibration(rows: ScoredRows, *, seed: int = 0, resamples: int = RESAMPLES) -> CalibrationCheck:
     """Fit temperatures on out-of-fold predictions of every attribute, and say what they are worth by a nested estimate.
 
@@ -109,6 +111,7 @@ def check_calibration(rows: ScoredRows, *, seed: int = 0, resamples: int = RESAM
     )
 
 
+@takes(confidence=probabilities("n"), right=flags("n"), groups=names("n"), num_bins=count())
 def reliability_curve(
     confidence: FloatArray, right: npt.NDArray[np.bool_], groups: Groups, num_bins: int = BINS
 ) -> tuple[Bin, ...]:
@@ -133,6 +136,7 @@ def reliability_curve(
     )
 
 
+@takes(right=flags("n"), groups=names("n"), level=number(0, 1))
 def share_interval(right: npt.NDArray[np.bool_], groups: Groups, level: float = LEVEL) -> Interval:
     """Confidence interval of the share of rows that are right, when rows of one person go together.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import answers, classes, count, each, names, numbers, one_of, takes
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.metrics import Metric, checked, f1_of_counts, occurring
 
@@ -25,16 +26,20 @@ def group_array(groups: Groups) -> npt.NDArray[Any]:
     return groups if isinstance(groups, np.ndarray) else np.array(list(groups), dtype=object)
 
 
+@takes(groups=names("n"))
 def group_numbers(groups: Groups) -> tuple[IntArray, int]:
     """Each row's group as 0..num_groups-1 (in sorted order, so the order of rows is no matter), and num_groups.
 
-    Raises ValueError for rows without a group: None, NaN, NaT.
+    Raises ValueError for rows without a group (None, NaN, NaT), and unless all are text, or all whole numbers.
     """
-    numbered = isinstance(groups, np.ndarray) and groups.dtype.kind == "i"
-    if missing := 0 if numbered else sum(g is None or g != g for g in groups):  # NaN and NaT differ from themselves
+    plain = isinstance(groups, np.ndarray) and groups.dtype.kind in "iuU"
+    kinds = set() if plain else set(map(type, groups))
+    if kinds - {str} and (missing := sum(g is None or g != g for g in groups)):  # NaN and NaT differ from themselves
         raise ValueError(f"{missing} row(s) have no group: people are needed")
-    names, numbers = np.unique(np.asarray(groups), return_inverse=True)
-    return numbers.astype(np.int64), len(names)
+    if bool in kinds or not any(all(issubclass(k, one) for k in kinds) for one in (str, (int, np.integer))):
+        raise ValueError(f"groups must be text or whole numbers, got {', '.join(sorted(k.__name__ for k in kinds))}")
+    found, numbers = np.unique(np.asarray(groups), return_inverse=True)
+    return numbers.astype(np.int64), len(found)
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,13 @@ class PersonTally:
     num_classes: int
 
     @classmethod
+    @takes(metric=one_of(get_args(Metric)), truth=answers("n"), groups=names("n"))
     def count(
         cls, truth: npt.ArrayLike, predicted: npt.ArrayLike, groups: Groups, num_classes: int, metric: Metric
     ) -> PersonTally:
         """Counts for `metric`. Accuracy is the F1 of one class that holds every row: 2 hits / (rows + rows)."""
         rows, columns = checked(truth, predicted, num_classes)
         person, num_people = group_numbers(groups)
-        if len(person) != len(rows):
-            raise ValueError(f"{len(rows)} rows but {len(person)} groups: expected as many")
         hit = rows == columns
         if metric == "accuracy":
             one = np.zeros_like(rows)
@@ -73,6 +77,7 @@ class PersonTally:
         """The score of all people, each once."""
         return float(self.scores(np.ones((1, self.num_people)))[0])
 
+    @takes(weights=numbers("r p", low=0))
     def scores(self, weights: FloatArray) -> FloatArray:
         """Scores, shape (r,), with each person counted `weights` times, shape (r, num_people)."""
         return self._mean_f1(lambda counts: np.tensordot(weights, counts, axes=1), len(weights))
@@ -105,6 +110,7 @@ class PersonTally:
         return counts.reshape(self.num_people, stop - start).astype(np.float64)
 
 
+@takes(num_people=count(), size=count(0), resamples=count())
 def resampled_people(num_people: int, size: int, resamples: int, draws: np.random.Generator) -> Iterator[FloatArray]:
     """How often each person is drawn when `size` of them are, with replacement: `resamples` rows in all, in pieces.
 
@@ -113,6 +119,7 @@ def resampled_people(num_people: int, size: int, resamples: int, draws: np.rando
     return (weights for (weights,) in resampled_parts(num_people, (size,), resamples, draws))
 
 
+@takes(num_people=count(), sizes=each(count(0)), resamples=count())
 def resampled_parts(
     num_people: int, sizes: Sequence[int], resamples: int, draws: np.random.Generator
 ) -> Iterator[tuple[FloatArray, ...]]:
@@ -128,6 +135,7 @@ def resampled_parts(
         yield tuple(weights.reshape(rows, num_people).astype(np.float64) for weights in counted)
 
 
+@takes(kinds=classes("n"), resamples=count())
 def resampled_within(kinds: IntArray, resamples: int, draws: np.random.Generator) -> Iterator[FloatArray]:
     """As `resampled_people` of as many people as there are, each of them redrawn among those of the same kind.
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import answers, count, names, taken, takes
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.evaluate.decide import encode_joint
@@ -43,8 +44,10 @@ class Truth:
         if not len(self.images) == len(self.codes) == len(self.people):
             counts = f"{len(self.images)} images, {len(self.codes)} labels, {len(self.people)} people"
             raise ValueError(f"{counts}: expected as many of each")
-        self.space.encode(self.codes)
-        if not (isinstance(self.people, np.ndarray) and self.people.dtype == np.int64):
+        if self.space.encode(self.codes).ndim != 1:
+            raise ValueError(f"labels of shape {np.shape(self.codes)}: expected a row an image, a column an attribute")
+        object.__setattr__(self, "codes", np.asarray(self.codes, np.int64))
+        if not (isinstance(self.people, np.ndarray) and self.people.dtype == np.int64 and self.people.ndim == 1):
             object.__setattr__(self, "people", group_numbers(self.people)[0])
 
     def __len__(self) -> int:
@@ -62,7 +65,7 @@ class Truth:
 
     def where(self, rows: npt.ArrayLike) -> Truth:
         """Some of the images: a mask or positions."""
-        kept = np.arange(len(self))[np.asarray(rows)]
+        kept = taken(rows, len(self))
         return replace(
             self, images=np.asarray(self.images)[kept], codes=self.codes[kept], people=np.asarray(self.people)[kept]
         )
@@ -154,6 +157,7 @@ class ScoredRows:
         return self.where(self.covered)
 
 
+@takes(groups=names("n"), seed=count(0), num_parts=count(2))
 def deal_parts(groups: Groups, seed: int = 0, num_parts: int = NUM_PARTS) -> IntArray:
     """The part of each row, (n,), 0..num_parts-1: people are dealt by lot, parts differ by at most one person.
 
@@ -179,6 +183,7 @@ class Part:
     """Rows of the other parts, (n,)."""
 
 
+@takes(part=answers("n"))
 def nested(fit: Callable[[Part], F], apply: Callable[[F, Part], A], part: IntArray) -> tuple[tuple[F, ...], A]:
     """What `fit` makes of the other parts, by part, and what `apply` makes of that for each part, pooled.
 

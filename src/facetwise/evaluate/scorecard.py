@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from facetwise.core.arrays import answers, takes
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT as JOINT
 from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, IntArray, LabelSpace
@@ -104,11 +105,14 @@ def score_rows(rows: ScoredRows) -> Scorecard:
     return score_decided(rows.predictions.codes, rows.truth, folds=rows.predictions.folds)
 
 
+@takes(predicted=answers("n k"), folds=answers("n"))
 def score_decided(predicted: IntArray, truth: Truth, *, folds: IntArray | None = None, by: str = "person") -> Scorecard:
     """Score decided class numbers, shape (n, num_attributes): -1 for an attribute not predicted, or a row not covered.
 
     `folds`: the fold of each row, for the scores a fold, -1 for rows without one.
     """
+    if predicted.shape != truth.codes.shape:
+        raise ValueError(f"predicted codes of shape {predicted.shape} beside labels of shape {truth.codes.shape}")
     kept, names = (predicted != MISSING).any(axis=1), truth.space.names
     if not kept.any():
         raise InputError(f"nothing to score: none of the {len(predicted)} rows has a prediction")

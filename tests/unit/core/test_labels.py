@@ -145,3 +145,23 @@ def test_a_space_too_large_to_list_is_still_coded():
     assert space.decode(space.encode([29, 0, 29])).tolist() == [29, 0, 29]
     with pytest.raises(SettingError, match="too many to list"):
         _ = space.joint_names
+
+
+@pytest.mark.parametrize("codes", [[[0.9, 1.9, 0.0]], [[0.0, 1.0, 2.0]], [[True, False, True]], [["0", "1", "1"]]])
+def test_codes_are_integers_and_nothing_is_made_one(codes):
+    with pytest.raises(ValueError, match="integers"):
+        SPACE.encode(codes)
+    with pytest.raises(ValueError, match="integers"):
+        SPACE.decode(codes)
+
+
+def test_names_that_there_are_not_are_refused():
+    for names in (["mask", "hat"], "mask"):
+        with pytest.raises(SettingError, match="no attribute is called"):
+            SPACE.only(names)
+    for name, classes in ((3, ("a", "b")), ("a", "bc"), ("a", (1, 2))):
+        with pytest.raises(SettingError, match="an attribute has a name"):
+            Attribute(name, classes)
+    for cuts in (("30", "60"), (True, 2), (float("nan"), 1)):
+        with pytest.raises(SettingError, match="cuts of `age`"):
+            Attribute("age", ("a", "b", "c"), cuts)

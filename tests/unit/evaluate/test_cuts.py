@@ -130,7 +130,7 @@ def test_a_class_without_values_and_rows_without_a_prediction():
     assert logs[[0, 2]].tolist() == [[-np.inf, pytest.approx(0), -np.inf]] * 2
     assert np.isnan(logs[1]).all()
     assert read(table).covered.tolist() == [True, False, True]
-    with pytest.raises(InputError, match="must be ascending, got \\[60, 30\\]"):
+    with pytest.raises(InputError, match=r"must be ascending, got \[60.0, 30.0\]"):
         classes_by_years(read(table), "age", (60, 30))
     with pytest.raises(ArtefactError, match="no distribution over the values of `hue`"):
         classes_by_years(read(table), "hue", (1,))

@@ -223,10 +223,10 @@ def test_what_cannot_be_forecast_is_said() -> None:
         simulate(truth, answers, ["one"] * len(truth), NUM_CLASSES, HALVES)
     with pytest.raises(ValueError, match="public_share"):
         TestPeople.split(10, 0.0)
-    with pytest.raises(ValueError, match="0 public"):
+    with pytest.raises(ValueError, match="`public` must be a whole number"):
         TestPeople(0, 3)
     joint = joint_of(people=TestPeople(10, 0), resamples=20)
     with pytest.raises(ValueError, match="no private part"):
         joint.forecast("private", 0)
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(ValueError, match="expected as many"):
         joint.given(known(0.5))

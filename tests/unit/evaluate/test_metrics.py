@@ -79,11 +79,11 @@ def test_missing_rows_are_refused_unless_told():
 @pytest.mark.parametrize(
     ("truth", "predicted", "message"),
     [
-        ([0, 1], [0], "2 true and 1 predicted"),
-        ([0, 2], [0, 1], r"true classes are 0\.\.2, expected 0\.\.1"),
-        ([0, 1], [0, -2], r"predicted classes are -2\.\.0"),
+        ([0, 1], [0], r"`predicted` must be class numbers \(integers\) of shape \(n\) with n = 2, got .*\(1,\)"),
+        ([0, 2], [0, 1], "`truth` must be class numbers 0 to 1, or -1 for none, got .* 0 to 2"),
+        ([0, 1], [0, -2], "`predicted` must be class numbers 0 to 1, or -1 for none, got .* -2 to 0"),
         ([], [], "no rows"),
-        ([0.0, 1.0], [0, 1], "must be integers"),
+        ([0.0, 1.0], [0, 1], "must be class numbers"),
         ([[0], [1]], [0, 1], r"of shape \(2, 1\)"),
     ],
 )

@@ -8,9 +8,11 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import number, numbers, takes
 from facetwise.core.labels import FloatArray
 
 
+@takes(values=numbers("n"), cuts=numbers("c"), deviation=number(0))
 def soft_bins(values: FloatArray, cuts: Sequence[float], deviation: float) -> npt.NDArray[np.float32]:
     """Probability of each of the bins that ascending `cuts` make, shape (n, cuts + 1), of values with a normal error of
     this standard deviation."""

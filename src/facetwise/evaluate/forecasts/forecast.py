@@ -35,11 +35,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import answers, classes, count, each, names, number, numbers, takes
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.forecasts.heldout import HeldOut
 from facetwise.evaluate.intervals import Interval, expanded_tails
 from facetwise.evaluate.metrics import MISSING
-from facetwise.evaluate.resampling import Groups, PersonTally, group_numbers, resampled_parts
+from facetwise.evaluate.resampling import Groups, PersonTally, group_array, group_numbers, resampled_parts
 
 Part = Literal["public", "private", "all"]
 LEVEL = 0.9
@@ -58,11 +59,10 @@ class TestPeople:
     private: int
 
     def __post_init__(self) -> None:
-        if self.public < 1 or self.private < 0:
-            told = f"{self.public} public and {self.private} private people"
-            raise ValueError(f"{told}: expected 1 or more, and 0 or more")
+        _check_people(self.public, self.private)
 
     @classmethod
+    @takes(num_people=count(), public_share=number(0))
     def split(cls, num_people: int, public_share: float) -> TestPeople:
         """`num_people` people, a share of 0..1 of them in public, rounded so that neither part is lost by rounding."""
         if not 0 < public_share <= 1:
@@ -80,6 +80,11 @@ class TestPeople:
     def number(self, part: Part) -> int:
         """People of a part."""
         return {"public": self.public, "private": self.private, "all": self.public + self.private}[part]
+
+
+@takes(public=count(), private=count(0))
+def _check_people(public: int, private: int) -> None:
+    """All that a test set needs is said by what this takes."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,9 @@ class JointScores:
     level: float
 
     def cell(self, part: Part, predictor: int) -> int:
-        """The column of a predictor's score on a part; raises ValueError for a part without people."""
-        if part not in self.people.parts:
-            raise ValueError(f"the test set has no {part} part")
+        """The column of a predictor's score on a part; raises ValueError for a part or predictor that there is not."""
+        if part not in self.people.parts or predictor not in range(self.num_predictors):
+            raise ValueError(f"the test set has no {part} part, or no predictor {predictor} of {self.num_predictors}")
         return self.people.parts.index(part) * self.num_predictors + predictor
 
     def cells(self, part: Part, predictors: Sequence[int] | None = None) -> IntArray:
@@ -167,6 +172,7 @@ class JointScores:
         """Mean and standard deviation of the common shift, leaderboard minus out of fold; (0, 0) without one."""
         return float(self.draws[:, -1].mean()), float(np.sqrt(max(0.0, self.covariance[-1, -1])))
 
+    @takes(apart=numbers("k k", low=0, high=1), seed=count(0))
     def shifted(self, offset: Offset, apart: FloatArray, seed: int = 0) -> JointScores:
         """The same with shifts; `apart` is the share of test images that each pair answers otherwise, shape (k, k)."""
         num_parts, size = len(self.people.parts), len(self.draws)
@@ -183,17 +189,17 @@ class JointScores:
             covariance=covariance,
         )
 
+    @takes(known=numbers("k", missing=True))
     def given(self, known: FloatArray, part: Part = "public", rounding: float = ROUNDING) -> JointScores:
         """The same once scores on a part are known: shape (k,), NaN where they are not."""
-        values = np.asarray(known, np.float64)
-        if values.shape != (self.num_predictors,):
-            raise ValueError(f"known scores have shape {values.shape}, expected ({self.num_predictors},)")
-        there = np.flatnonzero(~np.isnan(values))
+        if len(known) != self.num_predictors:
+            raise ValueError(f"{len(known)} known scores of {self.num_predictors} predictors: expected as many")
+        there = np.flatnonzero(~np.isnan(known))
         if not len(there):
             return self
         seen = self.cells(part, there.tolist())
         gain = self.gain(seen, rounding)
-        moved = self.draws + (values[there] - self.draws[:, seen]) @ gain.T
+        moved = self.draws + (known[there] - self.draws[:, seen]) @ gain.T
         return replace(self, draws=moved, covariance=self.covariance - gain @ self.covariance[seen])
 
     def gain(self, seen: IntArray, rounding: float = ROUNDING) -> FloatArray:
@@ -203,6 +209,15 @@ class JointScores:
         return solved
 
 
+@takes(
+    num_classes=count(),
+    truth=classes("n", below="num_classes"),
+    predicted=each(answers("n", below="num_classes")),
+    groups=names("n"),
+    level=number(0, 1),
+    resamples=count(),
+    seed=count(0),
+)
 def simulate(
     truth: npt.ArrayLike,
     predicted: Sequence[npt.ArrayLike],
@@ -221,14 +236,14 @@ def simulate(
     others are a hold-out (`HeldOut`). Nothing but people is drawn (`JointScores.shifted` adds shifts). Raises
     ValueError for fewer than two people with answers, which no spread can be told from.
     """
-    classes, answers, persons = np.asarray(truth), [np.asarray(a) for a in predicted], np.asarray(groups)
-    rows = np.all([a != MISSING for a in answers], axis=0)
-    if not answers or group_numbers(persons[rows])[1] < 2:
+    true, said, persons = np.asarray(truth), [np.asarray(a) for a in predicted], group_array(groups)
+    rows = np.all([a != MISSING for a in said], axis=0)
+    if not said or group_numbers(persons[rows])[1] < 2:
         raise ValueError("a forecast needs a predictor, and labels of two people or more")
-    tallies = [PersonTally.count(classes[rows], a[rows], persons[rows], num_classes, "macro_f1") for a in answers]
+    tallies = [PersonTally.count(true[rows], a[rows], persons[rows], num_classes, "macro_f1") for a in said]
     past, future = _drawn_scores(tallies, people, resamples, np.random.default_rng(seed))
     centre, factors = np.array([tally.score for tally in tallies]), np.ones(len(people.parts))
-    if held_out := HeldOut.among(classes, groups, rows):
+    if held_out := HeldOut.among(true, groups, rows):
         centre += past.mean(axis=0) - held_out.past_means(tallies, resamples, np.random.default_rng((seed, 2)))
         factors = np.array([held_out.completed(people.number(part)) for part in people.parts])
     scale = np.append(np.repeat(factors, len(tallies)), 1.0)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import classes, flags, names, takes
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.resampling import Groups, PersonTally, group_numbers, resampled_within
 
@@ -35,6 +36,7 @@ class HeldOut:
     """Of each class that only other labelled people have, the share of all labelled people who have it."""
 
     @classmethod
+    @takes(truth=classes("n"), groups=names("n"), answered=flags("n"))
     def among(cls, truth: IntArray, groups: Groups, answered: npt.NDArray[np.bool_]) -> HeldOut | None:
         """From classes (n,) and people of all labelled rows, and which rows are answered; None when all people are."""
         person, num_people = group_numbers(groups)

@@ -18,6 +18,7 @@ from math import comb
 
 import numpy as np
 
+from facetwise.core.arrays import classes, count, number, numbers, takes
 from facetwise.core.labels import FloatArray
 from facetwise.evaluate.forecasts.forecast import JointScores
 
@@ -43,11 +44,13 @@ class Gain:
     """Mean of max(0, score - best)."""
 
 
+@takes(scores=numbers("r k"), chosen=classes("c", below="k"))
 def expected_best(scores: FloatArray, chosen: Sequence[int]) -> float:
     """Mean of the highest score of `chosen`, of draws of shape (resamples, k)."""
     return float(scores[:, list(chosen)].max(axis=1).mean())
 
 
+@takes(scores=numbers("r k"), count=count())
 def best_picks(scores: FloatArray, count: int) -> tuple[Pick, ...]:
     """Sets of `count` predictors by the mean of their best score, best first; ties go to the lower numbers.
 
@@ -71,6 +74,7 @@ def _grown(scores: FloatArray, count: int) -> tuple[int, ...]:
     return tuple(sorted(chosen))
 
 
+@takes(scores=numbers("r"), best=number())
 def gain_over(scores: FloatArray, best: float) -> Gain:
     """What draws of one score, shape (resamples,), add to `best`."""
     return Gain(float((scores > best).mean()), float(np.maximum(scores - best, 0.0).mean()))

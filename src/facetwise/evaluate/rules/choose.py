@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from facetwise.core.arrays import count, takes
 from facetwise.core.labels import IntArray
 from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.intervals import RESAMPLES, Interval, PairedInterval
@@ -137,6 +138,7 @@ class RuleChoice:
         }
 
 
+@takes(seed=count(0), resamples=count())
 def choose_rule(
     rows: ScoredRows,
     kinds: Sequence[str] | None = None,

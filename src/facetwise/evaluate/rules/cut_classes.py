@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import numbers, takes
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.core.tables import score_column
@@ -35,6 +36,7 @@ def movable(predictions: Predictions) -> dict[str, Kind]:
     return kinds
 
 
+@takes(cuts=numbers("c"))
 def classes_by_years(predictions: Predictions, name: str, cuts: Sequence[float]) -> FloatArray:
     """Log-probabilities, shape (n, len(cuts) + 1), of the classes that any ascending `cuts` make of the values.
 
@@ -42,15 +44,16 @@ def classes_by_years(predictions: Predictions, name: str, cuts: Sequence[float])
     cuts that do not ascend, ArtefactError when there is no distribution over values.
     """
     if any(a >= b for a, b in pairwise(cuts)):
-        raise InputError(f"cuts of `{name}` must be ascending, got {list(cuts)}")
+        raise InputError(f"cuts of `{name}` must be ascending, got {np.asarray(cuts).tolist()}")
     logs, values = predictions.value_logs(name), predictions.values[name]
     return log_sums(logs, [0, *np.searchsorted(values, np.asarray(cuts)).tolist(), len(values)])
 
 
+@takes(scores=numbers("n", missing=True), thresholds=numbers("c"))
 def classes_by_score(scores: npt.ArrayLike, thresholds: Sequence[float]) -> IntArray:
     """Class numbers, shape (n,): how many of the ascending `thresholds` are <= the score; -1 where it is NaN."""
     if any(a >= b for a, b in pairwise(thresholds)):
-        raise ValueError(f"thresholds must be ascending, got {list(thresholds)}")
+        raise ValueError(f"thresholds must be ascending, got {np.asarray(thresholds).tolist()}")
     numbers = np.asarray(scores, dtype=np.float64)
     classes = np.searchsorted(np.asarray(thresholds), numbers, side="right").astype(np.int64)
     return np.where(np.isnan(numbers), MISSING, classes)

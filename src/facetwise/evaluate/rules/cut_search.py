@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import classes, count, numbers, takes
 from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.metrics import f1_of_counts
@@ -190,6 +191,7 @@ class ScoreRule:
         ]
 
 
+@takes(scores=numbers("n"), plain=classes("n"), num_classes=count(2))
 def score_rule(scores: FloatArray, plain: IntArray, num_classes: int) -> ScoreRule:
     """The rule for scores, (n,), whose class columns say `plain`, (n,); candidates lie halfway between scores.
 

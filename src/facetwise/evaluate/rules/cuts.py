@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from facetwise.core.arrays import count, one_of, takes
 from facetwise.core.errors import InputError
 from facetwise.core.labels import MAX_LISTED_JOINT, IntArray
 from facetwise.evaluate.intervals import RESAMPLES, Interval, bootstrap_interval, paired_interval
@@ -112,6 +113,7 @@ class CutChoice:
         return {**asdict(self), "worth_it": self.worth_it}
 
 
+@takes(aim=one_of(get_args(Aim)), reach=count(0), seed=count(0), resamples=count())
 def choose_cuts(
     rows: ScoredRows,
     name: str,
@@ -151,6 +153,7 @@ def choose_cuts(
     )
 
 
+@takes(aim=one_of(get_args(Aim)), reach=count(0), seed=count(0))
 def search_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", reach: int = REACH, seed: int = 0) -> Search:
     """The cuts that maximise macro F1, on all rows and nested, and the classes they give.
 
@@ -177,6 +180,7 @@ def search_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", reach: i
     )
 
 
+@takes(aim=one_of(get_args(Aim)))
 def fit_cuts(rows: ScoredRows, name: str, *, aim: Aim = "joint") -> tuple[float, ...]:
     """The cuts (thresholds on a score) that maximise macro F1 on all rows, without saying what that is worth.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facetwise.core.arrays import classes, number, numbers, takes
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rules.sweep import A_STEP, Range, Switch, best_value
@@ -95,6 +96,7 @@ def joint_task(predictions: Predictions) -> Task:
     return Task((predictions.joint,), (1,), coordinates, space.num_joint)
 
 
+@takes(logs=numbers("c"))
 def spread(logs: FloatArray, space: LabelSpace) -> FloatArray:
     """Log-multipliers of the joint classes, (num_joint,), that come to those of the attributes' classes, in order."""
     starts = np.concatenate([[0], np.cumsum(space.sizes)[:-1]])
@@ -102,6 +104,7 @@ def spread(logs: FloatArray, space: LabelSpace) -> FloatArray:
     return total
 
 
+@takes(truth=classes("n"), start=numbers("c"), price=number(-1))
 def fit_multipliers(
     task: Task, truth: IntArray, start: FloatArray | None = None, *, price: float = A_STEP
 ) -> FloatArray:

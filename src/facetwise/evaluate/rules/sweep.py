@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facetwise.core.arrays import classes, count, takes
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.metrics import f1_of_counts
 
@@ -66,6 +67,13 @@ def best_value(switch: Switch, truth: IntArray, num_classes: int, now: float, al
     return value if gain > (0 if value == allowed.neutral else LEAST_GAIN) else now
 
 
+@takes(
+    num_classes=count(),
+    start=classes("n", below="num_classes"),
+    later=classes("n", below="num_classes"),
+    order=classes("m", below="n"),
+    truth=classes("n", below="num_classes"),
+)
 def macro_f1_as_rows_change(
     start: IntArray, later: IntArray, order: IntArray, truth: IntArray, num_classes: int
 ) -> FloatArray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.arrays import classes, count, numbers, probabilities, takes
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.rules.sweep import Range, Switch, best_value
 
@@ -20,11 +21,13 @@ MARGIN = 0.01
 MAX_ROUNDS = 20
 
 
+@takes(logs=numbers("n k", missing=True))
 def at_least(logs: FloatArray) -> FloatArray:
     """Probability of class k or a higher one, k = 1..K-1, shape (n, K - 1), of log-probabilities, (n, K)."""
     return np.exp(logs)[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
 
 
+@takes(probs=probabilities("n k"), thresholds=numbers("k"))
 def classes_at_least(probs: FloatArray, thresholds: npt.ArrayLike) -> IntArray:
     """The highest class k whose probability of being reached, (n, K - 1), is at or above its threshold; else 0."""
     reached = probs >= np.asarray(thresholds)
@@ -32,6 +35,7 @@ def classes_at_least(probs: FloatArray, thresholds: npt.ArrayLike) -> IntArray:
     return np.where(reached.any(axis=1), highest, 0).astype(np.int64)
 
 
+@takes(probs=probabilities("n k"), truth=classes("n"), elsewhere=classes("n"), stride=count(), num_classes=count())
 def fit_thresholds(
     probs: FloatArray, truth: IntArray, elsewhere: IntArray, stride: int, num_classes: int
 ) -> tuple[float, ...]:

@@ -133,4 +133,5 @@ def describe_sides(rows: Compared, answers: Sequence[Answers], space: LabelSpace
 def _sureness(answers: Answers, names: Sequence[str]) -> FloatArray:
     if answers.predictions is None:
         return np.full(len(answers.codes), np.nan)
-    return np.exp(answers.predictions.log_prob_of(answers.codes, names))
+    sureness: FloatArray = np.exp(answers.predictions.log_prob_of(answers.codes, names))
+    return sureness

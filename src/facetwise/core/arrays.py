@@ -1,0 +1,216 @@
+"""What a public function of arrays takes: said beside its signature, checked once a call, before anything is computed.
+
+    @takes(truth=classes("n"), probs=numbers("n k", low=0, high=1))
+    def score(truth: IntArray, probs: FloatArray) -> float: ...
+
+Shapes are written as jaxtyping writes them: a letter is one size throughout a call, `*n` any number of axes that are
+alike throughout, `...` any axes. Lists become arrays. Nothing is rounded or cast to another kind: fractions are no
+class numbers, not even whole ones (1.0), and True and False are no numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from inspect import signature
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from facetwise.core.errors import SettingError, did_you_mean
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Sizes = dict[str, tuple[int, ...]]
+"""What the letters of shapes stand for in one call."""
+Check = Callable[[Any, Sizes], Any]
+"""The value as the function gets it; raises `_NotAsked`. Scalars put themselves among the sizes (`takes`)."""
+
+
+class _NotAsked(Exception):
+    """What was expected instead."""
+
+
+def takes(**checks: Check) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Check arguments of a function by name; ValueError says which is not what it must be. None by default may be."""
+
+    def door(function: Callable[P, R]) -> Callable[P, R]:
+        parameters = signature(function)
+        optional = {name for name in checks if parameters.parameters[name].default is None}
+
+        @wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            call, sizes = parameters.bind(*args, **kwargs), Sizes()
+            for name, check in checks.items():
+                if name not in call.arguments or (call.arguments[name] is None and name in optional):
+                    continue
+                try:
+                    found = call.arguments[name] = check(call.arguments[name], sizes)
+                except _NotAsked as expected:
+                    got = _shown(call.arguments[name])
+                    raise ValueError(f"`{name}` must be {expected}, got {got}") from None
+                if isinstance(found, int):
+                    sizes[name] = (found,)
+            return function(*call.args, **call.kwargs)
+
+        return checked
+
+    return door
+
+
+def classes(shape: str, *, below: str | None = None) -> Check:
+    """Class numbers, from 0; less than `below`, a letter of a shape or an argument that was checked before."""
+    return _whole(shape, 0, below)
+
+
+def answers(shape: str, *, below: str | None = None) -> Check:
+    """As `classes`, or -1 where there is none."""
+    return _whole(shape, -1, below)
+
+
+def numbers(shape: str, *, low: float = -math.inf, high: float = math.inf, missing: bool = False) -> Check:
+    """Real numbers from `low` to `high`, both included; NaN where one is `missing`."""
+
+    def check(value: Any, sizes: Sizes) -> npt.NDArray[Any]:
+        array = _array(value, "iuf", f"real numbers of shape ({shape})", shape, sizes)
+        array = array if array.dtype.kind == "f" else array.astype(np.float64)
+        if array.size and not missing and np.isnan(array).any():
+            raise _NotAsked("numbers, none of them NaN")
+        if array.size and (low, high) != (-math.inf, math.inf) and not _within(array, low, high):
+            raise _NotAsked(f"numbers {low:g} to {high:g}")
+        return array
+
+    return check
+
+
+def probabilities(shape: str, *, missing: bool = False) -> Check:
+    """Numbers from 0 to 1, but for what sums of them are rounded by; NaN where one is `missing`."""
+    return numbers(shape, low=0, high=1 + 1e-6, missing=missing)
+
+
+def flags(shape: str) -> Check:
+    """True or False each."""
+
+    def check(value: Any, sizes: Sizes) -> npt.NDArray[np.bool_]:
+        return _array(value, "b", f"True or False in shape ({shape})", shape, sizes).astype(np.bool_, copy=False)
+
+    return check
+
+
+def names(shape: str) -> Check:
+    """One name a row, of whatever kind: what may be a name is for the function to say. Text is not its letters."""
+
+    def check(value: Any, sizes: Sizes) -> Any:
+        what = f"a list or array of shape ({shape})"
+        if isinstance(value, str | bytes) or not hasattr(value, "__len__"):
+            raise _NotAsked(what)
+        _bind(shape, value.shape if isinstance(value, np.ndarray) else (len(value),), sizes, what)
+        return value
+
+    return check
+
+
+def each(check: Check) -> Check:
+    """A sequence whose items are each what `check` says."""
+
+    def every(value: Any, sizes: Sizes) -> list[Any]:
+        if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+            raise _NotAsked("several of them")
+        return [check(item, sizes) for item in value]
+
+    return every
+
+
+def count(least: int = 1) -> Check:
+    """A whole number of this or more."""
+
+    def check(value: Any, _: Sizes) -> int:
+        if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < least:
+            raise _NotAsked(f"a whole number, {least} or more")
+        return int(value)
+
+    return check
+
+
+def number(above: float = -math.inf, below: float = math.inf) -> Check:
+    """A finite number between two others, neither of them included."""
+
+    def check(value: Any, _: Sizes) -> float:
+        is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+        if not is_number or not above < value < below:
+            limits = [f"above {above:g}"] * (above > -math.inf) + [f"below {below:g}"] * (below < math.inf)
+            raise _NotAsked(" ".join(["a number", " and ".join(limits)]).strip())
+        return float(value)
+
+    return check
+
+
+def one_of(allowed: Sequence[str]) -> Check:
+    """One of some words."""
+
+    def check(value: Any, _: Sizes) -> str:
+        if value not in allowed:
+            raise SettingError(f"{value!r} is not allowed", hint=did_you_mean(str(value), allowed))
+        return str(value)
+
+    return check
+
+
+def taken(rows: npt.ArrayLike, size: int) -> npt.NDArray[np.int64]:
+    """The positions of some of `size` rows: of a mask, (size,), or of positions, which may repeat; else ValueError."""
+    array = np.asarray(rows)
+    if array.dtype.kind == "b" and array.shape == (size,):
+        return np.flatnonzero(array)
+    if array.ndim != 1 or (array.size and (array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= size)):
+        raise ValueError(f"rows must be a mask or positions of {size} rows, got {_shown(array)}")
+    return array.astype(np.int64)
+
+
+def _whole(shape: str, least: int, below: str | None) -> Check:
+    def check(value: Any, sizes: Sizes) -> npt.NDArray[np.int64]:
+        array = _array(value, "iu", f"class numbers (integers) of shape ({shape})", shape, sizes)
+        most = sizes[below][0] - 1 if below else np.iinfo(np.int64).max
+        if array.size and (array.min() < least or array.max() > most):
+            upto = f"to {most}" if below else "or more"
+            raise _NotAsked(f"class numbers 0 {upto}" + (", or -1 for none" if least < 0 else ""))
+        return array.astype(np.int64, copy=False)
+
+    return check
+
+
+def _array(value: Any, kinds: str, what: str, shape: str, sizes: Sizes) -> npt.NDArray[Any]:
+    """An array of one of numpy's `kinds` and of this shape."""
+    array = np.asarray(value)
+    if array.dtype.kind not in kinds and (array.size or array.dtype.kind != "f"):  # an empty list is float64
+        raise _NotAsked(what)
+    _bind(shape, array.shape, sizes, what)
+    return array
+
+
+def _bind(shape: str, found: tuple[int, ...], sizes: Sizes, what: str) -> None:
+    """Let the letters of `shape` stand for the sizes `found`, or see that they do already."""
+    if shape == "...":
+        return
+    letters = [shape] if shape.startswith("*") else shape.split()
+    parts = [found] if shape.startswith("*") else [(size,) for size in found]
+    if len(letters) != len(parts):
+        raise _NotAsked(what)
+    for letter, part in zip(letters, parts, strict=True):
+        if (known := sizes.setdefault(letter, part)) != part:
+            raise _NotAsked(f"{what} with {letter} = {', '.join(map(str, known))}")
+
+
+def _within(array: npt.NDArray[Any], low: float, high: float) -> bool:
+    with np.errstate(invalid="ignore"):
+        return not ((array < low) | (array > high)).any()
+
+
+def _shown(value: Any) -> str:
+    """A value in a message: an array by its kind, shape and range."""
+    if not isinstance(value, np.ndarray | list | tuple):
+        return f"{value!r:.60}"
+    array = np.asarray(value)
+    ends = f", {array.min()} to {array.max()}" if array.size and array.dtype.kind in "iuf" else ""
+    return f"{array.dtype} of shape {array.shape}{ends}"
