@@ -20,7 +20,7 @@ import tomli_w
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from facetwise.cli.main import JOBS, command_name
+from facetwise.cli.main import JOBS, command_names
 from facetwise.core.project import ProjectFile
 from facetwise.data.reading.presets import EXAMPLE, presets
 from facetwise.recipe import Recipe
@@ -79,8 +79,8 @@ def cli_page() -> str:
     command = [sys.executable, "-m", "typer", module, "utils", "docs", *options]
     page = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() + "\n"
     index, rest = page.split("\n## ", 1)
-    for title, commands in JOBS.items():
-        line = f"* `{command_name(commands[0])}`:"
+    for title, rooms in JOBS.items():
+        line = f"* `{command_names(rooms)[0]}`:"
         index = index.replace(f"\n{line}", f"\n\n{title}:\n\n{line}").replace("\n\n\n", "\n\n")
     return f"{index}\n## {rest}"
 

@@ -10,22 +10,13 @@
 Every verb takes an opened `Project` or a folder in one. Errors are `facetwise.core.errors.FacetwiseError`.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-_MODULES = {
-    "data": ("init", "open_project", "draw_contest", "check", "folds", "prepare"),
-    "training": ("augment", "fit", "predict", "ablate", "tune"),
-    "results": ("runs", "show", "compare", "diff", "studies"),
-    "decisions": ("rules", "cuts", "calibration"),
-    "labels": ("suspects", "accept_labels", "correct_label", "show_labels", "score_labels"),
-    "blending": ("blend", "blends"),
-    "submissions": ("submit", "gate", "score", "forecast", "plan", "final", "leaderboard"),
-    "ledgers": ("ledger", "sent", "record", "import_ledger", "replay"),
-    "team": ("export_run", "import_run", "import_predictions", "note", "notes", "journal"),
-    "upkeep": ("doctor", "clean"),
-}
-"""Module here -> its verbs, both in the order of the job; the command line has modules of the same names."""
-_MODULE_OF = {verb: module for module, verbs in _MODULES.items() for verb in verbs}
+from facetwise.api.options import VERBS
+
+ROOMS = ("data", "training", "results", "decisions", "labels", "blending", "submissions", "ledgers", "team", "upkeep")
+"""The modules here in the order of the job, light all of them; the command line has modules of the same names."""
 
 if TYPE_CHECKING:
     from facetwise.api.blending import *
@@ -39,12 +30,7 @@ if TYPE_CHECKING:
     from facetwise.api.training import *
     from facetwise.api.upkeep import *
 else:
-    __all__ = list(_MODULE_OF)
-
-    def __getattr__(name: str):
-        """A verb, from the module that is loaded when the first of its verbs is used."""
-        if name not in _MODULE_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    for _room in ROOMS:
+        import_module(f"{__name__}.{_room}")
+    globals().update(VERBS)
+    __all__ = list(VERBS)

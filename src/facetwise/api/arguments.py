@@ -1,30 +1,27 @@
 """What verbs are given: a project or a folder in one, a recipe by path or name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from facetwise.core.project import Project
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from facetwise.core.project import Project
     from facetwise.jobs.executor import Executor
     from facetwise.recipe import Recipe
 
-AnyProject = Project | str | Path
+AnyProject: TypeAlias = "Project | str | Path"
 """A project, or a folder in one."""
 Listener = Callable[[dict[str, Any]], None]
 """Gets every event of a run as it happens."""
 
 
-def found_recipe(project: Project, recipe: str | Path) -> str | Path:
+def found_recipe(project: "Project", recipe: str | Path) -> "str | Path":
     """A recipe's path as given, or else in the project; a shipped recipe's name stays as it is."""
     in_project = project.root / recipe
     return in_project if not Path(recipe).is_file() and in_project.is_file() else recipe
 
 
-def base_recipe(project: Project, recipe: str | Path | Recipe, settings: Sequence[str]) -> tuple[Recipe, str]:
+def base_recipe(project: "Project", recipe: "str | Path | Recipe", settings: Sequence[str]) -> "tuple[Recipe, str]":
     """The recipe that a study starts from, and what to call it."""
     from facetwise.core.errors import SettingError
     from facetwise.recipe import load_recipe
@@ -36,7 +33,7 @@ def base_recipe(project: Project, recipe: str | Path | Recipe, settings: Sequenc
     return recipe, ""
 
 
-def checked_output(project: Project, path: str | Path, *, stdout: bool = True) -> Path:
+def checked_output(project: "Project", path: str | Path, *, stdout: bool = True) -> Path:
     """Where a person wants something written; raises InputError when that is no file that may be written to.
 
     `-`, for standard output, is one when `stdout`. The folder has to exist. The dataset and what the project keeps (its
@@ -84,16 +81,15 @@ def need_training(module: str = "facetwise.train.crossval") -> None:
         ) from None
 
 
-def local_executor(jobs: int) -> Executor | None:
-    """What trains `jobs` folds at a time; None for this process, one after the other. Raises SettingError below 1."""
-    from facetwise.core.errors import SettingError
+def local_executor(jobs: int) -> "Executor | None":
+    """What trains `jobs` folds at a time; None for this process, one after the other."""
     from facetwise.jobs.local import LocalProcesses
 
-    if jobs < 1:
-        raise SettingError(f"`jobs` is {jobs}, expected how many folds to train at a time, 1 or more")
     return LocalProcesses(jobs) if jobs > 1 else None
 
 
-def opened_project(project: AnyProject) -> Project:
+def opened_project(project: AnyProject) -> "Project":
     """The project itself, or the one that a folder is in."""
+    from facetwise.core.project import Project
+
     return project if isinstance(project, Project) else Project.open(Path(project))

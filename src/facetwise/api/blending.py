@@ -1,37 +1,45 @@
 """Several runs put together."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from facetwise.api.arguments import AnyProject, checked_output, opened_project
+from facetwise.api.options import Option, Page, Views, verb
+from facetwise.core.choices import BlendBy, BlendMethod, Weighting
 
 if TYPE_CHECKING:
-    from facetwise.blending.methods import Method
-    from facetwise.blending.spec import ByChoice, Weighing
-    from facetwise.recipe.predict import Tta
     from facetwise.results.blends import BlendsView, BlendView
 
 
+@verb
 def blend(
     project: AnyProject = ".",
-    members: Sequence[str | int] = (),
+    members: Annotated[
+        Sequence[str | int],
+        Option("Runs, and predictions from elsewhere (`foreign:NAME`); none: every cross-validated run."),
+    ] = (),
     *,
-    by: ByChoice = "auto",
-    method: Method = "soft",
-    weighting: Weighing = "greedy",
-    weights: Sequence[str] = (),
-    max_models: int | None = None,
-    max_cost: float | None = None,
-    rules: Sequence[str] = (),
-    rounds: int = 50,
-    bags: int = 20,
-    seed: int = 0,
-    tta: Tta = "none",
-    html: str | Path | None = None,
-) -> BlendView:
+    by: Annotated[
+        BlendBy, Option("Blend joint probabilities, or each attribute by itself; `auto` takes the better one.")
+    ] = "auto",
+    method: Annotated[BlendMethod, Option("How the members' votes are added up.")] = "soft",
+    weighting: Annotated[Weighting, Option("Choose weights by out-of-fold predictions, or none at all.")] = "greedy",
+    weights: Annotated[
+        Sequence[str],
+        Option("Give a weight: `3=2`, `age:5=1` for one attribute, `foreign:alice=0.3`. May be repeated."),
+    ] = (),
+    max_models: Annotated[int | None, Option("Most runs with a weight.", min=1)] = None,
+    max_cost: Annotated[float | None, Option("Most that predicting may cost, in units of the cheapest run.")] = None,
+    rules: Annotated[
+        Sequence[str],
+        Option("Decision rule to choose among (`argmax` always is). May be repeated; default: all."),
+    ] = (),
+    rounds: Annotated[int, Option("Members that a selection adds.", min=1)] = 50,
+    bags: Annotated[int, Option("Selections whose weights are averaged; 0: one, not bagged.", min=0)] = 20,
+    seed: Annotated[int, Option("Of the bags, and of how people are dealt in parts.")] = 0,
+    tta: Views = "none",
+    html: Page = None,
+) -> "BlendView":
     """Put runs together by what they prove out of fold, and keep the blend; needs no torch.
 
     `members`: references of runs and of predictions from elsewhere; none is every finished cross-validated run.
@@ -66,7 +74,8 @@ def blend(
     return show_blend(opened, made.folder.id, html=html, new=made.new)
 
 
-def blends(project: AnyProject = ".") -> BlendsView:
+@verb
+def blends(project: AnyProject = ".") -> "BlendsView":
     """Every blend of the project with its nested estimate; the object that `facetwise blends` prints."""
     from facetwise.data.manifest import load_manifest
     from facetwise.results.blends import build_blends_view

@@ -1,36 +1,44 @@
 """Projects and their data: from a folder of photos, or a made contest, to folds and image stores."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from facetwise.api.arguments import AnyProject, found_recipe, opened_project
+from facetwise.api.options import Option, Settings, Workers, verb
 from facetwise.core.progress import Progress
-from facetwise.core.project import Project
 
 if TYPE_CHECKING:
+    from facetwise.core.project import Project
     from facetwise.data.audit import Audit
     from facetwise.data.folds import Folds
     from facetwise.data.images.store import Store
     from facetwise.data.made.contest import Contest
 
 
-def open_project(folder: str | Path = ".") -> Project:
+@verb
+def open_project(folder: str | Path = ".") -> "Project":
     """The project that `folder` is in (it or a folder above holds `facetwise.toml`).
 
     Raises InputError when there is none, SettingError naming every key of the file that is not usable.
     """
+    from facetwise.core.project import Project
+
     return Project.open(Path(folder))
 
 
-def init(folder: str | Path, dataset: str | Path, *, name: str | None = None) -> Project:
+@verb
+def init(
+    folder: Annotated[str | Path, Option("Folder of the new project.", metavar="DIR")],
+    dataset: Annotated[str | Path, Option("Folder of the dataset; it is only ever read.", ("--dataset",))],
+    *,
+    name: Annotated[str | None, Option("A name for people; the default is the folder's.")] = None,
+) -> "Project":
     """Make a project in `folder` for a dataset in a known layout: `facetwise.toml`, and the shipped recipes to edit.
 
     Raises InputError when the layout is not known (the message shows how to write the file by hand) or when there is
     a project already, here or in a folder above. A call that was stopped is finished by another.
     """
+    from facetwise.core.project import Project
     from facetwise.data.reading.presets import write_project_file
     from facetwise.recipe.load import SHIPPED, shipped_recipes
 
@@ -39,9 +47,14 @@ def init(folder: str | Path, dataset: str | Path, *, name: str | None = None) ->
     return Project.open(path.parent)
 
 
+@verb
 def check(
-    project: AnyProject = ".", *, all: bool = False, workers: int | None = None, progress: Progress | None = None
-) -> Audit:
+    project: AnyProject = ".",
+    *,
+    all: Annotated[bool, Option("Read every image again, unchanged or not.")] = False,
+    workers: Workers = None,
+    progress: Progress | None = None,
+) -> "Audit":
     """Look into every image and row of the dataset, save the manifest, and report all that was found at once.
 
     When the dataset has errors the report says so (`Audit.has_errors`) and no manifest is saved (`Audit.usable`). Wrong
@@ -58,15 +71,19 @@ def check(
     return audit(opened, manifest, overlay, findings)
 
 
+@verb
 def folds(
     project: AnyProject = ".",
     *,
-    name: str | None = None,
-    num_folds: int = 5,
-    seed: int = 0,
-    new: bool = False,
-    unsafe_split: Literal["image"] | None = None,
-) -> Folds:
+    name: Annotated[str | None, Option("Name to save them under; the default is `default`, or `unsafe-image`.")] = None,
+    num_folds: Annotated[int, Option("Number of folds.", ("--folds", "-k"), min=2, max=20)] = 5,
+    seed: Annotated[int, Option("Seed of the dealing.", min=0)] = 0,
+    new: Annotated[bool, Option("Replace folds of that name.")] = False,
+    unsafe_split: Annotated[
+        Literal["image"] | None,
+        Option("UNSAFE, for teaching: split by image, so that people stand on both sides."),
+    ] = None,
+) -> "Folds":
     """Deal people into folds, stratified by joint class, and save them under `name` (`default`, or `unsafe-image`).
 
     Raises ArtefactError when other folds of that name exist, unless `new`. `unsafe_split="image"` is for teaching only:
@@ -84,14 +101,15 @@ def folds(
     )
 
 
+@verb
 def prepare(
     project: AnyProject = ".",
-    recipe: str | Path | None = None,
+    recipe: Annotated[str | Path | None, Option("The recipe whose size and crop to prepare.", kind=str)] = None,
     *,
-    settings: Sequence[str] = (),
-    workers: int | None = None,
+    settings: Settings = (),
+    workers: Workers = None,
     progress: Progress | None = None,
-) -> Store:
+) -> "Store":
     """Decode, crop and resize every image once: the store that `recipe` reads, or without one the store for pages.
 
     A store that is there is verified and reused; an interrupted one is continued, a damaged one repaired.
@@ -108,15 +126,16 @@ def prepare(
     return prepare_store(opened, load_manifest(opened), spec, workers=workers, progress=progress)
 
 
+@verb
 def draw_contest(
-    folder: str | Path,
+    folder: Annotated[str | Path, Option("Folder to make.", metavar="DIR")],
     *,
-    train_people: int = 200,
-    eval_people: int = 60,
-    seed: int = 0,
-    wrong_labels: float = 0.0,
-    workers: int | None = None,
-) -> Contest:
+    train_people: Annotated[int, Option("People with labels.", min=1)] = 200,
+    eval_people: Annotated[int, Option("People to predict.", min=1)] = 60,
+    seed: Annotated[int, Option("The same seed draws the same bytes.", min=0)] = 0,
+    wrong_labels: Annotated[float, Option("Share of people with a wrong label.", min=0, max=0.5)] = 0.0,
+    workers: Annotated[int | None, Option("Processes that draw; the default fits the machine.", min=1)] = None,
+) -> "Contest":
     """Draw a made contest (procedural faces, hidden labels) into the new folder `folder`; same seed, same bytes.
 
     More than one of `workers` are processes, so a script needs its `if __name__ == "__main__"` then.

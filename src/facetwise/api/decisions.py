@@ -1,11 +1,10 @@
 """From probabilities to classes: by which rule, where to cut, and how far to believe them."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from facetwise.api.arguments import AnyProject, checked_output, opened_project
+from facetwise.api.options import Option, Page, Run, RunOrBlend, verb
 
 if TYPE_CHECKING:
     from facetwise.results.calibration import CalibrationView
@@ -13,7 +12,13 @@ if TYPE_CHECKING:
     from facetwise.results.rules import RulesView
 
 
-def cuts(project: AnyProject = ".", run: str = "last", *, attribute: str | None = None) -> CutsView:
+@verb
+def cuts(
+    project: AnyProject = ".",
+    run: Run = "last",
+    *,
+    attribute: Annotated[str | None, Option("The attribute; the default is all that can be cut.")] = None,
+) -> "CutsView":
     """Where an ordinal attribute would better be cut after training, and what that is worth by a nested estimate.
 
     For a run whose head has `kind = "years"` or `"ordinal"`; without `attribute` all that can be cut. It only reports.
@@ -25,7 +30,8 @@ def cuts(project: AnyProject = ".", run: str = "last", *, attribute: str | None 
     return build_cuts_view(opened, find_run(opened.workspace, run), attribute=attribute)
 
 
-def rules(project: AnyProject = ".", reference: str = "last") -> RulesView:
+@verb
+def rules(project: AnyProject = ".", reference: RunOrBlend = "last") -> "RulesView":
     """What each decision rule would be worth for a run or a blend, by a nested estimate. It only reports."""
     from facetwise.data.manifest import load_manifest
     from facetwise.predictors.sources import read_source
@@ -36,9 +42,8 @@ def rules(project: AnyProject = ".", reference: str = "last") -> RulesView:
     return build_rules_view(opened, manifest, read_source(opened, manifest, reference))
 
 
-def calibration(
-    project: AnyProject = ".", reference: str = "last", *, html: str | Path | None = None
-) -> CalibrationView:
+@verb
+def calibration(project: AnyProject = ".", reference: RunOrBlend = "last", *, html: Page = None) -> "CalibrationView":
     """How far the probabilities of a run or a blend can be believed; with `html` also as one self-contained page."""
     from facetwise.data.manifest import load_manifest
     from facetwise.predictors.sources import read_source

@@ -1,34 +1,45 @@
 """Label issues: which labels the predictions contradict, and corrections of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from facetwise.api.arguments import AnyProject, checked_output, opened_project
+from facetwise.api.options import Option, verb
+from facetwise.core.choices import SuspectMethod
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.data.labels.corrections import Added, Wanted
     from facetwise.data.labels.overlay import Overlay
     from facetwise.data.manifest import Manifest
-    from facetwise.label_issues.ranking import Method
     from facetwise.label_issues.scores import LabelScores
     from facetwise.label_issues.suspects import SuspectsView
+
+Reason = Annotated[str, Option("Why; it stands in the file.")]
+Author = Annotated[str, Option("Who says so; it stands in the file.")]
+Weight = Annotated[
+    float, Option("Weight of the corrected images in the training loss; 0 leaves them out.", min=0, max=100)
+]
+Source = Annotated[
+    str | None,
+    Option(
+        "A run or a blend; the default is the last blend, else the best finished run of the whole label.", metavar="REF"
+    ),
+]
 
 
 @dataclass(frozen=True)
 class Corrected:
     """What came of accepting or correcting labels."""
 
-    added: Added
-    scores: LabelScores | None
+    added: "Added"
+    scores: "LabelScores | None"
     """Before and after; None where nothing predicts the whole label out of fold, or nothing was written."""
     taken_from: str | None = None
     """The list of suspects whose ranks or rows were chosen, in words; None for a correction by hand."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> "dict[str, Any]":
         """Plain JSON data."""
         from dataclasses import asdict
 
@@ -40,17 +51,18 @@ class Corrected:
         }
 
 
+@verb
 def suspects(
     project: AnyProject = ".",
-    source: str | None = None,
+    source: Source = None,
     *,
-    attribute: str | None = None,
-    method: Method = "margin",
-    limit: int = 20,
-    with_corrected: bool = False,
-    html: str | Path | None = None,
-    csv: str | Path | None = None,
-) -> SuspectsView:
+    attribute: Annotated[str | None, Option("Only this attribute; the default is all predicted.")] = None,
+    method: Annotated[SuspectMethod, Option("How to rank; `cleanlab` needs the extra `labels`.")] = "margin",
+    limit: Annotated[int, Option("Most suspects of an attribute.", min=1)] = 20,
+    with_corrected: Annotated[bool, Option("List labels too that are corrected already.")] = False,
+    html: Annotated[str | Path | None, Option("Write a page with the photos to this file.")] = None,
+    csv: Annotated[str | Path | None, Option("Write a csv to fill in to this file.")] = None,
+) -> "SuspectsView":
     """Labels that the out-of-fold predictions of a run or blend contradict, the surest first, by attribute.
 
     Without `source` by the last blend, else by the best finished run of the whole label. The list is kept for
@@ -86,9 +98,22 @@ def suspects(
     return view
 
 
+@verb
 def accept_labels(
-    project: AnyProject, selection: str | Path, *, reason: str, author: str, weight: float = 1.0
-) -> Corrected:
+    project: AnyProject,
+    selection: Annotated[
+        str | Path,
+        Option(
+            "Ranks and person ids of the last list, such as `1,3,5-9`, or a csv of `suspects --csv` filled in.",
+            metavar="SELECTION",
+            kind=str,
+        ),
+    ],
+    *,
+    reason: Reason,
+    author: Author,
+    weight: Weight = 1.0,
+) -> "Corrected":
     """Write the proposals of the last list of suspects to `labels/overlay.csv`: all that are chosen, or none.
 
     `selection`: ranks and person ids, such as `"1,3,5-9"`, or a csv of `suspects(csv=...)` with its column `accept`
@@ -108,17 +133,18 @@ def accept_labels(
     return replace(_add(opened, manifest, wanted, kept.source), taken_from=kept.told)
 
 
+@verb
 def correct_label(
     project: AnyProject = ".",
     *,
-    person: str | None = None,
-    image: str | None = None,
-    attribute: str,
-    value: str | float,
-    reason: str,
-    author: str,
-    weight: float = 1.0,
-) -> Corrected:
+    person: Annotated[str | None, Option("The person, for all of their images.")] = None,
+    image: Annotated[str | None, Option("One image, as the manifest calls it.")] = None,
+    attribute: Annotated[str, Option("The attribute whose label is wrong.")],
+    value: Annotated[str | float, Option("The right class; for an attribute with cuts a number.")],
+    reason: Reason,
+    author: Author,
+    weight: Weight = 1.0,
+) -> "Corrected":
     """Write one correction to `labels/overlay.csv`: of all images of a person, or of one image.
 
     `value`: a class, or for an ordinal attribute a number. Raises SettingError unless exactly one of `person` and
@@ -137,7 +163,8 @@ def correct_label(
     return _add(opened, load_manifest(opened), [Wanted(correction.what, correction)], None)
 
 
-def show_labels(project: AnyProject = ".") -> Overlay:
+@verb
+def show_labels(project: AnyProject = ".") -> "Overlay":
     """What `labels/overlay.csv` corrects; raises ProblemsError with every wrong line."""
     from facetwise.data.manifest import load_manifest
 
@@ -145,7 +172,8 @@ def show_labels(project: AnyProject = ".") -> Overlay:
     return _overlay(opened, load_manifest(opened))
 
 
-def score_labels(project: AnyProject = ".", source: str | None = None) -> LabelScores:
+@verb
+def score_labels(project: AnyProject = ".", source: Source = None) -> "LabelScores":
     """The score of a run's or blend's out-of-fold predictions, and beside it the one on corrected labels.
 
     Without `source` as for `suspects`.
@@ -160,13 +188,13 @@ def score_labels(project: AnyProject = ".", source: str | None = None) -> LabelS
     return label_scores(found.reference, rows, manifest, _overlay(opened, manifest))
 
 
-def _overlay(project: Project, manifest: Manifest) -> Overlay:
+def _overlay(project: "Project", manifest: "Manifest") -> "Overlay":
     from facetwise.data.labels.overlay import read_overlay
 
     return read_overlay(project.workspace.overlay_file, project.space, manifest)
 
 
-def _add(project: Project, manifest: Manifest, wanted: list[Wanted], source: str | None) -> Corrected:
+def _add(project: "Project", manifest: "Manifest", wanted: "list[Wanted]", source: str | None) -> "Corrected":
     """Add corrections, and score before and after by `source` where it can still be read, else by the usual one."""
     from facetwise.core.errors import FacetwiseError
     from facetwise.data.labels.corrections import add_corrections

@@ -1,12 +1,11 @@
 """What was sent to a contest and what it scored; a submission made again."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from facetwise.api.arguments import AnyProject, checked_output, opened_project
+from facetwise.api.options import Option, Submission, verb
 
 if TYPE_CHECKING:
     from facetwise.submission.ledger.ledger import Entry
@@ -14,8 +13,12 @@ if TYPE_CHECKING:
     from facetwise.submission.ledger.view import LedgerView
     from facetwise.submission.replay import Replay
 
+TIME = "Time by the contest's clock, or with an offset; the default is now."
+NoteText = Annotated[str, Option("A note to keep with it.")]
 
-def ledger(project: AnyProject = ".") -> LedgerView:
+
+@verb
+def ledger(project: AnyProject = ".") -> "LedgerView":
     """Everything that was sent, with its scores and what was expected, and what is left today.
 
     Raises ProblemsError with every line of the ledger that is wrong.
@@ -27,7 +30,14 @@ def ledger(project: AnyProject = ".") -> LedgerView:
     return build_ledger_view(opened_project(project), datetime.now(UTC))
 
 
-def sent(project: AnyProject, submission: str = "last", *, at: str | None = None, note: str = "") -> Entry:
+@verb
+def sent(
+    project: AnyProject,
+    submission: Submission = "last",
+    *,
+    at: Annotated[str | None, Option(TIME, metavar="TIME")] = None,
+    note: NoteText = "",
+) -> "Entry":
     """Write into the ledger that a submission went out, now or `at` a time (by the contest's clock, or with an offset).
 
     Raises InputError when it is there already and no time corrects it, SettingError when `at` is no time.
@@ -42,17 +52,18 @@ def sent(project: AnyProject, submission: str = "last", *, at: str | None = None
     return note_sent(opened.workspace, found.id, time, note=note)
 
 
+@verb
 def record(
     project: AnyProject,
-    submission: str = "last",
+    submission: Submission = "last",
     *,
-    public: float | None = None,
-    private: float | None = None,
-    public_accuracy: float | None = None,
-    private_accuracy: float | None = None,
-    sent: str | None = None,
-    note: str = "",
-) -> Entry:
+    public: Annotated[float | None, Option("Macro F1 on the public part, 0 to 1.")] = None,
+    private: Annotated[float | None, Option("Macro F1 on the private part, 0 to 1.")] = None,
+    public_accuracy: Annotated[float | None, Option("Accuracy on the public part, 0 to 1.")] = None,
+    private_accuracy: Annotated[float | None, Option("Accuracy on the private part, 0 to 1.")] = None,
+    sent: Annotated[str | None, Option("When it was sent. " + TIME, metavar="TIME")] = None,
+    note: NoteText = "",
+) -> "Entry":
     """Write into the ledger what a submission scored; it counts as sent, if it was not yet. A later call corrects.
 
     Raises SettingError for scores outside of 0..1, and when none is given.
@@ -68,7 +79,20 @@ def record(
     return record_score(opened.workspace, found.id, scores, time, note=note)
 
 
-def import_ledger(project: AnyProject, file: str | Path, *, matches: Mapping[str, str] | None = None) -> Imported:
+@verb
+def import_ledger(
+    project: AnyProject,
+    file: Annotated[str | Path, Option("The platform's record table, tab-separated.")],
+    *,
+    matches: Annotated[
+        Mapping[str, str] | None,
+        Option(
+            "Whose a row is, by its `id`: `--matches 31=2`. May be repeated.",
+            metavar="ID=SUBMISSION",
+            kind=list[str],
+        ),
+    ] = None,
+) -> "Imported":
     """Add the platform's record table (tab-separated) to the ledger; a second time adds nothing.
 
     `matches`: the platform's `id` of a row -> the submission whose it is, where its text does not say so. Addresses
@@ -81,7 +105,13 @@ def import_ledger(project: AnyProject, file: str | Path, *, matches: Mapping[str
     return import_table(opened.workspace, Path(file), contest_zone(opened), matches)
 
 
-def replay(project: AnyProject, submission: str = "last", *, out: str | Path | None = None) -> Replay:
+@verb
+def replay(
+    project: AnyProject,
+    submission: Submission = "last",
+    *,
+    out: Annotated[str | Path | None, Option("Write the csv to this file.")] = None,
+) -> "Replay":
     """Make the csv of a submission again from what it was made from: the same bytes, or MismatchError saying why not.
 
     With `out` they are also written there.

@@ -1,11 +1,11 @@
 """What came of runs, studies and blends, and how two of them differ."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from facetwise.api.arguments import AnyProject, checked_output, opened_project
+from facetwise.api.options import Option, verb
+from facetwise.core.choices import Tta
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
@@ -20,16 +20,27 @@ if TYPE_CHECKING:
     from facetwise.submission.view import SubmissionView
 
 
-def runs(project: AnyProject = ".") -> RunsView:
+@verb
+def runs(project: AnyProject = ".") -> "RunsView":
     """Every run of the project with its score; the object that `facetwise runs` prints."""
     from facetwise.results.runs import build_runs_view
 
     return build_runs_view(opened_project(project))
 
 
+@verb
 def show(
-    project: AnyProject = ".", reference: str | int = "last", *, html: str | Path | None = None
-) -> RunView | BlendView | SubmissionView:
+    project: AnyProject = ".",
+    reference: Annotated[
+        str | int,
+        Option(
+            "A run (`3`, `last`, its id), a blend (`b3`, `blend:last`) or a submission (`s1`).",
+            metavar="[REF]",
+        ),
+    ] = "last",
+    *,
+    html: Annotated[str | Path | None, Option("Write one self-contained page of a run or a blend.")] = None,
+) -> "RunView | BlendView | SubmissionView":
     """Everything about one run (`3`, `last`), blend (`b1`, `blend:last`) or submission (`s1`), with its notes.
 
     With `html` a run or a blend is also written as one self-contained page. Raises InputError when there is no such
@@ -52,7 +63,7 @@ def show(
     return build_submission_view(opened, find_submission(opened.workspace, found.id), load_manifest(opened))
 
 
-def show_blend(project: AnyProject, blend: str, *, html: str | Path | None = None, new: bool = False) -> BlendView:
+def show_blend(project: AnyProject, blend: str, *, html: str | Path | None = None, new: bool = False) -> "BlendView":
     """As `show`, of a blend; `new`: whether it was made just now."""
     from facetwise.data.manifest import load_manifest
     from facetwise.predictors.blend_folder import find_blend
@@ -68,7 +79,7 @@ def show_blend(project: AnyProject, blend: str, *, html: str | Path | None = Non
     return view
 
 
-def show_run(project: AnyProject, run: str, *, html: str | Path | None = None) -> RunView:
+def show_run(project: AnyProject, run: str, *, html: str | Path | None = None) -> "RunView":
     """As `show`, of a run."""
     from facetwise.core.runs import find_run
     from facetwise.data.manifest import load_manifest
@@ -87,9 +98,15 @@ def show_run(project: AnyProject, run: str, *, html: str | Path | None = None) -
     return view
 
 
+@verb
 def compare(
-    project: AnyProject, first: str, second: str = "last", *, tta_a: str = "none", tta_b: str = "none"
-) -> Comparison:
+    project: AnyProject,
+    first: Annotated[str, Option("A finished run: its id, number or `last`.", metavar="A")],
+    second: Annotated[str, Option("Another one.", metavar="B")] = "last",
+    *,
+    tta_a: Annotated[Tta, Option("Of A: take its predictions with this test-time augmentation.")] = "none",
+    tta_b: Annotated[Tta, Option("Of B: take its predictions with this test-time augmentation.")] = "none",
+) -> "Comparison":
     """Compare two finished runs, paired by person: is the second better than the first, by how much, and where.
 
     `tta_a`, `tta_b`: which predictions of either to take, as `predict` made them. Scored on the dataset's own labels of
@@ -103,7 +120,10 @@ def compare(
     return compare_runs(opened, *runs, tta=(tta_a, tta_b))
 
 
-def studies(project: AnyProject, name: str = "last") -> Ablation | Search:
+@verb
+def studies(
+    project: AnyProject, name: Annotated[str, Option("A study's name, or `last`.")] = "last"
+) -> "Ablation | Search":
     """The table of a study as it stands, also while another process works on it; `last`: the one worked on last."""
     from facetwise.study.show import build_study, find_study
 
@@ -111,13 +131,21 @@ def studies(project: AnyProject, name: str = "last") -> Ablation | Search:
     return build_study(opened, find_study(opened, name))
 
 
+@verb
 def diff(
     project: AnyProject,
-    *references: str | Path,
-    oof: bool = False,
-    html: str | Path | None = None,
-    limit: int = 24,
-) -> DiffView:
+    *references: Annotated[
+        str | Path,
+        Option(
+            "Two or more: a run (`3`, `last`, its id), a blend (`b3`, `blend:last`), `foreign:NAME`, a submission "
+            "(`s1`, `submission:last`), or the path of a filled-in csv.",
+            metavar="SIDE",
+        ),
+    ],
+    oof: Annotated[bool, Option("Compare runs and blends out of fold, where the truth is known.")] = False,
+    html: Annotated[str | Path | None, Option("Write one self-contained page with photos to this file.")] = None,
+    limit: Annotated[int, Option("Images to show of each kind of disagreement.", min=0)] = 24,
+) -> "DiffView":
     """How the answers of two or more to the same images differ: what moved, from where to where, and on which images.
 
     `references`: runs (`3`, `last`, an id), blends (`b3`, `blend:last`), predictions from elsewhere (`foreign:NAME`),
@@ -128,7 +156,6 @@ def diff(
     Raises InputError for fewer than two, the same twice, a csv that is not one answer an image, a project without
     test side, and out of fold for whom nothing is known there; errors of a run, blend or submission as in reading it.
     """
-    from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
     from facetwise.results.differences.diff import build_diff_view
 
@@ -136,8 +163,6 @@ def diff(
     _check_asked(opened, references, oof)
     if html is not None:
         checked_output(opened, html)
-    if limit < 0:
-        raise InputError(f"`limit` is {limit}: expected how many images to show of a kind, 0 or more")
     manifest = load_manifest(opened)
     given = [r if isinstance(r, Path) else str(r) for r in references]  # from Python a number is welcome
     answers = [read_answers(opened, manifest, reference, oof=oof) for reference in given]
@@ -148,7 +173,7 @@ def diff(
     return view
 
 
-def read_answers(project: Project, manifest: Manifest, reference: str | Path, *, oof: bool = False) -> Answers:
+def read_answers(project: "Project", manifest: "Manifest", reference: str | Path, *, oof: bool = False) -> "Answers":
     """What `reference`, as `diff` takes it, answers for the test images, or with `oof` for the training images."""
     from facetwise.core.references import parse_reference
     from facetwise.predictors.answers import answers_of
@@ -178,13 +203,13 @@ def _check_side(reference: str | Path, what: str, oof: bool) -> None:
         )
 
 
-def _submissions(project: Project) -> list[str]:
+def _submissions(project: "Project") -> "list[str]":
     from facetwise.submission.folder import list_submissions
 
     return [s.id for s in list_submissions(project.workspace)]
 
 
-def _path(reference: str | Path) -> Path | None:
+def _path(reference: str | Path) -> "Path | None":
     """The file that is meant: a `Path`, something with a slash, or what ends in `.csv`, unless its kind is said."""
     from facetwise.core.references import has_prefix
 
@@ -194,7 +219,7 @@ def _path(reference: str | Path) -> Path | None:
     return Path(reference) if looks and not has_prefix(reference) else None
 
 
-def _check_asked(project: Project, references: tuple[str | Path, ...], oof: bool) -> None:
+def _check_asked(project: "Project", references: tuple[str | Path, ...], oof: bool) -> None:
     from facetwise.core.errors import InputError
 
     if len(references) < 2:
@@ -209,7 +234,7 @@ def _check_asked(project: Project, references: tuple[str | Path, ...], oof: bool
         )
 
 
-def _check_different(answers: list[Answers]) -> None:
+def _check_different(answers: "list[Answers]") -> None:
     from facetwise.core.errors import InputError
 
     seen = set()
@@ -220,7 +245,7 @@ def _check_different(answers: list[Answers]) -> None:
         seen.add(key)
 
 
-def _write_page(project: Project, manifest: Manifest, view: DiffView, out: Path) -> None:
+def _write_page(project: "Project", manifest: "Manifest", view: "DiffView", out: Path) -> None:
     from facetwise.screens.pages.diff_page import write_diff_page
     from facetwise.screens.pages.pictures import thumbnails
 

@@ -1,15 +1,13 @@
 """What goes out to a contest: files, the gate, forecasts, and what to choose in the end."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from facetwise.api.arguments import AnyProject, checked_output, opened_project
+from facetwise.api.options import Option, Page, Views, verb
 
 if TYPE_CHECKING:
     from facetwise.evaluate.scorecard import Scorecard
-    from facetwise.recipe.predict import Tta
     from facetwise.submission.gate.gate import GateReport
     from facetwise.submission.make import Submission
     from facetwise.submission.planning.final import FinalView
@@ -18,15 +16,16 @@ if TYPE_CHECKING:
     from facetwise.submission.planning.plan import PlanView
 
 
+@verb
 def submit(
     project: AnyProject = ".",
-    source: str = "last",
+    source: Annotated[str, Option("A run (its id, number or `last`) or a blend (`b3`, `blend:last`, id).")] = "last",
     *,
-    tta: Tta = "none",
-    yes: bool = False,
-    fill_missing: bool = False,
-    against_others: bool = False,
-) -> Submission:
+    tta: Views = "none",
+    yes: Annotated[bool, Option("Confirm what the gate warns of.")] = False,
+    fill_missing: Annotated[bool, Option("Answer unreadable images with the commonest predicted class.")] = False,
+    against_others: Annotated[bool, Option("Send it though other predictions speak against it.")] = False,
+) -> "Submission":
     """Make a submission from a run or a blend and record it; nothing is written when the gate refuses (GateError).
 
     `yes` confirms the gate's warnings; `fill_missing` answers images that cannot be read with the commonest class;
@@ -40,7 +39,10 @@ def submit(
     return make_submission(opened, str(source), tta=tta, spec=spec, others=best_first(opened))
 
 
-def gate(project: AnyProject, file: str | Path) -> GateReport:
+@verb
+def gate(
+    project: AnyProject, file: Annotated[str | Path, Option("A csv file to send, from wherever.")]
+) -> "GateReport":
     """What the gate says of any csv file, made here or elsewhere; sends and records nothing.
 
     Raises InputError when the file cannot be read; what is wrong with its content is in the report.
@@ -52,7 +54,13 @@ def gate(project: AnyProject, file: str | Path) -> GateReport:
     return gate_file(opened, Path(file), others=best_first(opened))
 
 
-def score(project: AnyProject = ".", submission: str | Path = "last", *, labels: str | Path) -> Scorecard:
+@verb
+def score(
+    project: AnyProject = ".",
+    submission: Annotated[str | Path, Option("A submission's id, number or `last`, or a csv file.", kind=str)] = "last",
+    *,
+    labels: Annotated[str | Path, Option("A csv with the true joint class of every image.")],
+) -> "Scorecard":
     """Score a submission (its id, number, `last`, or a csv file) against a csv of true joint classes."""
     from facetwise.core.errors import InputError
     from facetwise.submission.folder import find_submission, score_submission
@@ -69,7 +77,13 @@ def score(project: AnyProject = ".", submission: str | Path = "last", *, labels:
     return score_submission(given, Path(labels), side.image, side.answer, opened.space)
 
 
-def forecast(project: AnyProject, reference: str = "last") -> ForecastView:
+@verb
+def forecast(
+    project: AnyProject,
+    reference: Annotated[
+        str, Option("A run (`3`, `last`), a blend (`b1`) or a submission (`s1`).", metavar="REF")
+    ] = "last",
+) -> "ForecastView":
     """The leaderboard score to expect of a run (`3`, `last`), a blend (`b1`) or a submission (`s1`).
 
     Every score has a 90 % interval. Learns from public scores in the ledger, the more the more alike the answers are.
@@ -80,7 +94,8 @@ def forecast(project: AnyProject, reference: str = "last") -> ForecastView:
     return build_forecast_view(opened_project(project), str(reference))
 
 
-def plan(project: AnyProject = ".") -> PlanView:
+@verb
+def plan(project: AnyProject = ".") -> "PlanView":
     """Which files to send today, in which order and why; raises InputError when nothing could be sent."""
     from datetime import UTC, datetime
 
@@ -91,7 +106,12 @@ def plan(project: AnyProject = ".") -> PlanView:
     return build_plan(opened, datetime.now(UTC), best_first(opened))
 
 
-def final(project: AnyProject = ".", *, count: int = 2) -> FinalView:
+@verb
+def final(
+    project: AnyProject = ".",
+    *,
+    count: Annotated[int, Option("How many the contest lets you choose.")] = 2,
+) -> "FinalView":
     """Which of the submissions that were sent to choose for the private score, and why.
 
     Raises SettingError when `count` is not positive, InputError when nothing was sent.
@@ -101,7 +121,8 @@ def final(project: AnyProject = ".", *, count: int = 2) -> FinalView:
     return build_final(opened_project(project), count)
 
 
-def leaderboard(project: AnyProject = ".", *, html: str | Path | None = None) -> LeaderboardView:
+@verb
+def leaderboard(project: AnyProject = ".", *, html: Page = None) -> "LeaderboardView":
     """What was expected of every submission that was sent, and what it scored; with `html` also written as a page.
 
     Raises InputError when nothing was sent yet.

@@ -1,14 +1,13 @@
 """Runs and predictions that travel between teammates, notes, and the journal."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from facetwise.api.arguments import AnyProject, checked_output, opened_project
+from facetwise.api.options import Option, verb
 
 if TYPE_CHECKING:
     from facetwise.core.progress import Progress
@@ -20,8 +19,17 @@ if TYPE_CHECKING:
     from facetwise.sharing.export_run import Exported
     from facetwise.sharing.import_run import ImportedRun
 
+ABOUT = "A run (`3`, `last` or its id), a blend (`b2`) or a submission (`s1`)."
 
-def export_run(project: AnyProject, run: str = "last", *, out: str | Path, tables_only: bool = False) -> Exported:
+
+@verb
+def export_run(
+    project: AnyProject,
+    run: Annotated[str, Option("A finished run: its id, number or `last`.")] = "last",
+    *,
+    out: Annotated[str | Path, Option("The file to write, such as `age.pack`.")],
+    tables_only: Annotated[bool, Option("Leave the weights out: it can be blended, but predicts nothing new.")] = False,
+) -> "Exported":
     """Pack a finished run into the new file `out` for a teammate: all of it, or with `tables_only` without weights.
 
     The same run gives the same bytes. No paths of the machine and no names of users are in them.
@@ -34,7 +42,8 @@ def export_run(project: AnyProject, run: str = "last", *, out: str | Path, table
     return write_pack(opened, find_run(opened.workspace, run), target, tables_only=tables_only)
 
 
-def import_run(project: AnyProject, file: str | Path, *, name: str | None = None) -> ImportedRun:
+@verb
+def import_run(project: AnyProject, file: str | Path, *, name: str | None = None) -> "ImportedRun":
     """Take a run that a teammate packed into the project, under the next number; packs are checked, not trusted.
 
     Raises MismatchError naming what differs when it is of another dataset or label. A run on folds that this project
@@ -45,18 +54,32 @@ def import_run(project: AnyProject, file: str | Path, *, name: str | None = None
     return take_pack(opened_project(project), Path(file), name=name)
 
 
+@verb
 def import_predictions(
-    project: AnyProject, file: str | Path, *, name: str, answers_of: str | None = None
-) -> ForeignFolder:
+    project: AnyProject,
+    file: Annotated[str | Path, Option("A pack of `facetwise run export`, or a csv of predictions.")],
+    *,
+    name: Annotated[
+        str | None, Option("Of a csv: what to call its predictions. Of a pack: another name for its run.")
+    ] = None,
+    answers_of: Annotated[
+        str | None,
+        Option("Of a csv of answers: the attribute whose classes they are, or `joint`.", metavar="ATTRIBUTE"),
+    ] = None,
+) -> "ForeignFolder":
     """Bring in a csv of predictions that were made elsewhere, as `foreign:NAME`: for the test side only.
 
     A csv of probabilities by image (columns `<attribute>=<class>`, or `joint=<i>`, or the bare numbers of the joint
     classes), or a submission. `answers_of` names the attribute whose classes a submission answers, or `joint`; unless
     it is given, answers that seem to be those of one attribute are refused. All faults are told at once, by line.
     """
+    from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
     from facetwise.predictors.external import import_predictions as take_csv
 
+    if name is None:
+        hint = f"name them: `facetwise run import {Path(file).name} --name NAME`"
+        raise InputError(f"{file}: not a pack; predictions from a csv need a name", hint=hint)
     opened = opened_project(project)
     return take_csv(opened, load_manifest(opened), Path(file), name, answers_of=answers_of)
 
@@ -65,26 +88,29 @@ def import_predictions(
 class JournalPage:
     """A day of the journal."""
 
-    journal: JournalDay
+    journal: "JournalDay"
     text: str
     """Its page as Markdown, with what people wrote in it."""
-    written: Written | None
+    written: "Written | None"
     """Where it is kept; None when nothing was written."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> "dict[str, Any]":
         """Plain JSON data: what the records say, without what people wrote."""
         return self.journal.as_dict()
 
 
+@verb
 def journal(
     project: AnyProject = ".",
-    day: str | None = None,
+    day: Annotated[str | None, Option("A day such as 2026-11-25, `today` or `yesterday`.", ("--day",))] = None,
     *,
-    since: str | None = None,
-    out: str | Path | None = None,
+    since: Annotated[
+        str | None, Option("Every day from this one on, as far as something happened on it.", metavar="DAY")
+    ] = None,
+    out: Annotated[str | Path | None, Option("The file to keep it in; the default is `journal/<day>.md`.")] = None,
     write: bool = True,
-    progress: Progress | None = None,
-) -> list[JournalPage]:
+    progress: "Progress | None" = None,
+) -> "list[JournalPage]":
     """The journal of a day, made from the records; kept in `journal/<day>.md`, or in the file `out`.
 
     `day`: such as `2026-11-25`, `today` (the default) or `yesterday`, in the contest's time zone. With `since` also
@@ -108,7 +134,9 @@ def journal(
     return _pages(opened, kept, None if out is None else Path(out), write)
 
 
-def _pages(project: Project, journal_days: Sequence[JournalDay], out: Path | None, write: bool) -> list[JournalPage]:
+def _pages(
+    project: "Project", journal_days: "Sequence[JournalDay]", out: Path | None, write: bool
+) -> "list[JournalPage]":
     from facetwise.core.workspace import lock
     from facetwise.journals.markdown import page_parts
     from facetwise.journals.page_file import new_page, write_page
@@ -126,7 +154,17 @@ def _pages(project: Project, journal_days: Sequence[JournalDay], out: Path | Non
     return pages
 
 
-def note(project: AnyProject, about: str, text: str, *, author: str | None = None, open: bool = False) -> Note:
+@verb
+def note(
+    project: AnyProject,
+    about: Annotated[str, Option(ABOUT, metavar="REF")],
+    text: Annotated[str, Option("Any text, in any language.")],
+    *,
+    author: Annotated[str | None, Option("Who says it.", metavar="NAME")] = None,
+    open: Annotated[
+        bool, Option("Keep it among what is open until a later note on the same thing answers it.")
+    ] = False,
+) -> "Note":
     """Put a note on a run (`3`, `last`, an id), a blend (`b2`) or a submission (`s1`), in any language.
 
     One that is `open`, or ends in a question mark, is listed as open until a later note on the same thing answers it.
@@ -139,7 +177,11 @@ def note(project: AnyProject, about: str, text: str, *, author: str | None = Non
     return write_note(opened.workspace, found.kind, found.id, text, author=author, open=open)
 
 
-def notes(project: AnyProject = ".", about: str | None = None) -> tuple[Note, ...]:
+@verb
+def notes(
+    project: AnyProject = ".",
+    about: Annotated[str | None, Option(f"{ABOUT} Without it all notes.", metavar="[REF]")] = None,
+) -> "tuple[Note, ...]":
     """All notes in the order of writing, or those on one thing, which may be gone."""
     from facetwise.journals.note_targets import noted_thing
     from facetwise.submission.ledger.notes import all_notes

@@ -1,10 +1,8 @@
 """Training, predicting, and experiments that train many runs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from facetwise.api.arguments import (
     AnyProject,
@@ -16,28 +14,28 @@ from facetwise.api.arguments import (
     need_training,
     opened_project,
 )
+from facetwise.api.options import Jobs, Option, RecipeFile, Run, Settings, StudyName, Views, verb
+from facetwise.core.choices import Pruner
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
     from facetwise.core.runs import RunFolder
-    from facetwise.recipe import Recipe
-    from facetwise.recipe.predict import Tta
     from facetwise.study.ablation import Ablation
     from facetwise.study.search import Search
-    from facetwise.study.trials import Pruner
 
 
+@verb
 def fit(
     project: AnyProject = ".",
-    recipe: str | Path | Recipe | None = None,
+    recipe: RecipeFile | None = None,
     *,
-    settings: Sequence[str] = (),
-    resume: str | None = None,
-    again: bool = False,
-    jobs: int = 1,
+    settings: Settings = (),
+    resume: Annotated[str | None, Option("Continue an interrupted run.", metavar="RUN")] = None,
+    again: Annotated[bool, Option("Train even if the same was trained before.")] = False,
+    jobs: Jobs = 1,
     listener: Listener | None = None,
     progress: Progress | None = None,
-) -> RunFolder:
+) -> "RunFolder":
     """Train a recipe (a path, a shipped name or a `Recipe`) on every fold, or continue the run called `resume`.
 
     A run with the same fingerprint is not trained twice: a finished one is returned, an interrupted one continued,
@@ -63,13 +61,14 @@ def fit(
     return crossval.fit(opened, chosen, again=again, executor=executor, listener=listener, progress=progress)
 
 
+@verb
 def predict(
     project: AnyProject = ".",
-    run: str = "last",
+    run: Run = "last",
     *,
-    images: str | Path | None = None,
-    dataset: str | Path | None = None,
-    tta: Tta = "none",
+    images: Annotated[str | Path | None, Option("Any folder of photos to predict.")] = None,
+    dataset: Annotated[str | Path | None, Option("Another dataset in the project's layout.")] = None,
+    tta: Views = "none",
     progress: Progress | None = None,
 ) -> Path:
     """Predict with every fold model of a run; returns the folder of the predictions, kept beside the run.
@@ -99,15 +98,16 @@ def predict(
     return predict_elsewhere(opened, found, images=images, dataset=dataset, tta=tta, progress=progress)
 
 
+@verb
 def augment(
     project: AnyProject,
-    recipe: str | Path | Recipe,
+    recipe: RecipeFile,
     *,
-    out: str | Path,
-    rows: int = 8,
-    columns: int = 8,
-    seed: int = 0,
-    settings: Sequence[str] = (),
+    out: Annotated[str | Path, Option("The PNG to write.")],
+    rows: Annotated[int, Option("Training images to show.", min=1, max=64)] = 8,
+    columns: Annotated[int, Option("Pictures of each: as stored, then augmented.", min=2, max=64)] = 8,
+    seed: Annotated[int, Option("Another seed shows other images and draws.", min=0)] = 0,
+    settings: Settings = (),
     progress: Progress | None = None,
 ) -> Path:
     """Draw a contact sheet to the PNG `out`: what a recipe's augmentation makes of some training images.
@@ -127,25 +127,30 @@ def augment(
     path = checked_output(opened, out)
     if path.suffix.lower() != ".png" and not (path == STDOUT or (path.exists() and not path.is_file())):
         raise InputError(f"{path}: expected a file name that ends in `.png`", hint="give `--out sheet.png`")
-    if rows < 1 or columns < 2:
-        raise InputError(f"a sheet of {rows} rows and {columns} columns: expected 1 row and 2 columns at least")
     chosen = load_recipe(found_recipe(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
     sheet = contact_sheet(opened, chosen, rows=rows, columns=columns, seed=seed, progress=progress)
     write_output(path, sheet_png(sheet))
     return path
 
 
+@verb
 def ablate(
     project: AnyProject,
-    recipe: str | Path | Recipe,
+    recipe: RecipeFile,
     *,
-    tries: Sequence[str],
-    settings: Sequence[str] = (),
-    name: str | None = None,
-    jobs: int = 1,
+    tries: Annotated[
+        Sequence[str],
+        Option(
+            "A change: `--try loss=focal`; several settings with `;` between. May be repeated.",
+            ("--try",),  # a keyword of Python
+        ),
+    ],
+    settings: Settings = (),
+    name: StudyName = None,
+    jobs: Jobs = 1,
     listener: Listener | None = None,
     progress: Progress | None = None,
-) -> Ablation:
+) -> "Ablation":
     """Train a base recipe and one run for each change of it, on the same folds, and compare each with the base.
 
     `tries`: a change each, such as `"loss=focal"`, or several settings with `;` between. What was trained before is not
@@ -162,18 +167,24 @@ def ablate(
     )
 
 
+@verb
 def tune(
     project: AnyProject,
-    recipe: str | Path | Recipe,
+    recipe: RecipeFile,
     *,
-    space: str | Path | Mapping[str, Any],
-    trials: int,
-    settings: Sequence[str] = (),
-    name: str | None = None,
-    pruner: Pruner = "median",
+    space: Annotated[
+        str | Path | Mapping[str, Any],
+        Option("A TOML file: a table a recipe key, with `low` and `high`, or `choices`."),
+    ],
+    trials: Annotated[int, Option("How many trials the study shall have in all.", min=1)],
+    settings: Settings = (),
+    name: StudyName = None,
+    pruner: Annotated[
+        Pruner, Option("Stop a trial after a fold when it is below the median of the others so far, or never.")
+    ] = "median",
     listener: Listener | None = None,
     progress: Progress | None = None,
-) -> Search:
+) -> "Search":
     """Search a space of settings around a recipe until the study has `trials` trials in all.
 
     `space`: a TOML file, or the same as a dict: `{"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}}`. The same

@@ -1,18 +1,18 @@
 """What machine and project lack, and the disk."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from facetwise.api.arguments import AnyProject, opened_project
+from facetwise.api.options import Option, verb
 
 if TYPE_CHECKING:
     from facetwise.upkeep.clean import CleanPlan
     from facetwise.upkeep.doctor import Doctor
 
 
-def doctor(folder: str | Path = ".") -> Doctor:
+@verb
+def doctor(folder: str | Path = ".") -> "Doctor":
     """What this machine and the project around `folder` have and lack, and what to do about it."""
     from facetwise.upkeep.doctor import examine_folder
     from facetwise.upkeep.doctor_submissions import checks
@@ -20,14 +20,15 @@ def doctor(folder: str | Path = ".") -> Doctor:
     return examine_folder(Path(folder), checks)
 
 
+@verb
 def clean(
     project: AnyProject = ".",
     *,
-    keep: int = 5,
-    stores: bool = False,
-    predictions: bool = False,
-    yes: bool = False,
-) -> CleanPlan:
+    keep: Annotated[int, Option("How many of the best runs of a kind keep their weights.", min=0)] = 5,
+    stores: Annotated[bool, Option("Image stores too that no kept run and no recipe reads.")] = False,
+    predictions: Annotated[bool, Option("Predictions of other photos too.")] = False,
+    yes: Annotated[bool, Option("Delete; without it only show what would go.")] = False,
+) -> "CleanPlan":
     """What may be deleted to free the disk, and what stays and why; with `yes` it is deleted.
 
     Weights go of finished runs that no submission needs, that are not among the best `keep` of what they predict, and

@@ -17,17 +17,17 @@ Shapes: n rows, C classes of a block, N rows out of fold.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.choices import BlendMethod
 from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.compose import log_normalised
 
-Method = Literal["soft", "geometric", "hard", "rank"]
-METHODS: tuple[Method, ...] = ("soft", "geometric", "hard", "rank")
+METHODS: tuple[BlendMethod, ...] = get_args(BlendMethod)
 
 FLOOR = 1e-6
 """The smallest probability that counts as such in geometric blending."""
@@ -66,7 +66,7 @@ class Places:
         return places
 
 
-def as_votes(logs: FloatArray, own: IntArray, method: Method, places: Places | None = None) -> VoteArray:
+def as_votes(logs: FloatArray, own: IntArray, method: BlendMethod, places: Places | None = None) -> VoteArray:
     """One member's votes, shape (n, C), from its log-probabilities, (n, C), and the classes that it decides, (n,).
 
     `places` is needed for `rank` only. Rows that are NaN stay NaN, whatever they decide.
@@ -84,7 +84,7 @@ def as_votes(logs: FloatArray, own: IntArray, method: Method, places: Places | N
             return places.of(logs).astype(np.float32)
 
 
-def logs_of(mean: FloatArray, method: Method) -> FloatArray:
+def logs_of(mean: FloatArray, method: BlendMethod) -> FloatArray:
     """Log-probabilities, (n, C), of weighted means of votes, (n, C); see `votes.combine`."""
     if method == "geometric":
         return log_normalised(mean)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-from facetwise.blending.methods import METHODS, Method
+from facetwise.blending.methods import METHODS
 from facetwise.blending.select import Search
+from facetwise.core.choices import BlendBy, BlendMethod, Weighting
 from facetwise.core.errors import SettingError, did_you_mean
 from facetwise.core.labels import LabelSpace
 
-ByChoice = Literal["auto", "whole", "attribute"]
 MOST = 1_000_000
 """Largest weight or cost that anybody needs."""
-Weighing = Literal["greedy", "equal"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,12 @@ class BlendSpec:
 
     members: tuple[str, ...] = ()
     """References of runs and of predictions from elsewhere; none: every finished cross-validated run."""
-    by: ByChoice = "auto"
+    by: BlendBy = "auto"
     """`whole` adds up joint probabilities, `attribute` those of each attribute by itself; `auto` takes the better one
     by nested estimate."""
-    method: Method = "soft"
+    method: BlendMethod = "soft"
     """How votes are added up."""
-    weigh: Weighing = "greedy"
+    weigh: Weighting = "greedy"
     """`greedy` chooses weights by out-of-fold predictions; `equal` gives every member the same."""
     given: tuple[GivenWeight, ...] = ()
     """With any for a member that is known out of fold nothing is chosen: members without one have weight 1."""
@@ -86,7 +85,7 @@ def _parse_weight(text: str, space: LabelSpace) -> GivenWeight:
     except ValueError:
         weight = float("nan")
     if weight != weight or not equals or not member:
-        hint = f"how weights are chosen is `--weighting {text}`" if text in get_args(Weighing) else None
+        hint = f"how weights are chosen is `--weighting {text}`" if text in get_args(Weighting) else None
         raise SettingError(
             f"weight `{text}`: expected MEMBER=NUMBER or ATTRIBUTE:MEMBER=NUMBER, such as `3=2`", hint=hint
         )

@@ -19,7 +19,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.blending.methods import Method, Places, VoteArray, as_votes, logs_of
+from facetwise.blending.methods import Places, VoteArray, as_votes, logs_of
+from facetwise.core.choices import BlendMethod
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.evaluate.predictions import Predictions
@@ -46,7 +47,7 @@ class Votes:
     """What `num_members` candidates say of the same n rows."""
 
     space: LabelSpace
-    method: Method
+    method: BlendMethod
     num_members: int
     blocks: tuple[Block, ...]
 
@@ -83,7 +84,7 @@ def cast(
     members: Sequence[Predictions],
     *,
     by: By,
-    method: Method,
+    method: BlendMethod,
     references: Sequence[Predictions | None] | None = None,
 ) -> tuple[Votes, BoolArray]:
     """Votes of members on the rows that all of them cover; and which rows those are, shape (rows,).
@@ -158,7 +159,7 @@ def _empty_block(name: str, space: LabelSpace, have: Sequence[bool], num_rows: i
 
 
 def _member_votes(
-    member: Predictions, reference: Predictions | None, have: Sequence[str], method: Method
+    member: Predictions, reference: Predictions | None, have: Sequence[str], method: BlendMethod
 ) -> dict[str, VoteArray]:
     """Votes, (rows, C), in the blocks that one member has; of no meaning in rows that it does not cover."""
     if not have:

@@ -90,14 +90,6 @@ def say_written(*outputs: Path | None) -> None:
             say(f"wrote {path}")
 
 
-def command_group(name: str, about: str, *commands: Callable[..., None]) -> typer.Typer:
-    """Commands that share a first word; the last `_` of a function whose name would be a keyword is left out."""
-    group = typer.Typer(name=name, help=about, no_args_is_help=True, rich_markup_mode=None)
-    for command in commands:
-        group.command(command.__name__.removesuffix("_"))(command)
-    return group
-
-
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
     """A bar on stderr for what takes longer than a moment; nothing when stderr is not a terminal."""

@@ -1,15 +1,18 @@
 """`demo`: the whole job on a made contest."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from facetwise import api
+from facetwise.cli.commands import room
 from facetwise.cli.context import console, progress_bar, say
 
+ROOM = room()
 
+
+@ROOM.command(name="demo")
 def demo(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")] = Path("demo"),
     recipe: Annotated[str, typer.Option(help="The recipe to train.")] = "demo",
@@ -21,7 +24,6 @@ def demo(
     """
     import sys
 
-    from facetwise import api
     from facetwise.api.results import show_run
     from facetwise.cli.display import TrainingDisplay
     from facetwise.screens.text.folds import folds_text
@@ -75,6 +77,3 @@ def _clear(folder: Path) -> None:
         raise InputError(f"{folder}: exists and is no earlier demo", hint="choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
-
-
-COMMANDS = (demo,)

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,13 +54,13 @@ def _past_typer() -> Iterator[None]:
 
 
 JOBS = {
-    "Data": (*data.COMMANDS, *demo.COMMANDS),
-    "Train": training.COMMANDS,
-    "Look": (*results.COMMANDS, *decisions.COMMANDS, labels.GROUP),
-    "Blend": blending.COMMANDS,
-    "Submit": (*submissions.COMMANDS, ledgers.GROUP),
-    "Team": (team.GROUP, *team.COMMANDS),
-    "Upkeep": upkeep.COMMANDS,
+    "Data": (data.ROOM, demo.ROOM),
+    "Train": (training.ROOM,),
+    "Look": (results.ROOM, decisions.ROOM, labels.ROOM),
+    "Blend": (blending.ROOM,),
+    "Submit": (submissions.ROOM, ledgers.ROOM),
+    "Team": (team.RUNS, team.ROOM),
+    "Upkeep": (upkeep.ROOM,),
 }
 """All commands by what they are for, in the order in which they are used; help and reference go by it."""
 
@@ -70,16 +70,16 @@ class _Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Names in the order of `JOBS`."""
-        return [command_name(command) for commands in JOBS.values() for command in commands]
+        return [name for rooms in JOBS.values() for name in command_names(rooms)]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """A section a job."""
         width = max(map(len, self.commands))
-        for title, commands in JOBS.items():
+        for title, rooms in JOBS.items():
             with formatter.section(title):
-                names = [command_name(command) for command in commands]
-                room = formatter.width - width - 4
-                formatter.write_dl([(n.ljust(width), self.commands[n].get_short_help_str(room)) for n in names])
+                left = formatter.width - width - 4
+                shown = {name: self.commands[name].get_short_help_str(left) for name in command_names(rooms)}
+                formatter.write_dl([(name.ljust(width), text) for name, text in shown.items()])
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         with _past_typer():
@@ -95,9 +95,10 @@ class _Commands(TyperGroup):
                 raise
 
 
-def command_name(command: Any) -> str:
-    """What a command, or a group of them, is called."""
-    return str(command.info.name if isinstance(command, typer.Typer) else command.__name__)
+def command_names(rooms: Iterable[typer.Typer]) -> list[str]:
+    """What the commands of rooms are called; those that share a first word are that word."""
+    named = [[room.info] if room.info.name else room.registered_commands for room in rooms]
+    return [str(info.name) for infos in named for info in infos]
 
 
 app = typer.Typer(
@@ -109,12 +110,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for title, commands in JOBS.items():
-    for command in commands:
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, rich_help_panel=title)
-        else:
-            app.command(rich_help_panel=title)(command)
+for _title, _rooms in JOBS.items():
+    for _room in _rooms:
+        app.add_typer(_room, rich_help_panel=_title)
 
 
 def _print_version(wanted: bool) -> None:

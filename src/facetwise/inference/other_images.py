@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from facetwise.core.choices import Tta
 from facetwise.core.errors import InputError
 from facetwise.core.files.writing import write_atomic
 from facetwise.core.labels import LabelSpace
@@ -21,7 +22,6 @@ from facetwise.data.manifest import Manifest, describe_other, list_images, saved
 from facetwise.evaluate.predictions import Predictions
 from facetwise.inference.fold_models import fold_model, prediction_setup, recipe_of
 from facetwise.inference.setup import predict_table
-from facetwise.recipe.predict import Tta
 
 
 def predict_images(

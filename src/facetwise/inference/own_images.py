@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from facetwise.core.choices import Tta
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
@@ -15,7 +16,6 @@ from facetwise.inference.data import RunData, check_same, in_manifest_order, loa
 from facetwise.inference.fold_models import fold_model, prediction_setup, recipe_of
 from facetwise.inference.setup import Setup, predict_table
 from facetwise.model.backbone import Network
-from facetwise.recipe.predict import Tta
 
 
 def predict_own(project: Project, run: RunFolder, *, tta: Tta = "flip", progress: Progress | None = None) -> Path:

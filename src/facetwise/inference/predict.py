@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from facetwise.core.choices import Tta
 from facetwise.core.errors import TrainingError
 from facetwise.core.labels import JOINT
 from facetwise.core.tables import PREDICTIONS, check_table
@@ -19,7 +20,6 @@ from facetwise.evaluate.compose import marginals_of
 from facetwise.inference.choices import autocast
 from facetwise.inference.source import ImageSource
 from facetwise.model.heads import HeadLayout
-from facetwise.recipe.predict import Tta
 
 Float32Array = npt.NDArray[np.float32]
 CROP = 0.9

@@ -12,6 +12,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
+from facetwise.core.choices import Tta
 from facetwise.core.labels import LabelSpace
 from facetwise.data.images.store import Store
 from facetwise.data.manifest import Manifest
@@ -22,7 +23,6 @@ from facetwise.model.backbone import Network, build_network
 from facetwise.model.heads import Grids, HeadLayout, head_layout, value_grid, years_wanted
 from facetwise.recipe import Recipe
 from facetwise.recipe.head import Head
-from facetwise.recipe.predict import Tta
 
 Predictor = Callable[[npt.NDArray[np.int64]], Float32Array]
 """What tables keep, (n, columns), of the images at n rows of the store."""

@@ -15,18 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.core.choices import SuspectMethod
 from facetwise.core.labels import Attribute, FloatArray, IntArray
 from facetwise.data.labels.bins import soft_bins
 from facetwise.evaluate.compose import log_normalised
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.label_issues.cleanlab_issues import cleanlab_issues
 
-Method = Literal["margin", "cleanlab"]
 FLOOR = np.log(1e-4)
 """The least log-probability that counts: one image, however sure, does not outvote all others of its person."""
 PERSON_SHARE = 0.95
@@ -89,7 +88,7 @@ class Found:
 
 
 def find_suspects(
-    scored: ScoredRows, values: Mapping[str, FloatArray], name: str, *, method: Method = "margin"
+    scored: ScoredRows, values: Mapping[str, FloatArray], name: str, *, method: SuspectMethod = "margin"
 ) -> Found:
     """Rank the recorded labels of the attribute called `name` by how much the predictions contradict them.
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from facetwise.core.choices import SuspectMethod
 from facetwise.core.errors import InputError
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.data.labels.overlay import Overlay
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.rows import ScoredRows
-from facetwise.label_issues.ranking import Found, Method, Suspect, find_suspects
+from facetwise.label_issues.ranking import Found, Suspect, find_suspects
 from facetwise.label_issues.scores import LabelScores, label_scores
 from facetwise.label_issues.source import label_source
 from facetwise.results.plain import plain
@@ -60,7 +61,7 @@ class SuspectsView:
     """Whose predictions: an id of a run or blend."""
     why: str
     """Why these."""
-    method: Method
+    method: SuspectMethod
     num_images: int
     """Training images."""
     num_uncovered: int
@@ -89,7 +90,7 @@ def build_suspects_view(
     reference: str | None = None,
     *,
     attribute: str | None = None,
-    method: Method = "margin",
+    method: SuspectMethod = "margin",
     limit: int = 20,
     with_corrected: bool = False,
 ) -> SuspectsView:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from facetwise.core.choices import Tta
 from facetwise.recipe.strict import RecipeSpec
-
-Tta = Literal["none", "flip", "crops", "flip-crops"]
 
 
 class PredictSpec(RecipeSpec):

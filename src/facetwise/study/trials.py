@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
+from facetwise.core.choices import Pruner
 from facetwise.core.errors import FacetwiseError, LockedError, SettingError, did_you_mean
 from facetwise.core.workspace import is_locked, lock
 from facetwise.study.record import StudyFolder
@@ -18,8 +19,6 @@ from facetwise.study.space import ChoicesSpec, Space
 
 if TYPE_CHECKING:
     import optuna
-
-Pruner = Literal["median", "none"]
 
 PRUNE_AFTER = 5
 """Finished trials before the first one may be stopped: a median of fewer says little (optuna's own default)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from facetwise.core.choices import Pruner
 from facetwise.core.errors import LeakError, SettingError
 from facetwise.core.files.writing import write_atomic
 from facetwise.core.progress import Progress
@@ -21,7 +22,7 @@ from facetwise.study.fitting import FAILURES, WAIT, Listener, Planned, plan_fiel
 from facetwise.study.record import StudyFolder, identity_of, note_pruned, open_record, study_folder
 from facetwise.study.search import BEST, Search, best_header, build_search
 from facetwise.study.space import Space, read_space
-from facetwise.study.trials import Claim, Pruner, Trials, check_pruner, need_optuna
+from facetwise.study.trials import Claim, Trials, check_pruner, need_optuna
 
 
 class Pruned(Exception):  # noqa: N818 - no error: it stops a run that another process or a later call can continue

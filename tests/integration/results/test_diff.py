@@ -300,7 +300,6 @@ def test_what_cannot_be_compared(project: Project, tmp_path: Path) -> None:
         (("1", "4"), {"oof": True}, "`04-all` was trained on all people"),
         (("1", tmp_path / "none.csv"), {}, "none.csv: cannot be read"),
         (("1", right), {"html": tmp_path / "no" / "page.html"}, "no such folder to write to"),
-        (("1", right), {"limit": -1}, "expected how many images to show"),
     ):
         with pytest.raises(InputError, match=re.escape(said)):
             fw.diff(project, *given, **how)

@@ -1,0 +1,16 @@
+"""The words of options that both doors take, in a module so light that the list of commands loads nothing else."""
+
+from typing import Literal
+
+Tta = Literal["none", "flip", "crops", "flip-crops"]
+"""Test-time augmentation."""
+BlendBy = Literal["auto", "whole", "attribute"]
+"""What a blend adds up: joint probabilities, or those of each attribute by itself."""
+BlendMethod = Literal["soft", "geometric", "hard", "rank"]
+"""How votes are added up."""
+Weighting = Literal["greedy", "equal"]
+"""Where a blend's weights come from."""
+SuspectMethod = Literal["margin", "cleanlab"]
+"""How labels that may be wrong are ranked."""
+Pruner = Literal["median", "none"]
+"""When a search stops a trial early."""
