@@ -42,7 +42,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, error: BaseException, *words: str) ->
 
 @pytest.mark.parametrize("command", ["check", "runs", "plan", "blend", "doctor"])
 def test_ctrl_c_says_what_is_kept(monkeypatch, capsys, command):
-    monkeypatch.setattr(api, "doctor", lambda *_: api.open_project())
+    monkeypatch.setattr("facetwise.upkeep.doctor.examine_folder", lambda *_: api.open_project())
     assert ended(monkeypatch, KeyboardInterrupt(), command) == 130
     assert capsys.readouterr().err == "\nstopped; what was finished is kept\n"
 
