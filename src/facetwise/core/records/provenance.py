@@ -29,12 +29,16 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The commit of facetwise's own source, `+changed` when the tree differs; None when it is no checkout."""
-    here = Path(__file__).resolve().parent
-    head = _git(here, "rev-parse", "--short=12", "HEAD")
-    if head is None:
+    """The commit of facetwise's own source, `+changed` when the tree differs; None when it is no checkout.
+
+    Installed inside another project's repository (in its `.venv`, or as a copy) it is none: that commit is not ours.
+    """
+    root = Path(__file__).resolve().parents[4]  # of `src/facetwise/core/records/provenance.py`
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if top is None or Path(top).resolve() != root:
         return None
-    return head + ("+changed" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+    head = _git(root, "rev-parse", "--short=12", "HEAD")
+    return head and head + ("+changed" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
 
 
 def machine() -> dict[str, Any]:
