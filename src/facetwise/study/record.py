@@ -53,6 +53,11 @@ class StudyFolder(Artefact):
         return self.path / "journal.jsonl"
 
     @property
+    def best_file(self) -> Path:
+        """The recipe of the best trial of a search."""
+        return self.path / "best.toml"
+
+    @property
     def lock_file(self) -> Path:
         """Held while the record or the list of trials is changed."""
         return self.path / ".lock"
@@ -61,18 +66,22 @@ class StudyFolder(Artefact):
         """`study.json`; raises DamagedError when it is missing or damaged, ArtefactError for another version."""
         return read_record(self.record_file, StudyRecord, "a study", way_out=self.way_out)
 
-    def recipes(self) -> Iterator[Recipe]:
-        """The base, its changes, and each choice of a search by itself, but for those that cannot be read any more."""
+    def recipes(self, *, whole: bool = False) -> Iterator[Recipe]:
+        """The base, its changes, and each choice of a search by itself.
+
+        Those that cannot be read any more are left out, or with `whole` raise what is wrong with them.
+        """
+        passed_over = () if whole else (FacetwiseError,)
         record = self.record()
         base = record.identity.recipe
         settings = [(key, c) for key, part in record.identity.space.items() for c in part.get("choices", ())]
-        with suppress(FacetwiseError):
+        with suppress(*passed_over):
             yield parse(Recipe, base, str(self.record_file))
         for entry in record.changes:
-            with suppress(FacetwiseError):
+            with suppress(*passed_over):
                 yield changed(parse(Recipe, base, str(self.record_file)), entry.change)
         for key, choice in settings:
-            with suppress(FacetwiseError):
+            with suppress(*passed_over):
                 data = copy.deepcopy(base)
                 set_value(data, key, choice)
                 yield parse(Recipe, data, str(self.record_file))

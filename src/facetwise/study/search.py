@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 TrialState = Literal["finished", "pruned", "failed", "training", "stopped"]
 
-BEST = "best.toml"
-
 
 @dataclass(frozen=True)
 class TrialRow:
@@ -190,7 +188,7 @@ def _best(
 ) -> Best:
     scores = {number: truth.score(classes) for number, classes in said.items()}
     number = max(scores, key=lambda n: (scores[n], -n))
-    file = (folder.path / BEST).relative_to(project.root).as_posix()
+    file = (folder.best_file).relative_to(project.root).as_posix()
     interval = truth.interval(said[number])
     return Best(number, sides[number].run.id, scores[number], interval, file, f"facetwise fit {file}")
 

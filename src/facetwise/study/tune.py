@@ -20,7 +20,7 @@ from facetwise.recipe import Recipe, recipe_toml
 from facetwise.study.decided import read_decided
 from facetwise.study.fitting import FAILURES, WAIT, Listener, Planned, plan_fields, train
 from facetwise.study.record import StudyFolder, identity_of, note_pruned, open_record, study_folder
-from facetwise.study.search import BEST, Search, best_header, build_search
+from facetwise.study.search import Search, best_header, build_search
 from facetwise.study.space import Space, read_space
 from facetwise.study.trials import Claim, Trials, check_pruner, need_optuna
 
@@ -71,7 +71,7 @@ def tune(
     search = build_search(project, folder, trials)
     if search.best is not None:
         best = checked.recipe(recipe, trials.labels(search.best.trial))
-        write_atomic(folder.path / BEST, best_header(search) + recipe_toml(best))
+        write_atomic(folder.best_file, best_header(search) + recipe_toml(best))
     return search
 
 

@@ -7,13 +7,13 @@ here: they are small, and they are the record.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from facetwise.core.errors import ArtefactError, FacetwiseError
+from facetwise.core.errors import ArtefactError, DamagedError, FacetwiseError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.workspace import Workspace
@@ -22,7 +22,7 @@ from facetwise.data.manifest import Manifest
 from facetwise.recipe import Recipe, load_recipe
 from facetwise.recipe.model import NO_FILE
 from facetwise.results.runs import RunRow
-from facetwise.study.record import StudyFolder, pruned_by
+from facetwise.study.record import list_studies, pruned_by
 from facetwise.submission.folder import SubmissionFolder
 
 Reasons = dict[str, tuple[str, ...]]
@@ -45,10 +45,16 @@ def kept_runs(project: Project, rows: Sequence[RunRow], keep: int) -> Reasons:
 
 def _with_parents(project: Project, reasons: Reasons) -> Reasons:
     """Keep the runs too whose weights a kept run, or a recipe of the project or a study, starts from; and so on."""
-    started = {run.id: _weights_of(run) for run in list_runs(project.workspace)}
+    started = {run.id: weights_of(run) for run in list_runs(project.workspace)}
     found = dict(reasons)
     for name, recipe in [*_recipes(project), *_study_recipes(project)]:
         _keep_parent(project, recipe.model.weights, f"`{name}` starts from its weights", found)
+    for name, text in _unread(project):
+        for run in found:
+            if text is None:
+                found[run] = (*found[run], f"{name} is damaged: what it starts from is not known")
+            elif run in text:
+                found[run] = (*found[run], f"{name} cannot be read, and names it")
     todo = [run for run in found if found[run]]
     while todo:
         child = todo.pop()
@@ -79,7 +85,7 @@ def _run_holding(project: Project, weights: str) -> str:
     return ""
 
 
-def _weights_of(run: RunFolder) -> str | None:
+def weights_of(run: RunFolder) -> str | None:
     """What a run started from; of one that was imported the path leads into another project."""
     if run.imported_file.is_file():
         return None
@@ -171,13 +177,52 @@ def _recipes(project: Project) -> list[tuple[str, Recipe]]:
 def _study_recipes(project: Project) -> list[tuple[str, Recipe]]:
     """The recipes that studies go on with: the base, its changes or what is searched over, and the best one."""
     found = []
-    for path in sorted(project.workspace.studies.glob("*/study.json")):
+    for study in list_studies(project.workspace):
         with suppress(FacetwiseError, OSError):
-            found += [(f"study {path.parent.name}", recipe) for recipe in StudyFolder(path.parent).recipes()]
+            found += [(f"study {study.name}", recipe) for recipe in study.recipes()]
         with suppress(FacetwiseError, OSError):
-            best = path.parent / "best.toml"
+            best = study.best_file
             found += [(best.relative_to(project.root).as_posix(), load_recipe(best))] if best.is_file() else []
     return found
+
+
+def _unread(project: Project) -> Iterator[tuple[str, str | None]]:
+    """What may start from the weights of a run, and cannot be read as it was meant: its name and its text.
+
+    None for the text of a study that is damaged: what it was is not in its text, or not all of it.
+    """
+    for study in list_studies(project.workspace):
+        name = f"study `{study.name}`"
+        try:
+            list(study.recipes(whole=True))
+        except FacetwiseError as error:
+            yield name, None if isinstance(error, DamagedError) else _text(study.record_file)
+        if study.best_file.is_file() and not _loads(study.best_file):
+            yield name, None
+    for path in sorted((project.root / "recipes").glob("*.toml")):
+        if not _loads(path):
+            yield f"`recipes/{path.name}`", _text(path)
+    for run in list_runs(project.workspace):
+        try:
+            run.record()
+        except ArtefactError:
+            yield f"run `{run.id}`", _text(run.record_file) + _text(run.recipe_file)
+
+
+def _loads(recipe: Path) -> bool:
+    try:
+        load_recipe(recipe)
+    except (FacetwiseError, OSError):
+        return False
+    return True
+
+
+def _text(path: Path) -> str:
+    """What a file says, as far as it can be read."""
+    try:
+        return path.read_text("utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _fits(described: Mapping[str, Any], spec: StoreSpec) -> bool:

@@ -341,12 +341,12 @@ def test_the_note_of_other_folds_cannot_be_taken_away(mate, pack):
 
 def test_its_first_weights_are_not_taken_for_ours(own_finished, pack, tmp_path):
     """A path in an imported recipe leads into the project where it was trained."""
-    from facetwise.upkeep.keep import _weights_of
+    from facetwise.upkeep.keep import weights_of
 
     (run,) = list_runs(Project.open(own_finished.project).workspace)
-    assert _weights_of(run) == "none"
+    assert weights_of(run) == "none"
     other = edited(pack, tmp_path / "o.pack", {"test.parquet": rounded(unzip(pack)["test.parquet"])})
-    assert _weights_of(fw.import_run(own_finished.project, other).run) is None
+    assert weights_of(fw.import_run(own_finished.project, other).run) is None
 
 
 def test_nothing_is_left_of_an_import_that_was_stopped(mate, pack, monkeypatch):
@@ -740,7 +740,7 @@ def test_weights_that_have_seen_whom_they_validate(pack, reader, tmp_path):
     assert "fold 1 were trained on 1 people whom it holds out" in text
 
 
-def test_weights_of_another_network_are_told_when_they_are_used(pack, mate, tmp_path):
+def testweights_of_another_network_are_told_when_they_are_used(pack, mate, tmp_path):
     theirs = tensors({PEOPLE: people_text({person_hash("somebody")})})
     fw.import_run(mate, edited(pack, tmp_path / "bad.pack", {"fold-1/model.safetensors": theirs}))
     with pytest.raises(ArtefactError, match="not weights of the run's network"):

@@ -205,6 +205,34 @@ def test_parents_behind_a_link_and_in_studies_stay_too(four, tmp_path):
     assert weights_kept(fw.clean(four, keep=0)) == [1, 2, 3, 4]
 
 
+def test_what_cannot_be_read_keeps_the_weights_that_it_may_start_from(four):
+    assert weights_kept(fw.clean(four, keep=0)) == [4]
+    names = f'weights = "runs/{run_of(four, 2).id}/fold-{{fold}}/model.safetensors"\n'
+    broken = four / "recipes" / "broken.toml"
+    broken.write_text(f"[model\n{names}")
+    assert weights_kept(plan := fw.clean(four, keep=0)) == [2, 4]
+    assert ("`recipes/broken.toml` cannot be read, and names it",) in [k.why for k in plan.kept]
+    run = run_of(four, 3)
+    run.recipe_file.write_text(names.replace(run_of(four, 2).id, run_of(four, 1).id))
+    run.record_file.write_text("{")
+    assert weights_kept(fw.clean(four, keep=0)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("file", ["study.json", "best.toml"])
+def test_a_damaged_study_keeps_all_weights_and_is_named(four, file):
+    identity = {"recipe": load_recipe(four / "recipes" / "tiny.toml").as_dict()}
+    folder = StudyFolder(four / "studies" / "age")
+    folder.path.mkdir(parents=True)
+    folder.save(checked(StudyRecord, {"kind": "search", "identity": identity}))
+    assert weights_kept(fw.clean(four, keep=0)) == [4]
+    (folder.path / file).write_text("{")
+    plan = fw.clean(four, keep=0)
+    assert weights_kept(plan) == [1, 2, 3, 4]
+    assert all(
+        "study `age` is damaged: what it starts from is not known" in why[-1] for k in plan.kept if (why := k.why)
+    )
+
+
 def test_what_a_search_stopped_goes_until_somebody_trains_it_further(four):
     run = run_of(four, 2)
     (run.path / "DONE.json").unlink()
