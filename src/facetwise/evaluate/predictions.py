@@ -1,19 +1,10 @@
-"""What somebody predicts of some images, read and checked once; nobody else looks at the columns of a table.
-
-A table holds float32 log-probabilities (`core.tables.PREDICTIONS`): blocks `<attribute>=<class>` and/or one block
-`joint=<i>`. A row is covered, then each block of it is a distribution, or it is not, then all of it is NaN.
-
-An ordinal attribute may have more beside its classes, for moving a cut later: a distribution over its values
-(`<attribute>:year=<value>`), whose sums by the cuts used are the classes, or a number `<attribute>:score`.
-Probabilities of classes do not come from them.
-"""
+"""What somebody predicts of some images, read and checked once; nobody else looks at the columns of a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,18 +13,14 @@ import polars as pl
 
 from facetwise.core.arrays import answers, names, taken, takes
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
-from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, Attribute, FloatArray, IntArray, LabelSpace
-from facetwise.core.tables import PREDICTIONS, prediction_columns, score_column, year_columns, year_values
+from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
+from facetwise.core.tables import score_column
 from facetwise.evaluate.compose import log_normalised, marginals_of, mean_of_rows, mean_probability
 from facetwise.evaluate.decide import DECIDED, decode_joint, encode_joint
 from facetwise.evaluate.metrics import MISSING
-
-TOLERANCE = 1e-3
-"""How far the probabilities of a row may sum from 1: they are kept as float32 logarithms."""
+from facetwise.evaluate.prediction_columns import Logs, Values, double, read_blocks, values_block, whole_numbers
 
 BoolArray = npt.NDArray[np.bool_]
-Logs = npt.NDArray[np.floating[Any]]
-"""Log-probabilities, (n, k), as they were read; computed with in float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +37,7 @@ class Predictions:
     """The fold that held the image out, or whose model predicted it, (n,); -1 for none."""
     blocks: Mapping[str, Logs]
     """Log-probabilities, (n, k), by attribute or `joint`; beside them `age:year` and scores, (n, 1), as `age:score`."""
-    values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """The values, ascending, of ordinal attributes that are predicted by a distribution over them."""
+    values: Values = field(default_factory=dict)
     decided: IntArray | None = None
     """Joint classes that another rule than the argmax decided, (n,), -1 where there is none."""
 
@@ -66,24 +52,16 @@ class Predictions:
 
         Numbers: in a covered row no NaN, nothing infinite but the log of a probability 0, and each block sums to 1.
         """
-        _check_columns(table, space, whose)
-        values = {n: at for n in space.names if (at := year_values(table, n))}
-        layout = {n: space.columns(n) for n in space.names}
-        if "joint=0" in table.columns:
-            layout[JOINT] = space.joint_columns
-        layout |= {_years(n): year_columns(n, at) for n, at in values.items()}
-        layout |= {score_column(n): (score_column(n),) for n in space.names}
-        found = cls(
+        blocks, values = read_blocks(table, space, whose)
+        return cls(
             space=space,
             images=table["image"].to_numpy(),
             groups=table["group"].to_numpy(),
-            folds=_whole_numbers(table["fold"]),
-            blocks={n: _numbers(table, columns) for n, columns in layout.items() if columns[0] in table.columns},
+            folds=whole_numbers(table["fold"]),
+            blocks=blocks,
             values=values,
-            decided=_whole_numbers(table[DECIDED]) if DECIDED in table.columns else None,
+            decided=whole_numbers(table[DECIDED]) if DECIDED in table.columns else None,
         )
-        _check_numbers(found, whose)
-        return found
 
     def __len__(self) -> int:
         return len(self.images)
@@ -162,13 +140,13 @@ class Predictions:
         """Log-probabilities, (n, values), of the values of an attribute; raises ArtefactError when there are none."""
         if name not in self.values:
             raise ArtefactError(f"no distribution over the values of `{name}`: no columns `{name}:year=...`")
-        return self._logs(_years(name))
+        return self._logs(values_block(name))
 
     def scores(self, name: str) -> FloatArray:
         """The score of an attribute, (n,), NaN where not covered; raises ArtefactError when there is none."""
         if score_column(name) not in self.blocks:
             raise ArtefactError(f"no score of `{name}`: no column `{score_column(name)}`")
-        return _double(self.blocks[score_column(name)])[:, 0]
+        return double(self.blocks[score_column(name)])[:, 0]
 
     @takes(codes=answers("n k"), names=names("a"))
     def log_prob_of(self, codes: IntArray, names: Sequence[str]) -> FloatArray:
@@ -213,7 +191,7 @@ class Predictions:
         beside = {
             b: block
             for n in part.names
-            for b in (_years(n), score_column(n))
+            for b in (values_block(n), score_column(n))
             if (block := self.blocks.get(b)) is not None
         }
         columns = [self.space.index(n) for n in part.names]
@@ -267,7 +245,7 @@ class Predictions:
 
         def mean(name: str, block: Logs) -> Logs:
             if name.endswith(score_column("")):
-                return mean_of_rows(_double(block)[:, 0], rows, size).astype(np.float32)[:, None]
+                return mean_of_rows(double(block)[:, 0], rows, size).astype(np.float32)[:, None]
             return mean_probability(self._logs(name), rows, size).astype(np.float32)
 
         return self._changed(
@@ -282,7 +260,7 @@ class Predictions:
         return replace(self, blocks={name: block(name, logs) for name, logs in self.blocks.items()}, **fields)
 
     def _logs(self, name: str) -> FloatArray:
-        return log_normalised(_double(self.blocks[name]))
+        return log_normalised(double(self.blocks[name]))
 
     def _places(self, images: Sequence[str], whose: str) -> IntArray:
         """Where each row stands among `images`, (n,)."""
@@ -295,81 +273,3 @@ class Predictions:
                 hint="they were made from other data: train or predict again",
             )
         return np.fromiter((place[i] for i in self.images), dtype=np.int64, count=len(self))
-
-
-def _years(name: str) -> str:
-    return f"{name}:year"
-
-
-def _double(numbers: Logs) -> FloatArray:
-    """As float64, and one column after the other: sums have the same last digits however the rows were taken."""
-    return np.asfortranarray(numbers, np.float64)
-
-
-def _numbers(table: pl.DataFrame, columns: Sequence[str]) -> Logs:
-    selected = table.select(pl.col(list(columns)).fill_null(float("nan")))
-    return selected.to_numpy().reshape(table.height, len(columns))
-
-
-def _whole_numbers(column: pl.Series) -> IntArray:
-    return column.cast(pl.Int64()).fill_null(MISSING).to_numpy()
-
-
-def _check_numbers(found: Predictions, whose: str) -> None:
-    """Raise ArtefactError naming the first image whose row is predicted in part, or is no distribution."""
-    nothing = np.logical_and.reduce([np.isnan(block).all(axis=1) for block in found.blocks.values()])
-    for name, block in found.blocks.items():
-        is_score = name.endswith(score_column(""))
-        with np.errstate(over="ignore"):
-            total = block[:, 0] if is_score else np.exp(_double(block)).sum(axis=1)
-        right = np.isfinite(total) if is_score else np.abs(total - 1) <= TOLERANCE
-        if (wrong := np.flatnonzero(~nothing & ~right)).size:
-            value = total[wrong[0]]
-            number = f"is {value:.4g}" if is_score else f"is no distribution: its probabilities sum to {value:.4g}"
-            what = f"`{name}` is not a number" if np.isnan(value) else f"`{name}` {number}"
-            raise ArtefactError(
-                f"{whose}: {_row_name(found, int(wrong[0]))}: {what} ({wrong.size:,} such row(s))",
-                hint="its network went out of range, or the table was changed: make it again",
-            )
-
-
-def _row_name(found: Predictions, row: int) -> str:
-    fold = int(found.folds[row])
-    return f"image `{found.images[row]}`" + ("" if fold == MISSING else f" of fold {fold}")
-
-
-def _check_columns(table: pl.DataFrame, space: LabelSpace, whose: str) -> None:
-    present = set(prediction_columns(table))
-    wanted = [space.columns(n) for n in space.names]
-    if any(c.startswith("joint=") for c in present):
-        wanted.append(space.joint_columns)
-    problems = [
-        f"`{missing[0]}` is missing"
-        for columns in wanted
-        if (missing := [c for c in columns if c not in present]) and len(missing) < len(columns)
-    ]
-    beside = {a.name: _beside_classes(table, a) for a in space.attributes if a.is_ordinal}
-    for name, columns in beside.items():
-        problems += _beside_problems(table, name, columns, space)
-    known = {c for columns in (*wanted, *beside.values()) for c in columns}
-    problems += [f"`{c}` is not of this label space" for c in sorted(present - known)]
-    problems += [f"`{c}` is {table.schema[c]}, expected Float32" for c in present if not table.schema[c].is_float()]
-    if problems:
-        message = f"{whose}: prediction columns not as expected: {'; '.join(problems)}"
-        raise ArtefactError(message, hint="make the table again")
-    if not present:
-        raise ArtefactError(f"{whose}: no prediction columns, only {', '.join(table.columns or PREDICTIONS)}")
-
-
-def _beside_classes(table: pl.DataFrame, attribute: Attribute) -> list[str]:
-    """Columns that an ordinal attribute has beside its classes: its score, its values."""
-    score, at = score_column(attribute.name), year_values(table, attribute.name)
-    return [*([score] if score in table.columns else ()), *year_columns(attribute.name, at)]
-
-
-def _beside_problems(table: pl.DataFrame, name: str, columns: Sequence[str], space: LabelSpace) -> list[str]:
-    first = space.columns(name)[0]
-    problems = [f"`{columns[0]}` is there without `{first}`"] if columns and first not in table.columns else []
-    if any(a >= b for a, b in pairwise(year_values(table, name))):
-        problems.append(f"values of `{name}:year=...` are not ascending")
-    return problems

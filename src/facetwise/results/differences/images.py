@@ -161,11 +161,11 @@ def people_apart(told: Told, limit: int = MAX_PEOPLE) -> tuple[PersonDiff, ...]:
 
 
 def _voting_side(told: Told, i: int, limit: int) -> VotingSide:
-    rows, votes, true = told.rows, told.votes, told.rows.true_joint
+    rows, votes, truth = told.rows, told.votes, told.rows.truth
     outvoted = votes.outvoted[i]
 
     def right(answers: IntArray) -> int | None:
-        return None if true is None else int((outvoted & (answers == true)).sum())
+        return None if truth is None else int((outvoted & (answers == truth.classes)).sum())
 
     return VotingSide(
         letter=rows.letters[i],
@@ -184,7 +184,7 @@ def _shown(told: Told, chosen: Iterable[int]) -> tuple[Disagreement, ...]:
 def _disagreement(told: Told, i: int) -> Disagreement:
     rows, votes = told.rows, told.votes
     answers = tuple(_names(rows, codes) for codes in rows.codes[:, i])
-    truth = None if rows.truth is None else _names(rows, rows.truth[i])
+    truth = None if rows.truth is None else _names(rows, rows.truth.codes[i])
     several, majority = len(rows.letters) > 2, int(votes.majority[i])
     return Disagreement(
         image=rows.images[i],

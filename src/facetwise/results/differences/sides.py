@@ -13,9 +13,11 @@ from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.decide import encode_joint
-from facetwise.evaluate.metrics import MISSING, macro_f1
+from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import name_of
 from facetwise.predictors.answers import AnswerKind, Answers
+from facetwise.predictors.sources import manifest_truth
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -56,22 +58,17 @@ class Compared:
     images: tuple[str, ...]
     groups: npt.NDArray[Any] | None
     """Whose images they are, (n,); None on the test side, where that is not known."""
-    truth: IntArray | None
-    """The dataset's own class numbers, (n, attributes of `space`); None on the test side."""
-
-    @property
-    def true_joint(self) -> IntArray | None:
-        """The true joint class of `space`, (n,); None on the test side."""
-        return None if self.truth is None else encode_joint(self.truth, self.space)
+    truth: Truth | None
+    """The dataset's own labels, of these attributes; None on the test side."""
 
     def parts(self) -> tuple[tuple[str, IntArray, IntArray | None], ...]:
         """What can be told apart, the product of all first: name, answers (m, n), and truth (n,) where it is known."""
-        whole = (self.what, self.joint, self.true_joint)
+        truth = self.truth
+        whole = (self.what, self.joint, None if truth is None else truth.classes)
         if len(self.space.names) == 1:
             return (whole,)
-        truth = self.truth
         single = (
-            (name, self.codes[:, :, i], None if truth is None else truth[:, i])
+            (name, self.codes[:, :, i], None if truth is None else truth.codes[:, i])
             for i, name in enumerate(self.space.names)
         )
         return (whole, *single)
@@ -97,7 +94,7 @@ def compared(answers: Sequence[Answers], space: LabelSpace, manifest: Manifest, 
         sureness=np.stack([_sureness(a, names) for a in answers]),
         images=tuple(rows["image"]),
         groups=rows["group"].to_numpy() if oof else None,
-        truth=manifest.codes(space)[:, columns] if oof else None,
+        truth=manifest_truth(manifest, space).only(names) if oof else None,
     )
 
 
@@ -115,7 +112,7 @@ def common_attributes(answers: Sequence[Answers], space: LabelSpace) -> tuple[st
 
 def describe_sides(rows: Compared, answers: Sequence[Answers], space: LabelSpace) -> tuple[DiffSide, ...]:
     """Who is compared."""
-    true = rows.true_joint
+    true = rows.truth
     return tuple(
         DiffSide(
             letter=letter,
@@ -124,7 +121,7 @@ def describe_sides(rows: Compared, answers: Sequence[Answers], space: LabelSpace
             attributes=a.attributes(space),
             num_answered=int((joint != MISSING).sum()),
             has_probabilities=a.predictions is not None,
-            macro_f1=None if true is None else macro_f1(true, joint, rows.space.num_joint, skip_missing=True),
+            macro_f1=None if true is None else true.score(joint, skip_missing=True),
         )
         for letter, a, joint in zip(rows.letters, answers, rows.joint, strict=True)
     )
