@@ -1,5 +1,6 @@
 """The house: imports go down, the trees in the documents are the folders, and no folder is a flat bag."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -50,3 +51,16 @@ def test_no_folder_is_a_flat_bag() -> None:
         if folder != SOURCE and len(entries) > MAX_ENTRIES:
             found[name] = len(entries)
     assert found == {}
+
+
+def test_a_name_that_begins_with_a_line_stays_in_its_module() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {node.module}.{alias.name}"
+        for folder in ("src", "tests", "benchmarks", "docs")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.startswith("__")
+    ]
+    assert found == []

@@ -78,7 +78,7 @@ class TrainingDisplay:
             case "fold_done":
                 self._fold_done(event)
             case "epoch":
-                self.console.print(_epoch_line(event, self.epochs, self.console.width))
+                self.console.print(epoch_line(event, self.epochs, self.console.width))
             case _:
                 pass
 
@@ -160,7 +160,7 @@ class StudyDisplay(TrainingDisplay):
         return f"run {run} is finished" if self.run else f"run {run} was trained before"
 
 
-def _epoch_line(event: dict[str, Any], epochs: int, width: int) -> str:
+def epoch_line(event: dict[str, Any], epochs: int, width: int) -> str:
     """An epoch in a line of at most `width` columns: the speed is told where there is room."""
     parts = [f"fold {event['fold']}  epoch {event['epoch']:>3}/{epochs}  train loss {event['train_loss']:.4f}"]
     if event["val_loss"] is not None:

@@ -107,11 +107,11 @@ def _say_which(project: "Project", time: str | None) -> None:
 def _say(project: "Project", entry: "Entry") -> None:
     from datetime import UTC, datetime
 
-    from facetwise.screens.text.submissions.ledger import _minute
+    from facetwise.screens.text.submissions.ledger import minute_of
     from facetwise.submission.ledger.odd_times import odd_sending
 
     scores = {"public": entry.public, "private": entry.private}
     told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None)
-    say(f"{entry.name}: sent {_minute(entry.sent)}" + (f", {told}" if told else ""))
+    say(f"{entry.name}: sent {minute_of(entry.sent)}" + (f", {told}" if told else ""))
     if (odd := odd_sending(project.workspace, entry, datetime.now(UTC))) is not None:
         say(f"warning: {odd}")

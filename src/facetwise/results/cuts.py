@@ -82,7 +82,7 @@ def verdict(choice: CutChoice, by_image: bool = False) -> str:
         return f"Better by {by}, nested and paired by person: {numbers(choice.chosen)} is the better place to cut."
     return (
         f"Higher by {by}, nested and paired by person, but the interval holds 0: on {choice.num_people:,} people "
-        f"{_what(choice)} {numbers(choice.chosen)} cannot be told apart from as trained."
+        f"{what_is_cut(choice)} {numbers(choice.chosen)} cannot be told apart from as trained."
     )
 
 
@@ -115,5 +115,6 @@ def _choices(rows: ScoredRows, name: str) -> Iterator[CutChoice]:
         yield choose_cuts(rows, name, aim=aim)
 
 
-def _what(choice: CutChoice) -> str:
+def what_is_cut(choice: CutChoice) -> str:
+    """What moves: cuts of a distribution over values, or thresholds of a score."""
     return "cuts" if choice.kind == "years" else "thresholds"

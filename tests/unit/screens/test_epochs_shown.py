@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from facetwise.cli.display import TrainingDisplay, _epoch_line
+from facetwise.cli.display import TrainingDisplay, epoch_line
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.screens.text.epochs import compared_line, content_lines
 from facetwise.train.sampling import Pool, epoch_content
@@ -111,8 +111,8 @@ def test_an_epoch_is_a_line_of_80_columns_and_the_speed_is_told_where_there_is_r
     begun = {"event": "fold", "fold": 19, "epochs": 500, "from_epoch": 0}
     (wide,) = shown(begun, EPOCH)
     assert wide == ("fold 19  epoch 100/500  train loss 3.5512  val log loss 1.0612  macro F1 0.4312  12,346 images/s")
-    assert len(_epoch_line(EPOCH, 500, 80)) <= 80
-    assert wide.startswith(_epoch_line(EPOCH, 500, 80))
+    assert len(epoch_line(EPOCH, 500, 80)) <= 80
+    assert wide.startswith(epoch_line(EPOCH, 500, 80))
 
 
 def test_the_pass_over_a_frozen_backbone_is_told_where_there_are_no_bars():

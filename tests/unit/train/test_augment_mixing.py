@@ -11,8 +11,8 @@ from facetwise.core.files.settings import parse
 from facetwise.recipe import Recipe
 from facetwise.recipe.augment import CutMix, HalfCutMix, MixUp
 from facetwise.train.augment import Augmenter
-from facetwise.train.augment.boxes import _mask, fill
-from facetwise.train.augment.mixing import _beta
+from facetwise.train.augment.boxes import box_mask, fill
+from facetwise.train.augment.mixing import beta_shares
 
 COUNT, HEIGHT, WIDTH = 8, 24, 18
 MIXES = [MixUp(alpha=0.4), CutMix(p=1.0), CutMix(p=0.5, alpha=0.3), HalfCutMix(p=1.0), HalfCutMix(p=0.5)]
@@ -75,7 +75,7 @@ def test_a_blended_image_is_the_blend_that_its_target_says(seed):
 @pytest.mark.parametrize("alpha", [0.01, 0.05, 0.099, 0.1, 0.4, 3.0])
 def test_shares_follow_the_beta_distribution_down_to_the_least_alpha(alpha):
     """Of 20,000 draws; at 0.01 float32 made 17 % of them an even half."""
-    shares = _beta(alpha, 20_000, seeded())
+    shares = beta_shares(alpha, 20_000, seeded())
     expected = np.random.default_rng(0).beta(alpha, alpha, 200_000)
     assert shares.dtype == torch.float32
     for place in (0.1, 0.3, 0.499, 0.501, 0.8):
@@ -84,7 +84,7 @@ def test_shares_follow_the_beta_distribution_down_to_the_least_alpha(alpha):
 
 def test_the_share_of_a_blend_is_drawn_as_ever():
     """What `cpu-small` was measured with."""
-    found = _beta(0.4, 4, seeded(7)).tolist()
+    found = beta_shares(0.4, 4, seeded(7)).tolist()
     assert found == pytest.approx(
         [0.24840089678764343, 0.006696383003145456, 0.01261501107364893, 0.8745535612106323], abs=1e-7
     )
@@ -164,4 +164,4 @@ def test_the_mask_of_a_gpu_is_the_slices_of_the_cpu():
     boxes = torch.tensor([[0, 24, 0, 9], [3, 5, 2, 18], [4, 4, 0, 18], [0, 0, 0, 0]])
     x, source = torch.zeros(4, 3, HEIGHT, WIDTH), torch.ones(4, 3, HEIGHT, WIDTH)
     fill(x, boxes, source)
-    assert torch.equal(x.bool(), _mask(boxes, x).expand_as(x))
+    assert torch.equal(x.bool(), box_mask(boxes, x).expand_as(x))

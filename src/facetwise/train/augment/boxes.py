@@ -40,14 +40,14 @@ def fill(x_BCHW: Tensor, boxes_B4: Tensor, source_BCHW: Tensor) -> None:
     broadcast operands do not vectorise there and take ten times as long.
     """
     if x_BCHW.is_cuda:
-        x_BCHW.copy_(torch.where(_mask(boxes_B4.to(x_BCHW.device), x_BCHW), source_BCHW, x_BCHW))
+        x_BCHW.copy_(torch.where(box_mask(boxes_B4.to(x_BCHW.device), x_BCHW), source_BCHW, x_BCHW))
         return
     for i, (top, bottom, left, right) in enumerate(boxes_B4.tolist()):
         if bottom > top and right > left:
             x_BCHW[i, :, top:bottom, left:right] = source_BCHW[i, :, top:bottom, left:right]
 
 
-def _mask(boxes_B4: Tensor, x_BCHW: Tensor) -> Tensor:
+def box_mask(boxes_B4: Tensor, x_BCHW: Tensor) -> Tensor:
     """Which pixels lie in the boxes, (B, 1, H, W)."""
     height, width = x_BCHW.shape[2:]
     top, bottom, left, right = boxes_B4[:, :, None, None, None].unbind(1)

@@ -38,11 +38,11 @@ def draw_mixture(spec: Mix, count: int, height: int, width: int, generator: Gene
     """Draw how much of each image is mixed, or where."""
     match spec:
         case MixUp():
-            share = _beta(spec.alpha, count, generator)
+            share = beta_shares(spec.alpha, count, generator)
             chosen = torch.rand(count, generator=generator) < spec.p
             return Mixture(torch.where(chosen, torch.maximum(share, 1 - share), 1.0).double(), None)
         case CutMix():
-            side = torch.sqrt(1 - _beta(spec.alpha, count, generator))
+            side = torch.sqrt(1 - beta_shares(spec.alpha, count, generator))
             at_y, at_x = torch.rand(2, count, generator=generator).unbind()
             chosen = torch.rand(count, generator=generator) < spec.p
             boxes = joined(draw_span(height, side, at_y), draw_span(width, side, at_x)) * chosen[:, None]
@@ -95,7 +95,7 @@ def needs_rare(specs: Sequence[Mix]) -> bool:
     return any(spec.partner == "rare" for spec in specs)
 
 
-def _beta(alpha: float, count: int, generator: Generator) -> Tensor:
+def beta_shares(alpha: float, count: int, generator: Generator) -> Tensor:
     """Draws from Beta(alpha, alpha) as a ratio of gammas, (count,) float32, from the given generator."""
     kind = torch.float32 if alpha >= _SAFE_ALPHA else torch.float64
     one, two = torch._standard_gamma(torch.full((2, count), alpha, dtype=kind), generator=generator).unbind()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from facetwise.evaluate.rules.cuts import CutChoice
-from facetwise.results.cuts import CutsView, _what, numbers, verdict
+from facetwise.results.cuts import CutsView, numbers, verdict, what_is_cut
 from facetwise.results.wording import count, score, with_interval
 from facetwise.screens.kit import Group, RenderableType, Table, Text
 
@@ -24,7 +24,7 @@ def _choice_text(choice: CutChoice, by_image: bool) -> Iterator[RenderableType]:
     aim = f" for the macro F1 of {_aim(choice)}. {_people(choice)}"
     yield Text.assemble("Cuts of ", (choice.attribute, "bold"), aim)
     table = Table()
-    for heading, justify in (("", "left"), (_what(choice), "left"), ("macro F1", "right")):
+    for heading, justify in (("", "left"), (what_is_cut(choice), "left"), ("macro F1", "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left")
     was = "each model's own" if choice.used_cuts is None else numbers(choice.used_cuts)
     nested = Text(with_interval(choice.nested, choice.nested_interval), style="bold")

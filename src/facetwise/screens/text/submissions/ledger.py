@@ -40,7 +40,7 @@ def _table(rows: tuple[LedgerRow, ...]) -> RenderableType:
         notes = [*(["final"] if entry.final else []), *([entry.description] if entry.description else []), *row.notes]
         found = row.expected
         expected = DASH if found is None else below_heading(found.score, found.interval, level)
-        cells = (entry.name, _minute(entry.sent), _score(entry.public), _score(entry.private), expected)
+        cells = (entry.name, minute_of(entry.sent), _score(entry.public), _score(entry.private), expected)
         notes += [f"also {_sending(other)}" for other in row.others]
         table.add_row(*map(Text, cells), Text("; ".join(notes), style="dim"))
     return table
@@ -51,7 +51,7 @@ def _sending(entry: Entry) -> str:
     scores = {"public": entry.public, "private": entry.private}
     told = [f"{name} {value:.4f}" for name, value in scores.items() if value is not None]
     known = "" if entry.platform_id is None else f" (platform {entry.platform_id})"
-    when = "sent, when is not known" if entry.sent is None else f"sent {_minute(entry.sent)}"
+    when = "sent, when is not known" if entry.sent is None else f"sent {minute_of(entry.sent)}"
     return f"{when}{known}: {', '.join(told) or 'no score'}"
 
 
@@ -59,5 +59,6 @@ def _score(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _minute(time: str | None) -> str:
+def minute_of(time: str | None) -> str:
+    """A time of the ledger, to the minute."""
     return "not known" if time is None else time[:16].replace("T", " ")
