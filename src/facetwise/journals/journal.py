@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -16,13 +17,14 @@ from facetwise.core.project import Project
 from facetwise.core.records.notes import Note, open_notes
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.journals.day import Day
+from facetwise.journals.day import Day, moment_of
 from facetwise.journals.runs import RunEntry, RunsOfDay
 from facetwise.journals.studies import StudiesOfDay, StudyEntry
 from facetwise.journals.submissions import (
     BlendEntry,
     SubmissionEntry,
     blend_entries,
+    made_at,
     num_sent,
     submission_entries,
     unreadable,
@@ -33,6 +35,8 @@ from facetwise.predictors.blend_folder import list_blends
 from facetwise.results.cache import AnswerCache
 from facetwise.results.plain import plain
 from facetwise.results.runs import RunRow, build_runs_view
+from facetwise.study.record import list_studies
+from facetwise.submission.folder import list_submissions
 from facetwise.submission.ledger.ledger import Ledger, read_ledger
 from facetwise.submission.ledger.notes import all_notes
 
@@ -89,12 +93,15 @@ class JournalDay:
 
 
 def build_journal(project: Project, days: Sequence[Day], progress: Progress | None = None) -> tuple[JournalDay, ...]:
-    """The journal of each of the days. `progress` is told of runs that were compared with others, of all.
+    """The journal of each of the days, but for those before anything was recorded; that of the last day always.
 
+    `progress` is told of runs that were compared with others, of all.
     A damaged run, study, blend or submission is told of, and stops nothing. Raises ProblemsError when notes or ledger
     have lines that are none, ArtefactError when there are runs and no manifest that can be used.
     """
     seen = _Seen.of(project)
+    begun = min(_moments(seen), default=days[-1].start)
+    days = [day for day in days if day.end > begun or day is days[-1]]
     told = _counted(progress, sum(life.worked_on(day) for life in seen.lives.values() for day in days))
     found = tuple(_journal_day(seen, day, told) for day in days)
     if seen.known is not None:
@@ -125,6 +132,20 @@ class _Seen:
         # a run that began between the two looks is for the next journal
         lives = {name: life for name, life in lives.items() if name in rows}
         return cls(project, notes, ledger, rows, lives, (manifest, AnswerCache(project, manifest)))
+
+
+def _moments(seen: _Seen) -> Iterator[datetime]:
+    """When things were recorded; of runs all of it, of what is in trouble what its record still says."""
+    space = seen.project.workspace
+    yield from (moment for life in seen.lives.values() for moment in life.moments)
+    yield from (note.moment for note in seen.notes)
+    told = (time for entry in seen.ledger.entries for time in (entry.sent, entry.public_told, entry.private_told))
+    made = [
+        *map(made_at, list_blends(space)),
+        *map(made_at, list_submissions(space)),
+        *map(made_at, list_studies(space)),
+    ]
+    yield from (moment for moment in map(moment_of, (*told, *made)) if moment is not None)
 
 
 def _counted(progress: Progress | None, total: int) -> Callable[[], None]:

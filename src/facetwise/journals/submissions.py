@@ -13,6 +13,7 @@ from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.day import Day, moment_of
 from facetwise.journals.runs import Paired
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
+from facetwise.study.record import StudyFolder
 from facetwise.submission.folder import SubmissionFolder, list_submissions
 from facetwise.submission.ledger.ledger import Entry, Ledger
 
@@ -72,10 +73,10 @@ def blend_entries(workspace: Workspace, day: Day) -> tuple[BlendEntry, ...]:
     return tuple(_blend(blend, when) for blend, when in made if when is not None and _on_day(when, day))
 
 
-def made_at(folder: BlendFolder | SubmissionFolder) -> str | None:
+def made_at(folder: BlendFolder | SubmissionFolder | StudyFolder) -> str | None:
     """When an artefact was made, as its record says; None of one whose record cannot be read."""
     try:
-        return folder.record().provenance.made
+        return folder.record().made if isinstance(folder, StudyFolder) else folder.record().provenance.made
     except (FacetwiseError, OSError):
         return None
 

@@ -536,6 +536,9 @@ def test_since_makes_the_days_on_which_something_happened(project: Project) -> N
     pages = fw.journal(project, "2026-11-24", since="2026-11-15")
     assert [p.journal.day for p in pages] == ["2026-11-20", "2026-11-24"]
     assert sorted(p.name for p in project.workspace.journal.glob("*.md")) == ["2026-11-20.md", "2026-11-24.md"]
+    days = list(days_between(Day(date(1970, 1, 1), UTC), Day(date(2026, 11, 24), UTC)))
+    looked_at = [day.day for day in build_journal(project, days)]
+    assert (looked_at[0], len(looked_at)) == ("2026-11-20", 5)
     with pytest.raises(SettingError, match="one file"):
         fw.journal(project, since="2026-11-15", out="x.md")
     with pytest.raises(InputError, match="no such folder"):

@@ -30,6 +30,8 @@ def read_bounded(path: Path, most: int = MAX_BYTES) -> bytes:
         check_size(status.st_size, str(path), most)
         try:
             data = file.read(most + 1)
+            if data is None:  # a file of the system that has nothing to read now
+                raise BlockingIOError(errno.EAGAIN, "nothing to read")
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     check_size(len(data), str(path), most)  # it may have grown, and some systems' files have no size
