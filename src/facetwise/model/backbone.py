@@ -12,7 +12,7 @@ from timm.models import group_parameters
 from torch import Tensor, nn
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
-from facetwise.model.blocks import output_layer
+from facetwise.model.blocks.layer import output_layer
 from facetwise.model.heads import HeadLayout
 from facetwise.model.limits import within_limits
 from facetwise.model.network import IMAGENET_MEAN

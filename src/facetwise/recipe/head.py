@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 from facetwise.recipe.strict import RecipeSpec
 
 Kind = Literal["softmax", "ordinal", "years"]
+"""How an attribute is predicted: each has a class in `model.blocks`."""
+PLAIN: Kind = "softmax"
+"""The kind where none is named, and of the joint classes."""
 
 
 class FlatHead(RecipeSpec):
@@ -45,7 +48,7 @@ class SingleHead(RecipeSpec):
     """The kind of head."""
     attribute: str
     """The attribute that it predicts."""
-    kind: Kind = "softmax"
+    kind: Kind = PLAIN
     """`softmax`: a probability a class. `ordinal`: one score, and ascending thresholds that cut it into classes
     (McCullagh 1980; the loss `binary` makes it the CORAL head of Cao et al. 2020). `years`: a distribution over the
     values themselves, one bin a whole number, summed into classes by the cuts (label distribution learning, Gao et al.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from facetwise.core.errors import InputError
 from facetwise.core.labels import MAX_LISTED_JOINT
@@ -117,4 +117,10 @@ def _choices(rows: ScoredRows, name: str) -> Iterator[CutChoice]:
 
 def what_is_cut(choice: CutChoice) -> str:
     """What moves: cuts of a distribution over values, or thresholds of a score."""
-    return "cuts" if choice.kind == "years" else "thresholds"
+    match choice.kind:
+        case "years":
+            return "cuts"
+        case "score":
+            return "thresholds"
+        case _:
+            assert_never(choice.kind)

@@ -65,7 +65,7 @@ class TestTargets:
         assert targets.dtype == np.float32
         assert (targets >= 0).all()
         np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
-        sums = layout.class_targets(torch.from_numpy(targets), layout.blocks[0])
+        sums = layout.blocks[0].class_targets(torch.from_numpy(targets))
         np.testing.assert_allclose(sums, classes, atol=1e-6)
 
     def test_a_value_is_in_the_bin_that_begins_at_or_below_it(self):

@@ -20,8 +20,10 @@ from made_heads import (
 
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import JOINT, Attribute, LabelSpace
-from facetwise.model.blocks import CumulativeLinear, output_layer, thresholds
-from facetwise.model.heads import MAX_BINS, head_layout, value_grid, years_wanted
+from facetwise.model.blocks.layer import BlockLinear, output_layer
+from facetwise.model.blocks.ordinal import thresholds
+from facetwise.model.blocks.years import MAX_BINS, value_grid
+from facetwise.model.heads import grids_wanted, head_layout
 from facetwise.recipe.head import FlatHead, MultiLabelHead, SingleHead
 from facetwise.recipe.loss import Binary, CrossEntropy
 
@@ -51,7 +53,7 @@ class TestLayouts:
         assert found == sizes
         for before, after in zip([(slice(0),) * 3, *spans], spans, strict=False):
             assert [s.start for s in after] == [s.stop for s in before]
-        assert (layout.num_outputs, layout.num_targets, layout.num_columns) == tuple(s.stop for s in spans[-1])
+        assert (layout.num_outputs, layout.num_columns) == (spans[-1][0].stop, spans[-1][2].stop)
         assert len(set(layout.columns())) == layout.num_columns
 
     def test_names(self):
@@ -62,7 +64,7 @@ class TestLayouts:
         assert layout_of(ORDINAL).is_log_prob().tolist() == [True] * 8 + [False]
         assert layout_of(YEARS).is_log_prob().all()
         assert layout_of(YEARS).grids == GRIDS
-        assert (years_wanted(YEARS, SPACE), years_wanted(ORDINAL, SPACE)) == (["c"], [])
+        assert (grids_wanted(YEARS, SPACE), grids_wanted(ORDINAL, SPACE)) == (["c"], [])
         assert layout_of(MULTI).block("b").outputs == slice(2, 5)
         with pytest.raises(KeyError):
             layout_of(MULTI).block("z")
@@ -109,13 +111,13 @@ class TestProbabilities:
         layout = layout_of(ALL["single"], Binary())
         logits = drawn(layout)[0]
         expected = torch.sigmoid(logits) / torch.sigmoid(logits).sum(dim=1, keepdim=True)
-        torch.testing.assert_close(layout.class_log_probs(logits, layout.blocks[0]).exp(), expected)
+        torch.testing.assert_close(layout.blocks[0].class_logs(logits).exp(), expected)
 
     @given(SEEDS, st.floats(0.1, 30))
     def test_of_an_ordinal_block_they_are_differences_of_sigmoids(self, seed, scale):
         layout = layout_of(ONE_ORDINAL)
         logits = scale * drawn(layout, 8, seed)[0]
-        found = layout.class_log_probs(logits, layout.blocks[0])
+        found = layout.blocks[0].class_logs(logits)
         above = 1 / (1 + np.exp(-logits.double().numpy()))
         naive = np.stack([1 - above[:, 0], above[:, 0] - above[:, 1], above[:, 1]], axis=1)
         assert torch.isfinite(found).all()
@@ -124,7 +126,7 @@ class TestProbabilities:
     def test_of_an_ordinal_block_no_class_is_impossible_and_close_thresholds_lose_no_digits(self):
         layout = layout_of(ONE_ORDINAL)
         logits = torch.tensor([[80.0, 79.0], [-79.0, -80.0], [90.0, -90.0], [0.0005, -0.0005]])
-        logs = layout.class_log_probs(logits, layout.blocks[0]).double()
+        logs = layout.blocks[0].class_logs(logits).double()
         assert torch.isfinite(logs).all()
         tails = [-79 + np.log(1 - np.exp(-1))] * 2
         np.testing.assert_allclose(logs[:2, 1], tails, rtol=1e-6)
@@ -170,7 +172,7 @@ class TestCumulative:
     def test_the_kept_score_is_the_linear_output(self):
         layout = layout_of(ORDINAL)
         layer, features = output_layer(layout.blocks, 5), torch.randn(4, 5)
-        assert isinstance(layer, CumulativeLinear)
+        assert isinstance(layer, BlockLinear)
         torch.testing.assert_close(layout.log_probs(layer(features))[:, -1], layer.linear(features)[:, -1])
         torch.testing.assert_close(layer(features)[:, :5], layer.linear(features)[:, :5])
 
@@ -178,14 +180,14 @@ class TestCumulative:
         layout = layout_of(ONE_ORDINAL)
         layer = output_layer(layout.blocks, 3)
         torch.nn.init.zeros_(layer.linear.bias)
-        p = layout.class_log_probs(layer(torch.zeros(1, 3)), layout.blocks[0]).exp()
+        p = layout.blocks[0].class_logs(layer(torch.zeros(1, 3))).exp()
         assert ((p > 0.25) & (p < 0.5)).all()
 
     def test_two_classes_have_one_threshold_at_zero(self):
         space = LabelSpace((Attribute("c", ("low", "high"), cuts=(3,)),))
         layout = head_layout(SingleHead(attribute="c", kind="ordinal"), space)
         layer, features = output_layer(layout.blocks, 5), torch.randn(4, 5)
-        p = layout.class_log_probs(layer(features), layout.blocks[0]).exp()
+        p = layout.blocks[0].class_logs(layer(features)).exp()
         torch.testing.assert_close(p[:, 1], torch.sigmoid(layer.linear(features)[:, 0]))
 
 

@@ -11,7 +11,7 @@ from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.inference.choices import Choice
 from facetwise.inference.source import ImageSource
-from facetwise.model.blocks import output_layer
+from facetwise.model.blocks.layer import output_layer
 from facetwise.model.heads import head_layout
 from facetwise.recipe import Recipe
 from facetwise.recipe.head import FlatHead, MultiLabelHead

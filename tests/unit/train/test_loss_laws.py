@@ -157,7 +157,7 @@ class TestAttributes:
         spec = Sum(terms=[Binary(), SoftF1(attributes=["b"])])
         layout = layout_of(FLAT, spec)
         logits, targets, _ = drawn(layout)
-        normalised = layout.class_log_probs(logits, layout.blocks[0])
+        normalised = layout.blocks[0].class_logs(logits)
         alone = made(SoftF1(attributes=["a", "b", "c"], attribute_weights={"a": 1e-9, "c": 1e-9}), layout_of(FLAT))
         expected = made(Binary(), layout)(logits, targets) + alone(normalised, targets)
         torch.testing.assert_close(made(spec, layout)(logits, targets), expected)

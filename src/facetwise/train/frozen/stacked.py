@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from facetwise.core.errors import SettingError
-from facetwise.model.blocks import Block, cumulative_logits, output_layer
+from facetwise.model.blocks.block import Block
+from facetwise.model.blocks.layer import block_logits, output_layer
 from facetwise.recipe import Recipe
 from facetwise.recipe.model import FOLD
 from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW, Optimizer
@@ -66,7 +67,7 @@ def logits_of(parameters: Parameters, blocks: Sequence[Block], features_HBF: Ten
     # The weights first: the gradient then is a product of short rows with the features as they lie, five times as fast.
     outputs = torch.bmm(weight, features_HBF.transpose(1, 2)).transpose(1, 2) + bias[:, None]
     gaps = {name.removeprefix("gaps."): t[:, None] for name, t in parameters.items() if name.startswith("gaps.")}
-    return cumulative_logits(outputs, blocks, gaps) if prefix else outputs
+    return block_logits(outputs, blocks, gaps) if prefix else outputs
 
 
 @dataclass

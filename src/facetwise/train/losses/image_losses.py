@@ -7,16 +7,19 @@ are linear in the targets: the mean over the classes that an image may have. Sha
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import assert_never
 
 import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
-from facetwise.recipe.loss import BalancedLoss, Binary, CrossEntropy, Focal
+from facetwise.recipe.loss import Binary, CrossEntropy, Focal
 from facetwise.train.losses.class_weights import class_weights
 from facetwise.train.losses.parts import Part
 
 ImageLosses = Callable[[Tensor, Tensor], Tensor]
+MeanLoss = Binary | CrossEntropy | Focal
+"""Losses that are a mean over images."""
 
 
 class Constant:
@@ -34,7 +37,7 @@ class Constant:
         return self._moved[key]
 
 
-def image_losses(spec: BalancedLoss, part: Part, shares: Tensor, num_images: int | Tensor) -> ImageLosses:
+def image_losses(spec: MeanLoss, part: Part, shares: Tensor, num_images: int | Tensor) -> ImageLosses:
     """The loss of images over one part; `shares` (t,) are the mean targets of the `num_images` training images."""
     class_shares = part.class_targets(shares.detach().double()[None])[0]
     weights = class_weights(spec, class_shares, num_images)
@@ -47,7 +50,8 @@ def image_losses(spec: BalancedLoss, part: Part, shares: Tensor, num_images: int
             prior_T = Constant(part.of_targets(prior)) if spec.prior else None
             gamma = spec.gamma if isinstance(spec, Focal) else 0.0
             return _cross_entropy(part, weights_T, prior_T, spec.smoothing, gamma)
-    raise AssertionError(f"no image losses of {spec.name}")
+        case _:
+            assert_never(spec)
 
 
 def _cross_entropy(
@@ -76,7 +80,7 @@ def _binary(part: Part, weights_T: Constant | None, smoothing: float) -> ImageLo
     def losses(logits: Tensor, targets: Tensor) -> Tensor:
         z, t = part.own_logits(logits), _weighted(part.targets(targets), weights_T)
         total = t.sum(dim=1, keepdim=True)
-        yes = t if part.block.kind == "sigmoid" else _above(t)
+        yes = part.block.yes(t)
         if smoothing:
             yes = (1 - smoothing) * yes + smoothing / 2 * total
         return (yes * softplus(-z) + (total - yes) * softplus(z)).sum(dim=1)
@@ -86,8 +90,3 @@ def _binary(part: Part, weights_T: Constant | None, smoothing: float) -> ImageLo
 
 def _weighted(targets: Tensor, weights_T: Constant | None) -> Tensor:
     return targets if weights_T is None else targets * weights_T.like(targets)
-
-
-def _above(targets: Tensor) -> Tensor:
-    """Probability of a class above k, k = 0 .. K - 2, (n, K - 1)."""
-    return targets[:, 1:].flip(1).cumsum(dim=1).flip(1)

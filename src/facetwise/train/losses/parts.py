@@ -14,7 +14,7 @@ from torch import Tensor
 
 from facetwise.core.errors import SettingError, did_you_mean
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, LabelSpace
-from facetwise.model.blocks import Block
+from facetwise.model.blocks.block import Block
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe.loss import AnyLoss, Binary, Loss, SoftF1, Sum
 
@@ -40,8 +40,7 @@ class Part:
 
     def scores(self, logits: Tensor) -> Tensor:
         """Numbers (n, T) whose softmax is the probabilities of what the targets are about."""
-        plain = self.block.kind in ("softmax", "years")
-        own = self.own_logits(logits) if plain else self.layout.class_log_probs(logits, self.block)
+        own = self.block.scores(self.own_logits(logits))
         return _marginal(own, self.layout.space, self.name, torch.logsumexp) if self.is_marginal else own
 
     def targets(self, targets: Tensor) -> Tensor:
@@ -51,19 +50,18 @@ class Part:
 
     def of_targets(self, of_classes: Tensor) -> Tensor:
         """Numbers of each target, (T,), from numbers of each class, (K,)."""
-        if self.block.kind != "years":
-            return of_classes
-        return of_classes[torch.tensor(self.block.class_of_bin, device=of_classes.device)]
+        return self.block.of_targets(of_classes)
 
     def class_logs(self, logits: Tensor) -> Tensor:
         """Log-probabilities of the classes, (n, K)."""
         if self.is_marginal:
             return torch.log_softmax(self.scores(logits), dim=1)
-        return self.layout.class_log_probs(logits, self.block)
+        return self.block.class_logs(self.own_logits(logits))
 
     def class_targets(self, targets: Tensor) -> Tensor:
         """Target probabilities of the classes, (n, K)."""
-        return self.targets(targets) if self.is_marginal else self.layout.class_targets(targets, self.block)
+        own = self.targets(targets)
+        return own if self.is_marginal else self.block.class_targets(own)
 
 
 def parts_of(term: AnyLoss, layout: HeadLayout) -> list[Part]:
@@ -105,8 +103,7 @@ def _problems(key: str, term: AnyLoss, layout: HeadLayout) -> Iterator[str]:
         yield from _flat_problems(key, term)
     if isinstance(term, SoftF1) and term.joint:
         yield from _joint_problems(key, parts)
-    if isinstance(term, Binary):
-        yield from _binary_problems(key, parts)
+    yield from (f"`{key}`: {why.format(name=p.name)}" for p in parts if (why := p.block.refused.get(term.name)))
 
 
 def _unknown(key: str, term: AnyLoss, layout: HeadLayout) -> Iterator[str]:
@@ -129,20 +126,6 @@ def _joint_problems(key: str, parts: list[Part]) -> Iterator[str]:
     size = math.prod(part.num_classes for part in parts)
     if size > MAX_LISTED_JOINT:
         yield f"`{key}.joint`: {size} joint classes are too many, at most {MAX_LISTED_JOINT} are supported"
-
-
-def _binary_problems(key: str, parts: list[Part]) -> Iterator[str]:
-    for part in parts:
-        if part.block.kind == "years":
-            yield (
-                f"`{key}`: `binary` cannot be taken over `{part.name}`, which `model.head` predicts as `years`; "
-                "take another loss, or the kind `ordinal`"
-            )
-        if part.block.kind == "softmax":
-            yield (
-                f"`{key}`: `binary` wants `{part.name}` as one sigmoid a class, another term wants a softmax; "
-                "mix `binary` with `soft-f1` only, or take it over attributes of the kind `ordinal`"
-            )
 
 
 def _marginal(joint: Tensor, space: LabelSpace, name: str, add: Callable[..., Tensor]) -> Tensor:

@@ -1,0 +1,24 @@
+"""Which class is which kind of block."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from facetwise.model.blocks.block import Block
+from facetwise.model.blocks.ordinal import Ordinal
+from facetwise.model.blocks.softmax import Softmax
+from facetwise.model.blocks.years import Years
+from facetwise.recipe.head import Kind
+
+
+def block_class(kind: Kind) -> type[Block]:
+    """The class of a kind that a recipe can name; one without a line here is a type error."""
+    match kind:
+        case "softmax":
+            return Softmax
+        case "ordinal":
+            return Ordinal
+        case "years":
+            return Years
+        case _:
+            assert_never(kind)

@@ -1,0 +1,143 @@
+"""A distribution over the values of an ordinal attribute, summed into classes by the cuts (Gao et al. 2017)."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+from facetwise.core.errors import SettingError
+from facetwise.core.labels import Attribute, FloatArray, LabelSpace
+from facetwise.core.tables import year_columns
+from facetwise.data.labels.bins import soft_bins
+from facetwise.data.labels.views import TrainingView, one_hot
+from facetwise.model.blocks.block import Block
+
+MAX_BINS = 400
+"""Most values of a block."""
+
+
+@dataclass(frozen=True)
+class Years(Block):
+    """A logit a value, and a target a value: its bin."""
+
+    kind = "years"
+    for_numbers = True
+    needs_values = True
+    refused: ClassVar[Mapping[str, str]] = {
+        "binary": "`binary` cannot be taken over `{name}`, which `model.head` predicts as `years`; take another loss, "
+        "or the kind `ordinal`"
+    }
+
+    class_of_bin: tuple[int, ...] = ()
+    """Class of each bin by the training view's cuts."""
+    edges: tuple[float, ...] = ()
+    """Between the bins, ascending, one fewer than bins."""
+
+    @classmethod
+    def of(cls, attribute: Attribute, values: tuple[float, ...]) -> Self:
+        """The block with its bins laid out by the attribute's cuts.
+
+        The bin of a value y holds [y, next value), as the class of y is the number of cuts <= y; where a cut lies
+        between two values, the edge is the cut. So the bins of a class sum to the training view's probability of the
+        class. Raises SettingError for two cuts between the same two values: the class between them would have no bin.
+        """
+        classes, cuts = attribute.codes_of_values(values), attribute.cuts or ()
+        between = [[c for c in cuts if low < c <= high] for low, high in pairwise(values)]
+        if crowded := next((own for own in between if len(own) > 1), None):
+            name = attribute.classes[cuts.index(crowded[0]) + 1]
+            raise SettingError(
+                f"`model.head`: `{attribute.name}` cannot be `years` with cuts {list(cuts)}: no whole number lies in "
+                f"class `{name}`, from {crowded[0]:g} to below {crowded[1]:g}",
+                hint=f"move `labels.cuts.{attribute.name}` apart, or use the kind `ordinal` or `softmax`",
+            )
+        edges = tuple(own[0] if own else high for own, (_, high) in zip(between, pairwise(values), strict=True))
+        of_bin = tuple(classes.tolist())
+        return cls(attribute.name, attribute.size, values=values, class_of_bin=of_bin, edges=edges)
+
+    @property
+    def num_outputs(self) -> int:
+        """A logit a value."""
+        return len(self.values)
+
+    @property
+    def num_targets(self) -> int:
+        """A target a value."""
+        return len(self.values)
+
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """The values."""
+        return year_columns(self.name, self.values)
+
+    @property
+    def bins_of_classes(self) -> list[slice]:
+        """The bins of each class: as values ascend, so do classes. A class may have none."""
+        of_bin = self.class_of_bin
+        return [slice(bisect_left(of_bin, k), bisect_right(of_bin, k)) for k in range(self.num_classes)]
+
+    def class_logs(self, logits: Tensor) -> Tensor:
+        """Log-probabilities of the classes, (n, K): sums over their values, -inf where a class has none."""
+        bins = log_softmax(logits, dim=1)
+        nothing = bins.new_full((len(bins),), -math.inf)
+        sums = [bins[:, own] for own in self.bins_of_classes]
+        return torch.stack([torch.logsumexp(own, dim=1) if own.shape[1] else nothing for own in sums], dim=1)
+
+    def table_parts(self, logits: Tensor) -> list[Tensor]:
+        """The classes and the values."""
+        return [self.class_logs(logits), log_softmax(logits, dim=1)]
+
+    def soft_targets(self, view: TrainingView, space: LabelSpace) -> npt.NDArray[np.float32]:
+        """Each value's probability of each bin; a row known by its class alone spreads over the class's bins."""
+        values, spread = view.values[self.name], view.spread.get(self.name)
+        known = ~np.isnan(values)
+        targets: npt.NDArray[np.float32] = view.classes[space.index(self.name)] @ self._spread_over_bins()
+        if spread is None:
+            targets[known] = one_hot(np.searchsorted(self.edges, values[known], side="right"), len(self.values))
+        else:
+            targets[known] = soft_bins(values[known], self.edges, spread)
+        return targets
+
+    def class_targets(self, targets: Tensor) -> Tensor:
+        """Sums over the values of each class."""
+        return torch.stack([targets[:, own].sum(dim=1) for own in self.bins_of_classes], dim=1)
+
+    def of_targets(self, of_classes: Tensor) -> Tensor:
+        """Of each value the number of its class."""
+        return of_classes[torch.tensor(self.class_of_bin, device=of_classes.device)]
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """The logits themselves."""
+        return logits
+
+    def _spread_over_bins(self) -> npt.NDArray[np.float32]:
+        """Each class as an even distribution over its bins, (K, bins); over all bins when it has none."""
+        members = np.asarray(self.class_of_bin)[None, :] == np.arange(self.num_classes)[:, None]
+        members[~members.any(axis=1)] = True
+        spread: npt.NDArray[np.float32] = (members / members.sum(axis=1, keepdims=True)).astype(np.float32)
+        return spread
+
+
+def value_grid(attribute: str, values: FloatArray) -> tuple[float, ...]:
+    """Whole numbers from the smallest to the largest known value: the values of a block.
+
+    Raises SettingError when there is no value, only one bin, or more than `MAX_BINS`.
+    """
+    known = values[~np.isnan(values)]
+    low, high = (math.floor(known.min()), math.ceil(known.max())) if len(known) else (0, 0)
+    if not 2 <= high - low + 1 <= MAX_BINS:
+        raise SettingError(
+            f"`model.head`: `{attribute}` cannot be `years`: its {len(known)} known values make {high - low + 1} bins "
+            f"of one whole number, expected 2 to {MAX_BINS}",
+            hint="use the kind `ordinal` or `softmax`",
+        )
+    return tuple(float(v) for v in range(low, high + 1))
