@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from facetwise.core.labels import MAX_LISTED_JOINT, IntArray, LabelSpace
+from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.tables import TEST, TRAIN
 from facetwise.data.findings import LEVELS, Finding, Level
@@ -78,7 +78,7 @@ class Suspicious:
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Plain):
     """What the audit found; `copies` are judged by labels with the overlay's corrections."""
 
     sides: tuple[Side, ...]
@@ -101,10 +101,6 @@ class Audit:
     def has_errors(self) -> bool:
         """Whether something forbids training: an error of the dataset, or of the overlay."""
         return any(f.level == "error" for f in self.findings)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, for `--json`."""
-        return asdict(self)
 
 
 def audit(

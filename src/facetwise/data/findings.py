@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from facetwise.core.errors import ProblemsError
 from facetwise.core.files.outside import printable
+from facetwise.core.plain import Plain
 
 Level = Literal["error", "warning", "info"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(Plain):
     """One thing found: `code` is a short kebab-case id of its kind, `where` a file, `file:line` or an image."""
 
     level: Level
@@ -25,10 +26,6 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
 
 
 BAD_NAME = "its name is not UTF-8"

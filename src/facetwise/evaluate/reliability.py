@@ -5,15 +5,15 @@ Temperatures are fitted, so they are priced as all that is fitted: on four fifth
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.arrays import count, flags, names, number, probabilities, takes
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray
+from facetwise.core.plain import Plain
 from facetwise.evaluate.calibration import BINS, Fit, bin_of, fit_temperatures, losses, tempered, true_classes
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, mean_interval, student
 from facetwise.evaluate.predictions import Predictions
@@ -65,7 +65,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class CalibrationCheck:
+class CalibrationCheck(Plain):
     """Temperatures for a set of predictions, and what they do."""
 
     temperatures: dict[str, float]
@@ -78,10 +78,6 @@ class CalibrationCheck:
     num_people: int
     num_left_out: int
     """Images without a prediction."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
 
 
 @takes(seed=count(0), resamples=count())

@@ -6,7 +6,7 @@ All numbers come from the decided classes (`decide`) and the scored labels; noth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from facetwise.core.arrays import answers, takes
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT as JOINT
 from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, IntArray, LabelSpace
+from facetwise.core.plain import Plain
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.metrics import MISSING, accuracy, confusion, f1_of_counts
 from facetwise.evaluate.rows import ScoredRows, Truth
@@ -64,7 +65,7 @@ class FoldScore:
 
 
 @dataclass(frozen=True)
-class Scorecard:
+class Scorecard(Plain):
     """A full set of scores. The main score is that of `what`."""
 
     what: str
@@ -89,11 +90,6 @@ class Scorecard:
     """In the order of the fold numbers; empty when the table has none."""
     by: str = "person"
     """What the intervals resample: `person`, or `image` where people are not known (then they are too narrow)."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        plain: dict[str, Any] = _plain(asdict(self))
-        return plain
 
 
 def score_rows(rows: ScoredRows) -> Scorecard:
@@ -203,12 +199,3 @@ def _fold_score(fold: int, truth: Truth, predicted: IntArray) -> FoldScore:
 
 def _matrix(counts: IntArray) -> Matrix:
     return tuple(tuple(row) for row in counts.tolist())
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, all the way down."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value

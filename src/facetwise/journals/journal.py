@@ -7,11 +7,11 @@ the same whenever it is made. What has no date in the records (label corrections
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
-from typing import Any
 
+from facetwise.core.plain import Plain
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.records.notes import Note, open_notes
@@ -33,7 +33,6 @@ from facetwise.journals.submissions import (
 from facetwise.journals.timeline import RunLife, life_of
 from facetwise.predictors.blend_folder import list_blends
 from facetwise.results.cache import AnswerCache
-from facetwise.results.plain import plain
 from facetwise.results.runs import RunRow, build_runs_view
 from facetwise.study.record import list_studies
 from facetwise.submission.folder import list_submissions
@@ -59,7 +58,7 @@ class Open:
 
 
 @dataclass(frozen=True)
-class JournalDay:
+class JournalDay(Plain):
     """One day."""
 
     project: str
@@ -85,11 +84,6 @@ class JournalDay:
     def empty(self) -> bool:
         """Whether nothing was recorded on that day."""
         return not (self.runs or self.studies or self.blends or self.submissions or self.notes)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        data: dict[str, Any] = plain(asdict(self))
-        return data
 
 
 def build_journal(project: Project, days: Sequence[Day], progress: Progress | None = None) -> tuple[JournalDay, ...]:

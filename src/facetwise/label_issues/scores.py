@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from facetwise.core.labels import IntArray
+from facetwise.core.plain import Plain
 from facetwise.data.labels.overlay import Overlay, apply
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import Scorecard, score_rows
-from facetwise.results.plain import plain
 
 CHOSEN_BY_LOOKING = (
     "`corrected` is flattered: labels are looked at because the predictions contradict them, and wrong labels that "
@@ -36,7 +35,7 @@ class LabelScore:
 
 
 @dataclass(frozen=True)
-class LabelScores:
+class LabelScores(Plain):
     """What the same out-of-fold predictions score on either view of the labels."""
 
     source: str
@@ -53,11 +52,6 @@ class LabelScores:
     """Scored images of which the overlay changes a class."""
     num_images: int
     """Scored images."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        data: dict[str, Any] = plain(asdict(self))
-        return data
 
 
 def label_scores(

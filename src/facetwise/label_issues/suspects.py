@@ -11,6 +11,7 @@ import numpy as np
 from facetwise.core.choices import SuspectMethod
 from facetwise.core.errors import InputError
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
+from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.data.labels.overlay import Overlay
 from facetwise.data.manifest import Manifest
@@ -18,7 +19,6 @@ from facetwise.evaluate.rows import ScoredRows
 from facetwise.label_issues.ranking import Found, Suspect, find_suspects
 from facetwise.label_issues.scores import LabelScores, label_scores
 from facetwise.label_issues.source import label_source
-from facetwise.results.plain import plain
 
 
 @dataclass(frozen=True)

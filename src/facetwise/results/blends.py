@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from facetwise.core.errors import DamagedError, FacetwiseError
+from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.core.records.blend import KNOWN, BestMemberRecord, BlendRecord, ContributionsRecord, WayRecord
 from facetwise.core.records.notes import Note
@@ -20,7 +21,6 @@ from facetwise.predictors.blend_folder import BlendFolder, list_blends
 from facetwise.predictors.sources import check_blend, labels_since, manifest_truth
 from facetwise.results.notes import notes_on
 from facetwise.results.notices import Notice
-from facetwise.results.plain import plain
 from facetwise.results.wording import count, score, with_signs
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from facetwise.core.labels import JOINT
+from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.calibration import COLDEST, HOTTEST
 from facetwise.evaluate.reliability import Calibration, CalibrationCheck, check_calibration
 from facetwise.predictors.sources import Source
 from facetwise.results.notices import Notice
-from facetwise.results.plain import plain
 from facetwise.results.source_notices import source_notices
 from facetwise.results.wording import count, percent
 

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 from facetwise.core.errors import InputError
 from facetwise.core.labels import MAX_LISTED_JOINT
+from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest, load_manifest
@@ -15,7 +16,6 @@ from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.rules.cuts import Aim, CutChoice, choose_cuts, movable
 from facetwise.results.notices import Notice, Now, notices
-from facetwise.results.plain import plain
 from facetwise.results.runs import estimate_of, scored_rows, state_of
 from facetwise.results.wording import signed, with_signs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
@@ -32,7 +32,7 @@ from facetwise.results.origin import OTHER_FOLDS, ForeignRow, foreign_rows, orig
 
 if TYPE_CHECKING:
     from facetwise.evaluate.intervals import Interval
-from facetwise.results.plain import plain
+from facetwise.core.plain import Plain
 
 UNUSABLE = "cannot be used"
 State = Literal["finished", "training", "unfinished"]
@@ -76,18 +76,13 @@ class RunRow:
 
 
 @dataclass(frozen=True)
-class RunsView:
+class RunsView(Plain):
     """The list of runs, by number."""
 
     project: str
     runs: tuple[RunRow, ...]
     foreign: tuple[ForeignRow, ...] = ()
     """Predictions from elsewhere, by name."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        data: dict[str, Any] = plain(asdict(self))
-        return data
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class RunView:
+class RunView(Plain):
     """Everything about one run."""
 
     id: str
@@ -144,11 +139,6 @@ class RunView:
     choices: tuple[Choice, ...]
     fingerprint: str
     provenance: Mapping[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        data: dict[str, Any] = plain(asdict(self))
-        return data
 
 
 def build_runs_view(project: Project, manifest: Manifest | None = None) -> RunsView:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from facetwise.core.errors import ArtefactError
+from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.records.study import ChangeRecord
 from facetwise.core.runs import RunFolder
@@ -14,7 +15,6 @@ from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, PairedInter
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import name_of
 from facetwise.results.notices import Notice, unsafe_split
-from facetwise.results.plain import plain
 from facetwise.study.compare import Pair
 from facetwise.study.decided import Decided, read_decided
 from facetwise.study.record import StudyFolder
@@ -57,7 +57,7 @@ class ChangeRow:
 
 
 @dataclass(frozen=True)
-class Ablation:
+class Ablation(Plain):
     """A base and its changes, in the order they were given."""
 
     project: str
@@ -70,11 +70,6 @@ class Ablation:
     warnings: tuple[Notice, ...]
     method: tuple[str, ...]
     """How the numbers were made, a sentence or two an item."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        data: dict[str, Any] = plain(asdict(self))
-        return data
 
 
 def build_ablation(project: Project, folder: StudyFolder) -> Ablation:

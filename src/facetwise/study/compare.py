@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from facetwise.core.errors import InputError, MismatchError
 from facetwise.core.labels import IntArray
+from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest, load_manifest
@@ -18,7 +19,6 @@ from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.evaluate.scorecard import name_of
 from facetwise.results.notices import Notice, unsafe_split
-from facetwise.results.plain import plain
 from facetwise.results.wording import count
 from facetwise.study.changes import Change, recipe_changes
 from facetwise.study.decided import Decided, read_decided
@@ -69,7 +69,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Plain):
     """Everything about two runs side by side. The first is A, the second B; differences are B - A."""
 
     project: str
@@ -93,11 +93,6 @@ class Comparison:
     warnings: tuple[Notice, ...]
     method: tuple[str, ...]
     """How the numbers were made, a sentence or two an item."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        data: dict[str, Any] = plain(asdict(self))
-        return data
 
 
 def compare_runs(

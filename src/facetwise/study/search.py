@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from facetwise.core.labels import IntArray
+from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, run_number
 from facetwise.core.workspace import is_done
@@ -17,7 +18,6 @@ from facetwise.evaluate.intervals import LEVEL, Interval
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import name_of
-from facetwise.results.plain import plain
 from facetwise.results.wording import count, with_interval
 from facetwise.study.ablation import seconds_of
 from facetwise.study.decided import Decided, read_decided
@@ -76,7 +76,7 @@ class NestedScore:
 
 
 @dataclass(frozen=True)
-class Search:
+class Search(Plain):
     """A search with its trials in the order in which they were begun."""
 
     project: str
@@ -98,11 +98,6 @@ class Search:
     def was_chosen(self) -> bool:
         """Whether the best is one of several finished trials, so that its score flatters it."""
         return sum(t.state == "finished" for t in self.trials) > 1
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        data: dict[str, Any] = plain(asdict(self))
-        return data
 
 
 def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Search:

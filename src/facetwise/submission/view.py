@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from facetwise.core.errors import ArtefactError, InputError
+from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.records.notes import Note
 from facetwise.core.records.submission import Filled, ForecastRecord, MadeFrom
@@ -17,7 +18,6 @@ from facetwise.evaluate.rules.choose import rule_from_dict
 from facetwise.predictors.blend_folder import BlendFolder
 from facetwise.results.notes import notes_on
 from facetwise.results.notices import Notice
-from facetwise.results.plain import plain
 from facetwise.results.wording import count
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.ledger.ledger import Entry, read_ledger
@@ -72,7 +72,7 @@ class Sending:
 
 
 @dataclass(frozen=True)
-class SubmissionView:
+class SubmissionView(Plain):
     """Everything about one submission."""
 
     id: str
@@ -106,11 +106,6 @@ class SubmissionView:
     """Where the number of people of the forecast is from."""
     sendings: tuple[Sending, ...]
     """In the order of sending; none when it was not sent."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        data: dict[str, Any] = plain(asdict(self))
-        return data
 
 
 def build_submission_view(project: Project, folder: SubmissionFolder, manifest: Manifest) -> SubmissionView:

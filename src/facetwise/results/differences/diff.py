@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from facetwise.core.errors import InputError
+from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.agreement import Moved
@@ -27,7 +28,6 @@ from facetwise.results.differences.images import (
 from facetwise.results.differences.pairs import PairDiff, pair_diffs
 from facetwise.results.differences.sides import Compared, DiffSide, compared, describe_sides
 from facetwise.results.notices import Notice
-from facetwise.results.plain import plain
 from facetwise.results.wording import count
 
 LIMIT = 24
@@ -43,7 +43,7 @@ KINDS: dict[AnswerKind, str] = {
 
 
 @dataclass(frozen=True)
-class DiffView:
+class DiffView(Plain):
     """Two or more sides, by letter, and how their answers to the same images differ."""
 
     project: str
@@ -74,11 +74,6 @@ class DiffView:
     notices: tuple[Notice, ...]
     method: tuple[str, ...]
     """How it was compared, a sentence or two an item."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        data: dict[str, Any] = plain(asdict(self))
-        return data
 
     def pair(self, first: str, second: str) -> PairDiff:
         """Two sides by their letters, in either order."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from facetwise.core.errors import FacetwiseError
 from facetwise.core.labels import IntArray
+from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.references import AnyReference, parse_reference, short_name
 from facetwise.data.manifest import Manifest
@@ -44,7 +45,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeftOut(Plain):
     """Something that takes no part, and why."""
 
     name: str
@@ -57,10 +58,6 @@ class LeftOut:
     def told(self) -> str:
         """Why, and what to do about it."""
         return "; ".join(part for part in (self.why, self.hint) if part)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        return asdict(self)
 
 
 def read_contender(project: Project, manifest: Manifest, ledger: Ledger, reference: AnyReference) -> Contender:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 
@@ -16,3 +17,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int) else str(value)
+
+
+class Plain:
+    """A frozen dataclass that is shown as plain JSON data as well, each field under its name."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {name: plain(value) for name, value in asdict(self).items()}  # type: ignore[call-overload]
