@@ -41,7 +41,7 @@ lines is told by [techniques](../guides/techniques.md), and what happens in an e
 [training](../concepts/training.md).
 
 - `--set key=value` changes one key for one run, by its path: `--set optimizer.lr=1e-3`. The value is TOML; a bare word
-  is text. It may be repeated, and `facetwise ablate --try` takes the same.
+  is text. It may be repeated, and `facetwise ablate RECIPE --try SETTING` takes the same.
 - A bare name stands for a kind with its defaults: `--set loss=focal`, `--set model.head=flat`. A whole section is given
   in braces: `--set 'loss={name="focal", gamma=1.0}'`.
 - `--set key+=value` adds to the end of a list: `--set augment+=cutout`, `--set 'augment+={name="cutout", p=0.3}'`.

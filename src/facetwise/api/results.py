@@ -225,7 +225,7 @@ def _check_asked(project: "Project", references: tuple[str | Path, ...], oof: bo
     if len(references) < 2:
         raise InputError(
             f"{len(references)} given to compare: expected two or more",
-            hint="give runs, blends, submissions or csv files: `facetwise diff s1 last`",
+            hint="give runs, blends, submissions or csv files: `facetwise diff RUN RUN`",
         )
     if project.file.dataset.test is None and not oof:
         raise InputError(

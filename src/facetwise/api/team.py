@@ -1,5 +1,6 @@
 """Runs and predictions that travel between teammates, notes, and the journal."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -78,7 +79,7 @@ def import_predictions(
     from facetwise.predictors.external import import_predictions as take_csv
 
     if name is None:
-        hint = f"name them: `facetwise run import {Path(file).name} --name NAME`"
+        hint = f"name them: `facetwise run import {shlex.quote(str(file))} --name NAME`"
         raise InputError(f"{file}: not a pack; predictions from a csv need a name", hint=hint)
     opened = opened_project(project)
     return take_csv(opened, load_manifest(opened), Path(file), name, answers_of=answers_of)

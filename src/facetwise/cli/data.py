@@ -8,8 +8,8 @@ import typer
 
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
-from facetwise.cli.context import console, print_json, progress_bar, say
-from facetwise.cli.next_steps import after_folds, after_prepare, say_next
+from facetwise.cli.context import console, get_context, print_json, progress_bar, say
+from facetwise.cli.next_steps import after_folds, after_prepare, say_next, typed
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
@@ -55,7 +55,8 @@ def _(call: "Call[Audit]", context: typer.Context, json: Json = False) -> None:
             say("error: the label corrections cannot be used as they are; the manifest was saved")
         else:
             say("error: the dataset cannot be used as it is; no manifest was saved")
-        say("hint: mend the lines marked ERROR above, then run `facetwise check` again")
+        again = typed(get_context(context).folder, "check")
+        say(f"hint: mend the lines marked ERROR above, then run `{again}` again")
         raise typer.Exit(2)
     if json:
         return

@@ -1,12 +1,12 @@
 """`labels`: which labels may be wrong, and corrections of them in `labels/overlay.csv`."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
-from facetwise.cli.context import console, owns_stdout, print_json, print_view, say, say_written
+from facetwise.cli.context import console, get_context, owns_stdout, print_json, print_view, say, say_written
+from facetwise.cli.next_steps import typed
 
 if TYPE_CHECKING:
     from facetwise.api.labels import Corrected
@@ -35,8 +35,9 @@ def _(call: "Call[SuspectsView]", html: Path | None, csv: Path | None, json: Jso
         console().print(suspects_text(view))
     say_written(html, csv)
     if view.rows and str(csv) != "-":
-        given = shlex.quote(str(csv)) if csv and csv.is_file() else "1,3,5-9"
-        say(f'next, once you have looked: facetwise labels accept {given} --author YOU --reason "seen on the photos"')
+        folder, what = get_context(call.context).folder, str(csv) if csv and csv.is_file() else "RANKS"
+        accept_it = typed(folder, "labels", "accept", what, "--author", "YOU", "--reason", "TEXT")
+        say(f"next, once you have looked: {accept_it}")
 
 
 @command(ROOM, api.accept_labels)

@@ -30,6 +30,7 @@ from facetwise.cli import (
     upkeep,
 )
 from facetwise.cli.context import Context, say
+from facetwise.cli.next_steps import in_project
 from facetwise.core.errors import FacetwiseError
 from facetwise.core.text.printable import SIGNS
 
@@ -90,6 +91,8 @@ class _Commands(TyperGroup):
             try:
                 return super().invoke(ctx)
             except (FacetwiseError, OSError, UnicodeEncodeError) as error:
+                if isinstance(error, FacetwiseError) and error.hint is not None:
+                    error.hint = in_project(error.hint, ctx.params["project"])
                 if ctx.params["debug"] and not isinstance(error, BrokenPipeError):
                     traceback.print_exc()
                 raise

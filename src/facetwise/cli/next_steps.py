@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,9 +21,17 @@ STARTER = "cpu-tiny"
 
 def say_next(context: typer.Context, *commands: Sequence[str]) -> None:
     """Print the next command, or several with "then" between, for the project of this one."""
-    folder = str(get_context(context).folder)
-    start = ["facetwise"] if folder == "." else ["facetwise", "--project", folder]
-    say("next: " + ", then ".join(shlex.join([*start, *words]) for words in commands))
+    say("next: " + ", then ".join(typed(get_context(context).folder, *words) for words in commands))
+
+
+def typed(folder: Path, *words: str) -> str:
+    """A command as one types it, for the project that `--project` named."""
+    return shlex.join(["facetwise", *([] if folder == Path() else ["--project", str(folder)]), *words])
+
+
+def in_project(text: str, folder: Path) -> str:
+    """The same text, whose commands are for the project that `--project` named."""
+    return re.sub("`facetwise (?!init |--project )", lambda _: f"`{typed(folder)} ", text)
 
 
 def starter_recipe(project: Project) -> str:

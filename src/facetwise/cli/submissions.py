@@ -7,7 +7,8 @@ import typer
 
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
-from facetwise.cli.context import console, owns_stdout, print_json, print_view, say, say_written
+from facetwise.cli.context import console, get_context, owns_stdout, print_json, print_view, say, say_written
+from facetwise.cli.next_steps import typed
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
@@ -36,10 +37,10 @@ def _(call: "Call[Submission]", json: Json = False) -> None:
     else:
         console().print(submission_text(made))
         typer.echo(str(made.folder.csv_file))
-    _say_what_is_left(call.project, made)
+    _say_what_is_left(get_context(call.context).folder, call.project, made)
 
 
-def _say_what_is_left(project: "Project", made: "Submission") -> None:
+def _say_what_is_left(folder: Path, project: "Project", made: "Submission") -> None:
     """How many files may still be sent; the submission is made, whatever the ledger looks like."""
     from facetwise.core.errors import FacetwiseError
 
@@ -50,7 +51,7 @@ def _say_what_is_left(project: "Project", made: "Submission") -> None:
         return
     if left is not None:
         say(left.told())
-    say(f"when it is sent: facetwise ledger sent {made.folder.id.split('-')[0]}")
+    say(f"when it is sent: {typed(folder, 'ledger', 'sent', made.folder.id.split('-')[0])}")
 
 
 @command(ROOM, api.gate)

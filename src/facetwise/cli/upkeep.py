@@ -8,6 +8,7 @@ import typer
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
 from facetwise.cli.context import console, get_context, print_json, print_view, say
+from facetwise.cli.next_steps import in_project
 
 if TYPE_CHECKING:
     from facetwise.upkeep.clean import CleanPlan
@@ -21,8 +22,9 @@ def _(call: "Call[Doctor]", context: typer.Context, json: Json = False) -> None:
     """Say what machine and project have and lack."""
     from facetwise.screens.text.doctor import doctor_text
 
-    found = call(folder=get_context(context).folder)
-    print_view(found, json, doctor_text)
+    folder = get_context(context).folder
+    found = call(folder=folder)
+    print_view(found, json, lambda found: doctor_text(found, lambda hint: in_project(hint, folder)))
     if any(line.level == "problem" for line in found.findings):
         raise typer.Exit(1)
 

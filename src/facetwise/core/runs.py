@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, ClassVar, Literal
 
 import polars as pl
@@ -49,7 +50,7 @@ class RunFolder(Artefact):
         back = f"put the file back from a copy; or move {self.path} out of the project and"
         if self.imported_file.is_file() or self._was_imported:
             return f"{back} import its pack again: `facetwise run import FILE`"
-        return f"{back} train it again: `facetwise fit` with its recipe"
+        return f"{back} train it again: `facetwise fit RECIPE` with its recipe"
 
     @property
     def recipe_file(self) -> Path:
@@ -158,15 +159,15 @@ class RunFolder(Artefact):
         if not (missing := self.missing_weights()):
             return
         again = (
-            f"`facetwise fit {self.recipe_file} --again` trains it again: from the same data, on the same kind of "
-            "machine, the same numbers"
+            f"`facetwise fit {quote(str(self.recipe_file))} --again` trains it again: from the same data, on the same "
         )
+        again += "kind of machine, the same numbers"
         came = self.imported()
         if self.cleaned_file.is_file():
             what = "cannot predict any more: its weights were cleaned away, only its tables are kept"
         elif came is not None and came.content == "tables":
             what = "cannot predict: it was imported with its tables only, its weights are not here"
-            again = f"ask for it as a whole (`facetwise run export` without `--tables-only`), or {again}"
+            again = f"ask for it as a whole (`facetwise run export RUN --out FILE`), or {again}"
         else:
             raise DamagedError(f"{missing[0]}: missing", hint=self.way_out)
         raise ArtefactError(f"run `{self.id}` {what}", hint=again)

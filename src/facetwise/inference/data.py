@@ -90,7 +90,7 @@ def check_same(run: RunFolder, fields: Mapping[str, Any], names: Sequence[str] |
     if differ := [name for name in looked_at if was.get(name) != fields.get(name)]:
         raise MismatchError(
             f"run `{run.id}` cannot go on: {', '.join(f'`{name}`' for name in differ)} changed since it began",
-            hint="put it back as it was, or start a new run with `facetwise fit`",
+            hint="put it back as it was, or start a new run with `facetwise fit RECIPE`",
         )
 
 

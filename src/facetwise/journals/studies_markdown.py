@@ -83,7 +83,7 @@ def failures(study: StudyEntry) -> Iterator[str]:
 def _failed_changes(study: StudyEntry, name: str) -> Iterator[str]:
     for row in study.changes:
         if row.state == "failed":
-            on = "The same `facetwise ablate` tries it again."
+            on = "The same command tries it again."
             yield f"{name}, {code(row.change)}{_of_run(row.run)} failed: {_reason(row.reason)} {on}"
 
 
@@ -93,7 +93,7 @@ def _failed_trials(study: StudyEntry, name: str) -> Iterator[str]:
         if trial.state == "failed":
             yield f"{called} failed: {_reason(trial.reason)}"
         elif trial.state == "stopped":
-            yield f"{called} was stopped. The same `facetwise tune` goes on with it."
+            yield f"{called} was stopped. The same command goes on with it."
 
 
 def _pruned_trials(study: StudyEntry, name: str) -> Iterator[str]:
@@ -109,7 +109,7 @@ def waiting(study: StudyEntry) -> Iterator[str]:
     left = sum(row.state in ("begun", "waiting") for row in study.changes)
     if left:
         changes = f"{left} of {count(len(study.changes), 'change')}"
-        yield f"Ablation {code(study.name)}: {changes} not trained yet; the same `facetwise ablate` goes on."
+        yield f"Ablation {code(study.name)}: {changes} not trained yet; the same command goes on."
 
 
 def _of_run(run: str | None) -> str:

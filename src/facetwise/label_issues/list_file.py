@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from shlex import quote
 from typing import Any
 
 from facetwise.core.errors import FacetwiseError, InputError, MismatchError, ProblemsError
@@ -139,8 +140,16 @@ def wanted_rows(rows: Iterable[Listed], reason: str, author: str, weight: float)
     rows = list(rows)
     if lacking := [row for row in rows if not row.value]:
         problems = [f"rank {row.rank}: no number is known for `{row.attribute}` = `{row.proposed}`" for row in lacking]
-        raise ProblemsError("nothing was accepted", problems, hint="use `facetwise labels correct --value NUMBER`")
+        raise ProblemsError(
+            "nothing was accepted", problems, hint=f"look, and give the number: `{_by_hand(lacking[0])}`"
+        )
     return [Wanted(f"rank {row.rank}", correction_of(asdict(row), reason, author, weight)) for row in rows]
+
+
+def _by_hand(row: Listed) -> str:
+    whose = f"image {quote(row.image)}" if row.image else f"person {quote(row.group)}"
+    rest = "--value NUMBER --reason TEXT --author YOU"
+    return f"facetwise labels correct --{whose} --attribute {quote(row.attribute)} {rest}"
 
 
 def correction_of(cells: Mapping[str, Any], reason: str, author: str, weight: float) -> Correction:

@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import ClassVar
 
 import numpy as np
@@ -46,10 +47,8 @@ class ForeignFolder(Artefact):
     @property
     def way_out(self) -> str:
         """What to do when they are damaged."""
-        again = f"facetwise run import {ORIGINAL} --name {self.name}"
-        return (
-            f"put the file back from a copy; or move {self.path} out of the project and import its csv again: `{again}`"
-        )
+        back = f"put the file back from a copy; or move {self.path} out of the project and import its {ORIGINAL} again"
+        return f"{back}: `facetwise run import FILE --name {quote(self.name)}`"
 
     def record(self) -> ExternalRecord:
         """`foreign.json`: where they came from and how they were read; raises DamagedError when anything changed."""

@@ -15,4 +15,4 @@ class FoldsSpec(RecipeSpec):
     plan: Annotated[int, Field(ge=2, le=20)] | Literal["holdout", "none"] = 5
     """Number of folds; `holdout` trains one model and validates on fold 0; `none` trains one model on everybody."""
     name: str = "default"
-    """The saved folds to use (`facetwise folds --name`)."""
+    """The saved folds to use (`facetwise folds --name NAME`)."""

@@ -88,7 +88,11 @@ def notices(estimate: Estimate, record: RunRecord, card: Scorecard | None, state
         then = "This estimate is known to be too high. It is for teaching only; it cannot be blended or submitted."
         found.append(unsafe_split("", then))
     if state != "finished":
-        what = "is still training" if state == "training" else "did not finish (the same `facetwise fit` resumes it)"
+        what = (
+            "is still training"
+            if state == "training"
+            else f"did not finish (`facetwise fit --resume {record.id}` does)"
+        )
         found.append(Notice("caution", f"This run {what}: its numbers are of the folds done so far."))
     if estimate == "none":
         found.append(

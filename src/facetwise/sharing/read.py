@@ -30,7 +30,7 @@ MAX_DIRECTORY = 2**16
 REQUIRED = ("recipe.toml", "run.json", EVENTS)
 _BLOCK = 2**20
 _END, _LOCATOR, _END64 = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
-_AGAIN = "have it sent again: as one file, as `facetwise run export` wrote it"
+_AGAIN = "have it sent again: as one file, as `facetwise run export RUN --out FILE` wrote it"
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,9 @@ def build_ablation(project: Project, folder: StudyFolder) -> Ablation:
     """The table of a recorded ablation, whose base must be finished (ArtefactError)."""
     record, manifest = folder.record(), load_manifest(project)
     if record.kind != "ablation" or record.base is None:
-        raise ArtefactError(f"study `{folder.name}` has no finished base", hint="run `facetwise ablate` again")
+        raise ArtefactError(
+            f"study `{folder.name}` has no finished base", hint="give the same command again: it goes on"
+        )
     base = read_decided(project, manifest, RunFolder(project.workspace.runs / record.base))
     names, rows = base.attributes, base.known(base.attributes)
     done = sum(_run_of(project, entry) is not None for entry in record.changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -185,7 +186,7 @@ def _best(
     number = max(scores, key=lambda n: (scores[n], -n))
     file = (folder.best_file).relative_to(project.root).as_posix()
     interval = truth.interval(said[number])
-    return Best(number, sides[number].run.id, scores[number], interval, file, f"facetwise fit {file}")
+    return Best(number, sides[number].run.id, scores[number], interval, file, f"facetwise fit {quote(file)}")
 
 
 def _nested(folds: IntArray, truth: Truth, said: Mapping[int, IntArray]) -> NestedScore | None:

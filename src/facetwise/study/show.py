@@ -12,12 +12,14 @@ from facetwise.study.search import Search, build_search
 from facetwise.study.space import read_space
 from facetwise.study.trials import Trials
 
+_BEGIN = "begin one: `facetwise ablate RECIPE --try SETTING`, or `facetwise tune RECIPE --space FILE --trials NUMBER`"
+
 
 def find_study(project: Project, name: str = "last") -> StudyFolder:
     """The study of that name, or the one that was worked on last; raises InputError when there is none."""
     folders = list_studies(project.workspace)
     if not folders:
-        raise InputError(f"{project.workspace.studies}: no studies yet", hint="`facetwise ablate` or `facetwise tune`")
+        raise InputError(f"{project.workspace.studies}: no studies yet", hint=_BEGIN)
     found = {folder.name: folder for folder in folders}
     if name not in found and name == "last":
         return max(folders, key=_changed)

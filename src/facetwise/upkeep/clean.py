@@ -188,9 +188,15 @@ def _states(runs: list[RunFolder]) -> list[Freed]:
 
 def _predictions(runs: list[RunFolder]) -> list[Freed]:
     """Predictions of other photos; those of the project's own images may be what a submission was made from."""
-    why = "asked for; `facetwise predict` makes them again while the run has its weights"
     folders = [(run, p) for run in runs for p in sorted(run.path.glob("predictions/images-*/"))]
-    return [_item(run, f"predictions `{folder.name}` of run `{run.id}`", why, [folder]) for run, folder in folders]
+    return [
+        _item(run, f"predictions `{folder.name}` of run `{run.id}`", _why_predictions(run), [folder])
+        for run, folder in folders
+    ]
+
+
+def _why_predictions(run: RunFolder) -> str:
+    return f"asked for; `facetwise predict {run.id} --images DIR` makes them again while the run has its weights"
 
 
 def _stores(project: Project, manifest: Manifest, reasons: Reasons) -> tuple[list[Kept], list[Freed]]:
@@ -203,7 +209,7 @@ def _stores(project: Project, manifest: Manifest, reasons: Reasons) -> tuple[lis
         if why:
             kept.append(Kept(what, why, store.num_bytes))
         else:
-            reason = "no kept run and no recipe reads it; `facetwise prepare` makes it again"
+            reason = "no kept run and no recipe reads it; `facetwise prepare RECIPE` makes it again"
             paths = (store.path.relative_to(project.root).as_posix(),)
             freed.append(Freed(what, reason, store.num_bytes, paths))
     return kept, freed
@@ -212,7 +218,7 @@ def _stores(project: Project, manifest: Manifest, reasons: Reasons) -> tuple[lis
 def _features(space: Workspace) -> list[Freed]:
     """Features of frozen backbones: runs have all they need of them in their own folder."""
     folders = sorted(p for p in space.features.glob("[!.]*/") if not is_locked(features_lock(p)))
-    why = "derived; `facetwise fit` computes them again"
+    why = "derived; the next run that needs them computes them again"
     names = [(p.relative_to(space.root).as_posix(), p) for p in folders]
     return [Freed(f"features `{path.name}`", why, num_bytes(path), (name,)) for name, path in names]
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
+from shlex import quote
 
 from facetwise.core.errors import ArtefactError, FacetwiseError
 from facetwise.core.project import Project, TestSide, TrainSide
@@ -115,7 +116,7 @@ def _disk(seen: _Seen) -> Iterator[DoctorLine]:
     if free >= LOW_DISK:
         yield DoctorLine("disk", "ok", message)
     else:
-        hint = "free some space; stores can be deleted at any time, `facetwise prepare` makes them again"
+        hint = "free some space; stores can be deleted at any time, `facetwise prepare RECIPE` makes them again"
         yield DoctorLine("disk", "problem" if free < NO_DISK else "warning", message, hint)
 
 
@@ -185,7 +186,10 @@ def _stores(seen: _Seen) -> Iterator[DoctorLine]:
     strange = {p for p in seen.space.stores.glob("[!.]*") if p.is_dir()} - {s.path for s in stores}
     for path in sorted(strange):
         yield DoctorLine(
-            "stores", "warning", f"{path}: not a store, or its record is damaged", f"delete it: rm -r {path}"
+            "stores",
+            "warning",
+            f"{path}: not a store, or its record is damaged",
+            f"delete it: rm -r {quote(str(path))}",
         )
 
 
@@ -204,10 +208,12 @@ def _store(seen: _Seen, store: StoreInfo, used: set[str]) -> DoctorLine:
     if store.finished and (store.key in used or spec.get("fit") == "letterbox"):
         return DoctorLine("stores", "ok", what)
     if store.finished:
-        return DoctorLine("stores", "ok", f"{what}: no run uses it", f"to free the space: rm -r {store.path}")
+        return DoctorLine(
+            "stores", "ok", f"{what}: no run uses it", f"to free the space: rm -r {quote(str(store.path))}"
+        )
     if store.path / ".lock" in seen.locked:
         return DoctorLine("stores", "ok", f"{what}: being filled now")
-    hint = f"`facetwise prepare` or `facetwise fit` goes on with it; or: rm -r {store.path}"
+    hint = f"`facetwise prepare RECIPE` goes on with it; or: rm -r {quote(str(store.path))}"
     return DoctorLine("stores", "warning", f"{what}: unfinished", hint)
 
 

@@ -270,7 +270,7 @@ def test_an_ablation_is_one_entry_and_its_failures_say_why(project: Project) -> 
     assert rows[1].startswith("| optimizer.lr=1e30\\|x | 03 |")
     assert rows[1].endswith("| failed |")
     assert rows[2].endswith("| begun |")
-    assert "(run 3) failed: step 1: the loss is nan. The same `facetwise ablate` tries it again." in parts["stopped"]
+    assert "(run 3) failed: step 1: the loss is nan. The same command tries it again." in parts["stopped"]
     assert "04-begun" not in parts["stopped"] + parts["open"]
     assert "2 of 4 changes not trained yet" in parts["open"]
     later = page_parts(journal(project, date(2026, 11, 25)))
@@ -313,7 +313,7 @@ def test_a_search_is_one_entry(project: Project) -> None:
     assert "Best: trial 0 (run 1), macro F1 **" in parts["runs"]
     assert "by the nested estimate." in parts["runs"]
     assert "Search `lr`, trial 3 failed: batch too \\| large." in parts["stopped"]
-    assert "trial 4 was stopped. The same `facetwise tune` goes on with it." in parts["stopped"]
+    assert "trial 4 was stopped. The same command goes on with it." in parts["stopped"]
     assert "stopped trial 2 (" in parts["stopped"]
     assert "`facetwise fit --resume 3` would finish it." in parts["stopped"]
     assert "02-b" not in parts["runs"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 from datetime import UTC, datetime
 from itertools import permutations
@@ -683,7 +684,7 @@ def test_from_submission_to_score_on_the_command_line(own_finished, tmp_path):
     told = call(*at, "submit", "--yes")
     assert "10 of 10 submissions left today" in told
     assert "in Asia/Seoul" in told
-    assert "when it is sent: facetwise ledger sent 01" in told
+    assert f"when it is sent: {shlex.join(['facetwise', *map(str, at), 'ledger', 'sent', '01'])}" in told
     assert "made and not sent: 01-" in call(*at, "ledger", "show")
     assert "9 of 10 submissions left today" in call(*at, "ledger", "sent", "1")
     assert "public 0.7478" in call(*at, "ledger", "record", "1", "--public", "0.7478", "--note", "first")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import ClassVar, Literal, TypeVar
 
 from facetwise.core.errors import DamagedError
@@ -77,7 +78,7 @@ class Artefact(ABC):
         if own_id not in (None, self.id) and (self.path.parent / str(own_id) / self.record_name).is_file():
             raise DamagedError(
                 f"{self.path}: a copy of `{own_id}`",
-                hint=f"it would count twice: move it out of the project, or rm -r {self.path}",
+                hint=f"it would count twice: move it out of the project, or rm -r {quote(str(self.path))}",
             )
 
 

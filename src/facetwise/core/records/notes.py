@@ -106,7 +106,7 @@ def checked(text: str, author: str | None = None) -> tuple[str, str | None]:
     """Text and author as they are kept, without space around them; raises InputError for what can be neither."""
     text, author = text.replace("\r\n", "\n").strip(), (author or "").strip() or None
     if not text:
-        raise InputError("the note is empty", hint='write something: `facetwise note 3 "the seed moved it"`')
+        raise InputError("the note is empty", hint="write something: `facetwise note REF TEXT`")
     for what, words, most, allowed in (("note", text, MAX_TEXT, _ALLOWED), ("author", author or "", MAX_AUTHOR, "")):
         if len(words) > most:
             raise InputError(f"the {what} has {len(words):,} characters, at most {most:,} are kept")

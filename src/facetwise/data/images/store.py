@@ -50,8 +50,7 @@ from facetwise.recipe.inputs import InputSpec
 FORMAT = 1
 """Raise it when the same inputs give other bytes."""
 MAX_SIDE = 4096
-PREPARE_HINT = "make it with `facetwise prepare`"
-_FULL = "free some space (`facetwise clean --stores` shows what may go) and run `facetwise prepare` again"
+_FULL = "free some space (`facetwise clean --stores` shows what may go) and run `facetwise prepare RECIPE` again"
 SPEC_FILE, LOCK_FILE = "spec.json", ".lock"
 
 
@@ -117,7 +116,7 @@ class Store:
         if unknown := [image for image, row in zip(images, rows, strict=True) if row < 0]:
             raise MismatchError(
                 f"{self.path}: {len(unknown)} image(s) are not in this store: {', '.join(unknown[:5])}",
-                hint=PREPARE_HINT,
+                hint=_prepare(self.spec),
             )
         return np.asarray(rows, dtype=np.int64)
 
@@ -203,6 +202,10 @@ class _Plan:
         return ChunkedArray(self.folder, (len(self.source.table), *self.source.shape))
 
 
+def _prepare(spec: StoreSpec) -> str:
+    return "make it with `facetwise prepare --view`" if spec == VIEW else "make it with `facetwise prepare RECIPE`"
+
+
 def _plan(project: Project, manifest: Manifest, spec: StoreSpec, dataset: Path | None) -> _Plan:
     table = manifest.table.select("image", "sha256", "bytes", "width", "height", ok=pl.col("status") == "ok")
     extents = np.stack([_where_ok(table, "width"), _where_ok(table, "height")], axis=1)
@@ -270,7 +273,7 @@ def _open(plan: _Plan, *, verify: bool) -> Store:
     if not is_done(plan.folder):
         what = "not finished" if plan.folder.exists() else "no such store"
         size = f"{plan.spec.height}x{plan.spec.width}"
-        raise ArtefactError(f"{plan.folder}: {what} (images of {size} for this manifest)", hint=PREPARE_HINT)
+        raise ArtefactError(f"{plan.folder}: {what} (images of {size} for this manifest)", hint=_prepare(plan.spec))
     try:
         if read_done(plan.folder, StoreMadeFrom, version=FORMAT).made_from.key != plan.made_from["key"]:
             raise ArtefactError(f"{plan.folder}: was not made from this manifest and spec")
@@ -278,7 +281,7 @@ def _open(plan: _Plan, *, verify: bool) -> Store:
         if verify:
             _verify(plan)
     except ArtefactError as error:
-        raise ArtefactError(str(error), hint="repair it with `facetwise prepare`") from None
+        raise ArtefactError(str(error), hint=_prepare(plan.spec)) from None
     rows = plan.source.table.select(
         "image",
         pl.col("ok").alias("filled"),

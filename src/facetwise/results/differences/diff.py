@@ -171,7 +171,7 @@ def _method(rows: Compared, sides: Sequence[DiffSide]) -> Iterator[str]:
             "Out of fold: each image is answered by models that have not seen its person; a blend by weights chosen "
             "without that person's part of the people. Intervals draw people, each with all of their images."
         )
-        yield "Who is right is told by the dataset's own labels. Whether one is better: `facetwise compare`."
+        yield "Who is right is told by the dataset's own labels. Whether one is better: `facetwise compare RUN RUN`."
     if any(s.has_probabilities for s in sides):
         yield (
             "A disagreement is as sure as the less sure of the two sides: the probability each gives its own answer, "

@@ -79,7 +79,7 @@ def compared(answers: Sequence[Answers], space: LabelSpace, manifest: Manifest, 
     if not 2 <= len(answers) <= len(LETTERS):
         raise InputError(
             f"{len(answers)} given to compare: expected 2 to {len(LETTERS)}",
-            hint="give runs, blends, submissions or csv files: `facetwise diff s1 last`",
+            hint="give runs, blends, submissions or csv files: `facetwise diff RUN RUN`",
         )
     names = common_attributes(answers, space)
     part, columns = space.only(names), [space.index(n) for n in names]

@@ -84,7 +84,7 @@ def build_final(project: Project, count: int = 2, *, seed: int = 0) -> FinalView
     manifest, ledger = load_manifest(project), read_ledger(project.workspace)
     found, left_out = submissions(project, manifest, ledger, sent_only=True)
     if not found:
-        unsent = "note what was sent with `facetwise ledger record`"
+        unsent = "note what was sent with `facetwise ledger sent SUBMISSION`"
         raise InputError(_nothing(ledger, left_out), hint=next((i.hint for i in left_out if i.hint), unsent))
     contenders, narrow = comparable(found, widest(found))
     outlook = read_outlook(project, manifest, contenders, seed=seed)

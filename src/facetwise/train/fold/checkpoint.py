@@ -44,9 +44,14 @@ def save_state(state: TrainState, path: Path) -> None:
     )
 
 
+def trained_anew(folder: Path) -> str:
+    """The way out when what a fold keeps in `folder` while it trains is damaged."""
+    return f"delete {folder}: `facetwise fit --resume RUN` trains this fold anew, finished folds stay"
+
+
 def load_state(state: TrainState, path: Path) -> None:
     """Restore a state in place; raises DamagedError when the file is damaged or of another network."""
-    way_out = f"delete {path.parent}: `facetwise fit --resume` trains this fold anew, finished folds stay"
+    way_out = trained_anew(path.parent)
     tensors, metadata = load_tensors(path, way_out=way_out)
     try:
         state.network.load_state_dict(_part(tensors, "network."))

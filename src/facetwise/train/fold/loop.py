@@ -37,7 +37,7 @@ from facetwise.model.tensors import load_tensors, save_tensors
 from facetwise.recipe import Recipe
 from facetwise.train.augment import Augmenter
 from facetwise.train.fold.average import Average
-from facetwise.train.fold.checkpoint import TrainState, load_state, save_state
+from facetwise.train.fold.checkpoint import TrainState, load_state, save_state, trained_anew
 from facetwise.train.fold.finite import FiniteCheck
 from facetwise.train.fold.optim import build_optimizer, build_schedule
 from facetwise.train.fold.step import Batch, Stepper, kept_network
@@ -113,7 +113,7 @@ class Kept:
 
     def load(self, epoch: int) -> tuple[dict[str, Tensor], Float32Array]:
         """Weights and validation log-probabilities after `epoch`; raises DamagedError when either was changed."""
-        way_out = f"delete {self.folder.parent}: `facetwise fit --resume` trains this fold anew, finished folds stay"
+        way_out = trained_anew(self.folder.parent)
         tensors, metadata = load_tensors(self.weights(epoch), way_out=way_out)
         if (expected := metadata.get(LOGS)) is not None:
             verify_file(self.logs(epoch), expected, way_out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -50,7 +51,8 @@ def _check_file(path: Path) -> None:
     run = path.parent.parent
     hint = f"give `none`, `hub`, or a {SUFFIX} file; `{FOLD}` in its path stands for the fold's number"
     if path.name == WEIGHTS and RunFolder(run).cleaned_file.is_file():
-        hint = f"`facetwise clean` deleted the weights of run `{run.name}`: train it again (`facetwise fit --again`)"
+        again = f"`facetwise fit {quote(str(RunFolder(run).recipe_file))} --again`"
+        hint = f"`facetwise clean` deleted the weights of run `{run.name}`: train it again ({again})"
     raise InputError(f"`model.weights`: {path} is not a {SUFFIX} file", hint=hint)
 
 
