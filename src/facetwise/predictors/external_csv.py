@@ -38,6 +38,7 @@ from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray,
 from facetwise.core.project import Project, TestSide
 from facetwise.core.text.spelling import Spellings
 from facetwise.data.manifest import Manifest
+from facetwise.predictors.external_numbers import why_no_probabilities
 
 TOLERANCE = 0.01
 """How far a row's probabilities may sum from 1: eighteen of them, rounded to three digits, may miss it by 0.009."""
@@ -253,7 +254,10 @@ def _numbers(file: CsvFile, layout: _Layout) -> tuple[FloatArray, list[str]]:
     start = 0
     for what, names, _ in layout.blocks:
         block = parsed[:, start : start + len(names)]
+        cells = [text for column in texts[start : start + len(names)] for text in column]
         start += len(names)
+        if why := why_no_probabilities(cells, block, TOLERANCE):
+            return parsed, [f"all {len(block)} rows: the numbers of {what} {why}"]
         usable = ((block >= 0) & (block <= 1)).all(axis=1)
         off = np.flatnonzero(usable & (np.abs(block.sum(axis=1) - 1) > TOLERANCE)).tolist()
         problems += [

@@ -156,12 +156,30 @@ def test_what_is_no_number_is_none(made, text):
     assert f"line 2: `gender=male` is {text!r}" in fault(made, csv("ImageID,gender=male,gender=female", *rows))
 
 
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("25,75", "are per cent: divide them by 100"),
+        ("25.0 %,75 %", "are per cent: divide them by 100"),
+        ('"0,25","0,75"', "have decimal commas: write points"),
+        (f"{math.log(0.25)},{math.log(0.75)}", "are logarithms of probabilities: write the exponential of each"),
+        ("-800,900", "are scores from -800 to 900: write the softmax of each row"),
+        ("0,0", "sum to 0 up to 0 a row, expected 1: divide each row by its sum"),
+        ("0.9,0.8", "sum to 1.7 up to 1.7 a row, expected 1: divide each row by its sum"),
+    ],
+)
+def test_what_all_rows_are_in_place_of_probabilities_is_one_fact(made, row, why):
+    text = fault(made, csv("ImageID,gender=male,gender=female", *(f"{n},{row}" for n in NAMES)))
+    assert text == f"alice.csv: 1 problem(s)\n  - all 3 rows: the numbers of gender {why}"
+
+
 def test_a_sum_within_the_tolerance_is_divided_and_counted_and_one_beyond_refused(made):
     def data(first: float) -> bytes:
-        return csv("ImageID,gender=male,gender=female", *(f"{n},{first},0.5" for n in NAMES))
+        rows = zip(NAMES, (0.5, 0.5, first), strict=True)
+        return csv("ImageID,gender=male,gender=female", *(f"{name},{p},0.5" for name, p in rows))
 
-    assert parse_predictions(data(0.5 + TOLERANCE * 0.9), "x", *made).num_normalised == 3
-    assert "sum to 1.011" in fault(made, data(0.5 + TOLERANCE * 1.1))
+    assert parse_predictions(data(0.5 + TOLERANCE * 0.9), "x", *made).num_normalised == 1
+    assert "line 4: the probabilities of gender sum to 1.011" in fault(made, data(0.5 + TOLERANCE * 1.1))
 
 
 @pytest.mark.parametrize(
