@@ -21,8 +21,9 @@ from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import read_json
 from facetwise.recipe import load_recipe
 
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 PLAIN = st.recursive(
-    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
 BEYOND = {
@@ -33,6 +34,7 @@ BEYOND = {
     "braces": (f"a = {'{a = ' * 70}1{'}' * 70}", "too deep"),
     "key": (f"{'a.' * 100}a = 1", "too deep"),
     "endless key": (f"{'a.' * 100_000}a = 1", "too deep"),
+    "nul": (r'a = ["b", "c\u0000"]', r"U\+0000"),
     "endless section": (f"[{'a.' * 100_000}a]", "too deep"),
 }
 
@@ -64,6 +66,7 @@ def test_toml_beyond_the_limits(tmp_path: Path, text: str, words: str) -> None:
         ("[" * 100_000, "too deep"),
         ("[" * 65 + "1" + "]" * 65, "too deep"),
         ('{"a":\n1', r"not JSON from line 2, column 2 on"),
+        (r'{"a": "b\u0000"}', r"U\+0000"),
         (b"\xff", "utf-8"),
     ],
 )

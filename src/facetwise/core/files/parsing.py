@@ -20,7 +20,7 @@ _TOO_DEEP = "not what anybody writes: too deep"
 def parse_json(text: bytes | str, *, strict: bool = False) -> Any:
     """The data of JSON text (UTF-8); `strict`: no key of an object twice, no NaN and no infinity.
 
-    Raises ValueError saying what is wrong with it, numbers beyond 64 bits and a depth of more than `MAX_DEPTH` too.
+    Raises ValueError saying what is wrong with it: numbers beyond 64 bits, U+0000 and more depth than `MAX_DEPTH` too.
     """
     hooks: dict[str, Any] = {"object_pairs_hook": _unique, "parse_constant": _no_number} if strict else {}
     try:
@@ -51,11 +51,13 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def _within_limits(data: Any) -> None:
-    """Raise ValueError where `data` is too deep, or a number too large."""
+    """Raise ValueError where `data` is too deep, a number too large, or a text no text (no path may hold U+0000)."""
     level = [data]
     for _ in range(MAX_DEPTH + 1):
         if any(type(value) is int and value.bit_length() > MAX_BITS for value in level):
             raise ValueError(f"a whole number of more than {MAX_BITS} bits")
+        if any(type(value) is str and "\0" in value for value in level):
+            raise ValueError("the character U+0000 in a text")
         inner = (value.values() if isinstance(value, dict) else value for value in level if type(value) in (dict, list))
         level = [value for values in inner for value in values]
         if not level:
