@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from facetwise.core.labels import Attribute, IntArray, LabelSpace
 from facetwise.submission.gate.gate import GateReport, check_submission
+from facetwise.submission.gate.misplaced import ProjectAnswers
 from facetwise.submission.gate.mix import Mix
 from facetwise.submission.gate.opinions import Known, Opinion
 
@@ -57,13 +60,15 @@ class World:
     def known(self, own: Opinion | None) -> Known:
         return Known(self.train, self.groups, None if own is None else own.oof)
 
-    def gate(self, joint: IntArray, own: Opinion | None, others: list[Opinion]) -> GateReport:
+    def gate(
+        self, joint: IntArray, own: Opinion | None, others: list[Opinion], here: Sequence[ProjectAnswers] = ()
+    ) -> GateReport:
         text = "ImageID,ans\n" + "".join(f"{n},{c}\n" for n, c in zip(self.names, joint, strict=True))
         true = SPACE.encode(self.train)
         oof = Mix(true if own is None else SPACE.encode(own.oof), true, self.groups)
         return check_submission(
             text.encode(), self.names, SPACE, image_column="ImageID", answer_column="ans",
-            decided=None if own is None else joint, oof=oof, known=self.known(own), opinions=others,
+            decided=None if own is None else joint, oof=oof, known=self.known(own), opinions=others, answers_here=here,
         )  # fmt: skip
 
 

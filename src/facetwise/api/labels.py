@@ -24,7 +24,7 @@ Weight = Annotated[
 Source = Annotated[
     str | None,
     Option(
-        "A run or a blend; the default is the last blend, else the best finished run of the whole label.", metavar="REF"
+        "A run or a blend; the default is the best blend, else the best finished run of the whole label.", metavar="REF"
     ),
 ]
 
@@ -65,7 +65,7 @@ def suspects(
 ) -> "SuspectsView":
     """Labels that the out-of-fold predictions of a run or blend contradict, the surest first, by attribute.
 
-    Without `source` by the last blend, else by the best finished run of the whole label. The list is kept for
+    Without `source` by the best blend, else by the best finished run of the whole label. The list is kept for
     `accept_labels`; with `html` it is also written as a page with the photos, with `csv` as a table to fill in.
     """
     from facetwise.data.manifest import load_manifest

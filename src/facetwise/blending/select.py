@@ -56,10 +56,13 @@ class Search:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.rounds > MOST_ROUNDS or self.bags > MOST_ROUNDS:
-            raise SettingError(f"rounds and bags must be {MOST_ROUNDS:,} or fewer, got {self}")
-        if self.rounds < 1 or self.start < 1 or self.bags < 0 or not 0 < self.share <= 1:
-            raise SettingError(f"rounds and start must be 1 or more, bags 0 or more, share in (0, 1], got {self}")
+        for name, least, most in (("rounds", 1, MOST_ROUNDS), ("bags", 0, MOST_ROUNDS), ("start", 1, None)):
+            value = getattr(self, name)
+            if value < least or (most is not None and value > most):
+                upper = "or more" if most is None else f"to {most:,}"
+                raise SettingError(f"`{name}` is {value:,}: expected {least} {upper}")
+        if not 0 < self.share <= 1:
+            raise SettingError(f"`share` is {self.share}: expected a number above 0, up to 1")
         if self.bags > 0 and self.share == 1 and not self.people:
             raise SettingError("bags that draw neither members nor people are all the same: set bags = 0")
 

@@ -55,8 +55,11 @@ def _(call: "Call[Imported]", matches: list[str] | None) -> None:
 
     Needed columns are `id` and `f1`; others are kept, but for addresses that grant access. A second time adds nothing.
     """
+    from facetwise.results.wording import count
+
     done = call(matches=_pairs(matches or []))
-    say(f"{done.added} row(s) added, {done.known} known already; {len(done.matched)} are submissions of this project")
+    ours = count(len(done.matched), "submission")
+    say(f"{count(done.added, 'row')} added, {done.known} known already; they are of {ours} of this project")
     if done.unmatched:
         say(
             f"not matched: {', '.join(done.unmatched)}; they stand without a file. `--matches ID=SUBMISSION` says "
@@ -67,7 +70,7 @@ def _(call: "Call[Imported]", matches: list[str] | None) -> None:
     for line in api.ledger(call.project).odd:
         say(f"warning: {line}")
     if done.dropped:
-        say(f"{done.dropped} address(es) that may grant access were not kept")
+        say(f"{count(done.dropped, 'address', 'addresses')} that may grant access not kept")
 
 
 @command(ROOM, api.replay)

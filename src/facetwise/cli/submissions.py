@@ -58,7 +58,8 @@ def _say_what_is_left(folder: Path, project: "Project", made: "Submission") -> N
 def _(call: "Call[GateReport]", file: Path, json: Json = False) -> None:
     """Look at a csv file before it is sent, as `submit` does.
 
-    For files that were made elsewhere. Nothing is recorded. Ends with exit code 2 when the file must not be sent.
+    For files that were made elsewhere. Nothing is recorded. The last line says `may be sent`, or `look first`, and then
+    the exit code is 2.
     """
     from facetwise.screens.text.submissions.gate import gate_text
 
@@ -67,7 +68,7 @@ def _(call: "Call[GateReport]", file: Path, json: Json = False) -> None:
         print_json(report.as_dict())
     else:
         console().print(gate_text(report, str(file)))
-    if report.errors:
+    if not report.may_be_sent:
         raise typer.Exit(2)
 
 

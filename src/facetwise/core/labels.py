@@ -21,6 +21,7 @@ from facetwise.core.text.spelling import Spellings, normal
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 MAX_ATTRIBUTES = 6
 MAX_CLASSES = 30

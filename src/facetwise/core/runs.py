@@ -250,6 +250,11 @@ class RunFolder(Artefact):
         """The test table (each image once a fold model), or None when the dataset has no test side; see `table`."""
         return self.table("test", tta)
 
+    def kept_ttas(self) -> list[str]:
+        """Test-time augmentations of which it has predictions: `none`, and those of `facetwise predict --tta`."""
+        folders = sorted((self.path / "predictions").glob("tta-*"))
+        return ["none", *(f.name.removeprefix("tta-") for f in folders if is_done(f))]
+
     def table_file(self, side: Side, tta: str = "none") -> Path:
         """Where a table is: the run's own, or the one that `facetwise predict --tta` made."""
         folder = self.path if tta == "none" else self.path / "predictions" / f"tta-{tta}"

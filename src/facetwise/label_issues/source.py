@@ -9,8 +9,8 @@ from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import name_of
-from facetwise.predictors.blend_folder import list_blends
 from facetwise.predictors.sources import Source, read_source
+from facetwise.results.ranked import best_blends
 from facetwise.results.runs import build_runs_view
 from facetwise.results.wording import score
 
@@ -18,9 +18,9 @@ from facetwise.results.wording import score
 def label_source(project: Project, manifest: Manifest, reference: str | None) -> tuple[Source, ScoredRows, str]:
     """The predictor called `reference`, its out-of-fold rows, and why it was taken.
 
-    Without a reference the last blend, else the finished run with the highest out-of-fold score of the whole label;
-    one that does not fit the dataset any more is passed over. Raises InputError when there is none, or when the
-    predictor predicts nobody out of fold, and as `read_source` (GateError for folds split by image).
+    Without a reference the blend with the highest nested estimate, else the finished run with the highest out-of-fold
+    score of the whole label; one that does not fit the dataset any more is passed over. Raises InputError when there is
+    none, or when the predictor predicts nobody out of fold, and as `read_source` (GateError for folds split by image).
     """
     if reference is not None:
         source = read_source(project, manifest, reference)
@@ -40,8 +40,8 @@ def label_source(project: Project, manifest: Manifest, reference: str | None) ->
 
 def _candidates(project: Project, manifest: Manifest) -> Iterator[tuple[str, str]]:
     """References and reasons, the first choice first."""
-    for blend in reversed(list_blends(project.workspace)):
-        yield f"blend:{blend.id}", "the last blend"
+    for blend in best_blends(project.workspace):
+        yield f"blend:{blend.id}", "the best blend by its nested estimate"
     whole = name_of(project.space.names, project.space)
     runs = [r for r in build_runs_view(project, manifest).runs if r.state == "finished" and r.what == whole]
     usable = [

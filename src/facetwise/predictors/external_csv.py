@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 
 from facetwise.core.errors import InputError, did_you_mean
+from facetwise.core.files.csvrecords import AS_COMMAS, separator_fault
 from facetwise.core.files.csvtable import (
     CsvFile,
     answer_fault,
@@ -124,6 +125,8 @@ def _layout(file: CsvFile, image: str, answer: str, space: LabelSpace) -> _Layou
     images = [name for name in dict.fromkeys((image, IMAGE)) if name in names]
     found = [b for b in _known_blocks(space, names) if any(column in names for column in b[1])]
     used = {column for _, columns, _ in found for column in columns}
+    if not images and (fault := separator_fault(names)):
+        return _Layout(image, problems=(f"line 1: {fault}: {AS_COMMAS}",))
     problems = [] if images else [f"line 1: no column of images: expected `{image}` or `{IMAGE}`"]
     problems += [
         f"line 1: no column `{column}`, of {what} all classes are needed"

@@ -15,8 +15,8 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.rules.cuts import Aim, CutChoice, choose_cuts, movable
-from facetwise.results.notices import Notice, Now, notices
-from facetwise.results.runs import estimate_of, scored_rows, state_of
+from facetwise.results.notices import Notice, Now, estimate_of, notices
+from facetwise.results.runs import scored_rows, state_of
 from facetwise.results.wording import signed, with_signs
 
 

@@ -60,6 +60,11 @@ def method(estimate: Estimate, record: RunRecord, card: Scorecard | None) -> tup
     return tuple(lines)
 
 
+def estimate_of(record: RunRecord) -> Estimate:
+    """How a run's score comes about, from its recipe's fold plan."""
+    return "none" if record.fold_plan == "none" else "hold-out" if record.fold_plan == "holdout" else "cross-validation"
+
+
 def interval_meaning(card: Scorecard, record: RunRecord) -> str:
     """What the interval of a scorecard says, and what it does not."""
     if record.by_image:
@@ -73,11 +78,11 @@ def interval_meaning(card: Scorecard, record: RunRecord) -> str:
             f"The {level} interval comes from drawing the {images} again (BCa bootstrap). It takes images of one "
             "person as independent and is too narrow."
         )
+    gain = "" if estimate_of(record) == "hold-out" else ", and what averaging fold models gains on it is not included"
     return (
         f"The {level} interval says where the score plausibly lies for the population that these "
         f"{count(card.num_people, 'person', 'people')} were drawn from: people are drawn again and again, each "
-        "with all of their images (BCa bootstrap). A test set is one more draw and scatters more than this, and what "
-        "averaging fold models gains on it is not included."
+        f"with all of their images (BCa bootstrap). A test set is one more draw and scatters more than this{gain}."
     )
 
 

@@ -27,7 +27,7 @@ from facetwise.predictors.sources import manifest_truth
 from facetwise.results.cache import AnswerCache, run_score
 from facetwise.results.mistakes import Confused, Mistake, most_confused, worst_mistakes
 from facetwise.results.notes import all_notes, notes_on
-from facetwise.results.notices import Estimate, Notice, Now, interval_meaning, method, notices
+from facetwise.results.notices import Estimate, Notice, Now, estimate_of, interval_meaning, method, notices
 from facetwise.results.origin import OTHER_FOLDS, ForeignRow, foreign_rows, origin_flags, origin_notices
 
 if TYPE_CHECKING:
@@ -199,11 +199,6 @@ def state_of(run: RunFolder) -> State:
     if run.finished:
         return "finished"
     return "training" if is_locked(run.lock_file) else "unfinished"
-
-
-def estimate_of(record: RunRecord) -> Estimate:
-    """How a run's score comes about, from its recipe's fold plan."""
-    return "none" if record.fold_plan == "none" else "hold-out" if record.fold_plan == "holdout" else "cross-validation"
 
 
 def scored_rows(run: RunFolder, manifest: Manifest, project: Project) -> ScoredRows | None:

@@ -8,8 +8,7 @@ from facetwise.core.records.blend import BlendRecord
 from facetwise.core.records.run import RunRecord
 from facetwise.data.manifest import Manifest
 from facetwise.predictors.sources import Source, labels_since
-from facetwise.results.notices import Notice, Now, notices
-from facetwise.results.runs import estimate_of
+from facetwise.results.notices import Notice, Now, estimate_of, notices
 
 SECOND_ORDER = (
     "The members and weights of this blend were chosen on all people, and what is fitted here is nested on top of "

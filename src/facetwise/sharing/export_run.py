@@ -21,7 +21,7 @@ from facetwise.core.records.done import verify_file
 from facetwise.core.records.provenance import versions
 from facetwise.core.records.run import Content, RunRecord
 from facetwise.core.runs import BACKBONE, SIDES, WEIGHTS, RunFolder
-from facetwise.core.workspace import content_hash, file_hash, is_done
+from facetwise.core.workspace import content_hash, file_hash
 from facetwise.data.folds import list_folds, load_folds
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import load_recipe, recipe_toml
@@ -132,8 +132,7 @@ def _members(run: RunFolder, recipe: str, record: RunRecord) -> dict[str, Member
         "run.json": _json(record.as_dict()),
         EVENTS: event_lines(run.events()),
     }
-    ttas = [p.name.removeprefix("tta-") for p in sorted(run.path.glob("predictions/tta-*/")) if is_done(p)]
-    for tta in ("none", *ttas):
+    for tta in run.kept_ttas():
         for side in SIDES:
             path = run.table_file(side, tta)
             run.verify_table(side, tta)

@@ -33,7 +33,7 @@ PERSON_COLUMNS = ("person", "group")
 class SubmissionFolder(Artefact):
     """One submission: `submission.csv`, `record.json`, `DONE.json`.
 
-    Its name is a number and the source's id, such as `01-03-AdamW-StepLR-CE-v0`.
+    Its name is a number, the source's id and what is not usual, such as `01-03-AdamW-StepLR-CE-v0-tta-flip`.
     """
 
     kind: ClassVar[Kind] = "submission"
@@ -101,16 +101,17 @@ def record_submission(
     test_people: tuple[int, str],
     confirmed: bool = False,
     overruled: bool = False,
+    on_all: bool = False,
 ) -> SubmissionFolder:
     """Write a submission that passed the gate under the next number; `data` is the csv.
 
-    `test_people`: the number of people assumed on the test side, and why (`mix.assumed_people`). Raises GateError
-    as `require_passed` does.
+    `on_all`: its models were trained on all people, which its name tells. `test_people`: the number of people
+    assumed on the test side, and why (`mix.assumed_people`). Raises GateError as `require_passed` does.
     """
     require_passed(gate, confirmed=confirmed, overruled=overruled)
     with lock(workspace.submissions / ".lock", "submissions"):
         number = next_number(workspace.submissions, SubmissionFolder)
-        folder = workspace.submissions / f"{number:02d}-{made_from.id}"
+        folder = workspace.submissions / f"{number:02d}-{made_from.name}{'-on-all' if on_all else ''}"
         with new_artefact(folder, made_from.as_dict()) as temporary:
             (temporary / CSV).write_bytes(data)
             record = {

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from facetwise.core.errors import FacetwiseError, InputError
-from facetwise.core.files.csvtable import parse_csv
+from facetwise.core.files.csvtable import answer_fault, parse_csv
 from facetwise.core.files.outside import read_bounded
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project, TestSide
@@ -21,12 +21,13 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source, labels_since
+from facetwise.results.notices import estimate_of
 from facetwise.submission.eligible import joint_classes, usable_source
 from facetwise.submission.folder import SubmissionFolder, record_submission
 from facetwise.submission.gate.gate import GateReport, check_submission
 from facetwise.submission.gate.mix import Mix, assumed_people
 from facetwise.submission.gate.opinions import Known
-from facetwise.submission.gate.other_predictions import Asked, ask_others
+from facetwise.submission.gate.other_predictions import Asked, answers_here, ask_others, sources_here
 from facetwise.submission.ledger.ledger import Ledger, read_ledger
 from facetwise.submission.madefrom import describe
 from facetwise.submission.planning.contenders import of_source
@@ -83,25 +84,13 @@ def make_submission(
     joint, filled = _filled(joint, known) if spec.fill_missing else (joint, None)
     names, template = manifest.test["name"].to_list(), read_template(project, side)
     data = submission_csv(names, joint, template, side.image, side.answer)
-    gate = check_submission(
-        data,
-        names,
-        project.space,
-        image_column=side.image,
-        answer_column=side.answer,
-        decided=joint,
-        oof=known,
-        known=known_side(manifest, project.space, source),
-        opinions=ask_others(project, manifest, Asked((source.id, source.tta), others)),
-        reasons=unreadable(manifest),
-        columns=_asked_columns(project, side),
-    )
+    gate = _look(project, manifest, data, (source, joint), others)
     people = assumed_people(len(names), len(known.groups), len(set(known.groups)))
     forecast, notes = _forecast(project, manifest, source, joint)
     made_from = describe(project, manifest, source, template_sha256=hashlib.sha256(template).hexdigest(), filled=filled)
     folder = record_submission(
         project.workspace, data, made_from, gate, forecast=forecast, test_people=people, confirmed=spec.confirmed,
-        overruled=spec.overruled,
+        overruled=spec.overruled, on_all=source.run is not None and estimate_of(source.run) == "none",
     )  # fmt: skip
     return Submission(folder, gate, forecast, notes, people[0], len(names), _notices(source, manifest))
 
@@ -114,23 +103,54 @@ def _notices(source: Source, manifest: Manifest) -> tuple[str, ...]:
 def gate_file(project: Project, path: Path, *, others: Sequence[str] = ()) -> GateReport:
     """What the gate says of any csv file; raises InputError when it cannot be read at all.
 
-    Of such a file nothing is known out of fold: its class mix is compared with that of the labels.
+    A file that answers what a run or a blend of the project does is judged as `make_submission` judges that. Of any
+    other nothing is known out of fold: its class mix is compared with that of the labels.
     """
-    side, manifest = side_to_predict(project), load_manifest(project)
-    true, groups = project.space.encode(manifest.codes(project.space)), manifest.train["group"].to_numpy()
+    side_to_predict(project)
+    manifest, data = load_manifest(project), read_bounded(path)
+    return _look(project, manifest, data, _made_here(project, manifest, data), others)
+
+
+def _look(
+    project: Project, manifest: Manifest, data: bytes, made: tuple[Source, IntArray] | None, others: Sequence[str]
+) -> GateReport:
+    """The one way to judge a file; `made`: the run or blend that it is of, and what that decides, (n,)."""
+    side, space = side_to_predict(project), project.space
+    source, decided = made or (None, None)
+    itself = None if source is None else (source.id, source.tta)
     return check_submission(
-        read_bounded(path),
+        data,
         manifest.test["name"].to_list(),
-        project.space,
+        space,
         image_column=side.image,
         answer_column=side.answer,
-        decided=None,
-        oof=Mix(true, true, groups),
-        known=known_side(manifest, project.space),
-        opinions=ask_others(project, manifest, Asked(None, others)),
+        decided=decided,
+        oof=oof_mix(source, manifest, space),
+        known=known_side(manifest, space, source),
+        opinions=ask_others(project, manifest, Asked(itself, others)),
+        answers_here=answers_here(project, manifest, sources_here(project, manifest), itself),
         reasons=unreadable(manifest),
         columns=_asked_columns(project, side),
     )
+
+
+def _made_here(project: Project, manifest: Manifest, data: bytes) -> tuple[Source, IntArray] | None:
+    """The first run or blend that answers what a file does, and its decisions, images that it cannot read filled in."""
+    side = side_to_predict(project)
+    try:
+        file = parse_csv(data, "submission")
+        names, answers = file.column(side.image), file.column(side.answer)
+    except InputError:
+        return None
+    if names != manifest.test["name"].to_list() or any(map(answer_fault, answers)):
+        return None
+    joint = np.array([int(answer) for answer in answers], np.int64)
+    for source in sources_here(project, manifest):
+        if source.kind != "foreign" and source.attributes == project.space.names:
+            decided = joint_classes(source)
+            if (decided != MISSING).any() and ((decided == joint) | (decided == MISSING)).all():
+                return source, joint
+    return None
 
 
 def side_to_predict(project: Project) -> TestSide:
@@ -141,11 +161,11 @@ def side_to_predict(project: Project) -> TestSide:
     return side
 
 
-def oof_mix(source: Source, manifest: Manifest, space: LabelSpace) -> Mix:
+def oof_mix(source: Source | None, manifest: Manifest, space: LabelSpace) -> Mix:
     """Out-of-fold classes beside the true ones; of a source without, the true ones stand for both."""
     true = space.encode(manifest.codes(space))
     groups = manifest.train["group"].to_numpy()
-    if source.oof is None:
+    if source is None or source.oof is None:
         return Mix(true, true, groups)
     decided = source.oof.classes
     present = decided != MISSING
@@ -177,10 +197,11 @@ def _forecast(
         return None, ("nothing is known of it out of fold",)
     ledger, unread = _ledger(project)
     try:
-        told = foretell(project, manifest, ledger, of_source(source, joint))
+        target = of_source(source, joint)
+        told = foretell(project, manifest, ledger, target)
     except InputError as error:
         return None, (str(error),)
-    return told.whole, (*unread, *shift_notes(told.outlook.shift, told.num_scored))
+    return told.whole, (*unread, *shift_notes(told.outlook.shift, told.num_scored, averaged=target.averaged))
 
 
 def _ledger(project: Project) -> tuple[Ledger, tuple[str, ...]]:

@@ -104,8 +104,8 @@ class SubmissionView(Plain):
     """Of the macro F1 on all of the test side when it was made; None for a source that is not known out of fold."""
     why_num_people: str
     """Where the number of people of the forecast is from."""
-    sendings: tuple[Sending, ...]
-    """In the order of sending; none when it was not sent."""
+    sendings: tuple[Sending, ...] | None
+    """In the order of sending, empty when it was not sent; None when the ledger cannot be read."""
 
 
 def build_submission_view(project: Project, folder: SubmissionFolder, manifest: Manifest) -> SubmissionView:
@@ -187,13 +187,13 @@ def _changed(project: Project, folder: SubmissionFolder, made_from: MadeFrom, ma
         yield Notice("caution", "The images or people of the dataset changed since it was made.")
 
 
-def _sendings(project: Project, submission: str) -> tuple[tuple[Sending, ...], tuple[Notice, ...]]:
-    """What the ledger says of it; nothing, and why, where the ledger cannot be read."""
+def _sendings(project: Project, submission: str) -> tuple[tuple[Sending, ...] | None, tuple[Notice, ...]]:
+    """What the ledger says of it; None, and why, where the ledger cannot be read."""
     try:
         entries = read_ledger(project.workspace).entries
     except InputError as error:
         text = f"What was sent is not shown. {str(error).splitlines()[0]}: see `facetwise ledger show`."
-        return (), (Notice("caution", text),)
+        return None, (Notice("caution", text),)
     return tuple(_sending(e) for e in entries if e.submission == submission), ()
 
 

@@ -8,8 +8,11 @@ from functools import partial
 
 from facetwise.core.errors import ArtefactError
 from facetwise.core.project import Project
-from facetwise.core.runs import RunFolder
-from facetwise.predictors.blend_folder import list_blends
+from facetwise.core.records.artefact import Artefact
+from facetwise.core.records.blend import MemberRecord
+from facetwise.core.runs import SIDES, RunFolder
+from facetwise.predictors.blend_folder import BlendFolder, list_blends
+from facetwise.predictors.external import ForeignFolder
 from facetwise.results.wording import count
 from facetwise.submission.ledger.events import last_line_cut
 from facetwise.submission.ledger.ledger import read_ledger
@@ -30,17 +33,32 @@ def _blends(project: Project) -> Iterator[DoctorLine]:
         except ArtefactError as error:
             yield unusable("blends", blend.id, error)
             continue
-        if gone := [reason for m in members if m.kind == "run" and (reason := _damaged(project, m.id))]:
+        if gone := [fault for member in members if (fault := _member_fault(project, member))]:
             hint = "`facetwise doctor` says what to do about each; what the blend predicts is kept in its own tables"
-            yield DoctorLine("blends", "warning", f"`{blend.id}`: {len(gone)} member(s) are damaged: {gone[0]}", hint)
+            yield DoctorLine("blends", "warning", f"`{blend.id}`: {'; '.join(gone)}", hint)
             continue
         yield DoctorLine("blends", "ok", f"`{blend.id}`: {count(len(members), 'member')}")
 
 
-def _damaged(project: Project, run_id: str) -> str | None:
-    """What is wrong with a member of a blend, beginning with its name; None when it is whole."""
-    damage = RunFolder(project.workspace.runs / run_id).damage
-    return None if damage is None else f"run `{run_id}`: {damage}"
+def _member_fault(project: Project, member: MemberRecord) -> str | None:
+    """Why a member of a blend cannot be read any more, beginning with its name; None when it can."""
+    space = project.workspace
+    folders: dict[str, Artefact] = {
+        "run": RunFolder(space.runs / member.id),
+        "blend": BlendFolder(space.blends / member.id),
+        "foreign": ForeignFolder(space.foreign / member.id),
+    }
+    folder = folders[member.kind]
+    if not folder.path.is_dir():
+        return f"member `{member.reference}` is gone"
+    try:
+        folder.check()
+        if isinstance(folder, RunFolder) and member.tta != "none":
+            for side in SIDES:
+                folder.verify_table(side, member.tta)
+    except ArtefactError as error:
+        return f"member `{member.reference}`: {error}"
+    return None
 
 
 def _ledger(project: Project) -> Iterator[DoctorLine]:

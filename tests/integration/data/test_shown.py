@@ -123,6 +123,8 @@ def test_what_is_odd_about_a_submission_is_told_and_stops_nothing(own: Project) 
     view = fw.show(own, "s1")
     for words in ("changed since it was made", "ledger replay 1", "What was sent is not shown", "Notes are not shown"):
         assert words in told(view)
+    assert view.sendings is None
+    assert "Whether it was sent is not known." in call(own, "show", "s1")
     assert (view.notes, view.sendings) == ((), ())
     assert "! " in call(own, "show", "s1")
 

@@ -200,7 +200,7 @@ def test_the_last_blend_goes_before_runs(own: Project) -> None:
     shutil.copy(own.workspace.runs / "01-made" / "oof.parquet", blend / "oof.parquet")
     mark_done(blend, made_from)
     view = fw.suspects(own)
-    assert (view.source, view.why) == ("b01-soft-2", "the last blend")
+    assert (view.source, view.why) == ("b01-soft-2", "the best blend by its nested estimate")
     write_record(blend / "blend.json", blend_record({**made_from, "manifest": "another"}))
     mark_done(blend, made_from)
     assert fw.suspects(own).source == "01-made"

@@ -200,7 +200,7 @@ def test_a_sum_within_the_tolerance_is_divided_and_counted_and_one_beyond_refuse
             csv("ImageID,gender=male,gender=female," + ",".join(map(str, range(18))), "a.jpg" + ",1" * 20),
             "in more than one way, or beside attributes",
         ),
-        (csv("ImageID;ans", "a.jpg;1"), "no column of images"),
+        (csv("ImageID;ans", "a.jpg;1"), "line 1: seems to be separated by `;`, expected commas"),
         (csv("ImageID,ans", "a.jpg"), "line 2: 1 value(s), expected 2"),
         (csv("ImageID,ans", "a.jpg,1").decode().encode("utf-16"), "UTF-16 text"),
         (csv("ImageID,ans", "나.jpg,1").decode().encode("cp949"), "line 2: not UTF-8"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Ready
 from typer.testing import CliRunner
 
 import facetwise as fw
@@ -99,7 +100,7 @@ def test_names_in_another_spelling_are_told_as_such():
         rows(sent, [0, 1]), asked, SPACE, image_column="ImageID", answer_column="ans", decided=None, oof=oof()
     )
     assert codes(report.errors) == ["names-spelling"]
-    assert report.errors[0].message.startswith("2 image(s) spelt differently than asked for")
+    assert report.errors[0].message.startswith("2 images spelt differently than asked for")
 
 
 def test_faults_of_different_kinds_are_all_told():
@@ -110,7 +111,7 @@ def test_faults_of_different_kinds_are_all_told():
 
 def test_many_names_are_counted_not_listed():
     message = gate(rows(EXPECTED[:50], DECIDED[:50].tolist())).errors[0].message
-    assert message.startswith("70 image(s) not in the file: '50.jpg', ")
+    assert message.startswith("70 images not in the file: '50.jpg', ")
     assert message.endswith(" and 65 more")
 
 
@@ -170,19 +171,19 @@ def test_assumed_people():
 
 BROKEN = {
     "wrong header": (lambda text: text.replace("ans", "answer", 1).encode(), "line 1: no column `ans`"),
-    "missing rows": (lambda text: text[: len(text) // 2].rpartition("\n")[0].encode(), "image(s) not in the file"),
-    "duplicates": (lambda text: (text + text.splitlines()[1] + "\n").encode(), "1 image(s) in the file more than once"),
+    "missing rows": (lambda text: text[: len(text) // 2].rpartition("\n")[0].encode(), "not in the file"),
+    "duplicates": (lambda text: (text + text.splitlines()[1] + "\n").encode(), "1 image in the file more than once"),
     "floats": (lambda text: text.replace(",1\n", ",1.0\n").encode(), "answer '1.0' is not an integer"),
-    "out of range": (lambda text: (text[: text.rfind(",")] + ",18\n").encode(), "1 class(es) outside 0..17: 18 for"),
-    "other names": (lambda text: text.replace(".jpg", ".png").encode(), "image(s) not asked for"),
+    "out of range": (lambda text: (text[: text.rfind(",")] + ",18\n").encode(), "1 answer outside 0..17: 18 for"),
+    "other names": (lambda text: text.replace(".jpg", ".png").encode(), "images not asked for"),
     "other order": (lambda text: "\n".join([*text.splitlines()[:1], *text.splitlines()[:0:-1]]).encode(), "not in the"),
-    "semicolons": (lambda text: text.replace(",", ";").encode(), "line 1: no column `ImageID`"),
+    "semicolons": (lambda text: text.replace(",", ";").encode(), "seems to be separated by `;`, expected commas"),
     "utf-16": (lambda text: text.encode("utf-16"), "UTF-16 text, expected UTF-8"),
     "korean encoding": (lambda text: text.replace("ans\n", "ans,비고\n", 1).encode("cp949"), "line 1: not UTF-8 text"),
     "no text": (lambda _: b"\x89PNG\r\n\x1a\n\0\0", "not UTF-8 text"),
     "empty": (lambda _: b"", "the file is empty"),
-    "header only": (lambda text: text.splitlines()[0].encode(), "image(s) not in the file"),
-    "answers missing": (lambda text: text.replace(",1\n", ",\n").encode(), "image(s) without a prediction"),
+    "header only": (lambda text: text.splitlines()[0].encode(), "not in the file"),
+    "answers missing": (lambda text: text.replace(",1\n", ",\n").encode(), "without a prediction"),
 }  # fmt: skip
 
 
@@ -191,18 +192,26 @@ def looked_at(project: Path, file: Path) -> tuple[int, str]:
     return result.exit_code, " ".join(result.stdout.split())
 
 
+def true_answers(ready: Ready) -> str:
+    """The best csv that could be sent."""
+    truth = dict(row.split(",")[:2] for row in ready.labels.read_text().splitlines()[1:])
+    head, *rows = (ready.contest / "eval" / "info.csv").read_text().splitlines()
+    return "\n".join([head, *(f"{name},{truth[name]}" for name in (row.split(",")[0] for row in rows))]) + "\n"
+
+
 @pytest.mark.parametrize("fault", BROKEN)
 def test_broken_files_are_told_and_end_with_code_2(finished, tmp_path, fault):
-    template = (finished.contest / "eval" / "info.csv").read_text().splitlines()
-    text = "\n".join([template[0], *(f"{row.split(',')[0]},{i % 3}" for i, row in enumerate(template[1:]))]) + "\n"
+    text = true_answers(finished)
     path = tmp_path / "file.csv"
     change, words = BROKEN[fault]
     path.write_bytes(change(text))
     code, told = looked_at(finished.project, path)
     assert (code, "error" in told) == (2, True)
     assert words in told
+    assert told.endswith("look first")
     path.write_text(text)
-    assert looked_at(finished.project, path)[0] == 0
+    code, told = looked_at(finished.project, path)
+    assert (code, told.endswith("may be sent")) == (0, True)
 
 
 def test_what_is_no_file(finished, tmp_path):
@@ -231,3 +240,27 @@ def test_printed_lists_of_probabilities_are_one_fact():
     report = gate(rows(EXPECTED, ["[0.5 0.5]"] * len(EXPECTED)))
     assert codes(report.errors) == ["not-integer"]
     assert "printed lists: write probabilities as a column a class" in report.errors[0].message
+
+
+def test_what_is_only_odd_is_to_be_looked_at_first(finished, tmp_path):
+    """Nobody is said to be `normal`: a warning, and `gate FILE && send` sends nothing."""
+    path = tmp_path / "file.csv"
+    head, *rows = true_answers(finished).splitlines()
+    answers = [(name, int(answer)) for name, answer in (row.split(",") for row in rows)]
+    path.write_text("\n".join([head, *(f"{name},{a % 12 if a >= 12 else a}" for name, a in answers)]) + "\n")
+    report = fw.gate(finished.project, path)
+    assert (report.errors, report.may_be_sent) == ((), False)
+    code, told = looked_at(finished.project, path)
+    assert (code, told.endswith("look first")) == (2, True)
+
+
+def test_submit_and_gate_judge_the_same_bytes_alike(own_finished):
+    made = fw.submit(own_finished.project, "last", yes=True)
+    again = fw.gate(own_finished.project, made.folder.csv_file)
+    assert again == made.gate
+    text = made.folder.csv_file.read_text().splitlines()
+    turned = own_finished.base / "turned.csv"
+    names, answers = [row.split(",")[0] for row in text], [row.split(",")[1] for row in text]
+    shifted = [answers[0], *answers[5:], *answers[1:5]]
+    turned.write_text("\n".join(f"{n},{a}" for n, a in zip(names, shifted, strict=True)) + "\n")
+    assert not fw.gate(own_finished.project, turned).may_be_sent

@@ -694,14 +694,14 @@ def test_from_submission_to_score_on_the_command_line(own_finished, tmp_path):
     assert entry["expected"]["low"] <= entry["expected"]["score"] <= entry["expected"]["high"]
     shown = call(*at, "ledger", "show")
     assert "0.7478" in shown
-    assert f"{entry['expected']['score']:.3f} [" in shown
+    assert f"{entry['expected']['score']:.4f} [" in shown
     path = table(tmp_path / "r.tsv", row(4, 0.7478, description=entry["submission"]), row(5, 0.6))
     told = call(*at, "ledger", "import", path)
-    assert "2 row(s) added, 0 known already; 1 are submissions of this project" in told
+    assert "2 rows added, 0 known already; they are of 1 submission of this project" in told
     assert "not matched: 5" in told
-    assert "2 address(es) that may grant access were not kept" in told
-    assert "0 row(s) added, 2 known" in call(*at, "ledger", "import", path)
-    assert "1 row(s) added" in call(*at, "ledger", "import", path, "--matches", "5=1")
+    assert "2 addresses that may grant access not kept" in told
+    assert "0 rows added, 2 known" in call(*at, "ledger", "import", path)
+    assert "1 row added" in call(*at, "ledger", "import", path, "--matches", "5=1")
 
 
 def test_the_verbs_are_the_commands(own_finished):

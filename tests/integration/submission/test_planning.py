@@ -185,8 +185,10 @@ def test_every_forecast_names_its_level_and_old_ones_have_their_own(made: Made, 
     kept["forecast"] = {"expected": 0.7, "interval": {"low": 0.5, "high": 0.8, "level": 0.95}, "num_people": 8}
     file.write_text(json.dumps(kept))
     ledger, board, page, day = told()
-    for text in (ledger, board, page, day):
+    assert "0.7000 [0.5000, 0.8000] (95 %)" in ledger  # as the scores beside it
+    for text in (board, page, day):
         assert "0.700 [0.500, 0.800] (95 %)" in text
+    for text in (ledger, board, page, day):
         assert text.count("] (90 %)") == 1
     assert "forecast, 90 %" not in ledger
     assert fw.ledger(made.folder).as_dict()["entries"][0]["expected"]["level"] == 0.95
@@ -358,6 +360,35 @@ def test_the_final_choice_is_of_two_that_differ(made: Made) -> None:
     text = " ".join(run_cli(made, "final")[1].split())
     assert "By public score alone it would be `s1` and `s2`" in text
     assert "highest public score, 0.8000" in text
+
+
+def test_the_final_choice_names_the_highest_public_score_of_all(made: Made, tmp_path: Path) -> None:
+    """Also of a file from elsewhere, which nothing can forecast."""
+    made.submit("b1", public=0.80)
+    table = tmp_path / "record.tsv"
+    table.write_text("id\tf1\n77\t0.9\n")
+    fw.import_ledger(made.folder, table)
+    view = fw.final(made.folder, count=1)
+    text = " ".join(run_cli(made, "final", "--count", "1")[1].split())
+    assert view.highest_public is not None
+    name, public = view.highest_public
+    assert public == 0.9
+    assert f"The highest public score of all, 0.9000, is that of `{name}`, which cannot be forecast" in text
+    assert "`s1` has the highest public score of those that can be forecast, 0.8000" in text
+    made.submit("b2", public=0.95)
+    text = " ".join(run_cli(made, "final")[1].split())
+    assert "The highest public score of all" not in text
+    assert "`s2` has the highest public score, 0.9500" in text
+
+
+def test_only_a_hold_out_is_not_said_to_average() -> None:
+    from facetwise.submission.planning.forecast import shift_notes
+
+    for shift in (None, (0.01, 0.02)):
+        assert "Submissions average fold models" in " ".join(shift_notes(shift, 1, averaged=True))
+        told = " ".join(shift_notes(shift, 1, averaged=False))
+        assert "average fold models" not in told
+        assert "none are averaged" in told
 
 
 def test_the_final_choice_needs_something_sent(made: Made) -> None:

@@ -140,7 +140,9 @@ def test_every_problem_of_a_file_at_once(tmp_path):
         ("ImageID,ans\n가,1\n".encode("cp949"), "line 2: not UTF-8"),
         ("ImageID,ans\na,1\n".encode("utf-16"), "UTF-16 text"),
         (b'ImageID,ans\n"a,1\n', "not readable as csv"),
-        (b"ImageID;ans\na;1\n", "line 1: no column `ImageID`"),
+        (b"ImageID;ans\na;1\n", "line 1: seems to be separated by `;`, expected commas"),
+        (b"ImageID\tans\na\t1\n", "seems to be separated by tabs"),
+        (b"PK\x03\x04rest", "an archive (zip, gzip or the like), expected a csv"),
     ],
 )
 def test_unusable_files(tmp_path, data, message):

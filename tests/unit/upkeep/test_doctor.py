@@ -157,6 +157,26 @@ def change_run_table(project: Project) -> None:
     mark_done(folder, {**RunFolder(folder).hashes(), "tables": {"oof": "0" * 64}}, hash_files=False)
 
 
+def finished_fold(project: Project, name: str) -> RunFolder:
+    """A finished run with the weights of one fold."""
+    run = RunFolder(project.workspace.runs / name)
+    write_run_record(run.path, folds=[0])
+    run.fold(0).mkdir()
+    run.weights_file(0).write_bytes(b"weights")
+    mark_done(run.fold(0), {})
+    mark_done(run.path, run.hashes(), hash_files=False)
+    return run
+
+
+def lose_weights(project: Project) -> None:
+    """Of a run that is finished: they were neither cleaned away nor left out of a pack."""
+    finished_fold(project, "04-lost").weights_file(0).unlink()
+
+
+def change_weights(project: Project) -> None:
+    finished_fold(project, "05-changed").weights_file(0).write_bytes(b"Weights")
+
+
 def leave_submission(project: Project) -> None:
     (project.workspace.submissions / "01").mkdir(parents=True)
 
@@ -172,6 +192,8 @@ DAMAGES: dict[tuple[str, str], Callable[[Project], None]] = {
     ("runs", "`01-run`: unfinished"): lose_run_mark,
     ("runs", "`02-cut`: damaged"): cut_run_record,
     ("runs", "oof.parquet: missing"): change_run_table,
+    ("runs", "model.safetensors: missing"): lose_weights,
+    ("runs", "model.safetensors: changed since it was made"): change_weights,
     ("submissions", "`01`: damaged: "): leave_submission,
     ("leftovers", "1 temporary files or folders"): leave_temporary,
     ("manifest", "changed since it was made"): damage_manifest,
@@ -192,6 +214,14 @@ def change_blend(project: Project) -> None:
     write_record(folder / "blend.json", record.changed(name="another"))
 
 
+def lose_member(project: Project) -> None:
+    folder = project.workspace.blends / "b01-soft-2"
+    folder.mkdir(parents=True)
+    members = [{"kind": "run", "id": name, "weights": {"joint": 0.5}} for name in ("01-run", "07-gone")]
+    write_record(folder / "blend.json", blend_record({"manifest": "m", "label_space": "s", "members": members}))
+    mark_done(folder, {})
+
+
 def damage_ledger(project: Project) -> None:
     project.workspace.ledger_file.write_text("one\ntwo\n")
 
@@ -203,6 +233,7 @@ def cut_ledger(project: Project) -> None:
 SENDING: dict[tuple[str, str], Callable[[Project], None]] = {
     ("blends", "`b01-soft-2`: damaged: "): leave_blend,
     ("blends", "changed since it was made"): change_blend,
+    ("blends", "`b01-soft-2`: member `07-gone` is gone"): lose_member,
     ("ledger", "2 thing(s) that do not belong in a ledger"): damage_ledger,
     ("ledger", "the last line was cut off"): cut_ledger,
 }

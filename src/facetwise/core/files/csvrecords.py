@@ -10,6 +10,8 @@ from collections.abc import Iterable
 Record = tuple[int, tuple[str, ...]]
 """The line, as an editor counts, on which the record begins, and its cells as they are written."""
 
+_TAB = "\t"
+AS_COMMAS = "save it with commas (in a spreadsheet: `CSV UTF-8`, comma-separated)"
 _AS_UTF8 = "save it as UTF-8 (in a spreadsheet: `CSV UTF-8`)"
 
 
@@ -43,6 +45,13 @@ def csv_records(data: bytes, delimiter: str = ",") -> list[Record]:
     return records
 
 
+def separator_fault(header: Iterable[str]) -> str | None:
+    """What is wrong with a header that lacks a column since it is not separated by commas; None when it seems to be."""
+    cells = list(header)
+    found = next((s for s in (";", "\t", "|") if any(s in cell for cell in cells)), None)
+    return found and f"seems to be separated by {'tabs' if found == _TAB else f'`{found}`'}, expected commas"
+
+
 def csv_row(cells: Iterable[str], newline: str = "\n") -> str:
     """A record as text, each cell quoted where it must be.
 
@@ -52,6 +61,8 @@ def csv_row(cells: Iterable[str], newline: str = "\n") -> str:
 
 
 def _text(data: bytes) -> str:
+    if data.startswith((b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")):
+        raise CsvError("not-utf8", None, "an archive (zip, gzip or the like), expected a csv", "unpack it first")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
         raise CsvError("not-utf8", None, "UTF-16 text, expected UTF-8", _AS_UTF8)
     try:

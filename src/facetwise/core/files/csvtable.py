@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from facetwise.core.errors import InputError, ProblemsError, did_you_mean
-from facetwise.core.files.csvrecords import CsvError, csv_records
+from facetwise.core.files.csvrecords import AS_COMMAS, CsvError, csv_records, separator_fault
 from facetwise.core.files.outside import check_size, read_bounded
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.text.spelling import Spellings, spelt_as
@@ -43,6 +43,8 @@ class CsvFile:
 
     def column(self, name: str) -> list[str]:
         """Values of the column called `name`; raises InputError when there is none, or more than one."""
+        if name not in self.names and (fault := separator_fault(self.names)):
+            raise InputError(f"{self.source}, line 1: {fault}", hint=AS_COMMAS)
         if name not in self.names:
             raise InputError(f"{self.source}, line 1: no column `{name}`", hint=did_you_mean(name, self.names))
         if self.names.count(name) > 1:

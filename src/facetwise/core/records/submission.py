@@ -63,6 +63,11 @@ class MadeFrom(Record):
         return f"foreign:{self.id}" if self.kind == "foreign" else self.id
 
     @property
+    def name(self) -> str:
+        """What a submission of it is called after its number: the source, with its test-time augmentation."""
+        return self.id if self.tta == "none" else f"{self.id}-tta-{self.tta}"
+
+    @property
     def runs(self) -> tuple[str, ...]:
         """Ids of the runs that it needs."""
         return tuple(dict.fromkeys(part.id for part in self.parts if part.kind == "run"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facetwise.core.errors import InputError, did_you_mean
-from facetwise.core.files.csvrecords import CsvError, Record, csv_records
+from facetwise.core.files.csvrecords import AS_COMMAS, CsvError, Record, csv_records, separator_fault
 from facetwise.core.text.spelling import spelt_as
 from facetwise.data.findings import Findings, listed
 from facetwise.data.images.images import read_bytes
@@ -81,11 +81,8 @@ def parse_table_csv(
 def _header_is_usable(header: Sequence[str], needed: Sequence[str], name: str, findings: Findings) -> bool:
     missing = [column for column in needed if column not in header]
     repeated = [column for column in dict.fromkeys(needed) if header.count(column) > 1]
-    separator = next((s for s in (";", "\t", "|") if missing and any(s in cell for cell in header)), None)
-    if separator is not None:
-        shown = "tabs" if separator == "\t" else f"`{separator}`"
-        hint = "save it with commas (in a spreadsheet: `CSV UTF-8`, comma-separated)"
-        findings.error("wrong-separator", f"{name}:1", f"seems to be separated by {shown}, expected commas", hint)
+    if missing and (fault := separator_fault(header)):
+        findings.error("wrong-separator", f"{name}:1", fault, AS_COMMAS)
         return False
     for column in missing:
         hint = f"its columns: {listed(header, 12)}" if len(header) > 12 else did_you_mean(column, filter(None, header))

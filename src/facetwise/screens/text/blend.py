@@ -125,7 +125,10 @@ def _told_moves(moves: Sequence[Mapping[str, Any]]) -> list[str]:
 def _what_members_add(view: BlendView) -> Iterator[str]:
     known = [m for m in view.members if m.added is not None and m.used]
     for member in sorted(known, key=lambda m: -(m.added or 0.0)):
-        yield f"Without {short(member.name)} the blend would score {signed(-(member.added or 0.0))} on these people."
+        added = member.added or 0.0
+        change = f"{abs(added):.3f} {'lower' if added > 0 else 'higher'}"
+        same = "the same" if change.startswith("0.000") else change
+        yield f"Without {short(member.name)} the blend would score {same} on these people."
     if known:
         yield "Alike members each add little, because the other stands in; that does not mean that both can go."
 

@@ -45,7 +45,7 @@ def suspects_text(view: SuspectsView) -> RenderableType:
 
 
 def source_line(view: SuspectsView) -> str:
-    """`07-AdamW-... (the last blend)`."""
+    """`07-AdamW-... (the best blend by its nested estimate)`."""
     method = "" if view.method == "margin" else f", ranked by {view.method}"
     return f"{view.source} ({view.why}){method}"
 

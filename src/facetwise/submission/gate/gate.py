@@ -13,8 +13,12 @@ from facetwise.core.errors import InputError
 from facetwise.core.files.csvtable import CsvFile, answer_fault, attributes_alone, fault_of_all, parse_csv
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.text.spelling import Spellings
+from facetwise.evaluate.agreement import share_apart
+from facetwise.evaluate.decide import encode_joint
 from facetwise.evaluate.metrics import MISSING
-from facetwise.submission.gate.mapping import exchanged_classes
+from facetwise.results.wording import count
+from facetwise.submission.gate.mapping import exchanged_classes, people_of
+from facetwise.submission.gate.misplaced import ProjectAnswers, others_that_say, same_in_another_order
 from facetwise.submission.gate.mix import Mix, MixCheck, check_mix
 from facetwise.submission.gate.opinions import Known, Opinion, Verdict, judge
 
@@ -29,10 +33,10 @@ MIN_DISTANCE = 0.05
 """A class mix is said to drift when chance alone rarely (`MAX_CHANCE`) moves it as far, and by at least this share of
 the images: with many people any difference is beyond chance, and averaged fold models predict rare classes a little
 less often than single ones."""
-BY_OPINION = frozenset({"class-mapping", "likely-fault", "at-chance"})
+BY_OPINION = frozenset({"class-mapping", "likely-fault", "at-chance", "reordered"})
 """Errors that rest on other predictions, which may be the ones that are wrong: they can be overruled."""
-LOW = 0.1
-"""Kappa below which a file that nobody can judge looks odd: honest predictions agree somewhere."""
+ABSENT_PEOPLE = 3.0
+"""People to whom others give a class, from which it is odd that a file never does: chance leaves out exp(-3), 5 %."""
 NEVER_CHANCE = 0.05
 """A class that is never predicted is a warning when fewer than this share of resampled test sets lack it too."""
 
@@ -65,11 +69,17 @@ class GateReport:
         """What somebody should confirm."""
         return tuple(f for f in self.findings if f.level == "warning")
 
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether nothing was found that stops it or should be looked at first."""
+        return not self.errors and not self.warnings
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         findings = [asdict(f) for f in self.findings]
         mix = None if self.mix is None else self.mix.as_dict()
-        return {"findings": findings, "mix": mix, "opinions": [v.as_dict() for v in self.verdicts]}
+        opinions = [v.as_dict() for v in self.verdicts]
+        return {"may_be_sent": self.may_be_sent, "findings": findings, "mix": mix, "opinions": opinions}
 
 
 def check_submission(
@@ -83,6 +93,7 @@ def check_submission(
     oof: Mix,
     known: Known | None = None,
     opinions: Sequence[Opinion] = (),
+    answers_here: Sequence[ProjectAnswers] = (),
     reasons: Mapping[str, str] | None = None,
     columns: Sequence[str] = (),
     seed: int = 0,
@@ -92,7 +103,8 @@ def check_submission(
     `expected`: image names in the organisers' order; `decided`: the joint class that the predictions give each of
     them, shape (n,), -1 where there is none, or None for a file of which only the bytes are known; `reasons`: why
     images have none (`damaged`, `missing`), by name; `oof`: out-of-fold classes and people, for the class mix; `known`
-    and `opinions`: what others say of the same images; `columns`: the organisers', where they are known. Never raises
+    and `opinions`: what others say of the same images; `answers_here`: what everything else in the project answers;
+    `columns`: the organisers', where they are known. Never raises
     for what is in `data`.
     """
     try:
@@ -111,10 +123,14 @@ def check_submission(
     findings += _specialist_findings(classes, space)
     findings += [] if decided is None else [_decision_finding(names, classes, decided)]
     mix = check_mix(classes, oof, space, seed=seed)
-    findings += [_drift_finding(mix), _never_finding(mix)]
     found = [judge(classes, names, o, known, space, mix.num_people) for o in opinions] if known is not None else ()
     verdicts = tuple(v for v in found if v is not None)
-    findings += _what_others_say(space.decode(classes), verdicts, opinions, known, space) if known is not None else []
+    vouched = decided is None and any(v.word == "agrees" for v in verdicts)
+    findings += [_drift_finding(mix, vouched=vouched), _never_finding(mix)]
+    codes = space.decode(classes)
+    findings += _reordered_findings(codes, answers_here, opinions, space)
+    findings += _absent_findings(codes, answers_here, known, space)
+    findings += _what_others_say(codes, verdicts, opinions, known, space) if known is not None else []
     return GateReport(_errors_first(findings), mix, verdicts)
 
 
@@ -139,16 +155,16 @@ def _column_findings(found: Sequence[str], wanted: Sequence[str]) -> list[GateFi
 
 def _name_findings(names: Sequence[str], expected: Sequence[str]) -> list[GateFinding]:
     """Every expected image once, no other, in the expected order."""
-    known, count, wanted = Spellings(expected), Counter(names), set(expected)
-    meant = {n: known.find(n) for n in count if n not in wanted and known.find(n) in wanted}
+    known, often, wanted = Spellings(expected), Counter(names), set(expected)
+    meant = {n: known.find(n) for n in often if n not in wanted and known.find(n) in wanted}
     faults = (
         ("names-spelling", _SPELT, list(meant)),
-        ("names-missing", "not in the file", [n for n in expected if n not in count and n not in meant.values()]),
-        ("names-extra", "not asked for", [n for n in count if n not in wanted and n not in meant]),
-        ("names-twice", "in the file more than once", [n for n, times in count.items() if times > 1]),
+        ("names-missing", "not in the file", [n for n in expected if n not in often and n not in meant.values()]),
+        ("names-extra", "not asked for", [n for n in often if n not in wanted and n not in meant]),
+        ("names-twice", "in the file more than once", [n for n, times in often.items() if times > 1]),
     )
     findings = [
-        GateFinding("error", code, f"{len(found)} image(s) {what}: {_named(found)}")
+        GateFinding("error", code, f"{count(len(found), 'image')} {what}: {_named(found)}")
         for code, what, found in faults
         if found
     ]
@@ -156,7 +172,7 @@ def _name_findings(names: Sequence[str], expected: Sequence[str]) -> list[GateFi
         return findings
     moved = [n for n, e in zip(names, expected, strict=True) if n != e]
     if moved:
-        message = f"{len(moved)} row(s) are not in the organisers' order; the first is image {moved[0]!r}"
+        message = f"{count(len(moved), 'row')} not in the organisers' order; the first is image {moved[0]!r}"
         return [GateFinding("error", "order", message)]
     return [GateFinding("ok", "names", f"all {len(names)} images once, in the organisers' order")]
 
@@ -174,9 +190,13 @@ def _answer_findings(
     alike = fault_of_all(answers)
     range_text = f"0..{space.num_joint - 1}"
     faults = (
-        ("no-prediction", f"{len(empty)} image(s) without a prediction", empty),
-        ("not-integer", f"{len(faulty)} answer(s) are not integers", faulty if alike is None else []),
-        ("out-of-range", f"{len(outside)} class(es) outside {range_text}", outside),
+        ("no-prediction", f"{count(len(empty), 'image')} without a prediction", empty),
+        (
+            "not-integer",
+            count(len(faulty), "answer is no integer", "answers are no integers"),
+            faulty if alike is None else [],
+        ),
+        ("out-of-range", f"{count(len(outside), 'answer')} outside {range_text}", outside),
     )
     findings = [GateFinding("error", code, f"{what}: {_first(found)}") for code, what, found in faults if found]
     findings += [] if alike is None else [GateFinding("error", "not-integer", alike)]
@@ -199,7 +219,9 @@ def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray
     lacking = np.asarray(decided) == MISSING
     if lacking.any():
         found = [n for n, lacks in zip(names, lacking, strict=True) if lacks]
-        return GateFinding("error", "no-prediction", f"{len(found)} answer(s) without a prediction: {_named(found)}")
+        return GateFinding(
+            "error", "no-prediction", f"{count(len(found), 'answer')} without a prediction: {_named(found)}"
+        )
     if differs.any():
         first = int(np.flatnonzero(differs)[0])
         message = f"{int(differs.sum())} of {len(classes)} answers differ from the predictions; the first is image "
@@ -208,8 +230,9 @@ def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray
     return GateFinding("ok", "decisions", "every answer is what the predictions say")
 
 
-def _drift_finding(mix: MixCheck) -> GateFinding:
-    drifts = mix.chance < MAX_CHANCE and mix.distance >= MIN_DISTANCE
+def _drift_finding(mix: MixCheck, *, vouched: bool) -> GateFinding:
+    """`vouched`: others agree with a file of which nothing else is known, whose mix need not be that of the labels."""
+    drifts = not vouched and mix.chance < MAX_CHANCE and mix.distance >= MIN_DISTANCE
     worst = ", ".join(
         f"{c.name} {c.test:.1%} against {c.predicted:.1%} (z {c.z:+z.1f})"
         for c in sorted(mix.classes, key=lambda c: -abs(c.test - c.predicted))[:3]
@@ -226,11 +249,54 @@ def _never_finding(mix: MixCheck) -> GateFinding:
     odd = [c for c in never if c.never_chance < NEVER_CHANCE]
     if odd:
         found = [f"{c.name} ({c.predicted:.1%} out of fold, chance {c.never_chance:.3f})" for c in odd]
-        return GateFinding("warning", "never-predicted", f"{len(odd)} class(es) never predicted: {_first(found)}")
+        return GateFinding(
+            "warning", "never-predicted", f"{count(len(odd), 'class', 'classes')} never predicted: {_first(found)}"
+        )
     if never:
         message = f"never predicted, as chance would have it: {_first([c.name for c in never])}"
         return GateFinding("ok", "never-predicted", message)
     return GateFinding("ok", "never-predicted", "every class that is predicted out of fold is predicted here")
+
+
+def _reordered_findings(
+    codes: IntArray, answers: Sequence[ProjectAnswers], opinions: Sequence[Opinion], space: LabelSpace
+) -> list[GateFinding]:
+    """The first answers of the project that are this file's in another order, (n, num_attributes).
+
+    Which of the two is in order, the opinions say; without any, the older one is believed.
+    """
+    joint = space.encode(codes)
+    for other in answers:
+        theirs = encode_joint(other.codes, space)
+        rows = same_in_another_order(joint, theirs)
+        if rows is None:
+            continue
+        asked = [o for o in opinions if o.name != other.name and share_apart(o.codes, other.codes) != 0]
+        speaks = sum(share_apart(other.codes, o.codes) - share_apart(codes, o.codes) for o in asked)
+        said = f"{rows:,} of the {len(joint):,} rows have the answers of `{other.name}` in another order"
+        if speaks > 0:
+            return [GateFinding("ok", "reordered", f"{said}; by the others it is `{other.name}` that is out of order")]
+        return [GateFinding("error", "reordered", f"{said}: each class as often as there, but for other images")]
+    return []
+
+
+def _absent_findings(
+    codes: IntArray, answers: Sequence[ProjectAnswers], known: Known | None, space: LabelSpace
+) -> list[GateFinding]:
+    """Classes of an attribute that are never answered here and are by most others, (n, num_attributes).
+
+    What the source of the file never says out of fold either is no wonder.
+    """
+    found = []
+    for place, code, says, images in others_that_say(codes, answers):
+        attribute = space.attributes[place]
+        if known is not None and known.oof is not None and not (known.oof[:, place] == code).any():
+            continue
+        people = images if known is None else people_of(images, known, place, (code,))
+        who = f"{says} other answer{'s give' if says > 1 else ' gives'} it to {images:,}"
+        message = f"`{attribute.name}`: no image is answered `{attribute.classes[code]}`; {who}"
+        found.append(GateFinding("warning" if people >= ABSENT_PEOPLE else "ok", "class-absent", message))
+    return found
 
 
 def _what_others_say(
@@ -250,7 +316,7 @@ def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
     """What the others say together. Where as many or more agree with the file, the odd ones are the others."""
     agreeing = [v for v in verdicts if v.word == "agrees"]
     against = [v for v in verdicts if v.word in ("fault", "chance")]
-    doubting = [*against, *(v for v in verdicts if v.word == "disagrees")]
+    doubting = [*against, *(v for w in ("misplaced", "disagrees") for v in verdicts if v.word == w)]
     told = ", ".join(v.told("with" if i else "agrees with") for i, v in enumerate(agreeing))
     findings = [GateFinding("ok", "opinions", told)] if agreeing else []
     if len(against) > len(agreeing):
@@ -272,11 +338,14 @@ def _nothing_said(verdicts: Sequence[Verdict]) -> GateFinding:
         return GateFinding("ok", "opinions", "there are no other predictions to judge it by")
     best = max(verdicts, key=lambda v: v.kappa)
     message = f"the others cannot judge it; it {best.told('agrees best with')}"
-    return GateFinding("warning" if best.kappa < LOW else "ok", "opinions-unclear", message)
+    if best.at_chance:
+        message += ", which is what chance gives"
+    return GateFinding("warning" if best.at_chance else "ok", "opinions-unclear", message)
 
 
 _DOUBTS = {
     "fault": "",
+    "misplaced": "",
     "chance": ", which is what chance gives: are rows out of order, or classes mixed up?",
     "disagrees": ", less than these two should",
 }

@@ -119,7 +119,7 @@ def _mappings(
         here, there = _both(codes, other, cycle)
         read = np.arange(attribute.size)
         read[list(cycle)] = [*cycle[1:], cycle[0]]
-        if _is_exchanged(here, read[here], there, cycle, _people(len(here), known, place, cycle)):
+        if _is_exchanged(here, read[here], there, cycle, people_of(len(here), known, place, cycle)):
             answered = tuple((attribute.classes[read[code]], attribute.classes[code]) for code in sorted(cycle))
             shares = float((here == there).mean()), float((read[here] == there).mean())
             yield cycle, Mapping(attribute.name, answered, *shares)
@@ -160,9 +160,9 @@ def _both(codes: IntArray, other: IntArray, cycle: Cycle) -> tuple[IntArray, Int
     return codes[rows], other[rows]
 
 
-def _people(num_images: int, known: Known, place: int, cycle: Cycle) -> float:
-    """People that these images are of, at the images of these classes that a labelled person has."""
-    rows = np.isin(known.truth[:, place], cycle)
+def people_of(num_images: int, known: Known, place: int, classes: Sequence[int]) -> float:
+    """People that `num_images` images of some classes are of, at those that a labelled person has; 0 without any."""
+    rows = np.isin(known.truth[:, place], classes)
     if not rows.any():
         return 0.0
     _, num_people = group_numbers(np.asarray(known.groups)[rows])

@@ -13,21 +13,19 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.labels import BoolArray, FloatArray, IntArray, LabelSpace
 from facetwise.evaluate.agreement import chance_agreement, cohen_kappa
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.resampling import Groups, group_numbers
 from facetwise.submission.gate.faults import Reading, readings
-
-BoolArray = npt.NDArray[np.bool_]
+from facetwise.submission.gate.misplaced import Misplaced, misplaced_rows, misplaced_share
 
 ERRORS = 4.0
 """Standard errors beyond which a difference is not taken for chance: several opinions and attributes are looked at."""
 MIN_DROP = 0.25
 """Kappa on the test side must be lower than out of fold by at least this: test sides differ a little from training."""
-CHANCE_ERRORS = 2.0
+CHANCE_ERRORS = 3.0
 """Standard errors within which agreement is taken for chance."""
 GAIN_ERRORS = 3.0
 """Standard errors of a gain that are asked for: undoing a fault that was not made is expected to lose, not to gain."""
@@ -36,7 +34,13 @@ MIN_GAIN = 0.1
 GOOD = 0.4
 """Kappa with the labels, in some attribute, from which an opinion can judge a file that is not known out of fold."""
 
-Word = Literal["agrees", "disagrees", "fault", "chance", "unknown"]
+MIN_PEOPLE = 20
+"""Fewer people on the test side say nothing of a file that is at chance, or has rows out of order."""
+
+SOME = 0.2
+"""Kappa with the labels, of all attributes together, below which a file at chance is no wonder."""
+
+Word = Literal["agrees", "disagrees", "misplaced", "fault", "chance", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ class Kappa:
     error: float
     """Standard error with people as the units: sqrt(p (1 - p) / people) / (1 - chance)."""
     by_chance: float
-    """Standard error when the two know nothing of one another: sqrt(chance / (1 - chance) / people)."""
+    """Standard error when the two know nothing of one another: sqrt(chance / (1 - chance) / images). Here images are
+    the units: rows that are out of order have nothing to do with one another."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,9 @@ class Verdict:
 
     name: str
     word: Word
-    """`fault`: it agrees far better when one is undone; `chance`: no better than chance; `disagrees`: far less than out
-    of fold; `unknown`: nothing can be said, or an opinion that lacks attributes cannot vouch for a file from
-    elsewhere."""
+    """`fault`: it agrees far better when one is undone; `chance`: no better than chance; `misplaced`: some rows look
+    like answers to other images; `disagrees`: far less than out of fold; `unknown`: nothing can be said, or an opinion
+    that lacks attributes cannot vouch for a file from elsewhere."""
     share: float
     """Of the images that agree in all attributes that the opinion has."""
     kappa: float
@@ -98,6 +103,11 @@ class Verdict:
     """Of `fault`: whether it is that attributes' classes are in another order (`mapping` then says which)."""
     undone: float | None = None
     """Share that agrees when the fault is undone."""
+    misplaced: Misplaced | None = None
+    """Of `misplaced`: how many rows, and which."""
+    at_chance: bool = False
+    """Whether no attribute agrees more than two agree that know nothing of one another, though the other is known to
+    know something, or nothing is known of it."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -109,7 +119,8 @@ class Verdict:
         if self.word == "fault":
             return f"{said}, but on {self.undone:.0%} {self.fault}"
         wanted = "" if self.expected is None else f", out of fold {self.expected:z.2f}"
-        return f"{said} (kappa {self.kappa:z.2f}{wanted})"
+        rows = "" if self.misplaced is None else self.misplaced.told()
+        return f"{said} (kappa {self.kappa:z.2f}{wanted}){rows}"
 
 
 def judge(
@@ -123,29 +134,51 @@ def judge(
     if not have:
         return None
     seen = _agreement(space.decode(joint), opinion.codes, have, space, num_people)
-    wanted = _expected(opinion, known, have, space)
+    wanted, worth = _expected(opinion, known, have, space), _worth(opinion, known, have, space)
     whole = seen[""]
     judged: dict[str, Any] = {
         "share": whole.share,
         "kappa": whole.value,
         "expected": wanted[""].value if wanted else None,
         "attributes": {name: seen[name].value for name in have},
+        "at_chance": _at_chance(seen) and (worth is None or worth[""].value >= SOME),
     }
-    if wanted and not any(_lower(seen[name], wanted[name]) for name in seen):
-        return Verdict(opinion.name, "agrees", **judged)
-    if wanted is None and not _can_judge(opinion, known, have, space):
+    if wanted is None and (worth is None or max(one.value for one in worth.values()) < GOOD):
         return Verdict(opinion.name, "unknown", **judged)
+    few, place = num_people < MIN_PEOPLE, [space.index(name) for name in have]
+    misplaced = None if few else _misplaced(space.decode(joint), opinion, known, place, num_people)
+    if wanted and misplaced is None and not any(_lower(seen[name], wanted[name]) for name in seen):
+        return Verdict(opinion.name, "agrees", **judged)
     if found := _fault(joint, names, opinion, have, space, num_people):
         reading, share = found
         return Verdict(
             opinion.name, "fault", **judged, fault=reading.words, of_classes=reading.of_classes, undone=share
         )
-    if _is_chance(seen, wanted):
+    if _is_chance(seen, wanted, few):
         return Verdict(opinion.name, "chance", **judged)
+    if misplaced is not None:
+        return Verdict(opinion.name, "misplaced", **judged, misplaced=misplaced)
     if wanted:
         return Verdict(opinion.name, "disagrees", **judged)
-    vouches = len(have) == len(space.names) and whole.value > ERRORS * whole.by_chance
+    vouches = len(have) == len(space.names) and whole.value > max(MIN_DROP, ERRORS * whole.by_chance)
     return Verdict(opinion.name, "agrees" if vouches else "unknown", **judged)
+
+
+def _misplaced(
+    codes: IntArray, opinion: Opinion, known: Known, place: Sequence[int], num_people: int
+) -> Misplaced | None:
+    """Rows of a file, (n, num_attributes), that look like answers to other images; `place`: attributes that are seen.
+
+    More of them than the opinion seems to have out of fold, beside the truth and the predictions in hand.
+    """
+    there = (opinion.codes[:, place] != MISSING).all(axis=1)
+    usual = [
+        misplaced_share(opinion.oof[both][:, place], side[both][:, place])
+        for side in (known.truth, known.oof)
+        if opinion.oof is not None and side is not None
+        if (both := ((opinion.oof[:, place] != MISSING) & (side[:, place] != MISSING)).all(axis=1)).any()
+    ]
+    return misplaced_rows(codes[there][:, place], opinion.codes[there][:, place], num_people, max(usual, default=0.0))
 
 
 def _fault(
@@ -166,14 +199,18 @@ def _fault(
     return (best, float(undone.mean())) if gain > max(MIN_GAIN, GAIN_ERRORS * error) else None
 
 
-def _is_chance(seen: dict[str, Kappa], wanted: dict[str, Kappa] | None) -> bool:
+def _is_chance(seen: dict[str, Kappa], wanted: dict[str, Kappa] | None, few: bool) -> bool:
     """Whether no attribute agrees more than by chance, while all together should, and there are people enough to tell.
 
     A weak file, which agrees in one attribute and guesses the others, is not meant.
     """
     whole = seen[""]
-    enough = ERRORS * whole.by_chance < MIN_DROP if wanted is None else _lower(whole, wanted[""])
-    return enough and all(one.value <= CHANCE_ERRORS * one.by_chance for one in seen.values())
+    enough = not few and ERRORS * whole.by_chance < MIN_DROP if wanted is None else _lower(whole, wanted[""])
+    return enough and _at_chance(seen)
+
+
+def _at_chance(seen: dict[str, Kappa]) -> bool:
+    return all(one.value <= CHANCE_ERRORS * one.by_chance for one in seen.values())
 
 
 def _lower(seen: Kappa, wanted: Kappa) -> bool:
@@ -192,17 +229,10 @@ def _expected(opinion: Opinion, known: Known, have: Sequence[str], space: LabelS
     return _agreement(known.oof[both], opinion.oof[both], have, space, num_people)
 
 
-def _can_judge(opinion: Opinion, known: Known, have: Sequence[str], space: LabelSpace) -> bool:
-    """Whether an opinion is good enough to say something of a file that is not known out of fold."""
-    if opinion.oof is None:
-        return False
-    place = [space.index(name) for name in have]
-    there = (opinion.oof[:, place] != MISSING).all(axis=1)
-    if not there.any():
-        return False
-    _, num_people = group_numbers(np.asarray(known.groups)[there])
-    with_labels = _agreement(known.truth[there], opinion.oof[there], have, space, num_people)
-    return max(one.value for one in with_labels.values()) >= GOOD
+def _worth(opinion: Opinion, known: Known, have: Sequence[str], space: LabelSpace) -> dict[str, Kappa] | None:
+    """How far an opinion agrees with the labels out of fold; None where nothing is known of it there."""
+    labels = Known(known.truth, known.groups, known.truth)
+    return _expected(opinion, labels, have, space)
 
 
 def _agreement(
@@ -224,8 +254,8 @@ def kappa(first: IntArray, second: IntArray, num_people: int) -> Kappa:
     share, chance, value = float((first == second).mean()), chance_agreement(first, second), cohen_kappa(first, second)
     if value is None:
         return Kappa(share, 1.0, 0.0, 0.0)
-    spread: npt.NDArray[np.float64] = np.array([_widened(share, num_people), chance])
-    error, by_chance = np.sqrt(spread * (1 - spread) / num_people) / (1 - chance)
+    spread: FloatArray = np.array([_widened(share, num_people), chance])
+    error, by_chance = np.sqrt(spread * (1 - spread) / [num_people, len(first)]) / (1 - chance)
     return Kappa(share, value, float(error), float(by_chance))
 
 

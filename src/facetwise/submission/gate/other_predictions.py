@@ -1,8 +1,8 @@
-"""Whom to ask about a submission: earlier ones, and other runs and blends, as opinions on the same images."""
+"""Everything in a project that answers the test images; and whom of it to ask about a submission."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,11 +12,15 @@ from facetwise.core.errors import ArtefactError, FacetwiseError
 from facetwise.core.files.csvtable import parse_csv
 from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
+from facetwise.core.runs import list_runs
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.decide import decode_joint
 from facetwise.evaluate.metrics import MISSING
-from facetwise.predictors.sources import read_source
+from facetwise.predictors.blend_folder import list_blends
+from facetwise.predictors.external import list_foreign
+from facetwise.predictors.sources import Source, read_source
 from facetwise.submission.folder import SubmissionFolder, list_submissions
+from facetwise.submission.gate.misplaced import ProjectAnswers
 from facetwise.submission.gate.opinions import Opinion
 from facetwise.submission.ledger.ledger import Ledger, read_ledger
 
@@ -54,6 +58,36 @@ def ask_others(project: Project, manifest: Manifest, asked: Asked) -> list[Opini
     return found
 
 
+def sources_here(project: Project, manifest: Manifest) -> Iterator[Source]:
+    """Every run (with each test-time augmentation that is kept), blend and import that can be read, the newest last."""
+    workspace = project.workspace
+    runs = [(run.id, tta) for run in list_runs(workspace) if run.finished for tta in run.kept_ttas()]
+    others = [blend.id for blend in list_blends(workspace)] + [f"foreign:{f.name}" for f in list_foreign(workspace)]
+    for reference, tta in (*runs, *((name, "none") for name in others)):
+        with suppress(FacetwiseError):
+            source = read_source(project, manifest, reference, tta=tta)
+            if source.test is not None:
+                yield source
+
+
+def answers_here(
+    project: Project, manifest: Manifest, sources: Iterable[Source], itself: tuple[str, str] | None
+) -> list[ProjectAnswers]:
+    """What every submission and each of `sources` answers; without those made from `itself` (id, augmentation)."""
+    found = []
+    for submission in list_submissions(project.workspace):
+        with suppress(FacetwiseError):
+            made_from = submission.made_from()
+            if (made_from.id, made_from.tta) != itself:
+                found.append(ProjectAnswers(submission.id, _codes_of(project, manifest, submission)))
+    for source in sources:
+        if (source.id, source.tta) != itself:
+            name = source.reference if source.tta == "none" else f"{source.id} --tta {source.tta}"
+            assert source.test is not None
+            found.append(ProjectAnswers(name, source.test.codes))
+    return found
+
+
 def _sent(project: Project) -> Iterator[SubmissionFolder]:
     """Earlier submissions: the best public score first, then those without one, the newest first."""
     ledger = _ledger(project)
@@ -82,17 +116,22 @@ def _failed(submission: SubmissionFolder, public: float) -> bool:
 
 def _of_submission(project: Project, manifest: Manifest, submission: SubmissionFolder) -> Opinion:
     """The classes of its file, with the out-of-fold ones of its source when that can still be read."""
-    side = project.file.dataset.test
-    assert side is not None
-    file = parse_csv(submission.read_csv_bytes(), str(submission.csv_file))
-    sent = dict(zip(file.column(side.image), file.column(side.answer), strict=True))
-    joint = np.array([int(sent.get(name, MISSING)) for name in manifest.test["name"]], np.int64)
     oof: IntArray | None = None
     with suppress(FacetwiseError):
         made_from = submission.made_from()
         known = read_source(project, manifest, made_from.reference, tta=made_from.tta).oof
         oof = None if known is None else known.codes
-    return Opinion(submission.id, decode_joint(joint, project.space), oof)
+    return Opinion(submission.id, _codes_of(project, manifest, submission), oof)
+
+
+def _codes_of(project: Project, manifest: Manifest, submission: SubmissionFolder) -> IntArray:
+    """Class numbers in a submission's file, (n, num_attributes), in the organisers' order; -1 for images it lacks."""
+    side = project.file.dataset.test
+    assert side is not None
+    file = parse_csv(submission.read_csv_bytes(), str(submission.csv_file))
+    sent = dict(zip(file.column(side.image), file.column(side.answer), strict=True))
+    joint = np.array([int(sent.get(name, MISSING)) for name in manifest.test["name"]], np.int64)
+    return decode_joint(joint, project.space)
 
 
 def _of_source(project: Project, manifest: Manifest, reference: str) -> Opinion:

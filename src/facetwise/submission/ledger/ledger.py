@@ -82,6 +82,12 @@ class Ledger:
         """One sending a file, in the order of sending: `by_submission`, and every file that is not of this project."""
         return tuple(e for e in self.entries if e.submission is None or self.by_submission[e.submission] is e)
 
+    @property
+    def best_public(self) -> tuple[str, float] | None:
+        """The file with the highest public score of all that were sent, and that score; None where none is known."""
+        scores = [(e.name, e.public) for e in self.files if e.public is not None]
+        return max(scores, key=lambda pair: pair[1], default=None)
+
     def others(self, entry: Entry) -> tuple[Entry, ...]:
         """The other sendings of the same file, in the order of sending."""
         same = (e for e in self.entries if e.submission is not None and e.submission == entry.submission)

@@ -148,8 +148,17 @@ def _problems(rows: Sequence[_Row]) -> list[str]:
             problems.append(f"line {row.line}: `id` {number} again, first on line {first[number]}")
         for column in ("f1", "accuracy"):
             if _score(cell := row.cells.get(column, "")) is None and cell:
-                problems.append(f"line {row.line}: `{column}` is {cell[:40]!r}, expected a number from 0 to 1")
+                problems.append(
+                    f"line {row.line}: `{column}` is {cell[:40]!r}, expected a number from 0 to 1{_as_share(cell)}"
+                )
     return problems
+
+
+def _as_share(cell: str) -> str:
+    """A hint for a score that seems to be in per cent."""
+    number = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%?", cell)
+    value = float(number.group(1)) if number else 0.0
+    return f"; in per cent? did you mean {value / 100:.6g}?" if 1 < value <= 100 else ""
 
 
 def _score(cell: str) -> float | None:

@@ -14,6 +14,7 @@ from facetwise.core.references import AnyReference, parse_reference, short_name
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source
+from facetwise.results.notices import estimate_of
 from facetwise.submission.answers import submission_answers
 from facetwise.submission.eligible import joint_classes, usable_source
 from facetwise.submission.folder import SubmissionFolder, find_submission, list_submissions
@@ -37,6 +38,8 @@ class Contender:
     public: float | None = None
     """Its public score, as the ledger has it."""
     sent: bool = False
+    averaged: bool = True
+    """Whether the test images are predicted by several fold models; by one of a hold-out run."""
 
     @property
     def reference(self) -> str:
@@ -81,7 +84,8 @@ def possible(project: Project, manifest: Manifest, reference: AnyReference, tta:
 def of_source(source: Source, test: IntArray) -> Contender:
     """A run or a blend that answers `test`, (m,); raises InputError when nothing is known of it out of fold."""
     kind: Kind = "blend" if source.kind == "blend" else "run"
-    return Contender(kind, source.id, source.id, source.require_oof().classes, test)
+    averaged = source.run is None or estimate_of(source.run) != "hold-out"
+    return Contender(kind, source.id, source.id, source.require_oof().classes, test, averaged=averaged)
 
 
 def submitted(project: Project, manifest: Manifest, ledger: Ledger, folder: SubmissionFolder) -> Contender:
@@ -91,7 +95,8 @@ def submitted(project: Project, manifest: Manifest, ledger: Ledger, folder: Subm
     entry = ledger.by_submission.get(folder.id)
     test = submission_answers(project, manifest, folder).joint
     public = None if entry is None else entry.public
-    return Contender("submission", folder.id, source.id, source.oof, test, public, entry is not None)
+    sent, averaged = entry is not None, source.averaged
+    return Contender("submission", folder.id, source.id, source.oof, test, public, sent, averaged)
 
 
 def submissions(

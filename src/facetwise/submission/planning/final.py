@@ -55,9 +55,13 @@ class FinalView:
     """As many as are chosen, by their public score alone, the highest first; empty where no public score is known."""
     by_public_best: float | None
     """Mean of the highest private score of these."""
+    highest_public: tuple[str, float] | None
+    """What was sent with the highest public score of the whole ledger, whether it can be forecast or not."""
     apart: float | None
     """Share of the test images that the two most alike of the chosen answer otherwise; None of a single one."""
     shift: tuple[float, float] | None
+    averaged: bool
+    """Whether several fold models predict the test images of any of them."""
     exhaustive: bool
     """Whether all sets were looked at."""
     left_out: tuple[LeftOut, ...]
@@ -99,8 +103,10 @@ def build_final(project: Project, count: int = 2, *, seed: int = 0) -> FinalView
         expected_best=best.expected_best,
         by_public=tuple(outlook.contenders[k].id for k in by_public),
         by_public_best=expected_best(scores, by_public) if by_public else None,
+        highest_public=ledger.best_public,
         apart=_apart(outlook, best.chosen),
         shift=outlook.shift,
+        averaged=any(c.averaged for c in contenders),
         exhaustive=bool(rest) or len(best.chosen) == len(contenders),
         left_out=(*narrow, *left_out),
     )
@@ -113,7 +119,7 @@ def final_reasons(view: FinalView) -> Iterator[str]:
     if not view.exhaustive:
         yield f"There are more than {MAX_SETS:,} sets to choose from: this one was grown one by one."
     yield from people_notes(view.test)
-    yield from shift_notes(view.shift, sum(f.public is not None for f in view.finalists))
+    yield from shift_notes(view.shift, sum(f.public is not None for f in view.finalists), averaged=view.averaged)
 
 
 def _nothing(ledger: Ledger, left_out: list[LeftOut]) -> str:
@@ -167,9 +173,12 @@ def _why_these(view: FinalView) -> Iterator[str]:
 
 def _why_not_public(view: FinalView) -> Iterator[str]:
     if not view.by_public or view.by_public_best is None:
-        yield "No public score is known: this goes by out of fold alone."
+        if view.highest_public is None:
+            yield "No public score is known: this goes by out of fold alone."
+        yield from _not_forecast(view)
         return
-    yield _fall(next(f for f in view.finalists if f.id == view.by_public[0]))
+    yield from _not_forecast(view)
+    yield _fall(next(f for f in view.finalists if f.id == view.by_public[0]), alone=not list(_not_forecast(view)))
     if set(view.by_public) != {f.id for f in view.chosen}:
         short = {f.id: f.reference for f in view.finalists}
         names = " and ".join(f"`{short[name]}`" for name in view.by_public)
@@ -178,11 +187,25 @@ def _why_not_public(view: FinalView) -> Iterator[str]:
         yield "The public scores alone would choose the same."
 
 
-def _fall(top: Finalist) -> str:
-    """From the highest public score to what is to be expected of it in private."""
+def _not_forecast(view: FinalView) -> Iterator[str]:
+    """The highest public score of all, when nothing says what is to be expected of that file in private."""
+    if view.highest_public is None:
+        return
+    name, public = view.highest_public
+    known = [f.public for f in view.finalists if f.public is not None]
+    if public > max(known, default=-1.0):
+        yield (
+            f"The highest public score of all, {public:.4f}, is that of `{name}`, which cannot be forecast and is not "
+            "among these: whether to choose it is for you to say."
+        )
+
+
+def _fall(top: Finalist, *, alone: bool) -> str:
+    """From the highest public score to what is to be expected of it in private; `alone`: no other sent is higher."""
     assert top.public is not None
     fall = top.private.expected - top.public
-    highest = f"`{top.reference}` has the highest public score, {top.public:.4f}"
+    of_whom = "" if alone else " of those that can be forecast"
+    highest = f"`{top.reference}` has the highest public score{of_whom}, {top.public:.4f}"
     expected = f"its private score is to be expected at {top.private.expected:.3f} ({fall:+z.3f})"
     if fall < 0:
         return f"{highest}; {expected}: the highest of several was lucky too. Out of fold it has {top.out_of_fold:.3f}."

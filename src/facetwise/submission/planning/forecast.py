@@ -79,6 +79,8 @@ class ForecastView:
     """What it learns from, the most alike first."""
     shift: tuple[float, float] | None
     """Mean and standard deviation of leaderboard minus out of fold; None while no public score is known."""
+    averaged: bool
+    """Whether several fold models predict the test images."""
     left_out: tuple[LeftOut, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -107,6 +109,7 @@ def build_forecast_view(project: Project, reference: str, *, seed: int = 0) -> F
         forecast=tuple(outlook.forecast(part, 0) for part in parts),
         scored=_scored_before(outlook),
         shift=outlook.shift,
+        averaged=target.averaged,
         left_out=told.left_out,
     )
 
@@ -126,7 +129,7 @@ def foretell(project: Project, manifest: Manifest, ledger: Ledger, target: Conte
 def notes(view: ForecastView) -> Iterator[str]:
     """What a reader has to know of the numbers, a sentence or two each."""
     yield from people_notes(view.test)
-    yield from shift_notes(view.shift, len(view.scored) + (view.public is not None))
+    yield from shift_notes(view.shift, len(view.scored) + (view.public is not None), averaged=view.averaged)
     yield "Nothing here knows of people unlike the labelled ones."
 
 
@@ -141,18 +144,23 @@ def people_notes(test: TestSet) -> Iterator[str]:
     )
 
 
-def shift_notes(shift: tuple[float, float] | None, num_scored: int) -> Iterator[str]:
-    """What is known of leaderboard minus out of fold, as far as people do not explain it."""
-    averaging = "Submissions average fold models, which tends to score higher than out of fold"
+def shift_notes(shift: tuple[float, float] | None, num_scored: int, *, averaged: bool) -> Iterator[str]:
+    """What is known of leaderboard minus out of fold, as far as people do not explain it.
+
+    `averaged`: whether test images are predicted by several fold models (of any that is told of).
+    """
+    why = "Submissions average fold models, which tends to score higher than out of fold"
+    unknown = f"{why}; no public score tells yet by how much"
+    if not averaged:
+        why = unknown = "The model that was scored on held-out people predicts the test images alone: none are averaged"
     if shift is None:
-        yield (
-            f"{averaging}; no public score tells yet by how much. The intervals have room for ±{OFFSET.common} of it, "
-            "the expected scores have none of it."
-        )
+        room = f"The intervals have room for ±{OFFSET.common} between leaderboard and out of fold"
+        yield f"{unknown}. {room}, the expected scores have none of it."
         return
     known = f"from {num_scored} scored submission{'s' if num_scored > 1 else ''}"
     few = ", which says little of it" if num_scored < FEW_SCORED else ""
-    yield f"{averaging}. This, and whatever else all share, is put at {shift[0]:+z.3f} ± {shift[1]:.3f} {known}{few}."
+    what = "This, and whatever else all share," if averaged else "What all share"
+    yield f"{why}. {what} is put at {shift[0]:+z.3f} ± {shift[1]:.3f} {known}{few}."
 
 
 def _scored_before(outlook: Outlook) -> tuple[ScoredBefore, ...]:

@@ -46,6 +46,8 @@ class PlanView:
     candidates: tuple[Candidate, ...]
     """Those to send in their order, then the others by what they are worth."""
     shift: tuple[float, float] | None
+    averaged: bool
+    """Whether several fold models predict the test images of any of them."""
     left_out: tuple[LeftOut, ...]
 
     @property
@@ -79,8 +81,7 @@ def build_plan(project: Project, moment: datetime, others: Sequence[str], *, see
     contenders, narrow = comparable([*made, *more], widest([*made, *more]))
     quota = quota_left(ledger, project.file.contest, moment)
     outlook = read_outlook(project, manifest, contenders, seed=seed)
-    scores = [(e.name, e.public) for e in ledger.files if e.public is not None]
-    best = max(scores, key=lambda s: s[1], default=None)
+    best = ledger.best_public
     return PlanView(
         project=project.file.name,
         level=LEVEL,
@@ -91,6 +92,7 @@ def build_plan(project: Project, moment: datetime, others: Sequence[str], *, see
         best=best,
         candidates=ordered_candidates(outlook, len(open_) if quota is None else quota.left, best),
         shift=outlook.shift,
+        averaged=any(c.averaged for c in contenders),
         left_out=(*narrow, *unread, *left_out),
     )
 
@@ -98,7 +100,7 @@ def build_plan(project: Project, moment: datetime, others: Sequence[str], *, see
 def plan_notes(view: PlanView) -> Iterator[str]:
     """What a reader has to know of the numbers."""
     yield from people_notes(view.test)
-    yield from shift_notes(view.shift, view.num_scored)
+    yield from shift_notes(view.shift, view.num_scored, averaged=view.averaged)
     if view.quota is None:
         yield "No limit a day is set (`contest.submissions_per_day` in facetwise.toml): all that is worth it is listed."
 

@@ -29,10 +29,15 @@ def submission_text(made: Submission) -> RenderableType:
     """What the gate looked at, and the score to expect."""
     notices = (Text(f"! {text}", style="yellow") for text in made.notices)
     title = f"submission {made.folder.id}: {made.num_images:,} images"
-    return Group(gate_text(made.gate, title), *notices, _expected(made))
+    return Group(_findings(made.gate, title), *notices, _expected(made))
 
 
 def gate_text(gate: GateReport, title: str) -> RenderableType:
+    """What the gate looked at, and in the last line what follows."""
+    return Group(_findings(gate, title), Text("may be sent" if gate.may_be_sent else "look first", style="bold"))
+
+
+def _findings(gate: GateReport, title: str) -> RenderableType:
     """What the gate looked at, a line each, the worst first."""
     lines = [Text(title, style="bold")]
     for finding in gate.findings:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from facetwise.results.wording import DASH, heading, percent, shared_level
 from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 if TYPE_CHECKING:
     from facetwise.submission.ledger.ledger import Entry
-    from facetwise.submission.ledger.view import LedgerRow, LedgerView
+    from facetwise.submission.ledger.view import Expected, LedgerRow, LedgerView
 
 
 def ledger_text(view: LedgerView) -> RenderableType:
@@ -26,9 +27,6 @@ def ledger_text(view: LedgerView) -> RenderableType:
 
 
 def _table(rows: tuple[LedgerRow, ...]) -> RenderableType:
-
-    from facetwise.results.wording import DASH, below_heading, heading, shared_level
-
     level = shared_level(row.expected.interval for row in rows if row.expected is not None)
     table = Table()
     table.add_column("submission")
@@ -39,11 +37,17 @@ def _table(rows: tuple[LedgerRow, ...]) -> RenderableType:
         entry = row.entry
         notes = [*(["final"] if entry.final else []), *([entry.description] if entry.description else []), *row.notes]
         found = row.expected
-        expected = DASH if found is None else below_heading(found.score, found.interval, level)
+        expected = DASH if found is None else _forecast(found, level)
         cells = (entry.name, minute_of(entry.sent), _score(entry.public), _score(entry.private), expected)
         notes += [f"also {_sending(other)}" for other in row.others]
         table.add_row(*map(Text, cells), Text("; ".join(notes), style="dim"))
     return table
+
+
+def _forecast(found: Expected, level: float | None) -> str:
+    """With four decimals, as platforms give the scores beside it."""
+    low_high = f"{found.score:.4f} [{found.low:.4f}, {found.high:.4f}]"
+    return low_high if level is not None else f"{low_high} ({percent(found.level)})"
 
 
 def _sending(entry: Entry) -> str:
@@ -56,7 +60,7 @@ def _sending(entry: Entry) -> str:
 
 
 def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    return DASH if value is None else f"{value:.4f}"
 
 
 def minute_of(time: str | None) -> str:

@@ -55,7 +55,7 @@ def _expected(view: SubmissionView) -> RenderableType:
 
 def _sendings(view: SubmissionView) -> Iterator[RenderableType]:
     if not view.sendings:
-        yield Text("Not sent.")
+        yield Text("Whether it was sent is not known." if view.sendings is None else "Not sent.")
         return
     table = Table()
     for heading in ("sent (UTC)", "public", "accuracy", "private", "accuracy"):
