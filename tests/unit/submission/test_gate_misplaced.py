@@ -98,9 +98,9 @@ def test_the_same_answers_in_another_order():
 
 @settings(max_examples=40)
 @given(st.integers(1, 7), st.integers(2, 5), st.integers(0, 10**6))
-def test_the_chance_of_equal_counts_is_that_of_turning_each_row(half, size, seed):
+def test_thechance_of_equal_counts_is_that_of_turning_each_row(half, size, seed):
     """Against all ways in which rows that differ may be turned, which is what the formula approximates."""
-    from facetwise.submission.gate.misplaced import _chance_of_equal_counts
+    from facetwise.submission.gate.misplaced import chance_of_equal_counts
 
     draws = np.random.default_rng(seed)
     one = draws.integers(0, size, half)
@@ -110,7 +110,7 @@ def test_the_chance_of_equal_counts_is_that_of_turning_each_row(half, size, seed
     steps = np.eye(size)[one] - np.eye(size)[two]
     ends = np.where(turns[:, :, None], steps, -steps).sum(axis=1)
     exact = float((ends == 0).all(axis=1).mean())
-    assert exact / 3 < _chance_of_equal_counts(one, two) < exact * 3
+    assert exact / 3 < chance_of_equal_counts(one, two) < exact * 3
 
 
 def test_classes_that_only_the_others_say():

@@ -193,10 +193,11 @@ def same_in_another_order(joint: IntArray, other: IntArray) -> int | None:
     differs = (joint != other) & (other != MISSING)
     if not differs.any() or (spare < 0).any() or spare.sum() != (other == MISSING).sum():
         return None
-    return int(differs.sum()) if _chance_of_equal_counts(joint[differs], other[differs]) < SAME_COUNTS else None
+    return int(differs.sum()) if chance_of_equal_counts(joint[differs], other[differs]) < SAME_COUNTS else None
 
 
-def _chance_of_equal_counts(one: IntArray, two: IntArray) -> float:
+def chance_of_equal_counts(one: IntArray, two: IntArray) -> float:
+    """How likely two answers, (r,) each and different in every row, have every class equally often by accident."""
     classes, flat = np.unique(np.concatenate([one, two]), return_inverse=True)
     here, there = flat[: len(one)], flat[len(one) :]
     laplacian = np.zeros((len(classes), len(classes)))
