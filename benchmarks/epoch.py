@@ -164,7 +164,7 @@ def cost_after_steps(setup: Setup, task: FoldTask, state: TrainState, repeat: in
     with tempfile.TemporaryDirectory(prefix="facetwise-bench-") as scratch:
         work: dict[str, Callable[[], object]] = {
             f"validating {len(task.valid_rows):,} images": lambda: valid_scores(
-                setup.layout, setup.predict(network, task.valid_rows), task.valid_codes
+                setup.layout, setup.predict(network, task.valid_rows), task
             ),
             "saving the state": lambda: save_state(state, Path(scratch) / "checkpoint.safetensors"),
         }

@@ -113,7 +113,7 @@ def test_validation_is_never_augmented(tmp_path, monkeypatch):
     kept = np.load(Kept(tmp_path / "epochs").logs(2))
     assert len(kept) == 7  # the whole validation side
     np.testing.assert_array_equal(logs, kept)
-    assert events[-1]["val_macro_f1"] == valid_scores(setup.layout, kept, task.valid_codes)["val_macro_f1"]
+    assert events[-1]["val_macro_f1"] == valid_scores(setup.layout, kept, task)["val_macro_f1"]
 
 
 def test_an_epoch_hands_every_row_and_its_target_to_the_step_once(tmp_path, monkeypatch):
@@ -143,10 +143,10 @@ def test_scores_of_an_epoch():
     codes = task.valid_codes
     sure = setup.layout.soft_targets(made_training.make_view(codes, SPACE))
     even = 0.02 / np.repeat(SPACE.sizes, SPACE.sizes)
-    scores = valid_scores(setup.layout, np.log(0.98 * sure + even).astype(np.float32), codes)
+    scores = valid_scores(setup.layout, np.log(0.98 * sure + even).astype(np.float32), task)
     assert scores["val_macro_f1"] == macro_f1(SPACE.encode(codes), SPACE.encode(codes), 6)
     assert 0 < scores["val_loss"] < 0.1
-    nothing = valid_scores(setup.layout, np.empty((0, 5), np.float32), codes[:0])
+    nothing = valid_scores(setup.layout, np.empty((0, 5), np.float32), task)
     assert nothing == {"val_loss": None, "val_macro_f1": None}
 
 

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from made_heads import (
+    CLASS_OF_BIN,
     FLAT,
     GRIDS,
     HEADS,
@@ -17,14 +18,16 @@ from made_heads import (
     layout_of,
     made,
     targets_of,
+    view_of,
 )
 from sklearn.metrics import f1_score
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, logsigmoid
 
+from facetwise.data.labels.views import one_hot
 from facetwise.model.heads import head_layout
 from facetwise.recipe.head import SingleHead
 from facetwise.recipe.loss import Binary, CrossEntropy, Focal, SoftF1
-from facetwise.train.losses import class_loss
+from facetwise.train.losses import log_loss
 
 
 class TestCrossEntropy:
@@ -210,26 +213,28 @@ class TestBinary:
         torch.testing.assert_close(made(Binary(), layout)(logits, targets_of(layout, codes)), expected)
 
 
-class TestClassLoss:
+class TestLogLoss:
     @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
-    def test_it_is_the_mean_of_minus_the_log_probability_of_the_true_class(self, head):
+    def test_it_is_the_training_loss_without_extras_whatever_the_head(self, head):
+        """So the two losses of an epoch are of one thing: of a `years` head both are of the values."""
         layout, codes = layout_of(head), codes_drawn(8)
+        values = np.array([0.0, 1, 2, 3, 4, 5, 6, np.nan])
+        codes[:7, 2] = CLASS_OF_BIN
         logits = drawn(layout)[0]
-        parts = []
-        for block in layout.blocks:
-            p = block.class_logs(logits[:, block.outputs].double()).exp().numpy()
-            truth = SPACE.encode(codes) if block.name == "joint" else codes[:, SPACE.index(block.name)]
-            parts.append(-np.log(p[np.arange(8), truth]).mean())
-        assert class_loss(layout.log_probs(logits).numpy(), codes, layout) == pytest.approx(np.mean(parts), rel=1e-5)
+        classes = [one_hot(codes[:, i], n) for i, n in enumerate(SPACE.sizes)]
+        targets = torch.from_numpy(layout.soft_targets(view_of(classes, values)))
+        expected = float(made(CrossEntropy(), layout)(logits, targets))
+        found = log_loss(layout.log_probs(logits).numpy(), codes, {"c": values}, layout)
+        assert found == pytest.approx(expected, rel=1e-5)
 
-    def test_of_softmax_blocks_it_is_the_training_loss_without_extras(self):
-        layout, codes = layout_of(MULTI), codes_drawn(8)
-        logits = drawn(layout)[0]
+    def test_without_values_a_years_block_is_measured_on_the_values_of_the_class(self):
+        layout = head_layout(SingleHead(attribute="c", kind="years"), SPACE, grids=GRIDS)
+        codes, logits = codes_drawn(8), drawn(layout)[0]
         expected = float(made(CrossEntropy(), layout)(logits, targets_of(layout, codes)))
-        assert class_loss(layout.log_probs(logits).numpy(), codes, layout) == pytest.approx(expected, rel=1e-5)
+        assert log_loss(layout.log_probs(logits).numpy(), codes, {}, layout) == pytest.approx(expected, rel=1e-5)
 
     def test_what_was_held_impossible_costs_much_but_a_number(self):
         layout = head_layout(SingleHead(attribute="a"), SPACE)
         logs = np.array([[-np.inf, 0.0]], np.float32)
-        assert class_loss(logs, np.zeros((1, 3), np.int64), layout) == pytest.approx(87.3, abs=0.1)
-        assert np.isnan(class_loss(np.empty((0, 2), np.float32), np.zeros((0, 3), np.int64), layout))
+        assert log_loss(logs, np.zeros((1, 3), np.int64), {}, layout) == pytest.approx(87.3, abs=0.1)
+        assert np.isnan(log_loss(np.empty((0, 2), np.float32), np.zeros((0, 3), np.int64), {}, layout))

@@ -15,9 +15,18 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from facetwise.core.labels import JOINT, Attribute, LabelSpace
+from facetwise.core.labels import JOINT, Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.data.labels.views import TrainingView
 from facetwise.recipe.head import Kind
+
+Logs = npt.NDArray[np.float32]
+"""Log-probabilities."""
+_LEAST = float(np.log(np.finfo(np.float32).tiny))
+
+
+def floored(logs: Logs) -> FloatArray:
+    """Log-probabilities as float64, in which a probability of 0 counts as the smallest float32 (87 nats)."""
+    return np.maximum(logs, _LEAST).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,11 @@ class Block(ABC):
         for part in view.classes[1:]:
             joint = (joint[:, :, None] * part[:, None, :]).reshape(len(joint), -1)
         return joint
+
+    def losses(self, kept: Logs, truth: IntArray, values: FloatArray | None) -> FloatArray:  # noqa: ARG002
+        """Loss of each image, (n,), in nats, by what tables keep of the block, (n, columns): the cross-entropy of what
+        it is trained on. `truth`: class numbers, (n,); `values`: the numbers these come from, where they are known."""
+        return -floored(np.take_along_axis(kept, truth[:, None], axis=1))[:, 0]
 
     def class_targets(self, targets: Tensor) -> Tensor:
         """Target probabilities of the classes, (n, K), of the targets, (n, t)."""

@@ -16,11 +16,11 @@ from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from facetwise.core.errors import SettingError
-from facetwise.core.labels import Attribute, FloatArray, LabelSpace
+from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import year_columns
 from facetwise.data.labels.bins import soft_bins
 from facetwise.data.labels.views import TrainingView, one_hot
-from facetwise.model.blocks.block import Block
+from facetwise.model.blocks.block import Block, Logs, floored
 
 MAX_BINS = 400
 """Most values of a block."""
@@ -98,14 +98,15 @@ class Years(Block):
 
     def soft_targets(self, view: TrainingView, space: LabelSpace) -> npt.NDArray[np.float32]:
         """Each value's probability of each bin; a row known by its class alone spreads over the class's bins."""
-        values, spread = view.values[self.name], view.spread.get(self.name)
-        known = ~np.isnan(values)
-        targets: npt.NDArray[np.float32] = view.classes[space.index(self.name)] @ self._spread_over_bins()
-        if spread is None:
-            targets[known] = one_hot(np.searchsorted(self.edges, values[known], side="right"), len(self.values))
-        else:
-            targets[known] = soft_bins(values[known], self.edges, spread)
-        return targets
+        classes, values = view.classes[space.index(self.name)], view.values[self.name]
+        return self._bin_targets(classes, values, view.spread.get(self.name))
+
+    def losses(self, kept: Logs, truth: IntArray, values: FloatArray | None) -> FloatArray:
+        """The cross-entropy of each image's value; of a row known by its class alone, of the class's values."""
+        known = np.full(len(truth), np.nan) if values is None else values
+        targets = self._bin_targets(one_hot(truth, self.num_classes), known, None)
+        total: FloatArray = -(targets * floored(kept[:, self.num_classes :])).sum(axis=1)
+        return total
 
     def class_targets(self, targets: Tensor) -> Tensor:
         """Sums over the values of each class."""
@@ -118,6 +119,18 @@ class Years(Block):
     def scores(self, logits: Tensor) -> Tensor:
         """The logits themselves."""
         return logits
+
+    def _bin_targets(
+        self, classes: npt.NDArray[np.float32], values: FloatArray, spread: float | None
+    ) -> npt.NDArray[np.float32]:
+        """Probability of each bin, (n, t), of class probabilities, (n, K), and of values, (n,), NaN if not known."""
+        known = ~np.isnan(values)
+        targets: npt.NDArray[np.float32] = classes @ self._spread_over_bins()
+        if spread is None:
+            targets[known] = one_hot(np.searchsorted(self.edges, values[known], side="right"), len(self.values))
+        else:
+            targets[known] = soft_bins(values[known], self.edges, spread)
+        return targets
 
     def _spread_over_bins(self) -> npt.NDArray[np.float32]:
         """Each class as an even distribution over its bins, (K, bins); over all bins when it has none."""

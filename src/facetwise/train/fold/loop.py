@@ -14,8 +14,8 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from facetwise.core.errors import SettingError
 from facetwise.core.files.writing import write_atomic
-from facetwise.core.labels import IntArray
+from facetwise.core.labels import FloatArray, IntArray
 from facetwise.core.records.done import verify_file
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.predictions import Predictions
@@ -41,7 +41,7 @@ from facetwise.train.fold.checkpoint import TrainState, load_state, save_state, 
 from facetwise.train.fold.finite import FiniteCheck
 from facetwise.train.fold.optim import build_optimizer, build_schedule
 from facetwise.train.fold.step import Batch, Stepper, kept_network
-from facetwise.train.losses import build_loss, class_loss
+from facetwise.train.losses import build_loss, log_loss
 from facetwise.train.sampling import (
     Pool,
     epoch_content,
@@ -77,6 +77,8 @@ class FoldTask:
     valid_rows: npt.NDArray[np.int64]
     valid_codes: IntArray
     """The scored view: class numbers, (n_valid, A)."""
+    valid_values: Mapping[str, FloatArray] = field(default_factory=dict)
+    """The scored view: numbers of ordinal attributes, (n_valid,), NaN where only the class is known."""
     valid_images: Sequence[str] = ()
     """Names of the held-out images, for messages."""
 
@@ -149,7 +151,7 @@ def train_fold(setup: Setup, task: FoldTask, folder: Path, tell: Listener, recor
         where = f"{setup.where(task.fold)}, after epoch {state.epoch} with learning rate {lr:.2g}"
         check_predictions(seen, setup.layout, task.valid_images, where)
         images, seconds = per_epoch * step_size(recipe), time.perf_counter() - started
-        found = valid_scores(setup.layout, logs, task.valid_codes)
+        found = valid_scores(setup.layout, logs, task)
         event = epoch_event(task.fold, state.epoch, loss, found, lr=lr, images=images, seconds=seconds)
         record(event)
         _keep(setup, state, logs, folder, last=state.epoch == num_epochs)
@@ -262,17 +264,17 @@ def epoch_event(
     }
 
 
-def valid_scores(layout: HeadLayout, logs: Float32Array, codes: IntArray) -> dict[str, float | None]:
-    """Loss (without smoothing) and macro F1 of what the head predicts, on the scored labels; None without rows."""
+def valid_scores(layout: HeadLayout, logs: Float32Array, task: FoldTask) -> dict[str, float | None]:
+    """Log loss (`log_loss`) and macro F1 of what the head predicts, on the scored labels; None without rows."""
     if len(logs) == 0:
         return {"val_loss": None, "val_macro_f1": None}
     table = prediction_table([""] * len(logs), [None] * len(logs), 0, logs, layout)
     own = [layout.space.index(name) for name in layout.attributes]
     sizes = [layout.space.sizes[i] for i in own]
     said = Predictions.read(table, layout.space).codes
-    truth, predicted = (np.ravel_multi_index(tuple(c[:, own].T), sizes) for c in (codes, said))
+    truth, predicted = (np.ravel_multi_index(tuple(c[:, own].T), sizes) for c in (task.valid_codes, said))
     return {
-        "val_loss": class_loss(logs, codes, layout),
+        "val_loss": log_loss(logs, task.valid_codes, task.valid_values, layout),
         "val_macro_f1": macro_f1(truth, predicted, int(np.prod(sizes))),
     }
 

@@ -187,7 +187,7 @@ class _Stack:
             self._give_up(lane, step, f"after step {step}: the weights are not finite")
             return
         logs = predict_head(head, self.layout, self.features, lane.task.valid_rows, views=1)
-        lane.job.emit(lane.epoch_event(step, total, valid_scores(self.layout, logs, lane.task.valid_codes)))
+        lane.job.emit(lane.epoch_event(step, total, valid_scores(self.layout, logs, lane.task)))
         if lane.recipe.train.select == "best" or step + 1 == lane.num_steps:
             lane.kept[epoch] = head, logs
 

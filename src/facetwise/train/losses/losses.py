@@ -6,6 +6,7 @@ Shapes: B images of a batch, d logits and t targets an image, K classes of a par
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from facetwise.core.labels import JOINT, IntArray
+from facetwise.core.labels import JOINT, FloatArray, IntArray
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe.loss import AnyLoss, Loss, SoftF1
 from facetwise.train.losses.image_losses import Constant, ImageLosses, image_losses
@@ -54,19 +55,21 @@ def build_loss(spec: Loss, layout: HeadLayout, shares: Tensor, num_images: int |
     return terms[0] if len(terms) == 1 else loss
 
 
-def class_loss(logs: npt.NDArray[np.float32], codes: IntArray, layout: HeadLayout) -> float:
-    """Mean over blocks and images of -log p(true class), in nats, of what tables keep.
+def log_loss(
+    logs: npt.NDArray[np.float32], codes: IntArray, values: Mapping[str, FloatArray], layout: HeadLayout
+) -> float:
+    """Mean over blocks and images of -log p(what is true), in nats, of what tables keep: plain cross-entropy.
 
-    `logs`: (n, num_columns); `codes`: class numbers by the label space, (n, A). A probability of 0 counts as the
-    smallest float32 (87 nats), so that the mean stays a number. NaN where there is no image.
+    `logs`: (n, num_columns); `codes`: class numbers by the label space, (n, A); `values`: of ordinal attributes, (n,),
+    which a `years` block is measured on, as it is trained. A probability of 0 counts as the smallest float32 (87 nats),
+    so that the mean stays a number. NaN where there is no image.
     """
     if len(logs) == 0:
         return float("nan")
     space, parts = layout.space, []
     for block in layout.blocks:
         truth = space.encode(codes) if block.name == JOINT else codes[:, space.index(block.name)]
-        chosen = np.take_along_axis(logs[:, block.classes], truth[:, None], axis=1)
-        parts.append(-np.maximum(chosen, np.log(_TINY)).mean(dtype=np.float64))
+        parts.append(block.losses(logs[:, block.columns], truth, values.get(block.name)).mean())
     return float(np.mean(parts))
 
 

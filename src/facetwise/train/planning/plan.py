@@ -105,6 +105,7 @@ class RunPlan(RunData):
             self.pool.where(trained),
             rows[held_out],
             self.codes[held_out],
+            {name: self.manifest.values(name)[held_out] for name in self.layout.grids},
             self.manifest.train["image"].filter(pl.Series(held_out)).to_list(),
         )
 
