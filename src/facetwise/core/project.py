@@ -104,12 +104,16 @@ class TestSide(Spec):
     """Column to fill with the joint class; added when the csv lacks it."""
 
 
+Layout = Literal["folders", "images"]
+"""How a training side lies on the disk: each has a reader in `data.reading.layouts`."""
+
+
 class DatasetSpec(Spec):
     """Where the dataset is; it is only ever read."""
 
     path: str
     """Folder of the dataset: absolute, or relative to the project."""
-    layout: Literal["folders", "images"]
+    layout: Layout
     """`folders`: the training table has a row a group with a folder; `images`: a row an image."""
     train: TrainSide
     """The labelled side."""

@@ -1,37 +1,34 @@
 """Reading a dataset: its tables and folders become a listing of images with labels, and findings. Nothing is written.
 
-Two layouts, told by `facetwise.toml`: `folders` (a row a group, whose folder holds the images) and `images` (a row an
-image). Either side may be absent: without a training side there is nothing to train on, but images can be predicted.
+How the training side lies on the disk is told by `facetwise.toml`: each layout has a reader in `layouts`. Either side
+may be absent: without a training side there is nothing to train on, but images can be predicted.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from facetwise.core.files.outside import exists, files_below, is_text, require_folder, resolved
+from facetwise.core.files.outside import exists, require_folder, resolved
 from facetwise.core.people import called, person
 from facetwise.core.project import Project, TestSide, TrainSide
 from facetwise.core.tables import TEST, TRAIN, WRITTEN
 from facetwise.core.workspace import inside
 from facetwise.data.findings import Finding, Findings, listed
-from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.people import look_at_people
 from facetwise.data.reading.csvfile import CsvRow, CsvTable, read_table_csv
-from facetwise.data.reading.folderfiles import FolderFiles, is_hidden
-from facetwise.data.reading.groups import Read, several_folders
 from facetwise.data.reading.jointcolumn import joint_class_column
 from facetwise.data.reading.labelcells import LabelReader
+from facetwise.data.reading.layouts.layout import Reader, Row, TrainTable
+from facetwise.data.reading.layouts.registry import reader_class
 from facetwise.data.reading.rowfaults import RowFaults
 from facetwise.data.reading.spelling import DiskNames
 from facetwise.data.reading.tablenames import TableNames
-
-Row = dict[str, Any]
+from facetwise.data.reading.unlisted import Unlisted
 
 
 @dataclass(frozen=True)
@@ -49,11 +46,12 @@ def read_dataset(project: Project, dataset: Path | None = None) -> Listing:
     """Read the project's dataset, or another one of its layout; raises InputError only when there is no such folder."""
     root = resolved(dataset or project.dataset_root)
     require_folder(root, f"set `dataset.path` in {project.workspace.project_file} to the dataset")
-    reader = _Reader(project, root, Findings(), {}, {}, set())
-    rows = reader.train() + reader.test()
-    reader.compare_sides(rows)
-    reader.note_unlisted()
-    return Listing(_table(rows, project), tuple(reader.findings), reader.sources)
+    findings = Findings()
+    sides = _Sides(project, root, findings, {}, Unlisted(root, findings))
+    rows = sides.train() + sides.test()
+    sides.compare(rows)
+    sides.unlisted.finish()
+    return Listing(_table(rows, project), tuple(findings), sides.sources)
 
 
 def _table(rows: list[Row], project: Project) -> pl.DataFrame:
@@ -66,30 +64,29 @@ def _table(rows: list[Row], project: Project) -> pl.DataFrame:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _Sides:
     project: Project
     root: Path
     findings: Findings
     sources: dict[str, str]
-    image_folders: dict[str, str]
-    """Folders that hold images a table lists one by one, with that table's name."""
-    named: set[str]
-    """Every path that a table names, of refused rows as well."""
+    unlisted: Unlisted
 
     def train(self) -> list[Row]:
         side = self.project.file.dataset.train
         if not self._has_side(side, "train"):
             return []
         specs = self.project.file.attributes
-        key = str(side.folder if side.folder is not None else side.image)
+        layout = reader_class(self.project.file.dataset.layout)
+        key = layout.column(side)
         columns = [s.column for s in specs if s.column is not None]
         table = self._read(side.table, [side.group, key, *columns])
         if table is None:
             return []
         labels = LabelReader(specs, self.project.space, table, self.findings)
-        names = TableNames(table, key, self.root, side.images, self.findings, side.folder is not None)
-        read = self._folder_rows if side.folder is not None else self._image_rows
-        rows = read(side, names, labels)
+        names = TableNames(table, key, self.root, side.images, self.findings, layout.names_folders)
+        reader = layout(TrainTable(self.project, self.root, side, names, labels, self.unlisted, self.findings))
+        self._add_rows(side, names, labels, reader)
+        rows = reader.finish()
         labels.finish()
         look_at_people(table, side.group, side.same_person, self.findings)
         return rows
@@ -112,30 +109,13 @@ class _Reader:
             elif image is not None:
                 meta = _meta(row, table.others([side.image, side.answer]))
                 rows[image] = {"image": image, "split": TEST, "name": row.cells[side.image], **meta}
-        return list(rows.values()) if self._all_named(names) else []
+        return list(rows.values()) if self.unlisted.listed_by(names) else []
 
-    def _all_named(self, names: TableNames) -> bool:
-        """Note what a table of images has named; whether any of it is there."""
-        if found := names.finish():
-            self.named.update(names.named)
-            self.image_folders[names.images] = names.table.name
-        return found
-
-    def compare_sides(self, rows: list[Row]) -> None:
+    def compare(self, rows: list[Row]) -> None:
         """An image may not be trained on and predicted."""
         test = {row["image"] for row in rows if row["split"] == TEST}
         for image in dict.fromkeys(r["image"] for r in rows if r["split"] == TRAIN and r["image"] in test):
             self.findings.error("on-both-sides", image, "is listed by the training table and by the test table")
-
-    def note_unlisted(self) -> None:
-        """One warning a folder for the images on disk that no table lists."""
-        for images, table in self.image_folders.items():
-            found = (p for p in files_below(self.root / images) if p.suffix.lower() in IMAGE_ENDINGS)
-            names = sorted(p.relative_to(self.root).as_posix() for p in found if not is_hidden(p.name))
-            self.findings.bad_names(name for name in names if not is_text(name))
-            if extra := [name for name in names if is_text(name) and name not in self.named]:
-                message = f"{len(extra)} image(s) that {table} does not list, left out: {listed(extra)}"
-                self.findings.warning("unlisted-image", images, message)
 
     def _has_side(self, side: TrainSide | TestSide, name: str) -> bool:
         """Whether a side is there; half a side is an error, and so are two sides that are not there."""
@@ -185,10 +165,8 @@ class _Reader:
             read_table_csv(self.root / name, name, [c for c in needed if c not in attributes], self.findings)
             self.findings.error("joint-class", f"{name}:1", *found)
 
-    def _labelled(
-        self, side: TrainSide, names: TableNames, labels: LabelReader, use: Callable[[CsvRow, str, Row], None]
-    ) -> None:
-        """Call `use(row, path, cells)` for every good row of the training table; a repeated row counts once."""
+    def _add_rows(self, side: TrainSide, names: TableNames, labels: LabelReader, reader: Reader) -> None:
+        """Give the reader every good row of the training table; a repeated row counts once."""
         seen: dict[str, CsvRow] = {}
         table, key = names.table, names.column
         faults, names_of = RowFaults(table, self.findings), called(side.same_person)
@@ -205,7 +183,7 @@ class _Reader:
                 seen[path] = row
             if path is not None and seen.get(path) is row and read is not None:
                 base = {"split": TRAIN, "group": group, WRITTEN: written, "name": row.cells[key]}
-                use(row, path, {**base, **read, **_meta(row, meta)})
+                reader.add(row, path, {**base, **read, **_meta(row, meta)})
         faults.finish()
 
     def _repeated(self, table: CsvTable, first: CsvRow, row: CsvRow, key: str) -> None:
@@ -215,31 +193,6 @@ class _Reader:
             return
         message = f"`{row.cells[key]}` stands on line {first.line} as well, with another `{listed(differing)}`"
         self.findings.error("contradicting-rows", table.at(row), message, "keep the right one of the two rows")
-
-    def _folder_rows(self, side: TrainSide, names: TableNames, labels: LabelReader) -> list[Row]:
-        files = FolderFiles(self.root, self.project.file.attributes, self.findings)
-        rows: list[Row] = []
-        read: list[Read] = []
-
-        def use(row: CsvRow, folder: str, cells: Row) -> None:
-            read.append((row, cells))
-            labels.note_folder(row, Path(folder).name, cells)
-            rows.extend({**cells, **part} for part in files.images(folder))
-
-        self._labelled(side, names, labels, use)
-        several_folders(read, self.project.file.attributes, names.table, self.findings)
-        if names.finish():
-            files.finish(side.images, names.named, names.table.name)
-        return rows
-
-    def _image_rows(self, side: TrainSide, names: TableNames, labels: LabelReader) -> list[Row]:
-        rows: dict[str, Row] = {}
-
-        def use(_: CsvRow, image: str, cells: Row) -> None:
-            rows[image] = {"image": image, **cells}
-
-        self._labelled(side, names, labels, use)
-        return list(rows.values()) if self._all_named(names) else []
 
 
 def _meta(row: CsvRow, columns: list[str]) -> Row:

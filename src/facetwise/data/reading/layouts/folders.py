@@ -1,0 +1,43 @@
+"""The layout `folders`: a row a group, whose folder holds its images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from facetwise.core.project import TrainSide
+from facetwise.data.reading.csvfile import CsvRow
+from facetwise.data.reading.layouts.folder_files import FolderFiles
+from facetwise.data.reading.layouts.groups import Read, several_folders
+from facetwise.data.reading.layouts.layout import Row, TrainTable
+
+
+class FolderReader:
+    """Lists the images of each row's folder, whose names may hold labels."""
+
+    names_folders: ClassVar[bool] = True
+
+    def __init__(self, table: TrainTable) -> None:
+        self._table, self._specs = table, table.project.file.attributes
+        self._files = FolderFiles(table.root, self._specs, table.findings)
+        self._rows: list[Row] = []
+        self._read: list[Read] = []
+
+    @staticmethod
+    def column(side: TrainSide) -> str:
+        """Of the folder."""
+        return str(side.folder)
+
+    def add(self, row: CsvRow, path: str, cells: Row) -> None:
+        """Take in the images of the folder `path`."""
+        self._read.append((row, cells))
+        self._table.labels.note_folder(row, Path(path).name, cells)
+        self._rows.extend({**cells, **part} for part in self._files.images(path))
+
+    def finish(self) -> list[Row]:
+        """All images; notes groups of several folders, and what else lies there."""
+        names = self._table.names
+        several_folders(self._read, self._specs, names.table, self._table.findings)
+        if names.finish():
+            self._files.finish(self._table.side.images, names.named, names.table.name)
+        return self._rows

@@ -1,0 +1,32 @@
+"""The layout `images`: a row an image."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from facetwise.core.project import TrainSide
+from facetwise.data.reading.csvfile import CsvRow
+from facetwise.data.reading.layouts.layout import Row, TrainTable
+
+
+class ImageReader:
+    """Takes images as the rows name them."""
+
+    names_folders: ClassVar[bool] = False
+
+    def __init__(self, table: TrainTable) -> None:
+        self._table = table
+        self._rows: list[Row] = []
+
+    @staticmethod
+    def column(side: TrainSide) -> str:
+        """Of the image's path."""
+        return str(side.image)
+
+    def add(self, row: CsvRow, path: str, cells: Row) -> None:  # noqa: ARG002  # all that it says is in the cells
+        """Take in the image."""
+        self._rows.append({"image": path, **cells})
+
+    def finish(self) -> list[Row]:
+        """All images, if any of them is there."""
+        return self._rows if self._table.unlisted.listed_by(self._table.names) else []

@@ -1,0 +1,21 @@
+"""Which reader reads which layout."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from facetwise.core.project import Layout
+from facetwise.data.reading.layouts.folders import FolderReader
+from facetwise.data.reading.layouts.images import ImageReader
+from facetwise.data.reading.layouts.layout import Reader
+
+
+def reader_class(layout: Layout) -> type[Reader]:
+    """The reader of a layout that a project file can name; one without a line here is a type error."""
+    match layout:
+        case "folders":
+            return FolderReader
+        case "images":
+            return ImageReader
+        case _:
+            assert_never(layout)
