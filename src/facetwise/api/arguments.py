@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.jobs.executor import Executor
     from facetwise.recipe import Recipe
+    from facetwise.study.record import StudyBase
 
 AnyProject: TypeAlias = "Project | str | Path"
 """A project, or a folder in one."""
@@ -21,16 +22,19 @@ def found_recipe(project: "Project", recipe: str | Path) -> "str | Path":
     return in_project if not Path(recipe).is_file() and in_project.is_file() else recipe
 
 
-def base_recipe(project: "Project", recipe: "str | Path | Recipe", settings: Sequence[str]) -> "tuple[Recipe, str]":
-    """The recipe that a study starts from, and what to call it."""
+def study_base(
+    project: "Project", recipe: "str | Path | Recipe", settings: Sequence[str], name: str | None
+) -> "StudyBase":
+    """The recipe that a study starts from, and what the study is called."""
     from facetwise.core.errors import SettingError
     from facetwise.recipe import load_recipe
+    from facetwise.study.record import StudyBase
 
     if isinstance(recipe, str | Path):
-        return load_recipe(found_recipe(project, recipe), settings), Path(recipe).stem
+        return StudyBase(load_recipe(found_recipe(project, recipe), settings), name, Path(recipe).stem)
     if settings:
         raise SettingError("settings change a recipe file: change the recipe itself, or give a path")
-    return recipe, ""
+    return StudyBase(recipe, name)
 
 
 def checked_output(project: "Project", path: str | Path, *, stdout: bool = True) -> Path:

@@ -71,7 +71,7 @@ def suspects(
     from facetwise.data.manifest import load_manifest
     from facetwise.label_issues.list_csv import write_list_csv
     from facetwise.label_issues.list_file import keep_list
-    from facetwise.label_issues.suspects import build_suspects_view, pictured
+    from facetwise.label_issues.suspects import SuspectsSpec, build_suspects_view, pictured
     from facetwise.screens.pages.pictures import thumbnails
     from facetwise.screens.pages.suspects import write_suspects_page
 
@@ -80,16 +80,8 @@ def suspects(
         if out is not None:
             checked_output(opened, out)
     manifest = load_manifest(opened)
-    view = build_suspects_view(
-        opened,
-        manifest,
-        _overlay(opened, manifest),
-        source,
-        attribute=attribute,
-        method=method,
-        limit=limit,
-        with_corrected=with_corrected,
-    )
+    spec = SuspectsSpec(attribute, method, limit, with_corrected)
+    view = build_suspects_view(opened, manifest, _overlay(opened, manifest), source, spec)
     keep_list(opened, manifest, view)
     if csv is not None:
         write_list_csv(view, Path(csv))

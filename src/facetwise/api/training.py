@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from facetwise.api.arguments import (
     AnyProject,
     Listener,
-    base_recipe,
     checked_output,
     found_recipe,
     local_executor,
     need_training,
     opened_project,
+    study_base,
 )
 from facetwise.api.options import Jobs, Option, RecipeFile, Run, Settings, StudyName, Views, verb
 from facetwise.core.choices import Pruner
@@ -161,10 +161,8 @@ def ablate(
 
     need_training()
     opened = opened_project(project)
-    base, label = base_recipe(opened, recipe, settings)
-    return run_ablation(
-        opened, base, tries, name=name, label=label, executor=local_executor(jobs), listener=listener, progress=progress
-    )
+    base = study_base(opened, recipe, settings, name)
+    return run_ablation(opened, base, tries, executor=local_executor(jobs), listener=listener, progress=progress)
 
 
 @verb
@@ -194,7 +192,5 @@ def tune(
 
     need_training()
     opened = opened_project(project)
-    base, label = base_recipe(opened, recipe, settings)
-    return run_search(
-        opened, base, space, trials, name=name, label=label, pruner=pruner, listener=listener, progress=progress
-    )
+    base = study_base(opened, recipe, settings, name)
+    return run_search(opened, base, space, trials, pruner=pruner, listener=listener, progress=progress)

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 
 from facetwise.blending.fit import Blended, blended, choose, chooses_weights, fit
-from facetwise.blending.members import Members, common_rows, read_members, specialists
-from facetwise.blending.record import blend_record, fingerprint_of
+from facetwise.blending.members import read_members, specialists
+from facetwise.blending.record import Question, blend_record
 from facetwise.blending.spec import BlendSpec
 from facetwise.blending.test_only import seat
-from facetwise.blending.votes import BoolArray, By, Votes, cast
+from facetwise.blending.votes import By, Votes, cast
 from facetwise.core.errors import ArtefactError, InputError, SettingError
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, IntArray
 from facetwise.core.project import Project
@@ -25,12 +25,11 @@ from facetwise.core.records.blend import BlendDone, BlendRecord
 from facetwise.core.records.done import read_done
 from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import Workspace, lock, new_artefact
-from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.data.manifest import load_manifest
 from facetwise.evaluate.decide import ARGMAX, DECIDED
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rules.fit import check_kinds
 from facetwise.predictors.blend_folder import SPEC, BlendFolder, list_blends
-from facetwise.predictors.sources import manifest_truth
 
 
 @dataclass(frozen=True)
@@ -48,21 +47,17 @@ def make_blend(project: Project, spec: BlendSpec) -> Made:
     `read_members`; InputError when the members cover no image in common, or lack an attribute together.
     """
     manifest = load_manifest(project)
-    members = read_members(project, manifest, spec)
-    fingerprint = fingerprint_of(project, manifest, spec, members)
+    asked = Question(project, manifest, spec, read_members(project, manifest, spec))
     for blend in list_blends(project.workspace):
-        if _fingerprint(blend) == fingerprint:
+        if _fingerprint(blend) == asked.fingerprint:
             blend.record()  # raises when it is damaged
             return Made(blend, new=False)
-    _check_asked(project, spec, members)
-    kept = common_rows(members)
-    truth = manifest_truth(manifest, project.space).where(kept)
-    ways = [fit(votes, by, truth, spec, members.known) for by, votes in _ways(project, members, kept, spec)]
-    best = choose(ways, truth, spec.seed)
-    record = blend_record(project, manifest, spec, members, kept, truth, ways, best, fingerprint)
-    oof = _oof_table(manifest, kept, truth.parts(spec.seed), best)
-    test = None if manifest.test.is_empty() else _test_table(manifest, members, best, spec)
-    return Made(_write(project.workspace, record, oof, test), new=True)
+    _check_asked(asked)
+    ways = [fit(votes, by, asked.truth, spec, asked.members.known) for by, votes in _ways(asked)]
+    best = choose(ways, asked.truth, spec.seed)
+    test = None if manifest.test.is_empty() else _test_table(asked, best)
+    record = blend_record(asked, ways, best)
+    return Made(_write(project.workspace, record, _oof_table(asked, best), test), new=True)
 
 
 def _fingerprint(blend: BlendFolder) -> str | None:
@@ -72,52 +67,54 @@ def _fingerprint(blend: BlendFolder) -> str | None:
     return None
 
 
-def _check_asked(project: Project, spec: BlendSpec, members: Members) -> None:
+def _check_asked(asked: Question) -> None:
     """Raise SettingError for what could not be kept, before anything is chosen."""
-    check_kinds([kind for kind in spec.rules if kind != ARGMAX], project.space)
-    if (spec.max_models or spec.max_cost) and not chooses_weights(spec, members.known):
+    spec = asked.spec
+    check_kinds([kind for kind in spec.rules if kind != ARGMAX], asked.project.space)
+    if (spec.max_models or spec.max_cost) and not chooses_weights(spec, asked.members.known):
         raise SettingError(
             "limits on models or cost need weights that are chosen: leave out `--weighting` and `--weights`"
         )
 
 
-def _ways(project: Project, members: Members, kept: BoolArray, spec: BlendSpec) -> list[tuple[By, Votes]]:
+def _ways(asked: Question) -> list[tuple[By, Votes]]:
     """The ways to blend that are asked for and possible, with the votes of the kept rows."""
+    spec, members = asked.spec, asked.members
     lacking = specialists(members)
     wanted: Sequence[By] = ("whole", "attribute") if spec.by == "auto" else (spec.by,)
     per_attribute = any(g.attribute is not None for g in spec.given)
-    can_whole = len(lacking) < len(members.known) and project.space.num_joint <= MAX_LISTED_JOINT
+    can_whole = len(lacking) < len(members.known) and asked.project.space.num_joint <= MAX_LISTED_JOINT
     chosen_alone = spec.weigh == "greedy" and not any(m.given for m in members.known)
     if spec.by == "auto" and (not can_whole or per_attribute or (lacking and not chosen_alone)):
         wanted = ("attribute",)
     if spec.by == "whole" and per_attribute:
         raise InputError("weights of single attributes need `--by attribute`")
-    own, references = [m.oof.where(kept) for m in members.known], [m.oof for m in members.known]
+    own, references = [m.oof.where(asked.kept) for m in members.known], [m.oof for m in members.known]
     return [(by, cast(own, by=by, method=spec.method, references=references)[0]) for by in wanted]
 
 
-def _oof_table(manifest: Manifest, kept: BoolArray, dealt: IntArray, best: Blended) -> pl.DataFrame:
+def _oof_table(asked: Question, best: Blended) -> pl.DataFrame:
     """Nested predictions, a row a training image; nothing where a member lacks it."""
-    keys = manifest.train.select("image", "group")
-    places = np.flatnonzero(kept)
-    part = np.full(len(kept), -1, np.int64)
-    part[places] = dealt
+    keys = asked.manifest.train.select("image", "group")
+    places = np.flatnonzero(asked.kept)
+    part = np.full(len(asked.kept), -1, np.int64)
+    part[places] = asked.truth.parts(asked.spec.seed)
     table = keys.with_columns(
         pl.Series("fold", np.maximum(part, 0), dtype=pl.Int32()), pl.lit(0, dtype=pl.Int32()).alias("repeat")
     )
     return _filled(table, places, best.way.nested, best.nested)
 
 
-def _test_table(manifest: Manifest, members: Members, best: Blended, spec: BlendSpec) -> pl.DataFrame | None:
+def _test_table(asked: Question, best: Blended) -> pl.DataFrame | None:
     """Predictions of the test side by everybody, guests included; None when a member lacks that side."""
-    if any(m.source.test is None for m in members.known):
+    if any(m.source.test is None for m in asked.members.known):
         return None
-    sources, weights = seat(members, best)
+    sources, weights = seat(asked.members, best)
     own, references = [s.test for s in sources if s.test is not None], [s.oof for s in sources]
-    votes, kept = cast(own, by=best.way.by, method=spec.method, references=references)
+    votes, kept = cast(own, by=best.way.by, method=asked.spec.method, references=references)
     predicted = blended(votes, weights, own[0].images[kept])
     nothing = pl.lit(None, dtype=pl.Int32())
-    keys = manifest.test.select("image", "group").with_columns(nothing.alias("fold"), nothing.alias("repeat"))
+    keys = asked.manifest.test.select("image", "group").with_columns(nothing.alias("fold"), nothing.alias("repeat"))
     return _filled(keys, np.flatnonzero(kept), predicted, best.fitted.rule.decide(predicted))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,37 +24,53 @@ from facetwise.core.runs import RunFolder, Side
 from facetwise.core.workspace import content_hash, file_hash
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.rows import Truth
-from facetwise.predictors.sources import Source
+from facetwise.predictors.sources import Source, manifest_truth
 
 
-def fingerprint_of(project: Project, manifest: Manifest, spec: BlendSpec, members: Members) -> str:
-    """Of all that decides a blend: the question, the members' tables, the labels."""
-    sources = [m.source for m in members.known] + [g.source for g in members.guests]
-    spec_fields = {**spec.as_dict(), "members": [s.reference for s in sources]}
-    tables = [_hashes(project, s) for s in sources]
-    made_from = _made_from(project, manifest)
-    return content_hash({"spec": spec_fields, "tables": tables, **made_from})
+@dataclass(frozen=True)
+class Question:
+    """What is asked of which members, on which data."""
+
+    project: Project
+    manifest: Manifest
+    spec: BlendSpec
+    members: Members
+
+    @cached_property
+    def kept(self) -> BoolArray:
+        """The training images that every member covers."""
+        return common_rows(self.members)
+
+    @cached_property
+    def truth(self) -> Truth:
+        """What is true of them."""
+        return manifest_truth(self.manifest, self.project.space).where(self.kept)
+
+    @property
+    def made_from(self) -> dict[str, str]:
+        """Hashes of the data."""
+        labels = {"label_space": self.project.space_hash, "labels": self.manifest.labels_hash}
+        return {"manifest": self.manifest.hash, **labels}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of all that decides a blend: the question, the members' tables, the labels."""
+        sources = [m.source for m in self.members.known] + [g.source for g in self.members.guests]
+        spec_fields = {**self.spec.as_dict(), "members": [s.reference for s in sources]}
+        tables = [_hashes(self.project, s) for s in sources]
+        return content_hash({"spec": spec_fields, "tables": tables, **self.made_from})
 
 
-def blend_record(
-    project: Project,
-    manifest: Manifest,
-    spec: BlendSpec,
-    members: Members,
-    kept: BoolArray,
-    truth: Truth,
-    ways: Sequence[Way],
-    best: Blended,
-    fingerprint: str,
-) -> BlendRecord:
+def blend_record(asked: Question, ways: Sequence[Way], best: Blended) -> BlendRecord:
     """All that pages and texts about the blend are made of."""
+    project, spec, members, kept, truth = asked.project, asked.spec, asked.members, asked.kept, asked.truth
     sources, weights = seat(members, best)
     num_used = int((weights > 0).any(axis=0).sum())
     data = {
-        "fingerprint": fingerprint,
+        "fingerprint": asked.fingerprint,
         "name": f"{spec.method}-{num_used}",
         "made_from": {
-            **_made_from(project, manifest),
+            **asked.made_from,
             "members": [_member(project, members, s, w, best) for s, w in zip(sources, weights.T, strict=True)],
         },
         "spec": spec.as_dict(),
@@ -74,10 +91,6 @@ def blend_record(
         "provenance": provenance(),
     }
     return checked(BlendRecord, data)
-
-
-def _made_from(project: Project, manifest: Manifest) -> dict[str, str]:
-    return {"manifest": manifest.hash, "label_space": project.space_hash, "labels": manifest.labels_hash}
 
 
 def _member(project: Project, members: Members, source: Source, weights: FloatArray, best: Blended) -> dict[str, Any]:

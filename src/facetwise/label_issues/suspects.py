@@ -83,38 +83,42 @@ class SuspectsView:
         return data
 
 
-def build_suspects_view(
-    project: Project,
-    manifest: Manifest,
-    overlay: Overlay,
-    reference: str | None = None,
-    *,
-    attribute: str | None = None,
-    method: SuspectMethod = "margin",
-    limit: int = 20,
-    with_corrected: bool = False,
-) -> SuspectsView:
-    """Look for labels that the out-of-fold predictions of `reference` contradict, at most `limit` an attribute.
+@dataclass(frozen=True)
+class SuspectsSpec:
+    """Which labels to look for."""
 
-    `attribute`: only this one. Labels that the overlay corrects are left out unless `with_corrected`. Raises as
-    `label_source`, SettingError for an attribute that is not there, InputError for one that is not predicted.
+    attribute: str | None
+    """Only this one; None for all that are predicted."""
+    method: SuspectMethod
+    limit: int
+    """Most of an attribute."""
+    with_corrected: bool
+    """Those too that the overlay corrects already."""
+
+
+def build_suspects_view(
+    project: Project, manifest: Manifest, overlay: Overlay, reference: str | None, spec: SuspectsSpec
+) -> SuspectsView:
+    """Look for labels that the out-of-fold predictions of `reference` contradict.
+
+    Raises as `label_source`, SettingError for an attribute that is not there, InputError for one that is not predicted.
     """
     source, rows, why = label_source(project, manifest, reference)
-    names = _wanted(source.reference, source.attributes, project.space, attribute)
+    names = _wanted(source.reference, source.attributes, project.space, spec.attribute)
     values = {a.name: manifest.values(a.name) for a in project.space.attributes if a.is_ordinal}
     corrected = frozenset(c.target for c in overlay.corrections)
     rank, found = 1, list[AttributeSuspects]()
     for name in names:
-        suspects = find_suspects(rows, values, name, method=method)
+        suspects = find_suspects(rows, values, name, method=spec.method)
         listed = _Listing(project.space.attribute(name), rows, values, corrected)
-        found.append(listed.attribute_suspects(suspects, rank, limit, with_corrected=with_corrected))
+        found.append(listed.attribute_suspects(suspects, rank, spec))
         rank += len(found[-1].rows)
     scores = label_scores(source.reference, rows, manifest, overlay)
     return SuspectsView(
         project=project.file.name,
         source=source.reference,
         why=why,
-        method=method,
+        method=spec.method,
         num_images=len(rows),
         num_uncovered=len(rows) - scores.num_images,
         attributes=tuple(found),
@@ -140,9 +144,11 @@ class _Listing:
     corrected: frozenset[tuple[str, str, str]]
     """Targets of the overlay."""
 
-    def attribute_suspects(self, found: Found, rank: int, limit: int, *, with_corrected: bool) -> AttributeSuspects:
+    def attribute_suspects(self, found: Found, rank: int, spec: SuspectsSpec) -> AttributeSuspects:
         done = [self._is_corrected(s) for s in found.suspects]
-        shown = [(s, d) for s, d in zip(found.suspects, done, strict=True) if with_corrected or not d][:limit]
+        shown = [(s, d) for s, d in zip(found.suspects, done, strict=True) if spec.with_corrected or not d][
+            : spec.limit
+        ]
         return AttributeSuspects(
             name=found.attribute,
             of_person=found.of_person,

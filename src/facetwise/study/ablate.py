@@ -16,18 +16,16 @@ from facetwise.recipe import Recipe
 from facetwise.study.ablation import Ablation, build_ablation
 from facetwise.study.changes import all_changed, explained
 from facetwise.study.fitting import FAILURES, Listener, Planned, plan_fields, train, train_stacked
-from facetwise.study.record import StudyFolder, identity_of, open_record, study_folder
+from facetwise.study.record import StudyBase, StudyFolder, identity_of, open_record, study_folder
 
 BASE = "base"
 
 
 def ablate(
     project: Project,
-    base: Recipe,
+    base: StudyBase,
     tries: Sequence[str],
     *,
-    name: str | None = None,
-    label: str = "",
     executor: Executor | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
@@ -42,9 +40,9 @@ def ablate(
     """
     if not tries:
         raise SettingError("nothing to try", hint='give changes: `--try "loss=focal" --try "train.ema=0.99"`')
-    planned = _planned(project, {BASE: base, **all_changed(base, [t.strip() for t in tries])}, progress)
-    identity = identity_of(base, planned[BASE].fields)
-    folder = study_folder(project, "ablation", name, label, identity)
+    planned = _planned(project, {BASE: base.recipe, **all_changed(base.recipe, [t.strip() for t in tries])}, progress)
+    identity = identity_of(base.recipe, planned[BASE].fields)
+    folder = study_folder(project, "ablation", base, identity)
     with lock(folder.lock_file, f"study `{folder.name}`"):
         record = open_record(folder, "ablation", identity)
         record = record.changed(changes=_with_changes(record, planned))

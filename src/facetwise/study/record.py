@@ -96,14 +96,23 @@ def list_studies(workspace: Workspace) -> list[StudyFolder]:
     return list_artefacts(workspace.studies, StudyFolder)
 
 
-def study_folder(
-    project: Project, kind: Kind, name: str | None, label: str, identity: Mapping[str, Any]
-) -> StudyFolder:
-    """The folder of the study called `name`; without a name it is `<label>-<kind>-<hash of what is asked>`.
+@dataclass(frozen=True)
+class StudyBase:
+    """The recipe that a study starts from, and what the study is called."""
+
+    recipe: Recipe
+    name: str | None = None
+    """Without one it is `<label>-<kind>-<hash of what is asked>`."""
+    label: str = "recipe"
+    """What the recipe is called."""
+
+
+def study_folder(project: Project, kind: Kind, base: StudyBase, identity: Mapping[str, Any]) -> StudyFolder:
+    """The folder of the study.
 
     Raises SettingError when the name cannot be that of a folder.
     """
-    chosen = name or f"{label or 'recipe'}-{kind}-{content_hash(identity)[:8]}"
+    chosen = base.name or f"{base.label}-{kind}-{content_hash(identity)[:8]}"
     if not _NAME.fullmatch(chosen):
         raise SettingError(f"`{chosen}` cannot name a study", hint="letters, digits, `-`, `_` and `.` only")
     return StudyFolder(project.workspace.studies / chosen)

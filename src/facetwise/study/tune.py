@@ -16,10 +16,10 @@ from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import is_done, is_locked, lock
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.recipe import Recipe, recipe_toml
+from facetwise.recipe import recipe_toml
 from facetwise.study.decided import read_decided
 from facetwise.study.fitting import FAILURES, WAIT, Listener, Planned, plan_fields, train
-from facetwise.study.record import StudyFolder, identity_of, note_pruned, open_record, study_folder
+from facetwise.study.record import StudyBase, StudyFolder, identity_of, note_pruned, open_record, study_folder
 from facetwise.study.search import Search, best_header, build_search
 from facetwise.study.space import Space, read_space
 from facetwise.study.trials import Claim, Trials, check_pruner, need_optuna
@@ -31,17 +31,15 @@ class Pruned(Exception):  # noqa: N818 - no error: it stops a run that another p
 
 def tune(
     project: Project,
-    recipe: Recipe,
+    base: StudyBase,
     space: str | Path | Mapping[str, Any],
     num_trials: int,
     *,
-    name: str | None = None,
-    label: str = "",
     pruner: Pruner = "median",
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> Search:
-    """Search `space` around `recipe` until the study has `num_trials` trials, those of earlier calls included.
+    """Search `space` around the base until the study has `num_trials` trials, those of earlier calls included.
 
     The objective is the out-of-fold macro F1. After each fold the mean of the trained folds' last validation scores is
     reported, and a trial that falls behind may be stopped. A trial whose recipe has a run already takes that run, and
@@ -56,10 +54,11 @@ def tune(
         raise SettingError(f"{num_trials} trials are no search: expected 1 or more")
     check_pruner(pruner)
     need_optuna()
+    recipe = base.recipe
     checked = read_space(space, recipe, project.space.names)
     planned = plan_fields(project, recipe, progress)
     _check_estimate(planned)
-    folder = _opened(project, planned, checked, name, label)
+    folder = _opened(project, planned, checked, base)
     trials = Trials(folder, checked, pruner)
     work = _Work(project, load_manifest(project), planned, checked, trials, listener or (lambda _: None), progress)
     first = checked.of_base(recipe)
@@ -84,9 +83,9 @@ def _check_estimate(planned: Planned) -> None:
         )
 
 
-def _opened(project: Project, planned: Planned, space: Space, name: str | None, label: str) -> StudyFolder:
+def _opened(project: Project, planned: Planned, space: Space, base: StudyBase) -> StudyFolder:
     identity = identity_of(planned.recipe, planned.fields, space=space.as_dict())
-    folder = study_folder(project, "search", name, label, identity)
+    folder = study_folder(project, "search", base, identity)
     with lock(folder.lock_file, f"study `{folder.name}`"):
         record = open_record(folder, "search", identity)
         folder.save(record.changed(attributes=list(planned.attributes)))
