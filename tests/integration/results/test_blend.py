@@ -184,7 +184,7 @@ def test_all_runs_are_taken_when_none_is_named(drawn: Drawn) -> None:
         (["1", "2"], {"weights": ["1=-1"]}, SettingError, "MEMBER=NUMBER"),
         (["1", "2"], {"weights": ["1=0", "2=0"]}, InputError, "is 0"),
         (["1", "2"], {"weights": ["age:1=2"], "by": "whole"}, InputError, "by attribute"),
-        (["1", "2"], {"method": "mean"}, SettingError, "no way to blend"),
+        (["1", "2"], {"method": "mean"}, SettingError, "`method` is 'mean', expected soft"),
         (["1", "2"], {"max_models": 0}, SettingError, "max_models"),
     ],
 )
