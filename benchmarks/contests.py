@@ -42,6 +42,7 @@ import numpy as np
 from contest_model import SPACE, Ints, Model, People, drawn_and_real
 from contest_model import fit as fitted
 from printed import table
+from truths import truth_of
 
 from facetwise.blending.fit import Blended, blended, choose, fit
 from facetwise.blending.members import Member
@@ -162,7 +163,11 @@ def forecasts(
     """Whether the forecasts of the blend hold, and how wide they are."""
     asked = candidates[: num_runs + 1]
     bare = simulate(
-        known.joint, [c.oof for c in asked], known.person, SPACE.num_joint, split, resamples=RESAMPLES, seed=seed
+        truth_of(known.joint, known.person, SPACE.num_joint),
+        [c.oof for c in asked],
+        split,
+        resamples=RESAMPLES,
+        seed=seed,
     )
     public = np.array([*scores[0][:num_runs], np.nan])
     parts: list[tuple[Part, int]] = [("public", 0), ("private", 1)]

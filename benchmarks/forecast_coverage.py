@@ -44,6 +44,7 @@ import numpy as np
 import numpy.typing as npt
 from contest_model import Model
 from sklearn.model_selection import StratifiedGroupKFold
+from truths import truth_of
 
 from facetwise.evaluate.agreement import shares_apart
 from facetwise.evaluate.forecasts.forecast import LEVEL, JointScores, Offset, ScoreForecast, TestPeople, simulate
@@ -130,7 +131,9 @@ def draw_contest(draws: np.random.Generator, row: Row, used: list[int], offset: 
     cut = people.public * IMAGES
     public = np.array([round(macro_f1(labels[:cut], test[k][:cut], NUM_CLASSES), 4) for k in used])
     private = np.array([macro_f1(labels[cut:], test[k][cut:], NUM_CLASSES) for k in used])
-    joint = simulate(truth, [oof[k] for k in used], groups, NUM_CLASSES, people, resamples=RESAMPLES, seed=seed)
+    joint = simulate(
+        truth_of(truth, groups, NUM_CLASSES), [oof[k] for k in used], people, resamples=RESAMPLES, seed=seed
+    )
     joint = joint.shifted(offset, shares_apart([test[k] for k in used]), seed)
     joint = joint.given(np.where(np.arange(len(used)) < row.scored, public, np.nan))
     return Contest(np.array([macro_f1(truth, oof[k], NUM_CLASSES) for k in used]), public, private, joint)
@@ -232,8 +235,10 @@ def few_trial(draws: np.random.Generator, plan: str, size: int, world: str, seed
     groups = np.repeat(np.arange(num_people), IMAGES)
     rows = held_out(truth, groups, seed) if plan == "hold-out" else np.ones(len(truth), bool)
     answers, more = np.where(rows, said, MISSING), {"resamples": RESAMPLES, "seed": seed}
-    as_folds = simulate(truth[rows], [said[rows]], groups[rows], NUM_CLASSES, FEW_TEST, **more).forecast("all", 0)
-    joint = simulate(truth, [answers], groups, NUM_CLASSES, FEW_TEST, **more)
+    as_folds = simulate(truth_of(truth[rows], groups[rows], NUM_CLASSES), [said[rows]], FEW_TEST, **more).forecast(
+        "all", 0
+    )
+    joint = simulate(truth_of(truth, groups, NUM_CLASSES), [answers], FEW_TEST, **more)
     with_room = joint.shifted(OFFSET, np.zeros((1, 1)), seed)
     held = [_held(j.forecast("all", 0), score) for j in (joint, with_room)]
     in_hand = macro_f1(truth[rows], said[rows], NUM_CLASSES)

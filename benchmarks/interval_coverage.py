@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from truths import truth_of
 
 from facetwise.evaluate.forecasts.forecast import TestPeople, simulate
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, bootstrap_interval, paired_interval
@@ -114,7 +115,12 @@ def _trial(
     images = np.arange(known * IMAGES)
     wrong = bootstrap_interval(truth, predicted, images, NUM_CLASSES, resamples=min(resamples, 200), seed=seed)
     next_one = simulate(
-        truth, [predicted], people, NUM_CLASSES, TestPeople(test, 0), level=LEVEL, resamples=resamples, seed=seed
+        truth_of(truth, people, NUM_CLASSES),
+        [predicted],
+        TestPeople(test, 0),
+        level=LEVEL,
+        resamples=resamples,
+        seed=seed,
     ).forecast("all", 0)
     return (
         _holds(own, score),

@@ -54,6 +54,12 @@ def rows(
     return ScoredRows(read(table, space), Truth(space, table["image"].to_numpy(), codes, groups))
 
 
+def truth_of(classes: np.ndarray, people: object, num_classes: int) -> Truth:
+    """Rows of which only a class, 0 to `num_classes` - 1, and the person is known."""
+    space = LabelSpace((Attribute("a", tuple(map(str, range(num_classes)))),))
+    return Truth(space, list(map(str, range(len(classes)))), np.asarray(classes)[:, None], people)
+
+
 def without(table: pl.DataFrame, gone: list[int]) -> pl.DataFrame:
     """The table with nothing predicted in the rows `gone`."""
     lost = pl.int_range(pl.len()).is_in(gone)

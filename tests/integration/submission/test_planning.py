@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 from made_blend import write_blend
+from made_tables import truth_of
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -112,7 +113,9 @@ def test_without_scores_the_forecast_is_that_of_the_labelled_people(made: Made) 
     project, manifest = made.project, load_manifest(made.project)
     oof = pl.read_parquet(project.workspace.blends / "b01-soft-1" / "oof.parquet")
     truth = project.space.encode(manifest.codes(project.space))
-    joint = simulate(truth, [oof["decided"].to_numpy()], manifest.train["group"].to_list(), 18, TestPeople(4, 4))
+    joint = simulate(
+        truth_of(truth, manifest.train["group"].to_list(), 18), [oof["decided"].to_numpy()], TestPeople(4, 4)
+    )
     luck = joint.forecast("all", 0)
     whole = view.forecast[-1]
     assert (whole.part, whole.num_people) == ("all", 8)

@@ -42,7 +42,7 @@ LOGS = np.log(np.full((6, 3), 1 / 3))
 HALF, HITS = np.full(6, 0.5), np.array([True, False, True, True, False, True])
 DRAWS = np.random.default_rng(0).random((8, 3))
 TRUTH = rows.Truth(SPACE, [str(i) for i in range(6)], CODES, PEOPLE)
-JOINT = forecast.simulate(A, [A, B], PEOPLE, 3, forecast.TestPeople(2, 2), resamples=4)
+JOINT = forecast.simulate(TRUTH, [A, B], forecast.TestPeople(2, 2), resamples=4)
 
 CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     SPACE.encode: {"codes": CODES},
@@ -124,25 +124,27 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     forecast.TestPeople: {"public": 3, "private": 2},
     forecast.TestPeople.split: {"num_people": 5, "public_share": 0.5},
     forecast.simulate: {
-        "truth": A, "predicted": [A, B], "groups": PEOPLE, "num_classes": 3, "people": forecast.TestPeople(2, 2),
+        "truth": TRUTH, "predicted": [A, B], "people": forecast.TestPeople(2, 2),
         "level": 0.9, "resamples": 4, "seed": 0,
     },
     JOINT.given: {"known": np.array([0.5, np.nan])},
     JOINT.shifted: {"offset": forecast.Offset(), "apart": np.zeros((2, 2)), "seed": 0},
-    heldout.HeldOut.among: {"truth": A, "groups": PEOPLE, "answered": HITS},
+    heldout.HeldOut.among: {"truth": TRUTH, "answered": HITS},
     picks.expected_best: {"scores": DRAWS, "chosen": [0, 1]},
     picks.best_picks: {"scores": DRAWS, "count": 2},
     picks.gain_over: {"scores": HALF, "best": 0.5},
 }  # fmt: skip
 TRUSTED = {
-    "resampling.group_array", "calibration.blocks_of", "calibration.fit_temperatures",
-    "calibration.true_classes", "calibration.tempered", "reliability.check_calibration", "scorecard.score_rows",
-    "scorecard.name_of", "rules.choose.choose_rule", "rules.cut_classes.movable", "rules.cut_classes.cuts_used",
+    "resampling.group_array", "calibration.blocks_of", "calibration.fit_temperatures", "calibration.true_classes",
+    "calibration.tempered", "reliability.check_calibration", "scorecard.score_rows", "scorecard.name_of",
+    "rules.choose.choose_rule", "rules.cut_classes.movable", "rules.cut_classes.cuts_used",
     "rules.cut_classes.below_probs", "rules.cut_classes.bounds_used", "rules.cut_classes.classes_by_years",
     "rules.cuts.choose_cuts", "rules.cuts.search_cuts", "rules.cuts.fit_cuts", "rules.fit.kinds_for",
     "rules.fit.fit_rule", "rules.fit.check_kinds", "rules.kinds.undecided", "rules.multipliers.attribute_task",
     "rules.multipliers.joint_task", "rules.multipliers.fit_multipliers", "rules.records.rule_from_dict",
-    "rules.sweep.best_value", "forecasts.picks.final_value", "forecasts.picks.variance_told",
+    "rules.sweep.best_value", "prediction_columns.double", "prediction_columns.read_blocks",
+    "prediction_columns.values_block", "prediction_columns.whole_numbers", "forecasts.picks.final_value",
+    "forecasts.picks.variance_told",
 }  # fmt: skip
 """Functions of what was checked when it was made (`Predictions`, `ScoredRows`, `JointScores`, a task), or of names."""
 

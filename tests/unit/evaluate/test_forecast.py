@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_tables import truth_of
 
 from facetwise.evaluate.agreement import shares_apart
 from facetwise.evaluate.forecasts.forecast import JointScores, Offset, Part, TestPeople, simulate
@@ -37,7 +38,7 @@ def joint_of(
     seed: int = 0, num: int = 3, people: TestPeople = HALVES, resamples: int = 300, offset: Offset = NO_OFFSET
 ) -> JointScores:
     truth, answers, groups = made(seed, 60, num)
-    joint = simulate(truth, answers, groups, NUM_CLASSES, people, resamples=resamples)
+    joint = simulate(truth_of(truth, groups, NUM_CLASSES), answers, people, resamples=resamples)
     return joint.shifted(offset, shares_apart(answers))
 
 
@@ -48,7 +49,9 @@ def known(*scores: float | None) -> npt.NDArray[np.float64]:
 @pytest.mark.parametrize("level", [0.9, 0.95])
 def test_without_a_known_score_it_is_the_pivot_around_the_score_in_hand(level: float) -> None:
     truth, answers, groups = made(1, 70, 3)
-    joint = simulate(truth, answers, groups, NUM_CLASSES, TestPeople(20, 25), level=level, resamples=500, seed=3)
+    joint = simulate(
+        truth_of(truth, groups, NUM_CLASSES), answers, TestPeople(20, 25), level=level, resamples=500, seed=3
+    )
     for k, row in enumerate(answers):
         tally, draws = PersonTally.count(truth, row, groups, NUM_CLASSES, "macro_f1"), np.random.default_rng(3)
         past, future = (
@@ -68,7 +71,7 @@ def test_without_a_known_score_it_is_the_pivot_around_the_score_in_hand(level: f
 def test_a_copy_of_a_scored_file_gets_its_public_score_and_no_width(score: float, seed: int) -> None:
     truth, answers, groups = made(seed, 40, 1)
     rows, offset = [answers[0], answers[0].copy()], Offset(common=0.02, own=0.01)
-    joint = simulate(truth, rows, groups, NUM_CLASSES, HALVES, resamples=200, seed=seed)
+    joint = simulate(truth_of(truth, groups, NUM_CLASSES), rows, HALVES, resamples=200, seed=seed)
     joint = joint.shifted(offset, shares_apart(rows))
     found = joint.given(known(score, None)).forecast("public", 1)
     assert found.expected == pytest.approx(score, abs=1e-3)
@@ -78,7 +81,7 @@ def test_a_copy_of_a_scored_file_gets_its_public_score_and_no_width(score: float
 
 def test_the_private_score_of_a_copy_stays_open() -> None:
     truth, answers, groups = made(0, 60, 1)
-    joint = simulate(truth, [answers[0]] * 2, groups, NUM_CLASSES, HALVES, resamples=300)
+    joint = simulate(truth_of(truth, groups, NUM_CLASSES), [answers[0]] * 2, HALVES, resamples=300)
     before = joint.forecast("private", 1)
     after = joint.given(known(before.interval.high, None)).forecast("private", 1)
     assert before.expected < after.expected < before.interval.high, "drawn towards the public score, not onto it"
@@ -131,7 +134,7 @@ def test_the_more_alike_two_files_are_the_more_one_score_tells() -> None:
     for share in (0.0, 0.5, 0.9, 1.0):
         mixed = np.where(groups < share * 120, answers[0], answers[1])
         rows = [answers[0], mixed]
-        joint = simulate(truth, rows, groups, NUM_CLASSES, HALVES, resamples=400)
+        joint = simulate(truth_of(truth, groups, NUM_CLASSES), rows, HALVES, resamples=400)
         joint = joint.shifted(Offset(0.01, 0.01), shares_apart(rows))
         spreads.append(joint.given(known(0.7, None)).spread("public", 1) / joint.spread("public", 1))
     assert spreads == sorted(spreads, reverse=True)
@@ -142,7 +145,7 @@ def test_more_people_are_narrower(scores: npt.NDArray[np.float64]) -> None:
     truth, answers, groups = made(2, 150, 2)
     widths = []
     for size in (20, 80, 320):
-        joint = simulate(truth, answers, groups, NUM_CLASSES, TestPeople(size, size), resamples=600)
+        joint = simulate(truth_of(truth, groups, NUM_CLASSES), answers, TestPeople(size, size), resamples=600)
         found = joint.given(scores).forecast("private", 1).interval
         widths.append(found.high - found.low)
     assert widths == sorted(widths, reverse=True)
@@ -155,7 +158,7 @@ def test_the_order_of_rows_is_no_matter_and_a_seed_repeats() -> None:
 
     def drawn(rows: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:
         shuffled = [a[rows] for a in answers]
-        joint = simulate(truth[rows], shuffled, groups[rows], NUM_CLASSES, HALVES, resamples=100, seed=seed)
+        joint = simulate(truth_of(truth[rows], groups[rows], NUM_CLASSES), shuffled, HALVES, resamples=100, seed=seed)
         joint = joint.shifted(offset, shares_apart(shuffled), seed)
         return joint.given(scores).draws
 
@@ -167,15 +170,17 @@ def test_the_order_of_rows_is_no_matter_and_a_seed_repeats() -> None:
 
 def test_the_order_of_predictors_is_no_matter() -> None:
     truth, answers, groups = made(3, 50, 3)
-    one = simulate(truth, answers, groups, NUM_CLASSES, HALVES, resamples=200).given(known(0.7, None, 0.6))
-    turned = simulate(truth, answers[::-1], groups, NUM_CLASSES, HALVES, resamples=200).given(known(0.6, None, 0.7))
+    one = simulate(truth_of(truth, groups, NUM_CLASSES), answers, HALVES, resamples=200).given(known(0.7, None, 0.6))
+    turned = simulate(truth_of(truth, groups, NUM_CLASSES), answers[::-1], HALVES, resamples=200).given(
+        known(0.6, None, 0.7)
+    )
     assert turned.forecast("private", 0).expected == pytest.approx(one.forecast("private", 2).expected, abs=1e-9)
     assert turned.forecast("private", 0).spread == pytest.approx(one.forecast("private", 2).spread, abs=1e-9)
 
 
 def test_a_shift_of_all_is_found_once_many_are_scored() -> None:
     truth, answers, groups = made(4, 400, 8)
-    joint = simulate(truth, answers, groups, NUM_CLASSES, TestPeople(4000, 4000), resamples=400)
+    joint = simulate(truth_of(truth, groups, NUM_CLASSES), answers, TestPeople(4000, 4000), resamples=400)
     assert joint.shift == (0.0, 0.0)
     joint = joint.shifted(Offset(0.03, 0.005), shares_apart(answers))
     higher = [joint.forecast("public", k).expected + 0.04 for k in range(7)]
@@ -194,7 +199,7 @@ def test_nine_of_ten_intervals_hold(num_scored: int) -> None:
         here, public, private = groups < 160, (groups >= 160) & (groups < 240), groups >= 240
         used = [*range(num_scored), 6]
         joint = simulate(
-            truth[here], [answers[k][here] for k in used], groups[here], NUM_CLASSES, TestPeople(80, 80),
+            truth_of(truth[here], groups[here], NUM_CLASSES), [answers[k][here] for k in used], TestPeople(80, 80),
             resamples=400, seed=seed,
         )  # fmt: skip
         scored = [macro_f1(truth[public], answers[k][public], NUM_CLASSES) for k in used]
@@ -220,7 +225,7 @@ def test_no_part_is_lost_by_rounding(num: int, share: float, parts: tuple[int, i
 def test_what_cannot_be_forecast_is_said() -> None:
     truth, answers, _ = made(0, 4, 1)
     with pytest.raises(ValueError, match="two people"):
-        simulate(truth, answers, ["one"] * len(truth), NUM_CLASSES, HALVES)
+        simulate(truth_of(truth, ["one"] * len(truth), NUM_CLASSES), answers, HALVES)
     with pytest.raises(ValueError, match="public_share"):
         TestPeople.split(10, 0.0)
     with pytest.raises(ValueError, match="`public` must be a whole number"):

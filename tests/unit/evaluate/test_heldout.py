@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
+from made_tables import truth_of
 
 from facetwise.evaluate.forecasts.forecast import TestPeople, simulate
 from facetwise.evaluate.forecasts.heldout import HeldOut
@@ -37,12 +38,14 @@ def test_working_in_pieces_redraws_the_same_people(monkeypatch: pytest.MonkeyPat
 def test_a_person_is_of_the_class_of_most_images() -> None:
     truth = np.array([4, 1, 1, 3, 2, 5, 5, 5, 0])
     groups = ["a", "a", "a", "b", "b", "c", "c", "c", "c"]
-    found = HeldOut.among(truth, groups, np.array([True] * 5 + [False] * 4))
+    found = HeldOut.among(truth_of(truth, groups, 6), np.array([True] * 5 + [False] * 4))
     assert found is not None
     assert found.kinds.tolist() == [1, 2], "of two as frequent the lower one"
     assert found.num_classes == 4
     assert found.lacking.tolist() == [1 / 3, 1 / 3], "0 and 5, which one of three people has"
-    assert HeldOut.among(truth, groups, np.array([True, False] * 4 + [True])) is None, "a part of everybody's images"
+    assert HeldOut.among(truth_of(truth, groups, 6), np.array([True, False] * 4 + [True])) is None, (
+        "a part of everybody's images"
+    )
 
 
 def test_classes_that_only_others_have_score_as_the_rest_where_they_occur() -> None:
@@ -65,8 +68,8 @@ def test_without_others_everything_is_as_it_was_and_a_hold_out_keeps_its_spread(
     more = np.arange(100, 100 + NUM_CLASSES)
     all_truth = np.concatenate([truth, np.arange(NUM_CLASSES)])
     answers = np.concatenate([said, np.full(NUM_CLASSES, MISSING)])
-    alone = simulate(truth, [said], people, NUM_CLASSES, AHEAD)
-    held_out = simulate(all_truth, [answers], np.concatenate([people, more]), NUM_CLASSES, AHEAD)
+    alone = simulate(truth_of(truth, people, NUM_CLASSES), [said], AHEAD)
+    held_out = simulate(truth_of(all_truth, np.concatenate([people, more]), NUM_CLASSES), [answers], AHEAD)
     assert held_out.covariance == pytest.approx(alone.covariance)
     assert np.ptp(held_out.draws - alone.draws, axis=0) == pytest.approx(0, abs=1e-9)
     tally = PersonTally.count(truth, said, people, NUM_CLASSES, "macro_f1")
@@ -90,7 +93,7 @@ def test_a_hold_out_of_few_people_is_not_lifted() -> None:
         score = macro_f1(ahead[0], ahead[1], NUM_CLASSES)
         labelled = np.append(truth, 0), np.append(said, MISSING), np.append(people, 999)
         for found, (t, s, p) in ((errors, labelled), (as_drawn, (truth, said, people))):
-            joint = simulate(t, [s], p, NUM_CLASSES, AHEAD, resamples=100, seed=seed)
+            joint = simulate(truth_of(t, p, NUM_CLASSES), [s], AHEAD, resamples=100, seed=seed)
             found.append(joint.forecast("all", 0).expected - score)
     error = np.std(errors, ddof=1) / 300**0.5
     assert abs(np.mean(errors)) < 4 * error < 0.03
@@ -101,6 +104,6 @@ def test_the_order_of_rows_is_no_matter_to_a_hold_out() -> None:
     truth, said, people = made(np.random.default_rng(4), np.array([9, 8, 7, 2, 2, 2]))
     said = np.where(people % 3 == 0, said, MISSING)
     order = np.random.default_rng(1).permutation(len(truth))
-    one = simulate(truth, [said], people, NUM_CLASSES, AHEAD, resamples=100)
-    other = simulate(truth[order], [said[order]], people[order], NUM_CLASSES, AHEAD, resamples=100)
+    one = simulate(truth_of(truth, people, NUM_CLASSES), [said], AHEAD, resamples=100)
+    other = simulate(truth_of(truth[order], people[order], NUM_CLASSES), [said[order]], AHEAD, resamples=100)
     assert other.draws == pytest.approx(one.draws, abs=1e-12)

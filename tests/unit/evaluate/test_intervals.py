@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_tables import truth_of
 
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.forecasts.forecast import ScoreForecast, TestPeople, simulate
@@ -40,7 +41,7 @@ def ahead(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray, num_peop
     """What to expect of the score of `num_people` other people."""
     settings = {"resamples": RESAMPLES, "seed": 0, **more}
     people = TestPeople(num_people, 0)
-    return simulate(truth, [predicted], groups, SIZE, people, level=LEVEL, **settings).forecast("all", 0)
+    return simulate(truth_of(truth, groups, SIZE), [predicted], people, level=LEVEL, **settings).forecast("all", 0)
 
 
 @given(st.integers(0, 2**31), st.sampled_from([("macro_f1", macro_f1), ("accuracy", accuracy)]))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from made_tables import truth_of
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
 from facetwise.evaluate.agreement import shares_apart
@@ -80,7 +81,7 @@ def joint_of(wrong: list[float], copies: int = 0) -> JointScores:
     truth = draws.integers(0, 4, 120)
     answers = [np.where(draws.random(120) < share, (truth + 1) % 4, truth) for share in wrong]
     rows = [*answers, *answers[:1] * copies]
-    joint = simulate(truth, rows, np.arange(120), 4, TestPeople(60, 60), resamples=1000)
+    joint = simulate(truth_of(truth, np.arange(120), 4), rows, TestPeople(60, 60), resamples=1000)
     return joint.shifted(Offset(0.02, 0.01), shares_apart(rows))
 
 

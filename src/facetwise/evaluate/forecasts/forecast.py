@@ -35,12 +35,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.core.arrays import answers, classes, count, each, names, number, numbers, takes
+from facetwise.core.arrays import answers, count, each, number, numbers, takes
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.forecasts.heldout import HeldOut
 from facetwise.evaluate.intervals import Interval, expanded_tails
 from facetwise.evaluate.metrics import MISSING
-from facetwise.evaluate.resampling import Groups, PersonTally, group_array, group_numbers, resampled_parts
+from facetwise.evaluate.resampling import PersonTally, resampled_parts
+from facetwise.evaluate.rows import Truth
 
 Part = Literal["public", "private", "all"]
 LEVEL = 0.9
@@ -209,20 +210,10 @@ class JointScores:
         return solved
 
 
-@takes(
-    num_classes=count(),
-    truth=classes("n", below="num_classes"),
-    predicted=each(answers("n", below="num_classes")),
-    groups=names("n"),
-    level=number(0, 1),
-    resamples=count(),
-    seed=count(0),
-)
+@takes(predicted=each(answers("n")), level=number(0, 1), resamples=count(), seed=count(0))
 def simulate(
-    truth: npt.ArrayLike,
+    truth: Truth,
     predicted: Sequence[npt.ArrayLike],
-    groups: Groups,
-    num_classes: int,
     people: TestPeople,
     *,
     level: float = LEVEL,
@@ -231,19 +222,21 @@ def simulate(
 ) -> JointScores:
     """Draw the macro F1 of predictors on a test set together, from what they say of the same labelled images.
 
-    `truth` and each of `predicted` are class numbers, shape (n,), of all labelled images; `groups` is the person of
-    each row. Rows that some predictor has no answer for (`MISSING`) are left out; where that leaves people out, the
-    others are a hold-out (`HeldOut`). Nothing but people is drawn (`JointScores.shifted` adds shifts). Raises
-    ValueError for fewer than two people with answers, which no spread can be told from.
+    `truth` is of all labelled images, and each of `predicted` joint classes of theirs, shape (n,). Rows that some
+    predictor has no answer for (`MISSING`) are left out; where that leaves people out, the others are a hold-out
+    (`HeldOut`). Nothing but people is drawn (`JointScores.shifted` adds shifts). Raises ValueError for answers of
+    another number of images, and for fewer than two people with answers, which no spread can be told from.
     """
-    true, said, persons = np.asarray(truth), [np.asarray(a) for a in predicted], group_array(groups)
+    said = [np.asarray(a) for a in predicted]
+    if any(len(a) != len(truth) for a in said):
+        raise ValueError(f"{len(said[0])} answers beside {len(truth)} labels: expected as many")
     rows = np.all([a != MISSING for a in said], axis=0)
-    if not said or group_numbers(persons[rows])[1] < 2:
+    if not said or (known := truth.where(rows)).num_people < 2:
         raise ValueError("a forecast needs a predictor, and labels of two people or more")
-    tallies = [PersonTally.count(true[rows], a[rows], persons[rows], num_classes, "macro_f1") for a in said]
+    tallies = [PersonTally.count(known.classes, a[rows], known.people, truth.space.num_joint, "macro_f1") for a in said]
     past, future = _drawn_scores(tallies, people, resamples, np.random.default_rng(seed))
     centre, factors = np.array([tally.score for tally in tallies]), np.ones(len(people.parts))
-    if held_out := HeldOut.among(true, groups, rows):
+    if held_out := HeldOut.among(truth, rows):
         centre += past.mean(axis=0) - held_out.past_means(tallies, resamples, np.random.default_rng((seed, 2)))
         factors = np.array([held_out.completed(people.number(part)) for part in people.parts])
     scale = np.append(np.repeat(factors, len(tallies)), 1.0)

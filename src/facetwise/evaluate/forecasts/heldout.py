@@ -19,9 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.core.arrays import classes, flags, names, takes
+from facetwise.core.arrays import flags, takes
 from facetwise.core.labels import FloatArray, IntArray
-from facetwise.evaluate.resampling import Groups, PersonTally, group_numbers, resampled_within
+from facetwise.evaluate.resampling import PersonTally, group_numbers, resampled_within
+from facetwise.evaluate.rows import Truth
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,17 @@ class HeldOut:
     """Of each class that only other labelled people have, the share of all labelled people who have it."""
 
     @classmethod
-    @takes(truth=classes("n"), groups=names("n"), answered=flags("n"))
-    def among(cls, truth: IntArray, groups: Groups, answered: npt.NDArray[np.bool_]) -> HeldOut | None:
-        """From classes (n,) and people of all labelled rows, and which rows are answered; None when all people are."""
-        person, num_people = group_numbers(groups)
-        pairs, images = np.unique(np.stack([person, truth], axis=1), axis=0, return_counts=True)
+    @takes(answered=flags("n"))
+    def among(cls, truth: Truth, answered: npt.NDArray[np.bool_]) -> HeldOut | None:
+        """From all labelled rows, and which of them, (n,), are answered; None when all people are."""
+        person, num_people = group_numbers(truth.people)
+        pairs, images = np.unique(np.stack([person, truth.classes], axis=1), axis=0, return_counts=True)
         here = np.isin(np.arange(num_people), person[answered])
         if here.all():
             return None
         order = np.lexsort((pairs[:, 1], -images, pairs[:, 0]))
         kinds = pairs[order[np.unique(pairs[order, 0], return_index=True)[1]], 1]
-        present = np.unique(truth[answered])
+        present = np.unique(truth.classes[answered])
         _, have = np.unique(pairs[~np.isin(pairs[:, 1], present), 1], return_counts=True)
         return cls(kinds[here], len(present), have / num_people)
 

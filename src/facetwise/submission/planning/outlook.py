@@ -14,7 +14,8 @@ from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.agreement import shares_apart
 from facetwise.evaluate.forecasts.forecast import JointScores, Offset, Part, ScoreForecast, TestPeople, simulate
-from facetwise.evaluate.metrics import MISSING, macro_f1
+from facetwise.evaluate.metrics import MISSING
+from facetwise.predictors.sources import manifest_truth
 from facetwise.submission.gate.mix import assumed_people
 from facetwise.submission.planning.contenders import Contender
 
@@ -86,17 +87,17 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
     test image in common.
     """
     rows = np.flatnonzero(np.all([c.oof != MISSING for c in contenders], axis=0))
-    truth, groups = project.space.encode(manifest.codes(project.space)), manifest.train["group"].to_numpy()
-    num_people = len(set(groups[rows].tolist()))
+    truth = manifest_truth(manifest, project.space)
+    num_people = truth.where(rows).num_people
     if num_people < 2:
         raise InputError(f"out of fold there are {num_people} people: a forecast needs two or more")
     test = read_test_set(project, manifest, len(rows), num_people)
-    alone = simulate(truth, [c.oof for c in contenders], groups, project.space.num_joint, test.people, seed=seed)
+    alone = simulate(truth, [c.oof for c in contenders], test.people, seed=seed)
     alone = alone.shifted(OFFSET, _apart(contenders), seed)
     known = np.array([np.nan if c.public is None else c.public for c in contenders])
     return Outlook(
         contenders=tuple(contenders),
-        in_hand=tuple(macro_f1(truth[rows], c.oof[rows], project.space.num_joint) for c in contenders),
+        in_hand=tuple(truth.where(rows).score(c.oof[rows]) for c in contenders),
         num_people=num_people,
         test=test,
         alone=alone,
