@@ -62,6 +62,9 @@ def command(
     def add(function: Callable[Concatenate[Call[Result], ...], None]) -> None:
         wanted = list(inspect.signature(function).parameters.values())[1:]
         own = {p.name: p for p in wanted if get_origin(p.annotation) is Annotated}
+        assert all(p.name in ("context", *options, *own) for p in wanted), (
+            f"{verb.__name__} has no such option: {wanted}"
+        )
 
         def run(context: typer.Context, **values: Any) -> None:
             given = {key: value for key, value in values.items() if key in options and value is not None}
