@@ -42,24 +42,24 @@ import numpy.typing as npt
 from blend_members import IMAGES, Members, Truth, by_attribute, whole
 from printed import machine_line, table
 
-from facetwise.blending.select import Search, score_of, select
+from facetwise.blending.select import GreedySearch, score_of, select
 from facetwise.blending.votes import Votes, decided
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.rows import Part, deal_parts, nested
 
 PEOPLE, MEMBERS = 2700, 100
-SINGLE, BAGGED = Search(bags=0), Search()
+SINGLE, BAGGED = GreedySearch(bags=0), GreedySearch()
 TARGET, TARGET_RATIO = 40.0, 10.0
 """Seconds for all bags, on two cores; and how many times as long AutoGluon is to take for one selection."""
 
 SIZES, DRAWN_PEOPLE, FRESH_PEOPLE = (8, 30), 800, 5000
 SPREADS = {"alike": 0.35, "unlike": 0.8}
 """How unequal in worth the members are: standard deviation of the log of the size of their own errors."""
-DRAWS: Mapping[str, Search] = {
+DRAWS: Mapping[str, GreedySearch] = {
     "no bags": SINGLE,
-    "people": Search(share=1.0),
-    "half of the members": Search(share=0.5, people=False),
-    "both": Search(share=0.5),
+    "people": GreedySearch(share=1.0),
+    "half of the members": GreedySearch(share=0.5, people=False),
+    "both": GreedySearch(share=0.5),
 }
 AUTOGLUON = """\
 import json, sys, time
@@ -119,7 +119,7 @@ def _turn(num_people: int, autogluon: Path | None, seed: int) -> dict[str, Timed
         scores = score_of(votes, weights, truth.joint), score_of(others, weights, there.joint)
         return Timed(seconds, *scores, int((weights > 0).any(axis=0).sum()))
 
-    def ours(votes: Votes, search: Search) -> Callable[[], tuple[Seconds, Weights]]:
+    def ours(votes: Votes, search: GreedySearch) -> Callable[[], tuple[Seconds, Weights]]:
         return lambda: _clocked(lambda: select(votes, truth.joint, truth.person, search=search).weights)
 
     votes, others = whole(probs), whole(more)
@@ -204,11 +204,11 @@ def _trial(size: int, worth: float, make: Callable[..., Votes], seed: int, neste
     return [*found, (alone, score_of(fresh, equal, there.joint), alone if nested else np.nan)]
 
 
-def _nested(votes: Votes, truth: Truth, search: Search, seed: int) -> float:
+def _nested(votes: Votes, truth: Truth, search: GreedySearch, seed: int) -> float:
     def weights(part: Part) -> np.ndarray:
-        return select(votes, truth.joint, truth.person, search=search, times=part.others).weights
+        return select(votes, truth.joint, truth.person, search=search, times=part.rest).weights
 
-    _, said = nested(weights, lambda w, part: decided(votes.rows(part.own), w), deal_parts(truth.person, seed))
+    _, said = nested(weights, lambda w, part: decided(votes.rows(part.held_out), w), deal_parts(truth.person, seed))
     return macro_f1(truth.joint, said, votes.space.num_joint)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.blending.votes import Block, Votes
+from facetwise.blending.votes import VoteBlock, Votes
 from facetwise.core.labels import JOINT, Attribute, LabelSpace
 
 SPACE = LabelSpace(
@@ -101,13 +101,13 @@ def whole(probs: list[Probs]) -> Votes:
     for more in probs[1:]:
         joint = (joint[..., :, None] * more[..., None, :]).reshape(*joint.shape[:2], -1)
     members = np.arange(len(joint))
-    return Votes(SPACE, "soft", len(joint), (Block(JOINT, members, joint),))
+    return Votes(SPACE, "soft", len(joint), (VoteBlock(JOINT, members, joint),))
 
 
 def by_attribute(probs: list[Probs]) -> Votes:
     """Soft votes over each attribute."""
     members = np.arange(len(probs[0]))
-    blocks = (Block(n, members, p) for n, p in zip(SPACE.names, probs, strict=True))
+    blocks = (VoteBlock(n, members, p) for n, p in zip(SPACE.names, probs, strict=True))
     return Votes(SPACE, "soft", len(members), tuple(blocks))
 
 

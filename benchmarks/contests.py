@@ -44,13 +44,13 @@ from contest_model import fit as fitted
 from printed import table
 from truths import truth_of
 
-from facetwise.blending.fit import Blended, blended, choose, fit
+from facetwise.blending.fit import ChosenVariant, blend_votes, choose, fit
 from facetwise.blending.members import Member
 from facetwise.blending.spec import BlendSpec
-from facetwise.blending.votes import By, cast
+from facetwise.blending.votes import By, collect_votes
 from facetwise.core.project import Project
 from facetwise.data.manifest import load_manifest
-from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.agreement import disagreement_matrix
 from facetwise.evaluate.forecasts.forecast import Part, TestPeople, simulate
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.rows import Truth
@@ -121,35 +121,35 @@ def contest(parameters: Path, num_people: int, seed: int) -> Contest:
         public=scores[0],
         private=scores[1],
         optimistic=optimistic,
-        by=greedy.way.by,
+        by=greedy.variant.by,
         ruled=greedy.fitted.rule.kind != "argmax",
         held=held,
         widths=widths,
     )
 
 
-def blend(known: People, spec: BlendSpec) -> tuple[Blended, float]:
+def blend(known: People, spec: BlendSpec) -> tuple[ChosenVariant, float]:
     """What `facetwise blend` would choose, and its score on the people that chose."""
     truth = Truth(SPACE, known.tables[0].images, known.codes, known.person)
     members = [
         Member(Source("run", str(i), "none", SPACE.names, t, None, {}), math.nan) for i, t in enumerate(known.tables)
     ]
-    outcomes = [fit(cast(known.tables, by=by, method=spec.method)[0], by, truth, spec, members) for by in WAYS]
+    outcomes = [fit(collect_votes(known.tables, by=by, method=spec.method)[0], by, truth, spec, members) for by in WAYS]
     best = choose(outcomes, truth, spec.seed)
     return best, best.optimistic
 
 
-def answers_of(parameters: Path, outcome: Blended, test: People) -> Answers:
+def answers_of(parameters: Path, outcome: ChosenVariant, test: People) -> Answers:
     """What a blend answers: nested out of fold, else by what was chosen on all people."""
     return Answers(
         outcome.nested, decided(outcome, test), true_score(population(parameters), partial(decided, outcome))
     )
 
 
-def decided(outcome: Blended, people: People) -> Ints:
+def decided(outcome: ChosenVariant, people: People) -> Ints:
     """Joint classes of other people."""
-    votes, _ = cast(people.tables, by=outcome.way.by, method=outcome.votes.method)
-    return outcome.fitted.rule.decide(blended(votes, outcome.fitted.weights, people.tables[0].images))
+    votes, _ = collect_votes(people.tables, by=outcome.variant.by, method=outcome.votes.method)
+    return outcome.fitted.rule.decide(blend_votes(votes, outcome.fitted.weights, people.tables[0].images))
 
 
 def forecasts(
@@ -173,8 +173,8 @@ def forecasts(
     parts: list[tuple[Part, int]] = [("public", 0), ("private", 1)]
     told = [
         (state.forecast(part, num_runs).interval, scores[i][num_runs])
-        for joint in (bare.shifted(OFFSET, shares_apart([c.test for c in asked]), seed), bare)
-        for state in (joint, joint.given(public))
+        for joint in (bare.shifted(OFFSET, disagreement_matrix([c.test for c in asked]), seed), bare)
+        for state in (joint, joint.conditioned_on(public))
         for part, i in parts
     ]
     return tuple(i.low <= s <= i.high for i, s in told), tuple(i.high - i.low for i, _ in told)

@@ -54,7 +54,7 @@ def drawn_task(setup: Setup, codes: npt.NDArray[np.int64], num_train: int, fold:
     """The fold that trains on the first `num_train` rows of `codes`, (n, A), and validates the rest."""
     classes = tuple(one_hot(codes[:, i], size) for i, size in enumerate(SPACE.sizes))
     weights = np.ones(len(codes), np.float32)
-    view = TrainingView(classes=classes, values={}, spread={}, kept=weights > 0, weights=weights)
+    view = TrainingView(classes=classes, values={}, spread={}, included=weights > 0, weights=weights)
     pool, rows = Pool.of(view, np.arange(len(codes)), SPACE), np.arange(len(codes))
     own = slice(0, num_train)
     targets = setup.layout.soft_targets(view)

@@ -34,7 +34,7 @@ from facetwise.inference.setup import Setup
 from facetwise.recipe import Recipe, load_recipe
 from facetwise.train.fold.checkpoint import TrainState, save_state
 from facetwise.train.fold.loop import FoldTask, new_state, new_stepper, train_epoch, valid_scores
-from facetwise.train.fold.step import Stepper, kept_network
+from facetwise.train.fold.step import Stepper, evaluated_network
 
 TARGET = 1.15
 NUM_EPOCHS = 1000
@@ -160,7 +160,7 @@ def cost(setup: Setup, work: Callable[[], object]) -> Cost:
 
 def cost_after_steps(setup: Setup, task: FoldTask, state: TrainState, repeat: int) -> dict[str, Cost]:
     """What an epoch takes after its steps: name -> medians of up to three times."""
-    network = kept_network(state)
+    network = evaluated_network(state)
     with tempfile.TemporaryDirectory(prefix="facetwise-bench-") as scratch:
         work: dict[str, Callable[[], object]] = {
             f"validating {len(task.valid_rows):,} images": lambda: valid_scores(

@@ -46,7 +46,7 @@ from contest_model import Model
 from sklearn.model_selection import StratifiedGroupKFold
 from truths import truth_of
 
-from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.agreement import disagreement_matrix
 from facetwise.evaluate.forecasts.forecast import LEVEL, JointScores, Offset, ScoreForecast, TestPeople, simulate
 from facetwise.evaluate.forecasts.picks import best_picks
 from facetwise.evaluate.metrics import MISSING, macro_f1
@@ -134,8 +134,8 @@ def draw_contest(draws: np.random.Generator, row: Row, used: list[int], offset: 
     joint = simulate(
         truth_of(truth, groups, NUM_CLASSES), [oof[k] for k in used], people, resamples=RESAMPLES, seed=seed
     )
-    joint = joint.shifted(offset, shares_apart([test[k] for k in used]), seed)
-    joint = joint.given(np.where(np.arange(len(used)) < row.scored, public, np.nan))
+    joint = joint.shifted(offset, disagreement_matrix([test[k] for k in used]), seed)
+    joint = joint.conditioned_on(np.where(np.arange(len(used)) < row.scored, public, np.nan))
     return Contest(np.array([macro_f1(truth, oof[k], NUM_CLASSES) for k in used]), public, private, joint)
 
 
@@ -167,7 +167,7 @@ def _held(forecast: ScoreForecast, score: float) -> tuple[float, ...]:
 
 def print_table(trials: int, rows: tuple[Row, ...], offset: Offset) -> None:
     """The first table, a line a row, as it is found."""
-    print(f"{trials} trials a row, asked for {LEVEL:.0%}; common shift {offset.common}, own shifts {offset.own}")
+    print(f"{trials} trials a row, asked for {LEVEL:.0%}; common shift {offset.common}, own shifts {offset.individual}")
     print("| people | test people | world | scored | public | private | sent, private | +- | widths | bias | s |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
@@ -266,7 +266,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--quick", action="store_true", help="100 trials, fewer rows")
     parser.add_argument("--common", type=float, default=OFFSET.common, help="another common shift")
-    parser.add_argument("--own", type=float, default=OFFSET.own, help="other own shifts")
+    parser.add_argument("--own", type=float, default=OFFSET.individual, help="other own shifts")
     parser.add_argument("--people", type=int, nargs="+", help="rows of so many labelled people only")
     parser.add_argument("--scored", type=int, nargs="+", help="rows of so many scored submissions only")
     parser.add_argument("--picks", action="store_true", help="the second table only")

@@ -156,7 +156,7 @@ def train_ours(options: argparse.Namespace, data: Data) -> tuple[list[float], fl
     start = time.perf_counter()
     train_stack(lanes, Features(Path(), data.features[:, None]))
     seconds = time.perf_counter() - start
-    return [held_out_loss(lane, torch.from_numpy(lane.kept[options.epochs][1])) for lane in lanes], seconds
+    return [held_out_loss(lane, torch.from_numpy(lane.saved[options.epochs][1])) for lane in lanes], seconds
 
 
 def held_out_loss(lane: Lane, logs: Tensor) -> float:

@@ -30,12 +30,13 @@ import numpy.typing as npt
 from printed import machine_line, table
 
 import facetwise as fw
+from facetwise.core.choices import SuspectMethod
 from facetwise.core.project import Project
 from facetwise.data.made.contest import PHOTO_MASKS, PHOTO_NAMES
 from facetwise.data.made.look import APPARENT_AGE_NOISE, CUE_NOISE, GENDER_NOISE, invent_look
 from facetwise.data.made.people import AGE_RANGES, QUOTAS, TRAIN, age_group, draw_people, person_rng
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.label_issues.ranking import Method, Suspect, find_suspects, margins, standing_for
+from facetwise.label_issues.ranking import Suspect, find_suspects, margins, standing_for
 from facetwise.predictors.sources import read_source
 
 WAYS = ("margin", "recorded class alone", "cleanlab", "by the draw")
@@ -151,7 +152,7 @@ def counted(contest: Planted) -> dict[tuple[str, str], tuple[int, int]]:
     return found
 
 
-def method_of(name: str) -> Method:
+def method_of(name: str) -> SuspectMethod:
     """The name of a method, as the type checker wants it."""
     return "cleanlab" if name == "cleanlab" else "margin"
 

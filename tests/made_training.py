@@ -21,7 +21,7 @@ def make_view(codes: np.ndarray, space: LabelSpace, values: dict[str, np.ndarray
     """The plain training view of class numbers, (n, A): nothing softened, dropped or weighted."""
     classes = tuple(one_hot(codes[:, i], size) for i, size in enumerate(space.sizes))
     kept, weights = np.ones(len(codes), bool), np.ones(len(codes), np.float32)
-    return TrainingView(classes=classes, values=values or {}, spread={}, kept=kept, weights=weights)
+    return TrainingView(classes=classes, values=values or {}, spread={}, included=kept, weights=weights)
 
 
 def make_setup(

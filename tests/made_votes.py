@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from facetwise.blending.methods import Method
-from facetwise.blending.votes import BoolArray, By, Votes, cast
+from facetwise.blending.votes import BoolArray, By, Votes, collect_votes
+from facetwise.core.choices import BlendMethod
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import PREDICTIONS
 from facetwise.evaluate.predictions import Predictions
@@ -64,17 +64,17 @@ def cast_tables(
     space: LabelSpace,
     *,
     by: By,
-    method: Method,
+    method: BlendMethod,
     references: Sequence[pl.DataFrame | None] | None = None,
 ) -> tuple[Votes, BoolArray]:
     """Votes of tables."""
     read = partial(Predictions.read, space=space)
     known = None if references is None else [None if t is None else read(t) for t in references]
-    return cast([read(t) for t in tables], by=by, method=method, references=known)
+    return collect_votes([read(t) for t in tables], by=by, method=method, references=known)
 
 
 def draw_votes(
-    seed: int, by: By, method: Method, *, num_members: int = 5, num_rows: int = 60
+    seed: int, by: By, method: BlendMethod, *, num_members: int = 5, num_rows: int = 60
 ) -> tuple[Votes, np.ndarray, list[str]]:
     """Votes of members of both kinds (and specialists, attribute by attribute), true joint classes, people."""
     draws = np.random.default_rng(seed)

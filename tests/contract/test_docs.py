@@ -21,7 +21,7 @@ from facetwise.core.files.settings import parse
 from facetwise.core.project import ProjectFile
 from facetwise.recipe import Recipe, load_recipe
 from facetwise.recipe.load import apply_setting, recipe_path, shipped_recipes
-from facetwise.study.changes import all_changed
+from facetwise.study.changes import apply_changes
 from facetwise.study.space import read_space
 
 ROOT = Path(__file__).parents[2]
@@ -151,7 +151,7 @@ def test_the_experiments_can_be_asked_for() -> None:
     ablate = next(b["code"] for b in blocks(EXPERIMENTS, "sh") if "ablate" in b["code"])
     words = shlex.split(ablate.replace("\\\n", " "))
     tries = [words[i + 1] for i, word in enumerate(words) if word == "--try"]
-    assert len(all_changed(recipe, tries)) == len(tries) == 5
+    assert len(apply_changes(recipe, tries)) == len(tries) == 5
 
 
 # ------------------------------------------------------------------------------------------- tables, errors and pages

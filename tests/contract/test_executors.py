@@ -96,5 +96,5 @@ def test_what_was_cancelled_never_begins(executor):
 
 
 def test_a_task_of_other_data_is_refused(executor):
-    with pytest.raises(ArtefactError, match="the task is of another"):
+    with pytest.raises(ArtefactError, match="the task was made from data another"):
         list(executor.submit(Task("made_task", ("count", "1"), "another")))

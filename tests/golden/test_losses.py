@@ -14,7 +14,7 @@ import pytest
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.inference.predict import predict_rows
 from facetwise.train.fold.loop import train_fold
-from facetwise.train.fold.step import kept_network
+from facetwise.train.fold.step import evaluated_network
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # when it runs as a script
 from made_training import make_setup
@@ -68,7 +68,7 @@ def test_three_batches_are_learnt_by_heart(tmp_path):
         48,
     )
     state = train_fold(setup, task, tmp_path, lambda _: None)
-    logs = predict_rows(kept_network(state), setup.layout, setup.source, task.train_rows, batch_size=48)
+    logs = predict_rows(evaluated_network(state), setup.layout, setup.source, task.train_rows, batch_size=48)
     predicted = np.stack([logs[:, b.classes].argmax(axis=1) for b in setup.layout.blocks], axis=1)
     assert (predicted == task.valid_codes).mean() >= 0.99
 

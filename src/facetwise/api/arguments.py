@@ -57,7 +57,7 @@ def checked_output(project: "Project", path: str | Path, *, stdout: bool = True)
     space, real = project.workspace, out.resolve()
     files = (space.project_file, space.ledger_file, space.notes_file, space.overlay_file)
     folders = (
-        project.dataset_root, space.manifest, space.folds, space.stores, space.features, space.runs, space.foreign,
+        project.dataset_root, space.manifest, space.folds, space.stores, space.features, space.runs, space.external,
         space.studies, space.blends, space.submissions,
     )  # fmt: skip
     if real in {f.resolve() for f in files} or any(real.is_relative_to(f.resolve()) for f in folders):

@@ -50,18 +50,18 @@ def blend(
     """
     from facetwise.api.results import show_blend
     from facetwise.blending.make import make_blend
-    from facetwise.blending.select import Search
+    from facetwise.blending.select import GreedySearch
     from facetwise.blending.spec import BlendSpec, parse_weights
 
     opened = opened_project(project)
-    share = 1.0 if bags == 0 else Search.share
+    share = 1.0 if bags == 0 else GreedySearch.share
     spec = BlendSpec(
         members=tuple(map(str, members)),
         by=by,
         method=method,
         weigh=weighting,
         given=parse_weights(weights, opened.space),
-        search=Search(rounds=rounds, bags=bags, share=share, seed=seed),
+        search=GreedySearch(rounds=rounds, bags=bags, share=share, seed=seed),
         max_models=max_models,
         max_cost=max_cost,
         rules=tuple(rules),

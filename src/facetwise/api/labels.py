@@ -10,7 +10,7 @@ from facetwise.core.choices import SuspectMethod
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
-    from facetwise.data.labels.corrections import Added, Wanted
+    from facetwise.data.labels.corrections import Added, ProposedCorrection
     from facetwise.data.labels.overlay import Overlay
     from facetwise.data.manifest import Manifest
     from facetwise.label_issues.scores import LabelScores
@@ -70,7 +70,7 @@ def suspects(
     """
     from facetwise.data.manifest import load_manifest
     from facetwise.label_issues.list_csv import write_list_csv
-    from facetwise.label_issues.list_file import keep_list
+    from facetwise.label_issues.list_file import store_list
     from facetwise.label_issues.suspects import SuspectsSpec, build_suspects_view, pictured
     from facetwise.screens.pages.pictures import thumbnails
     from facetwise.screens.pages.suspects import write_suspects_page
@@ -82,7 +82,7 @@ def suspects(
     manifest = load_manifest(opened)
     spec = SuspectsSpec(attribute, method, limit, with_corrected)
     view = build_suspects_view(opened, manifest, _overlay(opened, manifest), source, spec)
-    keep_list(opened, manifest, view)
+    store_list(opened, manifest, view)
     if csv is not None:
         write_list_csv(view, Path(csv))
     if html is not None:
@@ -113,16 +113,16 @@ def accept_labels(
     """
     from facetwise.data.manifest import load_manifest
     from facetwise.label_issues.list_csv import read_list_csv
-    from facetwise.label_issues.list_file import chosen, kept_list, wanted_rows
+    from facetwise.label_issues.list_file import accepted_corrections, chosen, load_list
 
     opened = opened_project(project)
     manifest = load_manifest(opened)
     if str(selection).lower().endswith(".csv"):
-        wanted = read_list_csv(Path(selection), opened.space, manifest, reason, author, weight)
-        return replace(_add(opened, manifest, wanted, None), taken_from=f"the list in {selection}")
-    kept = kept_list(opened, manifest)
-    wanted = wanted_rows(chosen(kept, str(selection)), reason, author, weight)
-    return replace(_add(opened, manifest, wanted, kept.source), taken_from=kept.told)
+        proposed = read_list_csv(Path(selection), opened.space, manifest, reason, author, weight)
+        return replace(_add(opened, manifest, proposed, None), taken_from=f"the list in {selection}")
+    listed = load_list(opened, manifest)
+    proposed = accepted_corrections(chosen(listed, str(selection)), reason, author, weight)
+    return replace(_add(opened, manifest, proposed, listed.source), taken_from=listed.description)
 
 
 @verb
@@ -143,7 +143,7 @@ def correct_label(
     `image` is given, ProblemsError for anything else that is wrong, or when the overlay says something else already.
     """
     from facetwise.core.errors import SettingError
-    from facetwise.data.labels.corrections import Wanted
+    from facetwise.data.labels.corrections import ProposedCorrection
     from facetwise.data.labels.overlay import Correction
     from facetwise.data.manifest import load_manifest
 
@@ -152,7 +152,7 @@ def correct_label(
     opened = opened_project(project)
     said = f"{value:.15g}" if isinstance(value, float) else str(value)
     correction = Correction(image or "", person or "", attribute, said, reason, author, weight)
-    return _add(opened, load_manifest(opened), [Wanted(correction.what, correction)], None)
+    return _add(opened, load_manifest(opened), [ProposedCorrection(correction.what, correction)], None)
 
 
 @verb
@@ -186,14 +186,16 @@ def _overlay(project: "Project", manifest: "Manifest") -> "Overlay":
     return read_overlay(project.workspace.overlay_file, project.space, manifest)
 
 
-def _add(project: "Project", manifest: "Manifest", wanted: "list[Wanted]", source: str | None) -> "Corrected":
+def _add(
+    project: "Project", manifest: "Manifest", proposed: "list[ProposedCorrection]", source: str | None
+) -> "Corrected":
     """Add corrections, and score before and after by `source` where it can still be read, else by the usual one."""
     from facetwise.core.errors import FacetwiseError
     from facetwise.data.labels.corrections import add_corrections
     from facetwise.label_issues.scores import label_scores
     from facetwise.label_issues.source import label_source
 
-    added = add_corrections(project.workspace.overlay_file, wanted, project.space, manifest)
+    added = add_corrections(project.workspace.overlay_file, proposed, project.space, manifest)
     if not added.written:
         return Corrected(added, None)
     for reference in dict.fromkeys((source, None)):

@@ -9,7 +9,7 @@ from facetwise.api.options import Option, Submission, verb
 
 if TYPE_CHECKING:
     from facetwise.submission.ledger.ledger import Entry
-    from facetwise.submission.ledger.platform_table import Imported
+    from facetwise.submission.ledger.platform_table import TableImport
     from facetwise.submission.ledger.view import LedgerView
     from facetwise.submission.replay import Replay
 
@@ -92,7 +92,7 @@ def import_ledger(
             kind=list[str],
         ),
     ] = None,
-) -> "Imported":
+) -> "TableImport":
     """Add the platform's record table (tab-separated) to the ledger; a second time adds nothing.
 
     `matches`: the platform's `id` of a row -> the submission whose it is, where its text does not say so. Addresses

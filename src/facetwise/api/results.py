@@ -48,12 +48,12 @@ def show(
     """
     from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
-    from facetwise.journals.note_targets import find_thing
+    from facetwise.journals.note_targets import find_target
     from facetwise.submission.folder import find_submission
     from facetwise.submission.view import build_submission_view
 
     opened = opened_project(project)
-    found = find_thing(opened.workspace, reference)
+    found = find_target(opened.workspace, reference)
     if found.kind == "run":
         return show_run(opened, found.id, html=html)
     if found.kind == "blend":

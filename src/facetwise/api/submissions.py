@@ -31,12 +31,12 @@ def submit(
     `yes` confirms the gate's warnings; `fill_missing` answers images that cannot be read with the commonest class;
     `against_others` overrules the gate where only other predictions speak against the file.
     """
-    from facetwise.results.ranked import best_first
+    from facetwise.results.ranked import rank_predictors
     from facetwise.submission.make import SubmitSpec, make_submission
 
     opened = opened_project(project)
     spec = SubmitSpec(confirmed=yes, overruled=against_others, fill_missing=fill_missing)
-    return make_submission(opened, str(source), tta=tta, spec=spec, others=best_first(opened))
+    return make_submission(opened, str(source), tta=tta, spec=spec, others=rank_predictors(opened))
 
 
 @verb
@@ -47,11 +47,11 @@ def gate(
 
     Raises InputError when the file cannot be read; what is wrong with its content is in the report.
     """
-    from facetwise.results.ranked import best_first
+    from facetwise.results.ranked import rank_predictors
     from facetwise.submission.make import gate_file
 
     opened = opened_project(project)
-    return gate_file(opened, Path(file), others=best_first(opened))
+    return gate_file(opened, Path(file), others=rank_predictors(opened))
 
 
 @verb
@@ -99,11 +99,11 @@ def plan(project: AnyProject = ".") -> "PlanView":
     """Which files to send today, in which order and why; raises InputError when nothing could be sent."""
     from datetime import UTC, datetime
 
-    from facetwise.results.ranked import best_first
+    from facetwise.results.ranked import rank_predictors
     from facetwise.submission.planning.plan import build_plan
 
     opened = opened_project(project)
-    return build_plan(opened, datetime.now(UTC), best_first(opened))
+    return build_plan(opened, datetime.now(UTC), rank_predictors(opened))
 
 
 @verb

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from facetwise.core.records.notes import Note
     from facetwise.journals.journal import JournalDay
     from facetwise.journals.page_file import Written
-    from facetwise.predictors.external import ForeignFolder
+    from facetwise.predictors.external import ExternalFolder
     from facetwise.sharing.export_run import Exported
     from facetwise.sharing.import_run import ImportedRun
 
@@ -33,7 +33,7 @@ def export_run(
 ) -> "Exported":
     """Pack a finished run into the new file `out` for a teammate: all of it, or with `tables_only` without weights.
 
-    The same run gives the same bytes. No paths of the machine and no names of users are in them.
+    The same run always gives the same bytes. They contain no paths of this machine and no user names.
     """
     from facetwise.core.runs import find_run
     from facetwise.sharing.export_run import export_run as write_pack
@@ -47,12 +47,12 @@ def export_run(
 def import_run(project: AnyProject, file: str | Path, *, name: str | None = None) -> "ImportedRun":
     """Take a run that a teammate packed into the project, under the next number; packs are checked, not trusted.
 
-    Raises MismatchError naming what differs when it is of another dataset or label. A run on folds that this project
-    does not have can be used for the test side only, and says so.
+    Raises MismatchError naming the difference when the pack belongs to another dataset or label space. A run on folds
+    that this project does not have can be used for the test side only, and is listed as such.
     """
-    from facetwise.sharing.import_run import import_run as take_pack
+    from facetwise.sharing.import_run import import_run as import_pack
 
-    return take_pack(opened_project(project), Path(file), name=name)
+    return import_pack(opened_project(project), Path(file), name=name)
 
 
 @verb
@@ -67,22 +67,23 @@ def import_predictions(
         str | None,
         Option("Of a csv of answers: the attribute whose classes they are, or `joint`.", metavar="ATTRIBUTE"),
     ] = None,
-) -> "ForeignFolder":
+) -> "ExternalFolder":
     """Bring in a csv of predictions that were made elsewhere, as `foreign:NAME`: for the test side only.
 
-    A csv of probabilities by image (columns `<attribute>=<class>`, or `joint=<i>`, or the bare numbers of the joint
-    classes), or a submission. `answers_of` names the attribute whose classes a submission answers, or `joint`; unless
-    it is given, answers that seem to be those of one attribute are refused. All faults are told at once, by line.
+    The csv holds probabilities by image (columns `<attribute>=<class>`, `joint=<i>`, or the bare numbers of the joint
+    classes), or the answers of a submission. `answers_of` names the attribute that the answers are classes of, or
+    `joint`; without it, answers that look like classes of one attribute are refused. All problems are reported at once,
+    by line.
     """
     from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
-    from facetwise.predictors.external import import_predictions as take_csv
+    from facetwise.predictors.external import import_predictions as import_csv
 
     if name is None:
         hint = f"name them: `facetwise run import {shlex.quote(str(file))} --name NAME`"
         raise InputError(f"{file}: not a pack; predictions from a csv need a name", hint=hint)
     opened = opened_project(project)
-    return take_csv(opened, load_manifest(opened), Path(file), name, answers_of=answers_of)
+    return import_csv(opened, load_manifest(opened), Path(file), name, answers_of=answers_of)
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ def journal(
 ) -> "list[JournalPage]":
     """The journal of a day, made from the records; kept in `journal/<day>.md`, or in the file `out`.
 
-    `day`: such as `2026-11-25`, `today` (the default) or `yesterday`, in the contest's time zone. With `since` also
-    every day from that one on at which something was recorded. What people wrote in a page stays in it.
+    `day`: such as `2026-11-25`, `today` (the default) or `yesterday`, in the contest's time zone. `since` adds every
+    earlier day from that one on that has records. What people wrote in a page is preserved.
     """
     from facetwise.core.errors import SettingError
     from facetwise.journals.day import days_between, read_day
@@ -131,8 +132,8 @@ def journal(
     last = read_day(day, zone, now)
     days = [last] if since is None else list(days_between(read_day(since, zone, now), last))
     journal_days = build_journal(opened, days, progress)
-    kept = [d for d in journal_days if not d.empty or d is journal_days[-1]]
-    return _pages(opened, kept, None if out is None else Path(out), write)
+    chosen = [d for d in journal_days if not d.empty or d is journal_days[-1]]
+    return _pages(opened, chosen, None if out is None else Path(out), write)
 
 
 def _pages(
@@ -168,13 +169,13 @@ def note(
 ) -> "Note":
     """Put a note on a run (`3`, `last`, an id), a blend (`b2`) or a submission (`s1`), in any language.
 
-    One that is `open`, or ends in a question mark, is listed as open until a later note on the same thing answers it.
+    A note that is `open`, or ends in a question mark, is listed as open until a later note on the same target.
     """
     from facetwise.core.records.notes import write_note
-    from facetwise.journals.note_targets import find_thing
+    from facetwise.journals.note_targets import find_target
 
     opened = opened_project(project)
-    found = find_thing(opened.workspace, about)
+    found = find_target(opened.workspace, about)
     return write_note(opened.workspace, found.kind, found.id, text, author=author, open=open)
 
 
@@ -184,12 +185,12 @@ def notes(
     about: Annotated[str | None, Option(f"{ABOUT} Without it all notes.", metavar="[REF]")] = None,
 ) -> "tuple[Note, ...]":
     """All notes in the order of writing, or those on one thing, which may be gone."""
-    from facetwise.journals.note_targets import noted_thing
+    from facetwise.journals.note_targets import find_noted_target
     from facetwise.submission.ledger.notes import all_notes
 
     opened = opened_project(project)
     found = all_notes(opened.workspace)
     if about is None:
         return found
-    thing = noted_thing(opened.workspace, found, about)
-    return tuple(n for n in found if (n.kind, n.id) == (thing.kind, thing.id))
+    target = find_noted_target(opened.workspace, found, about)
+    return tuple(n for n in found if (n.kind, n.id) == (target.kind, target.id))

@@ -81,8 +81,8 @@ def predict(
     from facetwise.core.runs import find_run
 
     need_training("facetwise.inference.own_images")
-    from facetwise.inference.other_images import predict_elsewhere
-    from facetwise.inference.own_images import predict_own
+    from facetwise.inference.other_images import predict_other_images
+    from facetwise.inference.own_images import predict_own_images
 
     opened = opened_project(project)
     found = find_run(opened.workspace, run)
@@ -94,8 +94,8 @@ def predict(
                 f"nothing to predict: run `{found.id}` has the predictions of its own images",
                 hint="give a kind of `tta`, or other photos with `images` or `dataset`",
             )
-        return predict_own(opened, found, tta=tta, progress=progress)
-    return predict_elsewhere(opened, found, images=images, dataset=dataset, tta=tta, progress=progress)
+        return predict_own_images(opened, found, tta=tta, progress=progress)
+    return predict_other_images(opened, found, images=images, dataset=dataset, tta=tta, progress=progress)
 
 
 @verb

@@ -1,8 +1,8 @@
-"""From what members predicted out of fold to weights and a decision rule, and what the whole of that is worth.
+"""From out-of-fold predictions of the members to blend weights, a decision rule and a nested estimate of the score.
 
-Everything that is chosen by labels is chosen again without each part of the people: weights and rule are fitted on four
-parts and decide the fifth (nested), and so is whether to blend whole predictions or attribute by attribute, with a rule
-or without (`choose`). The members themselves are not trained again.
+Whatever is chosen by labels is chosen in a nested way: weights and rule are fitted on four fifths of the people and
+applied to the remaining fifth. So is the choice between whole predictions and single attributes, with or without a rule
+(`choose`). The members themselves are not retrained.
 
 Shapes: n rows that all members cover, M members, B blocks, C classes of a block.
 """
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from facetwise.blending.limits import Limits
 from facetwise.blending.members import Member
-from facetwise.blending.select import Chosen, select
+from facetwise.blending.select import SelectedWeights, select
 from facetwise.blending.spec import BlendSpec
 from facetwise.blending.votes import BoolArray, By, Votes, combine
 from facetwise.core.errors import InputError
@@ -30,32 +30,32 @@ from facetwise.evaluate.rules.choose import Argmax, Rule, choose_rule
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """Weights and the rule that decides what they add up to."""
+class FittedWeights:
+    """Blend weights and the decision rule for the weighted predictions."""
 
     weights: FloatArray
     """(B, M); each row sums to 1."""
     rule: Rule
-    chosen: Chosen | None = None
-    """How greedy selection went; None for weights that were not chosen."""
+    chosen: SelectedWeights | None = None
+    """The greedy selection; None for equal or fixed weights."""
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way of blending, whole or by attribute, fitted; with its rule and by plain argmax."""
+class Variant:
+    """Blending fitted in one way, whole or by attribute, with its nested estimates by rule and by plain argmax."""
 
     by: By
     votes: Votes
-    fitted: Fitted
-    """On all rows."""
-    by_part: tuple[Fitted, ...]
-    """Without each part of the people."""
+    fitted: FittedWeights
+    """Fitted on all rows."""
+    by_part: tuple[FittedWeights, ...]
+    """Fitted without each part of the people."""
     nested: Predictions
-    """Each row predicted by weights that were chosen without its part of the people."""
+    """Each row predicted by weights fitted without its part of the people."""
     ruled: IntArray
-    """Joint classes, (n,), by weights and rule that were chosen without the row's part."""
+    """Joint classes, (n,), by weights and rule fitted without the row's part."""
     plain: IntArray
-    """Joint classes, (n,), by such weights and plain argmax."""
+    """Joint classes, (n,), by the same weights and plain argmax."""
     by_rule: float
     """Macro F1 of `ruled`."""
     by_argmax: float
@@ -63,7 +63,7 @@ class Way:
 
     @property
     def uses_rule(self) -> bool:
-        """Whether the rule is better than plain argmax by nested estimate; else it is not used."""
+        """Whether the rule has a higher nested estimate than plain argmax."""
         return self.by_rule > self.by_argmax
 
     @property
@@ -73,79 +73,78 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Blended:
-    """The way that is used, with its rule or without, and what choosing it all is worth."""
+class ChosenVariant:
+    """The best variant, with or without its rule, and the nested estimate of the whole choice."""
 
-    way: Way
-    fitted: Fitted
-    """On all rows: what the test side is predicted with."""
-    by_part: tuple[Fitted, ...]
+    variant: Variant
+    fitted: FittedWeights
+    """Fitted on all rows: predicts the test side."""
+    by_part: tuple[FittedWeights, ...]
     optimistic: float
-    """Macro F1 on the very rows that everything was chosen by."""
+    """Macro F1 on the rows that everything was fitted on: too high."""
     nested: IntArray
-    """Joint classes, (n,): weights and rule were chosen without the row's part, and so was which way is used and
-    whether with a rule."""
+    """Joint classes, (n,): weights, rule, variant and the use of a rule were all chosen without the row's part."""
     nested_score: float
-    """Macro F1 of `nested`: what the blend is worth."""
+    """Macro F1 of `nested`: the estimate to believe."""
 
     @property
     def votes(self) -> Votes:
-        """What the members say, of the rows that are chosen by."""
-        return self.way.votes
+        """Votes of the members on the rows that the blend was fitted on."""
+        return self.variant.votes
 
 
-def fit(votes: Votes, by: By, truth: Truth, spec: BlendSpec, members: Sequence[Member]) -> Way:
-    """Choose weights and rule on the rows of `truth`, which `votes` are of, and again without each part of the people.
+def fit(votes: Votes, by: By, truth: Truth, spec: BlendSpec, members: Sequence[Member]) -> Variant:
+    """Fit weights and rule on all rows, and again without each part of the people.
 
-    Raises InputError when there are fewer people than parts.
+    `votes` and `truth` have the same rows. Raises InputError when there are fewer people than parts.
     """
-    part = truth.parts(spec.seed)
+    parts = truth.parts(spec.seed)
     whole = _fit(votes, truth, spec, members, np.ones(len(truth), np.bool_))
 
-    def apply(fitted: Fitted, own: Part) -> FloatArray:
-        return np.hstack(combine(votes.rows(own.own), fitted.weights))
+    def apply(fitted: FittedWeights, part: Part) -> FloatArray:
+        return np.hstack(combine(votes.rows(part.held_out), fitted.weights))
 
-    by_part, logs = nested(lambda p: _fit(votes, truth, spec, members, p.others), apply, part)
+    by_part, logs = nested(lambda p: _fit(votes, truth, spec, members, p.rest), apply, parts)
     ends = np.cumsum([block.votes.shape[2] for block in votes.blocks])
     predicted = _predictions(votes, np.split(logs, ends[:-1], axis=1), truth.images)
-    _, ruled = nested(lambda p: by_part[p.number].rule, lambda rule, p: rule.decide(predicted.where(p.own)), part)
+    _, ruled = nested(lambda p: by_part[p.number].rule, lambda rule, p: rule.decide(predicted.where(p.held_out)), parts)
     plain = predicted.classes
-    return Way(by, votes, whole, by_part, predicted, ruled, plain, truth.score(ruled), truth.score(plain))
+    return Variant(by, votes, whole, by_part, predicted, ruled, plain, truth.score(ruled), truth.score(plain))
 
 
-def choose(ways: Sequence[Way], truth: Truth, seed: int) -> Blended:
-    """The way with the best nested estimate, by its rule where that is better than plain argmax.
+def choose(variants: Sequence[Variant], truth: Truth, seed: int) -> ChosenVariant:
+    """The variant with the best nested estimate, with its rule where that beats plain argmax.
 
-    The best of several estimates flatters itself by being the best, so the choice is priced as well: each part of the
-    people is decided by the way, with or without its rule, that is best on the other parts. Of equals the first is
-    taken, and argmax before a rule. `seed`: how the people were dealt in parts (`BlendSpec.seed`).
+    The best of several estimates is optimistic, so the choice is nested as well: each part of the people is decided by
+    the variant, with or without its rule, that is best on the other parts. Ties go to the first variant, and to argmax
+    before a rule. `seed` splits the people into parts (`BlendSpec.seed`).
     """
-    best = max(ways, key=lambda way: way.score)
+    best = max(variants, key=lambda variant: variant.score)
     fitted, by_part = (
         (best.fitted, best.by_part) if best.uses_rule else (_plain(best.fitted), tuple(map(_plain, best.by_part)))
     )
-    answers = [classes for way in ways for classes in (way.plain, way.ruled)]
+    outcomes = [classes for variant in variants for classes in (variant.plain, variant.ruled)]
 
     def best_without(part: Part) -> IntArray:
-        others = truth.where(part.others)
-        return answers[int(np.argmax([others.score(classes[part.others]) for classes in answers]))]
+        rest = truth.where(part.rest)
+        return outcomes[int(np.argmax([rest.score(classes[part.rest]) for classes in outcomes]))]
 
-    _, said = nested(best_without, lambda classes, part: classes[part.own], truth.parts(seed))
-    decided = fitted.rule.decide(blended(best.votes, fitted.weights, truth.images))
-    return Blended(best, fitted, by_part, truth.score(decided), said, truth.score(said))
+    _, nested_classes = nested(best_without, lambda classes, part: classes[part.held_out], truth.parts(seed))
+    decided = fitted.rule.decide(blend_votes(best.votes, fitted.weights, truth.images))
+    return ChosenVariant(best, fitted, by_part, truth.score(decided), nested_classes, truth.score(nested_classes))
 
 
-def _plain(fitted: Fitted) -> Fitted:
+def _plain(fitted: FittedWeights) -> FittedWeights:
     return replace(fitted, rule=Argmax())
 
 
-def blended(votes: Votes, weights: FloatArray, images: npt.ArrayLike) -> Predictions:
-    """What `weights`, (B, M), make of the votes for these images, (n,)."""
+def blend_votes(votes: Votes, weights: FloatArray, images: npt.ArrayLike) -> Predictions:
+    """Predictions for `images`, (n,): the votes averaged with `weights`, (B, M)."""
     return _predictions(votes, combine(votes, weights), images)
 
 
 def _predictions(votes: Votes, logs: Sequence[FloatArray], images: npt.ArrayLike) -> Predictions:
-    """Log-probabilities, (n, C) a block of `votes`, as predictions."""
+    """Log-probabilities, (n, C) for each block of `votes`, as `Predictions`."""
     return Predictions(
         space=votes.space,
         images=np.asarray(images),
@@ -155,15 +154,16 @@ def _predictions(votes: Votes, logs: Sequence[FloatArray], images: npt.ArrayLike
     )
 
 
-def given_weights(votes: Votes, members: Sequence[Member]) -> FloatArray:
-    """Weights, (B, M), as people gave them: 1 where they gave none, an attribute's before one for all.
+def fixed_weights(votes: Votes, members: Sequence[Member]) -> FloatArray:
+    """Weights, (B, M), set by the user, each row summing to 1: 1 where none was set, an attribute's before a general
+    one.
 
-    Raises InputError when a block is left without any.
+    Raises InputError when all weights of a block are 0.
     """
     weights = votes.has.astype(np.float64)
     for row, block in zip(weights, votes.blocks, strict=True):
         for number in block.members:
-            row[number] = _given(members[number], block.name)
+            row[number] = _fixed_weight(members[number], block.name)
         if not row.sum() > 0:
             raise InputError(f"every member's weight for `{block.name}` is 0")
     shares: FloatArray = weights / weights.sum(axis=1, keepdims=True)
@@ -171,27 +171,27 @@ def given_weights(votes: Votes, members: Sequence[Member]) -> FloatArray:
 
 
 def chooses_weights(spec: BlendSpec, members: Sequence[Member]) -> bool:
-    """Whether weights are chosen by out-of-fold predictions."""
-    return spec.weigh == "greedy" and not any(m.given for m in members)
+    """Whether weights are selected by out-of-fold predictions."""
+    return spec.weigh == "greedy" and not any(m.fixed for m in members)
 
 
-def _fit(votes: Votes, truth: Truth, spec: BlendSpec, members: Sequence[Member], keep: BoolArray) -> Fitted:
-    """Weights and rule chosen on the rows `keep`, (n,), alone."""
+def _fit(votes: Votes, truth: Truth, spec: BlendSpec, members: Sequence[Member], keep: BoolArray) -> FittedWeights:
+    """Weights and rule fitted on the rows `keep`, (n,), only."""
     chosen = None
     if chooses_weights(spec, members):
         limits = Limits(spec.max_models, spec.max_cost, _relative_costs(members) if spec.max_cost else None)
         chosen = select(votes, truth.classes, truth.people, search=spec.search, limits=limits, times=keep.astype(int))
         weights = chosen.weights
     else:
-        weights = given_weights(votes, members)
-    return Fitted(weights, _rule(votes, weights, truth, spec, keep), chosen)
+        weights = fixed_weights(votes, members)
+    return FittedWeights(weights, _rule(votes, weights, truth, spec, keep), chosen)
 
 
 def _rule(votes: Votes, weights: FloatArray, truth: Truth, spec: BlendSpec, keep: BoolArray) -> Rule:
-    """The decision rule for what `weights` add up to, chosen on the rows `keep`, (n,), alone."""
+    """The decision rule for the blend by `weights`, fitted on the rows `keep`, (n,), only."""
     if set(spec.rules) == {ARGMAX}:
         return Argmax()
-    rows = ScoredRows(blended(votes, weights, truth.images), truth).where(keep)
+    rows = ScoredRows(blend_votes(votes, weights, truth.images), truth).where(keep)
     return choose_rule(rows, spec.rules or None, seed=spec.seed, intervals=False).rule
 
 
@@ -199,11 +199,11 @@ def _relative_costs(members: Sequence[Member]) -> tuple[float, ...]:
     """Costs in units of the cheapest member's; NaN where unknown."""
     costs = np.array([m.cost for m in members])
     if np.isnan(costs).all():
-        raise InputError("nothing tells what the members cost", hint="leave out `--max-cost`, or use `--max-models`")
+        raise InputError("the cost of the members is not known", hint="leave out `--max-cost`, or use `--max-models`")
     return tuple(float(c) for c in costs / np.nanmin(costs))
 
 
-def _given(member: Member, block: str) -> float:
-    own = [g.weight for g in member.given if g.attribute == block]
-    every = [g.weight for g in member.given if g.attribute is None]
-    return (own or every or [1.0])[-1]
+def _fixed_weight(member: Member, block: str) -> float:
+    of_block = [g.weight for g in member.fixed if g.attribute == block]
+    every = [g.weight for g in member.fixed if g.attribute is None]
+    return (of_block or every or [1.0])[-1]

@@ -1,4 +1,4 @@
-"""What decisions are scored on while weights are looked for: macro F1 over the joint classes."""
+"""The objective of weight selection: macro F1 over the joint classes, from counts."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from facetwise.core.labels import MAX_LISTED_JOINT, FloatArray, IntArray
 from facetwise.evaluate.metrics import f1_of_counts
 
 TIE = 1e-12
-"""Scores that differ by less are the same: the order in which F1s are summed must not choose."""
+"""Scores that differ by less are tied: the order of a float sum must not decide."""
 
 
 @dataclass(frozen=True)
-class Exam:
-    """What decisions are scored on: rows, how often each counts, and the true joint classes."""
+class Objective:
+    """Macro F1 over the joint classes on weighted rows."""
 
     times: FloatArray
-    """How often each row counts, shape (rows,): whole numbers, 0 leaves a row out."""
+    """How often each row counts, shape (rows,): whole numbers, 0 to leave a row out."""
     truth: IntArray
     """True joint class, shape (rows,)."""
     num_joint: int
@@ -31,28 +31,28 @@ class Exam:
 
     @cached_property
     def weights(self) -> FloatArray:
-        """How often each of them counts, shape (n,)."""
+        """How often each of these rows counts, shape (n,)."""
         return self.times[self.rows]
 
     @cached_property
     def classes(self) -> IntArray:
-        """Joint classes that occur, ascending, shape (K,). Only they can have an F1 above 0."""
+        """True joint classes of these rows, ascending, shape (K,); only they can have an F1 above 0."""
         return np.unique(self.truth[self.rows])
 
     @cached_property
     def true(self) -> IntArray:
-        """Number among `classes` of the true class, shape (n,)."""
+        """Index into `classes` of each true class, shape (n,)."""
         return self.numbers(self.truth[self.rows])
 
     def numbers(self, joint: IntArray) -> IntArray:
-        """Numbers among `classes` of joint classes, any shape; K for one that does not occur."""
+        """Indices into `classes` of joint classes, any shape; K for a class that does not occur."""
         if self._lookup is not None:
             return self._lookup[joint]
         found = np.minimum(np.searchsorted(self.classes, joint), len(self.classes) - 1)
         return np.where(self.classes[found] == joint, found, len(self.classes)).astype(np.int64)
 
     def score(self, hits: FloatArray, predicted: FloatArray) -> FloatArray:
-        """Macro F1 over all joint classes, shape (...), of counts by number, shape (..., K + 1)."""
+        """Macro F1 over all joint classes, shape (...), from hits and predictions by class, shape (..., K + 1)."""
         f1 = f1_of_counts(hits[..., :-1], predicted[..., :-1], self._support)
         scores: FloatArray = f1.sum(axis=-1) / self.num_joint
         return scores
@@ -62,10 +62,10 @@ class Exam:
         return float(self.score(*self.counts(joint[self.rows])))
 
     def counts(self, joint: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Hits and predictions by number, shape (K + 1,) each, of decided joint classes, shape (n,)."""
-        said = self.numbers(joint)
-        hit = said == self.true
-        return self._count(said[hit], self.weights[hit]), self._count(said)
+        """Hits and predictions by class, shape (K + 1,) each, of decided joint classes, shape (n,)."""
+        predicted = self.numbers(joint)
+        hit = predicted == self.true
+        return self._count(predicted[hit], self.weights[hit]), self._count(predicted)
 
     @cached_property
     def _support(self) -> FloatArray:
@@ -80,10 +80,10 @@ class Exam:
         return table
 
     def _count(self, numbers: IntArray, weights: FloatArray | None = None) -> FloatArray:
-        given = self.weights if weights is None else weights
-        return np.bincount(numbers, given, len(self.classes) + 1).astype(np.float64)
+        weights = self.weights if weights is None else weights
+        return np.bincount(numbers, weights, len(self.classes) + 1).astype(np.float64)
 
 
 def first_best(scores: FloatArray) -> int:
-    """Position of the highest score; of those that tie with it, the first."""
+    """Position of the highest score; the first of ties."""
     return int(np.argmax(scores >= scores.max() - TIE))

@@ -1,4 +1,4 @@
-"""What a blend keeps of itself: what it was made from, what was chosen, and what that is worth."""
+"""The record of a blend: what it was made from, what was chosen, and its scores."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from facetwise.blending.contributions import added_by, likeness
-from facetwise.blending.fit import Blended, Fitted, Way
+from facetwise.blending.contributions import contributions, pairwise_agreement
+from facetwise.blending.fit import ChosenVariant, FittedWeights, Variant
 from facetwise.blending.members import Members, common_rows
 from facetwise.blending.spec import BlendSpec
-from facetwise.blending.test_only import seat
+from facetwise.blending.test_only import weights_on_test
 from facetwise.blending.votes import BoolArray
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.core.project import Project
@@ -37,14 +37,14 @@ class Question:
     members: Members
 
     @cached_property
-    def kept(self) -> BoolArray:
+    def common(self) -> BoolArray:
         """The training images that every member covers."""
         return common_rows(self.members)
 
     @cached_property
     def truth(self) -> Truth:
         """What is true of them."""
-        return manifest_truth(self.manifest, self.project.space).where(self.kept)
+        return manifest_truth(self.manifest, self.project.space).where(self.common)
 
     @property
     def made_from(self) -> dict[str, str]:
@@ -55,16 +55,16 @@ class Question:
     @cached_property
     def fingerprint(self) -> str:
         """Of all that decides a blend: the question, the members' tables, the labels."""
-        sources = [m.source for m in self.members.known] + [g.source for g in self.members.guests]
+        sources = [m.source for m in self.members.scored] + [g.source for g in self.members.unscored]
         spec_fields = {**self.spec.as_dict(), "members": [s.reference for s in sources]}
         tables = [_hashes(self.project, s) for s in sources]
         return content_hash({"spec": spec_fields, "tables": tables, **self.made_from})
 
 
-def blend_record(asked: Question, ways: Sequence[Way], best: Blended) -> BlendRecord:
+def blend_record(asked: Question, variants: Sequence[Variant], best: ChosenVariant) -> BlendRecord:
     """All that pages and texts about the blend are made of."""
-    project, spec, members, kept, truth = asked.project, asked.spec, asked.members, asked.kept, asked.truth
-    sources, weights = seat(members, best)
+    project, spec, members, common, truth = asked.project, asked.spec, asked.members, asked.common, asked.truth
+    sources, weights = weights_on_test(members, best)
     num_used = int((weights > 0).any(axis=0).sum())
     data = {
         "fingerprint": asked.fingerprint,
@@ -75,17 +75,17 @@ def blend_record(asked: Question, ways: Sequence[Way], best: Blended) -> BlendRe
         },
         "spec": spec.as_dict(),
         "left_out": [{"id": run, "why": why} for run, why in members.left_out],
-        "by": best.way.by,
+        "by": best.variant.by,
         "method": spec.method,
         "decision": best.fitted.rule.as_dict(),
         "rows": {
-            "images": int(kept.sum()),
-            "left_out": int((~kept).sum()),
+            "images": int(common.sum()),
+            "left_out": int((~common).sum()),
             "people": truth.num_people,
         },
         "scores": _scores(truth, members, best),
-        "ways": [_way(w) for w in ways],
-        "worth": _worth(truth, members, best),
+        "ways": [_variant(w) for w in variants],
+        "worth": _contributions_fields(truth, members, best),
         "trace": _trace(members, best),
         "by_part": [_fitted(f, members, best) for f in best.by_part],
         "provenance": provenance(),
@@ -93,23 +93,25 @@ def blend_record(asked: Question, ways: Sequence[Way], best: Blended) -> BlendRe
     return checked(BlendRecord, data)
 
 
-def _member(project: Project, members: Members, source: Source, weights: FloatArray, best: Blended) -> dict[str, Any]:
+def _member(
+    project: Project, members: Members, source: Source, weights: FloatArray, best: ChosenVariant
+) -> dict[str, Any]:
     names = [b.name for b in best.votes.blocks]
-    guest = next((g for g in members.guests if g.source is source), None)
+    unscored = next((g for g in members.unscored if g.source is source), None)
     return {
         "kind": source.kind,
         "id": source.id,
         "tta": source.tta,
         "weights": dict(zip(names, map(float, weights), strict=True)),
-        "role": KNOWN if guest is None else guest.why,
-        "share": None if guest is None else guest.share,
+        "role": KNOWN if unscored is None else unscored.why,
+        "share": None if unscored is None else unscored.share,
         **_hashes(project, source),
         "fingerprint": source.fingerprint,
     }
 
 
 def _hashes(project: Project, source: Source) -> dict[str, str | None]:
-    """sha256 of the tables that a member is read from."""
+    """sha256 of the member's prediction tables."""
     return {f"{side}_sha256": _table_hash(project, source, side) for side in ("oof", "test")}
 
 
@@ -117,65 +119,65 @@ def _table_hash(project: Project, source: Source, side: Side) -> str | None:
     if source.kind == "run":
         path = RunFolder(project.workspace.runs / source.id).table_file(side, source.tta)
     else:
-        path = project.workspace.foreign / source.id / f"{side}.parquet"
+        path = project.workspace.external / source.id / f"{side}.parquet"
     return file_hash(path) if path.is_file() else None
 
 
-def _scores(truth: Truth, members: Members, best: Blended) -> dict[str, Any]:
+def _scores(truth: Truth, members: Members, best: ChosenVariant) -> dict[str, Any]:
     return {
         "optimistic": best.optimistic,
         "nested": best.nested_score,
         "nested_interval": asdict(truth.interval(best.nested)),
-        "by_rule": best.way.by_rule,
-        "by_argmax": best.way.by_argmax,
+        "by_rule": best.variant.by_rule,
+        "by_argmax": best.variant.by_argmax,
         "best_member": _best_member(truth, members, best),
     }
 
 
-def _best_member(truth: Truth, members: Members, best: Blended) -> dict[str, Any] | None:
-    """The best single member with every attribute, on the same rows, and the paired difference from it."""
-    alone = {i: classes for i, classes in enumerate(_alone(members)) if classes is not None}
-    if not alone:
+def _best_member(truth: Truth, members: Members, best: ChosenVariant) -> dict[str, Any] | None:
+    """The best single member with every attribute, scored on the same rows, and the paired difference from it."""
+    by_member = {i: classes for i, classes in enumerate(_member_classes(members)) if classes is not None}
+    if not by_member:
         return None
-    scores = {i: truth.score(classes) for i, classes in alone.items()}
+    scores = {i: truth.score(classes) for i, classes in by_member.items()}
     first = max(scores, key=lambda i: scores[i])
     return {
         "id": members.ids[first],
         "score": scores[first],
-        "interval": asdict(truth.interval(alone[first])),
+        "interval": asdict(truth.interval(by_member[first])),
         "difference": best.nested_score - scores[first],
-        "difference_interval": asdict(truth.paired(best.nested, alone[first])),
+        "difference_interval": asdict(truth.paired(best.nested, by_member[first])),
     }
 
 
-def _alone(members: Members) -> list[IntArray | None]:
-    """What each member decides by itself on the kept rows; None for one that lacks an attribute."""
-    kept = common_rows(members)
-    return [member.oof.classes[kept] if member.oof.is_whole else None for member in members.known]
+def _member_classes(members: Members) -> list[IntArray | None]:
+    """Joint classes that each member decides on the common rows; None for one that lacks an attribute."""
+    common = common_rows(members)
+    return [member.oof.classes[common] if member.oof.is_whole else None for member in members.scored]
 
 
-def _way(way: Way) -> dict[str, Any]:
+def _variant(variant: Variant) -> dict[str, Any]:
     return {
-        "by": way.by,
-        "nested": way.score,
-        "by_rule": way.by_rule,
-        "by_argmax": way.by_argmax,
-        "decision": way.fitted.rule.as_dict(),
+        "by": variant.by,
+        "nested": variant.score,
+        "by_rule": variant.by_rule,
+        "by_argmax": variant.by_argmax,
+        "decision": variant.fitted.rule.as_dict(),
     }
 
 
-def _worth(truth: Truth, members: Members, best: Blended) -> dict[str, Any]:
-    added = added_by(best.votes, best.fitted.weights, truth.classes)
+def _contributions_fields(truth: Truth, members: Members, best: ChosenVariant) -> dict[str, Any]:
+    added = contributions(best.votes, best.fitted.weights, truth.classes)
     return {
         "members": list(members.ids),
         "added": [_number(x) for x in added],
-        "likeness": [[_number(x) for x in row] for row in likeness(best.votes)],
-        "costs": [_number(m.cost) for m in members.known],
+        "likeness": [[_number(x) for x in row] for row in pairwise_agreement(best.votes)],
+        "costs": [_number(m.cost) for m in members.scored],
     }
 
 
-def _trace(members: Members, best: Blended) -> list[dict[str, Any]]:
-    """The moves of the selection on all people."""
+def _trace(members: Members, best: ChosenVariant) -> list[dict[str, Any]]:
+    """The moves of the selection on all people, for explaining the weights."""
     if best.fitted.chosen is None:
         return []
     names = [b.name for b in best.votes.blocks]
@@ -185,7 +187,7 @@ def _trace(members: Members, best: Blended) -> list[dict[str, Any]]:
     ]
 
 
-def _fitted(fitted: Fitted, members: Members, best: Blended) -> dict[str, Any]:
+def _fitted(fitted: FittedWeights, members: Members, best: ChosenVariant) -> dict[str, Any]:
     weights = {
         block.name: dict(zip(members.ids, map(float, row), strict=True))
         for block, row in zip(best.votes.blocks, fitted.weights, strict=True)

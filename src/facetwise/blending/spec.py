@@ -1,4 +1,4 @@
-"""What to blend, and how: data that a command line or a script fills in, and a record keeps."""
+"""The settings of a blend: filled in by the command line or a script, stored in the blend's record."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from facetwise.blending.methods import METHODS
-from facetwise.blending.select import Search
+from facetwise.blending.select import GreedySearch
 from facetwise.core.choices import BlendBy, BlendMethod, Weighting
 from facetwise.core.errors import SettingError, did_you_mean
 from facetwise.core.labels import LabelSpace
 
 MOST = 1_000_000
-"""Largest weight or cost that anybody needs."""
+"""Largest weight or cost accepted."""
 
 
 @dataclass(frozen=True)
-class GivenWeight:
-    """A weight that somebody gives a member, of one attribute or of all that it predicts."""
+class FixedWeight:
+    """A weight set by the user, for one attribute of a member or for all that it predicts."""
 
     member: str
     """A reference, as on the command line."""
     weight: float
-    """0 or more. Of a member that is known on the test side only: its share of the whole, below 1."""
+    """0 or more. For a member without out-of-fold predictions: its share of the total, below 1."""
     attribute: str | None = None
 
 
 @dataclass(frozen=True)
 class BlendSpec:
-    """A question to the members: which weights, which way to add up, which rule to decide by."""
+    """Which members to blend, how their weights are chosen, and which decision rules to consider."""
 
     members: tuple[str, ...] = ()
     """References of runs and of predictions from elsewhere; none: every finished cross-validated run."""
@@ -41,20 +41,20 @@ class BlendSpec:
     """How votes are added up."""
     weigh: Weighting = "greedy"
     """`greedy` chooses weights by out-of-fold predictions; `equal` gives every member the same."""
-    given: tuple[GivenWeight, ...] = ()
+    given: tuple[FixedWeight, ...] = ()
     """With any for a member that is known out of fold nothing is chosen: members without one have weight 1."""
-    search: Search = field(default_factory=Search)
+    search: GreedySearch = field(default_factory=GreedySearch)
     """How `greedy` looks for weights."""
     max_models: int | None = None
-    """Most members with a weight."""
+    """Most members with a weight above 0."""
     max_cost: float | None = None
-    """Most that the members cost together, in units of the cheapest one."""
+    """Highest total cost of the members, in units of the cheapest one."""
     rules: tuple[str, ...] = ()
-    """Decision rules to choose among; none: every rule that applies. Plain argmax is always one of them."""
+    """Decision rules to choose from; empty: every rule that applies. Plain argmax is always one of them."""
     tta: str = "none"
     """Test-time augmentation of the runs' predictions."""
     seed: int = 0
-    """How people are dealt in parts for nested estimates."""
+    """Seed of the split of people into parts for nested estimates."""
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -73,12 +73,12 @@ class BlendSpec:
         return asdict(self)
 
 
-def parse_weights(texts: Sequence[str], space: LabelSpace) -> tuple[GivenWeight, ...]:
+def parse_weights(texts: Sequence[str], space: LabelSpace) -> tuple[FixedWeight, ...]:
     """Weights as people write them: `3=2`, `age:5=0.5`, `foreign:alice=0.3`; raises SettingError naming the text."""
     return tuple(_parse_weight(text, space) for text in texts)
 
 
-def _parse_weight(text: str, space: LabelSpace) -> GivenWeight:
+def _parse_weight(text: str, space: LabelSpace) -> FixedWeight:
     member, equals, number = text.rpartition("=")
     try:
         weight = float(number) if re.fullmatch(r"[0-9.]+(e-?[0-9]+)?", number) else float("nan")
@@ -91,5 +91,5 @@ def _parse_weight(text: str, space: LabelSpace) -> GivenWeight:
         )
     attribute, colon, rest = member.partition(":")
     if colon and attribute in space.names:
-        return GivenWeight(rest, weight, attribute)
-    return GivenWeight(member, weight)
+        return FixedWeight(rest, weight, attribute)
+    return FixedWeight(member, weight)

@@ -1,13 +1,13 @@
-"""What members say of the same rows, as numbers that can be added up: one representation for both ways of blending.
+"""Votes of the members on the same rows: one representation for blending whole predictions and single attributes.
 
-A *block* is something that an argmax is taken over. Blending whole predictions has one block, the joint class;
-blending attribute by attribute has a block an attribute, and the joint class is made of what the blocks decide. A
-member has a block or not: a one-attribute specialist has that attribute's only, and no joint.
+A *block* is a set of classes that one argmax is taken over. Blending whole predictions has one block, the joint class;
+blending by attribute has one block for each attribute, and the joint class follows from the classes of the blocks. A
+member may lack a block: a specialist for one attribute has that attribute's block only.
 
-What a member says in a block is turned into votes by one of the ways in `methods.py`.
-`combine` goes back from weighted sums of votes to log-probabilities a block.
+The methods in `methods.py` turn a member's predictions into votes;
+`combine` turns weighted votes back into log-probabilities for each block.
 
-Shapes: n rows, k members that have a block, M members in all, B blocks, C classes of a block.
+Shapes: n rows, k members that have a block, M members in total, B blocks, C classes of a block.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.blending.methods import Places, VoteArray, as_votes, logs_of
+from facetwise.blending.methods import RankTransform, VoteArray, as_votes, logs_of
 from facetwise.core.choices import BlendMethod
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.evaluate.predictions import Predictions
 
 By = Literal["whole", "attribute"]
-"""What is blended: whole predictions (one block), or each attribute by itself (a block an attribute)."""
+"""What is blended: whole predictions (one block), or each attribute separately (one block each)."""
 BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Block:
+class VoteBlock:
     """Votes over the classes of one block."""
 
     name: str
     """An attribute, or `joint`."""
     members: IntArray
-    """Which candidates have it, shape (k,), ascending."""
+    """Numbers of the members that have the block, shape (k,), ascending."""
     votes: VoteArray
-    """What they say, shape (k, n, C), never NaN; larger is likelier."""
+    """Shape (k, n, C), never NaN; larger is likelier."""
 
 
 @dataclass(frozen=True)
 class Votes:
-    """What `num_members` candidates say of the same n rows."""
+    """Votes of `num_members` members on the same n rows."""
 
     space: LabelSpace
     method: BlendMethod
     num_members: int
-    blocks: tuple[Block, ...]
+    blocks: tuple[VoteBlock, ...]
 
     @property
     def num_rows(self) -> int:
@@ -69,30 +69,31 @@ class Votes:
         return replace(self, blocks=tuple(replace(b, votes=b.votes[:, np.asarray(which)]) for b in self.blocks))
 
     def classes_of(self, joint: npt.ArrayLike) -> list[IntArray]:
-        """The class in each block, B times (n,), of joint classes, (n,)."""
+        """The class in each block, B arrays (n,), of joint classes, (n,)."""
         if self.blocks[0].name == JOINT:
             return [np.asarray(joint, np.int64)]
         codes = self.space.decode(joint)
         return [codes[..., self.space.index(b.name)] for b in self.blocks]
 
     def joint_of(self, classes: Sequence[IntArray]) -> IntArray:
-        """Joint classes, (n,), of the class in each block, B times (n,)."""
+        """Joint classes, (n,), of the class in each block, B arrays (n,)."""
         return classes[0] if self.blocks[0].name == JOINT else self.space.encode(np.stack(classes, axis=-1))
 
 
-def cast(
+def collect_votes(
     members: Sequence[Predictions],
     *,
     by: By,
     method: BlendMethod,
     references: Sequence[Predictions | None] | None = None,
 ) -> tuple[Votes, BoolArray]:
-    """Votes of members on the rows that all of them cover; and which rows those are, shape (rows,).
+    """Votes on the rows that all members cover, and the mask of these rows, shape (rows,).
 
-    Rows left out are the caller's to tell. A member without any of the blocks (a specialist, where whole predictions
-    are blended) has no say in what is covered either. `references` are what the members predict out of fold, which
-    `rank` is fitted on; without them `members` are out of fold themselves. Raises ValueError for members of other rows,
-    InputError when a block has no member, when no row is covered by all, or when there is nothing to fit `rank` on.
+    The caller reports rows that are left out. A member without any of the blocks (a specialist, when whole predictions
+    are blended) does not restrict the rows. `references` are the members' out-of-fold predictions, which `rank` is
+    fitted on; without them `members` are out-of-fold predictions themselves. Raises ValueError when the members have
+    different rows, InputError when a block has no member, when no row is covered by all, or when `rank` cannot be
+    fitted.
     """
     _check_same_rows(members)
     space, stated = members[0].space, [_blocks_in(member, by) for member in members]
@@ -102,47 +103,48 @@ def cast(
             f"no member predicts {', '.join(f'`{n}`' for n in alone)}",
             hint="add a member that does" if by == "attribute" else "only members with every attribute have a joint",
         )
-    kept = np.logical_and.reduce([m.covered for m, have in zip(members, stated, strict=True) if have])
-    if not kept.any():
+    common = np.logical_and.reduce([m.covered for m, have in zip(members, stated, strict=True) if have])
+    if not common.any():
         raise InputError("no row is predicted by every member", hint="leave out members that cover other rows")
-    blocks = {n: _empty_block(n, space, [n in have for have in stated], int(kept.sum())) for n in names}
+    blocks = {n: _empty_block(n, space, [n in have for have in stated], int(common.sum())) for n in names}
     for number, (member, have) in enumerate(zip(members, stated, strict=True)):
         fitted_on = member if references is None else references[number]
         for name, votes in _member_votes(member, fitted_on, have, method).items():
             block = blocks[name]
-            block.votes[np.searchsorted(block.members, number)] = votes[kept]
-    return Votes(space, method, len(members), tuple(blocks.values())), kept
+            block.votes[np.searchsorted(block.members, number)] = votes[common]
+    return Votes(space, method, len(members), tuple(blocks.values())), common
 
 
 def combine(votes: Votes, weights: npt.ArrayLike) -> list[FloatArray]:
-    """Log-probabilities of the blend, B times (n, C), for `weights` of shape (B, M), 0 or more, some positive a block.
+    """Log-probabilities of the blend, B arrays (n, C), for `weights`, (B, M), not negative, some positive in each
+    block.
 
-    `soft`: the log of the weighted mean. `geometric`: the weighted mean of logs, normalised. `hard` and `rank`: the
-    share that each class has of all votes of the row, which orders the classes but is no calibrated probability.
-    Raises ValueError for weights of another shape, negative ones, and ones given to a member without the block.
+    `soft`: the log of the weighted mean. `geometric`: the weighted mean of logs, normalised. `hard` and `rank`: the log
+    of each class's share of the row's votes, which ranks the classes but is not a calibrated probability.
+    Raises ValueError for weights of another shape, negative weights, and weights of a member without the block.
     """
     return [logs_of(mean, votes.method) for mean in mean_votes(votes, weights)]
 
 
-def decided(votes: Votes, weights: npt.ArrayLike) -> IntArray:
-    """Joint classes, shape (n,), that the weighted sums of votes decide; ties go to the lowest class of the block."""
+def decide_classes(votes: Votes, weights: npt.ArrayLike) -> IntArray:
+    """Joint classes, shape (n,), by the argmax of the weighted votes in each block; ties go to the lowest class."""
     return top_classes(votes, mean_votes(votes, weights))
 
 
 def mean_votes(votes: Votes, weights: npt.ArrayLike) -> list[FloatArray]:
-    """Weighted means of votes, B times (n, C); `weights` and what is raised as in `combine`."""
-    given = np.asarray(weights, np.float64)
-    _check_weights(given, votes)
-    return [_mean(block.votes, row[block.members]) for block, row in zip(votes.blocks, given, strict=True)]
+    """Weighted means of votes, B arrays (n, C); `weights` and errors as in `combine`."""
+    checked = np.asarray(weights, np.float64)
+    _check_weights(checked, votes)
+    return [_mean(block.votes, row[block.members]) for block, row in zip(votes.blocks, checked, strict=True)]
 
 
 def top_classes(votes: Votes, sums: Sequence[FloatArray]) -> IntArray:
-    """Joint classes, (n,), of sums of votes, B times (n, C): the argmax of each block, the lowest of equals."""
+    """Joint classes, (n,), from sums of votes, B arrays (n, C): the argmax of each block, the lowest of ties."""
     return votes.joint_of([s.argmax(axis=1).astype(np.int64) for s in sums])
 
 
-def used_by(weights: FloatArray) -> BoolArray:
-    """Which members have a weight in any block, shape (M,), by weights of shape (B, M)."""
+def used_members(weights: FloatArray) -> BoolArray:
+    """Which members have a weight above 0 in any block, shape (M,); `weights` has shape (B, M)."""
     return np.asarray((weights > 0).any(axis=0), np.bool_)
 
 
@@ -152,33 +154,33 @@ def _blocks_in(member: Predictions, by: By) -> tuple[str, ...]:
     return (JOINT,) if member.is_whole else ()
 
 
-def _empty_block(name: str, space: LabelSpace, have: Sequence[bool], num_rows: int) -> Block:
+def _empty_block(name: str, space: LabelSpace, have: Sequence[bool], num_rows: int) -> VoteBlock:
     size = space.num_joint if name == JOINT else space.attribute(name).size
     members = np.flatnonzero(have).astype(np.int64)
-    return Block(name, members, np.empty((len(members), num_rows, size), np.float32))
+    return VoteBlock(name, members, np.empty((len(members), num_rows, size), np.float32))
 
 
 def _member_votes(
     member: Predictions, reference: Predictions | None, have: Sequence[str], method: BlendMethod
 ) -> dict[str, VoteArray]:
-    """Votes, (rows, C), in the blocks that one member has; of no meaning in rows that it does not cover."""
+    """Votes, (rows, C), in the blocks that one member has; meaningless in rows that it does not cover."""
     if not have:
         return {}
-    logs, own = _logs_in(member, have), _own_classes(member, have)
-    known: Mapping[str, Places | None] = dict.fromkeys(have)
+    logs, decided = _logs_in(member, have), _decided_classes(member, have)
+    transforms: Mapping[str, RankTransform | None] = dict.fromkeys(have)
     if method == "rank":
         if reference is None:
             raise InputError("`rank` needs out-of-fold predictions of every member", hint="use another method")
         fitted_on = logs if reference is member else _logs_in(reference, have)
-        known = {name: Places.fit(fitted_on[name]) for name in have}
-    return {name: as_votes(logs[name], own[name], method, known[name]) for name in have}
+        transforms = {name: RankTransform.fit(fitted_on[name]) for name in have}
+    return {name: as_votes(logs[name], decided[name], method, transforms[name]) for name in have}
 
 
 def _logs_in(member: Predictions, have: Sequence[str]) -> Mapping[str, FloatArray]:
     return {JOINT: member.joint} if have == (JOINT,) else member.marginals
 
 
-def _own_classes(member: Predictions, have: Sequence[str]) -> Mapping[str, IntArray]:
+def _decided_classes(member: Predictions, have: Sequence[str]) -> Mapping[str, IntArray]:
     if have == (JOINT,):
         return {JOINT: member.classes}
     return {name: member.codes[:, member.space.index(name)] for name in have}
@@ -194,13 +196,13 @@ def _mean(votes: VoteArray, weights: FloatArray) -> FloatArray:
 
 
 def _check_weights(weights: FloatArray, votes: Votes) -> None:
-    wanted = (len(votes.blocks), votes.num_members)
-    if weights.shape != wanted:
-        raise ValueError(f"weights have shape {weights.shape}, expected {wanted} (blocks, members)")
+    expected = (len(votes.blocks), votes.num_members)
+    if weights.shape != expected:
+        raise ValueError(f"weights have shape {weights.shape}, expected {expected} (blocks, members)")
     if not (weights >= 0).all() or not (weights.sum(axis=1) > 0).all():
         raise ValueError("weights must be 0 or more, and some positive in every block")
     if (weights[~votes.has] > 0).any():
-        raise ValueError("a weight stands at a member that does not have the block")
+        raise ValueError("a member without the block has a weight")
 
 
 def _check_same_rows(members: Sequence[Predictions]) -> None:
@@ -208,4 +210,4 @@ def _check_same_rows(members: Sequence[Predictions]) -> None:
         raise ValueError("no members to blend")
     for number, member in enumerate(members):
         if not np.array_equal(member.images, members[0].images):
-            raise ValueError(f"member {number} is of other rows than member 0: a row stands for the same image in all")
+            raise ValueError(f"member {number} has other rows than member 0: a row must be the same image in all")

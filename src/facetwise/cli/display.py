@@ -30,7 +30,7 @@ class TrainingDisplay:
         """The run that is trained; None when nothing was."""
         self.contents: dict[str | None, dict[str, Any]] = {}
         """Run -> the event that says what the epochs of its first fold hold."""
-        self.told: set[str] = set()
+        self.shown: set[str] = set()
         """What was told of what epochs hold."""
 
     def __enter__(self) -> Self:
@@ -90,9 +90,9 @@ class TrainingDisplay:
         run = event.get("run", self.run)
         first = self.contents.setdefault(run, event)
         told = json.dumps([event[key] for key in ("fold", "images", "people", "classes")])
-        if told in self.told:
+        if told in self.shown:
             return
-        self.told.add(told)
+        self.shown.add(told)
         lines = content_lines(event) if first is event else [compared_line(event, first), *absent_lines(event)]
         of_run = "" if run == self.run else f"run {run}, "  # heads on a frozen backbone train together
         self.console.print(f"{of_run}fold {event['fold']}: " + "\n".join(lines))

@@ -12,7 +12,7 @@ from facetwise.cli.context import print_view, say
 if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.submission.ledger.ledger import Entry
-    from facetwise.submission.ledger.platform_table import Imported
+    from facetwise.submission.ledger.platform_table import TableImport
     from facetwise.submission.ledger.view import LedgerView
     from facetwise.submission.replay import Replay
 
@@ -36,7 +36,7 @@ def _(call: "Call[Entry]", at: str | None) -> None:
     _say(call.project, call())
     _say_which(call.project, at)
     if (left := api.ledger(call.project).quota) is not None:
-        say(left.told())
+        say(left.text())
 
 
 @command(ROOM, api.record)
@@ -50,7 +50,7 @@ def _(call: "Call[Entry]", sent: str | None) -> None:
 
 
 @command(ROOM, api.import_ledger)
-def _(call: "Call[Imported]", matches: list[str] | None) -> None:
+def _(call: "Call[TableImport]", matches: list[str] | None) -> None:
     """Add the platform's record table to the ledger.
 
     Needed columns are `id` and `f1`; others are kept, but for addresses that grant access. A second time adds nothing.

@@ -50,7 +50,7 @@ def _say_what_is_left(folder: Path, project: "Project", made: "Submission") -> N
         say(f"what is left today is not known: {error}")
         return
     if left is not None:
-        say(left.told())
+        say(left.text())
     say(f"when it is sent: {typed(folder, 'ledger', 'sent', made.folder.id.split('-')[0])}")
 
 

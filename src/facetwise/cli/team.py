@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from facetwise.api.team import JournalPage
     from facetwise.core.records.notes import Note
     from facetwise.journals.page_file import Written
-    from facetwise.predictors.external import ForeignFolder
+    from facetwise.predictors.external import ExternalFolder
     from facetwise.sharing.export_run import Exported
     from facetwise.sharing.import_run import ImportedRun
 
@@ -43,7 +43,7 @@ def _(call: "Call[Exported]", json: Json = False) -> None:
 
 @command(RUNS, api.import_predictions)
 def _(
-    call: "Call[ForeignFolder]", context: typer.Context, file: Path, name: str | None, answers_of: str | None,
+    call: "Call[ExternalFolder]", context: typer.Context, file: Path, name: str | None, answers_of: str | None,
     json: Json = False,
 ) -> None:  # fmt: skip
     """Take in a teammate's run, or a csv of predictions.
@@ -83,7 +83,7 @@ def _tell_run(context: typer.Context, taken: "ImportedRun", json: bool) -> None:
     say_next(context, ["show", number])
 
 
-def _tell_predictions(taken: "ForeignFolder", json: bool) -> None:
+def _tell_predictions(taken: "ExternalFolder", json: bool) -> None:
     record = taken.record()
     if json:
         print_json(record)
@@ -146,8 +146,8 @@ def _(call: "Call[list[JournalPage]]", since: str | None, out: Path | None, json
 
 
 def _tell(written: "Written") -> None:
-    if written.kept is not None:
+    if written.backup is not None:
         parts = ", ".join(f"`{name}`" for name in written.edited)
-        say(f"warning: somebody wrote inside {parts}, which is made again; the page as it was is in {written.kept}")
+        say(f"warning: somebody wrote inside {parts}, which is made again; the page as it was is in {written.backup}")
         say("hint: write outside of facetwise's comments, under Thoughts for one: that stays")
     say(f"wrote {written.path}")

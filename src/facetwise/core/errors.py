@@ -60,7 +60,7 @@ class DamagedError(ArtefactError):
     """
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """For a list: what is wrong and the way out in one line."""
         return f"damaged: {self}" + (f" ({self.hint})" if self.hint else "")
 

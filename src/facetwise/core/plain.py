@@ -1,4 +1,4 @@
-"""Plain JSON data."""
+"""Conversion to JSON data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """Plain JSON data: tuples to lists, numbers that are not finite to None."""
+    """Convert to JSON data: tuples to lists, non-finite numbers to None."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

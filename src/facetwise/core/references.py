@@ -20,21 +20,21 @@ from typing import Literal, get_args
 from facetwise.core.errors import InputError, did_you_mean
 from facetwise.core.text.spelling import Spellings, normal
 
-Kind = Literal["run", "blend", "submission", "foreign"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+ReferenceKind = Literal["run", "blend", "submission", "foreign"]
+KINDS: tuple[ReferenceKind, ...] = get_args(ReferenceKind)
 LAST = "last"
 MAX_LENGTH = 255
 """Characters of a reference: no folder has a longer name."""
 
-_LETTERS: dict[Kind, str] = {"run": "", "blend": "b", "submission": "s"}
+_LETTERS: dict[ReferenceKind, str] = {"run": "", "blend": "b", "submission": "s"}
 """What tells numbers of one kind from those of another; predictions from elsewhere have none."""
-_WORDS: dict[Kind, str] = {
+_WORDS: dict[ReferenceKind, str] = {
     "run": "a run",
     "blend": "a blend",
     "submission": "a submission",
     "foreign": "predictions from elsewhere",
 }
-_FORMS: dict[Kind, str] = {
+_FORMS: dict[ReferenceKind, str] = {
     "run": "a run is `3`, `last` or its id",
     "blend": "a blend `b3`, `blend:last` or its id",
     "submission": "a submission `s1`, `submission:last` or its id",
@@ -48,7 +48,7 @@ _DIGITS = r"\d{1,9}"
 class Reference:
     """What somebody named: the kind of thing, and which of them."""
 
-    kind: Kind
+    kind: ReferenceKind
     key: int | str
     """Its number, 1 or more; or `last`, an id, the beginning of an id. Of predictions from elsewhere their name."""
     text: str = field(default="", compare=False)
@@ -68,7 +68,7 @@ AnyReference = str | int | Reference
 
 
 def parse_reference(
-    given: AnyReference, allowed: Sequence[Kind] = KINDS, *, submissions: Collection[str] = ()
+    given: AnyReference, allowed: Sequence[ReferenceKind] = KINDS, *, submissions: Collection[str] = ()
 ) -> Reference:
     """Read a reference; whether there is such a thing is for `pick` to say.
 
@@ -105,38 +105,38 @@ def has_prefix(text: str) -> bool:
     return text.partition(":")[0] in KINDS and ":" in text
 
 
-def number_of(kind: Kind, thing: str) -> int:
+def number_of(kind: ReferenceKind, thing: str) -> int:
     """The number that the id of a thing begins with; 0 when it has none."""
     match = re.match(rf"{'b' if kind == 'blend' else ''}(\d+)", thing)
     return int(match.group(1)) if match else 0
 
 
-def short_name(kind: Kind, thing: str) -> str:
+def short_name(kind: ReferenceKind, thing: str) -> str:
     """How people refer to the thing with this id: `3`, `b2`, `s1`; in full when its id has no number."""
     number = number_of(kind, thing) if kind in _LETTERS else 0
     return str(Reference(kind, number or thing))
 
 
-def _read(text: str, allowed: Sequence[Kind], submissions: Collection[str]) -> Reference:
+def _read(text: str, allowed: Sequence[ReferenceKind], submissions: Collection[str]) -> Reference:
     if not text:
         raise InputError("a reference is empty: it names nothing", hint=_hint(allowed))
     if len(text) > MAX_LENGTH:
         raise InputError(f"a reference has {len(text):,} characters: no name is that long", hint=_hint(allowed))
     if has_prefix(text):
         prefix, _, rest = text.partition(":")
-        kind: Kind = next(k for k in KINDS if k == prefix)
+        kind: ReferenceKind = next(k for k in KINDS if k == prefix)
         return _of_kind(kind, rest.strip(), text)
     return _of_kind(_kind_by_look(text) or ("submission" if text in submissions else allowed[0]), text, text)
 
 
-def _kind_by_look(text: str) -> Kind | None:
+def _kind_by_look(text: str) -> ReferenceKind | None:
     """The kind that a text without a prefix can only mean."""
     if re.match(r"b\d+(-|$)", text):
         return "blend"
     return "submission" if re.fullmatch(r"s\d+", text) else None
 
 
-def _of_kind(kind: Kind, name: str, text: str) -> Reference:
+def _of_kind(kind: ReferenceKind, name: str, text: str) -> Reference:
     if not name:
         raise InputError(f"`{text}` names nothing", hint=_hint([kind]))
     if kind == "foreign":
@@ -147,5 +147,5 @@ def _of_kind(kind: Kind, name: str, text: str) -> Reference:
     return Reference(kind, int(match.group(1)) if match else name, name)
 
 
-def _hint(allowed: Sequence[Kind]) -> str:
+def _hint(allowed: Sequence[ReferenceKind]) -> str:
     return ", ".join(_FORMS[kind] for kind in allowed)

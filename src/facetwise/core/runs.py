@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from facetwise.core.errors import ArtefactError, DamagedError, InputError, MismatchError
 from facetwise.core.files.outside import read_bounded
 from facetwise.core.files.parsing import parse_json
-from facetwise.core.records.artefact import Artefact, Kind, list_artefacts
+from facetwise.core.records.artefact import Artefact, ArtefactKind, list_artefacts
 from facetwise.core.records.base import checked, read_record
 from facetwise.core.records.done import Anything, RunMadeFrom, read_done, verify_file, verify_files
-from facetwise.core.records.run import EpochEvent, Imported, RunRecord
+from facetwise.core.records.run import EpochEvent, ImportRecord, RunRecord
 from facetwise.core.references import AnyReference, number_of, parse_reference, pick
 from facetwise.core.tables import PREDICTIONS, read_table
 from facetwise.core.workspace import Workspace, file_hash, is_done, lock
@@ -41,7 +41,7 @@ class RunFolder(Artefact):
     """One run, such as `01-AdamW-StepLR-CE-v0-multilabel_5fold`: `recipe.toml`, `run.json`, `events.jsonl`,
     `fold-<k>/`, `oof.parquet`, `test.parquet`, `DONE.json`."""
 
-    kind: ClassVar[Kind] = "run"
+    kind: ClassVar[ArtefactKind] = "run"
     record_name: ClassVar[str] = "run.json"
 
     @property
@@ -95,11 +95,11 @@ class RunFolder(Artefact):
         """Of a run that was trained in another project: where it came from."""
         return self.path / IMPORTED
 
-    def imported(self) -> Imported | None:
+    def imported(self) -> ImportRecord | None:
         """Where the run came from; None when it was trained here. Raises DamagedError when the note is damaged."""
         if not self.imported_file.is_file() and not self._was_imported:
             return None
-        return read_record(self.imported_file, Imported, "an imported run", way_out=self.way_out)
+        return read_record(self.imported_file, ImportRecord, "an imported run", way_out=self.way_out)
 
     @property
     def _was_imported(self) -> bool:

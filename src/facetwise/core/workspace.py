@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from facetwise.core.errors import DamagedError, InputError, LockedError
-from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.files.outside import exists, read_bounded, resolved
 from facetwise.core.files.parsing import parse_json
 from facetwise.core.files.writing import flush_folder, is_temporary, temporary_name, write_atomic
@@ -93,7 +93,7 @@ class Workspace:
         return self.root / "blends"
 
     @property
-    def foreign(self) -> Path:
+    def external(self) -> Path:
         """Predictions of the test side that were made elsewhere."""
         return self.root / "foreign"
 
@@ -159,7 +159,7 @@ def new_artefact(folder: Path, made_from: dict[str, Any], *, schema_version: int
     """
     temporary = temporary_name(folder)
     folder = resolved(folder) if folder.is_symlink() else folder  # a link stays one
-    with told_when_full(folder):
+    with disk_full_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
         try:

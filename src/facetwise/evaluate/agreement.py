@@ -1,8 +1,8 @@
-"""How far two or more answer alike: agreement, what moved where, and who is outvoted.
+"""Agreement between the answers of several sides: how often they agree, where they differ, and who is outvoted.
 
-Answers are class numbers, -1 (`MISSING`) where there is none. A row without an answer on either side of a pair is left
-out of that pair; a side without an answer has no vote. Nothing here asks which of them is right but `who_is_right`.
-How often two sides answer alike is counted in one place, `alike`, whatever asks: a comparison, a blend or a forecast.
+Answers are class numbers, -1 (`MISSING`) where missing. A row that either side of a pair does not answer is left out of
+that pair; a side without an answer has no vote. Only `count_correct` looks at the truth. Comparisons, blends and
+forecasts all count agreement with `agreeing_rows`.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often two sides give the same class."""
+    """Agreement of two sides."""
 
     name: str
-    """An attribute, or what the product of several is called."""
+    """An attribute, or the name of the product of several."""
     num_images: int
-    """That both answered."""
+    """Number of images that both answered."""
     num_same: int
     share: float | None
     """`num_same / num_images`; None without images."""
     kappa: float | None
-    """Cohen's kappa: 1 is the same throughout, 0 what chance alone would give; None where chance gives all."""
+    """Cohen's kappa: 1 for full agreement, 0 for chance agreement; None where chance agreement is 1."""
     interval: Interval | None
-    """Of `share`, drawing people; None where people are not known."""
+    """Interval of `share`, by person; None where people are not known."""
 
     @property
     def num_different(self) -> int:
-        """Images with two answers."""
+        """Number of images with different answers."""
         return self.num_images - self.num_same
 
 
 @dataclass(frozen=True)
 class Moved:
-    """Images that differ in exactly these attributes."""
+    """Number of images that differ in exactly these attributes."""
 
     attributes: tuple[str, ...]
     num_images: int
@@ -54,7 +54,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Transition:
-    """Images that one side puts into class `before` and the other into class `after`, another one."""
+    """Number of images that the first side puts into class `before` and the second into another class, `after`."""
 
     before: int
     after: int
@@ -62,8 +62,8 @@ class Transition:
 
 
 @dataclass(frozen=True)
-class Right:
-    """Whose class is the true one where two sides differ."""
+class CorrectCounts:
+    """Which side has the true class, on the images where two sides differ."""
 
     name: str
     first: int
@@ -73,52 +73,51 @@ class Right:
 
 @dataclass(frozen=True)
 class PeopleMoved:
-    """The people that two sides tell apart."""
+    """Number of people with different answers."""
 
     name: str
     num_people: int
-    """With an image that both answered."""
+    """People with an image that both sides answered."""
     num_some: int
-    """With different answers for at least one image."""
+    """People with different answers for at least one image."""
     num_all: int
-    """With different answers for every image."""
+    """People with different answers for every image."""
 
 
 @dataclass(frozen=True)
-class Votes:
-    """Answers of m sides for n images as votes, one a side."""
+class MajorityVotes:
+    """Answers of m sides for n images counted as votes, one for each side."""
 
     majority: IntArray
-    """The class with most votes, (n,); -1 where two classes have as many, or nobody votes."""
+    """The class with most votes, (n,); -1 for a tie or no votes."""
     unanimous: BoolArray
-    """Two or more vote, and all alike, (n,)."""
+    """Whether two or more sides vote and all agree, (n,)."""
     outvoted: BoolArray
-    """(m, n): more than half of all who vote agree on one class, and it is not this side's."""
+    """Whether more than half of all votes are for one class other than this side's, (m, n)."""
     alone: BoolArray
-    """(m, n): outvoted by all the others."""
+    """Whether the side is outvoted by all others, (m, n)."""
 
 
 @takes(first=answers("n"), second=answers("n"))
 def agreement(name: str, first: IntArray, second: IntArray, interval: Interval | None = None) -> Agreement:
-    """How often two sides give the same class, (n,) each; `interval` as `agreement_intervals` has it.
+    """Agreement of the classes of two sides, (n,) each; `interval` as from `agreement_intervals`.
 
     Raises ValueError when the sides differ in length.
     """
-    same, both = alike(first, second)
+    same, both = agreeing_rows(first, second)
     num, num_same = int(both.sum()), int(same.sum())
     share = num_same / num if num else None
     return Agreement(name, num, num_same, share, cohen_kappa(first[both], second[both]), interval)
 
 
 @takes(first=answers("*n"), second=answers("*n"))
-def alike(first: IntArray, second: IntArray) -> tuple[BoolArray, BoolArray]:
+def agreeing_rows(first: IntArray, second: IntArray) -> tuple[BoolArray, BoolArray]:
     """Rows that two sides answer alike, and rows that both answer, (n,) each.
 
-    Sides are classes, (n,), or codes of k attributes, (n, k). Then a row is alike where both say the same in every
-    attribute that both have, and both answer a row where they have one in common. Raises ValueError when they differ
-    in shape.
+    Sides are classes, (n,), or codes of k attributes, (n, k). With codes, both answer a row where they have an
+    attribute in common, and agree where these are all equal. Raises ValueError for different shapes.
     """
-    both, same = answered(first, second), first == second
+    both, same = both_answered(first, second), first == second
     if first.ndim == 1:
         return both & same, both
     common: BoolArray = np.logical_or.reduce(both, axis=1)
@@ -126,23 +125,24 @@ def alike(first: IntArray, second: IntArray) -> tuple[BoolArray, BoolArray]:
 
 
 @takes(first=answers("*n"), second=answers("*n"))
-def share_apart(first: IntArray, second: IntArray) -> float:
-    """The share of rows that two sides answer otherwise, 0..1, as `alike`; NaN where they have no row in common."""
-    same, both = alike(first, second)
+def disagreement(first: IntArray, second: IntArray) -> float:
+    """The share of rows that two sides answer otherwise, 0..1, as `agreeing_rows`; NaN where they have no row in
+    common."""
+    same, both = agreeing_rows(first, second)
     return int((both & ~same).sum()) / num if (num := int(both.sum())) else float("nan")
 
 
 @takes(answers=each(answers("*n")))
-def shares_apart(answers: Sequence[IntArray]) -> FloatArray:
-    """`share_apart` of each two of m sides, shape (m, m), symmetric.
+def disagreement_matrix(answers: Sequence[IntArray]) -> FloatArray:
+    """`disagreement` of each two of m sides, shape (m, m), symmetric.
 
-    0 of a side with itself, if it answers anything. Where no answer is missing it is the Hamming distance over n, so
-    the triangle inequality holds, and exp(-d / r) is positive definite.
+    Without missing answers it is the Hamming distance divided by n: it satisfies the triangle inequality, and
+    exp(-d / r) is positive definite.
     """
     found = np.zeros((len(answers), len(answers)))
     for i, one in enumerate(answers):
         for j, other in enumerate(answers[: i + 1]):
-            found[i, j] = found[j, i] = share_apart(one, other)
+            found[i, j] = found[j, i] = disagreement(one, other)
     return found
 
 
@@ -150,17 +150,19 @@ def shares_apart(answers: Sequence[IntArray]) -> FloatArray:
 def agreement_intervals(
     pairs: Sequence[tuple[IntArray, IntArray]], groups: Groups, *, resamples: int = RESAMPLES
 ) -> tuple[Interval, ...]:
-    """The interval of the share of agreement of each pair of sides, (n,) each: people are drawn, the same for all."""
-    same, counted = (np.stack(rows, axis=1) for rows in zip(*(alike(one, two) for one, two in pairs), strict=True))
+    """Intervals of the agreement of pairs of sides, (n,) each, all from the same resamples of people."""
+    same, counted = (
+        np.stack(rows, axis=1) for rows in zip(*(agreeing_rows(one, two) for one, two in pairs), strict=True)
+    )
     return share_intervals(same, counted, groups, resamples=resamples)
 
 
 @takes(first=classes("n"), second=classes("n"))
 def cohen_kappa(first: IntArray, second: IntArray) -> float | None:
-    """Agreement beyond chance: (seen - chance) / (1 - chance), for answers (n,) without missing ones.
+    """Agreement beyond chance, (observed - chance) / (1 - chance), of answers (n,) without missing ones.
 
-    Chance is that of two who answer at random with each side's own shares (Cohen 1960, "A coefficient of agreement for
-    nominal scales"). None where that is certain, both saying one class throughout, or without answers.
+    Chance agreement is that of independent answers with the same class shares (Cohen 1960, "A coefficient of agreement
+    for nominal scales"). None where it is 1, when both always answer the same class, and without answers.
     """
     if not len(first):
         return None
@@ -170,9 +172,9 @@ def cohen_kappa(first: IntArray, second: IntArray) -> float | None:
 
 @takes(first=classes("n"), second=classes("n"))
 def chance_agreement(first: IntArray, second: IntArray) -> float:
-    """The share of answers, (n,) without missing ones, that two who answer at random by their own shares have alike.
+    """Agreement of independent answers with the class shares of `first` and `second`, (n,) without missing ones.
 
-    Exactly 1 where both say one class throughout.
+    Exactly 1 when both always answer the same class.
     """
     one, two, size = occurring(first, second)
     shares = [np.bincount(side, minlength=size) / len(side) for side in (one, two)]
@@ -180,12 +182,12 @@ def chance_agreement(first: IntArray, second: IntArray) -> float:
 
 
 @takes(first=answers("n k"), second=answers("n k"), names=names("k"))
-def moved(first: IntArray, second: IntArray, names: Sequence[str]) -> tuple[Moved, ...]:
+def moved_by_attributes(first: IntArray, second: IntArray, names: Sequence[str]) -> tuple[Moved, ...]:
     """Images by the set of attributes in which two sides differ, most first; codes (n, len(names)) each.
 
-    Images where one side lacks an attribute are left out. Ties go by the order of `names`.
+    Images with a missing attribute are left out. Ties follow the order of `names`.
     """
-    both = answered(first, second).all(axis=1)
+    both = both_answered(first, second).all(axis=1)
     places = 2 ** np.arange(len(names))[::-1]
     patterns, counts = np.unique((first[both] != second[both]) @ places, return_counts=True)
     found = [
@@ -198,8 +200,8 @@ def moved(first: IntArray, second: IntArray, names: Sequence[str]) -> tuple[Move
 
 @takes(first=answers("n"), second=answers("n"))
 def transitions(first: IntArray, second: IntArray) -> tuple[Transition, ...]:
-    """From which class of the first side, (n,), to which of the second; most images first, ties in class order."""
-    changed = answered(first, second) & (first != second)
+    """Differing classes of two sides, (n,) each, by number of images, most first; ties in class order."""
+    changed = both_answered(first, second) & (first != second)
     one, two, size = occurring(first[changed], second[changed])
     classes = np.unique(np.concatenate([first[changed], second[changed]])).tolist()
     cells, counts = np.unique(one * size + two, return_counts=True)
@@ -209,18 +211,18 @@ def transitions(first: IntArray, second: IntArray) -> tuple[Transition, ...]:
 
 
 @takes(first=answers("n"), second=answers("n"), truth=answers("n"))
-def who_is_right(name: str, first: IntArray, second: IntArray, truth: IntArray) -> Right:
+def count_correct(name: str, first: IntArray, second: IntArray, truth: IntArray) -> CorrectCounts:
     """Whose class is the true one, (n,) each, on the images where the two differ."""
-    changed = answered(first, second) & (first != second)
+    changed = both_answered(first, second) & (first != second)
     one, two, true = first[changed], second[changed], truth[changed]
     hits = int((one == true).sum()), int((two == true).sum())
-    return Right(name, *hits, len(true) - sum(hits))
+    return CorrectCounts(name, *hits, len(true) - sum(hits))
 
 
 @takes(first=answers("n"), second=answers("n"), groups=names("n"))
 def people_moved(name: str, first: IntArray, second: IntArray, groups: Groups) -> PeopleMoved:
-    """How many people two sides, (n,) each, tell apart in some of their images, and how many in all of them."""
-    both = answered(first, second)
+    """Number of people with different answers for some, and for all, of their images; sides are (n,)."""
+    both = both_answered(first, second)
     if not both.any():
         return PeopleMoved(name, 0, 0, 0)
     person, num_people = group_numbers(group_array(groups)[both])
@@ -230,7 +232,7 @@ def people_moved(name: str, first: IntArray, second: IntArray, groups: Groups) -
 
 
 @takes(answers=answers("m n"))
-def tally_votes(answers: IntArray) -> Votes:
+def tally_votes(answers: IntArray) -> MajorityVotes:
     """Count `answers`, shape (m, n), as votes: the classes of m sides for n images."""
     voted = answers != MISSING
     same = (answers[:, None] == answers[None, :]) & voted[:, None] & voted[None, :]
@@ -238,7 +240,7 @@ def tally_votes(answers: IntArray) -> Votes:
     against = np.where(~same & voted[None, :], votes[None, :], 0).max(axis=1, initial=0)
     voters = voted.sum(axis=0)
     outvoted = voted & (2 * against > voters)
-    return Votes(
+    return MajorityVotes(
         majority=_most_votes(answers, votes),
         unanimous=(voters >= 2) & (votes.max(axis=0) == voters),
         outvoted=outvoted,
@@ -247,7 +249,7 @@ def tally_votes(answers: IntArray) -> Votes:
 
 
 @takes(first=answers("*n"), second=answers("*n"))
-def answered(first: IntArray, second: IntArray) -> BoolArray:
+def both_answered(first: IntArray, second: IntArray) -> BoolArray:
     """Where both sides have an answer; raises ValueError when they differ in shape."""
     present: BoolArray = (first != MISSING) & (second != MISSING)
     return present
@@ -255,23 +257,22 @@ def answered(first: IntArray, second: IntArray) -> BoolArray:
 
 @takes(answers=answers("m n"), sureness=probabilities("m n", missing=True))
 def contradiction(answers: IntArray, sureness: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How sure the sides are that contradict one another, (n,): NaN where none do, or nothing is known of those who do.
+    """Confidence with which sides contradict each other, (n,); NaN without a contradiction or without confidences.
 
-    `answers` and `sureness`, the probability of a side's own answer or NaN, have shape (m, n). Two sides with different
-    answers are as sure as the less sure of the two, or as the one that is known; of several such pairs the surest
-    counts.
+    `answers` and `sureness`, the probability of a side's own answer or NaN, have shape (m, n). A pair with different
+    answers has the lower of its two confidences, or the known one; the highest of all pairs counts.
     """
     best = np.full(answers.shape[1], np.nan)
     for i in range(len(answers)):
         for j in range(i):
-            differ = answered(answers[i], answers[j]) & (answers[i] != answers[j])
+            differ = both_answered(answers[i], answers[j]) & (answers[i] != answers[j])
             pair = np.fmin(sureness[i], sureness[j])
             best = np.where(differ, np.fmax(best, pair), best)
     return best
 
 
 def _most_votes(answers: IntArray, votes: IntArray) -> IntArray:
-    """The class with most votes of each image, (n,); -1 for a tie or no vote."""
+    """The class with most votes for each image, (n,); -1 for a tie or no votes."""
     top = (votes == votes.max(axis=0)) & (votes > 0)
     largest = np.where(top, answers, MISSING).max(axis=0)
     smallest = np.where(top, answers, np.iinfo(np.int64).max).min(axis=0)

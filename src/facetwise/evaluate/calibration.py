@@ -1,10 +1,11 @@
-"""Whether probabilities mean what they say, and one temperature a block of them that makes them mean it.
+"""Calibration of probabilities, and temperature scaling of each block.
 
 Temperature scaling (Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural networks", section 4.2)
-divides log-probabilities by T and normalises again. T above 1 makes a model less sure, below 1 surer; which class of a
-block is the most probable never changes. T is fitted by likelihood on out-of-fold predictions: convex in 1 / T.
+divides log-probabilities by T and normalises again. T above 1 lowers a model's confidence, T below 1 raises it; the
+most probable class of a block never changes. T is fitted by maximum likelihood on out-of-fold predictions, which is
+convex in 1 / T.
 
-A *block* is what gets a temperature: the joint classes of a table that has them, else the classes of each attribute.
+A *block* has one temperature: the joint classes of a table that has them, else the classes of each attribute.
 """
 
 from __future__ import annotations
@@ -26,27 +27,27 @@ from facetwise.evaluate.rules.cut_classes import bounds_used
 COLDEST, HOTTEST = 0.05, 20.0
 """Range of temperatures."""
 FLOOR = -50.0
-"""Log-probabilities below this count as this much in a likelihood: a mistake made with certainty is not infinite."""
+"""Lower limit on log-probabilities in a likelihood, so that no single mistake is infinite."""
 STEPS = 40
-"""Halvings of the range of log(1 / T): to twelve digits."""
+"""Bisections of the range of log(1 / T): twelve digits."""
 BINS = 15
-"""Bins of equal width in confidence, as in Guo et al."""
+"""Number of equal-width bins of confidence, as in Guo et al."""
 
 
 @dataclass(frozen=True)
-class Fit:
-    """How well log-probabilities fit the truth, over the rows of one block; smaller is better for all three."""
+class ProbabilityScores:
+    """Scores of the log-probabilities of one block; lower is better for all three."""
 
     nll: float
     """Mean negative log-probability of the true class, in nats."""
     ece: float
     """Expected calibration error, 0..1: see `expected_calibration_error`."""
     brier: float
-    """Mean squared distance from the truth, 0..2 (Brier 1950): summed over the classes."""
+    """Brier score, 0..2 (Brier 1950): mean over rows of the squared error summed over classes."""
 
     @classmethod
     @takes(logs=numbers("n k"), truth=classes("n", below="k"))
-    def of(cls, logs: FloatArray, truth: IntArray) -> Fit:
+    def of(cls, logs: FloatArray, truth: IntArray) -> ProbabilityScores:
         """Of log-probabilities, (n, K), and true classes, (n,)."""
         probs = np.exp(logs)
         errors = probs.copy()
@@ -67,10 +68,10 @@ def losses(logs: FloatArray, truth: IntArray) -> FloatArray:
 
 @takes(confidence=probabilities("n"), right=flags("n"), num_bins=count())
 def expected_calibration_error(confidence: FloatArray, right: npt.NDArray[np.bool_], num_bins: int = BINS) -> float:
-    """Mean distance between how sure and how often right, over bins of confidence weighted by rows (Guo et al., eq. 5).
+    """Mean absolute difference between confidence and accuracy over bins, weighted by rows (Guo et al., eq. 5).
 
-    `confidence`: probability of the class that was taken, (n,); bins are of equal width on 0..1, closed above. With few
-    rows it is above 0 even for perfect probabilities, since a share of few rows scatters.
+    `confidence`: probability of the predicted class, (n,); `right`: whether it is the true one, (n,). Bins have equal
+    width on 0..1. With few rows it is above 0 even for perfect probabilities, because shares of few rows scatter.
     """
     place = bin_of(confidence, num_bins)
     sure, hits = (np.bincount(place, weights=w, minlength=num_bins) for w in (confidence, right.astype(np.float64)))
@@ -85,11 +86,11 @@ def bin_of(confidence: FloatArray, num_bins: int = BINS) -> IntArray:
 
 @takes(logs=numbers("n k"), truth=classes("n", below="k"))
 def fit_temperature(logs: FloatArray, truth: IntArray) -> float:
-    """The T with the highest likelihood of `truth`, (n,), under log-probabilities (n, K) divided by T.
+    """The T that maximises the likelihood of `truth`, (n,), under log-probabilities (n, K) divided by T.
 
-    Between COLDEST and HOTTEST, at whose ends it stops: where every row is right, for one, nothing is too cold. The
-    derivative of the loss in b = 1 / T is the mean over rows of E[log p] under the scaled distribution, less the true
-    class's log p. It rises with b, so its root is found by halving.
+    Limited to COLDEST..HOTTEST: if every row is right, for example, the likelihood grows without end as T falls. The
+    derivative of the loss in b = 1 / T is the mean over rows of E[log p] under the scaled distribution minus log p of
+    the true class. It increases with b, so its root is found by bisection.
     """
     kept = np.maximum(logs, FLOOR)
     of_truth = kept[np.arange(len(truth)), truth].mean()
@@ -105,12 +106,12 @@ def fit_temperature(logs: FloatArray, truth: IntArray) -> float:
 
 
 def blocks_of(predictions: Predictions) -> Mapping[str, FloatArray]:
-    """Log-probabilities, (n, K), of what gets a temperature of its own: the joint classes, else each attribute."""
+    """Log-probabilities, (n, K), of each block: the joint classes, else each attribute."""
     return {JOINT: predictions.joint} if predictions.has_joint else predictions.marginals
 
 
 def fit_temperatures(rows: ScoredRows) -> dict[str, float]:
-    """The temperature of each block of out-of-fold predictions, all of whose rows are covered."""
+    """Fit the temperature of each block on out-of-fold predictions; all rows must be covered."""
     blocks = blocks_of(rows.predictions)
     return {n: fit_temperature(logs, true_classes(n, rows.truth)) for n, logs in blocks.items()}
 
@@ -120,19 +121,18 @@ def true_classes(name: str, truth: Truth) -> IntArray:
     return truth.classes if name == JOINT else truth.codes[:, truth.space.index(name)]
 
 
-def tempered(predictions: Predictions, temperatures: Mapping[str, float]) -> Predictions:
-    """The same with log-probabilities divided by their temperatures and normalised again, as float32.
+def apply_temperatures(predictions: Predictions, temperatures: Mapping[str, float]) -> Predictions:
+    """Predictions with log-probabilities divided by their temperatures and normalised, as float32.
 
-    `temperatures`: of some of the blocks (`blocks_of`); the others stay. What follows from a block goes with it: of
-    joint columns the attributes' columns, which are its sums, and of an attribute its distribution over values
-    (`<attribute>:year=`), which keeps what it says within a class. Scores stay, and what was decided goes, since other
-    probabilities may decide otherwise. Rows without a prediction stay NaN. Raises SettingError for a block that there
-    is not, and for a temperature that is not a number above 0.
+    `temperatures`: of all or some of the blocks (`blocks_of`); other blocks are unchanged. Dependent columns follow:
+    with joint columns the attributes' columns, which are their sums, and with an attribute its distribution over values
+    (`<attribute>:year=`), which keeps its shape within each class. Scores are unchanged, `decided` is dropped. Rows
+    that are not covered stay NaN. Raises SettingError for an unknown block or a temperature that is not above 0.
     """
     blocks = blocks_of(predictions)
     for name, temperature in temperatures.items():
         if name not in blocks:
-            raise SettingError(f"the predictions have no block `{name}` to temper", hint=did_you_mean(name, blocks))
+            raise SettingError(f"the predictions have no block `{name}`", hint=did_you_mean(name, blocks))
         if not (np.isfinite(temperature) and temperature > 0):
             raise SettingError(f"the temperature of `{name}` must be a number above 0, got {temperature}")
     changed = {name: log_normalised(blocks[name] / t) for name, t in temperatures.items()}
@@ -140,15 +140,15 @@ def tempered(predictions: Predictions, temperatures: Mapping[str, float]) -> Pre
         own = [n for n in predictions.space.names if n in predictions.blocks]
         changed |= marginals_of(changed[JOINT], predictions.space, own)
     for name in [n for n in changed if n in predictions.values]:
-        changed[f"{name}:year"] = _values_moved(predictions, name, changed[name])
+        changed[f"{name}:year"] = _rescaled_values(predictions, name, changed[name])
     new = {name: logs.astype(np.float32) for name, logs in changed.items()}
     return replace(predictions, blocks={**predictions.blocks, **new}, decided=None)
 
 
-def _values_moved(predictions: Predictions, name: str, logs: FloatArray) -> FloatArray:
-    """Log-probabilities of the values of an attribute whose classes have new ones, `logs`, (n, K)."""
+def _rescaled_values(predictions: Predictions, name: str, logs: FloatArray) -> FloatArray:
+    """Log-probabilities of an attribute's values, rescaled to new log-probabilities of its classes, `logs`, (n, K)."""
     bounds = bounds_used(predictions.where(predictions.covered), name)[0]
     of_value = np.searchsorted(bounds, np.arange(len(predictions.values[name])), side="right")
     values, was = predictions.value_logs(name), predictions.marginals[name]
-    with np.errstate(invalid="ignore"):  # a class without probability has only values without
+    with np.errstate(invalid="ignore"):  # a class of probability 0 has only values of probability 0
         return np.where(np.isneginf(values), values, values + (logs - was)[:, of_value])

@@ -1,4 +1,4 @@
-"""Arithmetic of log-probabilities: normalising, sums, marginals and means, without overflow; NaN is not covered."""
+"""Stable arithmetic of log-probabilities: normalising, sums, marginals and means; NaN means not covered."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from facetwise.core.labels import FloatArray, LabelSpace
 
 @takes(logs=numbers("n k", missing=True))
 def log_normalised(logs: FloatArray) -> FloatArray:
-    """`logs`, shape (n, k), minus the log of each row's summed exponentials: rows that sum to 1. NaN rows stay NaN."""
-    with np.errstate(invalid="ignore"):  # a row of nothing but -inf has no distribution: NaN
+    """Log-softmax of `logs`, shape (n, k), along rows; NaN rows stay NaN."""
+    with np.errstate(invalid="ignore"):  # a row of only -inf has no distribution: NaN
         return logs - _log_sum_exp(logs)
 
 
 @takes(logs=numbers("n k", missing=True), edges=each(count(0)))
 def log_sums(logs: FloatArray, edges: Sequence[int]) -> FloatArray:
-    """Logs of the sums of the columns edges[i]..edges[i + 1]-1, shape (n, len(edges) - 1); -inf where that is none."""
+    """Logs of the sums of columns edges[i]..edges[i + 1]-1, shape (n, len(edges) - 1); -inf for an empty range."""
     spans = [slice(*edge) for edge in pairwise(edges)]
     nothing = np.where(np.isnan(logs).any(axis=1, keepdims=True), np.nan, -np.inf)
     return np.hstack([_log_sum_exp(np.hstack([logs[:, span], nothing])) for span in spans])
 
 
 def _log_sum_exp(logs: FloatArray, axis: int | tuple[int, ...] = -1) -> FloatArray:
-    """log(sum(exp)), kept dimensions; shifted by the largest entry so that nothing overflows. NaN if any entry is."""
+    """log(sum(exp)) with kept dimensions, shifted by the maximum to avoid overflow; NaN if any entry is NaN."""
     top = logs.max(axis=axis, keepdims=True)
     shift = np.where(np.isneginf(top), 0.0, top)
     with np.errstate(divide="ignore"):
@@ -51,7 +51,7 @@ def marginals_of(joint: FloatArray, space: LabelSpace, names: Sequence[str]) -> 
 
 @takes(num_images=count(0), logs=numbers("n k", missing=True), rows=classes("n", below="num_images"))
 def mean_probability(logs: FloatArray, rows: npt.NDArray[np.int64], num_images: int) -> FloatArray:
-    """log(mean(exp)) over the covered rows of each image. Adding probabilities is safe: none exceeds 1."""
+    """log(mean(exp)) over the covered rows of each image; probabilities are at most 1, so nothing overflows."""
     usable = ~np.isnan(logs).any(axis=1)
     logs, rows = logs[usable], rows[usable]
     count = np.bincount(rows, minlength=num_images)[:, None]
@@ -67,7 +67,7 @@ def mean_probability(logs: FloatArray, rows: npt.NDArray[np.int64], num_images: 
 
 @takes(num_images=count(0), numbers=numbers("n", missing=True), rows=classes("n", below="num_images"))
 def mean_of_rows(numbers: FloatArray, rows: npt.NDArray[np.int64], num_images: int) -> FloatArray:
-    """Mean over the finite entries of each image, shape (num_images,); NaN where there is none."""
+    """Mean over the finite entries of each image, shape (num_images,); NaN without any."""
     usable = np.isfinite(numbers)
     count = np.bincount(rows[usable], minlength=num_images)
     total = np.bincount(rows[usable], weights=numbers[usable], minlength=num_images)

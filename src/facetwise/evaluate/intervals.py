@@ -189,14 +189,14 @@ def _bca(
     scores: Callable[[FloatArray], FloatArray],
     leave_one_out: Callable[[], FloatArray],
     num_people: int,
-    nothing_known: tuple[float, float],
+    fallback: tuple[float, float],
     level: float,
     resamples: int,
     seed: int,
 ) -> tuple[Interval, float]:
     """The bias-corrected and accelerated percentile interval of a score over people; and the tail it was taken at."""
     if num_people < 2:
-        return Interval(*nothing_known, level), 0.0
+        return Interval(*fallback, level), 0.0
     estimate = float(scores(np.ones((1, num_people)))[0])
     replicates = _resampled(scores, num_people, num_people, resamples, np.random.default_rng(seed))
     return _bca_of(estimate, replicates, leave_one_out(), level)

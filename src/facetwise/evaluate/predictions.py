@@ -220,9 +220,9 @@ class Predictions:
             raise ArtefactError(f"{whose}: an image is predicted twice", hint="make the table again")
 
         def placed(numbers: npt.NDArray[Any], nothing: Any) -> npt.NDArray[Any]:
-            moved = np.full((size, *numbers.shape[1:]), nothing, numbers.dtype)
-            moved[places] = numbers
-            return moved
+            found = np.full((size, *numbers.shape[1:]), nothing, numbers.dtype)
+            found[places] = numbers
+            return found
 
         return self._changed(
             lambda _, block: placed(block, np.nan),

@@ -1,4 +1,4 @@
-"""Whether two scores put things into the same order: Spearman's rank correlation, with an interval by resampling."""
+"""Spearman's rank correlation of two scores, with a bootstrap interval."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from facetwise.evaluate.intervals import Interval
 LEVEL = 0.9
 RESAMPLES = 1000
 MIN_PAIRS = 5
-"""With fewer pairs there is no interval: four things have only 24 orders."""
+"""Fewest pairs for an interval: four items have only 24 orders."""
 
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """How alike two orders are: 1 the same, 0 unrelated, -1 reversed."""
+    """Rank correlation: 1 for the same order, 0 for unrelated, -1 for reversed."""
 
     value: float | None
-    """None when there are fewer than two pairs, or one side is constant."""
+    """None with fewer than two pairs, or when one side is constant."""
     interval: Interval | None
-    """None when there are fewer than `MIN_PAIRS` pairs, or no value."""
+    """None with fewer than `MIN_PAIRS` pairs, or without a value."""
     num_pairs: int
 
 
@@ -32,10 +32,10 @@ class RankCorrelation:
 def rank_correlation(
     one: npt.ArrayLike, other: npt.ArrayLike, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> RankCorrelation:
-    """Spearman's rho of two lists, shape (n,), ties at their mean rank, with a percentile bootstrap over the pairs.
+    """Spearman's rho of two lists, shape (n,), ties at their mean rank, with a percentile bootstrap over pairs.
 
-    Resamples in which a side is constant have no correlation and are left out. Pairs are drawn in the order of their
-    values, so the order of rows is no matter.
+    Resamples in which one side is constant are left out. Pairs are sorted by value first, so the order of rows does not
+    matter.
     """
     pairs = np.stack([np.asarray(one, np.float64), np.asarray(other, np.float64)], axis=1)
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]

@@ -1,6 +1,6 @@
-"""How often a model is right when it is this sure: reliability curves, and calibration before and after, nested.
+"""Reliability curves, and calibration before and after temperature scaling by a nested estimate.
 
-Temperatures are fitted, so they are priced as all that is fitted: on four fifths of the people, applied to the fifth.
+Temperatures are fitted on four fifths of the people and applied to the remaining fifth, like everything that is fitted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ import numpy.typing as npt
 from facetwise.core.arrays import count, flags, names, number, probabilities, takes
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray
 from facetwise.core.plain import Plain
-from facetwise.evaluate.calibration import BINS, Fit, bin_of, fit_temperatures, losses, tempered, true_classes
+from facetwise.evaluate.calibration import (
+    BINS,
+    ProbabilityScores,
+    apply_temperatures,
+    bin_of,
+    fit_temperatures,
+    losses,
+    true_classes,
+)
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, mean_interval, student
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.resampling import Groups, group_array, group_numbers
@@ -23,57 +31,57 @@ from facetwise.evaluate.rows import Part, ScoredRows, Truth, nested
 
 @dataclass(frozen=True)
 class Bin:
-    """The images whose most probable class has a probability above `low` and up to `high`."""
+    """The images whose most probable class has a probability in (`low`, `high`]."""
 
     low: float
     high: float
     confidence: float
     """Mean probability of the most probable class."""
     right: float
-    """Share of images for which it is the true one."""
+    """Share of images for which it is the true class."""
     right_interval: Interval
-    """By person; see `share_interval`."""
+    """Interval of `right` by person; see `share_interval`."""
     num_images: int
     num_people: int
 
 
 @dataclass(frozen=True)
-class Side:
-    """Probabilities as they are, or with temperatures."""
+class CalibrationSide:
+    """Calibration of the original or of the scaled probabilities."""
 
-    fit: Fit
+    fit: ProbabilityScores
     confidence: float
-    """Mean probability of the most probable class: as often it should be right."""
+    """Mean probability of the most probable class; equals the accuracy when calibrated."""
     curve: tuple[Bin, ...]
-    """By confidence, ascending; bins that hold no image are left out."""
+    """In order of confidence, without empty bins."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far the probabilities of an attribute, or of the joint classes, can be believed."""
+    """Calibration of the probabilities of an attribute or of the joint classes."""
 
     name: str
     accuracy: float
     """Share of images whose most probable class is right."""
-    before: Side
-    after: Side
-    """Nested: each person's probabilities with temperatures that were fitted without that person's fifth."""
+    before: CalibrationSide
+    after: CalibrationSide
+    """Nested: each person's probabilities scaled by temperatures fitted without that person's fifth."""
     difference: float
-    """Of the mean negative log-likelihood, after - before: below 0 is better."""
+    """Mean negative log-likelihood after minus before: negative is better."""
     difference_interval: Interval
     """Paired by person."""
 
 
 @dataclass(frozen=True)
 class CalibrationCheck(Plain):
-    """Temperatures for a set of predictions, and what they do."""
+    """Fitted temperatures, and calibration with and without them."""
 
     temperatures: dict[str, float]
-    """By block: `joint` of predictions that have joint classes of their own, else each attribute. On all people."""
+    """By block (`joint`, or each attribute), fitted on all people."""
     by_part: tuple[dict[str, float], ...]
-    """Fitted without each fifth of the people: how far they differ says how stable the choice is."""
+    """Fitted without each fifth of the people: their spread shows how stable the fit is."""
     parts: tuple[Calibration, ...]
-    """Each attribute, then, of several attributes that make up the label, the joint classes."""
+    """Each attribute; then the joint classes, if there are several attributes."""
     num_images: int
     num_people: int
     num_left_out: int
@@ -82,28 +90,30 @@ class CalibrationCheck(Plain):
 
 @takes(seed=count(0), resamples=count())
 def check_calibration(rows: ScoredRows, *, seed: int = 0, resamples: int = RESAMPLES) -> CalibrationCheck:
-    """Fit temperatures on out-of-fold predictions of every attribute, and say what they are worth by a nested estimate.
+    """Fit temperatures on out-of-fold predictions of every attribute, and evaluate them by a nested estimate.
 
-    `seed`: how people are dealt in five parts. Raises InputError when fewer than five people have a prediction.
+    `seed` splits the people into five parts. Raises InputError when fewer than five people have a prediction.
     """
-    known = rows.known()
-    before = _distributions(known.predictions)
+    covered = rows.covered_rows()
+    before = _distributions(covered.predictions)
 
     def apply(temperatures: dict[str, float], part: Part) -> FloatArray:
-        return np.hstack(list(_distributions(tempered(known.predictions.where(part.own), temperatures)).values()))
+        return np.hstack(
+            list(_distributions(apply_temperatures(covered.predictions.where(part.held_out), temperatures)).values())
+        )
 
-    by_part, after = nested(lambda part: fit_temperatures(known.where(part.others)), apply, known.truth.parts(seed))
+    by_part, after = nested(lambda part: fit_temperatures(covered.where(part.rest)), apply, covered.truth.parts(seed))
     ends = np.cumsum([logs.shape[1] for logs in before.values()])
     return CalibrationCheck(
-        temperatures=fit_temperatures(known),
+        temperatures=fit_temperatures(covered),
         by_part=by_part,
         parts=tuple(
-            _calibration(name, logs, np.asfortranarray(after[:, end - logs.shape[1] : end]), known.truth, resamples)
+            _calibration(name, logs, np.asfortranarray(after[:, end - logs.shape[1] : end]), covered.truth, resamples)
             for (name, logs), end in zip(before.items(), ends, strict=True)
         ),
-        num_images=len(known),
-        num_people=known.truth.num_people,
-        num_left_out=len(rows) - len(known),
+        num_images=len(covered),
+        num_people=covered.truth.num_people,
+        num_left_out=len(rows) - len(covered),
     )
 
 
@@ -111,9 +121,9 @@ def check_calibration(rows: ScoredRows, *, seed: int = 0, resamples: int = RESAM
 def reliability_curve(
     confidence: FloatArray, right: npt.NDArray[np.bool_], groups: Groups, num_bins: int = BINS
 ) -> tuple[Bin, ...]:
-    """Bins of equal width by how sure the model is, and how often it is right in each.
+    """Accuracy in bins of equal width of confidence.
 
-    `confidence`: probability of the class that was taken, (n,); `right`: whether it is the true one, (n,); `groups`:
+    `confidence`: probability of the predicted class, (n,); `right`: whether it is the true one, (n,); `groups`:
     the person of each row. Bins without images are left out.
     """
     place, people = bin_of(confidence, num_bins), group_array(groups)
@@ -134,13 +144,12 @@ def reliability_curve(
 
 @takes(right=flags("n"), groups=names("n"), level=number(0, 1))
 def share_interval(right: npt.NDArray[np.bool_], groups: Groups, level: float = LEVEL) -> Interval:
-    """Confidence interval of the share of rows that are right, when rows of one person go together.
+    """Confidence interval of the share of rows that are right, for rows clustered by person.
 
-    The score interval (Wilson 1927) for as many independent rows as the scatter between people says these are worth
-    (Korn & Graubard 1998, "Confidence intervals for proportions with small expected number of positive counts estimated
-    from survey data"), and for fewer rows than that as people are few: (z / t)^2 of them, Student's t with a degree of
-    freedom less than people, since the scatter is itself estimated. Where people do not differ nothing scatters,
-    and each counts as one row.
+    The score interval (Wilson 1927) with the effective number of independent rows that follows from the variance
+    between people (Korn & Graubard 1998, "Confidence intervals for proportions with small expected number of positive
+    counts estimated from survey data"), reduced by (z / t)^2, Student's t with one degree of freedom less than people,
+    since that variance is itself estimated. If people do not differ at all, each counts as one row.
     """
     person, num_people = group_numbers(groups)
     num_rows, num_right = len(right), int(right.sum())
@@ -170,8 +179,8 @@ def _distributions(predictions: Predictions) -> dict[str, FloatArray]:
     return {**predictions.marginals, **({JOINT: predictions.joint} if several else {})}
 
 
-def _calibration(name: str, before: FloatArray, after: FloatArray, known: Truth, resamples: int) -> Calibration:
-    truth, people = true_classes(name, known), known.people
+def _calibration(name: str, before: FloatArray, after: FloatArray, covered: Truth, resamples: int) -> Calibration:
+    truth, people = true_classes(name, covered), covered.people
     gained = losses(after, truth) - losses(before, truth)
     return Calibration(
         name=name,
@@ -183,7 +192,7 @@ def _calibration(name: str, before: FloatArray, after: FloatArray, known: Truth,
     )
 
 
-def _side(logs: FloatArray, truth: IntArray, people: Groups) -> Side:
+def _side(logs: FloatArray, truth: IntArray, people: Groups) -> CalibrationSide:
     confidence, right = np.exp(logs).max(axis=1), logs.argmax(axis=1) == truth
     curve = reliability_curve(confidence, right, people)
-    return Side(Fit.of(logs, truth), float(confidence.mean()), curve)
+    return CalibrationSide(ProbabilityScores.of(logs, truth), float(confidence.mean()), curve)

@@ -1,4 +1,4 @@
-"""People as the units of resampling: rows counted a person and class, and how often each person is drawn."""
+"""Resampling of people: rows counted by person and class, and how often each person is drawn."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.metrics import Metric, checked, f1_of_counts, occurring
 
 CELLS = 4_000_000
-"""Numbers held at a time: resamples and classes are worked off in pieces of this size."""
+"""Numbers in memory at a time: resamples and classes are processed in chunks of this size."""
 
 
 Groups = Sequence[Any] | npt.NDArray[Any]
 
 
 def group_array(groups: Groups) -> npt.NDArray[Any]:
-    """Groups as an array, to take rows of: a list with a NaN among its names does not become one with a name `nan`."""
+    """Groups as an array, without turning a NaN among names into a name `nan`."""
     return groups if isinstance(groups, np.ndarray) else np.array(list(groups), dtype=object)
 
 
 @takes(groups=names("n"))
 def group_numbers(groups: Groups) -> tuple[IntArray, int]:
-    """Each row's group as 0..num_groups-1 (in sorted order, so the order of rows is no matter), and num_groups.
+    """Each row's group as a number 0..num_groups-1 in sorted order (independent of the order of rows), and num_groups.
 
     Raises ValueError for rows without a group (None, NaN, NaT), and unless all are text, or all whole numbers.
     """
@@ -44,7 +44,7 @@ def group_numbers(groups: Groups) -> tuple[IntArray, int]:
 
 @dataclass(frozen=True)
 class PersonTally:
-    """Rows as counts a person and class: all that any resample of people needs.
+    """Rows counted by person and class, from which the score of any resample of people follows.
 
     `hit`, `truth` and `predicted` have shape (n,), class numbers 0..num_occurring-1; `person` 0..num_people-1.
     """
@@ -62,7 +62,8 @@ class PersonTally:
     def count(
         cls, truth: npt.ArrayLike, predicted: npt.ArrayLike, groups: Groups, num_classes: int, metric: Metric
     ) -> PersonTally:
-        """Counts for `metric`. Accuracy is the F1 of one class that holds every row: 2 hits / (rows + rows)."""
+        """Counts for `metric`. Accuracy is computed as the F1 of a single class with every row: 2 hits / (rows +
+        rows)."""
         rows, columns = checked(truth, predicted, num_classes)
         person, num_people = group_numbers(groups)
         hit = rows == columns
@@ -74,7 +75,7 @@ class PersonTally:
 
     @property
     def score(self) -> float:
-        """The score of all people, each once."""
+        """The score of all people, each counted once."""
         return float(self.scores(np.ones((1, self.num_people)))[0])
 
     @takes(weights=numbers("r p", low=0))
@@ -112,9 +113,9 @@ class PersonTally:
 
 @takes(num_people=count(), size=count(0), resamples=count())
 def resampled_people(num_people: int, size: int, resamples: int, draws: np.random.Generator) -> Iterator[FloatArray]:
-    """How often each person is drawn when `size` of them are, with replacement: `resamples` rows in all, in pieces.
+    """How often each person is drawn when `size` people are drawn with replacement, `resamples` times, in chunks.
 
-    A piece has shape (r, num_people), each row summing to `size`.
+    A chunk has shape (r, num_people), each row summing to `size`.
     """
     return (weights for (weights,) in resampled_parts(num_people, (size,), resamples, draws))
 
@@ -123,9 +124,9 @@ def resampled_people(num_people: int, size: int, resamples: int, draws: np.rando
 def resampled_parts(
     num_people: int, sizes: Sequence[int], resamples: int, draws: np.random.Generator
 ) -> Iterator[tuple[FloatArray, ...]]:
-    """As `resampled_people` of `sum(sizes)` people, dealt in the order drawn into parts of these sizes.
+    """As `resampled_people` with `sum(sizes)` people, split in the order drawn into parts of these sizes.
 
-    A piece holds an array a part, shape (r, num_people), each row summing to its size.
+    A chunk has one array for each part, shape (r, num_people), each row summing to the part's size.
     """
     step, ends = max(1, CELLS // max(num_people, sum(sizes))), np.cumsum((0, *sizes))
     for start in range(0, resamples, step):
@@ -135,14 +136,14 @@ def resampled_parts(
         yield tuple(weights.reshape(rows, num_people).astype(np.float64) for weights in counted)
 
 
-@takes(kinds=classes("n"), resamples=count())
-def resampled_within(kinds: IntArray, resamples: int, draws: np.random.Generator) -> Iterator[FloatArray]:
+@takes(strata=classes("n"), resamples=count())
+def resampled_within(strata: IntArray, resamples: int, draws: np.random.Generator) -> Iterator[FloatArray]:
     """As `resampled_people` of as many people as there are, each of them redrawn among those of the same kind.
 
-    `kinds`: a number a person, shape (num_people,).
+    `strata`: the stratum of each person, shape (num_people,).
     """
-    order, num_people = np.argsort(kinds, kind="stable"), len(kinds)
-    _, first, size = np.unique(kinds[order], return_index=True, return_counts=True)
+    order, num_people = np.argsort(strata, kind="stable"), len(strata)
+    _, first, size = np.unique(strata[order], return_index=True, return_counts=True)
     low, high = np.repeat(first, size), np.repeat(first + size, size)
     step = max(1, CELLS // num_people)
     for start in range(0, resamples, step):

@@ -65,9 +65,12 @@ class Truth:
 
     def where(self, rows: npt.ArrayLike) -> Truth:
         """Some of the images: a mask or positions."""
-        kept = taken(rows, len(self))
+        positions = taken(rows, len(self))
         return replace(
-            self, images=np.asarray(self.images)[kept], codes=self.codes[kept], people=np.asarray(self.people)[kept]
+            self,
+            images=np.asarray(self.images)[positions],
+            codes=self.codes[positions],
+            people=np.asarray(self.people)[positions],
         )
 
     def only(self, names: Sequence[str]) -> Truth:
@@ -75,17 +78,17 @@ class Truth:
         part = self.space.only(names)
         return replace(self, space=part, codes=self.codes[:, [self.space.index(n) for n in part.names]])
 
-    def score(self, said: IntArray, *, skip_missing: bool = False) -> float:
+    def score(self, decided: IntArray, *, skip_missing: bool = False) -> float:
         """Macro F1, 0..1, of decided joint classes, (n,); rows that are missing (-1) are refused unless skipped."""
-        return macro_f1(self.classes, said, self.space.num_joint, skip_missing=skip_missing)
+        return macro_f1(self.classes, decided, self.space.num_joint, skip_missing=skip_missing)
 
     def interval(
-        self, said: IntArray, *, metric: Metric = "macro_f1", level: float = LEVEL, resamples: int = RESAMPLES
+        self, decided: IntArray, *, metric: Metric = "macro_f1", level: float = LEVEL, resamples: int = RESAMPLES
     ) -> Interval:
         """Of the score of decided joint classes, (n,), by person (`bootstrap_interval`)."""
         size = self.space.num_joint
         return bootstrap_interval(
-            self.classes, said, self.people, size, metric=metric, level=level, resamples=resamples
+            self.classes, decided, self.people, size, metric=metric, level=level, resamples=resamples
         )
 
     def paired(
@@ -141,8 +144,8 @@ class ScoredRows:
         -1 where one of them is not predicted. They are decided beside all others (`Predictions.codes`).
         """
         truth = self.truth.only(names)
-        own = self.predictions.codes[:, [self.space.index(n) for n in truth.space.names]]
-        return truth, encode_joint(own, truth.space)
+        codes = self.predictions.codes[:, [self.space.index(n) for n in truth.space.names]]
+        return truth, encode_joint(codes, truth.space)
 
     def where(self, rows: npt.ArrayLike) -> ScoredRows:
         """Some of the rows: a mask or positions."""
@@ -152,7 +155,7 @@ class ScoredRows:
         """The same of the attributes called `names` alone, as if the label had no others (so decided by themselves)."""
         return ScoredRows(self.predictions.only(names), self.truth.only(names))
 
-    def known(self) -> ScoredRows:
+    def covered_rows(self) -> ScoredRows:
         """The covered rows."""
         return self.where(self.covered)
 
@@ -174,12 +177,12 @@ def deal_parts(groups: Groups, seed: int = 0, num_parts: int = NUM_PARTS) -> Int
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the rows, which what is fitted on the `others` is applied to."""
+    """One part of the rows, which what is fitted on the `rest` is applied to."""
 
     number: int
-    own: BoolArray
+    held_out: BoolArray
     """Rows of the part, (n,)."""
-    others: BoolArray
+    rest: BoolArray
     """Rows of the other parts, (n,)."""
 
 
@@ -188,8 +191,8 @@ def nested(fit: Callable[[Part], F], apply: Callable[[F, Part], A], part: IntArr
     """What `fit` makes of the other parts, by part, and what `apply` makes of that for each part, pooled.
 
     `part`: the part of each row, (n,), such as `Truth.parts`; rows of none (-1) are neither fitted on nor applied to,
-    and -1 (NaN where numbers are real) in the result. `apply` gives an array whose first axis is the rows `Part.own`.
-    The only place where "fitted on four parts, applied to the fifth" is written.
+    and -1 (NaN where numbers are real) in the result. `apply` gives an array whose first axis is the rows
+    `Part.held_out`. The only place where "fitted on four parts, applied to the fifth" is written.
     """
     parts = [Part(int(p), part == p, (part != p) & (part != MISSING)) for p in np.unique(part[part != MISSING])]
     fitted = tuple(fit(p) for p in parts)
@@ -197,5 +200,5 @@ def nested(fit: Callable[[Part], F], apply: Callable[[F, Part], A], part: IntArr
     nothing = np.nan if np.issubdtype(applied[0].dtype, np.floating) else MISSING
     pooled = np.full((len(part), *applied[0].shape[1:]), nothing, applied[0].dtype)
     for p, found in zip(parts, applied, strict=True):
-        pooled[p.own] = found
+        pooled[p.held_out] = found
     return fitted, pooled  # type: ignore[return-value]  # of the type that `apply` gives

@@ -113,7 +113,7 @@ def score_decided(predicted: IntArray, truth: Truth, *, folds: IntArray | None =
     if not kept.any():
         raise InputError(f"nothing to score: none of the {len(predicted)} rows has a prediction")
     present = [i for i in range(len(names)) if (predicted[kept, i] != MISSING).any()]
-    rows = _Rows(truth.where(kept).only([names[i] for i in present]), predicted[kept][:, present])
+    rows = _PredictedRows(truth.where(kept).only([names[i] for i in present]), predicted[kept][:, present])
     return Scorecard(
         what=name_of(rows.truth.space.names, truth.space),
         num_images=len(predicted),
@@ -132,7 +132,7 @@ def name_of(names: Sequence[str], space: LabelSpace) -> str:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _PredictedRows:
     """Covered rows of the attributes that were predicted."""
 
     truth: Truth
@@ -145,7 +145,7 @@ class _Rows:
         return self.truth.space.encode(self.predicted)
 
 
-def _main_score(rows: _Rows) -> dict[str, Any]:
+def _main_score(rows: _PredictedRows) -> dict[str, Any]:
     truth, predicted, size = rows.truth.classes, rows.classes, rows.truth.space.num_joint
     listed = size <= MAX_LISTED_JOINT
     return {
@@ -158,7 +158,7 @@ def _main_score(rows: _Rows) -> dict[str, Any]:
     }
 
 
-def _attribute_score(rows: _Rows, index: int, attribute: Attribute) -> AttributeScore:
+def _attribute_score(rows: _PredictedRows, index: int, attribute: Attribute) -> AttributeScore:
     own, predicted, size = rows.truth.only([attribute.name]), rows.predicted[:, index], attribute.size
     truth = own.classes
     return AttributeScore(
@@ -182,7 +182,7 @@ def _class_scores(truth: IntArray, predicted: IntArray, names: Sequence[str]) ->
     )
 
 
-def _fold_scores(rows: _Rows, folds: IntArray) -> tuple[FoldScore, ...]:
+def _fold_scores(rows: _PredictedRows, folds: IntArray) -> tuple[FoldScore, ...]:
     numbers = np.unique(folds[folds != MISSING]).tolist()
     return tuple(_fold_score(f, rows.truth.where(folds == f), rows.classes[folds == f]) for f in numbers)
 

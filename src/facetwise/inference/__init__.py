@@ -1,1 +1,1 @@
-"""Networks applied to images: nothing here trains."""
+"""Applying trained networks to images; nothing here trains."""

@@ -1,6 +1,6 @@
-"""Automatic choices: made once from what the machine is, recorded in the run with their reason, reused on resume.
+"""Automatic choices for the machine, made once, recorded in the run with their reason, and reused on resume.
 
-They are rules, not timings, so that the same machine kind always chooses alike.
+They are rules, not timings, so that the same kind of machine always makes the same choices.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from facetwise.recipe.train import TrainSpec
 
 @dataclass(frozen=True)
 class Choice:
-    """A value and why it was taken."""
+    """A value and the reason for it."""
 
     value: Any
     reason: str
@@ -36,19 +36,19 @@ class Choices:
     threads: Choice
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for `run.json`."""
+        """JSON data for `run.json`."""
         return asdict(self)
 
     @classmethod
     def of(cls, recorded: Mapping[str, ChoiceRecord]) -> Choices:
-        """The choices of a run that is resumed."""
+        """The recorded choices of a run."""
         return cls(**{name: Choice(choice.value, choice.reason) for name, choice in recorded.items()})
 
 
 def make_choices(spec: TrainSpec, side_by_side: int = 1) -> Choices:
-    """Choose device, precision, memory layout and threads, for one of `side_by_side` processes that train at a time.
+    """Choose device, precision, memory layout and threads for one of `side_by_side` processes training in parallel.
 
-    Raises SettingError for a device that is not here.
+    Raises SettingError for a device that this machine does not have.
     """
     device = _device(spec.device)
     return Choices(
@@ -69,12 +69,12 @@ def _threads(side_by_side: int) -> Choice:
 
 
 def apply_choices(choices: Choices) -> torch.device:
-    """Set what is global in torch (threads, deterministic algorithms) and return the device."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts; else its sums may differ
+    """Apply torch's global settings (threads, deterministic algorithms) and return the device."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts; needed for deterministic sums
     device = torch.device(_device(choices.device.value).value)
     torch.set_num_threads(choices.threads.value)
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
-    # Filling fresh memory would show reads of it, at 8 % of a step of `cpu-small`; nothing here reads it.
+    # Filling uninitialised memory costs 8 % of a step of `cpu-small` and would only reveal reads of it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
@@ -83,30 +83,32 @@ def apply_choices(choices: Choices) -> torch.device:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Mixed precision where it was chosen."""
+    """A context of the chosen precision."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
-def _device(wanted: str) -> Choice:
+def _device(setting: str) -> Choice:
     has_gpu = torch.cuda.is_available()
-    if wanted == "auto":
+    if setting == "auto":
         return Choice("cuda", "a GPU is here") if has_gpu else Choice("cpu", "no GPU is here")
     try:
-        device = torch.device(wanted)
+        device = torch.device(setting)
     except RuntimeError:
-        raise SettingError(f"`train.device`: `{wanted}` is not a device", hint="`auto`, `cpu`, `cuda`") from None
+        raise SettingError(f"`train.device`: `{setting}` is not a device", hint="`auto`, `cpu`, `cuda`") from None
     if device.type not in ("cpu", "cuda"):
-        raise SettingError(f"`train.device`: `{wanted}` is not supported", hint="`auto`, `cpu`, `cuda` or `cuda:1`")
+        raise SettingError(f"`train.device`: `{setting}` is not supported", hint="`auto`, `cpu`, `cuda` or `cuda:1`")
     if device.type == "cuda" and not has_gpu:
-        raise SettingError(f"`train.device`: `{wanted}` asked for, but no GPU is here", hint="use `auto` or `cpu`")
+        raise SettingError(
+            f"`train.device`: `{setting}` was requested, but this machine has no GPU", hint="use `auto` or `cpu`"
+        )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise SettingError(f"`train.device`: there is no `{wanted}`, only {torch.cuda.device_count()} GPU(s)")
-    return Choice(wanted, "the recipe says so")
+        raise SettingError(f"`train.device`: there is no `{setting}`, only {torch.cuda.device_count()} GPU(s)")
+    return Choice(setting, "the recipe says so")
 
 
-def _precision(wanted: str, device: str) -> Choice:
-    if wanted != "auto":
-        return Choice(wanted, "the recipe says so")
+def _precision(setting: str, device: str) -> Choice:
+    if setting != "auto":
+        return Choice(setting, "the recipe says so")
     if device.startswith("cuda") and torch.cuda.is_bf16_supported():
         return Choice("bf16", "the GPU multiplies bf16 faster")
     return Choice("fp32", "no fast bf16 on this device")

@@ -1,4 +1,4 @@
-"""The data of a run, whatever is made of it: its images, folds and store; and whether it is what it was."""
+"""The data of a run (manifest, folds, image store), and checks that they are unchanged."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from facetwise.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class RunData:
-    """The data of a run, whatever is trained on it."""
+    """The data of a run, for training or predicting."""
 
     project: Project
     recipe: Recipe
     manifest: Manifest
     folds: Folds | None
-    """None when the run trains on everybody."""
+    """None when the run trains on all people."""
     store: Store
 
     @property
     def data_fields(self) -> dict[str, Any]:
-        """What the fingerprint says of the data."""
+        """The data's fields of the fingerprint."""
         return {
             "label space": self.project.space_hash,
             "manifest": self.manifest.hash,
@@ -55,14 +55,14 @@ class RunData:
 
     @property
     def fold_numbers(self) -> list[int]:
-        """The folds that a model is trained for; one model on everybody counts as fold 0."""
+        """Folds with a model; a single model on all people counts as fold 0."""
         return fold_numbers_of(self.recipe)
 
 
 def load_run_data(project: Project, recipe: Recipe, progress: Progress | None = None) -> RunData:
-    """Load what a finished run of the recipe predicts from; nothing that only training needs is asked for.
+    """Load the data that a finished run of the recipe predicts from, without anything that only training needs.
 
-    Raises ArtefactError or MismatchError when a stage to the left is missing or was made from other data.
+    Raises ArtefactError or MismatchError when an earlier artefact is missing or was made from other data.
     """
     manifest = load_manifest(project)
     folds = recipe_folds(project, recipe, manifest)
@@ -84,7 +84,7 @@ def in_manifest_order(parts: Sequence[pl.DataFrame], plan: RunData) -> pl.DataFr
 
 
 def check_same(run: RunFolder, fields: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
-    """Raise MismatchError naming the `fields` of a fingerprint (all, or `names`) that are not what the run's were."""
+    """Raise MismatchError naming the `fields` (all, or only `names`) that differ from the run's fingerprint."""
     was = run.record().fingerprint_fields.as_dict()
     looked_at = {**was, **fields} if names is None else names
     if differ := [name for name in looked_at if was.get(name) != fields.get(name)]:
@@ -95,7 +95,7 @@ def check_same(run: RunFolder, fields: Mapping[str, Any], names: Sequence[str] |
 
 
 def recipe_folds(project: Project, recipe: Recipe, manifest: Manifest) -> Folds | None:
-    """The folds that a recipe names, None when it trains on everybody; raises SettingError when they do not fit it."""
+    """The folds named by a recipe, None when it trains on all people; raises SettingError when they do not match it."""
     plan, name = recipe.folds.plan, recipe.folds.name
     if plan == "none":
         if recipe.train.select == "best":
@@ -117,6 +117,6 @@ def recipe_folds(project: Project, recipe: Recipe, manifest: Manifest) -> Folds 
 
 
 def fold_numbers_of(recipe: Recipe) -> list[int]:
-    """The folds that a model is trained for; one model on everybody counts as fold 0."""
+    """Folds with a model; a single model on all people counts as fold 0."""
     plan = recipe.folds.plan
     return list(range(plan)) if isinstance(plan, int) else [0]

@@ -1,4 +1,4 @@
-"""The models of a finished run, ready to predict."""
+"""Loading the fold models of a finished run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facetwise.recipe import Recipe, load_recipe
 
 
 def recipe_of(run: RunFolder) -> Recipe:
-    """The recipe of a run that can predict; raises ArtefactError when it is not finished, or its weights are gone."""
+    """The recipe of a finished run; raises ArtefactError when it is not finished or its weights are missing."""
     if not run.finished:
         raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
     run.check_weights()
@@ -26,7 +26,7 @@ def recipe_of(run: RunFolder) -> Recipe:
 
 
 def prediction_setup(project: Project, run: RunFolder, images: npt.NDArray[np.uint8]) -> Setup:
-    """Ready to predict; device and precision are chosen anew, since the run may come from another machine."""
+    """The setup for predicting; device and precision are chosen for this machine, which may not be the run's."""
     recipe = recipe_of(run)
     choices = make_choices(recipe.train)
     device = apply_choices(choices)
@@ -35,15 +35,15 @@ def prediction_setup(project: Project, run: RunFolder, images: npt.NDArray[np.ui
 
 
 def fold_model(setup: Setup, run: RunFolder, fold: int) -> Network:
-    """The network of one fold; raises ArtefactError when its weights are damaged or another network's."""
+    """The network of one fold; raises ArtefactError when its weights are damaged or belong to another network."""
     verify_files(run.fold(fold))
     tensors, _ = load_tensors(run.weights_file(fold))
     run.verify_backbone()
-    if run.backbone_file.is_file():  # a head alone: what it shares with the other folds is kept once
+    if run.backbone_file.is_file():  # the file has the head only: folds share one frozen backbone
         tensors |= load_tensors(run.backbone_file)[0]
     try:
         return setup.load_network(tensors)
-    except RuntimeError as error:  # of an imported run: names and shapes of the weights are whatever was sent
+    except RuntimeError as error:  # in an imported run, names and shapes of weights can be anything
         hint = "the run is damaged: train it again, or have it sent again"
         raise ArtefactError(
             f"{run.weights_file(fold)}: not weights of the run's network ({error})", hint=hint

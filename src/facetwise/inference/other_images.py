@@ -1,4 +1,4 @@
-"""Predicting images that a run was not made from, with every model of it."""
+"""Predicting images that are not part of the project, with every model of a run."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def predict_images(
 ) -> Path:
     """Predict the images of any manifest (see `describe_other`, `list_images`) with every model of the run.
 
-    Returns the folder `runs/<id>/predictions/<name>/` with `images.parquet`: each image once a fold model, NaN where
-    the image is missing or damaged.
+    Returns the folder `runs/<id>/predictions/<name>/` with `images.parquet`: one row for each image and fold model, NaN
+    where the image is missing or damaged.
     """
     recipe = recipe_of(run)
     run.check_labels(project.space_hash)
     if recipe.input.boxes is not None:
-        raise InputError(f"run `{run.id}` reads boxes from `{recipe.input.boxes}`, which has none for other photos")
+        raise InputError(f"run `{run.id}` reads boxes from `{recipe.input.boxes}`, which has no boxes for other photos")
     manifest = replace(manifest, depth=saved_depth(project) or manifest.depth)
     store = prepare_store(project, manifest, recipe_store(recipe.input), dataset=dataset, progress=progress)
     setup = prediction_setup(project, run, store.images)
@@ -58,7 +58,7 @@ def predict_images(
     return run.path / "predictions" / name
 
 
-def predict_elsewhere(
+def predict_other_images(
     project: Project,
     run: RunFolder,
     *,
@@ -84,7 +84,7 @@ def predict_elsewhere(
 
 
 def decided_csv(table: pl.DataFrame, manifest: Manifest, space: LabelSpace) -> bytes:
-    """A row an image: its class of each attribute, and the probability of the decision; empty where unreadable."""
+    """A csv with one row for each image: the class of each attribute and its probability; empty where unreadable."""
     mean = Predictions.read(table, space).average(manifest.table["image"].to_list())
     codes, logs = mean.codes, mean.marginals
     columns: dict[str, list[object]] = {"image": mean.images.tolist()}

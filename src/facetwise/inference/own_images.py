@@ -1,4 +1,4 @@
-"""Predicting a run's own images again, with test-time augmentation."""
+"""Predicting a run's own images again with test-time augmentation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from facetwise.inference.setup import Setup, predict_table
 from facetwise.model.backbone import Network
 
 
-def predict_own(project: Project, run: RunFolder, *, tta: Tta = "flip", progress: Progress | None = None) -> Path:
-    """Predict the run's own images again with `tta`: each training image by the model that held it out, each test
-    image by every model. Returns the new folder `runs/<id>/predictions/tta-<tta>/` with `oof.parquet`, `test.parquet`.
+def predict_own_images(
+    project: Project, run: RunFolder, *, tta: Tta = "flip", progress: Progress | None = None
+) -> Path:
+    """Predict the run's own images with `tta`: each training image by the model that held it out, test images by all.
 
-    Raises MismatchError when the data is not what the run was made from.
+    Returns the new folder `runs/<id>/predictions/tta-<tta>/` with `oof.parquet` and `test.parquet`. Raises
+    MismatchError when the data have changed since the run.
     """
     plan = load_run_data(project, recipe_of(run), progress)
     check_same(run, plan.data_fields, ("label space", "manifest", "folds", "store"))

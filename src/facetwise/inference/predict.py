@@ -1,4 +1,4 @@
-"""Predicting with trained networks: log-probabilities, and the tables that keep them."""
+"""Predicting with trained networks: log-probabilities, and the tables that store them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from facetwise.model.heads import HeadLayout
 
 Float32Array = npt.NDArray[np.float32]
 CROP = 0.9
-"""Share of the height and width that a corner crop keeps."""
+"""Height and width of a corner crop, as a share of the image's."""
 SUM_TOLERANCE = 1e-3
-"""How far from 1 probabilities may sum up, which single precision leaves far behind."""
-RAN_AWAY = (
-    "its weights have run away, or are damaged; train it in a new run with a lower `optimizer.lr`, with "
+"""Largest deviation of a sum of probabilities from 1; float32 errors are far smaller."""
+DIVERGED = (
+    "its weights have diverged or are damaged; train it in a new run with a lower `optimizer.lr`, with "
     "`optimizer.clip` or `schedule.warmup`, or with `train.precision=fp32`"
 )
-"""What to do about predictions that are none."""
+"""Hint for predictions that are not finite."""
 
 
 def predict_rows(
@@ -43,9 +43,9 @@ def predict_rows(
     precision: str = "fp32",
     tta: Tta = "none",
 ) -> Float32Array:
-    """What tables keep, shape (n, columns), of the images at `rows` of the source, unaugmented, one image at a time.
+    """Outputs as stored in tables, shape (n, columns), for the images at `rows` of the source, in evaluation mode.
 
-    With test-time augmentation the probabilities of the views are averaged, and the scores of ordinal blocks.
+    With test-time augmentation, probabilities (and scores of ordinal blocks) are averaged over the views.
     """
     network.eval()
     parts = [
@@ -60,38 +60,38 @@ def _predict_batch(network: nn.Module, layout: HeadLayout, x_BCHW: Tensor, preci
     images = x_BCHW.float()
     with autocast(images.device, precision):
         logits = [network(view) for view in views(images, tta)]
-    return kept_of_views([layout.log_probs(part) for part in logits], layout)
+    return average_views([layout.log_probs(part) for part in logits], layout)
 
 
-def kept_of_views(kept: Sequence[Tensor], layout: HeadLayout) -> Float32Array:
-    """What tables keep of an image seen in several views, each (n, columns): mean probabilities, mean scores."""
-    stacked = torch.stack(list(kept))
+def average_views(outputs: Sequence[Tensor], layout: HeadLayout) -> Float32Array:
+    """Average of the stored outputs over views, each (n, columns): mean probabilities and mean scores."""
+    stacked = torch.stack(list(outputs))
     mean = torch.logsumexp(stacked, dim=0) - math.log(len(stacked))
     scores = torch.from_numpy(~layout.is_log_prob()).to(mean.device)
     return np.asarray(torch.where(scores, stacked.mean(dim=0), mean).cpu().numpy(), dtype=np.float32)
 
 
-def check_predictions(kept: Float32Array, layout: HeadLayout, images: Sequence[str], where: str) -> None:
-    """Raise TrainingError when a row of what tables keep, (n, columns), is no prediction: NaN, infinite (but for the
-    log of 0), or with probabilities that do not sum to 1.
+def check_predictions(outputs: Float32Array, layout: HeadLayout, images: Sequence[str], where: str) -> None:
+    """Raise TrainingError when a row of outputs, (n, columns), has NaN or infinity (other than log 0), or probabilities
+    that do not sum to 1.
 
-    `images`: names of the rows, as far as they are known; `where`: which run and fold, for the message.
+    `images`: names of the rows, as far as known; `where`: run and fold, for the message.
     """
     is_log = layout.is_log_prob()
-    infinite = np.asarray((np.isnan(kept) | np.isposinf(kept) | (np.isneginf(kept) & ~is_log)).any(axis=1))
+    infinite = np.asarray((np.isnan(outputs) | np.isposinf(outputs) | (np.isneginf(outputs) & ~is_log)).any(axis=1))
     with np.errstate(over="ignore"):
-        sums = np.stack([np.exp(kept[:, b.classes].astype(np.float64)).sum(axis=1) for b in layout.blocks], axis=1)
+        sums = np.stack([np.exp(outputs[:, b.classes].astype(np.float64)).sum(axis=1) for b in layout.blocks], axis=1)
     off = ~infinite & (np.abs(sums - 1) > SUM_TOLERANCE).any(axis=1)
     wrong = infinite | off
     if wrong.any():
         row = int(np.argmax(wrong))
         image = f"image `{images[row]}`" if row < len(images) else "a training image"
         what = "are not numbers" if infinite[row] else "do not sum to 1"
-        raise TrainingError(f"{where}: the predictions of {image} {what}", hint=RAN_AWAY)
+        raise TrainingError(f"{where}: the predictions of {image} {what}", hint=DIVERGED)
 
 
 def views(x_BCHW: Tensor, tta: Tta) -> list[Tensor]:
-    """The views of a batch of images, each of its shape: the images first, then their corner crops; then mirrored."""
+    """Views of a batch, each of the same shape: the images, their corner crops, then the mirror images of these."""
     found = [x_BCHW, *_corners(x_BCHW)] if "crops" in tta else [x_BCHW]
     return found + [view.flip(3) for view in found] if "flip" in tta else found
 
@@ -115,7 +115,7 @@ def prediction_table(
     logs: Float32Array,
     layout: HeadLayout,
 ) -> pl.DataFrame:
-    """A prediction table: keys, the head's own columns, and for a joint head each attribute's marginal too."""
+    """A prediction table: keys, the head's columns, and for a joint head also each attribute's marginals."""
     count = len(images)
     keys = pl.DataFrame(
         {

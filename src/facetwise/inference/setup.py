@@ -1,4 +1,4 @@
-"""What all folds of a run share, and predicting rows of a manifest with it."""
+"""What all folds of a run share: head, image source, device; and predicting manifest rows with it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from facetwise.recipe import Recipe
 from facetwise.recipe.head import Head
 
 Predictor = Callable[[npt.NDArray[np.int64]], Float32Array]
-"""What tables keep, (n, columns), of the images at n rows of the store."""
+"""From n rows of the store to their outputs as stored in tables, (n, columns)."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The recipe and everything made from it once."""
+    """A recipe and everything that is built from it once for all folds."""
 
     recipe: Recipe
     layout: HeadLayout
@@ -39,16 +39,17 @@ class Setup:
     device: torch.device
     choices: Choices
     root: Path = Path()
-    """The project's folder, which paths in the recipe are relative to."""
+    """The project's folder, to which paths in the recipe are relative."""
     run: str = ""
-    """The run, for messages."""
+    """Id of the run, for messages."""
 
     def where(self, fold: int) -> str:
-        """Which model of which run, for messages."""
+        """Run and fold, for messages."""
         return f"run `{self.run}`, fold {fold}" if self.run else f"fold {fold}"
 
     def new_network(self, fold: int = 0, *, scratch: bool = False) -> Network:
-        """A network on the device; first weights from torch's global generator, or the recipe's unless `scratch`."""
+        """A new network on the device, with the recipe's pretrained weights unless `scratch`; the rest is initialised
+        from torch's global generator."""
         model = self.recipe.model
         spec = model.model_copy(update={"weights": "none"}) if scratch else model.located(self.root, fold)
         network = build_network(spec, self.layout, self.recipe.input.height, self.recipe.input.width).to(self.device)
@@ -57,13 +58,13 @@ class Setup:
         return network
 
     def load_network(self, tensors: dict[str, Tensor]) -> Network:
-        """A network with given weights."""
+        """A network with these weights."""
         network = self.new_network(scratch=True)
         network.load_state_dict(tensors)
         return network
 
     def predict(self, network: nn.Module, rows: npt.NDArray[np.int64], tta: Tta = "none") -> Float32Array:
-        """What tables keep, (n, columns), of the images at `rows` of the store, in batches of the training size."""
+        """Outputs as stored in tables, (n, columns), for `rows` of the store, in batches of the training batch size."""
         return predict_rows(
             network,
             self.layout,
@@ -76,7 +77,7 @@ class Setup:
 
 
 def recipe_layout(recipe: Recipe, space: LabelSpace, grids: Grids | None = None) -> HeadLayout:
-    """The head of a recipe; `grids` as recorded in the run, or as `value_grids` finds them."""
+    """The head layout of a recipe; `grids` from the run's record, or from `value_grids`."""
     return head_layout(
         recipe.model.head, space, sigmoid=recipe.loss.wants_sigmoid, cuts=recipe.labels.cuts, grids=grids
     )
@@ -97,9 +98,9 @@ def predict_table(
 def table_by(
     predict: Predictor, layout: HeadLayout, store: Store, rows: pl.DataFrame, fold: int, where: str
 ) -> pl.DataFrame:
-    """What `predict` says of manifest rows, in their order; NaN where there is no readable image.
+    """Table of `predict` for manifest rows, in their order; NaN where there is no readable image.
 
-    Raises TrainingError naming `where` and the image when what it says of a readable one is no prediction.
+    Raises TrainingError naming `where` and the image when the outputs of a readable image are invalid.
     """
     images, readable = rows["image"].to_list(), (rows["status"] == "ok").to_numpy()
     logs: Float32Array = np.full((rows.height, layout.num_columns), np.nan, np.float32)

@@ -11,10 +11,10 @@ from facetwise.inference.choices import Choice
 
 
 class ImageSource:
-    """Batches of uint8 images, (n, 3, H, W) in channels-last memory, taken by row number.
+    """Batches of uint8 images by row number, (n, 3, H, W) in channels-last memory.
 
-    The whole store moves to the device, with the first batch, when it fits in half of its free memory; else it stays
-    mapped in host memory and batches travel.
+    If the whole store fits into half of the device's free memory, the first batch moves it there; else it stays mapped
+    in host memory and batches are copied.
     """
 
     def __init__(self, images: npt.NDArray[np.uint8], device: torch.device) -> None:
@@ -26,7 +26,7 @@ class ImageSource:
     def batch(self, rows: npt.NDArray[np.int64]) -> Tensor:
         """The images at `rows`, uint8."""
         if self.placed.value == "device":
-            if self._resident is None:  # only now: of many runs of heads on one backbone a single one asks for images
+            if self._resident is None:  # lazily: of many heads on one frozen backbone only one reads images
                 self._resident = torch.from_numpy(np.array(self._mapped)).to(self.device)
             return self._resident[torch.from_numpy(rows).to(self.device)].permute(0, 3, 1, 2)
         taken = torch.from_numpy(np.take(self._mapped, rows, axis=0)).permute(0, 3, 1, 2)
@@ -35,12 +35,12 @@ class ImageSource:
         return taken.pin_memory().to(self.device, non_blocking=True)
 
     def release(self) -> None:
-        """Free the copy on the device; the next batch makes another."""
+        """Free the copy on the device; the next batch copies it again."""
         self._resident = None
 
 
 def place_store(num_bytes: int, device: torch.device) -> Choice:
-    """Where the store's pixels live while training, and why."""
+    """Where the store's pixels are kept while training, and why."""
     if device.type != "cuda":
         return Choice("mapped", "training is on the CPU: pages of the store are read where they are")
     free, _ = torch.cuda.mem_get_info(device)

@@ -1,1 +1,1 @@
-"""Where work runs: tasks of plain data, and executors that run them in other processes."""
+"""Where work runs: tasks as plain data, and executors that run them in other processes."""

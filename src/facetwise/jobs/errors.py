@@ -1,4 +1,4 @@
-"""Errors as plain data, so that one keeps its class, message and hint wherever the task ran."""
+"""Errors as plain data: an error keeps its class, message and hint when it crosses a process boundary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facetwise.core.errors import FacetwiseError
 
 
 def error_as_data(error: Exception) -> dict[str, Any]:
-    """An error as JSON data. One that is not meant for users takes its traceback along."""
+    """An error as JSON data, with its traceback unless it is a FacetwiseError."""
     made_by = error.__reduce__()
     arguments = made_by[1] if isinstance(made_by, tuple) else error.args
     data = {
@@ -27,7 +27,7 @@ def error_as_data(error: Exception) -> dict[str, Any]:
 
 
 def error_from_data(data: dict[str, Any]) -> Exception:
-    """The error that `error_as_data` described: of its own class, or of the nearest base that is known here."""
+    """The error that `error_as_data` described: of the same class, or of the nearest base class known here."""
     ours = {kind.__name__: kind for kind in _with_subclasses(FacetwiseError)}
     for name in data["classes"]:
         if name in ours:
@@ -46,7 +46,7 @@ def _with_subclasses(kind: type[FacetwiseError]) -> Iterator[type[FacetwiseError
 
 
 def _builtin(classes: list[str], arguments: list[Any]) -> Exception | None:
-    """The same error when its very class is one of Python's and can be made from plain data."""
+    """The same error if its class is one of Python's own and can be constructed from plain data."""
     kind = getattr(builtins, classes[0], None)
     if not (isinstance(kind, type) and issubclass(kind, Exception)):
         return None

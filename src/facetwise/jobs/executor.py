@@ -1,4 +1,4 @@
-"""The contract between who has work and who runs it."""
+"""The contract between code that submits tasks and executors that run them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Event = dict[str, Any]
-"""Something that happened in a task, as plain JSON data; its kind is under `event`."""
+"""One event of a task, as JSON data; `event` holds its type."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Work for another process, as plain data: no code travels, so any machine that has this package can do it."""
+    """Work for another process, as plain data: no code is sent, so any machine with this package can run it."""
 
     module: str
-    """The worker: a module that is run by `python -m` and calls `jobs.worker.serve`."""
+    """The worker: a module for `python -m` that calls `jobs.worker.serve`."""
     arguments: tuple[str, ...]
-    """Of its command line."""
+    """Its command-line arguments."""
     fingerprint: str
-    """Of what the work is made from; the last argument, so that a worker that finds other data can refuse."""
+    """Hash of the inputs, passed as the last argument, so that a worker can refuse when it finds other data."""
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What to give to an interpreter of Python."""
+        """The arguments for a Python interpreter."""
         return ("-m", self.module, *self.arguments, self.fingerprint)
 
 
@@ -33,45 +33,46 @@ class Execution(Protocol):
     """A submitted task."""
 
     def __iter__(self) -> Iterator[Event]:
-        """Its events as they happen, until it is done or cancelled; to be asked for once.
+        """Its events as they happen, until it is done or cancelled; can be iterated once.
 
-        Raises the error that stopped it as it was raised there (class, message, hint), and TrainingError when its
-        process is gone without a word.
+        Raises the error that stopped the task with its class, message and hint, and TrainingError when the process
+        ended without reporting one.
         """
         ...
 
     def cancel(self) -> None:
-        """End it; it saves nothing more. From any thread, and also before it begins or after it has ended."""
+        """Stop it; it saves nothing more. May be called from any thread, also before it starts or after it has
+        ended."""
         ...
 
 
 class Executor(Protocol):
-    """Runs tasks somewhere: in processes of this machine, or on a cluster."""
+    """Runs tasks: in processes of this machine, or on a cluster."""
 
     @property
     def side_by_side(self) -> int:
-        """How many tasks share a machine at a time, and with it its cores."""
+        """Number of tasks that run on one machine at a time and share its cores."""
         ...
 
     def submit(self, task: Task) -> Execution:
-        """Take a task; it begins when there is room, and at the latest when its events are asked for."""
+        """Queue a task; it starts when there is room, at the latest when its events are iterated."""
         ...
 
 
 def run_tasks(executor: Executor, tasks: Sequence[Task]) -> Generator[Event]:
-    """The events of all tasks as they happen, mixed. The first error is raised, and the other tasks are cancelled.
+    """The events of all tasks, interleaved as they happen. The first error is raised and the other tasks are cancelled.
 
     Close the generator (`contextlib.closing`) to cancel all of them.
     """
-    heard: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+    events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
     submitted = [executor.submit(task) for task in tasks]
-    threads = [threading.Thread(target=_listen, args=(execution, heard), daemon=True) for execution in submitted]
+    threads = [threading.Thread(target=_listen, args=(execution, events), daemon=True) for execution in submitted]
     for thread in threads:
         thread.start()
     try:
         running = len(threads)
         while running:
-            event = heard.get()
+            event = events.get()
             if isinstance(event, BaseException):
                 raise event
             if event is None:
@@ -85,12 +86,12 @@ def run_tasks(executor: Executor, tasks: Sequence[Task]) -> Generator[Event]:
             thread.join()
 
 
-def _listen(execution: Execution, heard: queue.SimpleQueue[Event | BaseException | None]) -> None:
-    """Pass on the events of a task; its end is None, or its error."""
+def _listen(execution: Execution, events: queue.SimpleQueue[Event | BaseException | None]) -> None:
+    """Put the events of a task into `events`, then None, or its error."""
     try:
         for event in execution:
-            heard.put(event)
+            events.put(event)
     except BaseException as error:
-        heard.put(error)
+        events.put(error)
     else:
-        heard.put(None)
+        events.put(None)

@@ -1,7 +1,7 @@
-"""Tasks in processes of this machine, several at a time.
+"""Tasks in local processes, several at a time.
 
-Small networks do not fill many cores, and a fold needs one GPU: long trainings are done sooner side by side
-(`benchmarks/jobs.py`; starting a process costs seconds).
+A small network does not keep many cores busy, and a fold uses one GPU: running folds in parallel finishes sooner
+(`benchmarks/jobs.py`; starting a process takes seconds).
 """
 
 from __future__ import annotations
@@ -28,43 +28,43 @@ class LocalProcesses:
 
     def __init__(self, side_by_side: int) -> None:
         self.side_by_side = side_by_side
-        self._places: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for place in range(side_by_side):
-            self._places.put(place)
+        self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for slot in range(side_by_side):
+            self._slots.put(slot)
 
     def submit(self, task: Task) -> LocalProcess:
-        """Take a task; its process starts when its events are asked for and a place is free."""
-        return LocalProcess(task, self._places)
+        """Queue a task; its process starts when its events are iterated and a slot is free."""
+        return LocalProcess(task, self._slots)
 
 
 class LocalProcess:
-    """A task that was submitted; see `Execution`."""
+    """A submitted task; see `Execution`."""
 
-    def __init__(self, task: Task, places: queue.SimpleQueue[int]) -> None:
-        self._task, self._places = task, places
+    def __init__(self, task: Task, slots: queue.SimpleQueue[int]) -> None:
+        self._task, self._slots = task, slots
         self._process: subprocess.Popen[str] | None = None
         self._cancelled = False
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Event]:
         """The task's events; raises its error."""
-        place = self._places.get()
+        slot = self._slots.get()
         try:
-            if process := self._start(place):
+            if process := self._start(slot):
                 with process:
                     yield from self._events(process)
         finally:
             self.cancel()
-            self._places.put(place)
+            self._slots.put(slot)
 
     def cancel(self) -> None:
-        """Kill the process, or keep it from starting."""
+        """Kill the process, or prevent it from starting."""
         with self._lock:
             self._cancelled = True
             if self._process is not None:
                 self._process.kill()
 
-    def _start(self, place: int) -> subprocess.Popen[str] | None:
+    def _start(self, slot: int) -> subprocess.Popen[str] | None:
         with self._lock:
             if not self._cancelled:
                 self._process = subprocess.Popen(
@@ -73,7 +73,7 @@ class LocalProcess:
                     stdout=subprocess.PIPE,
                     text=True,
                     encoding="utf-8",
-                    env={**os.environ, "PYTHONPATH": _search_path(), PLACE: str(place)},
+                    env={**os.environ, "PYTHONPATH": _search_path(), PLACE: str(slot)},
                     start_new_session=True,  # Ctrl-C is for this process, which then ends the others
                 )
             return self._process
@@ -98,6 +98,6 @@ class LocalProcess:
 
 
 def _search_path() -> str:
-    """This package before whatever else the environment has."""
+    """`PYTHONPATH` with this package first."""
     package = Path(str(files("facetwise"))).resolve()
     return os.pathsep.join(filter(None, [str(package.parent), os.environ.get("PYTHONPATH", "")]))

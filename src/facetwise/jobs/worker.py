@@ -1,7 +1,7 @@
-"""The inside of a task: what a worker's module calls when it is run.
+"""The worker's side of a task: what a worker module calls when it is run.
 
-Events go as lines of JSON to standard output. Standard input is only there to end: when it does, the process that
-started the worker is gone, and so is the worker.
+Events are written to standard output as JSON lines. Standard input carries nothing: when it closes, the process that
+started the worker is gone, and the worker exits.
 """
 
 from __future__ import annotations
@@ -17,43 +17,44 @@ from facetwise.jobs.errors import error_as_data
 from facetwise.jobs.executor import Event
 
 DONE, FAILED = "task_done", "task_failed"
-"""The last event of a task is one of these; they are for executors, who keep them to themselves."""
+"""Types of the last event of a task; executors consume it and do not pass it on."""
 PLACE = "FACETWISE_PLACE"
-"""The environment variable in which a task finds its place among those that run side by side."""
+"""Environment variable with the slot that a task runs in."""
 
 
 def place() -> int:
-    """This task's number, from 0, among those that run side by side; no two have the same at a time."""
+    """The slot, from 0, that this task runs in; tasks that run at the same time have different slots."""
     return int(os.environ.get(PLACE, "0"))
 
 
 def check_fingerprint(found: str, expected: str) -> None:
-    """Raise ArtefactError when what is here is not what the task was made from."""
+    """Raise ArtefactError when this machine's data differ from the data that the task was made from."""
     if found != expected:
         raise ArtefactError(
-            f"the task is of {expected[:12]}, and what is here is of {found[:12]}", hint="start the command again"
+            f"the task was made from data {expected[:12]}, but this machine has {found[:12]}",
+            hint="start the command again",
         )
 
 
 def serve(work: Callable[[Callable[[Event], None]], None]) -> None:
-    """Do `work`, which gets the function that tells an event; its error goes to who waits for it.
+    """Run `work` with a function that sends events; its error is sent to the process that submitted the task.
 
-    What is printed meanwhile, in Python or C, goes to standard error: it is no event.
+    Anything else printed meanwhile, by Python or C, goes to standard error, so that it is not taken for an event.
     """
-    with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as answers:
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8") as output:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         threading.Thread(target=_end_with_starter, daemon=True).start()
 
-        def say(event: Event) -> None:
-            answers.write(json.dumps(event, ensure_ascii=False) + "\n")
-            answers.flush()
+        def send(event: Event) -> None:
+            output.write(json.dumps(event, ensure_ascii=False) + "\n")
+            output.flush()
 
         try:
-            work(say)
-        except Exception as error:  # whatever it is, who waits must hear of it
-            say({"event": FAILED, "error": error_as_data(error)})
+            work(send)
+        except Exception as error:  # any error must reach the waiting process
+            send({"event": FAILED, "error": error_as_data(error)})
         else:
-            say({"event": DONE})
+            send({"event": DONE})
 
 
 def _end_with_starter() -> None:

@@ -1,1 +1,1 @@
-"""The journal of a project: a page a day, of what ran, what was sent and what people wrote."""
+"""The journal of a project: one page for each day, of runs, submissions and notes."""

@@ -1,4 +1,4 @@
-"""A day of the contest: from midnight to midnight in the contest's time zone, whatever zone the machine is in."""
+"""A day of the contest: midnight to midnight in the contest's time zone, independent of the machine's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facetwise.submission.ledger.events import moment_of as read_moment
 
 @dataclass(frozen=True)
 class Day:
-    """One day in one time zone. Its length is 23 or 25 hours where clocks are changed."""
+    """One day in one time zone: 23 or 25 hours long when clocks change."""
 
     date: date
     zone: tzinfo
@@ -39,37 +39,37 @@ class Day:
         return self.start <= moment < self.end
 
     def clock(self, moment: datetime) -> str:
-        """`14:05`; with the date in front when it is another day's."""
+        """`14:05`; preceded by the date for a moment of another day."""
         local = moment.astimezone(self.zone)
         return f"{local:%H:%M}" if local.date() == self.date else f"{local:%Y-%m-%d %H:%M}"
 
 
 FIRST_YEAR = 1970
-"""Nothing was recorded before."""
+"""Earlier years are taken for typing errors."""
 
 
-def read_day(text: str | None, there: tzinfo, now: datetime) -> Day:
-    """The day that `2026-11-25`, `today`, `yesterday` or nothing (today) means.
+def read_day(text: str | None, zone: tzinfo, now: datetime) -> Day:
+    """Parse a day: `2026-11-25`, `today` or `yesterday`; None is today.
 
-    Raises SettingError for anything else, InputError for a day that has not begun yet.
+    Raises SettingError for anything else, InputError for a day in the future.
     """
-    today = now.astimezone(there).date()
+    today = now.astimezone(zone).date()
     match text:
         case None | "today":
-            return Day(today, there)
+            return Day(today, zone)
         case "yesterday":
-            return Day(today - timedelta(days=1), there)
+            return Day(today - timedelta(days=1), zone)
     try:
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             raise ValueError
-        day = Day(date.fromisoformat(text), there)
+        day = Day(date.fromisoformat(text), zone)
         if day.date.year < FIRST_YEAR:
             raise ValueError
     except ValueError:
         hint = "write it as 2026-11-25, `today` or `yesterday`"
-        raise SettingError(f"`{text}` is no day", hint=hint) from None
+        raise SettingError(f"`{text}` is not a day", hint=hint) from None
     if day.date > today:
-        raise InputError(f"{day.name} has not begun yet: in {there} it is {today.isoformat()}")
+        raise InputError(f"{day.name} has not begun yet: in {zone} it is {today.isoformat()}")
     return day
 
 
@@ -83,5 +83,5 @@ def days_between(first: Day, last: Day) -> Iterator[Day]:
 
 
 def moment_of(text: object) -> datetime | None:
-    """A moment as records keep it (ISO 8601 with an offset), UTC; None for anything else."""
+    """A time as stored in records (ISO 8601 with an offset), in UTC; None for anything else."""
     return read_moment(text) if isinstance(text, str) else None

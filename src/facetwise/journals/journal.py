@@ -1,7 +1,7 @@
-"""The journal of a contest, made from the records: what was run, sent and noted on a day, and what was open at its end.
+"""The journal of a contest, generated from the records: runs, submissions and notes of a day, and what was still open.
 
-Everything is told as it was when the day ended, as far as records say when things happened; a day that is over reads
-the same whenever it is made. What has no date in the records (label corrections, for one) is not told.
+Everything is described as it was at the end of the day, as far as the records are dated, so that a past day reads the
+same whenever it is generated. What has no date in the records (label corrections, for one) is left out.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from facetwise.journals.submissions import (
     unreadable,
     unsent,
 )
-from facetwise.journals.timeline import RunLife, life_of
+from facetwise.journals.timeline import RunTimeline, run_timeline
 from facetwise.predictors.blend_folder import list_blends
-from facetwise.results.cache import AnswerCache
+from facetwise.results.cache import ResultCache
 from facetwise.results.runs import RunRow, build_runs_view
 from facetwise.study.record import list_studies
 from facetwise.submission.folder import list_submissions
@@ -41,44 +41,44 @@ from facetwise.submission.ledger.notes import all_notes
 
 
 @dataclass(frozen=True)
-class Open:
-    """What waits for somebody when the day ends."""
+class OpenItems:
+    """What was still open at the end of the day."""
 
     unfinished: tuple[RunEntry, ...]
-    """Runs that were begun and not finished, also on earlier days, but for those that a study of the day tells of, that
-    failed in one, or that a search stopped."""
+    """Runs that were started, on this day or earlier, and not finished; without those listed in a study of the day,
+    those that failed in a study, and those that a search pruned."""
     unsent: tuple[str, ...]
     """Ids of submissions."""
     per_day: int | None
-    """Submissions that the contest takes a day; None where the project does not say it."""
+    """The contest's limit of submissions a day; None when the project does not state it."""
     sent: int
-    """Sent that day."""
+    """Number of submissions sent that day."""
     questions: tuple[Note, ...]
-    """Notes that wait for an answer."""
+    """Open notes."""
 
 
 @dataclass(frozen=True)
 class JournalDay(Plain):
-    """One day."""
+    """The journal of one day."""
 
     project: str
     day: str
     """`2026-11-25`."""
     time_zone: str
     runs: tuple[RunEntry, ...]
-    """Worked on that day, but for those that a study tells of, by number."""
+    """Runs that were worked on that day, by number; without those listed in a study."""
     studies: tuple[StudyEntry, ...]
     undated: tuple[tuple[str, str, str], ...]
-    """Damaged runs, blends and submissions of which nothing says when they were made: kind, id and what is wrong."""
+    """Damaged runs, blends and submissions without a date: kind, id and what is wrong."""
     blends: tuple[BlendEntry, ...]
     submissions: tuple[SubmissionEntry, ...]
     notes: tuple[Note, ...]
-    """Written that day, in that order."""
+    """Notes of that day, in the order of writing."""
     highest: RunEntry | None
-    """The finished run with the highest joint score when the day ended."""
+    """The finished run with the highest joint score at the end of the day."""
     num_scored: int
-    """Runs that it is the highest of: cross-validated ones that predict the whole label."""
-    open: Open
+    """Number of runs compared for `highest`: cross-validated ones that predict the whole label."""
+    open: OpenItems
 
     @property
     def empty(self) -> bool:
@@ -87,53 +87,54 @@ class JournalDay(Plain):
 
 
 def build_journal(project: Project, days: Sequence[Day], progress: Progress | None = None) -> tuple[JournalDay, ...]:
-    """The journal of each of the days, but for those before anything was recorded; that of the last day always.
+    """The journal of each of the days from the first record on, and always of the last day.
 
-    `progress` is told of runs that were compared with others, of all.
-    A damaged run, study, blend or submission is told of, and stops nothing. Raises ProblemsError when notes or ledger
-    have lines that are none, ArtefactError when there are runs and no manifest that can be used.
+    `progress` receives the number of runs compared so far, and their total. A damaged run, study, blend or submission
+    is reported in the journal and does not stop it. Raises ProblemsError when notes or ledger have invalid lines,
+    ArtefactError when there are runs but no usable manifest.
     """
-    seen = _Seen.of(project)
-    begun = min(_moments(seen), default=days[-1].start)
+    records = _Records.of(project)
+    begun = min(_moments(records), default=days[-1].start)
     days = [day for day in days if day.end > begun or day is days[-1]]
-    told = _counted(progress, sum(life.worked_on(day) for life in seen.lives.values() for day in days))
-    found = tuple(_journal_day(seen, day, told) for day in days)
-    if seen.known is not None:
-        seen.known[1].save()
+    runs = records.timelines.values()
+    advance = _counted(progress, sum(timeline.worked_on(day) for timeline in runs for day in days))
+    found = tuple(_journal_day(records, day, advance) for day in days)
+    if records.data is not None:
+        records.data[1].save()
     return found
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What all days read."""
+class _Records:
+    """Everything that is read once for all days."""
 
     project: Project
     notes: tuple[Note, ...]
     ledger: Ledger
     rows: Mapping[str, RunRow]
-    lives: Mapping[str, RunLife]
-    known: tuple[Manifest, AnswerCache] | None
-    """None where nothing was ever run or blended, and so no manifest is needed."""
+    timelines: Mapping[str, RunTimeline]
+    data: tuple[Manifest, ResultCache] | None
+    """None when nothing was run or blended, and so no manifest is needed."""
 
     @classmethod
-    def of(cls, project: Project) -> _Seen:
+    def of(cls, project: Project) -> _Records:
         notes, ledger = all_notes(project.workspace), read_ledger(project.workspace)
-        lives = {run.id: life_of(run) for run in list_runs(project.workspace)}
-        if not lives and not list_blends(project.workspace):
+        timelines = {run.id: run_timeline(run) for run in list_runs(project.workspace)}
+        if not timelines and not list_blends(project.workspace):
             return cls(project, notes, ledger, {}, {}, None)
         manifest = load_manifest(project)
         rows = {row.id: row for row in build_runs_view(project, manifest).runs}
-        # a run that began between the two looks is for the next journal
-        lives = {name: life for name, life in lives.items() if name in rows}
-        return cls(project, notes, ledger, rows, lives, (manifest, AnswerCache(project, manifest)))
+        # a run that started between the two reads is left to the next journal
+        timelines = {name: timeline for name, timeline in timelines.items() if name in rows}
+        return cls(project, notes, ledger, rows, timelines, (manifest, ResultCache(project, manifest)))
 
 
-def _moments(seen: _Seen) -> Iterator[datetime]:
+def _moments(records: _Records) -> Iterator[datetime]:
     """When things were recorded; of runs all of it, of what is in trouble what its record still says."""
-    space = seen.project.workspace
-    yield from (moment for life in seen.lives.values() for moment in life.moments)
-    yield from (note.moment for note in seen.notes)
-    told = (time for entry in seen.ledger.entries for time in (entry.sent, entry.public_told, entry.private_told))
+    space = records.project.workspace
+    yield from (moment for timeline in records.timelines.values() for moment in timeline.moments)
+    yield from (note.moment for note in records.notes)
+    told = (time for entry in records.ledger.entries for time in (entry.sent, entry.public_told, entry.private_told))
     made = [
         *map(made_at, list_blends(space)),
         *map(made_at, list_submissions(space)),
@@ -143,71 +144,75 @@ def _moments(seen: _Seen) -> Iterator[datetime]:
 
 
 def _counted(progress: Progress | None, total: int) -> Callable[[], None]:
-    """Call it whenever one more is done."""
+    """A function to call for each step that is done."""
     numbers = count(1)
     return lambda: progress(next(numbers), total) if progress is not None else None
 
 
-def _journal_day(seen: _Seen, day: Day, told: Callable[[], None]) -> JournalDay:
-    project, notes = seen.project, [n for n in seen.notes if n.moment < day.end]
-    sent = submission_entries(project.workspace, seen.ledger, day)
+def _journal_day(records: _Records, day: Day, advance: Callable[[], None]) -> JournalDay:
+    project, notes = records.project, [n for n in records.notes if n.moment < day.end]
+    sent = submission_entries(project.workspace, records.ledger, day)
     written = tuple(n for n in notes if day.holds(n.moment))
-    waiting = Open(
+    waiting = OpenItems(
         unfinished=(),
-        unsent=unsent(project.workspace, seen.ledger, day),
+        unsent=unsent(project.workspace, records.ledger, day),
         per_day=_per_day(project),
-        sent=num_sent(seen.ledger.entries, day),
+        sent=num_sent(records.ledger.entries, day),
         questions=open_notes(notes),
     )
-    if seen.known is None:
+    if records.data is None:
         return JournalDay(project.file.name, day.name, str(day.zone), (), (), (), (), sent, written, None, 0, waiting)
-    return _with_runs(seen, day, sent, written, waiting, told)
+    return _with_runs(records, day, sent, written, waiting, advance)
 
 
 def _with_runs(
-    seen: _Seen,
+    records: _Records,
     day: Day,
     sent: tuple[SubmissionEntry, ...],
     notes: tuple[Note, ...],
-    waiting: Open,
-    told: Callable[[], None],
+    waiting: OpenItems,
+    advance: Callable[[], None],
 ) -> JournalDay:
-    assert seen.known is not None
-    manifest, answers = seen.known
-    made = RunsOfDay(seen.project, manifest, day, seen.rows, seen.lives, answers)
-    asked = StudiesOfDay(seen.project, day, seen.lives, answers)
+    assert records.data is not None
+    manifest, cache = records.data
+    made = RunsOfDay(records.project, manifest, day, records.rows, records.timelines, cache)
+    asked = StudiesOfDay(records.project, day, records.timelines, cache)
     studies, failed = asked.entries(), asked.failed()
     in_studies = {run for study in studies for run in study.runs}
-    lives = seen.lives.values()
-    single = [life for life in lives if life.worked_on(day) and life.run.id not in in_studies]
-    left = [life for life in lives if life.moments and life.begun_by(day) and not life.finished_by(day)]
-    left = [life for life in left if life.run.id not in in_studies and life.fingerprint not in failed]
+    timelines = records.timelines.values()
+    single = [timeline for timeline in timelines if timeline.worked_on(day) and timeline.run.id not in in_studies]
+    left = [
+        timeline
+        for timeline in timelines
+        if timeline.moments and timeline.begun_by(day) and not timeline.finished_by(day)
+    ]
+    left = [timeline for timeline in left if timeline.run.id not in in_studies and timeline.fingerprint not in failed]
     scored = made.scored()
     return JournalDay(
-        project=seen.project.file.name,
+        project=records.project.file.name,
         day=day.name,
         time_zone=str(day.zone),
-        runs=tuple(_told(made.entry(life), told) for life in single),
+        runs=tuple(_entry_done(made.entry(timeline), advance) for timeline in single),
         studies=studies,
-        undated=(*_undated_runs(seen), *unreadable(seen.project.workspace)),
-        blends=blend_entries(seen.project.workspace, day),
+        undated=(*_undated_runs(records), *unreadable(records.project.workspace)),
+        blends=blend_entries(records.project.workspace, day),
         submissions=sent,
         notes=notes,
-        highest=made.alone(max(scored, key=made.score)) if scored else None,
+        highest=made.without_base(max(scored, key=made.score)) if scored else None,
         num_scored=len(scored),
-        open=replace(waiting, unfinished=tuple(e for e in map(made.alone, left) if e.pruned_by is None)),
+        open=replace(waiting, unfinished=tuple(e for e in map(made.without_base, left) if e.pruned_by is None)),
     )
 
 
-def _told(entry: RunEntry, told: Callable[[], None]) -> RunEntry:
-    told()
+def _entry_done(entry: RunEntry, advance: Callable[[], None]) -> RunEntry:
+    advance()
     return entry
 
 
-def _undated_runs(seen: _Seen) -> Iterator[tuple[str, str, str]]:
-    for name, life in seen.lives.items():
-        if not life.moments:
-            yield "run", name, seen.rows[name].damaged or "nothing says when it was made"
+def _undated_runs(records: _Records) -> Iterator[tuple[str, str, str]]:
+    for name, timeline in records.timelines.items():
+        if not timeline.moments:
+            yield "run", name, records.rows[name].damaged or "its date is unknown"
 
 
 def _per_day(project: Project) -> int | None:

@@ -1,4 +1,4 @@
-"""A day of the journal as Markdown, in parts by name. Words of people and of records are never read as markup."""
+"""A day of the journal as Markdown, in named parts. Text from people and records is escaped, never read as markup."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from facetwise.journals.studies_markdown import failures, study_lines, waiting
 from facetwise.journals.submissions import BlendEntry, SubmissionEntry
 from facetwise.journals.wording import (
     Clock,
-    based_words,
-    paired_words,
-    resume,
-    score_words,
+    comparison_lines,
+    difference_sentence,
+    display_name,
+    display_names,
+    item_title,
+    resume_command,
+    score_text,
     signature,
-    thing,
-    things,
-    titled,
 )
 from facetwise.results.wording import count, duration, with_interval, with_level
 
 
 def page_parts(journal: JournalDay) -> dict[str, str]:
-    """Part -> Markdown without a newline around it, empty where there is nothing to say; in the order of the page."""
+    """Markdown by part, stripped of newlines, empty where there is nothing to report; in the order of the page."""
     clock = Clock(journal.day, journal.time_zone)
     makers: dict[str, Callable[[JournalDay, Clock], Iterator[str]]] = {
         "day": _day,
@@ -44,7 +44,7 @@ def _day(journal: JournalDay, clock: Clock) -> Iterator[str]:
     if journal.highest is not None:
         value = with_interval(journal.highest.macro_f1, journal.highest.interval)
         of = f", the best of {journal.num_scored:,}" if journal.num_scored > 1 else ""
-        yield f"Highest joint score so far: {thing('run', journal.highest.id)}, macro F1 {value}{of}."
+        yield f"Highest joint score so far: {display_name('run', journal.highest.id)}, macro F1 {value}{of}."
 
 
 def _summary(journal: JournalDay, clock: Clock) -> str:
@@ -65,21 +65,21 @@ def _summary(journal: JournalDay, clock: Clock) -> str:
 
 
 def _runs(journal: JournalDay, clock: Clock) -> Iterator[str]:
-    items = [line for entry in journal.runs if _is_told(entry) for line in _run(entry, journal, clock)]
+    items = [line for entry in journal.runs if _is_listed(entry) for line in _run(entry, journal, clock)]
     if items or journal.studies:
         yield from ("## Runs", *([""] if items else []), *items)
     for study in journal.studies:
         yield from ("", *study_lines(study))
 
 
-def _is_told(entry: RunEntry) -> bool:
-    """Whether it stands among the runs: finished that day, or going on; the others were stopped or are damaged."""
+def _is_listed(entry: RunEntry) -> bool:
+    """Whether it is listed under Runs (finished that day, or still running) instead of under Stopped or failed."""
     return (entry.finished or entry.goes_on) and entry.damaged is None
 
 
 def _run(entry: RunEntry, journal: JournalDay, clock: Clock) -> Iterator[str]:
-    yield f"- {titled('run', entry.id)}, {_when(entry, clock)}: {_result(entry)}."
-    yield from (f"  {line}" for line in (*_flags(entry), *based_words(entry)))
+    yield f"- {item_title('run', entry.id)}, {_when(entry, clock)}: {_result(entry)}."
+    yield from (f"  {line}" for line in (*_flags(entry), *comparison_lines(entry)))
     yield from _quoted(journal, clock, "run", entry.id)
 
 
@@ -98,20 +98,20 @@ def _result(entry: RunEntry) -> str:
         return f"{entry.folds_done} of {count(entry.num_folds, 'fold')} done when this was written, and it goes on"
     if entry.macro_f1 is None:
         return "no score" + ("" if entry.original else ", nobody was held out")
-    return score_words(entry.what, entry.macro_f1, entry.interval)
+    return score_text(entry.what, entry.macro_f1, entry.interval)
 
 
 def _flags(entry: RunEntry) -> Iterator[str]:
-    told = {
+    texts = {
         "UNSAFE image split": "UNSAFE: folds were split by image, so this score is too high. It is for teaching only.",
         "hold-out": "A hold-out: scored on the people of one fold.",
     }
-    yield from (told[flag] for flag in entry.flags if flag in told)
+    yield from (texts[flag] for flag in entry.flags if flag in texts)
     yield from (f"{words(flag).capitalize()}." for flag in entry.flags if flag.startswith("imported,"))
 
 
 def _stopped(journal: JournalDay, clock: Clock) -> Iterator[str]:
-    items = [line for entry in journal.runs if not _is_told(entry) for line in _left(entry, journal, clock)]
+    items = [line for entry in journal.runs if not _is_listed(entry) for line in _left(entry, journal, clock)]
     items += [f"- {line}" for study in journal.studies for line in failures(study)]
     items += [f"- {_damaged(*found)}" for found in journal.undated]
     if items:
@@ -123,16 +123,17 @@ def _left(entry: RunEntry, journal: JournalDay, clock: Clock) -> Iterator[str]:
         yield f"- {_damaged('run', entry.id, entry.damaged)}"
     elif entry.pruned_by is not None:
         why = f"fell behind in the search {code(entry.pruned_by)}, which stopped it"
-        yield f"- {titled('run', entry.id)} {why}. {resume(entry.id)} would finish it."
+        yield f"- {item_title('run', entry.id)} {why}. {resume_command(entry.id)} would finish it."
     else:
         done = f"{entry.folds_done} of {count(entry.num_folds, 'fold')} done, last heard of at {clock(entry.ended)}"
-        yield f"- {titled('run', entry.id)} stopped: {done}; why is not recorded. {resume(entry.id)} goes on."
-        yield from (f"  {line}" for line in based_words(entry))
+        on = f"{resume_command(entry.id)} goes on"
+        yield f"- {item_title('run', entry.id)} stopped: {done}; why is not recorded. {on}."
+        yield from (f"  {line}" for line in comparison_lines(entry))
     yield from _quoted(journal, clock, "run", entry.id)
 
 
-def _damaged(kind: str, name: str, told: str) -> str:
-    return f"{titled(kind, name)} is damaged: {words(told)}. See `facetwise doctor`."
+def _damaged(kind: str, name: str, problem: str) -> str:
+    return f"{item_title(kind, name)} is damaged: {words(problem)}. See `facetwise doctor`."
 
 
 def _blends(journal: JournalDay, clock: Clock) -> Iterator[str]:
@@ -140,32 +141,32 @@ def _blends(journal: JournalDay, clock: Clock) -> Iterator[str]:
         yield from ("## Blends", "")
     for entry in journal.blends:
         first, *rest = _blend(entry)
-        yield f"- {titled('blend', entry.id)}, {clock(entry.made)}: {first}"
+        yield f"- {item_title('blend', entry.id)}, {clock(entry.made)}: {first}"
         yield from (f"  {line}" for line in rest)
         yield from _quoted(journal, clock, "blend", entry.id)
 
 
 def _blend(entry: BlendEntry) -> Iterator[str]:
-    members = things(entry.members)
+    members = display_names(entry.members)
     vote = f"{words(entry.method)} vote of {members}" if entry.method else f"of {members}"
     if entry.macro_f1 is None:
         yield f"{vote}; nothing is known of it out of fold."
     else:
-        yield f"{vote}; {score_words(None, entry.macro_f1, entry.interval)} by the nested estimate."
+        yield f"{vote}; {score_text(None, entry.macro_f1, entry.interval)} by the nested estimate."
     if entry.best_member is not None and entry.paired is not None:
         kinds = {name: kind for kind, name in entry.members}
-        best = thing(kinds.get(entry.best_member, "run"), entry.best_member)
-        told = paired_words(entry.paired, JOINT)
-        yield f"Beside its best member, {best}: {told[0].lower()}{told[1:]}"
+        best = display_name(kinds.get(entry.best_member, "run"), entry.best_member)
+        difference = difference_sentence(entry.paired, JOINT)
+        yield f"Beside its best member, {best}: {difference[0].lower()}{difference[1:]}"
 
 
 def _submissions(journal: JournalDay, clock: Clock) -> Iterator[str]:
     if journal.submissions:
         yield from ("## Submissions", "")
     for entry in journal.submissions:
-        source = f" from {thing(*entry.source)}" if entry.source else ""
+        source = f" from {display_name(*entry.source)}" if entry.source else ""
         made = f", made {clock(entry.made)}{source}" if entry.made else source
-        name = titled("submission", entry.id) if entry.id else f"**{words(entry.name)}**, a file not made here"
+        name = item_title("submission", entry.id) if entry.id else f"**{words(entry.name)}**, a file not made here"
         yield f"- {name}{made}. {' '.join(_submission(entry, clock))}".rstrip()
         if entry.description:
             yield f"  Described as: {words(entry.description)}"
@@ -181,8 +182,8 @@ def _submission(entry: SubmissionEntry, clock: Clock) -> Iterator[str]:
     if entry.expected is not None:
         people = f" on {count(entry.num_people, 'person', 'people')}" if entry.num_people else ""
         yield f"Expected: {with_level(entry.expected, entry.interval)}{people}."
-    known = {"public": entry.public, "private": entry.private}
-    scores = [(side, value) for side, value in known.items() if value is not None]
+    by_side = {"public": entry.public, "private": entry.private}
+    scores = [(side, value) for side, value in by_side.items() if value is not None]
     if entry.sent or scores:
         yield f"Sent {clock(entry.sent)}." if entry.sent else "Sent, when is not recorded."
     else:
@@ -191,7 +192,7 @@ def _submission(entry: SubmissionEntry, clock: Clock) -> Iterator[str]:
 
 
 def _beside(value: float, entry: SubmissionEntry) -> str:
-    """Where a score lies beside the interval that was expected."""
+    """How a score compares with the expected interval."""
     if entry.interval is None:
         return ""
     where = "below" if value < entry.interval.low else "above" if value > entry.interval.high else "within"
@@ -199,18 +200,18 @@ def _beside(value: float, entry: SubmissionEntry) -> str:
 
 
 def _notes(journal: JournalDay, clock: Clock) -> Iterator[str]:
-    told = {("run", r.id) for r in journal.runs} | {("blend", b.id) for b in journal.blends}
-    told |= {("submission", str(s.id)) for s in journal.submissions}
-    others = [about for note in journal.notes if (about := (str(note.kind), note.id)) not in told]
-    if others:
+    listed = {("run", r.id) for r in journal.runs} | {("blend", b.id) for b in journal.blends}
+    listed |= {("submission", str(s.id)) for s in journal.submissions}
+    remaining = [about for note in journal.notes if (about := (str(note.kind), note.id)) not in listed]
+    if remaining:
         yield from ("## Notes", "")
-    for kind, name in dict.fromkeys(others):
-        yield f"- {titled(kind, name)}"
+    for kind, name in dict.fromkeys(remaining):
+        yield f"- {item_title(kind, name)}"
         yield from _quoted(journal, clock, kind, name)
 
 
 def _quoted(journal: JournalDay, clock: Clock, kind: str, name: str) -> Iterator[str]:
-    """The day's notes about a thing, below its item."""
+    """The day's notes on a run, blend or submission, below its item."""
     for number, note in enumerate(n for n in journal.notes if (n.kind, n.id) == (kind, name)):
         first, *rest = quote(note.text)
         yield from ["  >"] if number else []
@@ -221,15 +222,17 @@ def _quoted(journal: JournalDay, clock: Clock, kind: str, name: str) -> Iterator
 def _open(journal: JournalDay, clock: Clock) -> Iterator[str]:
     waits, here = journal.open, {entry.id for entry in journal.runs}
     items = [
-        f"{titled('run', r.id)} is not finished: {resume(r.id)}." for r in _unfinished(journal) if r.id not in here
+        f"{item_title('run', r.id)} is not finished: {resume_command(r.id)}."
+        for r in _unfinished(journal)
+        if r.id not in here
     ]
     if above := [("run", r.id) for r in _unfinished(journal) if r.id in here]:
-        items.append(f"Not finished, see above: {things(above)}.")
+        items.append(f"Not finished, see above: {display_names(above)}.")
     items += [line for study in journal.studies for line in waiting(study)]
-    items += [f"{titled('submission', name)} is not sent." for name in waits.unsent]
+    items += [f"{item_title('submission', name)} is not sent." for name in waits.unsent]
     if waits.per_day is not None and waits.per_day > waits.sent:
         items.append(f"{waits.per_day - waits.sent} of {waits.per_day} submissions of the day are not used.")
-    items += [f"{titled(n.kind, n.id)}, {signature(n, clock)}: {words(n.text)}" for n in waits.questions]
+    items += [f"{item_title(n.kind, n.id)}, {signature(n, clock)}: {words(n.text)}" for n in waits.questions]
     if items:
         yield from ("## Open", "", *(f"- {item}" for item in items))
 

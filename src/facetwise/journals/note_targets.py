@@ -1,4 +1,4 @@
-"""What a note can be put on: runs, blends and submissions, by the references that people write."""
+"""Targets of notes: runs, blends and submissions, named by references."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from typing import get_args
 
 from facetwise.core.errors import InputError
-from facetwise.core.records.notes import Kind, Note
+from facetwise.core.records.notes import Note, NoteTargetKind
 from facetwise.core.references import AnyReference, parse_reference, short_name
 from facetwise.core.runs import find_run
 from facetwise.core.workspace import Workspace
 from facetwise.predictors.blend_folder import find_blend
 from facetwise.submission.folder import find_submission, list_submissions
 
-THINGS: tuple[Kind, ...] = get_args(Kind)
+TARGET_KINDS: tuple[NoteTargetKind, ...] = get_args(NoteTargetKind)
 
 
 @dataclass(frozen=True)
-class Thing:
-    """A run, a blend or a submission, which may be gone."""
+class NoteTarget:
+    """A run, blend or submission, which may have been deleted."""
 
-    kind: Kind
+    kind: NoteTargetKind
     id: str
 
     @property
     def short(self) -> str:
-        """How people refer to it: `3`, `b2`, `s1`; its id when that has no number."""
+        """Its short reference: `3`, `b2`, `s1`; its id when that has no number."""
         return short_name(self.kind, self.id)
 
     @property
@@ -35,27 +35,27 @@ class Thing:
         return f"{self.kind} {self.short}"
 
 
-def find_thing(workspace: Workspace, reference: AnyReference) -> Thing:
-    """What `reference` means: `3`, `last` or an id; `b3`, `blend:last` or an id; `s1`, `submission:last` or an id.
+def find_target(workspace: Workspace, reference: AnyReference) -> NoteTarget:
+    """Resolve a reference: `3`, `last` or an id; `b3`, `blend:last` or an id; `s1`, `submission:last` or an id.
 
-    Raises InputError when there is no such thing.
+    Raises InputError when it names nothing that exists.
     """
-    named = parse_reference(reference, THINGS, submissions=[s.id for s in list_submissions(workspace)])
+    named = parse_reference(reference, TARGET_KINDS, submissions=[s.id for s in list_submissions(workspace)])
     match named.kind:
         case "run":
-            return Thing("run", find_run(workspace, named).id)
+            return NoteTarget("run", find_run(workspace, named).id)
         case "blend":
-            return Thing("blend", find_blend(workspace, named).id)
-    return Thing("submission", find_submission(workspace, named).id)
+            return NoteTarget("blend", find_blend(workspace, named).id)
+    return NoteTarget("submission", find_submission(workspace, named).id)
 
 
-def noted_thing(workspace: Workspace, notes: Iterable[Note], reference: AnyReference) -> Thing:
-    """As `find_thing`, and also finds a thing that is gone but for its notes."""
+def find_noted_target(workspace: Workspace, notes: Iterable[Note], reference: AnyReference) -> NoteTarget:
+    """As `find_target`, but also finds a target that was deleted and has notes."""
     try:
-        return find_thing(workspace, reference)
+        return find_target(workspace, reference)
     except InputError:
-        noted = {Thing(n.kind, n.id) for n in notes}
-        named = parse_reference(reference, THINGS, submissions=[t.id for t in noted if t.kind == "submission"])
+        noted = {NoteTarget(n.kind, n.id) for n in notes}
+        named = parse_reference(reference, TARGET_KINDS, submissions=[t.id for t in noted if t.kind == "submission"])
         found = [t for t in noted if t.kind == named.kind and named.means(t.id)]
         if len(found) != 1:
             raise

@@ -1,14 +1,14 @@
-"""The page of a day on the disk: what facetwise writes in it is made again, what people write stays byte for byte.
+"""The page of a day on disk: generated parts are replaced, and what people wrote is preserved byte for byte.
 
-Each part that is made stands between two comments, of which the first has a checksum of what was put between them:
+Each generated part is enclosed in two comments, the first of which has a checksum of the text between them:
 
     <!-- facetwise:begin runs 5d41402a -->
     ...
     <!-- facetwise:end runs -->
 
-Everything outside belongs to people, the order of the parts too; a part that they took out with both of its comments
-is not put back. When somebody wrote *inside* a part, the page as it was is kept in a file beside it before the part is
-made again. A page whose comments do not pair up is not touched at all.
+Everything outside belongs to the users, and so does the order of the parts; a part that was deleted with both of its
+comments is not restored. When somebody edited the text *inside* a part, the old page is backed up beside the new one
+before the part is replaced. A page with unpaired comments is not changed at all.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ from facetwise.core.files.outside import read_bounded, resolved
 from facetwise.core.files.writing import check_target, write_atomic
 
 FREE = {"Thoughts": "open", "Tomorrow": None}
-"""Sections that a new page has for people, and the part that each stands before; None: at the end."""
+"""Sections for the users on a new page, and the part that each precedes; None: at the end."""
 _HINT = "<!-- Parts between facetwise's comments are made again. Everything else is yours and stays as it is. -->"
 _MARK = re.compile(r"\ufeff?[ \t]*<!--\s*facetwise:(begin|end)\s+([a-z]+)(?:\s+([0-9a-f]{8}))?\s*-->\s*")
 _LIKE_A_MARK = re.compile(r"(?<!\\)<!--\s*facetwise:", re.IGNORECASE)
-"""Behind a backslash it is somebody's words."""
+"""After a backslash it is a user's text."""
 
 
 @dataclass(frozen=True)
 class Merged:
-    """A page with its parts made again."""
+    """A page with its generated parts replaced."""
 
     text: str
     edited: tuple[str, ...]
-    """Parts that somebody had written in."""
+    """Parts whose text was edited."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """Where a page is, and where the one before it, when somebody had written inside its parts."""
+    """A page that was written, and the backup of the previous one if its parts were edited."""
 
     path: Path
     text: str
-    kept: Path | None
+    backup: Path | None
     edited: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Block:
-    """A part on a page: its lines from `begin` to `end`, both comments among them."""
+class _Part:
+    """A generated part: lines `begin` to `end` of the page, both comments included."""
 
     name: str
     begin: int
@@ -63,23 +63,23 @@ class _Block:
 
 
 def write_page(path: Path, day: date, parts: Mapping[str, str]) -> Written:
-    """Write the page of a day, or make its parts again; whole or not at all. The caller holds the journal's lock.
+    """Write the page of a day, or replace its generated parts, atomically. The caller holds the journal's lock.
 
-    Raises ProblemsError naming the lines of comments that do not pair up, InputError for a file that is no such page.
+    Raises ProblemsError naming the lines of unpaired comments, InputError for a file that is not a journal page.
     """
     old = _read(path)
     merged = Merged(new_page(day, parts), ()) if old is None else merge(old, parts, str(path))
-    kept = None
+    backup = None
     if merged.edited and old is not None:
-        kept = _free_name(resolved(path))
-        write_atomic(kept, old.encode())
+        backup = _free_name(resolved(path))
+        write_atomic(backup, old.encode())
     if merged.text != old:
         write_atomic(path, merged.text)
-    return Written(path, merged.text, kept, merged.edited)
+    return Written(path, merged.text, backup, merged.edited)
 
 
 def new_page(day: date, parts: Mapping[str, str]) -> str:
-    """A page with every part, empty ones too, and room for people's own words."""
+    """A page with all parts, empty ones included, and sections for the users' own text."""
     before = {part: title for title, part in FREE.items() if part}
     lines = [f"# {day.isoformat()}, {day:%A}", "", _HINT, ""]
     for name, text in parts.items():
@@ -91,15 +91,15 @@ def new_page(day: date, parts: Mapping[str, str]) -> str:
 
 
 def merge(old: str, parts: Mapping[str, str], name: str = "the page") -> Merged:
-    """The page `old` with its parts made again; what stands outside of them stays byte for byte.
+    """The page `old` with its generated parts replaced; everything else is preserved byte for byte.
 
-    Raises ProblemsError for comments that do not pair up, InputError when there is none at all.
+    Raises ProblemsError for unpaired comments, InputError when there are none at all.
     """
     lines = old.split("\n")
     blocks = _blocks(lines, name)
     if not blocks:
-        hint = "it is no page that facetwise wrote, or all of its parts were taken out: move it away, or use `--out`"
-        raise InputError(f"{name}: has no part that can be made again", hint=hint)
+        hint = "it was not written by facetwise, or all of its parts were deleted: move it away, or use `--out`"
+        raise InputError(f"{name}: has no part that can be replaced", hint=hint)
     edited = tuple(b.name for b in blocks if b.name in parts and _is_edited(b, lines))
     for block in reversed(blocks):
         if block.name in parts:
@@ -112,7 +112,7 @@ def merge(old: str, parts: Mapping[str, str], name: str = "the page") -> Merged:
 
 
 def readable(page: str) -> str:
-    """A page without facetwise's comments, and no more than one empty line in a row: for a terminal."""
+    """A page for the terminal: without facetwise's comments, and with at most one empty line in a row."""
     lines = [line.rstrip() for line in page.removeprefix("\ufeff").split("\n")]
     text = "\n".join(line for line in lines if not _MARK.fullmatch(line) and line != _HINT)
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
@@ -123,58 +123,58 @@ def _block(name: str, text: str) -> list[str]:
     return [f"<!-- facetwise:begin {name} {_checksum(body)} -->", *body, f"<!-- facetwise:end {name} -->"]
 
 
-def _is_edited(block: _Block, lines: list[str]) -> bool:
+def _is_edited(block: _Part, lines: list[str]) -> bool:
     body = lines[block.begin + 1 : block.end]
     return block.checksum != _checksum(body)
 
 
 def _checksum(body: list[str]) -> str:
-    """Of what a reader sees: editors may change the ends of lines, and take away space there."""
-    seen = "\n".join(line.rstrip() for line in body).strip("\n")
-    return hashlib.sha256(seen.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    """Checksum of the visible text: editors may change line endings and strip trailing space."""
+    visible = "\n".join(line.rstrip() for line in body).strip("\n")
+    return hashlib.sha256(visible.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def _blocks(lines: list[str], name: str) -> list[_Block]:
-    """The parts of a page, in its order."""
-    blocks: list[_Block] = []
+def _blocks(lines: list[str], name: str) -> list[_Part]:
+    """The generated parts of a page, in its order."""
+    blocks: list[_Part] = []
     problems: list[str] = []
-    opened: _Block | None = None
+    opened: _Part | None = None
     for number, line in enumerate(lines):
         found = _MARK.fullmatch(line)
         if not found:
             if _LIKE_A_MARK.search(line):
-                problems.append(f"line {number + 1}: a comment of facetwise's that was changed: {line.strip()[:80]}")
+                problems.append(f"line {number + 1}: one of facetwise's comments was changed: {line.strip()[:80]}")
             continue
         kind, part, checksum = found.groups()
         if kind == "begin":
             if opened:
                 problems.append(_lacks_end(opened))
-            opened = _Block(part, number, number, checksum)
+            opened = _Part(part, number, number, checksum)
         elif opened is None or opened.name != part:
-            problems.append(f"line {number + 1}: ends the part `{part}`, which was not begun")
+            problems.append(f"line {number + 1}: ends the part `{part}`, which was not started")
         else:
-            blocks.append(_Block(part, opened.begin, number, opened.checksum))
+            blocks.append(_Part(part, opened.begin, number, opened.checksum))
             opened = None
     if opened:
         problems.append(_lacks_end(opened))
     problems += [f"line {b.begin + 1}: the part `{b.name}` is there twice" for b in _repeated(blocks)]
     if problems:
         hint = "put the comments back as they were; or move the file away, and copy your words into the new one"
-        raise ProblemsError(f"{name}: not made again, it is as it was", problems, hint=hint)
+        raise ProblemsError(f"{name}: not updated, the page is unchanged", problems, hint=hint)
     return blocks
 
 
-def _lacks_end(block: _Block) -> str:
+def _lacks_end(block: _Part) -> str:
     return f"line {block.begin + 1}: the part `{block.name}` lacks its end, `<!-- facetwise:end {block.name} -->`"
 
 
-def _repeated(blocks: list[_Block]) -> list[_Block]:
+def _repeated(blocks: list[_Part]) -> list[_Part]:
     names = [b.name for b in blocks]
     return [b for i, b in enumerate(blocks) if b.name in names[:i]]
 
 
 def _read(path: Path) -> str | None:
-    """The text of a page; None when there is none, an empty file, or a device."""
+    """The text of a page; None for a missing or empty file, or a device."""
     status = check_target(path)
     data = read_bounded(path) if status is not None and stat.S_ISREG(status.st_mode) else b""
     try:
@@ -185,7 +185,7 @@ def _read(path: Path) -> str | None:
 
 
 def _free_name(path: Path) -> Path:
-    """`2026-11-25.edited-1.md`, or the first number that is not taken."""
+    """`2026-11-25.edited-1.md`, with the first free number."""
     number = 1
     while (found := path.with_name(f"{path.stem}.edited-{number}{path.suffix}")).exists():
         number += 1

@@ -1,4 +1,4 @@
-"""Ablations and searches of a day: what came of each, and what of it failed or was stopped."""
+"""Ablations and searches of a day: their results, and what failed or was stopped."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from facetwise.core.records.study import ChangeRecord, StudyRecord
 from facetwise.core.workspace import file_hash
 from facetwise.evaluate.intervals import Interval
 from facetwise.journals.day import Day, moment_of
-from facetwise.journals.timeline import RunLife
-from facetwise.results.cache import AnswerCache, answers_hash
+from facetwise.journals.timeline import RunTimeline
+from facetwise.results.cache import ResultCache, predictions_hash
 from facetwise.study.ablation import Ablation, build_ablation
 from facetwise.study.record import StudyFolder, list_studies
 from facetwise.study.search import Search, build_search
@@ -24,12 +24,12 @@ from facetwise.study.show import open_trials
 
 @dataclass(frozen=True)
 class ChangeEntry:
-    """A row of an ablation. Nothing is known of one that is not finished: None."""
+    """A row of an ablation; fields of the result are None until it is finished."""
 
     change: str
     run: str | None
     state: Literal["finished", "failed", "begun", "waiting"]
-    """`begun`: its run is there and not finished."""
+    """`begun`: its run exists and is not finished."""
     reason: str | None
     """Why it failed."""
     what: str | None
@@ -39,7 +39,7 @@ class ChangeEntry:
     """Change minus base, paired by person."""
     difference_interval: Interval | None
     standing: str | None
-    """As `facetwise studies` says it; None where folds were split by image."""
+    """The verdict, as in `facetwise studies`; None for folds split by image."""
 
 
 @dataclass(frozen=True)
@@ -51,54 +51,55 @@ class TrialEntry:
     run: str | None
     settings: Mapping[str, Any]
     macro_f1: float | None
-    """Of a pruned trial the mean of its folds so far."""
+    """For a pruned trial the mean of its finished folds."""
     reason: str | None
 
 
 @dataclass(frozen=True)
 class StudyEntry:
-    """A study that was worked on that day, as it stands now."""
+    """A study that was worked on that day, in its current state."""
 
     name: str
     kind: Literal["ablation", "search"]
     base: str | None
-    """The run of the base; None of a search."""
+    """The run of the base; None for a search."""
     changes: tuple[ChangeEntry, ...]
-    """Of an ablation."""
+    """Rows of an ablation."""
     num_people: int
     trials: tuple[TrialEntry, ...]
-    """Of a search: those that were worked on that day."""
+    """Trials of a search that were worked on that day."""
     states: Mapping[str, int]
-    """Of a search: how many of all of its trials are in each state."""
+    """Number of trials of a search in each state, over all days."""
     best: Mapping[str, Any] | None
-    """Of a search: `trial`, `run`, `what`, `macro_f1`, `interval`, `nested` (a score with interval, or None)."""
+    """Best trial of a search: `trial`, `run`, `what`, `macro_f1`, `interval`, `nested` (a score with interval, or
+    None)."""
     trouble: str | None = None
-    """Why nothing more can be said of it."""
+    """Why the study cannot be shown."""
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """The runs that this entry tells of, but for the base."""
+        """The runs listed in this entry, except the base."""
         found = [*(c.run for c in self.changes), *(t.run for t in self.trials)]
         return tuple(run for run in found if run is not None)
 
 
 @dataclass(frozen=True)
 class StudiesOfDay:
-    """Makes the entries of a day's studies."""
+    """Builds the entries of a day's studies."""
 
     project: Project
     day: Day
-    lives: Mapping[str, RunLife]
-    answers: AnswerCache
+    timelines: Mapping[str, RunTimeline]
+    cache: ResultCache
 
     def entries(self) -> tuple[StudyEntry, ...]:
-        """Every study that was worked on that day, by the time at which it was begun."""
+        """Every study that was worked on that day, in the order in which they were started."""
         folders = list_studies(self.project.workspace)
         found = [(self._made(folder), folder.name, self._entry(folder)) for folder in folders]
         return tuple(entry for _, _, entry in sorted(found, key=lambda f: f[:2]) if entry is not None)
 
     def failed(self) -> frozenset[str]:
-        """Fingerprints of the changes of all ablations that failed: going on with their runs fails again."""
+        """Fingerprints of all failed changes of ablations: resuming their runs would fail again."""
         found = set()
         for folder in list_studies(self.project.workspace):
             with suppress(FacetwiseError):
@@ -112,62 +113,62 @@ class StudiesOfDay:
             return self.day.start
 
     def _entry(self, folder: StudyFolder) -> StudyEntry | None:
-        """None of a study that was not worked on that day."""
+        """None for a study that was not worked on that day."""
         try:
             record = folder.record()
         except FacetwiseError as error:
-            return _in_trouble(folder, "ablation", error)
+            return _unreadable(folder, "ablation", error)
         if self._made(folder) >= self.day.end:
             return None
         try:
             return self._ablation(folder, record) if record.kind == "ablation" else self._search(folder)
         except FacetwiseError as error:
-            told = self.day.holds(self._made(folder))
-            return _in_trouble(folder, record.kind, error) if told else None
+            relevant = self.day.holds(self._made(folder))
+            return _unreadable(folder, record.kind, error) if relevant else None
 
     def _ablation(self, folder: StudyFolder, record: StudyRecord) -> StudyEntry | None:
         changes = [self._with_run(entry) for entry in record.changes]
-        runs = [life for c in changes if (life := self.lives.get(c.run or "")) is not None]
-        if not (self.day.holds(self._made(folder)) or any(life.worked_on(self.day) for life in runs)):
+        runs = [timeline for c in changes if (timeline := self.timelines.get(c.run or "")) is not None]
+        if not (self.day.holds(self._made(folder)) or any(timeline.worked_on(self.day) for timeline in runs)):
             return None
-        later = {life.run.id for life in runs if not life.begun_by(self.day)}
+        later = {timeline.run.id for timeline in runs if not timeline.begun_by(self.day)}
         entry = self._compared(folder, record) if record.base else _bare(folder, changes)
         run_of = {c.change: c.run for c in changes}
-        kept = [_begun(replace(c, run=run_of.get(c.change))) for c in entry.changes]
-        kept = [c for c in kept if c.run not in later]
-        return replace(entry, changes=tuple(kept))
+        rows = [_begun(replace(c, run=run_of.get(c.change))) for c in entry.changes]
+        rows = [c for c in rows if c.run not in later]
+        return replace(entry, changes=tuple(rows))
 
     def _with_run(self, entry: ChangeRecord) -> ChangeRecord:
-        """A change as it is recorded, with its run also when that is not finished."""
-        same = [life.run.id for life in self.lives.values() if life.fingerprint == entry.fingerprint]
+        """The recorded change with its run, finished or not."""
+        same = [timeline.run.id for timeline in self.timelines.values() if timeline.fingerprint == entry.fingerprint]
         return entry.changed(run=entry.run or (same[-1] if same else None))
 
     def _compared(self, folder: StudyFolder, record: StudyRecord) -> StudyEntry:
         runs = [record.base or "", *(c.run or "" for c in record.changes)]
-        hashes = [answers_hash(self.lives[run].run) if run in self.lives else None for run in runs]
-        asked = ["ablation", folder.name, record.as_dict(), hashes]
-        data = self.answers.answer(asked, lambda: asdict(_ablation_entry(build_ablation(self.project, folder))))
+        hashes = [predictions_hash(self.timelines[run].run) if run in self.timelines else None for run in runs]
+        key = ["ablation", folder.name, record.as_dict(), hashes]
+        data = self.cache.get(key, lambda: asdict(_ablation_entry(build_ablation(self.project, folder))))
         return _study_of(data)
 
     def _search(self, folder: StudyFolder) -> StudyEntry | None:
         file = folder.trials_file
         if not file.is_file() or file.stat().st_mtime < self.day.start.timestamp():
-            return None  # nothing was added to it since
+            return None  # unchanged since before that day
         recorded = open_trials(folder)
-        busy = [t.number for t in recorded.all() if not t.state.is_finished() and recorded.is_worked_on(t.number)]
-        asked = ["search", folder.name, file_hash(file), file_hash(folder.record_file), self._hashes(), busy]
-        data = self.answers.answer(asked, lambda: asdict(_search_entry(build_search(self.project, folder, recorded))))
+        busy = [t.number for t in recorded.all() if not t.state.is_finished() and recorded.is_running(t.number)]
+        key = ["search", folder.name, file_hash(file), file_hash(folder.record_file), self._hashes(), busy]
+        data = self.cache.get(key, lambda: asdict(_search_entry(build_search(self.project, folder, recorded))))
         times = {t.number: (t.datetime_start, t.datetime_complete) for t in recorded.all()}
         entry = _study_of(data)
         shown = tuple(t for t in entry.trials if self._on_day(times.get(t.number, ())))
         return replace(entry, trials=shown) if shown else None
 
     def _hashes(self) -> list[str | None]:
-        """Of all runs: of which of them a search needs is for it to say."""
-        return [answers_hash(life.run) for life in self.lives.values()]
+        """Hashes of all runs, because only the search knows which of them it reads."""
+        return [predictions_hash(timeline.run) for timeline in self.timelines.values()]
 
     def _on_day(self, times: tuple[datetime | None, ...]) -> bool:
-        """Whether a trial was begun or ended that day; optuna's times are those of the machine's own zone."""
+        """Whether a trial started or ended that day; optuna's times are in the machine's time zone."""
         return any(when is not None and self.day.holds(when.astimezone()) for when in times)
 
 
@@ -175,15 +176,15 @@ def _begun(row: ChangeEntry) -> ChangeEntry:
     return replace(row, state="begun") if row.state == "waiting" and row.run is not None else row
 
 
-def _in_trouble(folder: StudyFolder, kind: Literal["ablation", "search"], error: FacetwiseError) -> StudyEntry:
-    told = str(error) + (f" ({error.hint})" if error.hint else "")
-    return StudyEntry(folder.name, kind, None, (), 0, (), {}, None, told)
+def _unreadable(folder: StudyFolder, kind: Literal["ablation", "search"], error: FacetwiseError) -> StudyEntry:
+    message = str(error) + (f" ({error.hint})" if error.hint else "")
+    return StudyEntry(folder.name, kind, None, (), 0, (), {}, None, message)
 
 
 def _bare(folder: StudyFolder, changes: list[ChangeRecord]) -> StudyEntry:
     """An ablation whose base is not trained yet."""
-    nothing = (None,) * 6
-    rows = [ChangeEntry(c.change, None, "failed" if c.reason else "waiting", c.reason, *nothing) for c in changes]
+    no_result = (None,) * 6
+    rows = [ChangeEntry(c.change, None, "failed" if c.reason else "waiting", c.reason, *no_result) for c in changes]
     return StudyEntry(folder.name, "ablation", None, tuple(rows), 0, (), {}, None)
 
 

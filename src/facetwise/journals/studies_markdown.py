@@ -8,14 +8,14 @@ from facetwise.core.text.markdown import code, words
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.studies import ChangeEntry, StudyEntry
-from facetwise.journals.wording import listed, resume, score_words, thing
+from facetwise.journals.wording import display_name, join_names, resume_command, score_text
 from facetwise.results.wording import DASH, count, score, with_interval, with_signs
 from facetwise.study.search import number_of
 from facetwise.study.space import shown
 
 
 def study_lines(study: StudyEntry) -> Iterator[str]:
-    """A heading, and what came of it; what failed stands elsewhere (`failures`)."""
+    """The heading and results of a study; for what failed see `failures`."""
     yield f"### {study.kind.capitalize()} {code(study.name)}"
     yield ""
     if study.trouble is not None:
@@ -30,7 +30,8 @@ def _ablation(study: StudyEntry) -> Iterator[str]:
     if study.base is None:
         yield "Its base is not trained yet."
         return
-    yield f"Against {thing('run', study.base)}, paired by person ({count(study.num_people, 'person', 'people')})."
+    people = count(study.num_people, "person", "people")
+    yield f"Against {display_name('run', study.base)}, paired by person ({people})."
     if rows := [row for row in study.changes if row.state != "waiting"]:
         yield from ("", "| change | run | macro F1 | change - base | |", "| --- | ---: | ---: | ---: | --- |")
         yield from map(_row, rows)
@@ -54,8 +55,8 @@ def _search(study: StudyEntry) -> Iterator[str]:
         return
     best, nested = study.best, study.best["nested"]
     flattered = ", flattered by the choice" if study.states.get("finished", 0) > 1 else ""
-    value = score_words(best["what"], best["macro_f1"], Interval(**best["interval"]))
-    yield f"Best: trial {best['trial']} ({thing('run', best['run'])}), {value}{flattered}."
+    value = score_text(best["what"], best["macro_f1"], Interval(**best["interval"]))
+    yield f"Best: trial {best['trial']} ({display_name('run', best['run'])}), {value}{flattered}."
     if nested:
         value = with_interval(nested["macro_f1"], Interval(**nested["interval"]))
         yield f"The choice is worth {value} by the nested estimate."
@@ -69,11 +70,11 @@ def _numbers(numbers: list[int]) -> str:
         return f"trial {numbers[0]}"
     if numbers == list(range(numbers[0], numbers[-1] + 1)):
         return f"trials {numbers[0]} to {numbers[-1]}"
-    return f"trials {listed(map(str, numbers))}"
+    return f"trials {join_names(map(str, numbers))}"
 
 
 def failures(study: StudyEntry) -> Iterator[str]:
-    """What failed or was stopped of it, with the reason and how to go on, a line each."""
+    """One line for each change or trial that failed or was stopped, with the reason and how to resume."""
     name = f"{study.kind.capitalize()} {code(study.name)}"
     yield from _failed_changes(study, name)
     yield from _failed_trials(study, name)
@@ -98,14 +99,14 @@ def _failed_trials(study: StudyEntry, name: str) -> Iterator[str]:
 
 def _pruned_trials(study: StudyEntry, name: str) -> Iterator[str]:
     if pruned := [t for t in study.trials if t.state == "pruned"]:
-        told = listed(f"{t.number} ({score(t.macro_f1)}{_in_run(t.run)})" for t in pruned)
+        trials = join_names(f"{t.number} ({score(t.macro_f1)}{_in_run(t.run)})" for t in pruned)
         which, it = ("trial", "it") if len(pruned) == 1 else ("trials", "the first")
-        on = f" {resume(pruned[0].run)} would finish {it}." if pruned[0].run else ""
-        yield f"{name} stopped {which} {told} after some folds, behind the others.{on}"
+        on = f" {resume_command(pruned[0].run)} would finish {it}." if pruned[0].run else ""
+        yield f"{name} stopped {which} {trials} after some folds, behind the others.{on}"
 
 
 def waiting(study: StudyEntry) -> Iterator[str]:
-    """What of it is not trained yet."""
+    """A line about changes that are not trained yet."""
     left = sum(row.state in ("begun", "waiting") for row in study.changes)
     if left:
         changes = f"{left} of {count(len(study.changes), 'change')}"
@@ -113,11 +114,11 @@ def waiting(study: StudyEntry) -> Iterator[str]:
 
 
 def _of_run(run: str | None) -> str:
-    return f" ({thing('run', run)})" if run else ""
+    return f" ({display_name('run', run)})" if run else ""
 
 
 def _in_run(run: str | None) -> str:
-    return f", {thing('run', run)}" if run else ""
+    return f", {display_name('run', run)}" if run else ""
 
 
 def _reason(reason: str | None) -> str:

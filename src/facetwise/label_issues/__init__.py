@@ -1,1 +1,1 @@
-"""Which recorded labels may be wrong, and the list of them between looking and accepting."""
+"""Labels that may be wrong, and the list of them from which corrections are accepted."""

@@ -1,4 +1,4 @@
-"""Label issues as cleanlab finds them: an optional second opinion (extra `labels`)."""
+"""Label issues found by cleanlab: an optional second opinion (extra `labels`)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from facetwise.core.errors import FacetwiseError
 from facetwise.core.labels import FloatArray, IntArray
 
 
-def cleanlab_issues(given: IntArray, probabilities: FloatArray) -> IntArray:
-    """Numbers of the labels that cleanlab takes for wrong, the worst first.
+def cleanlab_issues(recorded: IntArray, probabilities: FloatArray) -> IntArray:
+    """Indices of the labels that cleanlab considers wrong, worst first.
 
-    `given`: class numbers, shape (n,); `probabilities`: out of fold, (n, K). By its default, `prune_by_noise_rate`,
-    ranked by the normalized margin. Raises FacetwiseError when cleanlab is not installed.
+    `recorded`: class numbers, shape (n,); `probabilities`: out of fold, (n, K). Uses cleanlab's default filter,
+    `prune_by_noise_rate`, ranked by the normalized margin. Raises FacetwiseError when cleanlab is not installed.
     """
     try:
         from cleanlab.filter import find_label_issues
@@ -21,8 +21,8 @@ def cleanlab_issues(given: IntArray, probabilities: FloatArray) -> IntArray:
             f"`--method cleanlab` needs `{error.name}`, which is not installed",
             hint="install the extra: `pip install 'facetwise[labels]'`",
         ) from None
-    if len(given) == 0:
+    if len(recorded) == 0:
         return np.zeros(0, np.int64)
-    issues = find_label_issues(given, probabilities, return_indices_ranked_by="normalized_margin", n_jobs=1)
+    issues = find_label_issues(recorded, probabilities, return_indices_ranked_by="normalized_margin", n_jobs=1)
     found: IntArray = np.asarray(issues, dtype=np.int64)
     return found

@@ -1,4 +1,4 @@
-"""The list of suspects as a csv to fill in, and what is accepted in it."""
+"""The list of suspects as a csv to fill in, and the corrections accepted in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facetwise.core.files.writing import write_output
 from facetwise.core.labels import LabelSpace
 from facetwise.core.text.printable import from_list_cell, list_cell
 from facetwise.data.findings import Findings, raise_errors
-from facetwise.data.labels.corrections import Wanted
+from facetwise.data.labels.corrections import ProposedCorrection
 from facetwise.data.manifest import Manifest
 from facetwise.data.reading.csvfile import CsvRow, read_table_csv
 from facetwise.label_issues.list_file import AGAIN, Listed, correction_of
@@ -29,7 +29,7 @@ _HOW = (
 
 
 def write_list_csv(view: SuspectsView, out: Path) -> None:
-    """The list as a csv with an empty column `accept`, to be filled in with y or n; see `read_list_csv`."""
+    """Write the list as a csv with an empty column `accept`, to be filled in with y or n; see `read_list_csv`."""
     listed = (asdict(Listed.of(row)) for row in view.rows)
     rows = ([ACCEPT, *COLUMNS], *(["", *(list_cell(str(one[column])) for column in COLUMNS)] for one in listed))
     write_output(out, "".join(map(csv_row, rows)))
@@ -37,46 +37,48 @@ def write_list_csv(view: SuspectsView, out: Path) -> None:
 
 def read_list_csv(
     path: Path, space: LabelSpace, manifest: Manifest, reason: str, author: str, weight: float
-) -> list[Wanted]:
-    """The corrections that a csv of `write_list_csv` accepts; `value` may have been edited, rows may be gone.
+) -> list[ProposedCorrection]:
+    """The corrections accepted in a csv from `write_list_csv`; `value` may be edited and rows may be deleted.
 
-    Raises ProblemsError with every row that says neither y nor n, speaks of a label that the dataset does not record
-    (any more), or accepts without a value.
+    Raises ProblemsError with every row whose `accept` is neither y nor n, whose label is not recorded in the dataset
+    (any more), or which is accepted without a value.
     """
     findings = Findings()
     table = read_table_csv(path, path.name, _NEEDED, findings)
     if any(f.code == "missing-column" for f in findings):
-        raise ProblemsError(f"{path}: this is no list of suspects", map(str, findings), hint=_HOW)
-    recorded = _recorded(manifest, space)
-    wanted = []
+        raise ProblemsError(f"{path}: not a list of suspects", map(str, findings), hint=_HOW)
+    labels = _recorded(manifest, space)
+    accepted = []
     for listed in table.rows if table else ():
         row = replace(listed, cells={name: from_list_cell(cell) for name, cell in listed.cells.items()})
-        said = row.cells[ACCEPT].strip().lower()
-        if said not in YES + NO:
-            findings.error("not-yes-or-no", f"{path.name}:{row.line}", f"`{ACCEPT}` is `{said}`, expected y or n")
-        elif said in YES and _fits(row, f"{path.name}:{row.line}", recorded, manifest, findings):
-            wanted.append(Wanted(f"{path.name}:{row.line}", correction_of(row.cells, reason, author, weight)))
+        answer = row.cells[ACCEPT].strip().lower()
+        if answer not in YES + NO:
+            findings.error("not-yes-or-no", f"{path.name}:{row.line}", f"`{ACCEPT}` is `{answer}`, expected y or n")
+        elif answer in YES and _fits(row, f"{path.name}:{row.line}", labels, manifest, findings):
+            accepted.append(
+                ProposedCorrection(f"{path.name}:{row.line}", correction_of(row.cells, reason, author, weight))
+            )
     raise_errors(findings, f"{path}: nothing was accepted")
-    if not wanted:
+    if not accepted:
         raise InputError(f"{path}: no row is accepted", hint=f"write y into the column `{ACCEPT}`")
-    return wanted
+    return accepted
 
 
 def _fits(
-    row: CsvRow, where: str, recorded: Mapping[tuple[str, str], set[str]], manifest: Manifest, findings: Findings
+    row: CsvRow, where: str, labels: Mapping[tuple[str, str], set[str]], manifest: Manifest, findings: Findings
 ) -> bool:
-    """Whether the dataset still records what the row says is recorded."""
-    image, attribute, given = (row.cells[c].strip() for c in ("image", "attribute", "given"))
+    """Whether the dataset still records the label that the row says; adds a finding otherwise."""
+    image, attribute, recorded = (row.cells[c].strip() for c in ("image", "attribute", "given"))
     target = image or manifest.person(row.cells["group"])
-    now_recorded = recorded.get((attribute, f"image:{target}" if image else f"person:{target}"))
+    now_recorded = labels.get((attribute, f"image:{target}" if image else f"person:{target}"))
     if now_recorded is None:
         hint = "a spreadsheet may have dropped zeros at the beginning: read the column as text" if not image else None
         what = f"the training side has no `{attribute}` of {'image' if image else 'person'} `{target}`"
         findings.error("unknown-label", where, what, hint)
-    elif now_recorded != {given}:
-        said = ", ".join(f"`{c}`" for c in sorted(now_recorded))
+    elif now_recorded != {recorded}:
+        current = ", ".join(f"`{c}`" for c in sorted(now_recorded))
         findings.error(
-            "stale-row", where, f"`{attribute}` of `{target}` is {said} in the dataset, not `{given}`", AGAIN
+            "stale-row", where, f"`{attribute}` of `{target}` is {current} in the dataset, not `{recorded}`", AGAIN
         )
     elif not row.cells["value"].strip():
         findings.error("no-value", where, f"accepted, and `value` is empty: what is `{attribute}` of `{target}`?")

@@ -1,7 +1,7 @@
-"""The list of suspects between looking and accepting, as it was shown last.
+"""The list of suspects that was shown last, from which corrections are accepted by rank.
 
-The list that was shown is kept under `.cache/`, so that a rank means what it meant on the screen. It speaks of the
-dataset's own labels; once these, the images or the classes are others, its ranks are refused.
+It is stored under `.cache/`, so that a rank means what it meant on the screen. When the dataset's labels, the images or
+the classes have changed since, its ranks are refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from facetwise.core.people import person
 from facetwise.core.project import Project
 from facetwise.core.records.provenance import now
 from facetwise.core.workspace import read_json, write_json
-from facetwise.data.labels.corrections import Wanted
+from facetwise.data.labels.corrections import ProposedCorrection
 from facetwise.data.labels.overlay import Correction
 from facetwise.data.manifest import Manifest
 from facetwise.label_issues.suspects import Row, SuspectsView
@@ -30,7 +30,7 @@ AGAIN = "list them again: `facetwise labels suspects`"
 
 @dataclass(frozen=True)
 class Listed:
-    """A suspect as the list has it; the same columns stand in the csv."""
+    """A row of the list; the csv has the same columns."""
 
     rank: int
     attribute: str
@@ -40,10 +40,10 @@ class Listed:
     given: str
     """The class that the dataset records."""
     given_value: str
-    """The number that it records, of an ordinal attribute."""
+    """The recorded number of an ordinal attribute."""
     proposed: str
     value: str
-    """What accepting writes; empty where no number is known."""
+    """The value that accepting writes; empty where no number is known."""
     given_probability: float
     probability: float
     images: int
@@ -70,7 +70,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class KeptList:
+class StoredList:
     """The list that was shown last."""
 
     made: str
@@ -80,32 +80,32 @@ class KeptList:
     rows: tuple[Listed, ...]
 
     @property
-    def told(self) -> str:
-        """Which list it is: `the list of 12 suspects by 03-AdamW, made 2026-11-25 16:03 UTC`."""
+    def description(self) -> str:
+        """For messages: `the list of 12 suspects by 03-AdamW, made 2026-11-25 16:03 UTC`."""
         made = self.made.replace("T", " ")[:16]
         return f"the list of {count(len(self.rows), 'suspect')} by {self.source}, made {made} UTC"
 
 
-def keep_list(project: Project, manifest: Manifest, view: SuspectsView) -> bool:
-    """Keep a list for `kept_list`; False when the project cannot be written to."""
+def store_list(project: Project, manifest: Manifest, view: SuspectsView) -> bool:
+    """Store a list for `load_list`; False when the project is not writable."""
     rows = [asdict(Listed.of(row)) for row in view.rows]
     made_from = _made_from(project, manifest)
     with suppress(OSError, FacetwiseError):
-        kept = {"schema_version": 1, "made": now(), "made_from": made_from, "source": view.source, "rows": rows}
-        write_json(project.workspace.cache / FILE, kept)
+        data = {"schema_version": 1, "made": now(), "made_from": made_from, "source": view.source, "rows": rows}
+        write_json(project.workspace.cache / FILE, data)
         return True
     return False
 
 
-def kept_list(project: Project, manifest: Manifest) -> KeptList:
-    """The list that was shown last; InputError when there is none, MismatchError when the data changed since."""
+def load_list(project: Project, manifest: Manifest) -> StoredList:
+    """The list that was shown last. Raises InputError when there is none, MismatchError when the data have changed."""
     path = project.workspace.cache / FILE
     if not path.is_file():
         raise InputError("there is no list of suspects to accept from", hint="list them: `facetwise labels suspects`")
     try:
-        kept = read_json(path)
-        made_from, rows = kept["made_from"], tuple(Listed(**row) for row in kept["rows"])
-        found = KeptList(str(kept["made"]), str(kept["source"]), rows)
+        stored = read_json(path)
+        made_from, rows = stored["made_from"], tuple(Listed(**row) for row in stored["rows"])
+        found = StoredList(str(stored["made"]), str(stored["source"]), rows)
     except (TypeError, KeyError):
         raise InputError(f"{path}: damaged", hint=AGAIN) from None
     changed = [what for what, value in _made_from(project, manifest).items() if made_from.get(what) != value]
@@ -116,34 +116,34 @@ def kept_list(project: Project, manifest: Manifest) -> KeptList:
     return found
 
 
-def chosen(kept: KeptList, selection: str) -> list[Listed]:
-    """The rows that `selection` means, in the order of the list: `1,3,5-9`, person ids, or both, commas between.
+def chosen(stored: StoredList, selection: str) -> list[Listed]:
+    """The rows that `selection` names, in the order of the list: ranks (`1,3,5-9`) and person ids, separated by commas.
 
-    A word that could be either is refused; `rank:12` and `person:12` say which. Raises ProblemsError with every word
-    that means nothing.
+    A word that is both a rank and a person is refused; write `rank:12` or `person:12`. Raises ProblemsError with every
+    word that is neither.
     """
     problems, ranks = list[str](), set[int]()
     for word in filter(None, (w.strip() for w in selection.split(","))):
         try:
-            ranks |= _meant(word, kept.rows)
+            ranks |= _ranks_named(word, stored.rows)
         except InputError as error:
             problems.append(str(error))
     if problems or not ranks:
         raise ProblemsError(
-            f"nothing was accepted from {kept.told}", problems or ["no rank or person was given"], hint=AGAIN
+            f"nothing was accepted from {stored.description}", problems or ["no rank or person was given"], hint=AGAIN
         )
-    return [row for row in kept.rows if row.rank in ranks]
+    return [row for row in stored.rows if row.rank in ranks]
 
 
-def wanted_rows(rows: Iterable[Listed], reason: str, author: str, weight: float) -> list[Wanted]:
-    """The corrections that accepting rows of the list means; raises ProblemsError where no value is known."""
+def accepted_corrections(rows: Iterable[Listed], reason: str, author: str, weight: float) -> list[ProposedCorrection]:
+    """The corrections for accepted rows; raises ProblemsError for rows without a known value."""
     rows = list(rows)
     if lacking := [row for row in rows if not row.value]:
         problems = [f"rank {row.rank}: no number is known for `{row.attribute}` = `{row.proposed}`" for row in lacking]
         raise ProblemsError(
             "nothing was accepted", problems, hint=f"look, and give the number: `{_by_hand(lacking[0])}`"
         )
-    return [Wanted(f"rank {row.rank}", correction_of(asdict(row), reason, author, weight)) for row in rows]
+    return [ProposedCorrection(f"rank {row.rank}", correction_of(asdict(row), reason, author, weight)) for row in rows]
 
 
 def _by_hand(row: Listed) -> str:
@@ -166,20 +166,20 @@ def correction_of(cells: Mapping[str, Any], reason: str, author: str, weight: fl
     )
 
 
-def _meant(word: str, rows: Sequence[Listed]) -> set[int]:
-    """The ranks that one word of a selection means."""
+def _ranks_named(word: str, rows: Sequence[Listed]) -> set[int]:
+    """The ranks that one word of a selection names."""
     kind, _, name = word.rpartition(":") if word.startswith(("rank:", "person:")) else ("", "", word)
     by_rank = set(_ranks(name, len(rows))) if kind != "person" else set[int]()
     by_person = {row.rank for row in rows if row.group == person(name)} if kind != "rank" else set[int]()
     if by_rank and by_person and by_rank != by_person:
-        raise InputError(f"`{word}` is a rank and a person: say `rank:{word}` or `person:{word}`")
+        raise InputError(f"`{word}` is both a rank and a person: write `rank:{word}` or `person:{word}`")
     if not by_rank and not by_person:
-        raise InputError(f"`{word}` is no rank from 1 to {len(rows)} and no person of the list")
+        raise InputError(f"`{word}` is neither a rank from 1 to {len(rows)} nor a person of the list")
     return by_rank or by_person
 
 
 def _ranks(word: str, most: int) -> Iterator[int]:
-    """The ranks of `3` or `5-9`; none when the word is no such thing or goes beyond the list."""
+    """The ranks in `3` or `5-9`; none when the word is something else or goes beyond the list."""
     match = re.fullmatch(r"([1-9]\d{0,8})(?:-([1-9]\d{0,8}))?", word)
     if match:
         first, last = int(match[1]), int(match[2] or match[1])
@@ -187,7 +187,7 @@ def _ranks(word: str, most: int) -> Iterator[int]:
 
 
 def _made_from(project: Project, manifest: Manifest) -> dict[str, str]:
-    """What a list speaks of; in the words of the message that it changed."""
+    """Hashes of the data that a list refers to, keyed by the words used when they have changed."""
     return {
         "images or people": manifest.hash,
         "the dataset's labels": manifest.labels_hash,

@@ -1,4 +1,4 @@
-"""The score that corrections never touch, and beside it, under its own name, the one on corrected labels."""
+"""The score on the dataset's own labels, and beside it, under its own name, the score on corrected labels."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class LabelScore:
     macro_f1: float
     interval: Interval
     attributes: dict[str, tuple[float, Interval]]
-    """The same of each attribute that was predicted."""
+    """The same for each predicted attribute."""
 
     @classmethod
     def of(cls, card: Scorecard) -> LabelScore:
         """The macro F1 of a scorecard."""
-        own = {a.name: (a.macro_f1, a.interval) for a in card.attributes}
-        return cls(card.macro_f1, card.macro_f1_interval, own)
+        attributes = {a.name: (a.macro_f1, a.interval) for a in card.attributes}
+        return cls(card.macro_f1, card.macro_f1_interval, attributes)
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class LabelScores(Plain):
     scored: LabelScore
     """On the dataset's own labels: the score."""
     corrected: LabelScore
-    """With the overlay applied to what is scored on."""
+    """On labels with the overlay applied."""
     corrected_before: LabelScore | None
-    """The same before the corrections that were just added; None where none were."""
+    """The same without the corrections that were just added; None when none were."""
     num_corrections: int
     num_changed: int
-    """Scored images of which the overlay changes a class."""
+    """Scored images whose class the overlay changes."""
     num_images: int
     """Scored images."""
 
@@ -57,9 +57,9 @@ class LabelScores(Plain):
 def label_scores(
     source: str, rows: ScoredRows, manifest: Manifest, overlay: Overlay, before: Overlay | None = None
 ) -> LabelScores:
-    """Score out-of-fold predictions, a row a training image in manifest order, on both views of the labels.
+    """Score out-of-fold predictions, one row for each training image in manifest order, on both views of the labels.
 
-    `before`: the overlay as it was, when it has just been added to. Raises InputError when no row is covered.
+    `before`: the overlay without the corrections that were just added. Raises InputError when no row is covered.
     """
 
     def scored(codes: IntArray) -> Scorecard:

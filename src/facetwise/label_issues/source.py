@@ -1,4 +1,4 @@
-"""Whose predictions label issues are looked for with."""
+"""Which predictor's out-of-fold predictions label issues are found with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facetwise.results.wording import score
 
 
 def label_source(project: Project, manifest: Manifest, reference: str | None) -> tuple[Source, ScoredRows, str]:
-    """The predictor called `reference`, its out-of-fold rows, and why it was taken.
+    """The predictor named by `reference`, its out-of-fold rows, and why it was chosen.
 
     Without a reference the blend with the highest nested estimate, else the finished run with the highest out-of-fold
     score of the whole label; one that does not fit the dataset any more is passed over. Raises InputError when there is
@@ -25,15 +25,15 @@ def label_source(project: Project, manifest: Manifest, reference: str | None) ->
     if reference is not None:
         source = read_source(project, manifest, reference)
         return source, source.scored(manifest), "as asked"
-    passed = list[str]()
+    skipped = list[str]()
     for candidate, why in _candidates(project, manifest):
         try:
             source = read_source(project, manifest, candidate)
             return source, source.scored(manifest), why
         except (ArtefactError, InputError) as error:
-            passed.append(str(error))
+            skipped.append(str(error))
     raise InputError(
-        "no finished run or blend predicts the whole label out of fold" + (f" ({passed[0]})" if passed else ""),
+        "no finished run or blend predicts the whole label out of fold" + (f" ({skipped[0]})" if skipped else ""),
         hint="train one with `facetwise fit RECIPE`, or name a specialist",
     )
 
@@ -44,8 +44,8 @@ def _candidates(project: Project, manifest: Manifest) -> Iterator[tuple[str, str
         yield f"blend:{blend.id}", "the best blend by its nested estimate"
     whole = name_of(project.space.names, project.space)
     runs = [r for r in build_runs_view(project, manifest).runs if r.state == "finished" and r.what == whole]
-    usable = [
+    scored = [
         r for r in runs if r.macro_f1 is not None and r.usable and not any(f.startswith("UNSAFE") for f in r.flags)
     ]
-    for run in sorted(usable, key=lambda r: (bool(r.flags), -(r.macro_f1 or 0.0))):
+    for run in sorted(scored, key=lambda r: (bool(r.flags), -(r.macro_f1 or 0.0))):
         yield f"run:{run.id}", f"the best finished run of the whole label, macro F1 {score(run.macro_f1)}"

@@ -1,4 +1,4 @@
-"""What `facetwise labels suspects` shows: labels that predictions contradict, and what to write instead."""
+"""The view of `facetwise labels suspects`: labels that predictions contradict, and the values proposed instead."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facetwise.core.project import Project
 from facetwise.data.labels.overlay import Overlay
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.rows import ScoredRows
-from facetwise.label_issues.ranking import Found, Suspect, find_suspects
+from facetwise.label_issues.ranking import AttributeRanking, Suspect, find_suspects
 from facetwise.label_issues.scores import LabelScores, label_scores
 from facetwise.label_issues.source import label_source
 
@@ -26,14 +26,14 @@ class Row:
     """A suspect in the list."""
 
     rank: int
-    """From 1, over all attributes: what `facetwise labels accept` goes by."""
+    """From 1, over all attributes: the rank used by `facetwise labels accept`."""
     suspect: Suspect
     value: str | None
-    """What accepting would write: a class, or for an ordinal attribute a number; None where no number is known."""
+    """The value that accepting writes: a class, or a number for an ordinal attribute; None where no number is known."""
     value_from: str | None
     """Where that number comes from; None for a class."""
     corrected: bool
-    """Whether the overlay has a correction of this label."""
+    """Whether the overlay already corrects this label."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class AttributeSuspects:
     num_labels: int
     num_uncovered: int
     num_suspects: int
-    """In all, listed or not, corrected ones included."""
+    """In total, listed or not, including corrected ones."""
     num_corrected: int
     """Suspects that the overlay corrects."""
     spread: float | None
@@ -58,28 +58,28 @@ class SuspectsView:
 
     project: str
     source: str
-    """Whose predictions: an id of a run or blend."""
+    """Reference of the predictor."""
     why: str
     """Why these."""
     method: SuspectMethod
     num_images: int
     """Training images."""
     num_uncovered: int
-    """Of them without a prediction: nothing is said of their labels."""
+    """Training images without a prediction: their labels are not judged."""
     attributes: tuple[AttributeSuspects, ...]
     scores: LabelScores
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """All suspects that are listed, by rank."""
+        """All listed suspects, by rank."""
         return tuple(row for attribute in self.attributes for row in attribute.rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         data: dict[str, Any] = plain(asdict(self))
-        for attribute, found in zip(data["attributes"], self.attributes, strict=True):
-            for row, kept in zip(attribute["rows"], found.rows, strict=True):
-                row["suspect"]["distance"] = kept.suspect.distance
+        for fields, attribute in zip(data["attributes"], self.attributes, strict=True):
+            for row_fields, row in zip(fields["rows"], attribute.rows, strict=True):
+                row_fields["suspect"]["distance"] = row.suspect.distance
         return data
 
 
@@ -104,7 +104,7 @@ def build_suspects_view(
     Raises as `label_source`, SettingError for an attribute that is not there, InputError for one that is not predicted.
     """
     source, rows, why = label_source(project, manifest, reference)
-    names = _wanted(source.reference, source.attributes, project.space, spec.attribute)
+    names = _attributes_to_rank(source.reference, source.attributes, project.space, spec.attribute)
     values = {a.name: manifest.values(a.name) for a in project.space.attributes if a.is_ordinal}
     corrected = frozenset(c.target for c in overlay.corrections)
     rank, found = 1, list[AttributeSuspects]()
@@ -126,7 +126,9 @@ def build_suspects_view(
     )
 
 
-def _wanted(source: str, predicted: tuple[str, ...], space: LabelSpace, attribute: str | None) -> tuple[str, ...]:
+def _attributes_to_rank(
+    source: str, predicted: tuple[str, ...], space: LabelSpace, attribute: str | None
+) -> tuple[str, ...]:
     if attribute is None:
         return predicted
     if space.attribute(attribute).name not in predicted:
@@ -136,7 +138,7 @@ def _wanted(source: str, predicted: tuple[str, ...], space: LabelSpace, attribut
 
 @dataclass(frozen=True)
 class _Listing:
-    """What it takes to say of the suspects of one attribute what to write, and whether that is done already."""
+    """Adds the value to write, and whether it is corrected already, to the suspects of one attribute."""
 
     attribute: Attribute
     scored: ScoredRows
@@ -144,7 +146,7 @@ class _Listing:
     corrected: frozenset[tuple[str, str, str]]
     """Targets of the overlay."""
 
-    def attribute_suspects(self, found: Found, rank: int, spec: SuspectsSpec) -> AttributeSuspects:
+    def attribute_suspects(self, found: AttributeRanking, rank: int, spec: SuspectsSpec) -> AttributeSuspects:
         done = [self._is_corrected(s) for s in found.suspects]
         shown = [(s, d) for s, d in zip(found.suspects, done, strict=True) if spec.with_corrected or not d][
             : spec.limit
@@ -161,13 +163,13 @@ class _Listing:
         )
 
     def _is_corrected(self, suspect: Suspect) -> bool:
-        """By a correction of the person, or of every image."""
+        """Whether the overlay corrects the person or every image of the label."""
         name = self.attribute.name
         by_person = ("", suspect.group, name) in self.corrected
         return by_person or all((image, "", name) in self.corrected for image in suspect.images)
 
     def _to_write(self, suspect: Suspect) -> tuple[str | None, str | None]:
-        """The value of the overlay's column for the proposed class, and where a number comes from."""
+        """The overlay's value for the proposed class, and where a number comes from."""
         if not self.attribute.is_ordinal:
             return suspect.proposed, None
         for number, words in (self._predicted_value(suspect), self._usual_value(suspect)):
@@ -176,7 +178,7 @@ class _Listing:
         return None, None
 
     def _predicted_value(self, suspect: Suspect) -> tuple[float | None, str]:
-        """The median of the predicted values that are of the proposed class, of a head that predicts values."""
+        """Median of the predicted values within the proposed class, for a head that predicts values."""
         words = f"the median of the predicted values that are {suspect.proposed}"
         values = np.array(self.scored.predictions.values.get(self.attribute.name, ()))
         inside = self._codes_of(values) == self.attribute.code_of(suspect.proposed)
@@ -189,17 +191,17 @@ class _Listing:
         return float(values[inside][np.searchsorted(weight.cumsum(), weight.sum() / 2)]), words
 
     def _usual_value(self, suspect: Suspect) -> tuple[float | None, str]:
-        """The median of the recorded values of the proposed class; the lower one of two."""
+        """Lower median of the recorded values of the proposed class."""
         words = f"the median recorded value of {suspect.proposed}"
-        own = self.scored.truth.only([self.attribute.name]).classes == self.attribute.code_of(suspect.proposed)
-        known = np.sort(self.values[self.attribute.name][own & ~np.isnan(self.values[self.attribute.name])])
-        return (float(known[(len(known) - 1) // 2]) if len(known) else None), words
+        in_class = self.scored.truth.only([self.attribute.name]).classes == self.attribute.code_of(suspect.proposed)
+        recorded = np.sort(self.values[self.attribute.name][in_class & ~np.isnan(self.values[self.attribute.name])])
+        return (float(recorded[(len(recorded) - 1) // 2]) if len(recorded) else None), words
 
     def _codes_of(self, values: FloatArray) -> IntArray:
         return self.attribute.codes_of_values(values) if len(values) else np.zeros(0, np.int64)
 
 
 def pictured(view: SuspectsView) -> Iterator[str]:
-    """The images that a page of the view shows."""
+    """The images shown on a page of the view."""
     for row in view.rows:
         yield from row.suspect.images

@@ -1,1 +1,1 @@
-"""Whoever predicts (runs, blends, predictions from elsewhere), read and checked as one kind of thing."""
+"""Predictors (runs, blends, imported predictions), read and checked through one interface."""

@@ -1,4 +1,4 @@
-"""What somebody answers for a list of images, whoever it is: classes, and probabilities where there are any."""
+"""The answers of any predictor or file: classes for a list of images, with probabilities where available."""
 
 from __future__ import annotations
 
@@ -23,31 +23,29 @@ class Answers:
 
     kind: AnswerKind
     name: str
-    """An id, or a file as it was given."""
+    """An id, or the path of a file."""
     codes: IntArray
-    """Class numbers, (n, num_attributes); -1 for an attribute not answered, and throughout where nothing is."""
+    """Class numbers, (n, num_attributes); -1 where an attribute is not answered."""
     joint: IntArray
     """Joint classes, (n,); -1 where an attribute is missing."""
     predictions: Predictions | None = None
-    """What was decided on, a row an image; None where only classes are known."""
+    """The predictions that were decided on, one row for each image; None when only classes are known."""
 
     def attributes(self, space: LabelSpace) -> tuple[str, ...]:
-        """The attributes answered for any image, in the label's order."""
+        """The attributes answered for at least one image, in label order."""
         return tuple(n for i, n in enumerate(space.names) if (self.codes[:, i] != MISSING).any())
 
 
 def answers_of(source: Source, side: Side = "test") -> Answers:
-    """What a predictor decides for every image of a side; raises InputError when it says nothing of that side."""
+    """A predictor's classes for every image of a side; raises InputError when it has no predictions of that side."""
     predictions = source.require_oof() if side == "oof" else source.test
     if predictions is None:
-        raise InputError(
-            f"{source.kind} `{source.reference}` has nothing to compare: no predictions of the test images"
-        )
+        raise InputError(f"{source.kind} `{source.reference}` has no predictions of the test images to compare")
     external = source.record if isinstance(source.record, ExternalRecord) else None
-    bare = external is not None and external.content == "submission"  # its probabilities were made up
-    return Answers(source.kind, source.id, predictions.codes, predictions.classes, None if bare else predictions)
+    synthetic = external is not None and external.content == "submission"  # its probabilities are placeholders
+    return Answers(source.kind, source.id, predictions.codes, predictions.classes, None if synthetic else predictions)
 
 
 def answers_of_classes(kind: AnswerKind, name: str, joint: IntArray, space: LabelSpace) -> Answers:
-    """Bare joint classes, (n,), -1 where there is none, as answers."""
+    """Answers from joint classes, (n,), -1 where missing."""
     return Answers(kind, name, decode_joint(joint, space), joint)

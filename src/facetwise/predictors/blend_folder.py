@@ -1,4 +1,4 @@
-"""Blends on disk: what was put together, with which weights, and what it predicts."""
+"""Blends on disk: their record and predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 import polars as pl
 
 from facetwise.core.errors import InputError
-from facetwise.core.records.artefact import Artefact, Kind, list_artefacts
+from facetwise.core.records.artefact import Artefact, ArtefactKind, list_artefacts
 from facetwise.core.records.base import read_record
 from facetwise.core.records.blend import BlendRecord
 from facetwise.core.references import AnyReference, parse_reference, pick
@@ -23,12 +23,12 @@ SPEC = "blend.json"
 class BlendFolder(Artefact):
     """One blend, such as `b01-soft-5`: `blend.json`, `oof.parquet`, `test.parquet`, `DONE.json`.
 
-    Both tables have the columns of a run's and one more, `decided` (see `evaluate.decide.DECIDED`). Out of fold each
-    person is predicted and decided by weights and a rule that were chosen without that person's part of the people
-    (nested); `fold` is that part. The test table has one row an image.
+    Both tables have the columns of a run's tables, plus `decided` (see `evaluate.decide.DECIDED`). The out-of-fold
+    table is nested: each person is decided by weights and a rule fitted without that person's part of the people, and
+    `fold` is that part. The test table has one row for each image.
     """
 
-    kind: ClassVar[Kind] = "blend"
+    kind: ClassVar[ArtefactKind] = "blend"
     record_name: ClassVar[str] = SPEC
 
     @property
@@ -37,27 +37,27 @@ class BlendFolder(Artefact):
         return f"put the file back from a copy; or move {self.path} out of the project and blend again"
 
     def record(self) -> BlendRecord:
-        """`blend.json`: what was put together and how, and what it is worth; raises DamagedError."""
+        """`blend.json`: members, weights, rule and scores; raises DamagedError."""
         self.check_whole()
         record = read_record(self.record_file, BlendRecord, "a blend", way_out=self.way_out)
         self.check_no_copy(record.id)
         return record
 
     def table(self, side: Side) -> pl.DataFrame | None:
-        """A table of predictions, or None when there is none (no test side, or nothing known out of fold)."""
+        """The predictions of a side; None without a test side or without out-of-fold predictions."""
         path = self.path / f"{side}.parquet"
         return read_table(path, PREDICTIONS) if path.is_file() else None
 
 
 def list_blends(workspace: Workspace) -> list[BlendFolder]:
-    """Every blend of the project, by number, also damaged ones: `BlendFolder.record` raises DamagedError for those."""
+    """Every blend of the project, by number, including damaged ones, whose `record` raises DamagedError."""
     return list_artefacts(workspace.blends, BlendFolder)
 
 
 def find_blend(workspace: Workspace, reference: AnyReference) -> BlendFolder:
-    """The blend that `reference` means: its id, `b3`, its number, or `last`.
+    """The blend named by `reference`: its id, `b3`, its number, or `last`.
 
-    Raises InputError when there is none, and when a blend cannot be meant.
+    Raises InputError when there is no such blend, or when the reference does not name a blend.
     """
     wanted, blends = parse_reference(reference, ["blend"]), {blend.id: blend for blend in list_blends(workspace)}
     if not blends:

@@ -1,4 +1,4 @@
-"""Predictions of the test side that were made elsewhere, kept as a member that is for the test side only."""
+"""Imported predictions of the test side, stored in the project; they can only join blends on the test side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from facetwise.core.errors import ArtefactError, InputError, did_you_mean
 from facetwise.core.files.outside import read_bounded
 from facetwise.core.files.writing import write_atomic
 from facetwise.core.project import Project
-from facetwise.core.records.artefact import Artefact, Kind, list_artefacts
+from facetwise.core.records.artefact import Artefact, ArtefactKind, list_artefacts
 from facetwise.core.records.base import read_record, write_record
 from facetwise.core.records.external import ExternalMadeFrom, ExternalRecord
 from facetwise.core.records.provenance import now
@@ -26,22 +26,22 @@ from facetwise.core.text.spelling import Spellings
 from facetwise.core.workspace import Workspace, lock, new_artefact
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.decide import DECIDED
-from facetwise.predictors.external_csv import CERTAIN, TOLERANCE, Predictions, parse_predictions
+from facetwise.predictors.external_csv import CERTAIN, TOLERANCE, ParsedPredictions, parse_predictions
 
 RECORD, TABLE, ORIGINAL = "foreign.json", "test.parquet", "original.csv"
 _NAME = re.compile(r"[^\W_][\w.-]{0,63}")
 
 
 @dataclass(frozen=True)
-class ForeignFolder(Artefact):
-    """Predictions from elsewhere: `foreign.json`, `test.parquet`, `original.csv`, `DONE.json`."""
+class ExternalFolder(Artefact):
+    """Imported predictions: `foreign.json`, `test.parquet`, `original.csv`, `DONE.json`."""
 
-    kind: ClassVar[Kind] = "foreign"
+    kind: ClassVar[ArtefactKind] = "foreign"
     record_name: ClassVar[str] = RECORD
 
     @property
     def name(self) -> str:
-        """What they are called here, such as `alice`."""
+        """Their name in the project, such as `alice`."""
         return self.path.name
 
     @property
@@ -51,56 +51,59 @@ class ForeignFolder(Artefact):
         return f"{back}: `facetwise run import FILE --name {quote(self.name)}`"
 
     def record(self) -> ExternalRecord:
-        """`foreign.json`: where they came from and how they were read; raises DamagedError when anything changed."""
+        """`foreign.json`: source and format; raises DamagedError when any file has changed."""
         self.check_whole()
         record = read_record(self.record_file, ExternalRecord, "predictions from elsewhere", way_out=self.way_out)
         self.check_no_copy(record.name)
         return record
 
     def table(self) -> pl.DataFrame:
-        """A row a test image in the organisers' order, columns as in every table of predictions."""
+        """One row for each test image in the organisers' order, with the columns of a prediction table."""
         return read_table(self.path / TABLE, PREDICTIONS)
 
 
-def list_foreign(workspace: Workspace) -> list[ForeignFolder]:
-    """All predictions from elsewhere, by name, also damaged ones: `ForeignFolder.record` raises DamagedError."""
-    return list_artefacts(workspace.foreign, ForeignFolder)
+def list_external(workspace: Workspace) -> list[ExternalFolder]:
+    """All imported predictions, by name, including damaged ones, whose `record` raises DamagedError."""
+    return list_artefacts(workspace.external, ExternalFolder)
 
 
-def find_foreign(workspace: Workspace, name: str) -> ForeignFolder:
-    """The predictions called `name`; raises InputError when there are none."""
-    found = {folder.name: folder for folder in list_foreign(workspace)}
+def find_external(workspace: Workspace, name: str) -> ExternalFolder:
+    """The imported predictions called `name`; raises InputError when there are none."""
+    found = {folder.name: folder for folder in list_external(workspace)}
     if (spelt := Spellings(found).find(name)) in found:
         return found[spelt]
     hint = did_you_mean(name, found) if found else "bring them in with `facetwise run import FILE.csv --name NAME`"
-    raise InputError(f"no predictions from elsewhere are called `{name}`", hint=hint)
+    raise InputError(f"no imported predictions are called `{name}`", hint=hint)
 
 
 def import_predictions(
     project: Project, manifest: Manifest, file: Path, name: str, *, answers_of: str | None = None
-) -> ForeignFolder:
-    """Keep the predictions in the csv `file` as `foreign/<name>/`; `answers_of` as `parse_predictions` takes it.
+) -> ExternalFolder:
+    """Store the predictions in the csv `file` as `foreign/<name>/`; `answers_of` as in `parse_predictions`.
 
-    Raises InputError or ProblemsError when the csv is not usable (all faults at once), when the name cannot be used or
-    is taken, and when the same file is here already.
+    Raises InputError or ProblemsError when the csv is invalid (all problems at once), when the name is invalid or
+    taken, and when the same file was imported before.
     """
     if not _NAME.fullmatch(name):
-        raise InputError(f"`{name}` cannot name predictions", hint="letters, digits, `.`, `_`, `-`, not a mark first")
+        raise InputError(
+            f"`{name}` cannot name predictions",
+            hint="use letters, digits, `.`, `_` and `-`, beginning with a letter or digit",
+        )
     data = read_bounded(file)
     read = parse_predictions(data, str(file), project, manifest, answers_of=answers_of)
     record = _record(project, manifest, data, name, read)
-    folder = project.workspace.foreign / name
-    with lock(project.workspace.foreign / ".lock", "predictions from elsewhere"):
+    folder = project.workspace.external / name
+    with lock(project.workspace.external / ".lock", "predictions from elsewhere"):
         _check_new(project.workspace, folder, record.made_from.csv_sha256)
         with new_artefact(folder, record.made_from.as_dict()) as temporary:
             write_atomic(temporary / ORIGINAL, data)
             write_table(predictions_table(read, manifest), temporary / TABLE, PREDICTIONS)
             write_record(temporary / RECORD, record)
-    return ForeignFolder(folder)
+    return ExternalFolder(folder)
 
 
-def predictions_table(read: Predictions, manifest: Manifest) -> pl.DataFrame:
-    """The table of predictions from elsewhere: a row a test image in the organisers' order, averaged as it came."""
+def predictions_table(read: ParsedPredictions, manifest: Manifest) -> pl.DataFrame:
+    """The prediction table: one row for each test image in the organisers' order."""
     test = manifest.test
     nothing = pl.lit(None, dtype=pl.Int32())
     keys = test.select("image", "group", nothing.alias("fold"), nothing.alias("repeat"))
@@ -109,7 +112,7 @@ def predictions_table(read: Predictions, manifest: Manifest) -> pl.DataFrame:
     return keys.with_columns(*columns, *decided)
 
 
-def _record(project: Project, manifest: Manifest, data: bytes, name: str, read: Predictions) -> ExternalRecord:
+def _record(project: Project, manifest: Manifest, data: bytes, name: str, read: ParsedPredictions) -> ExternalRecord:
     kept = "" if read.decided is None else "; `decided` is the answer"
     how = {
         "submission": f"each attribute's answer has the probability {CERTAIN}, its other classes share the rest{kept}",
@@ -132,9 +135,9 @@ def _record(project: Project, manifest: Manifest, data: bytes, name: str, read: 
 
 def _check_new(workspace: Workspace, folder: Path, sha256: str) -> None:
     if folder.exists():
-        raise InputError(f"predictions called `{folder.name}` are here already", hint="give another `--name`")
-    for other in list_foreign(workspace):
-        with suppress(ArtefactError):  # one that is damaged is shown in every list
+        raise InputError(f"there are already predictions called `{folder.name}`", hint="give another `--name`")
+    for other in list_external(workspace):
+        with suppress(ArtefactError):  # a damaged one is reported by every list
             if other.record().made_from.csv_sha256 == sha256:
                 hint = f"name it `foreign:{other.name}`; a second copy would count its vote twice"
-                raise InputError(f"the same file is here already, as `{other.name}`", hint=hint)
+                raise InputError(f"the same file was already imported as `{other.name}`", hint=hint)

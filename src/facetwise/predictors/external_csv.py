@@ -1,15 +1,15 @@
-"""A csv of predictions of the test side that were made elsewhere: probabilities, or a bare submission.
+"""Parser of csv files with predictions of the test side: probabilities, or the answers of a submission.
 
-Accepted columns, beside that of the images (the organisers' name for it, or `image`):
+Accepted columns, besides the image column (the organisers' name for it, or `image`):
 
-- `<attribute>=<class>` for every class of some attributes: probabilities of each attribute;
+- `<attribute>=<class>` for every class of one or more attributes: marginal probabilities;
 - `joint=<i>`, or the bare numbers `0`, `1`, ..., for every joint class: joint probabilities;
-- the organisers' answer column: a submission. Each attribute's answer then has the probability `CERTAIN`, and the rest
-  is shared by its other classes, so that a soft vote counts it as a whole vote and a product of probabilities cannot be
-  vetoed by it; the answer itself is kept as `decided`. It may be the answers of one attribute, when that is said.
+- the organisers' answer column: a submission. Each attribute's answer gets the probability `CERTAIN`, and its other
+  classes share the rest, so that a soft vote counts it as a full vote but it cannot veto a product of probabilities;
+  the answer itself is stored as `decided`. With `answers_of` it may be the classes of a single attribute.
 
-Probabilities are from 0 to 1 and sum to 1, a block a row, up to `TOLERANCE`: what rounding to a few digits leaves is
-divided out. Rows may come in any order. Every fault of the file is told at once, with its line.
+Probabilities must lie in 0..1 and sum to 1 in each block of a row, up to `TOLERANCE`; rounding is normalised away. Rows
+may be in any order. All problems of the file are reported at once, with their lines.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ from facetwise.data.manifest import Manifest
 from facetwise.predictors.external_numbers import why_no_probabilities
 
 TOLERANCE = 0.01
-"""How far a row's probabilities may sum from 1: eighteen of them, rounded to three digits, may miss it by 0.009."""
+"""Largest deviation of a row's sum from 1: eighteen probabilities rounded to three digits can be off by 0.009."""
 CERTAIN = 0.999
-"""Probability of the class that a bare submission answers, of each attribute."""
+"""Probability given to the answered class of each attribute of a submission."""
 IMAGE = "image"
 
 Content = Literal["probabilities", "submission"]
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """What a csv says: a row a test image in the organisers' order."""
+class ParsedPredictions:
+    """The contents of a csv, one row for each test image in the organisers' order."""
 
     content: Content
     attributes: tuple[str, ...]
@@ -61,20 +61,20 @@ class Predictions:
     decided: IntArray | None
     """Joint classes of a submission, (n,)."""
     ignored: tuple[str, ...]
-    """Columns of the csv that were not read."""
+    """Columns of the csv that were not used."""
     num_normalised: int
-    """Rows whose probabilities did not sum to 1 exactly, and were divided by their sum."""
+    """Number of rows whose probabilities did not sum to 1 exactly and were normalised."""
     num_respelt: int
-    """Images that the csv spells differently than the organisers' table."""
+    """Number of image names spelt differently than in the organisers' table."""
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where a csv keeps what."""
+    """The roles of a csv's columns."""
 
     image: str
     blocks: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = ()
-    """Blocks of probabilities: attribute (or `joint`), its columns in the csv, and in the table."""
+    """Blocks of probabilities: attribute (or `joint`), its columns in the csv, and those in the table."""
     answer: str | None = None
     ignored: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -82,22 +82,22 @@ class _Layout:
 
 def parse_predictions(
     data: bytes, source: str, project: Project, manifest: Manifest, *, answers_of: str | None = None
-) -> Predictions:
-    """What the bytes of a csv, called `source` in messages, say of the test images.
+) -> ParsedPredictions:
+    """Parse a csv, called `source` in messages.
 
-    `answers_of` says what the answer column numbers, the classes of an attribute or `joint` ones; unless it is told,
-    answers that seem to be those of one attribute are refused.
+    `answers_of`: the attribute whose classes the answer column holds, or `joint`; without it, answers that look like
+    classes of one attribute are refused.
 
-    Raises InputError (no test side, encoding, quoting) or ProblemsError (everything else, all of it at once).
+    Raises InputError (no test side, encoding, quoting) or ProblemsError (everything else, all problems at once).
     """
     side = project.file.dataset.test
     if side is None or manifest.test.is_empty():
-        raise InputError("the dataset has no test side: there is nothing that was predicted elsewhere")
+        raise InputError("the dataset has no test side: there are no test predictions to import")
     file = parse_csv(data, source).spelt_as(_columns(side, project.space))
     layout = _layout(file, side.image, side.answer, project.space)
     raise_problems(source, layout.problems)
     written = file.column(layout.image)
-    names = _as_known(written, manifest)
+    names = _spelt_as_listed(written, manifest)
     num_respelt = sum(one != other for one, other in zip(written, names, strict=True))
     places, problems = _places(file, names, manifest)
     raise_problems(source, [] if file.rows else ["no rows below the header"])
@@ -120,33 +120,33 @@ def parse_predictions(
 
 
 def _layout(file: CsvFile, image: str, answer: str, space: LabelSpace) -> _Layout:
-    """Which columns are what; everything that is wrong with the header stands in `problems`."""
+    """The roles of the columns; everything that is wrong with the header is in `problems`."""
     names = file.names
     images = [name for name in dict.fromkeys((image, IMAGE)) if name in names]
-    found = [b for b in _known_blocks(space, names) if any(column in names for column in b[1])]
+    found = [b for b in _possible_blocks(space, names) if any(column in names for column in b[1])]
     used = {column for _, columns, _ in found for column in columns}
     if not images and (fault := separator_fault(names)):
         return _Layout(image, problems=(f"line 1: {fault}: {AS_COMMAS}",))
     problems = [] if images else [f"line 1: no column of images: expected `{image}` or `{IMAGE}`"]
     problems += [
-        f"line 1: no column `{column}`, of {what} all classes are needed"
+        f"line 1: no column `{column}`: all classes of {what} are needed"
         for what, columns, _ in found
         for column in columns
         if column not in names
     ]
-    problems += [f"line 1: column `{name}` stands there twice" for name in _twice(names, {*used, *images, answer})]
-    problems += _strange(names, used, space)
+    problems += [f"line 1: column `{name}` is there twice" for name in _twice(names, {*used, *images, answer})]
+    problems += _unknown_classes(names, used, space)
     if any(what == JOINT for what, _, _ in found) and len(found) > 1:
         problems.append("line 1: joint classes in more than one way, or beside attributes: give one of them")
     has_answer = answer in names and not found
     if not found and not has_answer and not problems:
-        problems.append(f"line 1: nothing that predicts: {_expected(space, answer)}")
+        problems.append(f"line 1: no predictions: {_expected(space, answer)}")
     ignored = tuple(n for n in names if n and n not in {*used, *images[:1], *([answer] if has_answer else [])})
     return _Layout(images[0] if images else image, tuple(found), answer if has_answer else None, ignored, (*problems,))
 
 
-def _known_blocks(space: LabelSpace, names: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """Every block of probabilities that a csv may have; bare numbers count when the first of them is there."""
+def _possible_blocks(space: LabelSpace, names: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Every block of probabilities that a csv may have; bare numbers only when `0` is a column."""
     blocks = [(name, space.columns(name), space.columns(name)) for name in space.names]
     if space.num_joint > MAX_LISTED_JOINT:
         return blocks
@@ -155,27 +155,27 @@ def _known_blocks(space: LabelSpace, names: Sequence[str]) -> list[tuple[str, tu
     return [*blocks, *joint, *([(JOINT, bare, space.joint_columns)] if "0" in names else [])]
 
 
-def _strange(names: Sequence[str], used: set[str], space: LabelSpace) -> list[str]:
-    """Columns that look like probabilities of a class that there is not."""
+def _unknown_classes(names: Sequence[str], used: set[str], space: LabelSpace) -> list[str]:
+    """Problems of columns that look like probabilities of unknown classes."""
     bare = any(name.isdecimal() for name in used)
     found = []
     for name in dict.fromkeys(names):
         attribute = name.partition("=")[0].strip()
         looks = "=" in name and (attribute in space.names or attribute == JOINT)
         if name not in used and (looks or (bare and name.isdecimal())):
-            known = space.columns(attribute) if attribute in space.names else ()
-            hint = did_you_mean(name, known) if known else f"joint classes are 0 to {space.num_joint - 1}"
-            found.append(f"line 1: column `{name}` is of no class; {hint}")
+            candidates = space.columns(attribute) if attribute in space.names else ()
+            hint = did_you_mean(name, candidates) if candidates else f"joint classes are 0 to {space.num_joint - 1}"
+            found.append(f"line 1: column `{name}` is not of a known class; {hint}")
     return found
 
 
 def _columns(side: TestSide, space: LabelSpace) -> list[str]:
-    """Columns that a csv may have, joint classes apart."""
+    """Columns that a csv may have, except those of joint classes."""
     return [side.image, side.answer, *(column for name in space.names for column in space.columns(name))]
 
 
-def _twice(names: Sequence[str], wanted: set[str]) -> list[str]:
-    return sorted(name for name in wanted if names.count(name) > 1)
+def _twice(names: Sequence[str], columns: set[str]) -> list[str]:
+    return sorted(name for name in columns if names.count(name) > 1)
 
 
 def _expected(space: LabelSpace, answer: str) -> str:
@@ -187,16 +187,16 @@ def _expected(space: LabelSpace, answer: str) -> str:
 # --------------------------------------------------------------------------------------------------------- the rows
 
 
-def _as_known(written: Sequence[str], manifest: Manifest) -> list[str]:
-    """The names of images as the organisers' table, or the manifest, spells them."""
-    known = Spellings([*manifest.test["name"], *manifest.test["image"]])
-    return [known.find(name) for name in written]
+def _spelt_as_listed(written: Sequence[str], manifest: Manifest) -> list[str]:
+    """Image names as spelt by the organisers' table or the manifest."""
+    spellings = Spellings([*manifest.test["name"], *manifest.test["image"]])
+    return [spellings.find(name) for name in written]
 
 
 def _places(file: CsvFile, names: Sequence[str], manifest: Manifest) -> tuple[IntArray, list[str]]:
-    """The test image of each row, (n,), and what is wrong with their names.
+    """The index of each row's test image, (n,), and problems of the names.
 
-    An image is named as the organisers' table names it, or by its path in the dataset.
+    An image is named as in the organisers' table, or by its path in the dataset.
     """
     test = manifest.test
     place = {path: i for i, path in enumerate(test["image"].to_list())}
@@ -207,21 +207,21 @@ def _places(file: CsvFile, names: Sequence[str], manifest: Manifest) -> tuple[In
             problems.append(f"line {line}: {fault}")
         elif name not in place:
             problems.append(f"line {line}: image {name!r} is not among the test images")
-    seen = {place[name] for name in names if name in place}
-    lacking = [name for i, name in enumerate(test["name"].to_list()) if i not in seen]
-    problems += [f"image {name!r} is a test image, but not in the file" for name in lacking]
+    present = {place[name] for name in names if name in place}
+    missing = [name for i, name in enumerate(test["name"].to_list()) if i not in present]
+    problems += [f"image {name!r} is a test image, but not in the file" for name in missing]
     found = np.array([place.get(name, -1) for name in names], dtype=np.int64)
-    if not problems and len(seen) < len(names):
-        problems.append("an image stands there by its name and by its path")
+    if not problems and len(present) < len(names):
+        problems.append("an image is listed both by its name and by its path")
     return found, problems
 
 
 def _answered(answers_of: str | None, space: LabelSpace) -> LabelSpace:
-    """The classes that answers number: all of the space, or those of one attribute."""
+    """The label space of the answers: the whole space, or that of one attribute."""
     if answers_of is None or answers_of == JOINT:
         return space
     if answers_of not in space.names:
-        raise InputError(f"`{answers_of}` is no attribute", hint=did_you_mean(answers_of, (JOINT, *space.names)))
+        raise InputError(f"`{answers_of}` is not an attribute", hint=did_you_mean(answers_of, (JOINT, *space.names)))
     return LabelSpace((space.attribute(answers_of),))
 
 
@@ -230,7 +230,7 @@ def _refuse_specialist(answers: IntArray, source: str, space: LabelSpace) -> Non
         ways = ", ".join(f"`--answers-of {name}`" for name in (*alone, JOINT))
         message = f"all {len(answers)} answers are from 0 to {answers.max()}, of {space.num_joint} joint classes"
         seem = " or ".join(f"`{name}`" for name in alone)
-        raise InputError(f"{source}: {message}: they seem to be those of {seem} alone", hint=f"say which: {ways}")
+        raise InputError(f"{source}: {message}: they look like those of {seem} only", hint=f"say which: {ways}")
 
 
 def _answers(file: CsvFile, column: str, num_joint: int) -> tuple[IntArray, list[str]]:
@@ -241,12 +241,12 @@ def _answers(file: CsvFile, column: str, num_joint: int) -> tuple[IntArray, list
         if fault := answer_fault(text):
             problems.append(f"line {line}: {fault}")
         elif int(text) >= num_joint:
-            problems.append(f"line {line}: answer {text} is no class, expected 0 to {num_joint - 1}")
+            problems.append(f"line {line}: answer {text} is not a class, expected 0 to {num_joint - 1}")
     return np.array([0 if problems else int(t) for t in texts], dtype=np.int64), problems
 
 
 def _numbers(file: CsvFile, layout: _Layout) -> tuple[FloatArray, list[str]]:
-    """All probabilities, (n, columns of all blocks), and what is wrong with them."""
+    """All probabilities, (n, columns of all blocks), and their problems."""
     columns = [column for _, names, _ in layout.blocks for column in names]
     texts = [file.column(column) for column in columns]
     parsed = np.array([[_number(text) for text in column] for column in texts], dtype=np.float64).T
@@ -261,8 +261,8 @@ def _numbers(file: CsvFile, layout: _Layout) -> tuple[FloatArray, list[str]]:
         start += len(names)
         if why := why_no_probabilities(cells, block, TOLERANCE):
             return parsed, [f"all {len(block)} rows: the numbers of {what} {why}"]
-        usable = ((block >= 0) & (block <= 1)).all(axis=1)
-        off = np.flatnonzero(usable & (np.abs(block.sum(axis=1) - 1) > TOLERANCE)).tolist()
+        in_range = ((block >= 0) & (block <= 1)).all(axis=1)
+        off = np.flatnonzero(in_range & (np.abs(block.sum(axis=1) - 1) > TOLERANCE)).tolist()
         problems += [
             f"line {file.lines[row]}: the probabilities of {what} sum to {block[row].sum():.4g}, expected 1"
             for row in off
@@ -271,13 +271,13 @@ def _numbers(file: CsvFile, layout: _Layout) -> tuple[FloatArray, list[str]]:
 
 
 def _number(text: str) -> float:
-    """A cell as a number; NaN for everything that is none."""
+    """A cell as a number; NaN for anything else."""
     plain = text.strip()
     return float(plain) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", plain, re.ASCII) else math.nan
 
 
 def _line(problem: str) -> tuple[int, int]:
-    """Problems in the order of the file; those of no line at the end."""
+    """Sort key: the line of a problem; problems without a line come last."""
     match = re.match(r"line (\d+)", problem)
     return (0, int(match.group(1))) if match else (1, 0)
 
@@ -285,7 +285,7 @@ def _line(problem: str) -> tuple[int, int]:
 # -------------------------------------------------------------------------------------------------- log-probabilities
 
 
-def _probabilities(numbers: FloatArray, layout: _Layout, space: LabelSpace) -> Predictions:
+def _probabilities(numbers: FloatArray, layout: _Layout, space: LabelSpace) -> ParsedPredictions:
     found: dict[str, FloatArray] = {}
     start, uneven = 0, np.zeros(len(numbers), bool)
     for _, names, columns in layout.blocks:
@@ -295,16 +295,16 @@ def _probabilities(numbers: FloatArray, layout: _Layout, space: LabelSpace) -> P
         uneven |= np.abs(total[:, 0] - 1) > 1e-6
         with np.errstate(divide="ignore"):
             found |= dict(zip(columns, np.log(block / total).T, strict=True))
-    own = {what for what, _, _ in layout.blocks}
-    attributes = space.names if JOINT in own else tuple(n for n in space.names if n in own)
-    return Predictions("probabilities", attributes, found, None, layout.ignored, int(uneven.sum()), 0)
+    blocks = {what for what, _, _ in layout.blocks}
+    attributes = space.names if JOINT in blocks else tuple(n for n in space.names if n in blocks)
+    return ParsedPredictions("probabilities", attributes, found, None, layout.ignored, int(uneven.sum()), 0)
 
 
-def _submission(answers: IntArray, space: LabelSpace, ignored: tuple[str, ...]) -> Predictions:
+def _submission(answers: IntArray, space: LabelSpace, ignored: tuple[str, ...]) -> ParsedPredictions:
     codes, found = space.decode(answers), dict[str, FloatArray]()
     for i, attribute in enumerate(space.attributes):
-        other = math.log((1 - CERTAIN) / (attribute.size - 1))
-        block = np.where(codes[:, [i]] == np.arange(attribute.size), math.log(CERTAIN), other)
+        rest = math.log((1 - CERTAIN) / (attribute.size - 1))
+        block = np.where(codes[:, [i]] == np.arange(attribute.size), math.log(CERTAIN), rest)
         found |= dict(zip(space.columns(attribute.name), block.T, strict=True))
     decided = answers if len(space.attributes) > 1 else None
-    return Predictions("submission", space.names, found, decided, ignored, 0, 0)
+    return ParsedPredictions("submission", space.names, found, decided, ignored, 0, 0)

@@ -1,4 +1,4 @@
-"""Whoever predicts, as one kind of thing: a run, a blend of several, predictions that were made elsewhere."""
+"""Predictors behind one interface: runs, blends and imported predictions."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.predictors.blend_folder import BlendFolder, find_blend
-from facetwise.predictors.external import ForeignFolder, find_foreign
+from facetwise.predictors.external import ExternalFolder, find_external
 
-Kind = Literal["run", "blend", "foreign"]
-PREDICTORS: tuple[Kind, ...] = get_args(Kind)
+PredictorKind = Literal["run", "blend", "foreign"]
+PREDICTORS: tuple[PredictorKind, ...] = get_args(PredictorKind)
 
 
 @dataclass(frozen=True)
 class Source:
-    """What one predictor says of the images of the manifest, checked to belong to it."""
+    """The predictions of one predictor for the images of the manifest, checked to belong to it."""
 
-    kind: Kind
+    kind: PredictorKind
     id: str
     tta: str
-    """Test-time augmentation of its predictions; `none` for all but runs."""
+    """Test-time augmentation of its predictions; always `none` except for runs."""
     attributes: tuple[str, ...]
-    """What it predicts, in the label's order."""
+    """The predicted attributes, in label order."""
     oof: Predictions | None
-    """A row a training image in manifest order, not covered where no fold held it out; None when nothing is known out
-    of fold. Of a blend these are nested predictions."""
+    """Out-of-fold predictions, one row for each training image in manifest order, not covered where no fold held the
+    image out; None when there are none. For a blend these are nested predictions."""
     test: Predictions | None
-    """A row a test image in the organisers' order, fold models averaged, not covered where an image cannot be read;
-    None when there is no test side."""
+    """Test predictions averaged over fold models, one row for each test image in the organisers' order, not covered
+    where an image is unreadable; None without a test side."""
     record: RunRecord | BlendRecord | ExternalRecord
     no_oof: str | None = None
-    """Why nothing is known out of fold, to follow its name; None when `oof` is there."""
+    """Why there are no out-of-fold predictions, as the rest of a sentence; None when there are."""
 
     @property
     def run(self) -> RunRecord | None:
-        """Its record, of a run."""
+        """The record, if it is a run."""
         return self.record if isinstance(self.record, RunRecord) else None
 
     @property
     def fingerprint(self) -> str | None:
-        """Of a run."""
+        """The fingerprint, if it is a run."""
         return None if self.run is None else self.run.fingerprint
 
     @property
     def decision(self) -> str | dict[str, Any]:
-        """How its probabilities become classes: `argmax`, or the rule of a blend."""
+        """The decision rule: `argmax`, or the rule of a blend as a dict."""
         return self.record.decision if isinstance(self.record, BlendRecord) else ARGMAX
 
     def require_oof(self) -> Predictions:
-        """The out-of-fold predictions; raises InputError that says why there is none."""
+        """The out-of-fold predictions; raises InputError with the reason when there are none."""
         if self.oof is None:
             raise InputError(
                 f"`{self.reference}` {self.no_oof or 'has no out-of-fold predictions'}",
@@ -71,24 +71,24 @@ class Source:
         return self.oof
 
     def scored(self, manifest: Manifest) -> ScoredRows:
-        """The out-of-fold predictions beside the scored labels; raises InputError that says why there are none."""
+        """The out-of-fold predictions with the scored labels; raises InputError with the reason when there are none."""
         oof = self.require_oof()
         return ScoredRows(oof, manifest_truth(manifest, oof.space))
 
     @property
     def reference(self) -> str:
-        """How to name it on a command line."""
+        """Its reference on the command line."""
         return f"foreign:{self.id}" if self.kind == "foreign" else self.id
 
 
 def manifest_truth(manifest: Manifest, space: LabelSpace) -> Truth:
-    """The scored labels of the training images, in manifest order, and whose images they are."""
+    """The scored labels and people of the training images, in manifest order."""
     train = manifest.train
     return Truth(space, train["image"].to_numpy(), manifest.codes(space), train["group"].to_numpy())
 
 
 def read_source(project: Project, manifest: Manifest, reference: AnyReference, *, tta: str = "none") -> Source:
-    """What `reference` predicts, for the images and labels of this project.
+    """Read the predictor named by `reference`.
 
     Raises InputError when there is no such predictor, ArtefactError when it is unfinished or damaged, GateError for a
     run on folds split by image, MismatchError when it was made from other images, people or classes.
@@ -99,79 +99,79 @@ def read_source(project: Project, manifest: Manifest, reference: AnyReference, *
             return run_source(project, manifest, find_run(project.workspace, named), tta=tta)
         case "blend":
             return blend_source(project, manifest, find_blend(project.workspace, named))
-    return foreign_source(project, manifest, find_foreign(project.workspace, str(named.key)))
+    return external_source(project, manifest, find_external(project.workspace, str(named.key)))
 
 
 def run_source(project: Project, manifest: Manifest, run: RunFolder, *, tta: str = "none") -> Source:
-    """What a finished run predicts; raises as `read_source`."""
-    record = _usable_record(project, manifest, run)
-    whose = f"run `{run.id}`"
-    oof = _read(project, run.oof(tta), manifest.train, whose)
-    test = _read(project, run.test(tta), manifest.test, whose, average=True)
-    known = test if oof is None else oof
-    names = tuple(record.attributes) if known is None else known.attributes
+    """The predictions of a finished run; raises as `read_source`."""
+    record = _checked_record(project, manifest, run)
+    label = f"run `{run.id}`"
+    oof = _read(project, run.oof(tta), manifest.train, label)
+    test = _read(project, run.test(tta), manifest.test, label, average=True)
+    found = test if oof is None else oof
+    names = tuple(record.attributes) if found is None else found.attributes
     no_oof = run.why_no_oof() if oof is None else None
     return Source("run", run.id, tta, names, oof, test, record, no_oof)
 
 
 def blend_source(project: Project, manifest: Manifest, blend: BlendFolder) -> Source:
-    """What a blend predicts; raises as `read_source`."""
+    """The predictions of a blend; raises as `read_source`."""
     record = blend.record()
     check_blend(project, manifest, blend.id, record)
-    whose = f"blend `{blend.id}`"
-    oof = None if record.shared else _read(project, blend.table("oof"), manifest.train, whose)
-    test = _read(project, blend.table("test"), manifest.test, whose)
-    why = "has members that are known on the test side only: nothing out of fold tells what it is worth"
+    label = f"blend `{blend.id}`"
+    oof = None if record.shared else _read(project, blend.table("oof"), manifest.train, label)
+    test = _read(project, blend.table("test"), manifest.test, label)
+    why = "has members without out-of-fold predictions, so it has none either"
     no_oof = why if oof is None else None
     return Source("blend", blend.id, "none", project.space.names, oof, test, record, no_oof)
 
 
 def check_blend(project: Project, manifest: Manifest, blend_id: str, record: BlendRecord) -> None:
-    """Raise MismatchError unless the record of a blend is of these images, people and classes."""
+    """Raise MismatchError unless a blend was made from these images, people and classes."""
     _check_made_from(f"blend `{blend_id}`", record.made_from, project, manifest, hint="blend again")
 
 
 def labels_since(record: BlendRecord, manifest: Manifest) -> str | None:
-    """What to know of a blend whose labels are others now than when it was made, by its record; None when they are not.
+    """A notice for a blend that was made from other labels than the dataset has now; None when they are the same.
 
-    Nothing that it predicts goes by labels, so it may be used. The overlay plays no part: a blend is chosen and scored
-    by the dataset's own labels.
+    Its predictions do not depend on labels, so it may still be used. The overlay does not matter: a blend is fitted and
+    scored on the dataset's own labels.
     """
     if record.made_from.labels in (None, manifest.labels_hash):
         return None
     return (
-        "The dataset's labels changed since this blend was made: its weights, its rule and its nested estimate go by "
-        "the labels as they were. Blend again to choose by those of now."
+        "The dataset's labels changed since this blend was made: its weights, rule and nested estimate use the old "
+        "labels. Blend again to use the new ones."
     )
 
 
-def foreign_source(project: Project, manifest: Manifest, foreign: ForeignFolder) -> Source:
-    """What predictions from elsewhere say of the test side; raises as `read_source`."""
-    record, what = foreign.record(), f"`foreign:{foreign.name}`"
+def external_source(project: Project, manifest: Manifest, external: ExternalFolder) -> Source:
+    """Imported predictions of the test side; raises as `read_source`."""
+    record, what = external.record(), f"`foreign:{external.name}`"
     _check_made_from(what, record.made_from, project, manifest, hint="import the csv again, under another name")
-    test = Predictions.read(foreign.table(), project.space, what).in_order(manifest.test["image"].to_list(), what)
-    why = "was predicted elsewhere: it can be used for the test side only"
-    return Source("foreign", foreign.name, "none", test.attributes, None, test, record, why)
+    test = Predictions.read(external.table(), project.space, what).in_order(manifest.test["image"].to_list(), what)
+    why = "has predictions of the test side only, made elsewhere"
+    return Source("foreign", external.name, "none", test.attributes, None, test, record, why)
 
 
 def _read(
-    project: Project, table: pl.DataFrame | None, rows: pl.DataFrame, whose: str, *, average: bool = False
+    project: Project, table: pl.DataFrame | None, rows: pl.DataFrame, label: str, *, average: bool = False
 ) -> Predictions | None:
-    """The predictions of a side whose rows in the manifest are `rows`, one an image."""
+    """The predictions for the manifest rows `rows`, one row for each image."""
     if table is None:
         return None
-    found, images = Predictions.read(table, project.space, whose), rows["image"].to_list()
-    return found.average(images, whose) if average else found.in_order(images, whose)
+    found, images = Predictions.read(table, project.space, label), rows["image"].to_list()
+    return found.average(images, label) if average else found.in_order(images, label)
 
 
-def _usable_record(project: Project, manifest: Manifest, run: RunFolder) -> RunRecord:
+def _checked_record(project: Project, manifest: Manifest, run: RunFolder) -> RunRecord:
     if not run.finished:
         raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
     run.check_labels(project.space_hash)
     record = run.record()
     if record.by_image:
         raise GateError(
-            f"run `{run.id}` was validated on folds split by image: its score is not to be trusted",
+            f"run `{run.id}` was validated on folds split by image: its score is too high",
             hint="train it on folds split by person",
         )
     if record.fingerprint_fields.manifest != manifest.hash:
@@ -185,9 +185,9 @@ def _usable_record(project: Project, manifest: Manifest, run: RunFolder) -> RunR
 def _check_made_from(
     what: str, made_from: BlendMadeFrom | ExternalMadeFrom, project: Project, manifest: Manifest, *, hint: str
 ) -> None:
-    """Raise MismatchError unless it was made from these images, people and classes."""
+    """Raise MismatchError unless the artefact was made from these images, people and classes."""
     if made_from.label_space != project.space_hash:
-        raise MismatchError(f"{what} is of other attributes, classes or cuts than facetwise.toml has now", hint=hint)
+        raise MismatchError(f"{what} has other attributes, classes or cuts than facetwise.toml", hint=hint)
     if made_from.manifest != manifest.hash:
         message = f"{what} was made from another manifest: images, people or the test side changed since"
         raise MismatchError(message, hint=hint)

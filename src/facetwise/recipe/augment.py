@@ -1,8 +1,8 @@
-"""Random changes to training images. Ranges are symmetric; every image of a batch draws its own.
+"""Random changes to training images. Ranges are symmetric; each image of a batch draws its own values.
 
 Whatever the order in a recipe, geometry comes first, then pixels, then mixing; within pixels and within mixing the
-order is the recipe's. Geometry is one warp: mirrored, then turned and tilted in the order given, then bent. An image is
-mixed once at most: by the first kind of mixing that chooses it.
+recipe's order holds. Geometry is one warp: flips, then affine and perspective in the order given, then grid distortion.
+An image is mixed at most once: by the first kind of mixing that selects it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Flip(RecipeSpec):
 
 
 class Affine(RecipeSpec):
-    """Rotate, scale and shift, bilinear, in one warp; what lies outside repeats the edge."""
+    """Rotate, scale and shift, bilinear, in one warp, with edge padding."""
 
     name: Literal["affine"] = "affine"
     """The kind of augmentation."""
@@ -43,23 +43,24 @@ class Affine(RecipeSpec):
 
 
 class Perspective(RecipeSpec):
-    """Look at the image from aside: its four corners move each on its own (a homography, Heckbert 1989, sec. 2.2.3)."""
+    """Change the perspective: the four corners move independently (a homography, Heckbert 1989, sec. 2.2.3)."""
 
     name: Literal["perspective"] = "perspective"
     """The kind of augmentation."""
     p: Probability = 0.5
     """Share of images that are changed."""
     strength: Annotated[float, Field(ge=0, lt=0.25)] = 0.1
-    """Largest move of a corner either way, as a share of the height and of the width. Below 0.25 nothing can fold."""
+    """Largest move of a corner either way, as a share of the height and of the width. Below 0.25 the image cannot
+    fold."""
 
 
 class GridDistortion(RecipeSpec):
-    """Bend the image: the points of a control lattice move, and all between them smoothly (Simard et al. 2003)."""
+    """Distort the image smoothly by moving the points of a control lattice (Simard et al. 2003)."""
 
     name: Literal["grid-distortion"] = "grid-distortion"
     """The kind of augmentation."""
     p: Probability = 0.5
-    """Share of images that are bent."""
+    """Share of images that are distorted."""
     cells: Annotated[int, Field(ge=1, le=16)] = 4
     """Cells of the lattice from top to bottom, and from left to right."""
     strength: Annotated[float, Field(ge=0, le=0.5)] = 0.2
@@ -67,7 +68,7 @@ class GridDistortion(RecipeSpec):
 
 
 class Light(RecipeSpec):
-    """Brightness, contrast and colour: pixel = a * pixel + b with a factor and an offset drawn an image."""
+    """Brightness, contrast and colour: pixel = a * pixel + b with a and b drawn for each image."""
 
     name: Literal["light"] = "light"
     """The kind of augmentation."""
@@ -76,11 +77,11 @@ class Light(RecipeSpec):
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Largest factor either way around the image's mean: uniform in [1 - contrast, 1 + contrast]."""
     colour: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Largest factor either way a channel (white balance)."""
+    """Largest factor either way for each channel (white balance)."""
 
 
 class Grey(RecipeSpec):
-    """Take the colour away: every channel becomes the luma of ITU-R BT.601 (as in SimCLR, Chen et al. 2020)."""
+    """Remove colour: every channel becomes the luma of ITU-R BT.601 (as in SimCLR, Chen et al. 2020)."""
 
     name: Literal["grey"] = "grey"
     """The kind of augmentation."""
@@ -89,7 +90,7 @@ class Grey(RecipeSpec):
 
 
 class Blur(RecipeSpec):
-    """Gaussian blur; the image is reflected at its edges, so that its mean stays (as in SimCLR, Chen et al. 2020)."""
+    """Gaussian blur with reflection at the edges, which preserves the mean (as in SimCLR, Chen et al. 2020)."""
 
     name: Literal["blur"] = "blur"
     """The kind of augmentation."""
@@ -106,7 +107,7 @@ class Blur(RecipeSpec):
 
 
 class Noise(RecipeSpec):
-    """Add Gaussian noise, each pixel and channel on its own."""
+    """Add Gaussian noise, independent for each pixel and channel."""
 
     name: Literal["noise"] = "noise"
     """The kind of augmentation."""
@@ -117,13 +118,13 @@ class Noise(RecipeSpec):
 
 
 class Cutout(RecipeSpec):
-    """Paint one random rectangle with the mean colour that the network subtracts from images: the backbone's, or that
+    """Fill one random rectangle with the mean colour that the network subtracts from images: the backbone's, or that
     of the run whose weights it starts from (DeVries & Taylor 2017)."""
 
     name: Literal["cutout"] = "cutout"
     """The kind of augmentation."""
     p: Probability = 0.5
-    """Share of images that get one."""
+    """Share of images with a rectangle."""
     size: Annotated[tuple[Probability, Probability], LISTED] = (0.1, 0.4)
     """Smallest and largest side, as a share of the height and of the width."""
 
@@ -149,22 +150,22 @@ class MixUp(RecipeSpec):
 
 
 class CutMix(RecipeSpec):
-    """Paste a rectangle of another training image; the label is shared by area (Yun et al. 2019)."""
+    """Paste a rectangle of another training image; targets are mixed by area (Yun et al. 2019)."""
 
     name: Literal["cutmix"] = "cutmix"
     """The kind of augmentation."""
     p: Probability = 0.5
     """Share of images that get a rectangle."""
     alpha: Alpha = 1.0
-    """The share that is kept is drawn from Beta(alpha, alpha); the rectangle has the image's shape."""
+    """The area that is not pasted over is drawn from Beta(alpha, alpha); the rectangle has the image's aspect ratio."""
     partner: Partner = "any"
     """The other image: `any` of the batch, or one of the whole training side drawn so that every joint class is equally
     likely (`rare`; Park et al. 2022)."""
 
 
 class HalfCutMix(RecipeSpec):
-    """Paste the left or the right half of another training image, which lets two halves of faces meet; the label is
-    shared by area. In images of an odd width the middle column goes with the right half."""
+    """Paste the left or the right half of another training image, which joins two half faces; targets are mixed by
+    area. In images of odd width the middle column belongs to the right half."""
 
     name: Literal["half-cutmix"] = "half-cutmix"
     """The kind of augmentation."""

@@ -1,4 +1,4 @@
-"""Which part of the people each model trains on."""
+"""Which people each model trains on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ class FoldsSpec(RecipeSpec):
     """Cross-validation, a hold-out, or all people."""
 
     plan: Annotated[int, Field(ge=2, le=20)] | Literal["holdout", "none"] = 5
-    """Number of folds; `holdout` trains one model and validates on fold 0; `none` trains one model on everybody."""
+    """Number of folds; `holdout` trains one model and validates on fold 0; `none` trains one model on all people."""
     name: str = "default"
     """The saved folds to use (`facetwise folds --name NAME`)."""

@@ -1,4 +1,4 @@
-"""What the outputs of a network mean."""
+"""The head: what the outputs of a network mean."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class FlatHead(RecipeSpec):
 
 
 class MultiLabelHead(RecipeSpec):
-    """A block of outputs an attribute: as many outputs as the sum of the attributes' sizes."""
+    """One block of outputs for each attribute: as many outputs as the sum of the attributes' sizes."""
 
     name: Literal["multilabel"] = "multilabel"
     """The kind of head."""
     attributes: Annotated[list[str], Field(min_length=1)] | None = None
-    """The attributes that are predicted, for a specialist in some of them; all when it is left out."""
+    """The predicted attributes, for a specialist; default: all."""
     kinds: dict[str, Kind] = Field(default_factory=dict)
     """How single attributes are predicted, such as `age = "years"`: `softmax` (default), `ordinal` or `years`, as
     `model.head.kind` of a `single` head."""

@@ -1,4 +1,4 @@
-"""What the network sees: crop and size of the decoded store."""
+"""The network's input: crop and size of the decoded store."""
 
 from __future__ import annotations
 

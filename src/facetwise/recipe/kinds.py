@@ -1,4 +1,4 @@
-"""A family's default kind: what a section without a name is, so that `--set loss.smoothing=0.1` needs no other."""
+"""Default kind of a section without `name`, so that `--set loss.smoothing=0.1` works by itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 
 
 def default_kind(name: str) -> BeforeValidator:
-    """For the annotation of a family whose sections may leave out their `name`."""
+    """A validator for sections that may omit their `name`."""
 
     def named(section: Any) -> Any:
         return {"name": name, **section} if isinstance(section, Mapping) else section

@@ -37,20 +37,20 @@ class Recipe(RecipeSpec):
     """One experiment: data in, model out. The same recipe on the same data gives the same numbers."""
 
     input: InputSpec
-    """What the network sees."""
+    """Input size and crop."""
     model: ModelSpec
     """The network."""
     loss: Loss = CrossEntropy()
-    """What is minimised."""
+    """The training loss."""
     optimizer: Optimizer = AdamW()
-    """How the weights move."""
+    """The optimizer."""
     schedule: Schedule = Field(default_factory=Cosine)
-    """How the learning rate changes."""
+    """The learning-rate schedule."""
     sampling: Sampling = AllImages()
     """Which training images an epoch holds."""
     augment: Annotated[list[Augment], AfterValidator(each_can_happen)] = Field(default_factory=list)
     """Random changes to training images: geometry first (all of it in one warp), then pixels in the order given, then
-    mixing. An image is mixed once at most, by the first kind of mixing that chooses it."""
+    mixing. An image is mixed at most once, by the first kind of mixing that selects it."""
     labels: LabelsSpec = LabelsSpec()
     """The training view of the labels."""
     folds: FoldsSpec = FoldsSpec()
@@ -61,7 +61,7 @@ class Recipe(RecipeSpec):
     """How held-out and test images are predicted."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data with every default written out; what is not set is left out."""
+        """Plain data with every default written out; unset optional keys are left out."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
@@ -81,7 +81,7 @@ def load_recipe(recipe: str | Path, settings: Sequence[str] | str = ()) -> Recip
 
 
 def recipe_path(recipe: str | Path) -> Path:
-    """The file that `recipe` means: an existing path, else the shipped recipe of that name."""
+    """The file of `recipe`: an existing path, else the shipped recipe of that name."""
     path = Path(recipe)
     if exists(path) and not is_folder(path):
         return path
@@ -119,7 +119,7 @@ def apply_setting(data: dict[str, Any], setting: str) -> None:
 
 
 def set_value(data: dict[str, Any], key: str, value: Any, setting: str | None = None) -> None:
-    """Set a dotted key of recipe data in place, as `apply_setting` does; `setting` is what an error calls it."""
+    """Set a dotted key of recipe data in place, as `apply_setting` does; `setting` is its text for errors."""
     setting = setting or f"{key}={value}"
     target, last = _walk(data, key, setting)
     if key in _NAMED and isinstance(value, str):
@@ -136,7 +136,7 @@ def recipe_toml(recipe: Recipe) -> str:
 
 
 def _toml_value(text: str) -> Any:
-    """As TOML; also `.5`, `5.` and `True`, which TOML does not know and people write on a command line. Else text."""
+    """Parse as TOML; also `.5`, `5.` and `True`, which people write on a command line; anything else is text."""
     try:
         return parse_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -148,7 +148,7 @@ def _toml_value(text: str) -> Any:
 
 
 def _change_list(data: dict[str, Any], key: str, sign: str, value: Any, setting: str) -> None:
-    """Add `value` to the list at `key`, or (`-`) take out the items that are called so or equal it."""
+    """Add `value` to the list at `key`, or (`-`) remove the items with that name or value."""
     target, last = _walk(data, key, setting)
     items = _step_into(target, last, setting, [])
     if not isinstance(items, list):
@@ -169,7 +169,7 @@ def _name_of(item: Any) -> Any:
 
 
 def _walk(data: dict[str, Any], key: str, setting: str) -> tuple[Any, str]:
-    """The section or list that holds `key`, made where missing, and the last part of the key."""
+    """The section or list that contains `key`, created if missing, and the last part of the key."""
     *parents, last = key.split(".")
     target: Any = data
     for part in parents:

@@ -1,4 +1,4 @@
-"""What the network is: backbone and head."""
+"""The network: backbone and head."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from facetwise.recipe.head import Head, MultiLabelHead
 from facetwise.recipe.strict import RecipeSpec
 
 NO_FILE = ("none", "hub")
-"""Values of `weights` that are no path."""
+"""Values of `weights` that are not paths."""
 FOLD = "{fold}"
-"""Stands in the path of a weights file for the number of the fold that is trained."""
+"""Placeholder for the fold number in the path of a weights file."""
 
 MAX_STAGES = 64
 MAX_SMALL_WEIGHTS = 2**28
-"""Most weights of a `small_resnet`, a gigabyte."""
+"""Largest number of weights of a `small_resnet`: one gigabyte."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Whole = Annotated[int, Field(ge=-(2**16), le=2**16)]
@@ -32,17 +32,17 @@ Arg = (
     | Annotated[list[Whole], Field(max_length=MAX_STAGES)]
     | Annotated[list[Number], Field(max_length=MAX_STAGES)]
 )
-"""A keyword argument; numbers that would take days to build a network of are no arguments."""
+"""A keyword argument; numbers are bounded, so that building a network cannot take days."""
 
 SMALL = "small_resnet"
-"""The one backbone that is ours; every other name is timm's."""
+"""The only backbone of facetwise; every other name is a timm model."""
 
-_WEIGHTS = "first weights are `model.weights`, which keeps people apart and opens no pickles"
+_WEIGHTS = "pretrained weights are `model.weights`, which checks for leaks and opens no pickles"
 _SIZE = "the size is `input.height` and `input.width`"
-_HEAD = "what the outputs are is `model.head`"
-_FEATURES = "a backbone gives one vector of features an image"
+_HEAD = "the head is `model.head`"
+_FEATURES = "a backbone gives one feature vector for each image"
 _NAME = "the network is `model.backbone`"
-_EXPORT = "it is about exporting the network, which is not done while training"
+_EXPORT = "it concerns exporting the network, not training"
 _INSTEAD = {
     **dict.fromkeys(("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict"), _WEIGHTS),
     **dict.fromkeys(("pretrained_filter_fn", "pretrained_model_args", "checkpoint_path", "cache_dir"), _WEIGHTS),
@@ -55,7 +55,7 @@ _INSTEAD = {
     "device": "the device is `train.device`",
     "dtype": "the arithmetic is `train.precision`",
 }
-"""Keyword arguments of timm's that are not about the backbone itself -> what to use instead."""
+"""Keyword arguments of timm that do not concern the backbone itself -> what to use instead."""
 
 
 Channels = Annotated[int, Field(ge=1, le=4096)]
@@ -87,27 +87,27 @@ class ModelSpec(RecipeSpec):
     """The network."""
 
     backbone: str
-    """A timm model name, such as `resnet18` or, with a pretrained tag, `resnet18.a1_in1k`; or `small_resnet`, ours, for
+    """A timm model name, such as `resnet18` or, with a pretrained tag, `resnet18.a1_in1k`; or `small_resnet` for
     training from scratch on small machines (`args`: `stem`, `widths`, `depths`)."""
     weights: str = "none"
     """`none` (from scratch), `hub` (timm's pretrained weights for this name) or the path of a `.safetensors` file,
     relative to the project: timm's for this backbone, or a `model.safetensors` of a run, whose backbone is taken.
-    `{fold}` in the path is the number of the fold; folds that validate people whom the weights were trained on are
-    refused."""
+    `{fold}` in the path is replaced by the fold's number; a fold that validates people that the weights were trained
+    on is refused."""
     args: dict[str, Arg] = Field(default_factory=dict)
-    """More keyword arguments for the backbone, as timm names them (`global_pool = "max"`). Those that load weights, or
-    that other keys decide, are refused."""
+    """Further keyword arguments of the backbone, as named by timm (`global_pool = "max"`). Those that load weights, or
+    that other keys set, are refused."""
     dropout: Share = 0.0
     """Dropout between the pooled features and the head."""
     drop_path: Share = 0.0
-    """Stochastic depth: the share of images for which the last residual block is skipped while training; it rises
-    linearly over the blocks (Huang et al. 2016, eq. 4). Not every backbone has it."""
+    """Stochastic depth: the share of images for which the last residual block is skipped in training; it rises linearly
+    over the blocks (Huang et al. 2016, eq. 4). Not every backbone supports it."""
     freeze: Annotated[int, Field(ge=0)] | Literal["backbone"] = 0
-    """How much of the backbone does not train: 1 is the stem, 2 the stem and the first stage, and so on; `backbone` is
-    all of it, so that only the head trains. Norms and dropout of what is frozen behave as in predicting. Stages are
-    those of timm's `group_matcher(coarse=True)`; in a ViT each block is one."""
+    """How much of the backbone is frozen: 1 is the stem, 2 the stem and the first stage, and so on; `backbone` is all
+    of it, so that only the head trains. Frozen norms and dropout are in evaluation mode. Stages are those of timm's
+    `group_matcher(coarse=True)`; in a ViT each block is one."""
     head: Head = MultiLabelHead()
-    """What the outputs are."""
+    """The head."""
 
     @field_validator("args")
     @classmethod
@@ -132,9 +132,9 @@ class ModelSpec(RecipeSpec):
         return self
 
     def located(self, root: Path, fold: int | None = None) -> ModelSpec:
-        """The same with the path of a weights file made absolute, and of one fold when `fold` is given.
+        """Make the path of a weights file absolute, for one fold if `fold` is given.
 
-        `root` is the project's folder. Without `fold` a path with `{fold}` stays one, which is no file.
+        `root` is the project's folder. Without `fold`, `{fold}` in a path is not replaced.
         """
         if self.weights in NO_FILE:
             return self
@@ -143,5 +143,5 @@ class ModelSpec(RecipeSpec):
 
 
 def weights_of_fold(weights: Path, fold: int) -> Path:
-    """The file for one fold: `{fold}` in the path stands for its number."""
+    """The file for one fold: `{fold}` in the path is replaced by its number."""
     return Path(str(weights).replace(FOLD, str(fold)))

@@ -1,4 +1,4 @@
-"""How the weights move: optimizer and learning-rate schedule."""
+"""Optimizer and learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerSpec(RecipeSpec):
-    """What every optimizer has."""
+    """Common to all optimizers."""
 
     name: str
     """The kind of optimizer."""
@@ -25,12 +25,12 @@ class OptimizerSpec(RecipeSpec):
     weight_decay: NotNegative = 0.0
     """Decay of the weights; biases, norms and position embeddings are not decayed."""
     head_lr: Positive | None = None
-    """Learning rate of the head, before the schedule's factor; `lr` when it is left out."""
+    """Learning rate of the head, before the schedule's factor; default: `lr`."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Layer-wise decay: the last layer of the backbone learns at this share of `lr`, and every layer at this share of
-    the next one's rate (Clark et al. 2020, ELECTRA; Bao et al. 2022, BEiT). The head learns at the full rate."""
+    """Layer-wise decay: the last layer of the backbone has this share of `lr`, and every other layer this share of
+    the next one's rate (Clark et al. 2020, ELECTRA; Bao et al. 2022, BEiT). The head has the full rate."""
     clip: Positive | None = None
-    """Largest norm of the whole gradient; a longer one is scaled down to it (Pascanu et al. 2013)."""
+    """Largest norm of the whole gradient; a larger one is scaled down to it (Pascanu et al. 2013)."""
 
 
 class AdamW(OptimizerSpec):
@@ -47,7 +47,7 @@ class AdamW(OptimizerSpec):
 
 
 class Adam(OptimizerSpec):
-    """Adam (Kingma & Ba 2015); its weight decay is added to the gradient, which `adamw` does better."""
+    """Adam (Kingma & Ba 2015) with weight decay added to the gradient; `adamw` is usually better."""
 
     short: ClassVar[str] = "Adam"
 
@@ -58,7 +58,7 @@ class Adam(OptimizerSpec):
 
 
 class AdamP(OptimizerSpec):
-    """AdamW that takes out of a step what would only make weights before a norm longer (Heo et al. 2021)."""
+    """AdamW without the radial component of the update for weights before a normalisation (Heo et al. 2021)."""
 
     short: ClassVar[str] = "AdamP"
 
@@ -84,7 +84,7 @@ class SGD(OptimizerSpec):
     weight_decay: NotNegative = 1e-4
     """Decay of the weights; biases, norms and position embeddings are not decayed."""
     momentum: Share = 0.9
-    """Share of the last step that goes into the next."""
+    """Momentum factor."""
     nesterov: bool = True
     """Nesterov's momentum (Sutskever et al. 2013)."""
 
@@ -96,14 +96,14 @@ class SGD(OptimizerSpec):
 
 
 class TimmOptimizer(OptimizerSpec):
-    """Any other optimizer of timm that needs nothing but gradients."""
+    """Any other optimizer of timm that needs only gradients."""
 
     name: Literal["timm"] = "timm"
     """The kind of optimizer."""
     optimizer: str
     """Its name in timm, such as `lamb`, `lion`, `madgrad`, `nadamw` (`timm.optim.list_optimizers()`)."""
     args: dict[str, bool | int | float | str | list[float]] = Field(default_factory=dict)
-    """More keyword arguments, as timm names them (`betas = [0.9, 0.99]`)."""
+    """Further keyword arguments, as named by timm (`betas = [0.9, 0.99]`)."""
 
     @model_validator(mode="after")
     def _said_once(self) -> TimmOptimizer:
@@ -113,7 +113,7 @@ class TimmOptimizer(OptimizerSpec):
 
     @property
     def short(self) -> str:
-        """How run names call it."""
+        """Its name in run names."""
         return self.optimizer
 
 
@@ -128,15 +128,15 @@ class StepLR(RecipeSpec):
     name: Literal["step"] = "step"
     """The kind of schedule."""
     every: DurationField = Duration(10, "ep")
-    """How long each level lasts."""
+    """Interval between the steps."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Factor at each step."""
     warmup: DurationField | None = None
-    """Linear warm-up from zero at the beginning."""
+    """Linear warm-up from zero."""
 
 
 class Cosine(RecipeSpec):
-    """Half a cosine from the learning rate to `final` times it (Loshchilov & Hutter 2017)."""
+    """Half a cosine from the learning rate to `final` times the rate (Loshchilov & Hutter 2017)."""
 
     short: ClassVar[str] = "Cosine"
 
@@ -145,12 +145,12 @@ class Cosine(RecipeSpec):
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the learning rate at the end."""
     warmup: DurationField | None = None
-    """Linear warm-up from zero at the beginning."""
+    """Linear warm-up from zero."""
 
 
 class OneCycle(RecipeSpec):
-    """Up to the learning rate and down again, each half a cosine (Smith 2018, "A disciplined approach", as torch's
-    `OneCycleLR` has it; momentum stays as it is)."""
+    """Up to the learning rate and down again, each half a cosine (Smith 2018, "A disciplined approach", as in torch's
+    `OneCycleLR`, with constant momentum)."""
 
     short: ClassVar[str] = "OneCycle"
 
@@ -161,20 +161,20 @@ class OneCycle(RecipeSpec):
     final: Annotated[float, Field(ge=0, le=1)] = 4e-6
     """Share of the learning rate at the end."""
     rise: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """Share of the training in which it rises."""
+    """Share of the training in which the rate rises."""
     warmup: DurationField | None = None
-    """How long it rises, instead of `rise`."""
+    """Length of the rise, instead of `rise`."""
 
 
 class Constant(RecipeSpec):
-    """The learning rate stays."""
+    """A constant learning rate."""
 
     short: ClassVar[str] = "Constant"
 
     name: Literal["constant"] = "constant"
     """The kind of schedule."""
     warmup: DurationField | None = None
-    """Linear warm-up from zero at the beginning."""
+    """Linear warm-up from zero."""
 
 
 Schedule = Annotated[StepLR | Cosine | OneCycle | Constant, Field(discriminator="name"), default_kind("cosine")]

@@ -1,7 +1,7 @@
-"""The base of all settings of a recipe: a value is of the kind that is asked for, and nothing else is read as one.
+"""The base class of recipe settings: values must have the declared type and are never converted.
 
-What a run does must be what its recipe says, so `"3"` and `true` are no numbers, `1` is no `true` and `3.0` no whole
-number. A whole number does where any number is asked for.
+A run must do what its recipe says, so `"3"` and `true` are not numbers, `1` is not `true` and `3.0` is not an integer.
+An integer is accepted where any number is.
 """
 
 from __future__ import annotations
@@ -20,4 +20,4 @@ class RecipeSpec(Spec):
 
 
 LISTED: Any = Field(strict=False)
-"""For the annotation of a tuple: TOML has lists only, so it is read from one. What it holds stays strict."""
+"""For annotations of tuples, which are read from TOML lists. Their items stay strict."""

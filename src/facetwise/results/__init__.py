@@ -1,1 +1,1 @@
-"""What is known of whoever predicts: frozen objects that every screen renders, and the words for their numbers."""
+"""Views of runs, blends and other predictors: frozen objects that all screens render."""

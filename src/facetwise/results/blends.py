@@ -1,4 +1,4 @@
-"""What a blend is made of and worth: one frozen view, and the list of them."""
+"""Views of a blend and of the list of blends."""
 
 from __future__ import annotations
 
@@ -30,40 +30,40 @@ class BlendMember:
 
     name: str
     weights: Mapping[str, float]
-    """By block: `joint`, or an attribute. 0 where it was not chosen or does not predict it."""
+    """By block: `joint`, or an attribute. 0 if it was not chosen or does not predict the block."""
     role: str
     added: float | None
-    """Macro F1 with it minus without it, on the people it was chosen on; None where a block cannot do without it, or
-    for those that are not known out of fold."""
+    """Macro F1 of the blend with it minus without it, on the people it was chosen on; None for the only member of a
+    block, and for members without out-of-fold predictions."""
 
     @property
-    def known(self) -> bool:
-        """Whether it is known out of fold; others join on the test side only."""
+    def scored(self) -> bool:
+        """Whether it has out-of-fold predictions; other members join on the test side only."""
         return self.role == KNOWN
 
     @property
     def used(self) -> bool:
-        """Whether it has any weight."""
+        """Whether it has a weight above 0."""
         return any(w > 0 for w in self.weights.values())
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way of blending that was looked at."""
+class BlendVariant:
+    """One variant of blending that was tried."""
 
     by: str
     nested: float
-    """The better of the next two."""
+    """The better of `by_rule` and `by_argmax`."""
     by_rule: float
-    """Nested, with a rule that was chosen without each part of the people."""
+    """Nested estimate with a rule fitted without each part of the people."""
     by_argmax: float
-    """Nested, by plain argmax."""
+    """Nested estimate with plain argmax."""
     decision: str
-    """The rule that is used, in words."""
+    """Description of the rule that is used."""
 
 
 @dataclass(frozen=True)
-class Best:
+class BestMember:
     """The best single member with every attribute, on the same people."""
 
     id: str
@@ -76,7 +76,7 @@ class Best:
 
 @dataclass(frozen=True)
 class BlendView:
-    """Everything about one blend."""
+    """One blend."""
 
     id: str
     project: str
@@ -86,41 +86,41 @@ class BlendView:
     method: str
     weigh: str
     nested: float
-    """Macro F1, each person decided by weights and a rule that were chosen without that person's part: its worth."""
+    """Macro F1 by nested estimate: each person decided by weights and a rule fitted without that person's part."""
     nested_interval: Interval
     by_rule: float
-    """Nested, with a decision rule that was chosen without each part of the people."""
+    """Nested estimate with a decision rule fitted without each part of the people."""
     by_argmax: float
-    """Nested, by plain argmax. The better of the two is used."""
+    """Nested estimate with plain argmax. The better of the two is used."""
     optimistic: float
     """On the people it was chosen on: too high."""
     scorecard: Scorecard
-    """Of the nested predictions."""
-    best_member: Best | None
+    """Scores of the nested predictions."""
+    best_member: BestMember | None
     decision: str
     members: tuple[BlendMember, ...]
-    ways: tuple[Way, ...]
+    ways: tuple[BlendVariant, ...]
     likeness: Mapping[str, Mapping[str, float | None]]
-    """How often two members decide alike, 0..1."""
+    """Share of images on which two members agree, 0..1."""
     moves: tuple[Mapping[str, Any], ...]
     num_people: int
     num_images: int
     num_left_out: int
     not_in_it: Mapping[str, str]
-    """Where all runs were asked for: those that could not be in it, and why."""
+    """When all runs were asked for: those that could not be blended, and why."""
     made: str
     warnings: tuple[Notice, ...] = ()
     notes: tuple[Note, ...] = ()
-    """What people wrote about it, in that order."""
+    """Notes on it, in the order of writing."""
 
     @property
     def chosen(self) -> bool:
-        """Whether weights or rule were chosen by the people that are scored here."""
+        """Whether weights or rule were chosen on the people that are scored here."""
         return self.weigh == "greedy" or self.optimistic != self.nested
 
     @property
     def verdict(self) -> str:
-        """Against the best member, in words."""
+        """Comparison with the best member, as a sentence."""
         best = self.best_member
         if best is None:
             return "No member has every attribute, so there is no single one to compare the blend with."
@@ -146,7 +146,7 @@ class BlendsView:
     project: str
     blends: tuple[BlendView, ...]
     unusable: Mapping[str, str]
-    """Blends that cannot be read or are of other data, and why."""
+    """Blends that cannot be read or belong to other data, and why."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -156,11 +156,11 @@ class BlendsView:
 
 def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *, new: bool = False) -> BlendView:
     """The view of a blend; raises ArtefactError when its files are damaged."""
-    record, whose, table = blend.record(), f"blend `{blend.id}`", blend.table("oof")
+    record, label, table = blend.record(), f"blend `{blend.id}`", blend.table("oof")
     check_blend(project, manifest, blend.id, record)
-    assert table is not None  # every blend has one
-    oof = Predictions.read(table, project.space, whose)
-    rows = ScoredRows.matched(oof, manifest_truth(manifest, project.space), whose).known()
+    assert table is not None  # every blend has this table
+    oof = Predictions.read(table, project.space, label)
+    rows = ScoredRows.matched(oof, manifest_truth(manifest, project.space), label).covered_rows()
     notes, troubles = notes_on(project, "blend", blend.id)
     scores = record.scores
     return BlendView(
@@ -179,7 +179,7 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
         best_member=_best(scores.best_member),
         decision=_words(record.decision, project),
         members=_members(record),
-        ways=tuple(_way(w, project) for w in record.ways),
+        ways=tuple(_variant(w, project) for w in record.ways),
         likeness=_likeness(record.worth),
         moves=tuple(move.as_dict() for move in record.trace),
         num_people=record.rows.people,
@@ -199,20 +199,20 @@ def build_blends_view(project: Project, manifest: Manifest) -> BlendsView:
         try:
             views.append(build_blend_view(project, blend, manifest))
         except FacetwiseError as error:
-            unusable[blend.id] = error.told if isinstance(error, DamagedError) else str(error)
+            unusable[blend.id] = error.summary if isinstance(error, DamagedError) else str(error)
     return BlendsView(project.file.name, tuple(views), unusable)
 
 
 def _since(record: BlendRecord, manifest: Manifest) -> tuple[Notice, ...]:
-    told = labels_since(record, manifest)
-    return () if told is None else (Notice("caution", told),)
+    text = labels_since(record, manifest)
+    return () if text is None else (Notice("caution", text),)
 
 
-def _best(best: BestMemberRecord | None) -> Best | None:
+def _best(best: BestMemberRecord | None) -> BestMember | None:
     if best is None:
         return None
     intervals = Interval.of(best.interval), Interval.of(best.difference_interval)
-    return Best(best.id, best.score, intervals[0], best.difference, intervals[1])
+    return BestMember(best.id, best.score, intervals[0], best.difference, intervals[1])
 
 
 def _members(record: BlendRecord) -> tuple[BlendMember, ...]:
@@ -220,14 +220,16 @@ def _members(record: BlendRecord) -> tuple[BlendMember, ...]:
     return tuple(BlendMember(m.reference, m.weights, m.role, added.get(m.id)) for m in record.made_from.members)
 
 
-def _way(way: WayRecord, project: Project) -> Way:
-    return Way(way.by, way.nested, way.by_rule, way.by_argmax, _words(way.decision, project))
+def _variant(variant: WayRecord, project: Project) -> BlendVariant:
+    return BlendVariant(
+        variant.by, variant.nested, variant.by_rule, variant.by_argmax, _words(variant.decision, project)
+    )
 
 
-def _likeness(worth: ContributionsRecord) -> dict[str, dict[str, float | None]]:
-    names = worth.members
-    return {a: dict(zip(names, row, strict=True)) for a, row in zip(names, worth.likeness, strict=True)}
+def _likeness(contributions: ContributionsRecord) -> dict[str, dict[str, float | None]]:
+    names = contributions.members
+    return {a: dict(zip(names, row, strict=True)) for a, row in zip(names, contributions.likeness, strict=True)}
 
 
 def _words(decision: Mapping[str, Any], project: Project) -> str:
-    return rule_from_dict(decision, project.space).words(project.space)
+    return rule_from_dict(decision, project.space).describe(project.space)

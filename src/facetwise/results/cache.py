@@ -1,8 +1,8 @@
-"""Answers that take a bootstrap (a run's score, a comparison), kept from one command to the next.
+"""A cache of results that take a bootstrap (a run's score, a comparison), shared between commands.
 
-The cache is derived. It holds nothing that is not computed again when it is missing, damaged or asked for by another
-key; it may be deleted at any time, and a project that cannot be written to does without it. Several processes may write
-it: the file is whole at any moment, and what one of them overwrites is computed again.
+The cache is derived: an entry that is missing or damaged is recomputed. It may be deleted at any time, and read-only
+projects work without it. Several processes may write it: each write is atomic, and entries lost to another process are
+recomputed.
 """
 
 from __future__ import annotations
@@ -26,39 +26,40 @@ if TYPE_CHECKING:
 
 FILE = "answers.json"
 VERSION = 2
-"""Raise it when the same predictions score, compare or read otherwise than before: `tests/golden/test_scores.py`
-holds the numbers of this version, and tells when it has to be."""
+"""Increase it when the same predictions give other scores, comparisons or entries than before:
+`tests/golden/test_scores.py` holds the numbers of this version and fails when they change."""
 CAPACITY = 5000
-"""Answers that are kept: those asked for last."""
+"""Number of entries stored: the most recently used."""
 
 
-class AnswerCache:
-    """Plain data by a hash of all that it follows from. `save` when all that was wanted has been asked for."""
+class ResultCache:
+    """JSON data by a hash of all inputs. Call `save` after the last `get`."""
 
     def __init__(self, project: Project, manifest: Manifest) -> None:
         self._file = project.workspace.cache / FILE
-        self._answers = _read(self._file)
-        self._before = list(self._answers)
+        self._results = _read(self._file)
+        self._before = list(self._results)
         self._data = [VERSION, project.space_hash, manifest.hash, manifest.labels_hash]
 
-    def answer(self, parts: list[Any], compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The answer for `parts` (plain data: what is asked, and hashes of what it is asked of), kept or computed."""
+    def get(self, parts: list[Any], compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The cached result for the key `parts` (JSON data: the question and the hashes of its inputs), or a new
+        one."""
         key = content_hash([*self._data, *parts])
-        found: dict[str, Any] = self._answers.pop(key) if key in self._answers else compute()
-        self._answers[key] = found  # last again
+        found: dict[str, Any] = self._results.pop(key) if key in self._results else compute()
+        self._results[key] = found  # most recently used
         return found
 
     def save(self) -> None:
-        """Keep what was asked for; says nothing when that cannot be done."""
-        if list(self._answers) != self._before:
-            latest = dict(list(self._answers.items())[-CAPACITY:])
+        """Write the cache; silently does nothing when that is not possible."""
+        if list(self._results) != self._before:
+            latest = dict(list(self._results.items())[-CAPACITY:])
             with suppress(OSError, FacetwiseError, ValueError):
                 write_json(self._file, {"sha256": content_hash(latest), "answers": latest})
 
 
 @dataclass(frozen=True)
 class RunScore:
-    """What the list of runs says of a scorecard."""
+    """The numbers of a scorecard that the list of runs shows."""
 
     what: str
     macro_f1: float
@@ -77,28 +78,27 @@ class RunScore:
         return cls(**{**data, "macro_f1_interval": Interval(**data["macro_f1_interval"])})
 
 
-def run_score(cache: AnswerCache, run: RunFolder, compute: Callable[[], Scorecard | None]) -> RunScore | None:
-    """The run's main score: the kept one when nothing that decides it changed, else of `compute()`.
+def run_score(cache: ResultCache, run: RunFolder, compute: Callable[[], Scorecard | None]) -> RunScore | None:
+    """The run's main score, from the cache or from `compute()`; None for a run without out-of-fold predictions.
 
-    None for a run without out-of-fold predictions. A run that is not finished, or whose table is not the one that it
-    was finished with, is always computed.
+    The score of an unfinished run, or of one whose table has changed since it finished, is always computed.
     """
     table = table_hash(run)
     if table is None or table != run.table_hash("oof"):
         card = compute()
         return None if card is None else RunScore.of(card)
-    found = cache.answer(["score", table], lambda: _as_dict(compute()))
+    found = cache.get(["score", table], lambda: _as_dict(compute()))
     return RunScore.from_dict(found) if found else None
 
 
 def table_hash(run: RunFolder) -> str | None:
-    """Hash of the out-of-fold table of a finished run; None where there is none."""
+    """Hash of the out-of-fold table of a finished run; None without one."""
     table = run.table_file("oof")
     return file_hash(table) if run.finished and table.is_file() else None
 
 
-def answers_hash(run: RunFolder) -> str | None:
-    """Hash of what a finished run predicted out of fold, and of the record that says of what; None without them."""
+def predictions_hash(run: RunFolder) -> str | None:
+    """Hash of a finished run's out-of-fold table and record; None without them."""
     table = table_hash(run)
     return None if table is None or not run.record_file.is_file() else content_hash([table, file_hash(run.record_file)])
 
@@ -108,10 +108,10 @@ def _as_dict(card: Scorecard | None) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What was kept; empty when there is no file, or it is not as it was written."""
+    """The stored entries; empty when the file is missing or damaged."""
     with suppress(OSError, FacetwiseError, ValueError, TypeError, KeyError):
         data = read_json(path)
-        answers: dict[str, Any] = data["answers"]
-        if data["sha256"] == content_hash(answers) and all(isinstance(a, dict) for a in answers.values()):
-            return answers
+        results: dict[str, Any] = data["answers"]
+        if data["sha256"] == content_hash(results) and all(isinstance(a, dict) for a in results.values()):
+            return results
     return {}

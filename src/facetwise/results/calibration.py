@@ -1,4 +1,4 @@
-"""What `facetwise calibration` says: how far probabilities can be believed, and what a temperature would do."""
+"""The view of `facetwise calibration`: calibration of probabilities, and the effect of temperature scaling."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from facetwise.results.notices import Notice
 from facetwise.results.source_notices import source_notices
 from facetwise.results.wording import count, percent
 
-LEAST = 0.001
-"""Change of the mean negative log-likelihood, in nats, below which nobody needs a temperature."""
+MIN_IMPROVEMENT = 0.001
+"""Smallest improvement of the mean negative log-likelihood, in nats, for which a temperature is recommended."""
 
 
 MEANING = (
@@ -28,7 +28,7 @@ MEANING = (
 
 @dataclass(frozen=True)
 class CalibrationView:
-    """How far the probabilities of one predictor can be believed."""
+    """Calibration of one predictor."""
 
     id: str
     project: str
@@ -36,7 +36,7 @@ class CalibrationView:
     check: CalibrationCheck
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data; with each attribute what it comes to, in words."""
+        """Plain JSON data, with the verdict on each attribute."""
         found = self.check.as_dict()
         for kept, part in zip(found["parts"], self.check.parts, strict=True):
             kept["verdict"] = self.verdict(part)
@@ -45,36 +45,36 @@ class CalibrationView:
         return data
 
     def verdict(self, part: Calibration) -> str:
-        """What the calibration of one attribute comes to, in a sentence or two."""
+        """The verdict on one attribute, in a sentence or two."""
         return verdict(part, self.temperature(part), self.check.num_people)
 
     def temperature(self, part: Calibration) -> float | None:
-        """The temperature of its own that an attribute has; None where it follows from others."""
+        """The temperature of an attribute; None where it follows from other blocks."""
         return self.check.temperatures.get(part.name)
 
 
 def build_calibration_view(project: Project, manifest: Manifest, source: Source) -> CalibrationView:
-    """Fit temperatures on the out-of-fold predictions of `source`, and price them.
+    """Fit temperatures on the out-of-fold predictions of `source`, with a nested estimate.
 
-    Raises InputError when it has none, or predicts fewer than five people.
+    Raises InputError when it has none, or fewer than five people have a prediction.
     """
     check = check_calibration(source.scored(manifest).only(source.attributes))
     return CalibrationView(source.reference, project.file.name, source_notices(source, manifest), check)
 
 
 def verdict(part: Calibration, temperature: float | None, num_people: int) -> str:
-    """What the calibration of one attribute comes to, in a sentence or two."""
+    """The verdict on one attribute, in a sentence or two."""
     by = f"{_nats(part.difference)} [{_nats(part.difference_interval.low)}, {_nats(part.difference_interval.high)}]"
     if part.difference >= 0:
         return f"Leave it: temperatures fitted on four fifths of the people are no better on the fifth (NLL {by})."
-    if part.difference_interval.high >= 0 or -part.difference < LEAST:
+    if part.difference_interval.high >= 0 or -part.difference < MIN_IMPROVEMENT:
         everybody = count(num_people, "person", "people")
         return f"Calibrated, as far as {everybody} can tell: a temperature changes little (NLL {by})."
-    better = f"{_cure(part, temperature)} the probabilities better (NLL {by}, nested)."
-    return f"{_sureness(part)} {better}{_at_the_end(temperature)}"
+    better = f"{_advice(part, temperature)} the probabilities better (NLL {by}, nested)."
+    return f"{_confidence(part)} {better}{_at_the_end(temperature)}"
 
 
-def people(check: CalibrationCheck) -> str:
+def people_text(check: CalibrationCheck) -> str:
     """`800 people, 5,600 images.`"""
     counted = f"{count(check.num_people, 'person', 'people')}, {count(check.num_images, 'image')}"
     return counted + (f" ({check.num_left_out:,} without a prediction left out)." if check.num_left_out else ".")
@@ -84,13 +84,13 @@ def _nats(difference: float) -> str:
     return f"{difference:+z.4f}"
 
 
-def _sureness(part: Calibration) -> str:
+def _confidence(part: Calibration) -> str:
     sure, right = part.before.confidence, part.accuracy
     how = "Too sure" if sure > right else "Not sure enough"
     return f"{how}: {percent(sure)} sure on average, {percent(right)} right."
 
 
-def _cure(part: Calibration, temperature: float | None) -> str:
+def _advice(part: Calibration, temperature: float | None) -> str:
     if temperature is not None:
         return f"A temperature of {temperature:.2f} makes"
     return (

@@ -1,4 +1,4 @@
-"""What `facetwise cuts` says: where an attribute would be cut after training, and what that is worth."""
+"""The view of `facetwise cuts`: cuts moved after training, with a nested estimate."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.rules.cuts import Aim, CutChoice, choose_cuts, movable
-from facetwise.results.notices import Notice, Now, estimate_of, notices
+from facetwise.results.notices import CurrentData, Notice, estimate_of, notices
 from facetwise.results.runs import scored_rows, state_of
 from facetwise.results.wording import signed, with_signs
 
 
 @dataclass(frozen=True)
 class CutsView:
-    """The cuts that one run's out-of-fold predictions would choose."""
+    """Cuts chosen on one run's out-of-fold predictions."""
 
     id: str
     project: str
     warnings: tuple[Notice, ...]
     choices: tuple[CutChoice, ...]
-    """An attribute for its own macro F1, then, of a run with all attributes, for the joint one."""
+    """For each attribute: cuts for its own macro F1 and, if the run predicts all attributes, for the joint one."""
     by_image: bool
-    """Whether folds were split by image: then no choice is called worth it."""
+    """Whether folds were split by image; then there is no verdict."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data; with each choice what it comes to, in words. `worth_it` is None where nobody can say."""
+        """Plain JSON data, with the verdict on each choice. `worth_it` is None when it cannot be told."""
         choices = [{**c.as_dict(), "verdict": verdict(c, self.by_image)} for c in self.choices]
         if self.by_image:
             choices = [{**c, "worth_it": None} for c in choices]
@@ -47,26 +47,26 @@ def build_cuts_view(
 ) -> CutsView:
     """Choose the cuts of `attribute`, or of every attribute that can be cut, on a run's out-of-fold predictions.
 
-    Raises InputError when the run predicts nobody out of fold or neither a distribution nor a score, SettingError for
-    an attribute that is not there, ArtefactError when its files are damaged.
+    Raises InputError when the run has no out-of-fold predictions, or neither a distribution over values nor a score;
+    SettingError for an unknown attribute, ArtefactError when its files are damaged.
     """
     record, manifest = run.record(), manifest or load_manifest(project)
     run.check_labels(project.space_hash)
     scored = scored_rows(run, manifest, project)
     if scored is None:
         raise InputError(f"run `{run.id}` has no out-of-fold predictions: there is nothing to choose cuts by")
-    names = _wanted(run, scored.predictions, attribute)
+    names = _movable_attributes(run, scored.predictions, attribute)
     return CutsView(
         id=run.id,
         project=project.file.name,
-        warnings=notices(estimate_of(record), record, None, state_of(run), Now.of(manifest)),
+        warnings=notices(estimate_of(record), record, None, state_of(run), CurrentData.of(manifest)),
         choices=tuple(choice for name in names for choice in _choices(scored, name)),
         by_image=record.by_image,
     )
 
 
 def verdict(choice: CutChoice, by_image: bool = False) -> str:
-    """What a choice of cuts comes to, in a sentence or two; no verdict where folds were split by image."""
+    """The verdict on a choice of cuts, in a sentence or two; none for folds split by image."""
     if by_image:
         return "No verdict: the run was validated on people that the models had seen."
     by = with_signs(choice.difference, choice.difference_interval)
@@ -87,12 +87,12 @@ def verdict(choice: CutChoice, by_image: bool = False) -> str:
 
 
 def numbers(cuts: Sequence[float]) -> str:
-    """`(29, 59)`, as teams write cuts."""
+    """Cuts as text: `(29, 59)`."""
     return "(" + ", ".join(f"{c:g}" if abs(c) >= 10 else f"{c:.3g}" for c in cuts) + ")"
 
 
-def _wanted(run: RunFolder, predictions: Predictions, attribute: str | None) -> list[str]:
-    """The attributes to choose for; raises InputError that names a head to train when they cannot be cut."""
+def _movable_attributes(run: RunFolder, predictions: Predictions, attribute: str | None) -> list[str]:
+    """The attributes to choose cuts for; raises InputError with the head to train when there are none."""
     space, can = predictions.space, movable(predictions)
     asked = space.attributes if attribute is None else (space.attribute(attribute),)
     if names := [a.name for a in asked if a.name in can]:

@@ -1,4 +1,4 @@
-"""What a run gets wrong: the class pairs it confuses most, and single images it is most confidently wrong about."""
+"""Mistakes of a run: the most confused pairs of classes, and the most confident wrong predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import Scorecard
 
 MAX_PER_GROUP = 2
-"""So that one person with a wrong label does not fill the list."""
+"""Most mistakes of one person, so that a person with a wrong label does not fill the list."""
 
 
 @dataclass(frozen=True)
@@ -26,30 +26,30 @@ class Confused:
     predicted: str
     num_images: int
     share: float
-    """Of the images of the true class, 0 to 1."""
+    """Share of the images of the true class, 0..1."""
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One wrong prediction. Class names are those of `attributes`, in that order."""
+    """One wrong prediction. Class names follow the order of `attributes`."""
 
     image: str
     group: str | None
     fold: int | None
-    """The fold whose model predicted it (it never saw the person)."""
+    """The fold that held the person out."""
     attributes: tuple[str, ...]
     truth: tuple[str, ...]
     predicted: tuple[str, ...]
     probability: float
-    """Of the predicted class, 0 to 1: how sure the model was."""
+    """Probability of the predicted class, 0..1."""
     truth_probability: float
-    """Of the true class, 0 to 1."""
+    """Probability of the true class, 0..1."""
     margin: float
-    """Natural log of `probability / truth_probability`: what the list is ordered by, largest first."""
+    """Natural log of `probability / truth_probability`; the list is sorted by it, largest first."""
 
 
 def most_confused(card: Scorecard, *, limit: int = 8) -> tuple[Confused, ...]:
-    """The pairs of classes with most images between them, most first; ties in class order."""
+    """The most frequently confused pairs of classes; ties in class order."""
     if card.confusion is None:
         return ()
     counts = np.asarray(card.confusion, dtype=np.int64)
@@ -64,10 +64,10 @@ def most_confused(card: Scorecard, *, limit: int = 8) -> tuple[Confused, ...]:
 
 
 def worst_mistakes(scored: ScoredRows, *, limit: int = 24, per_group: int = MAX_PER_GROUP) -> tuple[Mistake, ...]:
-    """The wrong predictions that most prefer the predicted class over the true one, at most `per_group` a person.
+    """The wrong predictions with the largest margin, at most `per_group` for each person.
 
-    Over the attributes that are predicted, as one class: joint probabilities where there are any, else their product.
-    Ties go by image name.
+    Probabilities are those of the predicted attributes together: joint ones if available, else their product. Ties are
+    broken by image name.
     """
     names, space = scored.predictions.attributes, scored.space
     columns = [space.index(n) for n in names]

@@ -1,4 +1,4 @@
-"""The sentences that say how far a number can be trusted."""
+"""Notices about the reliability of a score."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ Estimate = Literal["cross-validation", "hold-out", "none"]
 
 @dataclass(frozen=True)
 class Notice:
-    """Something a reader must know before believing a number."""
+    """A remark on the reliability of a number."""
 
     kind: Literal["unsafe", "caution", "note"]
-    """`unsafe`: do not use the number; `caution`: it means less than it seems; `note`: good to know."""
+    """`unsafe`: do not use the number; `caution`: it may mislead; `note`: for information."""
     text: str
 
 
 @dataclass(frozen=True)
-class Now:
-    """The dataset as it is now, to be compared with what a run was made from."""
+class CurrentData:
+    """The current dataset, to be compared with the data of a run."""
 
     manifest_hash: str
     labels_hash: str
     num_people: int
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Now:
+    def of(cls, manifest: Manifest) -> CurrentData:
         return cls(manifest.hash, manifest.labels_hash, manifest.train["group"].n_unique())
 
 
 def unsafe_split(of_whom: str, then: str) -> Notice:
-    """The warning that folds (`of_whom`, such as ` of run A`) were split by image, and what follows (`then`)."""
+    """The notice that folds (`of_whom`, such as ` of run A`) were split by image, with the consequence (`then`)."""
     text = f"UNSAFE: the folds{of_whom} were split by image, so the same people stand in training and validation."
     return Notice("unsafe", f"{text} {then}")
 
 
 def method(estimate: Estimate, record: RunRecord, card: Scorecard | None) -> tuple[str, ...]:
-    """How the number was made, a sentence an item."""
+    """How the score was computed: sentences for the report."""
     if estimate == "none":
         return (
             "One model was trained on all people. Nobody was held out, so there is no honest estimate of its score.",
@@ -56,7 +56,7 @@ def method(estimate: Estimate, record: RunRecord, card: Scorecard | None) -> tup
     )
     if card is not None:
         lines.append(_what_is_scored(card))
-    lines.append(_epoch_kept(record))
+    lines.append(_selected_epoch(record))
     return tuple(lines)
 
 
@@ -66,7 +66,7 @@ def estimate_of(record: RunRecord) -> Estimate:
 
 
 def interval_meaning(card: Scorecard, record: RunRecord) -> str:
-    """What the interval of a scorecard says, and what it does not."""
+    """The meaning of a scorecard's interval."""
     if record.by_image:
         return (
             "This is no estimate for new people: the models were trained on other pictures of the very people they are "
@@ -86,8 +86,10 @@ def interval_meaning(card: Scorecard, record: RunRecord) -> str:
     )
 
 
-def notices(estimate: Estimate, record: RunRecord, card: Scorecard | None, state: str, now: Now) -> tuple[Notice, ...]:
-    """Everything a reader must know before believing the score, the worst first."""
+def notices(
+    estimate: Estimate, record: RunRecord, card: Scorecard | None, state: str, current: CurrentData
+) -> tuple[Notice, ...]:
+    """All notices about a score, most severe first."""
     found: list[Notice] = []
     if record.by_image:
         then = "This estimate is known to be too high. It is for teaching only; it cannot be blended or submitted."
@@ -106,29 +108,29 @@ def notices(estimate: Estimate, record: RunRecord, card: Scorecard | None, state
             )
         )
     if card is not None:
-        found += _card_notices(card, estimate, now)
-    found += _changed_since(record.fingerprint_fields, now)
+        found += _card_notices(card, estimate, current)
+    found += _changed_since(record.fingerprint_fields, current)
     return tuple(found)
 
 
-def _changed_since(fields: FingerprintFields, now: Now) -> list[Notice]:
+def _changed_since(fields: FingerprintFields, current: CurrentData) -> list[Notice]:
     found = []
-    if fields.manifest != now.manifest_hash:
+    if fields.manifest != current.manifest_hash:
         text = "The images or people of the dataset changed since this run was trained. Rows are matched by image name."
         found.append(Notice("caution", text))
-    if fields.labels != now.labels_hash:
+    if fields.labels != current.labels_hash:
         text = "The dataset's labels changed since this run was trained. The scores are on the labels as they are now."
         found.append(Notice("caution", text))
     return found
 
 
-def _card_notices(card: Scorecard, estimate: Estimate, now: Now) -> list[Notice]:
+def _card_notices(card: Scorecard, estimate: Estimate, current: CurrentData) -> list[Notice]:
     found = []
     if card.num_covered < card.num_images:
         why = (
             "a hold-out predicts only its held-out people" if estimate == "hold-out" else "the other folds are missing"
         )
-        people = f"{card.num_people:,} of {count(now.num_people, 'person', 'people')}"
+        people = f"{card.num_people:,} of {count(current.num_people, 'person', 'people')}"
         images = f"{card.num_covered:,} of {count(card.num_images, 'image')}"
         found.append(Notice("caution", f"Scored on {people} ({images}): {why}."))
     if card.by != "person":
@@ -169,7 +171,7 @@ def _what_is_scored(card: Scorecard) -> str:
     )
 
 
-def _epoch_kept(record: RunRecord) -> str:
+def _selected_epoch(record: RunRecord) -> str:
     weights = "the moving average of the weights at" if record.setting("train", "ema") else ""
     if record.setting("train", "select") == "best":
         return f"Kept: {weights} the epoch at which the other folds score best, never the fold's own best.".replace(

@@ -1,4 +1,4 @@
-"""Runs and blends by how good they are: whom the gate may ask, and what a plan looks at."""
+"""Ranking of runs and blends, for the gate and for plans."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from facetwise.predictors.blend_folder import BlendFolder, list_blends
 from facetwise.results.runs import build_runs_view
 
 NUM_BLENDS = 2
-"""Best blends that come before all runs."""
+"""Number of best blends that are ranked before all runs."""
 
 
-def best_first(project: Project) -> list[str]:
-    """Ids of the best blends by their nested estimate, then of finished runs by out-of-fold macro F1.
+def rank_predictors(project: Project) -> list[str]:
+    """Ids of the best blends by nested estimate, then of finished runs by out-of-fold macro F1.
 
-    Runs that do not predict every attribute come last, as they have no opinion on the others. Blends without an
-    estimate, or whose record cannot be read, count as 0; runs without a score are left out. Ties go by number.
+    Specialists come last. Blends without an estimate or with an unreadable record count as 0; runs without a score are
+    left out. Ties are broken by number.
     """
     blends = best_blends(project.workspace)[:NUM_BLENDS]
     runs = [r for r in build_runs_view(project).runs if r.state == "finished" and r.macro_f1 is not None]

@@ -1,4 +1,4 @@
-"""What `facetwise rules` says: what each way to decide would be worth, on out-of-fold predictions."""
+"""The view of `facetwise rules`: decision rules compared by nested estimates on out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from facetwise.results.wording import count, with_signs
 
 @dataclass(frozen=True)
 class RulesView:
-    """The decision rules that one predictor's out-of-fold predictions would choose among."""
+    """Decision rules for one predictor."""
 
     id: str
     project: str
     warnings: tuple[Notice, ...]
     what: str
-    """What is decided: `joint`, or the attributes of a specialist."""
+    """`joint`, or the attributes of a specialist."""
     space: LabelSpace
-    """These attributes."""
+    """The label space of these attributes."""
     choice: RuleChoice
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data; each candidate with what it does in words, and the whole with what it comes to."""
+        """Plain JSON data, with a description of each candidate and the verdict."""
         choice = self.choice.as_dict()
         for kept, candidate in zip(choice["candidates"], self.choice.candidates, strict=True):
-            kept["words"] = candidate.rule.words(self.space)
+            kept["words"] = candidate.rule.describe(self.space)
         warnings = [{"kind": n.kind, "text": n.text} for n in self.warnings]
         head = {"id": self.id, "project": self.project, "warnings": warnings, "what": self.what}
         data: dict[str, Any] = plain({**head, **choice, "verdict": verdict(self.choice)})
@@ -44,7 +44,7 @@ class RulesView:
 def build_rules_view(project: Project, manifest: Manifest, source: Source) -> RulesView:
     """Fit every kind of rule on the out-of-fold predictions of `source`.
 
-    Raises InputError when it has none, or predicts fewer than five people.
+    Raises InputError when it has none, or fewer than five people have a prediction.
     """
     rows = source.scored(manifest).only(source.attributes)
     what, choice = name_of(source.attributes, project.space), choose_rule(rows)
@@ -53,7 +53,7 @@ def build_rules_view(project: Project, manifest: Manifest, source: Source) -> Ru
 
 
 def verdict(choice: RuleChoice) -> str:
-    """What the choice comes to, in a few sentences."""
+    """The verdict on the choice, in a few sentences."""
     interval = choice.picked.difference_interval
     if choice.rule.kind == ARGMAX or interval is None:
         return choice.why

@@ -1,4 +1,4 @@
-"""What is known of runs, as frozen objects: text, `--json` and page render the same, so numbers cannot differ."""
+"""Views of runs: frozen objects that text, `--json` and pages render, so that numbers cannot differ."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import Scorecard, name_of, score_rows
 from facetwise.predictors.sources import manifest_truth
-from facetwise.results.cache import AnswerCache, run_score
+from facetwise.results.cache import ResultCache, run_score
 from facetwise.results.mistakes import Confused, Mistake, most_confused, worst_mistakes
 from facetwise.results.notes import all_notes, notes_on
-from facetwise.results.notices import Estimate, Notice, Now, estimate_of, interval_meaning, method, notices
-from facetwise.results.origin import OTHER_FOLDS, ForeignRow, foreign_rows, origin_flags, origin_notices
+from facetwise.results.notices import CurrentData, Estimate, Notice, estimate_of, interval_meaning, method, notices
+from facetwise.results.origin import OTHER_FOLDS, ExternalRow, external_rows, origin_flags, origin_notices
 
 if TYPE_CHECKING:
     from facetwise.evaluate.intervals import Interval
@@ -40,7 +40,7 @@ State = Literal["finished", "training", "unfinished"]
 
 @dataclass(frozen=True)
 class RunRow:
-    """One line of the list of runs. Scores are None where nothing was predicted out of fold."""
+    """A row in the list of runs. Scores are None without out-of-fold predictions."""
 
     id: str
     state: State
@@ -52,9 +52,9 @@ class RunRow:
     num_covered: int
     folds_done: int
     num_folds: int
-    """Folds to train."""
+    """Number of folds to train."""
     epochs: int
-    """Epochs trained so far, over all folds."""
+    """Number of epochs trained, over all folds."""
     minutes: float
     """Time spent in those epochs."""
     made: str | None
@@ -62,16 +62,16 @@ class RunRow:
     flags: tuple[str, ...]
     """`UNSAFE image split`, `imported`, `hold-out`, `trained on all`, `damaged: ...`, `cannot be used: ...`."""
     num_notes: int = 0
-    """Notes that people put on it."""
+    """Number of notes on it."""
 
     @property
     def damaged(self) -> str | None:
-        """What is wrong with it and the way out; None of one that is whole."""
+        """What is damaged and the remedy; None for an intact run."""
         return next((f.removeprefix("damaged: ") for f in self.flags if f.startswith("damaged: ")), None)
 
     @property
     def usable(self) -> bool:
-        """Whether it is whole, and of the label that the project has."""
+        """Whether it is intact and of the project's label space."""
         return self.damaged is None and not any(flag.startswith(UNUSABLE) for flag in self.flags)
 
 
@@ -81,13 +81,13 @@ class RunsView(Plain):
 
     project: str
     runs: tuple[RunRow, ...]
-    foreign: tuple[ForeignRow, ...] = ()
-    """Predictions from elsewhere, by name."""
+    foreign: tuple[ExternalRow, ...] = ()
+    """Imported predictions, by name."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What one fold's training logged, an entry an epoch; None where that epoch was not validated."""
+    """Training log of one fold, one entry for each epoch; None where an epoch was not validated."""
 
     fold: int
     epochs: tuple[int, ...]
@@ -100,8 +100,8 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Something facetwise decided by itself when the run began."""
+class ChoiceRow:
+    """An automatic choice of the run."""
 
     name: str
     value: str
@@ -121,44 +121,44 @@ class RunView(Plain):
     num_folds: int
     warnings: tuple[Notice, ...]
     notes: tuple[Note, ...]
-    """What people wrote about it, in that order."""
+    """Notes on it, in the order of writing."""
     scorecard: Scorecard | None
-    """None when no image was predicted out of fold."""
+    """None without out-of-fold predictions."""
     interval_meaning: str | None
     method: tuple[str, ...]
-    """How the number was made, a sentence an item."""
+    """How the score was computed: sentences for the report."""
     curves: tuple[Curve, ...]
     seconds_total: float
     seconds_per_epoch: float | None
     confused: tuple[Confused, ...]
-    """The class pairs most often confused."""
+    """The most confused pairs of classes."""
     mistakes: tuple[Mistake, ...]
     """The most confident wrong predictions."""
     recipe: Mapping[str, Any]
     recipe_toml: str
-    choices: tuple[Choice, ...]
+    choices: tuple[ChoiceRow, ...]
     fingerprint: str
     provenance: Mapping[str, Any]
 
 
 def build_runs_view(project: Project, manifest: Manifest | None = None) -> RunsView:
-    """Every run of the project with its score. A run whose files are damaged is listed and flagged, not fatal."""
+    """Every run of the project with its score; damaged runs are listed and flagged."""
     runs = list_runs(project.workspace)
     if not runs:
-        return RunsView(project.file.name, (), foreign_rows(project, manifest))
+        return RunsView(project.file.name, (), external_rows(project, manifest))
     manifest = manifest or load_manifest(project)
-    cache, noted = AnswerCache(project, manifest), Counter(n.id for n in all_notes(project)[0] if n.kind == "run")
+    cache, noted = ResultCache(project, manifest), Counter(n.id for n in all_notes(project)[0] if n.kind == "run")
     rows = tuple(replace(_run_row(project, run, manifest, cache), num_notes=noted[run.id]) for run in runs)
     cache.save()
-    return RunsView(project.file.name, rows, foreign_rows(project, manifest))
+    return RunsView(project.file.name, rows, external_rows(project, manifest))
 
 
 def build_run_view(
     project: Project, run: RunFolder, manifest: Manifest | None = None, *, max_mistakes: int = 24
 ) -> RunView:
-    """The view of one run; `manifest` is loaded when not given.
+    """The view of one run; `manifest` is loaded if not given.
 
-    Raises ArtefactError when its files are damaged, MismatchError when its tables have images that the manifest lacks.
+    Raises ArtefactError when its files are damaged, MismatchError when its tables have images not in the manifest.
     """
     record, manifest = run.record(), manifest or load_manifest(project)
     run.check_labels(project.space_hash)
@@ -176,7 +176,7 @@ def build_run_view(
         estimate=estimate,
         folds_done=_folds_done(run, record),
         num_folds=len(record.folds),
-        warnings=(*origin_notices(came), *notices(estimate, record, card, state, Now.of(manifest)), *troubles),
+        warnings=(*origin_notices(came), *notices(estimate, record, card, state, CurrentData.of(manifest)), *troubles),
         notes=notes,
         scorecard=card,
         interval_meaning=interval_meaning(card, record) if card else None,
@@ -188,7 +188,7 @@ def build_run_view(
         mistakes=worst_mistakes(scored, limit=max_mistakes) if scored else (),
         recipe=record.recipe,
         recipe_toml=_recipe_toml(run, record),
-        choices=tuple(Choice(n, str(c.value), c.reason) for n, c in record.choices.items()),
+        choices=tuple(ChoiceRow(n, str(c.value), c.reason) for n, c in record.choices.items()),
         fingerprint=record.fingerprint,
         provenance=record.provenance.as_dict(),
     )
@@ -202,9 +202,9 @@ def state_of(run: RunFolder) -> State:
 
 
 def scored_rows(run: RunFolder, manifest: Manifest, project: Project) -> ScoredRows | None:
-    """The run's own out-of-fold predictions beside the scored labels; None when nothing was predicted out of fold.
+    """The run's out-of-fold predictions with the scored labels; None without any.
 
-    Raises MismatchError naming an image that the manifest does not have any more.
+    Raises MismatchError naming an image that is no longer in the manifest.
     """
     table, whose = _held_out(run), f"run `{run.id}`"
     if table is None:
@@ -215,7 +215,7 @@ def scored_rows(run: RunFolder, manifest: Manifest, project: Project) -> ScoredR
 
 
 def _held_out(run: RunFolder) -> pl.DataFrame | None:
-    """The out-of-fold table; of a run that is not finished, what its finished folds have."""
+    """The out-of-fold table; for an unfinished run, that of its finished folds."""
     paths = [p for p in sorted(run.path.glob("fold-*/oof.parquet")) if is_done(p.parent)]
     if run.finished or not paths:
         return run.oof()
@@ -226,7 +226,7 @@ def _score(rows: ScoredRows | None) -> Scorecard | None:
     return None if rows is None else score_rows(rows)
 
 
-def _run_row(project: Project, run: RunFolder, manifest: Manifest, cache: AnswerCache) -> RunRow:
+def _run_row(project: Project, run: RunFolder, manifest: Manifest, cache: ResultCache) -> RunRow:
     flags: list[str] = []
     score, record = None, None
     try:
@@ -237,7 +237,7 @@ def _run_row(project: Project, run: RunFolder, manifest: Manifest, cache: Answer
         score = run_score(cache, run, lambda: _score(scored_rows(run, manifest, project)))
         run.check()
     except DamagedError as error:
-        flags.append(error.told)
+        flags.append(error.summary)
     except ArtefactError as error:
         flags.append(f"{UNUSABLE}: {error}")
     epochs, names = run.epochs(), tuple(record.attributes) if record else project.space.names

@@ -1,4 +1,4 @@
-"""What to know before anything is fitted on the out-of-fold predictions of a run or a blend."""
+"""Notices about fitting anything on the out-of-fold predictions of a run or blend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from facetwise.core.records.blend import BlendRecord
 from facetwise.core.records.run import RunRecord
 from facetwise.data.manifest import Manifest
 from facetwise.predictors.sources import Source, labels_since
-from facetwise.results.notices import Notice, Now, estimate_of, notices
+from facetwise.results.notices import CurrentData, Notice, estimate_of, notices
 
 SECOND_ORDER = (
     "The members and weights of this blend were chosen on all people, and what is fitted here is nested on top of "
@@ -17,10 +17,10 @@ SECOND_ORDER = (
 
 
 def _of_blend(record: BlendRecord, manifest: Manifest) -> Iterator[str]:
-    """Cautions for what is fitted on a blend's nested predictions.
+    """Cautions about fitting on a blend's nested predictions.
 
-    Each person is predicted by weights that were chosen without that person's part. But a rule or temperature that is
-    to decide a part is fitted on predictions of the others, whose weights that part helped to choose.
+    Each person is predicted by weights chosen without that person's part. But a rule or temperature for one part is
+    fitted on predictions of the other parts, whose weights were chosen with that part.
     """
     if record.trace or len(record.ways) > 1:
         yield SECOND_ORDER
@@ -29,10 +29,10 @@ def _of_blend(record: BlendRecord, manifest: Manifest) -> Iterator[str]:
 
 
 def source_notices(source: Source, manifest: Manifest) -> tuple[Notice, ...]:
-    """What to know of a run or blend whose out-of-fold predictions something is fitted on."""
+    """Notices about fitting on the out-of-fold predictions of `source`."""
     match source.record:
         case BlendRecord():
             return tuple(Notice("caution", text) for text in _of_blend(source.record, manifest))
         case RunRecord():
-            return notices(estimate_of(source.record), source.record, None, "finished", Now.of(manifest))
+            return notices(estimate_of(source.record), source.record, None, "finished", CurrentData.of(manifest))
     return ()

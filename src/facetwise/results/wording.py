@@ -1,4 +1,4 @@
-"""How numbers are written."""
+"""Formatting of numbers."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ DASH = "–"  # noqa: RUF001 - an en dash, as typography wants it for "no value"
 
 
 def score(value: float | None) -> str:
-    """A score from 0 to 1 with three decimals; a dash when there is none."""
+    """A score, 0..1, with three decimals; a dash for None."""
     return DASH if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def loss(value: float | None) -> str:
-    """A loss with four decimals; a dash when there is none."""
+    """A loss with four decimals; a dash for None."""
     return DASH if value is None or math.isnan(value) else f"{value:.4f}"
 
 
 def interval(low_high: Interval | None) -> str:
-    """`[0.487, 0.537]`, or nothing."""
+    """`[0.487, 0.537]`; empty for None."""
     return "" if low_high is None else f"[{low_high.low:.3f}, {low_high.high:.3f}]"
 
 
@@ -39,23 +39,23 @@ def with_level(value: float | None, low_high: Interval | None) -> str:
 
 
 def shared_level(intervals: Iterable[Interval | None]) -> float | None:
-    """The level that all intervals of a column have, for its heading; None where they differ or there are none."""
+    """The common level of a column's intervals, for its heading; None if they differ or there are none."""
     levels = {found.level for found in intervals if found is not None}
     return levels.pop() if len(levels) == 1 else None
 
 
 def heading(name: str, level: float | None) -> str:
-    """`forecast, 90 %`; the name alone without a level."""
+    """`forecast, 90 %`; only the name without a level."""
     return name if level is None else f"{name}, {percent(level)}"
 
 
 def below_heading(value: float | None, low_high: Interval | None, level: float | None) -> str:
-    """A score and its interval, with the interval's own level where the column has none."""
+    """A score and its interval, with its level if the column has no common one."""
     return with_level(value, low_high) if level is None else with_interval(value, low_high)
 
 
 def signed(value: float) -> str:
-    """`+0.012`, `-0.003`; what rounds to nothing has no sign."""
+    """`+0.012`, `-0.003`; no sign for a value that rounds to 0."""
     text = f"{value:+.3f}"
     return text[1:] if float(text) == 0 else text
 
@@ -71,7 +71,7 @@ def signed_interval(low_high: Interval) -> str:
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1 as whole percent; what would round to 0 or 100 without being it is marked."""
+    """A share, 0..1, in whole per cent, with `<` or `>` for one that only rounds to 0 or 100."""
     if 0 < share < 0.005:
         return "<1 %"
     if 0.995 <= share < 1:

@@ -1,1 +1,1 @@
-"""Results as people see them: text for a terminal, pages for a browser. Nothing is computed here."""
+"""Rendering of results: text for a terminal, pages for a browser. Nothing is computed here."""

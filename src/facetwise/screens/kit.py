@@ -1,6 +1,6 @@
-"""What all texts for a terminal are made of: one text, one table, one printer.
+"""Building blocks of all terminal output: one text, one table, one printer.
 
-They take plain text. Nothing in it is read as markup, and nothing reaches the terminal that it would obey
+They take plain text, which is never read as markup, and control characters never reach the terminal
 (`core.text.printable`). Other screens import these names from here, never from rich.
 """
 
@@ -23,7 +23,7 @@ from rich.style import Style
 from facetwise.core.text.printable import printable
 
 PIPE_WIDTH = 100
-"""Columns of output that no terminal reads."""
+"""Width of output that does not go to a terminal."""
 LEVEL_STYLES = {"ok": "green", "info": "dim", "warning": "yellow", "error": "bold red"}
 """How findings look, by their level."""
 NOTICE_STYLES = {"unsafe": "bold red", "caution": "yellow", "note": "dim"}
@@ -50,7 +50,7 @@ class Text(rich.text.Text):
 
 
 class Table(rich.table.Table):
-    """A table whose cells are plain text: with a rule below its head, or (`ruled=False`) only aligned."""
+    """A table of plain text, with a rule below its header or (`ruled=False`) only aligned columns."""
 
     def __init__(self, *, ruled: bool = True, title: str | None = None, **options: Any) -> None:
         look: dict[str, Any] = {"box": box.SIMPLE_HEAD} if ruled else {"box": None, "padding": (0, 2, 0, 0)}
@@ -59,7 +59,7 @@ class Table(rich.table.Table):
         super().__init__(title=named, **given)
 
     def add_column(self, header: RenderableType = "", *args: Any, **options: Any) -> None:
-        """A column; what is too long is folded, so that nothing is cut off."""
+        """Add a column; long cells are folded, so that nothing is truncated."""
         super().add_column(_cell(header) or "", *args, **{"overflow": "fold", **options})
 
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
@@ -67,7 +67,7 @@ class Table(rich.table.Table):
 
 
 class Printer(rich.console.Console):
-    """Prints what the screens make; a string is plain text."""
+    """Prints the output of screens; a string is plain text."""
 
     def __init__(self, file: IO[str] | None = None, *, stderr: bool = False) -> None:
         stream = file or (sys.stderr if stderr else sys.stdout)
@@ -79,11 +79,11 @@ class Printer(rich.console.Console):
         return Text(text, **known)
 
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # the entry point ends the program, with another code than rich would
+        raise BrokenPipeError  # handled by the entry point, with another exit code than rich's
 
 
 def progress_bars(printer: Printer, **options: Any) -> Progress:
-    """Bars with a plain description, how much is done and the time that is left; they go when they end."""
+    """Progress bars with a plain description, amount done and remaining time; removed when finished."""
     columns = (
         TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
     )  # fmt: skip
@@ -91,20 +91,20 @@ def progress_bars(printer: Printer, **options: Any) -> Progress:
 
 
 def section(title: str) -> Text:
-    """The heading of a part."""
+    """The heading of a section."""
     return Text(title, style="bold")
 
 
 def paragraph(text: str, *, style: str = "", indent: int = 2) -> Padding:
-    """A text whose lines are all indented."""
+    """An indented paragraph."""
     return Padding(Text(text, style), (0, 0, 0, indent), expand=False)
 
 
-def table_of(first: str, *others: str, title: str | None = None, justify: Literal["left", "right"] = "right") -> Table:
-    """A ruled table: its first column to the left, the others as told."""
+def table_of(first: str, *rest: str, title: str | None = None, justify: Literal["left", "right"] = "right") -> Table:
+    """A ruled table with the first column left-aligned and the others as in `justify`."""
     made = Table(title=title)
     made.add_column(first)
-    for name in others:
+    for name in rest:
         made.add_column(name, justify=justify)
     return made
 

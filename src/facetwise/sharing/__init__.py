@@ -1,1 +1,1 @@
-"""Runs as packs between teammates: written, read, checked, imported."""
+"""Packs: finished runs exchanged between teammates as single files."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, MismatchError
-from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.files.writing import whole_file
 from facetwise.core.project import Project
 from facetwise.core.records.done import verify_file
@@ -40,16 +40,16 @@ from facetwise.sharing.format import (
 from facetwise.sharing.record import event_lines, parse_record, shorten
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The time of every file in a pack: the first that a zip can tell."""
+"""Modification time of every file in a pack: the earliest that zip can store."""
 _BLOCK = 2**20
 
 Member = Path | bytes
-"""A file to be packed, or what is to stand in it."""
+"""A file to pack, or its content."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A pack that was written."""
+    """A written pack."""
 
     path: Path
     run: str
@@ -57,7 +57,7 @@ class Exported:
     num_bytes: int
     sha256: str
     shortened: tuple[str, ...]
-    """Keys of the recipe whose paths led out of the project: only the file's name is packed."""
+    """Keys of the recipe whose paths led out of the project; only the file names are packed."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -68,12 +68,12 @@ class Exported:
 def export_run(project: Project, run: RunFolder, out: Path, *, tables_only: bool = False) -> Exported:
     """Pack a finished run into the new file `out`, a pipe or a device; whole or not at all, the same bytes each time.
 
-    With `tables_only` the weights stay. Raises ArtefactError when the run is not finished, damaged or lacks its
+    With `tables_only` weights are left out. Raises ArtefactError when the run is not finished, is damaged or lacks its
     weights, MismatchError when it was made from other data or labels than the project has now, InputError when `out`
-    is there already or its folder is not.
+    exists or its folder does not.
     """
     _check_target(out)
-    record = _usable(project, run, manifest := load_manifest(project))
+    record = _checked_record(project, run, manifest := load_manifest(project))
     content: Content = "tables" if tables_only else "whole"
     recipe, record, shortened = _without_paths(load_recipe(run.recipe_file), record)
     members = _members(run, recipe, record) | ({} if tables_only else _weights(run))
@@ -101,7 +101,7 @@ def _check_target(out: Path) -> None:
         raise InputError(f"{out.parent}: no such folder to write the pack to")
 
 
-def _usable(project: Project, run: RunFolder, manifest: Manifest) -> RunRecord:
+def _checked_record(project: Project, run: RunFolder, manifest: Manifest) -> RunRecord:
     if not run.finished:
         raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
     run.check_labels(project.space_hash)
@@ -115,7 +115,7 @@ def _usable(project: Project, run: RunFolder, manifest: Manifest) -> RunRecord:
 
 
 def _without_paths(recipe: Recipe, record: RunRecord) -> tuple[str, RunRecord, list[str]]:
-    """The recipe as text, the record, and the keys whose paths were cut: where they were, the fingerprint is new."""
+    """The recipe as text, the record, and the keys whose paths were shortened, which changes the fingerprint."""
     plain, keys = shorten(record.recipe)
     if not keys:
         return recipe_toml(recipe), record, keys
@@ -126,7 +126,7 @@ def _without_paths(recipe: Recipe, record: RunRecord) -> tuple[str, RunRecord, l
 
 
 def _members(run: RunFolder, recipe: str, record: RunRecord) -> dict[str, Member]:
-    """What every pack holds: name -> file or content. Tables are compared with their hashes on the way."""
+    """Contents of the pack: name -> file or bytes. Tables are verified against their recorded hashes."""
     found: dict[str, Member] = {
         "recipe.toml": recipe.encode(),
         "run.json": _json(record.as_dict()),
@@ -142,27 +142,27 @@ def _members(run: RunFolder, recipe: str, record: RunRecord) -> dict[str, Member
 
 
 def _weights(run: RunFolder) -> dict[str, Member]:
-    """The weights, compared with the hashes that were noted when the run was finished."""
+    """The weights, verified against the hashes recorded when the run finished."""
     if lacking := run.missing_weights():
         hint = "export it with `--tables-only`"
-        raise ArtefactError(f"run `{run.id}` has no weights to pack: {lacking[0]} is not there", hint=hint)
+        raise ArtefactError(f"run `{run.id}` has no weights to pack: {lacking[0]} is missing", hint=hint)
     found: dict[str, Member] = {}
-    for key, noted in run.weights_hashes().items():
+    for key, recorded in run.weights_hashes().items():
         path = run.backbone_file if key == "backbone" else run.weights_file(int(key))
-        verify_file(path, noted, run.way_out)
+        verify_file(path, recorded, run.way_out)
         found[BACKBONE if key == "backbone" else f"fold-{key}/{WEIGHTS}"] = path
     return found
 
 
 def _folds(project: Project, manifest: Manifest, record: RunRecord) -> PackedFolds | None:
-    """The folds that the run was validated on; by the record alone when the project has them no more."""
+    """The folds that the run was validated on; from its record when the project no longer has them."""
     if record.fingerprint_fields.folds is None or record.split == "none":
         return None
     name = record.fold_name or "default"
     for known in list_folds(project.workspace):
         try:
             folds = load_folds(project.workspace, manifest, known)
-        except FacetwiseError:  # damaged, or of another manifest: then they are not the run's
+        except FacetwiseError:  # damaged or of another manifest: not the run's folds
             continue
         if folds.hash == record.fingerprint_fields.folds:
             return packed_folds(folds, name)
@@ -193,7 +193,7 @@ def _write(out: Path, members: Mapping[str, Member], pack: Pack) -> tuple[int, s
                 shutil.copyfileobj(source, file, _BLOCK)
         return told
     total = sum(described.bytes for described in pack.files.values())
-    full = told_when_full(out, total, hint="free some space, or write the pack to another disk")
+    full = disk_full_errors(out, total, hint="free some space, or write the pack to another disk")
     with full, whole_file(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, member in members.items():
             _add(archive, name, member, pack.files.get(name))
@@ -203,7 +203,7 @@ def _write(out: Path, members: Mapping[str, Member], pack: Pack) -> tuple[int, s
 def _add(archive: zipfile.ZipFile, name: str, member: Member, described: PackedFile | None) -> None:
     info = zipfile.ZipInfo(name, EPOCH)
     info.create_system, info.external_attr = 3, (stat.S_IFREG | 0o644) << 16
-    info.file_size = len(member) if isinstance(member, bytes) else member.stat().st_size  # whether it needs zip64
+    info.file_size = len(member) if isinstance(member, bytes) else member.stat().st_size  # decides about zip64
     if isinstance(member, bytes):
         with archive.open(info, "w") as target:
             target.write(member)
@@ -212,11 +212,11 @@ def _add(archive: zipfile.ZipFile, name: str, member: Member, described: PackedF
         hashed = _Hashing(target)
         shutil.copyfileobj(source, hashed, _BLOCK)
     if described is not None and hashed.digest.hexdigest() != described.sha256:
-        raise ArtefactError(f"{member}: changed while it was packed", hint="export the run again")
+        raise ArtefactError(f"{member}: changed while being packed", hint="export the run again")
 
 
 class _Hashing:
-    """Writes on, and hashes what passes."""
+    """A stream that hashes what is written through it."""
 
     def __init__(self, target: IO[bytes]) -> None:
         self.target, self.digest = target, hashlib.sha256()

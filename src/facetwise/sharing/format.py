@@ -1,7 +1,7 @@
-"""What a pack is: a finished run in one file, to travel between teammates.
+"""The pack format: a finished run in one file, to be exchanged between teammates.
 
-A zip of stored (uncompressed) files, `pack.json` first and the others by name, every time and mode the same: the same
-run gives the same bytes. It tells no path of the machine, no name of a user and no time of packing.
+A zip of uncompressed files, `pack.json` first and the others sorted by name, with fixed times and modes: the same run
+gives the same bytes. It contains no paths of the machine, no user names and no time of packing.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MAX_TEXT = 500
 LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{0,{MAX_TEXT}}}")
 Text = Annotated[str, Field(pattern=f"^{LINE.pattern}$")]
-"""A line of text without control characters: it is printed on terminals."""
+"""One line of text without control characters, safe to print."""
 RUN_ID = re.compile(r"[0-9]{1,9}-[\w.-]{1,150}")
 RunId = Annotated[str, Field(pattern=f"^{RUN_ID.pattern}$")]
 
 
 class PackedFile(Spec):
-    """A file of a pack."""
+    """A file in a pack."""
 
     sha256: Sha256
-    """Of its bytes."""
+    """Hash of its content."""
     bytes: Annotated[int, Field(ge=0)]
-    """How many."""
+    """Size in bytes."""
 
 
 class PackedAttribute(Spec):
-    """An attribute of the label."""
+    """An attribute of the label space."""
 
     name: Text
     """Its name."""
@@ -60,28 +60,28 @@ class PackedManifest(Spec):
     """The data that the run was made from."""
 
     hash: Sha256
-    """The manifest's."""
+    """Hash of the manifest."""
     num_train: int
     """Rows of the training side."""
     num_test: int
     """Rows of the test side."""
     parts: Annotated[dict[Text, Sha256], Field(max_length=16)]
-    """What the hash is made of, each hashed by itself: when hashes differ, these say where."""
+    """Hashes of the parts of the manifest, which tell where two manifests differ."""
 
 
 class PackedFolds(Spec):
     """The folds that the run was validated on."""
 
     name: Text
-    """What they are called where it was trained."""
+    """Their name in the project where the run was trained."""
     hash: Sha256
-    """Of who is held out by which fold."""
+    """Hash of the assignment of groups to folds."""
     split: Split
     """By person (`group`), or unsafe, by `image`."""
     num_folds: Annotated[int, Field(ge=2, le=MAX_FOLDS)]
-    """How many there are."""
+    """Number of folds."""
     seed: int | None
-    """The seed that made them, where it is known."""
+    """The seed that they were made with, if known."""
 
 
 class Pack(Spec):
@@ -90,11 +90,11 @@ class Pack(Spec):
     schema_version: Literal[1]
     """Version of this format."""
     content: Content
-    """`whole`, or `tables`: everything but the weights."""
+    """`whole`, or `tables` for everything except the weights."""
     run: RunId
-    """The run, as it is called where it was trained."""
+    """Id of the run in the project where it was trained."""
     facetwise: Text
-    """The version that packed it."""
+    """Version of facetwise that wrote the pack."""
     space: Annotated[list[PackedAttribute], Field(min_length=1, max_length=MAX_ATTRIBUTES)]
     """The label space."""
     label_space: Sha256
@@ -102,19 +102,20 @@ class Pack(Spec):
     manifest: PackedManifest
     """The images and people."""
     folds: PackedFolds | None
-    """None for a run that was trained on all people."""
+    """None for a run trained on all people."""
     weights: Annotated[dict[str, Sha256], Field(max_length=MAX_FOLDS + 1)]
-    """sha256 of each fold's weights, by fold, and with a frozen backbone of the `backbone`; also when they stayed."""
+    """sha256 of each fold's weights, and of the `backbone` when it is frozen; also present when weights are left
+    out."""
     shortened: list[Text]
-    """Keys of the recipe whose paths were cut to the file's name."""
+    """Keys of the recipe whose paths were shortened to the file name."""
     files: Annotated[dict[str, PackedFile], Field(max_length=64)]
-    """Every file but this one."""
+    """Every file except `pack.json`."""
 
 
 def max_bytes(name: str) -> int | None:
-    """Most bytes of the file called `name` in a pack; None when no such file may be there.
+    """Largest size in bytes of the file `name` in a pack; None when a pack may not contain it.
 
-    Tables are bounded further by the rows of the manifest, and weights by what is free on the disk.
+    Tables are further limited by the number of rows in the manifest, and weights by the free disk space.
     """
     small = {PACK: MIB, "recipe.toml": MIB, "run.json": 4 * MIB, EVENTS: 64 * MIB}
     if name in small:
@@ -125,18 +126,18 @@ def max_bytes(name: str) -> int | None:
 
 
 def packed_space(space: LabelSpace) -> list[dict[str, Any]]:
-    """The label space as it stands in a pack."""
+    """The label space as stored in a pack."""
     data: Any = space.as_dict()["attributes"]
     return list(data)
 
 
 def packed_folds(folds: Folds, name: str) -> PackedFolds:
-    """Folds as they stand in a pack."""
+    """Folds as stored in a pack."""
     return PackedFolds(name=name, hash=folds.hash, split=folds.split, num_folds=folds.num_folds, seed=folds.seed)
 
 
 def packed_manifest(manifest: Manifest) -> PackedManifest:
-    """The manifest as it stands in a pack."""
+    """The manifest as stored in a pack."""
     sides = manifest.table["split"].value_counts()
     counts: Mapping[str, int] = dict(sides.iter_rows())
     return PackedManifest(

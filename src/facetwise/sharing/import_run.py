@@ -1,7 +1,7 @@
-"""Taking a pack into a project: a run of a teammate becomes a run here, under the next number, or nothing changes.
+"""Importing a pack: a teammate's run becomes a run of this project, under the next number, atomically.
 
-A run on folds that this project has is a full member. On other folds it is for the test side only: its out-of-fold
-table is kept, but never used (`RunFolder.why_no_oof`).
+A run on folds of this project can be used like any other. A run on other folds can be used for the test side only: its
+out-of-fold table is stored but never used (`RunFolder.why_no_oof`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, LeakError, MismatchError, ProblemsError
-from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.files.tensorfile import check_tensor_file
 from facetwise.core.files.writing import flush_folder
 from facetwise.core.people import PEOPLE, people_in
@@ -24,7 +24,7 @@ from facetwise.core.project import Project
 from facetwise.core.records.artefact import next_number
 from facetwise.core.records.base import write_record
 from facetwise.core.records.provenance import now
-from facetwise.core.records.run import FoldsHere, Imported, RunRecord
+from facetwise.core.records.run import FoldsHere, ImportRecord, RunRecord
 from facetwise.core.runs import ARRIVING, BACKBONE, IMPORTED, SIDES, WEIGHTS, RunFolder, list_runs, runs_lock
 from facetwise.core.workspace import DONE, mark_done, write_json
 from facetwise.data.folds import Folds, list_folds, load_folds
@@ -40,21 +40,21 @@ from facetwise.sharing.record import (
     plain_json,
     read_recipe,
 )
-from facetwise.sharing.tables import Wanted, check_tables
+from facetwise.sharing.tables import ExpectedTables, check_tables
 
 _NAME = re.compile(r"[^\W_][\w.-]{0,149}")
 
 
 @dataclass(frozen=True)
 class ImportedRun:
-    """A run that came in a pack."""
+    """An imported run."""
 
     run: RunFolder
-    origin: Imported
+    origin: ImportRecord
     split: str
-    """How its folds were split: `group`, `image` (unsafe) or `none`."""
+    """Split of its folds: `group`, `image` (unsafe) or `none`."""
     same_folds: str | None
-    """The command that makes the folds that this project lacks, where it is known."""
+    """The command that creates the run's folds in this project, if they are missing and it is known."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -63,35 +63,38 @@ class ImportedRun:
 
 
 @dataclass(frozen=True)
-class _Arrived:
-    """What a pack turned out to hold."""
+class _CheckedPack:
+    """The checked content of a pack."""
 
     record: RunRecord
     folds: Folds | None
-    """The project's folds that the run was validated on; None when it has no such folds, or the run had none."""
-    origin: Imported
+    """The project's folds that the run was validated on; None when the project lacks them or the run had none."""
+    origin: ImportRecord
 
 
 def import_run(project: Project, file: Path, *, name: str | None = None) -> ImportedRun:
-    """Take the run in the pack `file` into the project, as a whole or not at all.
+    """Import the run in the pack `file`, completely or not at all.
 
-    It keeps its name (or is called `name`) behind the next number. Raises InputError when the pack is not one that
-    `facetwise run export` wrote, or the run is here already, MismatchError naming what differs when it is of other
-    data or another label, LeakError when its weights were trained on people whom it validates.
+    It gets the next number and keeps its name, or is called `name`. Raises InputError when the file is not a valid pack
+    or the run was imported before, MismatchError naming the difference when it has other data or another label space,
+    LeakError when weights were trained on people whom their fold validates.
     """
     if name is not None and not _NAME.fullmatch(name):
-        raise InputError(f"`{name}` cannot name a run", hint="letters, digits, `.`, `_`, `-`, not a mark first")
+        raise InputError(
+            f"`{name}` cannot name a run",
+            hint="use letters, digits, `.`, `_` and `-`, beginning with a letter or digit",
+        )
     manifest = load_manifest(project)
     with open_pack(file) as opened:
         _check_same_data(project, manifest, opened)
         _check_new(project, opened.pack)
-        with _arriving(project, opened) as folder:
-            arrived = _checked(project, manifest, opened, folder)
+        with _temporary_run(project, opened) as folder:
+            checked_pack = _checked(project, manifest, opened, folder)
             with runs_lock(project.workspace):
-                _check_new(project, opened.pack)  # once more: another import may have been quicker
-                run = _settle(project, folder, opened.pack, arrived, name)
-            command = _folds_command(opened.pack) if arrived.origin.other_folds else None
-    return ImportedRun(run, arrived.origin, arrived.record.split, command)
+                _check_new(project, opened.pack)  # again: another import may have been faster
+                run = _store_run(project, folder, opened.pack, checked_pack, name)
+            command = _folds_command(opened.pack) if checked_pack.origin.other_folds else None
+    return ImportedRun(run, checked_pack.origin, checked_pack.record.split, command)
 
 
 def _folds_command(pack: Pack) -> str | None:
@@ -102,8 +105,8 @@ def _folds_command(pack: Pack) -> str | None:
 
 
 @contextmanager
-def _arriving(project: Project, opened: OpenPack) -> Iterator[Path]:
-    """A temporary folder among the runs; nothing is left of it unless it was renamed."""
+def _temporary_run(project: Project, opened: OpenPack) -> Iterator[Path]:
+    """A temporary folder beside the runs, deleted unless it was renamed."""
     runs = project.workspace.runs
     runs.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(runs).free) < opened.num_bytes:
@@ -112,7 +115,7 @@ def _arriving(project: Project, opened: OpenPack) -> Iterator[Path]:
             hint="free some space (`facetwise clean` shows what may go), or import only its tables",
         )
     folder = runs / f"{ARRIVING}{uuid.uuid4().hex[:8]}.tmp-{uuid.uuid4().hex[:8]}"
-    with told_when_full(folder, opened.num_bytes):
+    with disk_full_errors(folder, opened.num_bytes):
         folder.mkdir()
         try:
             yield folder
@@ -120,16 +123,16 @@ def _arriving(project: Project, opened: OpenPack) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-# ------------------------------------------------------------------------------------------------ is it of this project
+# -------------------------------------------------------------------------------------- does it belong to this project
 
 
 def _check_same_data(project: Project, manifest: Manifest, opened: OpenPack) -> None:
-    """Raise MismatchError, naming what differs, unless the pack is of this label space and these images."""
+    """Raise MismatchError naming the difference unless the pack has this label space and these images."""
     pack = opened.pack
     if pack.label_space != project.space_hash:
         ours, theirs = packed_space(project.space), [a.model_dump(mode="json") for a in pack.space]
         raise MismatchError(
-            f"{opened.source}: run `{pack.run}` is of another label: {_other_space(ours, theirs)}",
+            f"{opened.source}: run `{pack.run}` has another label space: {_space_difference(ours, theirs)}",
             hint="`attributes` in facetwise.toml must be the same on both sides",
         )
     here, there = packed_manifest(manifest), pack.manifest
@@ -146,7 +149,7 @@ def _check_same_data(project: Project, manifest: Manifest, opened: OpenPack) -> 
         )
 
 
-def _other_space(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> str:
+def _space_difference(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> str:
     names = [[a["name"] for a in side] for side in (ours, theirs)]
     if names[0] != names[1]:
         return f"attributes here {', '.join(names[0])}, there {', '.join(names[1])}"
@@ -160,10 +163,10 @@ def _other_space(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> st
 
 
 def _check_new(project: Project, pack: Pack) -> None:
-    """Raise InputError when a finished run of the project has the very tables of the pack."""
+    """Raise InputError when a finished run of the project has the same tables as the pack."""
     if run := _same_tables(project, pack):
         raise InputError(
-            f"run `{pack.run}` of the pack is here already: it is run `{run.id}`, with the same predictions",
+            f"run `{pack.run}` was already imported: run `{run.id}` has the same predictions",
             hint="a second copy would count twice in a blend; to import it again, move that run away first",
         )
 
@@ -171,26 +174,26 @@ def _check_new(project: Project, pack: Pack) -> None:
 def _same_tables(project: Project, pack: Pack) -> RunFolder | None:
     tables = {side: pack.files[f"{side}.parquet"].sha256 for side in SIDES if f"{side}.parquet" in pack.files}
     for run in list_runs(project.workspace):
-        with suppress(ArtefactError):  # a damaged run is shown in every list
+        with suppress(ArtefactError):  # a damaged run is reported by every list
             if run.finished and {side: run.table_hash(side) for side in tables} == tables:
                 return run
     return None
 
 
-def _known_folds(project: Project, manifest: Manifest, wanted: str) -> Folds | None:
+def _matching_folds(project: Project, manifest: Manifest, expected: str) -> Folds | None:
     """The project's folds with this hash."""
     for name in list_folds(project.workspace):
-        with suppress(FacetwiseError):  # folds that are damaged, or of another manifest, are not those
+        with suppress(FacetwiseError):  # damaged folds, or of another manifest, are not the ones
             folds = load_folds(project.workspace, manifest, name)
-            if folds.hash == wanted:
+            if folds.hash == expected:
                 return folds
     return None
 
 
-# --------------------------------------------------------------------------------------------------------- is it sound
+# --------------------------------------------------------------------------------------------------- is it consistent
 
 
-def _checked(project: Project, manifest: Manifest, opened: OpenPack, folder: Path) -> _Arrived:
+def _checked(project: Project, manifest: Manifest, opened: OpenPack, folder: Path) -> _CheckedPack:
     """Unpack into `folder` and check every file; raises as `import_run`."""
     pack, source = opened.pack, opened.source
     record = parse_record(plain_json(opened.read("run.json"), f"{source}: run.json"), f"{source}: run.json")
@@ -206,20 +209,20 @@ def _checked(project: Project, manifest: Manifest, opened: OpenPack, folder: Pat
     problems += _lacking(tables, recipe, manifest)
     if problems:
         raise ProblemsError(f"{source}: run `{pack.run}` contradicts itself", problems)
-    folds = None if pack.folds is None else _known_folds(project, manifest, pack.folds.hash)
+    folds = None if pack.folds is None else _matching_folds(project, manifest, pack.folds.hash)
     if folds is not None and folds.split != record.split:
-        raise InputError(f"{source}: its folds are split by {folds.split}, it says by {record.split}")
+        raise InputError(f"{source}: its folds are split by {folds.split}, but its record says by {record.split}")
     opened.unpack(folder)
-    with _said_of(source):
+    with _naming_pack(source):
         check_events(folder / EVENTS)
-        check_tables(folder, tables, _wanted(project, manifest, recipe, record, folds))
+        check_tables(folder, tables, _expected_tables(project, manifest, recipe, record, folds))
         _check_weights(folder, opened, manifest, folds)
-    return _Arrived(record, folds, _origin(opened, record, folds))
+    return _CheckedPack(record, folds, _origin(opened, record, folds))
 
 
 @contextmanager
-def _said_of(source: str) -> Iterator[None]:
-    """Put the name of the pack before what is wrong with a file in it."""
+def _naming_pack(source: str) -> Iterator[None]:
+    """Prefix errors about a file in the pack with the pack's name."""
     try:
         yield
     except InputError as error:
@@ -227,7 +230,7 @@ def _said_of(source: str) -> Iterator[None]:
 
 
 def _lacking(tables: list[str], recipe: Recipe, manifest: Manifest) -> list[str]:
-    """Tables that the run must have, or cannot have."""
+    """Tables that the run lacks, or should not have."""
     sides = {"oof": recipe.folds.plan != "none", "test": not manifest.test.is_empty()}
     found = [f"it has no `{side}.parquet`" for side, has in sides.items() if has and f"{side}.parquet" not in tables]
     ttas = {match.group(1) for name in tables if (match := TTA_TABLE.fullmatch(name))}
@@ -241,8 +244,10 @@ def _lacking(tables: list[str], recipe: Recipe, manifest: Manifest) -> list[str]
     return found + [f"it has `{name}`, which such a run has not" for name in extra]
 
 
-def _wanted(project: Project, manifest: Manifest, recipe: Recipe, record: RunRecord, folds: Folds | None) -> Wanted:
-    return Wanted(
+def _expected_tables(
+    project: Project, manifest: Manifest, recipe: Recipe, record: RunRecord, folds: Folds | None
+) -> ExpectedTables:
+    return ExpectedTables(
         space=project.space,
         manifest=manifest,
         attributes=tuple(record.attributes),
@@ -255,7 +260,7 @@ def _wanted(project: Project, manifest: Manifest, recipe: Recipe, record: RunRec
 
 
 def _check_weights(folder: Path, opened: OpenPack, manifest: Manifest, folds: Folds | None) -> None:
-    """Check the weights' files, and that no fold's weights have seen people whom that fold validates."""
+    """Check the weight files, and that no weights were trained on people whom their fold validates."""
     if opened.pack.content != "whole":
         return
     fold_of_row = None if folds is None or folds.split != "group" else folds.of(manifest.train)
@@ -263,7 +268,7 @@ def _check_weights(folder: Path, opened: OpenPack, manifest: Manifest, folds: Fo
     for key, expected in opened.pack.weights.items():
         path = folder / (BACKBONE if key == "backbone" else f"fold-{key}/{WEIGHTS}")
         if opened.pack.files[path.relative_to(folder).as_posix()].sha256 != expected:
-            raise InputError(f"the weights of {key} are not those that were noted when the run was finished")
+            raise InputError(f"the weights of {key} differ from those recorded when the run finished")
         metadata = check_tensor_file(path)
         if key == "backbone":
             continue
@@ -272,19 +277,19 @@ def _check_weights(folder: Path, opened: OpenPack, manifest: Manifest, folds: Fo
         except ValueError:
             seen = frozenset()
         if not seen:
-            raise InputError(f"the weights of fold {key} do not say on which people they were trained")
+            raise InputError(f"the weights of fold {key} do not record which people they were trained on")
         held_out = set() if fold_of_row is None else set(groups[fold_of_row == int(key)])
         if leaked := [name for name in held_out if hashes[name] & seen]:
             raise LeakError(
                 f"{opened.source}: the weights of fold {key} were trained on {len(leaked)} people whom it holds out",
-                hint="its out-of-fold score is not to be trusted: have the run trained again",
+                hint="its out-of-fold score is too high: have the run trained again",
             )
 
 
-def _origin(opened: OpenPack, record: RunRecord, folds: Folds | None) -> Imported:
+def _origin(opened: OpenPack, record: RunRecord, folds: Folds | None) -> ImportRecord:
     theirs = opened.pack.folds
     here: FoldsHere = "none" if theirs is None else "other" if folds is None else "same"
-    return Imported(
+    return ImportRecord(
         original=opened.pack.run,
         content=opened.pack.content,
         folds=here,
@@ -296,24 +301,24 @@ def _origin(opened: OpenPack, record: RunRecord, folds: Folds | None) -> Importe
     )
 
 
-# ----------------------------------------------------------------------------------------------------- a run of its own
+# -------------------------------------------------------------------------------------------------- storing the new run
 
 
-def _settle(project: Project, folder: Path, pack: Pack, arrived: _Arrived, name: str | None) -> RunFolder:
-    """Give the checked files their marks and their place. The list of runs is locked by the caller."""
+def _store_run(project: Project, folder: Path, pack: Pack, checked_pack: _CheckedPack, name: str | None) -> RunFolder:
+    """Write the marks of the checked files and move them into place. The caller holds the lock of the runs."""
     rest = name or pack.run.partition("-")[2]
     run_id = f"{next_number(project.workspace.runs, RunFolder):02d}-{rest}"
     run = RunFolder(folder)
-    write_record(run.record_file, arrived.record.changed(id=run_id))
-    write_record(folder / IMPORTED, arrived.origin)
-    for fold in arrived.record.folds:
+    write_record(run.record_file, checked_pack.record.changed(id=run_id))
+    write_record(folder / IMPORTED, checked_pack.origin)
+    for fold in checked_pack.record.folds:
         run.fold(fold).mkdir(exist_ok=True)
         _mark(run.fold(fold), {"fold": fold}, {WEIGHTS: pack.weights[str(fold)]})
     for tables in sorted(folder.glob("predictions/tta-*")):
         tta = tables.name.removeprefix("tta-")
-        mark_done(tables, {"run": run_id, "tta": tta, "fingerprint": arrived.record.fingerprint})
+        mark_done(tables, {"run": run_id, "tta": tta, "fingerprint": checked_pack.record.fingerprint})
     backbone = {"backbone_file": pack.weights["backbone"]} if "backbone" in pack.weights else {}
-    made_from = {"fingerprint": arrived.record.fingerprint, **run.hashes(), **backbone}
+    made_from = {"fingerprint": checked_pack.record.fingerprint, **run.hashes(), **backbone}
     mark_done(folder, made_from, hash_files=False)
     settled = RunFolder(folder.rename(project.workspace.runs / run_id))
     flush_folder(project.workspace.runs)
@@ -321,5 +326,5 @@ def _settle(project: Project, folder: Path, pack: Pack, arrived: _Arrived, name:
 
 
 def _mark(folder: Path, made_from: Mapping[str, Any], files: Mapping[str, str]) -> None:
-    """A DONE mark with hashes that are known already; the files themselves need not be there."""
+    """Write `DONE.json` with the known hashes; the files themselves need not exist."""
     write_json(folder / DONE, {"schema_version": 1, "made_from": made_from, "files": files})

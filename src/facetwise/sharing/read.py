@@ -1,7 +1,7 @@
-"""Reading a pack, which is untrusted: what it is, what it claims, and its files, each into its place.
+"""Reading a pack, which is untrusted input.
 
-Nothing is written outside of the folder that is given, and nothing is believed before it was compared: names are those
-of a list, files are stored and no larger than the pack itself, and each has the hash that `pack.json` tells.
+Nothing is written outside the target folder, and everything is verified: only listed names are allowed, files are
+uncompressed and no larger than the pack itself, and each has the hash stated in `pack.json`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from facetwise.sharing.format import EVENTS, PACK, SCHEMA_VERSION, Pack, max_byt
 from facetwise.sharing.record import plain_json
 
 MAX_FILES = 128
-"""Most files in a pack."""
+"""Largest number of files in a pack."""
 MAX_DIRECTORY = 2**16
-"""Most bytes of a pack's list of files."""
+"""Largest size in bytes of a pack's list of files."""
 REQUIRED = ("recipe.toml", "run.json", EVENTS)
 _BLOCK = 2**20
 _END, _LOCATOR, _END64 = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
@@ -35,39 +35,39 @@ _AGAIN = "have it sent again: as one file, as `facetwise run export RUN --out FI
 
 @dataclass(frozen=True)
 class OpenPack:
-    """A pack whose list of files and `pack.json` were checked; its files were not read yet."""
+    """A pack whose file list and `pack.json` were checked; its other files have not been read yet."""
 
     source: str
-    """Name of the file, for messages."""
+    """File name, for messages."""
     pack: Pack
     archive: zipfile.ZipFile
     sha256: str
-    """Of the whole file."""
+    """Hash of the pack file."""
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of all files."""
+        """Total size of its files in bytes."""
         return sum(file.bytes for file in self.pack.files.values())
 
     def read(self, name: str) -> bytes:
-        """The bytes of one of the small files; raises InputError when they are not those that the pack tells of."""
+        """The content of a small file; raises InputError when its hash differs from the stated one."""
         data = _content(self.source, self.archive, name)
         if hashlib.sha256(data).hexdigest() != self.pack.files[name].sha256:
-            raise InputError(f"{self.source}: `{name}` is not the file that was packed", hint=_AGAIN)
+            raise InputError(f"{self.source}: `{name}` has changed since it was packed", hint=_AGAIN)
         return data
 
     def unpack(self, folder: Path) -> None:
-        """Write all files into `folder`, on the disk when this returns; raises InputError as `read`."""
+        """Write all files into `folder` and sync them to disk; raises InputError as `read`."""
         for name, described in self.pack.files.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if _copy(self.source, self.archive, name, target) != described.sha256:
-                raise InputError(f"{self.source}: `{name}` is not the file that was packed", hint=_AGAIN)
+                raise InputError(f"{self.source}: `{name}` has changed since it was packed", hint=_AGAIN)
 
 
 @contextmanager
 def open_pack(path: Path) -> Iterator[OpenPack]:
-    """Open a pack; raises InputError when it is none, or holds what a pack must not hold."""
+    """Open a pack; raises InputError when it is not a pack or contains anything not allowed in one."""
     source = path.name
     with _opened(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -77,23 +77,23 @@ def open_pack(path: Path) -> Iterator[OpenPack]:
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as error:
             raise InputError(f"{source}: not readable as a zip ({error})", hint=_AGAIN) from None
         with archive:
-            raise_unless_pack(source, _faults(archive, size))
+            raise_pack_faults(source, _faults(archive, size))
             pack = _parsed(source, plain_json(_content(source, archive, PACK), f"{source}: {PACK}"))
-            raise_unless_pack(source, _contradictions(archive, pack))
+            raise_pack_faults(source, _contradictions(archive, pack))
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             yield OpenPack(source, pack, archive, digest)
 
 
-def raise_unless_pack(source: str, faults: list[str]) -> None:
-    """Raise InputError with the first of `faults`, if there is one: whoever made it was not `facetwise run export`."""
+def raise_pack_faults(source: str, faults: list[str]) -> None:
+    """Raise InputError with the first of `faults`, if any: the file was not written by `facetwise run export`."""
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise InputError(f"{source}: not a pack of a run: {faults[0]}{more}", hint=_AGAIN)
 
 
 def is_pack(path: Path) -> bool:
-    """Whether a file begins as a zip does; False for what cannot be read."""
+    """Whether a file starts like a zip; False when it cannot be read."""
     try:
         with _opened(path) as file:
             return file.read(2) == b"PK"
@@ -116,7 +116,7 @@ def _opened(path: Path) -> Iterator[BufferedReader]:
 
 
 def _check_directory(file: BufferedReader, size: int, source: str) -> None:
-    """Raise InputError for an endless list of files, before it is read as a whole. Formats: APPNOTE.TXT, 4.3.14-16."""
+    """Raise InputError for an oversized file list before it is read. Formats: APPNOTE.TXT, 4.3.14-16."""
     tail = min(size, 22 + 20 + 56)
     file.seek(size - tail)
     data = file.read(tail)
@@ -133,7 +133,7 @@ def _check_directory(file: BufferedReader, size: int, source: str) -> None:
 
 
 def _faults(archive: zipfile.ZipFile, size: int) -> list[str]:
-    """What in the list of files no pack has, a line each."""
+    """Problems of the file list, one line each."""
     found, seen = [], set[str]()
     for info in archive.infolist():
         name, limit = info.filename, max_bytes(info.filename)
@@ -200,12 +200,12 @@ def _parsed(source: str, data: object) -> Pack:
     except SettingError as error:
         raise InputError(str(error), hint=_AGAIN) from None
     if content_hash({"attributes": [a.model_dump(mode="json") for a in pack.space]}) != pack.label_space:
-        raise InputError(f"{source}: {PACK}: the label space has another hash than it says", hint=_AGAIN)
+        raise InputError(f"{source}: {PACK}: the hash of the label space differs from the stated one", hint=_AGAIN)
     return pack
 
 
 def _contradictions(archive: zipfile.ZipFile, pack: Pack) -> list[str]:
-    """What `pack.json` says that is not in the zip, or not of its kind."""
+    """Contradictions between `pack.json` and the files in the zip."""
     there = {info.filename: info.file_size for info in archive.infolist() if info.filename != PACK}
     told = {name: file.bytes for name, file in pack.files.items()}
     found = [

@@ -1,5 +1,7 @@
-"""The record, recipe and events of a run as they travel: nothing that this file does not name gets into a pack, or out
-of one. So what lists, pages and the doctor read of an imported run later has the shape that they expect."""
+"""Record, recipe and events of a run in a pack: only the fields named here get into a pack or out of one.
+
+So everything that is read of an imported run later has the expected shape.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from facetwise.recipe.model import NO_FILE
 from facetwise.sharing.format import LINE, MAX_TEXT, MIB, RUN_ID, PackedFolds, RunId, Text
 
 MAX_LINE = MIB
-"""Most bytes of an event."""
+"""Largest size of an event in bytes."""
 MAX_NUMBER = 1e30
 Fold = Annotated[int, Field(ge=0, lt=MAX_FOLDS)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
@@ -32,11 +34,11 @@ _PATHS = (("model", "weights"), ("input", "boxes"))
 
 
 class _Event(Spec):
-    model_config = ConfigDict(allow_inf_nan=True)  # a score may be NaN, which readers know
+    model_config = ConfigDict(allow_inf_nan=True)  # a score may be NaN
     time: Text | None = None
 
 
-class _Began(_Event):
+class _RunEvent(_Event):
     event: Literal["run"]
     run: RunId
     folds: list[Fold]
@@ -50,7 +52,7 @@ class _ClassCount(Spec):
     available: Count | None = None
 
 
-class _Held(_Event):
+class _ContentEvent(_Event):
     event: Literal["content"]
     fold: Fold
     images: Count
@@ -58,7 +60,7 @@ class _Held(_Event):
     classes: Annotated[dict[Text, Annotated[list[_ClassCount], Field(max_length=5000)]], Field(max_length=8)]
 
 
-class _FoldBegan(_Event):
+class _FoldEvent(_Event):
     event: Literal["fold"]
     fold: Fold
     from_epoch: Count
@@ -66,7 +68,7 @@ class _FoldBegan(_Event):
     steps: Count
 
 
-class _Epoch(_Event):
+class _EpochEvent(_Event):
     event: Literal["epoch"]
     fold: Fold
     epoch: Annotated[int, Field(ge=1, le=10**6)]
@@ -78,29 +80,29 @@ class _Epoch(_Event):
     images_per_second: float
 
 
-class _FoldDone(_Event):
+class _FoldDoneEvent(_Event):
     event: Literal["fold_done"]
     fold: Fold
     epoch: Annotated[int, Field(ge=0, le=10**6)]
 
 
-class _Done(_Event):
+class _DoneEvent(_Event):
     event: Literal["done"]
     run: RunId
 
 
-_KINDS: dict[Any, type[_Event]] = {
-    "run": _Began,
-    "content": _Held,
-    "fold": _FoldBegan,
-    "epoch": _Epoch,
-    "fold_done": _FoldDone,
-    "done": _Done,
+_EVENT_TYPES: dict[Any, type[_Event]] = {
+    "run": _RunEvent,
+    "content": _ContentEvent,
+    "fold": _FoldEvent,
+    "epoch": _EpochEvent,
+    "fold_done": _FoldDoneEvent,
+    "done": _DoneEvent,
 }
 
 
 def parse_record(data: Any, source: str) -> RunRecord:
-    """The record of a run; raises InputError naming everything in it that is not as it should be."""
+    """The record of a run; raises InputError or ProblemsError naming everything that is invalid."""
     if not isinstance(data, dict):
         raise InputError(f"{source}: not a JSON object")
     try:
@@ -113,7 +115,8 @@ def parse_record(data: Any, source: str) -> RunRecord:
 
 
 def _beyond_limits(data: Mapping[str, Any]) -> Iterator[str]:
-    """What of a record is no name, no line of text, or no number that anybody trains with; its recipe is read apart."""
+    """Values of a record that are not valid names, lines of text or plausible numbers; the recipe is checked
+    separately."""
     if not RUN_ID.fullmatch(data["id"]):
         yield "`id`: not the name of a run"
     for where, value in _leaves({key: part for key, part in data.items() if not key.endswith(("recipe", "_fields"))}):
@@ -124,7 +127,7 @@ def _beyond_limits(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _leaves(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value in plain data with its place, such as `provenance.made`; the keys of objects are values too."""
+    """Every value in JSON data with its path, such as `provenance.made`; keys of objects count as values."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             yield where, key
@@ -137,7 +140,7 @@ def _leaves(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def check_record(record: RunRecord, folds: PackedFolds | None, attributes: Iterable[str]) -> list[str]:
-    """What in a record contradicts itself, its pack or the label space, a line each."""
+    """Contradictions within a record, or with its pack or the label space, one line each."""
     fields, own = record.fingerprint_fields, folds.hash if folds else None
     problems = [] if set(record.attributes) <= set(attributes) else ["it predicts attributes that are not of the label"]
     if len(set(record.attributes)) != len(record.attributes):
@@ -156,7 +159,7 @@ def check_record(record: RunRecord, folds: PackedFolds | None, attributes: Itera
 
 
 def check_recipe(recipe: Recipe, record: RunRecord) -> list[str]:
-    """What of the recipe does not fit the record, a line each."""
+    """Contradictions between recipe and record, one line each."""
     problems = []
     plan, size = recipe.folds.plan, len(record.folds)
     try:
@@ -177,7 +180,7 @@ def check_recipe(recipe: Recipe, record: RunRecord) -> list[str]:
 
 
 def shorten(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """A recipe (plain data) whose paths out of the project are cut to the file's name, and the keys where that was."""
+    """A recipe (as JSON data) with paths that lead out of the project shortened to the file name, and their keys."""
     changed, keys = dict(recipe), []
     for section, key in _PATHS:
         path = recipe.get(section, {}).get(key)
@@ -193,31 +196,31 @@ def _leads_out(path: str) -> bool:
 
 
 def event_lines(events: Iterable[Mapping[str, Any]]) -> bytes:
-    """The known events as lines of JSON, with their known fields; others are left out."""
+    """Known events with their known fields as JSON lines; all others are dropped."""
     lines = []
     for event in events:
         with suppress(ValidationError, KeyError, TypeError):
-            kind = _KINDS[event["event"]]
+            kind = _EVENT_TYPES[event["event"]]
             known = kind.model_validate({k: v for k, v in event.items() if k in kind.model_fields})
             lines.append(json.dumps(known.model_dump(mode="json"), ensure_ascii=False) + "\n")
     return "".join(lines).encode()
 
 
 def check_events(path: Path) -> None:
-    """Raise InputError, naming the line, unless every line of a file is a known event."""
+    """Raise InputError naming the line unless every line of the file is a known event."""
     with path.open("rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), start=1):
             if len(line) > MAX_LINE or not line.endswith(b"\n"):
                 raise InputError(f"{path.name}, line {number}: longer than {MAX_LINE:,} bytes, or without an end")
             try:
                 event = parse_json(line)
-                _KINDS[event["event"]].model_validate(event)
+                _EVENT_TYPES[event["event"]].model_validate(event)
             except (ValueError, TypeError, KeyError) as error:
                 raise InputError(f"{path.name}, line {number}: not an event ({_short(error)})") from None
 
 
 def plain_json(data: bytes, name: str) -> Any:
-    """JSON from outside; raises InputError when it is none, repeats a key, or is nested too deeply."""
+    """Parse untrusted JSON; raises InputError when it is invalid, repeats a key or is nested too deeply."""
     try:
         return parse_json(data, strict=True)
     except ValueError as error:
@@ -225,7 +228,7 @@ def plain_json(data: bytes, name: str) -> Any:
 
 
 def read_recipe(text: bytes, name: str) -> Recipe:
-    """A recipe from outside; raises InputError for anything that this version cannot read."""
+    """Parse an untrusted recipe; raises InputError for anything that this version cannot read."""
     try:
         return parse(Recipe, parse_toml(text.decode()), name)
     except ValueError as error:
@@ -241,6 +244,6 @@ def _short(error: BaseException) -> str:
 
 
 def _printable(value: Any) -> bool:
-    """Whether no text in plain data holds control characters."""
+    """Whether all text in JSON data is free of control characters."""
     texts = (text for _, text in _leaves(value) if isinstance(text, str))
     return not any(ord(c) < 32 or 127 <= ord(c) < 160 for text in texts for c in text)

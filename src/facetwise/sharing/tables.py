@@ -1,4 +1,4 @@
-"""The tables of a pack, held against the project: its images, its people, its folds and its classes."""
+"""Checks the tables of a pack against the project's images, people, folds and classes."""
 
 from __future__ import annotations
 
@@ -20,67 +20,67 @@ from facetwise.evaluate.predictions import Predictions
 
 MAX_COLUMNS = 5000
 _CELL = 64
-"""Bytes on the disk that a cell of a table may take at most, names of images apart."""
+"""Largest size on disk of a table cell in bytes, except image names."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the tables of a run must be of."""
+class ExpectedTables:
+    """What the tables of a run are checked against."""
 
     space: LabelSpace
     manifest: Manifest
     attributes: tuple[str, ...]
-    """What the run predicts."""
+    """The attributes that the run predicts."""
     folds: tuple[int, ...]
-    """The folds that it has models for."""
+    """Folds with a model."""
     num_folds: int
-    """Folds that its people were dealt into; 0 for a run that was trained on all."""
+    """Number of folds that its people were split into; 0 for a run trained on all people."""
     by_image: bool
-    """Whether those folds were split by image."""
+    """Whether the folds were split by image."""
     own_folds: Folds | None
-    """Those folds, when this project has them."""
+    """The folds, if this project has them."""
     holdout: bool
-    """Whether only the people of fold 0 were predicted out of fold."""
+    """Whether only the people of fold 0 have out-of-fold predictions."""
 
 
-def check_tables(folder: Path, names: Sequence[str], wanted: Wanted) -> None:
+def check_tables(folder: Path, names: Sequence[str], expected: ExpectedTables) -> None:
     """Check the tables called `names` (`oof.parquet`, `predictions/tta-flip/test.parquet`) below `folder`.
 
-    Raises InputError for the first that is not as it should be, with everything that is wrong with it.
+    Raises InputError for the first invalid table, with all of its problems.
     """
-    check_decodes([folder / name for name in names], _decoded_bytes(wanted))
+    check_decodes([folder / name for name in names], _decoded_bytes(expected))
     for name in names:
-        faults = _faults(folder / name, wanted)
+        faults = _faults(folder / name, expected)
         if faults:
             more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
             raise InputError(f"{name}: {'; '.join(faults[:3])}{more}")
 
 
-def _decoded_bytes(wanted: Wanted) -> int:
-    """Bytes that a table of this project may have in memory, with room to spare."""
-    table = wanted.manifest.table
+def _decoded_bytes(expected: ExpectedTables) -> int:
+    """Upper limit, in bytes, on the size of a table of this project in memory."""
+    table = expected.manifest.table
     texts = sum(int(table[column].str.len_bytes().sum() or 0) for column in ("image", "group"))
-    rows = table.height * max(1, len(wanted.folds))
-    return 4 * (texts * max(1, len(wanted.folds)) + rows * 4 * (sum(wanted.space.sizes) + 400))
+    rows = table.height * max(1, len(expected.folds))
+    return 4 * (texts * max(1, len(expected.folds)) + rows * 4 * (sum(expected.space.sizes) + 400))
 
 
-def _faults(path: Path, wanted: Wanted) -> list[str]:
+def _faults(path: Path, expected: ExpectedTables) -> list[str]:
     side = path.stem
-    test, train = wanted.manifest.test, wanted.manifest.train
-    rows = train.height if side == "oof" else test.height * len(wanted.folds)
+    test, train = expected.manifest.test, expected.manifest.train
+    rows = train.height if side == "oof" else test.height * len(expected.folds)
     if faults := _shape_faults(path, rows):
         return faults
     try:
         table = read_table(path, PREDICTIONS)
-        if Predictions.read(table, wanted.space, "its rows").attributes != wanted.attributes:
+        if Predictions.read(table, expected.space, "its rows").attributes != expected.attributes:
             return ["it does not predict the attributes that run.json names"]
     except ArtefactError as error:
         return [str(error).removeprefix(f"{path}: ")]
-    return _oof_faults(table, wanted) if side == "oof" else _test_faults(table, wanted)
+    return _oof_faults(table, expected) if side == "oof" else _test_faults(table, expected)
 
 
 def _shape_faults(path: Path, rows: int) -> list[str]:
-    """What is wrong with the columns, by the file's own list, and its number of rows."""
+    """Problems of the columns and the number of rows, from the file's metadata."""
     try:
         schema = pl.read_parquet_schema(path)
         height = int(pl.scan_parquet(path).select(pl.len()).collect().item())
@@ -104,37 +104,40 @@ def _shape_faults(path: Path, rows: int) -> list[str]:
     ]
 
 
-def _oof_faults(table: pl.DataFrame, wanted: Wanted) -> list[str]:
-    train = wanted.manifest.train
+def _oof_faults(table: pl.DataFrame, expected: ExpectedTables) -> list[str]:
+    train = expected.manifest.train
     people = [None if name is None else person(name) for name in table["group"]]
     if not table["image"].equals(train["image"]) or people != train["group"].to_list():
         return ["its images or people are not the training images of this project, in their order"]
     fold = table["fold"]
     if (
         fold.null_count()
-        or not fold.is_between(0, max(0, wanted.num_folds - 1)).all()
+        or not fold.is_between(0, max(0, expected.num_folds - 1)).all()
         or table["repeat"].ne_missing(0).any()
     ):
-        return [f"its folds are not 0 to {wanted.num_folds - 1}"]
-    if wanted.own_folds is not None and not np.array_equal(fold.to_numpy(), wanted.own_folds.of(train)):
-        return ["its people were held out by other folds than it says"]
-    if not wanted.by_image and table.select(pl.struct("group", "fold").n_unique()).item() != table["group"].n_unique():
-        return ["people stand in several folds, though it says that folds are split by person"]
-    if wanted.holdout and _some(table.filter(pl.col("fold") != 0)):
-        return ["a hold-out predicts the people of fold 0 alone, this one predicts others"]
+        return [f"its folds are not 0 to {expected.num_folds - 1}"]
+    if expected.own_folds is not None and not np.array_equal(fold.to_numpy(), expected.own_folds.of(train)):
+        return ["its people were held out by other folds than its record says"]
+    if (
+        not expected.by_image
+        and table.select(pl.struct("group", "fold").n_unique()).item() != table["group"].n_unique()
+    ):
+        return ["people are in several folds, but its record says that folds are split by person"]
+    if expected.holdout and _some(table.filter(pl.col("fold") != 0)):
+        return ["a hold-out predicts only the people of fold 0, but this table predicts others"]
     return []
 
 
-def _test_faults(table: pl.DataFrame, wanted: Wanted) -> list[str]:
-    images, models = wanted.manifest.test["image"], len(wanted.folds)
-    expected = pl.concat([images] * models) if models > 1 else images
-    if not table["image"].equals(expected) or table["group"].null_count() != table.height:
-        return ["its images are not the test images of this project, in their order, once a model"]
-    if not np.array_equal(table["fold"].fill_null(-1).to_numpy(), np.repeat(wanted.folds, images.len())):
+def _test_faults(table: pl.DataFrame, expected: ExpectedTables) -> list[str]:
+    images, models = expected.manifest.test["image"], len(expected.folds)
+    listed = pl.concat([images] * models) if models > 1 else images
+    if not table["image"].equals(listed) or table["group"].null_count() != table.height:
+        return ["its rows are not the test images of this project in order, once for each model"]
+    if not np.array_equal(table["fold"].fill_null(-1).to_numpy(), np.repeat(expected.folds, images.len())):
         return ["its models are not those of the run's folds"]
     return ["column `repeat` is not 0"] if table["repeat"].ne_missing(0).any() else []
 
 
 def _some(table: pl.DataFrame) -> bool:
-    """Whether anything is predicted in any row."""
+    """Whether any row has predictions."""
     return any(bool(table[c].is_not_nan().any()) for c in prediction_columns(table))

@@ -1,1 +1,1 @@
-"""Many runs as one question: which of two is better, what does each change do, where is the best setting."""
+"""Studies of several runs: comparison of two runs, ablations, searches."""

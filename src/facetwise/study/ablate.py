@@ -1,4 +1,4 @@
-"""One change at a time: a run a change beside one frozen base, same folds; all checked before any is trained."""
+"""Ablations: one run for each change of a base recipe, on the same folds; all are checked before any is trained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facetwise.core.workspace import lock
 from facetwise.jobs.executor import Executor
 from facetwise.recipe import Recipe
 from facetwise.study.ablation import Ablation, build_ablation
-from facetwise.study.changes import all_changed, explained
+from facetwise.study.changes import apply_changes, problem_lines
 from facetwise.study.fitting import FAILURES, Listener, Planned, plan_fields, train, train_stacked
 from facetwise.study.record import StudyBase, StudyFolder, identity_of, open_record, study_folder
 
@@ -30,17 +30,18 @@ def ablate(
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> Ablation:
-    """Train the base and each change that was not trained before; returns the study with all its comparisons.
+    """Train the base and each change that has no run yet; returns the study with all comparisons.
 
-    `tries`: a change each, one or several settings separated by `;`. A study of that name (or on that base) goes on:
-    what it has is kept and compared as well. Emits `change` before a recipe is trained or found, and `change_done`.
+    `tries`: one change each, consisting of one or more settings separated by `;`. An existing study of that name (or on
+    that base) is continued, and its earlier changes are compared as well. Emits `change` before each recipe and
+    `change_done` after it.
 
-    Raises ProblemsError with all problems of all changes before anything is trained; when the base fails, its error. A
-    change that fails is listed with its reason, and the others go on.
+    Raises ProblemsError with all problems of all changes before anything is trained; if the base fails, its error. A
+    change that fails is listed with its reason and does not stop the others.
     """
     if not tries:
         raise SettingError("nothing to try", hint='give changes: `--try "loss=focal" --try "train.ema=0.99"`')
-    planned = _planned(project, {BASE: base.recipe, **all_changed(base.recipe, [t.strip() for t in tries])}, progress)
+    planned = _planned(project, {BASE: base.recipe, **apply_changes(base.recipe, [t.strip() for t in tries])}, progress)
     identity = identity_of(base.recipe, planned[BASE].fields)
     folder = study_folder(project, "ablation", base, identity)
     with lock(folder.lock_file, f"study `{folder.name}`"):
@@ -48,7 +49,7 @@ def ablate(
         record = record.changed(changes=_with_changes(record, planned))
         folder.save(record)
         train_stacked(project, [plan.recipe for plan in planned.values()], listener or _nobody, progress)
-        work = _Work(project, folder, record, executor, listener or _nobody, progress)
+        work = _AblationRunner(project, folder, record, executor, listener or _nobody, progress)
         work.base(planned.pop(BASE), 1 + len(planned))
         for number, (change, plan) in enumerate(planned.items(), 2):
             work.change(change, plan, number, 1 + len(planned))
@@ -56,14 +57,14 @@ def ablate(
 
 
 def _planned(project: Project, recipes: Mapping[str, Recipe], progress: Progress | None) -> dict[str, Planned]:
-    """Every recipe checked against the data; raises ProblemsError with all problems."""
+    """Check every recipe against the data; raises ProblemsError with all problems."""
     found: dict[str, Planned] = {}
     problems: list[str] = []
     for change, recipe in recipes.items():
         try:
             found[change] = plan_fields(project, recipe, progress)
         except FacetwiseError as error:
-            problems += [f"`{change}`: {line}" for line in explained(error)]
+            problems += [f"`{change}`: {line}" for line in problem_lines(error)]
     problems += _without_effect(found)
     if problems:
         raise ProblemsError(f"{len(problems)} problem(s), nothing was trained", problems)
@@ -71,31 +72,31 @@ def _planned(project: Project, recipes: Mapping[str, Recipe], progress: Progress
 
 
 def _without_effect(planned: Mapping[str, Planned]) -> Iterator[str]:
-    """Changes of the labels that come to the training of an earlier recipe: their runs could only repeat it."""
+    """Problems of label changes that have no effect on this dataset: their runs would repeat an earlier recipe."""
     first: dict[str, str] = {}
     for change, plan in planned.items():
         if (same := first.setdefault(plan.training, change)) != change:
-            whose = "the base" if same == BASE else f"`{same}`"
+            label = "the base" if same == BASE else f"`{same}`"
             yield (
-                f"`{change}` changes nothing on this dataset: it trains on the same images as {whose}, with the same "
+                f"`{change}` changes nothing on this dataset: it trains on the same images as {label}, with the same "
                 "labels and weights; leave it out"
             )
 
 
 def _with_changes(record: StudyRecord, planned: Mapping[str, Planned]) -> list[dict[str, Any]]:
-    """The changes of the study so far and the new ones; one that comes to the same recipe is the same change."""
-    known = {entry.fingerprint for entry in record.changes}
+    """The recorded changes and the new ones; changes that give the same recipe are the same change."""
+    existing = {entry.fingerprint for entry in record.changes}
     new = [
         ChangeRecord(change=change, fingerprint=plan.fingerprint)
         for change, plan in planned.items()
-        if change != BASE and plan.fingerprint not in known
+        if change != BASE and plan.fingerprint not in existing
     ]
     return [entry.as_dict() for entry in [*record.changes, *new]]
 
 
 @dataclass
-class _Work:
-    """The study while it is worked on: every result is saved at once."""
+class _AblationRunner:
+    """Trains the recipes of a study and saves each result at once."""
 
     project: Project
     folder: StudyFolder
@@ -133,4 +134,4 @@ class _Work:
 
 
 def _nobody(_event: dict[str, Any]) -> None:
-    """For those who do not listen."""
+    """The default listener."""

@@ -1,4 +1,4 @@
-"""The table of an ablation: each change beside the base, paired by person."""
+"""The table of an ablation: each change compared with the base, paired by person."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import name_of
 from facetwise.results.notices import Notice, unsafe_split
 from facetwise.study.compare import Pair
-from facetwise.study.decided import Decided, read_decided
 from facetwise.study.record import StudyFolder
+from facetwise.study.scored_run import ScoredRun, read_scored_run
 from facetwise.study.wording import SEEDS, Standing, bonferroni, many_comparisons, pairing, standing, unresolved
 
 MAX_RESAMPLES = 10_000
@@ -25,7 +25,7 @@ MAX_RESAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Score:
-    """Macro F1 of a run with its interval by person, and what it took."""
+    """Macro F1 of a run with its interval by person, and its training time."""
 
     run: str
     what: str
@@ -33,15 +33,15 @@ class Score:
     macro_f1: float
     interval: Interval
     seconds: float
-    """Spent in its epochs."""
+    """Time spent in epochs."""
 
 
 @dataclass(frozen=True)
 class ChangeRow:
-    """One change against the base. Nothing is known of one that is not finished: None."""
+    """One change compared with the base; fields of the result are None until its run is finished."""
 
     change: str
-    """The settings that make it."""
+    """Its settings."""
     state: Literal["finished", "failed", "waiting"]
     reason: str | None
     """Why it failed."""
@@ -49,11 +49,11 @@ class ChangeRow:
     difference: float | None
     """Change minus base, on the rows that both predicted."""
     interval: PairedInterval | None
-    """Of the difference, by person, on its own."""
+    """Interval of the difference, by person, for this comparison alone."""
     widened: PairedInterval | None
-    """The same, widened so that those of all changes hold together."""
+    """The interval widened so that those of all changes hold simultaneously."""
     standing: Standing | None
-    """None too where the folds were split by image; at most `perhaps` where `widened` is not resolved."""
+    """The verdict; None for folds split by image, at most `perhaps ...` when `widened` is not resolved."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,18 @@ class Ablation(Plain):
     num_images: int
     warnings: tuple[Notice, ...]
     method: tuple[str, ...]
-    """How the numbers were made, a sentence or two an item."""
+    """How the numbers were computed: sentences for the report."""
 
 
 def build_ablation(project: Project, folder: StudyFolder) -> Ablation:
-    """The table of a recorded ablation, whose base must be finished (ArtefactError)."""
+    """The table of a recorded ablation; raises ArtefactError when its base is not finished."""
     record, manifest = folder.record(), load_manifest(project)
     if record.kind != "ablation" or record.base is None:
         raise ArtefactError(
             f"study `{folder.name}` has no finished base", hint="give the same command again: it goes on"
         )
-    base = read_decided(project, manifest, RunFolder(project.workspace.runs / record.base))
-    names, rows = base.attributes, base.known(base.attributes)
+    base = read_scored_run(project, manifest, RunFolder(project.workspace.runs / record.base))
+    names, rows = base.attributes, base.rows_with(base.attributes)
     done = sum(_run_of(project, entry) is not None for entry in record.changes)
     table = _Table(project, manifest, base, done)
     changes = tuple(table.row(entry) for entry in record.changes)
@@ -102,7 +102,7 @@ def build_ablation(project: Project, folder: StudyFolder) -> Ablation:
 class _Table:
     project: Project
     manifest: Manifest
-    base: Decided
+    base: ScoredRun
     num_compared: int
 
     def row(self, entry: ChangeRecord) -> ChangeRow:
@@ -110,11 +110,11 @@ class _Table:
         if run is None:
             state: Literal["failed", "waiting"] = "failed" if entry.reason else "waiting"
             return ChangeRow(entry.change, state, entry.reason, None, None, None, None, None)
-        return self._compared(entry.change, read_decided(self.project, self.manifest, run))
+        return self._compared(entry.change, read_scored_run(self.project, self.manifest, run))
 
-    def _compared(self, change: str, other: Decided) -> ChangeRow:
-        pair = Pair.of(self.base, other)
-        score = _score(other, pair.second, pair.names)
+    def _compared(self, change: str, changed_run: ScoredRun) -> ChangeRow:
+        pair = Pair.of(self.base, changed_run)
+        score = _score(changed_run, pair.second, pair.names)
         (truth, before), (_, after) = pair.first.decided(pair.names), pair.second.decided(pair.names)
         own = truth.paired(after, before)
         resamples = min(MAX_RESAMPLES, RESAMPLES * self.num_compared)
@@ -124,7 +124,7 @@ class _Table:
         return ChangeRow(change, "finished", None, score, difference, own, widened, words)
 
 
-def _score(side: Decided, rows: ScoredRows, names: tuple[str, ...]) -> Score:
+def _score(side: ScoredRun, rows: ScoredRows, names: tuple[str, ...]) -> Score:
     truth, said = rows.decided(names)
     return Score(
         run=side.run.id,
@@ -136,19 +136,19 @@ def _score(side: Decided, rows: ScoredRows, names: tuple[str, ...]) -> Score:
 
 
 def seconds_of(run: RunFolder) -> float:
-    """Time spent in a run's epochs so far."""
+    """Total time spent in a run's epochs."""
     return sum(epoch.seconds or 0.0 for epoch in run.epochs())
 
 
 def _run_of(project: Project, entry: ChangeRecord) -> RunFolder | None:
-    """The finished run of a change, if there is one."""
+    """The finished run of a change, if any."""
     if entry.run is None:
         return None
     run = RunFolder(project.workspace.runs / entry.run)
     return run if run.finished else None
 
 
-def _safety(base: Decided) -> tuple[Notice, ...]:
+def _safety(base: ScoredRun) -> tuple[Notice, ...]:
     if not base.by_image:
         return ()
     text = "All of these scores are known to be too high, and no change is called better or worse."

@@ -1,4 +1,4 @@
-"""One change at a time: settings applied to a frozen recipe, and what two recipes differ in."""
+"""Changes of recipes: applying settings to a base recipe, and the differences of two recipes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _OPEN, _CLOSE = "[{", "]}"
 
 @dataclass(frozen=True)
 class Change:
-    """One key that two recipes differ in; None where a recipe does not have it."""
+    """A key in which two recipes differ; None where a recipe lacks it."""
 
     key: str
-    """Dotted; an item of a list of named things goes by its name: `augment.cutout.p`."""
+    """Dotted; items of a list of named sections are addressed by name: `augment.cutout.p`."""
     before: Any
     after: Any
 
 
 def split_settings(change: str) -> tuple[str, ...]:
-    """The settings of one change, separated by `;` (not one inside quotes or brackets).
+    """Split a change into its settings at `;`, except inside quotes or brackets.
 
-    Raises SettingError when there is none.
+    Raises SettingError when there are none.
     """
     parts, depth, quote = [""], 0, ""
     for letter in change:
@@ -45,64 +45,64 @@ def split_settings(change: str) -> tuple[str, ...]:
             parts[-1] += letter
     settings = tuple(stripped for part in parts if (stripped := part.strip()))
     if not settings:
-        raise SettingError(f"`{change}` is no change", hint='write `--try "loss=focal"`, several settings with `;`')
+        raise SettingError(f"`{change}` is not a change", hint='write `--try "loss=focal"`, several settings with `;`')
     return settings
 
 
-def changed(base: Recipe, change: str) -> Recipe:
-    """The recipe `base` with one change; raises SettingError when it does not lead to a usable, other recipe."""
+def apply_change(base: Recipe, change: str) -> Recipe:
+    """The recipe `base` with one change; raises SettingError when the result is invalid or equal to the base."""
     data = copy.deepcopy(base.as_dict())
     for setting in split_settings(change):
         apply_setting(data, setting)
     recipe = parse(Recipe, data, f"`{change}`")
     if recipe == base:
-        raise SettingError(f"`{change}` changes nothing: the base is like that already", hint="leave it out")
+        raise SettingError(f"`{change}` changes nothing: the base has these settings already", hint="leave it out")
     return recipe
 
 
-def all_changed(base: Recipe, changes: Iterable[str]) -> dict[str, Recipe]:
-    """The recipe of each change, in order; raises ProblemsError with every problem of all of them."""
+def apply_changes(base: Recipe, changes: Iterable[str]) -> dict[str, Recipe]:
+    """The recipe of each change, in order; raises ProblemsError with all problems of all changes."""
     found: dict[str, Recipe] = {}
     problems: list[str] = []
     for change in changes:
         try:
-            recipe = changed(base, change)
+            recipe = apply_change(base, change)
             same = [c for c, other in found.items() if other == recipe]
             if same:
-                raise SettingError(f"`{change}` comes to the same recipe as `{same[0]}`")
+                raise SettingError(f"`{change}` gives the same recipe as `{same[0]}`")
             if recipe.folds != base.folds:
                 raise SettingError(f"`{change}` changes the folds: changes are compared on the same ones")
             found[change] = recipe
         except FacetwiseError as error:
-            problems += explained(error)
+            problems += problem_lines(error)
     if problems:
         raise ProblemsError(f"{len(problems)} problem(s), nothing was trained", problems)
     return found
 
 
-def explained(error: FacetwiseError) -> list[str]:
-    """An error as lines of a list of problems: one each of the settings it names."""
-    first, *others = str(error).split("\n")
-    if not others:
+def problem_lines(error: FacetwiseError) -> list[str]:
+    """An error as lines for a list of problems, one for each setting that it names."""
+    first, *rest = str(error).split("\n")
+    if not rest:
         return [first + (f"; {error.hint}" if error.hint else "")]
     what = first.split(": ")[0]
-    return [f"{what}: {line.strip().removeprefix('- ')}" for line in others]
+    return [f"{what}: {line.strip().removeprefix('- ')}" for line in rest]
 
 
 def recipe_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Keys that two recipes (as `Recipe.as_dict` gives them) differ in, in the order of the first, then the second."""
-    return tuple(_differences(_filled(before), _filled(after), ""))
+    """Keys in which two recipes (from `Recipe.as_dict`) differ, in the order of the first, then of the second."""
+    return tuple(_differences(_with_defaults(before), _with_defaults(after), ""))
 
 
-def num_things(changes: Iterable[Change]) -> int:
-    """How many things changed: a section whose `name` changed is one thing with all of its keys."""
+def count_changes(changes: Iterable[Change]) -> int:
+    """Number of changes, where a section whose `name` changed counts as one with all of its keys."""
     listed = list(changes)
     renamed = {_above(c.key) for c in listed if c.key.endswith(".name")}
     return len({next((r for r in sorted(renamed) if c.key.startswith(f"{r}.")), c.key) for c in listed})
 
 
 def value_text(value: Any) -> str:
-    """A value as TOML would have it; a dash for none."""
+    """A value as in TOML; a dash for None."""
     if value is None:
         return "–"  # noqa: RUF001 - an en dash, as typography wants it for "no value"
     if isinstance(value, dict):
@@ -112,8 +112,8 @@ def value_text(value: Any) -> str:
     return tomli_w.dumps({"v": value}).removeprefix("v = ").strip()
 
 
-def _filled(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With the defaults that a recipe has got since it was written; as it is when it cannot be read any more."""
+def _with_defaults(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recipe with defaults that were added since it was written; unchanged when it is no longer readable."""
     try:
         return Recipe.model_validate(data).as_dict()
     except ValueError:
@@ -121,12 +121,12 @@ def _filled(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _differences(old: Any, new: Any, path: str) -> Iterator[Change]:
-    names, others = _names(old), _names(new)
-    if names and others:
+    names, rest = _names(old), _names(new)
+    if names and rest:
         yield from _differences(_by_name(old), _by_name(new), path)
-        shared = [n for n in names if n in others]
-        if shared != [n for n in others if n in names]:
-            yield Change(path, list(names), list(others))
+        shared = [n for n in names if n in rest]
+        if shared != [n for n in rest if n in names]:
+            yield Change(path, list(names), list(rest))
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*old, *(k for k in new if k not in old)]:
             yield from _differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
@@ -139,7 +139,7 @@ def _by_name(items: list[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    """Names of a list of named things that all differ; nothing for any other value."""
+    """Names of a list of sections with distinct names; empty for any other value."""
     if not isinstance(value, list) or not all(isinstance(v, Mapping) and "name" in v for v in value):
         return ()
     names = tuple(str(v["name"]) for v in value)

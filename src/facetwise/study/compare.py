@@ -1,4 +1,4 @@
-"""Two runs, paired by person: is one better, where, and what was changed between them."""
+"""Comparison of two runs, paired by person: which is better, where, and how their recipes differ."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from facetwise.evaluate.scorecard import name_of
 from facetwise.results.notices import Notice, unsafe_split
 from facetwise.results.wording import count
 from facetwise.study.changes import Change, recipe_changes
-from facetwise.study.decided import Decided, read_decided
-from facetwise.study.wording import SEEDS, Better, better, no_verdict, pairing, several_things, verdict
+from facetwise.study.scored_run import ScoredRun, read_scored_run
+from facetwise.study.wording import SEEDS, Better, no_verdict, pairing, several_changes, verdict, winner
 
-_TOLD = frozenset({"recipe", "manifest", "folds", "label space"})
-"""Fields of a fingerprint that are compared or told apart in another way."""
+_COMPARED_ELSEWHERE = frozenset({"recipe", "manifest", "folds", "label space"})
+"""Fields of a fingerprint that are compared in other ways."""
 _FOLLOWS = {"overlay": "labels.overlay", "weights": "model.weights", "store": "input"}
-"""Fields that change with a key of the recipe, or with one below it."""
+"""Fields that follow from a key of the recipe, or from one below it."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The macro F1 of one attribute, or of the product of all, for both runs."""
+    """Macro F1 of both runs, for one attribute or for the joint classes."""
 
     name: str
     first: float
@@ -40,14 +40,14 @@ class Difference:
     difference: float
     """Second minus first."""
     interval: PairedInterval
-    """Of the difference, by person."""
+    """Interval of the difference, by person."""
     better: Better | None
-    """None where folds were split by image: then nothing is called better."""
+    """The verdict; None for folds split by image."""
 
 
 @dataclass(frozen=True)
 class FoldDifference:
-    """The main score on the rows of one fold."""
+    """The main score of both runs on one fold."""
 
     fold: int
     num_people: int
@@ -58,14 +58,14 @@ class FoldDifference:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One side of a comparison."""
+class ComparedRun:
+    """One of the two runs."""
 
     run: str
     tta: str
-    """Test-time augmentation of its predictions; `none`: as the run itself made them."""
+    """Test-time augmentation of its predictions; `none`: those made by the run itself."""
     num_images: int
-    """Images that it predicted out of fold."""
+    """Number of images that it predicted out of fold."""
 
 
 @dataclass(frozen=True)
@@ -73,45 +73,45 @@ class Comparison(Plain):
     """Everything about two runs side by side. The first is A, the second B; differences are B - A."""
 
     project: str
-    first: Compared
-    second: Compared
+    first: ComparedRun
+    second: ComparedRun
     what: str
     """`joint`, or the attributes that both predict, such as `age` or `mask/gender`."""
     verdict: str
-    """In words; `no verdict` where folds were split by image."""
+    """A sentence; `no verdict` for folds split by image."""
     main: Difference
-    """Of `what`."""
+    """Difference in `what`."""
     attributes: tuple[Difference, ...]
-    """Each attribute that both predict; empty when it is a single one."""
+    """Difference in each attribute that both predict; empty when there is only one."""
     folds: tuple[FoldDifference, ...]
     """Empty when the runs were validated on different folds."""
     num_people: int
     num_images: int
-    """Images that both predicted: only these are scored."""
+    """Number of images that both predicted; only these are scored."""
     changes: tuple[Change, ...]
-    """What the recipes differ in."""
+    """Differences of the recipes."""
     warnings: tuple[Notice, ...]
     method: tuple[str, ...]
-    """How the numbers were made, a sentence or two an item."""
+    """How the numbers were computed: sentences for the report."""
 
 
 def compare_runs(
     project: Project, first: RunFolder, second: RunFolder, *, tta: tuple[str, str] = ("none", "none")
 ) -> Comparison:
-    """Compare two finished runs on the images that both predicted; `tta` is of either side.
+    """Compare two finished runs on the images that both predicted; `tta` of the first and the second.
 
-    Raises InputError when they are the same or have nothing in common, MismatchError when they were made from other
-    images or people.
+    Raises InputError when they are the same run or have nothing in common, MismatchError when they were made from
+    different images or people.
     """
     if first.id == second.id and tta[0] == tta[1]:
         raise InputError(f"run `{first.id}` is compared with itself", hint="give two runs: `facetwise runs` lists them")
     manifest = load_manifest(project)
-    one, two = (read_decided(project, manifest, run, t) for run, t in zip((first, second), tta, strict=True))
-    return compare_decided(project, manifest, one, two)
+    one, two = (read_scored_run(project, manifest, run, t) for run, t in zip((first, second), tta, strict=True))
+    return compare_scored_runs(project, manifest, one, two)
 
 
-def compare_decided(project: Project, manifest: Manifest, one: Decided, two: Decided) -> Comparison:
-    """The comparison of what two runs decided; raises as `compare_runs`."""
+def compare_scored_runs(project: Project, manifest: Manifest, one: ScoredRun, two: ScoredRun) -> Comparison:
+    """Compare two scored runs; raises as `compare_runs`."""
     pair = Pair.of(one, two)
     names, num_people, num_images = pair.names, pair.first.truth.num_people, len(pair.first)
     main = pair.difference(names, name_of(names, project.space))
@@ -139,17 +139,17 @@ def compare_decided(project: Project, manifest: Manifest, one: Decided, two: Dec
 class Pair:
     """Two runs on the images that both predicted, in the attributes that both predict."""
 
-    one: Decided
-    two: Decided
+    one: ScoredRun
+    two: ScoredRun
     names: tuple[str, ...]
     """These attributes, in the label's order."""
     first: ScoredRows
-    """What the first says of these images."""
+    """Predictions of `one` for these images."""
     second: ScoredRows
 
     @classmethod
-    def of(cls, one: Decided, two: Decided) -> Pair:
-        """Raises MismatchError unless both are of the same images and people, InputError for nothing in common."""
+    def of(cls, one: ScoredRun, two: ScoredRun) -> Pair:
+        """Pair two runs; raises MismatchError for different images or people, InputError for nothing in common."""
         _check_same_images(one, two)
         names = tuple(n for n in one.attributes if n in two.attributes)
         if not names:
@@ -162,30 +162,30 @@ class Pair:
 
     @property
     def by_image(self) -> bool:
-        """Whether folds of either were split by image, so that nothing is called better."""
+        """Whether the folds of either run are split by image, so that there is no verdict."""
         return self.one.by_image or self.two.by_image
 
     def difference(self, names: Sequence[str], name: str) -> Difference:
-        """Macro F1 of the product of some attributes, called `name`, for both, and the interval of their difference."""
+        """Macro F1 of both runs over the product of the attributes `names`, and the interval of the difference."""
         (truth, first), (_, second) = self.first.decided(names), self.second.decided(names)
         scores, interval = (truth.score(first), truth.score(second)), truth.paired(second, first)
-        return Difference(name, *scores, scores[1] - scores[0], interval, None if self.by_image else better(interval))
+        return Difference(name, *scores, scores[1] - scores[0], interval, None if self.by_image else winner(interval))
 
 
-def _check_same_images(one: Decided, two: Decided) -> None:
+def _check_same_images(one: ScoredRun, two: ScoredRun) -> None:
     hashes = [d.fields.get("manifest") for d in (one, two)]
     if hashes[0] != hashes[1]:
         raise MismatchError(
             f"runs `{one.run.id}` and `{two.run.id}` cannot be paired: the images or people of the dataset changed "
             "between them (`manifest` differs)",
-            hint="train the older one again on the dataset as it is now",
+            hint="train the older one again on the current dataset",
         )
 
 
 def other_fields(one: Mapping[str, Any], two: Mapping[str, Any], changes: Iterable[Change]) -> tuple[str, ...]:
-    """Fields of two fingerprints that differ, besides the recipe, what is told elsewhere and what follows from it."""
+    """Differing fields of two fingerprints, except those that are compared elsewhere or follow from recipe changes."""
     changed = [c.key for c in changes]
-    told = _TOLD | {field for field, key in _FOLLOWS.items() if any(_is_below(c, key) for c in changed)}
+    told = _COMPARED_ELSEWHERE | {field for field, key in _FOLLOWS.items() if any(_is_below(c, key) for c in changed)}
     return tuple(k for k in [*one, *(k for k in two if k not in one)] if k not in told and one.get(k) != two.get(k))
 
 
@@ -203,15 +203,15 @@ def _fold_difference(fold: int, truth: Truth, first: IntArray, second: IntArray)
     return FoldDifference(fold, truth.num_people, len(truth), *scores, scores[1] - scores[0])
 
 
-def _same_folds(one: Decided, two: Decided) -> bool:
+def _same_folds(one: ScoredRun, two: ScoredRun) -> bool:
     return one.fields.get("folds") == two.fields.get("folds")
 
 
-def _compared(side: Decided) -> Compared:
-    return Compared(side.run.id, side.tta, int(side.rows.covered.sum()))
+def _compared(side: ScoredRun) -> ComparedRun:
+    return ComparedRun(side.run.id, side.tta, int(side.rows.covered.sum()))
 
 
-def _safety(one: Decided, two: Decided) -> list[Notice]:
+def _safety(one: ScoredRun, two: ScoredRun) -> list[Notice]:
     if not (one.by_image or two.by_image):
         return []
     who = "both runs" if one.by_image and two.by_image else f"run {'A' if one.by_image else 'B'}"
@@ -238,8 +238,8 @@ def _is_below(key: str, table: str) -> bool:
     return key == table or key.startswith(f"{table}.")
 
 
-def _circumstances(one: Decided, two: Decided, manifest: Manifest, changes: tuple[Change, ...]) -> list[Notice]:
-    """What else differs, besides the recipe."""
+def _circumstances(one: ScoredRun, two: ScoredRun, manifest: Manifest, changes: tuple[Change, ...]) -> list[Notice]:
+    """Notices about differences other than the recipe."""
     found = []
     if one.fields.get("manifest") != manifest.hash:
         text = "The images or people of the dataset changed since both runs. Rows are matched by image name."
@@ -247,6 +247,6 @@ def _circumstances(one: Decided, two: Decided, manifest: Manifest, changes: tupl
     if other := other_fields(one.fields, two.fields, changes):
         listed = ", ".join(f"`{k}`" for k in other)
         found.append(Notice("caution", f"Besides the recipe, {listed} changed between the runs."))
-    if several := several_things(changes):
+    if several := several_changes(changes):
         found.append(Notice("note", several))
     return found

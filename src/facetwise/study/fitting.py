@@ -1,4 +1,4 @@
-"""What a study needs of training: is a recipe fit to be trained, and its run. torch is imported when that is asked."""
+"""Training for studies: checking a recipe against the data, and its run. torch is imported only when needed."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from facetwise.recipe import Recipe
 Listener = Callable[[dict[str, Any]], None]
 
 FAILURES = (TrainingError, SettingError)
-"""What makes one recipe of many fail; anything else, such as a full disk, would stop the others too."""
+"""Errors of a single recipe; any other, such as a full disk, would stop the other recipes too."""
 WAIT = 0.5
-"""Seconds between looks at what another process works on."""
+"""Seconds between checks while waiting for another process."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A recipe that was checked against the project: what its run will be made from."""
+    """A recipe that was checked against the project's data."""
 
     recipe: Recipe
     fields: Mapping[str, Any]
     split: str
     """`group`, `image` (unsafe) or `none`."""
     attributes: tuple[str, ...]
-    """What its runs will predict."""
-    taught: str
-    """A hash of the training view of the labels (`RunPlan.taught`)."""
+    """The attributes that its run will predict."""
+    training_labels_hash: str
+    """A hash of the training view of the labels (`RunPlan.training_labels_hash`)."""
 
     @property
     def fingerprint(self) -> str:
-        """The same as the run will have."""
+        """The fingerprint that its run will have."""
         return content_hash(self.fields)
 
     @property
     def training(self) -> str:
-        """Equal for recipes whose `labels` differ and come to the same on this dataset: the same numbers."""
+        """A hash that is equal for recipes that train identically on this dataset, although their `labels` differ."""
         recipe = {key: value for key, value in self.fields["recipe"].items() if key != "labels"}
-        return content_hash({**self.fields, "recipe": recipe, "overlay": None, "taught": self.taught})
+        return content_hash({**self.fields, "recipe": recipe, "overlay": None, "taught": self.training_labels_hash})
 
 
 def train(
@@ -59,8 +59,7 @@ def train(
 ) -> RunFolder:
     """Train a recipe on all folds, or find its run; running out of memory is a TrainingError.
 
-    A run that another process trains, or a store that it fills, says nothing of the recipe: it is waited for. Emits
-    `waiting` with the reason, once.
+    Waits while another process trains the same run or fills the same store, and emits `waiting` once with the reason.
     """
     from facetwise.train import crossval
 
@@ -80,15 +79,15 @@ def plan_fields(project: Project, recipe: Recipe, progress: Progress | None = No
     from facetwise.train.planning.plan import make_plan
 
     plan = make_plan(project, recipe, progress)
-    return Planned(recipe, plan.fields, plan.split, tuple(plan.layout.attributes), plan.taught)
+    return Planned(recipe, plan.fields, plan.split, tuple(plan.layout.attributes), plan.training_labels_hash)
 
 
 def train_stacked(
     project: Project, recipes: Sequence[Recipe], listener: Listener, progress: Progress | None = None
 ) -> None:
-    """Train those of the recipes that are heads on a frozen backbone all at once; the others are left.
+    """Train all recipes with a frozen backbone together; the others are skipped.
 
-    Those that fail are not finished, and are left to be trained alone, so that each tells its own reason.
+    Those that fail stay unfinished and are later trained alone, so that each reports its own error.
     """
     from facetwise.train import crossval
     from facetwise.train.frozen.stacked import trains_on_features

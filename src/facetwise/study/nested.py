@@ -1,4 +1,4 @@
-"""The price of choosing: the best of many out-of-fold scores flatters, so the choice itself is cross-validated."""
+"""Nested estimate of a choice: the best of many out-of-fold scores is too high, so the choice is cross-validated."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from facetwise.evaluate.rows import Part, Truth, nested
 
 
 @dataclass(frozen=True)
-class Nested:
-    """The score of "take the best of these", on people that had no say in which is the best."""
+class NestedEstimate:
+    """The score of choosing the best candidate, on people who were not used to choose it."""
 
     macro_f1: float
     interval: Interval
     chosen: Mapping[int, int]
-    """Fold -> position (from 0) of the candidate that the people of the other folds choose."""
+    """Fold -> index of the candidate that is best on the other folds."""
 
 
-def nested_estimate(candidates: Sequence[IntArray], folds: IntArray, truth: Truth) -> Nested:
-    """For each fold the candidate that scores best on the other folds, scored on that fold; all folds pooled.
+def nested_estimate(candidates: Sequence[IntArray], folds: IntArray, truth: Truth) -> NestedEstimate:
+    """Score on each fold the candidate that is best on the other folds, all folds pooled.
 
     `candidates`: decided joint classes, (n,) each, all predicted on the same folds; `folds`: the fold of each row of
-    `truth`, (n,). The earliest of equals is taken (Cawley & Talbot 2010, on why the best score
-    of a selection is biased, and why the selection has to be inside the cross-validation). Raises ValueError with
+    `truth`, (n,). Ties go to the first (Cawley & Talbot 2010, on why the best score
+    of a selection is biased and the selection belongs inside the cross-validation). Raises ValueError with
     fewer than two folds.
     """
     if len(np.unique(folds)) < 2:
         raise ValueError("a nested estimate needs two folds or more")
 
     def best_without(fold: Part) -> int:
-        others = truth.where(fold.others)
-        return int(np.argmax([others.score(classes[fold.others]) for classes in candidates]))
+        rest = truth.where(fold.rest)
+        return int(np.argmax([rest.score(classes[fold.rest]) for classes in candidates]))
 
-    best, pooled = nested(best_without, lambda number, fold: candidates[number][fold.own], folds)
+    best, pooled = nested(best_without, lambda number, fold: candidates[number][fold.held_out], folds)
     chosen = dict(zip(np.unique(folds).tolist(), best, strict=True))
-    return Nested(truth.score(pooled), truth.interval(pooled), chosen)
+    return NestedEstimate(truth.score(pooled), truth.interval(pooled), chosen)

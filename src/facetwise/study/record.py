@@ -1,4 +1,4 @@
-"""The folder of a study: `studies/<name>/study.json` says what is asked of which data, and what came of it."""
+"""The folder of a study: `studies/<name>/study.json` holds its settings, its data and its results."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from typing import Any, ClassVar
 from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError, SettingError
 from facetwise.core.files.settings import parse
 from facetwise.core.project import Project
-from facetwise.core.records.artefact import Artefact, list_artefacts
-from facetwise.core.records.artefact import Kind as ArtefactKind
+from facetwise.core.records.artefact import Artefact, ArtefactKind, list_artefacts
 from facetwise.core.records.base import checked, read_record, write_record
 from facetwise.core.records.provenance import now
-from facetwise.core.records.study import Kind, PrunedRecord, StudyIdentity, StudyRecord
+from facetwise.core.records.study import PrunedRecord, StudyIdentity, StudyKind, StudyRecord
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import Workspace, content_hash
 from facetwise.recipe import Recipe
 from facetwise.recipe.load import set_value
-from facetwise.study.changes import changed, recipe_changes
+from facetwise.study.changes import apply_change, recipe_changes
 
 PRUNED = "pruned.json"
-"""In the folder of a run: which search stopped it, and after how many epochs of all folds."""
+"""File in a run's folder: the search that pruned it, and after how many epochs."""
 _DATA = ("label space", "manifest", "labels", "overlay", "folds", "weights", "store")
 _NAME = re.compile(r"\w[\w.-]*")
 
@@ -44,12 +43,12 @@ class StudyFolder(Artefact):
 
     @property
     def way_out(self) -> str:
-        """What to do when it is damaged; its runs are whole all the same."""
+        """What to do when it is damaged; its runs are not affected."""
         return f"put the file back from a copy; or move {self.path} out of the project and ask again: runs are reused"
 
     @property
     def trials_file(self) -> Path:
-        """The trials of a search, as optuna's journal keeps them."""
+        """The trials of a search, in optuna's journal format."""
         return self.path / "journal.jsonl"
 
     @property
@@ -59,7 +58,7 @@ class StudyFolder(Artefact):
 
     @property
     def lock_file(self) -> Path:
-        """Held while the record or the list of trials is changed."""
+        """Lock held while the record or the list of trials is changed."""
         return self.path / ".lock"
 
     def record(self) -> StudyRecord:
@@ -79,7 +78,7 @@ class StudyFolder(Artefact):
             yield parse(Recipe, base, str(self.record_file))
         for entry in record.changes:
             with suppress(*passed_over):
-                yield changed(parse(Recipe, base, str(self.record_file)), entry.change)
+                yield apply_change(parse(Recipe, base, str(self.record_file)), entry.change)
         for key, choice in settings:
             with suppress(*passed_over):
                 data = copy.deepcopy(base)
@@ -87,12 +86,12 @@ class StudyFolder(Artefact):
                 yield parse(Recipe, data, str(self.record_file))
 
     def save(self, record: StudyRecord) -> None:
-        """Write `study.json`, whole or not at all."""
+        """Write `study.json` atomically."""
         write_record(self.record_file, record)
 
 
 def list_studies(workspace: Workspace) -> list[StudyFolder]:
-    """Every study of the project, by name, also damaged ones: `StudyFolder.record` raises DamagedError for those."""
+    """Every study of the project, by name, including damaged ones, whose `record` raises DamagedError."""
     return list_artefacts(workspace.studies, StudyFolder)
 
 
@@ -107,49 +106,49 @@ class StudyBase:
     """What the recipe is called."""
 
 
-def study_folder(project: Project, kind: Kind, base: StudyBase, identity: Mapping[str, Any]) -> StudyFolder:
+def study_folder(project: Project, kind: StudyKind, base: StudyBase, identity: Mapping[str, Any]) -> StudyFolder:
     """The folder of the study.
 
-    Raises SettingError when the name cannot be that of a folder.
+    Raises SettingError for a name that cannot be used as a folder name.
     """
     chosen = base.name or f"{base.label}-{kind}-{content_hash(identity)[:8]}"
     if not _NAME.fullmatch(chosen):
-        raise SettingError(f"`{chosen}` cannot name a study", hint="letters, digits, `-`, `_` and `.` only")
+        raise SettingError(f"`{chosen}` cannot name a study", hint="use letters, digits, `-`, `_` and `.` only")
     return StudyFolder(project.workspace.studies / chosen)
 
 
-def identity_of(recipe: Recipe, fields: Mapping[str, Any], **asked: Any) -> dict[str, Any]:
-    """What makes a study this one: its recipe, what else is asked, and the data (the fields of a fingerprint).
+def identity_of(recipe: Recipe, fields: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
+    """The identity of a study: its recipe, its settings, and the data (from the fields of a fingerprint).
 
-    First weights and boxes are files that a recipe only names: their contents (`weights`, `store`) count as well.
+    Pretrained weights and boxes are only named in a recipe, so their content hashes (`weights`, `store`) are included.
     """
     data = {name: fields.get(name) for name in _DATA}
-    return {"recipe": recipe.as_dict(), **asked, "data": data}
+    return {"recipe": recipe.as_dict(), **settings, "data": data}
 
 
-def open_record(folder: StudyFolder, kind: Kind, identity: Mapping[str, Any]) -> StudyRecord:
-    """The record of the study, new when there is none; its lock is held by the caller.
+def open_record(folder: StudyFolder, kind: StudyKind, identity: Mapping[str, Any]) -> StudyRecord:
+    """The record of the study, created if missing; the caller holds its lock.
 
-    Raises MismatchError naming what differs when the study of that name asks something else.
+    Raises MismatchError naming the difference when an existing study of that name has another identity.
     """
     if not folder.record_file.is_file():
         return StudyRecord(kind=kind, made=now(), identity=checked(StudyIdentity, identity))
     record = folder.record()
     if differ := _differs(record, kind, identity):
         raise MismatchError(
-            f"study `{folder.name}` is another one: {', '.join(f'`{d}`' for d in differ)} not as when it began",
+            f"study `{folder.name}` exists with other settings: {', '.join(f'`{d}`' for d in differ)} changed",
             hint="put it back as it was, or give another `--name`",
         )
     return record
 
 
 def note_pruned(run: RunFolder, study: str, trial: int) -> None:
-    """Say in a run that a search stopped it, and where: the search never goes on with it by itself."""
+    """Record in a run that a search pruned it; the search never resumes it by itself."""
     write_record(run.path / PRUNED, PrunedRecord(study=study, trial=trial, epochs=len(run.epochs())))
 
 
 def pruned_by(run: RunFolder) -> str | None:
-    """The search that stopped an unfinished run; None when none did, or when somebody trained it further since."""
+    """The search that pruned an unfinished run; None if none did, or if the run was trained further since."""
     with suppress(ArtefactError):
         if not run.finished and (run.path / PRUNED).is_file():
             noted = read_record(run.path / PRUNED, PrunedRecord, "a run that was stopped", way_out=run.way_out)
@@ -157,7 +156,7 @@ def pruned_by(run: RunFolder) -> str | None:
     return None
 
 
-def _differs(record: StudyRecord, kind: Kind, identity: Mapping[str, Any]) -> list[str]:
+def _differs(record: StudyRecord, kind: StudyKind, identity: Mapping[str, Any]) -> list[str]:
     if record.kind != kind:
         return [record.kind]
     was = record.identity.as_dict()

@@ -1,4 +1,4 @@
-"""What came of a search: its trials, the best of them, and what "the best of them" is worth."""
+"""Results of a search: its trials, the best one, and the nested estimate of choosing it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import name_of
 from facetwise.results.wording import count, with_interval
 from facetwise.study.ablation import seconds_of
-from facetwise.study.decided import Decided, read_decided
 from facetwise.study.nested import nested_estimate
 from facetwise.study.record import StudyFolder
+from facetwise.study.scored_run import ScoredRun, read_scored_run
 from facetwise.study.trials import Trials
 
 if TYPE_CHECKING:
@@ -38,42 +38,42 @@ class TrialRow:
 
     number: int
     state: TrialState
-    """`training`: a process works on it now; `stopped`: its process was stopped, the next call goes on with it."""
+    """`training`: a process is working on it; `stopped`: its process stopped, and the next call resumes it."""
     settings: Mapping[str, Any]
     """Recipe key -> value."""
     macro_f1: float | None
-    """Out of fold; of a pruned trial the mean of its folds' last validation scores."""
+    """Out of fold; for a pruned trial the mean of its folds' last validation scores."""
     folds_done: int
     num_folds: int
     run: str | None
     seconds: float
-    """Spent in its epochs."""
+    """Time spent in epochs."""
     reason: str | None
     """Why it failed."""
 
 
 @dataclass(frozen=True)
-class Best:
-    """The trial with the highest out-of-fold score, which flatters it when it is the best of several."""
+class BestTrial:
+    """The trial with the highest out-of-fold score, which is too high when it was chosen among several."""
 
     trial: int
     run: str
     macro_f1: float
     interval: Interval
     recipe_file: str
-    """Its recipe, relative to the project."""
+    """Path of its recipe, relative to the project."""
     command: str
-    """What trains (or finds) it."""
+    """The command that trains (or finds) it."""
 
 
 @dataclass(frozen=True)
 class NestedScore:
-    """What choosing the best of these trials is worth: each fold is scored by the choice of the others."""
+    """Nested estimate of choosing the best trial: each fold is scored by the choice of the other folds."""
 
     macro_f1: float
     interval: Interval
     chosen: Mapping[int, int]
-    """Fold -> number of the trial that the other folds choose."""
+    """Fold -> number of the trial that is best on the other folds."""
 
 
 @dataclass(frozen=True)
@@ -84,25 +84,25 @@ class Search(Plain):
     name: str
     folder: str
     what: str
-    """`joint`, or the attributes that are predicted."""
+    """`joint`, or the predicted attributes."""
     trials: tuple[TrialRow, ...]
-    best: Best | None
-    """None while no trial is finished."""
+    best: BestTrial | None
+    """None until a trial is finished."""
     nested: NestedScore | None
     """None with fewer than two finished trials, or without folds (a hold-out)."""
     num_people: int
     num_images: int
     method: tuple[str, ...]
-    """How the numbers were made, a sentence or two an item."""
+    """How the numbers were computed: sentences for the report."""
 
     @property
     def was_chosen(self) -> bool:
-        """Whether the best is one of several finished trials, so that its score flatters it."""
+        """Whether the best was chosen among several finished trials, which makes its score too high."""
         return sum(t.state == "finished" for t in self.trials) > 1
 
 
 def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Search:
-    """The view of a search as it stands now."""
+    """The current state of a search."""
     manifest, names = load_manifest(project), tuple(folder.record().attributes)
     trials = [_row(project, recorded, t) for t in recorded.all()]
     sides = _finished(project, manifest, trials)
@@ -110,9 +110,12 @@ def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Sea
     if sides:
         first = next(iter(sides.values())).rows
         keep = first.decided(names)[1] != MISSING
-        truth, said = first.truth.where(keep).only(names), {n: s.rows.decided(names)[1][keep] for n, s in sides.items()}
-        best = _best(project, folder, sides, truth, said)
-        nested = _nested(first.predictions.folds[keep], truth, said)
+        truth, decided = (
+            first.truth.where(keep).only(names),
+            {n: s.rows.decided(names)[1][keep] for n, s in sides.items()},
+        )
+        best = _best(project, folder, sides, truth, decided)
+        nested = _nested(first.predictions.folds[keep], truth, decided)
         num_people, num_images = truth.num_people, len(truth)
     return Search(
         project=project.file.name,
@@ -129,7 +132,7 @@ def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Sea
 
 
 def best_header(search: Search) -> str:
-    """Comment lines for the best recipe's file."""
+    """Comment lines for the file of the best recipe."""
     assert search.best is not None
     best = search.best
     lines = [
@@ -163,37 +166,37 @@ def _row(project: Project, recorded: Trials, trial: FrozenTrial) -> TrialRow:
 
 
 def _state(trial: FrozenTrial, recorded: Trials) -> TrialState:
-    known: dict[str, TrialState] = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
-    return known.get(trial.state.name) or ("training" if recorded.is_worked_on(trial.number) else "stopped")
+    states: dict[str, TrialState] = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
+    return states.get(trial.state.name) or ("training" if recorded.is_running(trial.number) else "stopped")
 
 
-def _finished(project: Project, manifest: Manifest, trials: list[TrialRow]) -> dict[int, Decided]:
-    """Finished trials by number; of those with the same run the first, and none whose run was deleted since."""
-    found: dict[int, Decided] = {}
+def _finished(project: Project, manifest: Manifest, trials: list[TrialRow]) -> dict[int, ScoredRun]:
+    """Finished trials by number; only the first of those with the same run, and none whose run was deleted."""
+    found: dict[int, ScoredRun] = {}
     for trial in trials:
-        known = trial.run in {side.run.id for side in found.values()}
-        if trial.state == "finished" and trial.run is not None and not known:
+        repeated = trial.run in {side.run.id for side in found.values()}
+        if trial.state == "finished" and trial.run is not None and not repeated:
             run = RunFolder(project.workspace.runs / trial.run)
             if run.finished:
-                found[trial.number] = read_decided(project, manifest, run)
+                found[trial.number] = read_scored_run(project, manifest, run)
     return found
 
 
 def _best(
-    project: Project, folder: StudyFolder, sides: Mapping[int, Decided], truth: Truth, said: Mapping[int, IntArray]
-) -> Best:
-    scores = {number: truth.score(classes) for number, classes in said.items()}
+    project: Project, folder: StudyFolder, sides: Mapping[int, ScoredRun], truth: Truth, decided: Mapping[int, IntArray]
+) -> BestTrial:
+    scores = {number: truth.score(classes) for number, classes in decided.items()}
     number = max(scores, key=lambda n: (scores[n], -n))
     file = (folder.best_file).relative_to(project.root).as_posix()
-    interval = truth.interval(said[number])
-    return Best(number, sides[number].run.id, scores[number], interval, file, f"facetwise fit {quote(file)}")
+    interval = truth.interval(decided[number])
+    return BestTrial(number, sides[number].run.id, scores[number], interval, file, f"facetwise fit {quote(file)}")
 
 
-def _nested(folds: IntArray, truth: Truth, said: Mapping[int, IntArray]) -> NestedScore | None:
-    numbers = list(said)
+def _nested(folds: IntArray, truth: Truth, decided: Mapping[int, IntArray]) -> NestedScore | None:
+    numbers = list(decided)
     if len(numbers) < 2 or len(np.unique(folds)) < 2:
         return None
-    nested = nested_estimate(list(said.values()), folds, truth)
+    nested = nested_estimate(list(decided.values()), folds, truth)
     return NestedScore(nested.macro_f1, nested.interval, {k: numbers[i] for k, i in nested.chosen.items()})
 
 
@@ -214,5 +217,5 @@ def _method(num_finished: int, num_people: int, num_images: int, nested: NestedS
 
 
 def number_of(run: str | None) -> str:
-    """The number of a run as commands take it; a dash for none."""
+    """The number of a run for commands; a dash for None."""
     return "-" if run is None else f"{run_number(run):02d}"

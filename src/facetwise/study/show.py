@@ -1,4 +1,4 @@
-"""A study as it stands, also while a process works on it: nothing is locked, trained or changed."""
+"""The current state of a study, even while a process works on it: nothing is locked, trained or changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BEGIN = "begin one: `facetwise ablate RECIPE --try SETTING`, or `facetwise tune
 
 
 def find_study(project: Project, name: str = "last") -> StudyFolder:
-    """The study of that name, or the one that was worked on last; raises InputError when there is none."""
+    """The study called `name`, or the last one that was changed; raises InputError when there is none."""
     folders = list_studies(project.workspace)
     if not folders:
         raise InputError(f"{project.workspace.studies}: no studies yet", hint=_BEGIN)
@@ -29,7 +29,7 @@ def find_study(project: Project, name: str = "last") -> StudyFolder:
 
 
 def build_study(project: Project, folder: StudyFolder) -> Ablation | Search:
-    """The table of a study as it stands; raises ArtefactError when it is damaged, or an ablation without a base yet."""
+    """The current table of a study; raises ArtefactError when it is damaged, or an ablation without a finished base."""
     record = folder.record()
     if record.kind == "ablation":
         return build_ablation(project, folder)
@@ -37,7 +37,7 @@ def build_study(project: Project, folder: StudyFolder) -> Ablation | Search:
 
 
 def open_trials(folder: StudyFolder) -> Trials:
-    """The trials of a search; raises FacetwiseError when the library that keeps them is not installed."""
+    """The trials of a search; raises FacetwiseError when optuna is not installed."""
     identity = folder.record().identity
     return Trials(folder, read_space(identity.space, parse(Recipe, identity.recipe, str(folder.record_file))))
 

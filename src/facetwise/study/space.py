@@ -1,4 +1,4 @@
-"""What a search may change: a TOML file with a table a recipe key, checked against the recipe before anything trains.
+"""The search space: a TOML file with one table for each recipe key, checked against the recipe before training.
 
     ["optimizer.lr"]
     low = 1e-4
@@ -8,7 +8,7 @@
     [loss]
     choices = ["cross-entropy", "focal"]
 
-Whole numbers at both ends of a range make it one of whole numbers.
+A range whose ends are both integers holds integers.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from facetwise.core.files.settings import Spec, parse, read_toml
 from facetwise.recipe import Recipe
 from facetwise.recipe.head import MultiLabelHead, SingleHead
 from facetwise.recipe.load import set_value
-from facetwise.study.changes import explained, value_text
+from facetwise.study.changes import problem_lines, value_text
 
 MAX_COMBINATIONS = 256
-"""So many combinations of choices are parsed beforehand; of more, as many drawn ones."""
+"""Number of combinations of choices that are checked before training: all, or a random sample."""
 
 
 class RangeSpec(Spec):
-    """A number between two ends, both included."""
+    """A number in a closed range."""
 
     low: int | float
     """Lowest value."""
     high: int | float
     """Highest value."""
     log: bool = False
-    """Draw evenly on a logarithmic scale."""
+    """Sample uniformly on a logarithmic scale."""
 
     @model_validator(mode="after")
     def _is_a_range(self) -> RangeSpec:
@@ -55,23 +55,23 @@ class RangeSpec(Spec):
 
     @property
     def whole(self) -> bool:
-        """Whether values are whole numbers."""
+        """Whether values are integers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def samples(self) -> tuple[Any, ...]:
-        """Values to check a recipe with: both ends."""
+        """Values to check the recipe with: both ends."""
         return self.low, self.high
 
     def label(self, value: Any) -> Any:
-        """The value as the search knows it."""
+        """The value as passed to optuna."""
         return value
 
     def value(self, label: Any) -> Any:
-        """The recipe's value that the search means."""
+        """The recipe's value for a value from optuna."""
         return label
 
-    def holds(self, value: Any) -> bool:
-        """Whether a recipe's value lies in it."""
+    def contains(self, value: Any) -> bool:
+        """Whether a recipe's value is in the range."""
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and self.low <= value <= self.high and (not self.whole or float(value).is_integer())
 
@@ -80,29 +80,29 @@ class ChoicesSpec(Spec):
     """One of several values."""
 
     choices: Annotated[list[Any], Field(min_length=2)]
-    """Values, as a recipe would have them; a bare name stands for a kind with its defaults."""
+    """Values as in a recipe; a bare name selects that kind with its defaults."""
 
     @model_validator(mode="after")
     def _differ(self) -> ChoicesSpec:
         labels = [self.label(c) for c in self.choices]
         if repeated := [text for i, text in enumerate(labels) if text in labels[:i]]:
-            raise ValueError(f"{repeated[0]} stands there twice")
+            raise ValueError(f"{repeated[0]} is there twice")
         return self
 
     def samples(self) -> tuple[Any, ...]:
-        """Values to check a recipe with: all of them."""
+        """Values to check the recipe with: all of them."""
         return tuple(self.choices)
 
     def label(self, value: Any) -> str:
-        """The choice as the search knows it: TOML, text without its quotes."""
+        """The choice as passed to optuna: as in TOML, but text without quotes."""
         return value if isinstance(value, str) else value_text(value)
 
     def value(self, label: Any) -> Any:
-        """The recipe's value that the search means."""
+        """The recipe's value for a value from optuna."""
         return next(c for c in self.choices if self.label(c) == label)
 
-    def holds(self, value: Any) -> bool:
-        """Whether a recipe's value is one of them; a kind counts by its name."""
+    def contains(self, value: Any) -> bool:
+        """Whether a recipe's value is one of the choices; a section is compared by its `name`."""
         return value in self.choices or (isinstance(value, Mapping) and value.get("name") in self.choices)
 
 
@@ -111,7 +111,7 @@ Part = RangeSpec | ChoicesSpec
 
 @dataclass(frozen=True)
 class Space:
-    """Recipe keys and what each may be, in the order of the file, which is that in which they are set."""
+    """Recipe keys and their ranges or choices, in the order of the file, in which they are also applied."""
 
     parts: Mapping[str, Part]
 
@@ -120,23 +120,23 @@ class Space:
         return {key: part.model_dump(exclude_none=True) for key, part in self.parts.items()}
 
     def recipe(self, base: Recipe, labels: Mapping[str, Any]) -> Recipe:
-        """The recipe of one trial; raises SettingError when the values do not go together."""
+        """The recipe of one trial; raises SettingError when the values are not valid together."""
         data = copy.deepcopy(base.as_dict())
         for key, part in self.parts.items():
             if key in labels:
                 set_value(data, key, part.value(labels[key]))
-        return parse(Recipe, data, self.words(labels))
+        return parse(Recipe, data, self.summary(labels))
 
-    def words(self, labels: Mapping[str, Any]) -> str:
-        """The values of a trial in one line."""
+    def summary(self, labels: Mapping[str, Any]) -> str:
+        """The values of a trial on one line."""
         return ", ".join(f"{key} = {shown(labels[key])}" for key in self.parts if key in labels)
 
     def of_base(self, base: Recipe) -> dict[str, Any] | None:
-        """The base itself as a trial, or None when it does not lie in the space."""
+        """The base recipe as a trial; None when it is not in the space."""
         found = {}
         for key, part in self.parts.items():
             value = _value_at(base.as_dict(), key)
-            if not part.holds(value):
+            if not part.contains(value):
                 return None
             name = value.get("name") if isinstance(value, Mapping) and value not in part.samples() else value
             found[key] = part.label(name)
@@ -147,24 +147,24 @@ class Space:
 
 
 def read_space(source: str | Path | Mapping[str, Any], base: Recipe, attributes: Sequence[str] = ()) -> Space:
-    """The space in a TOML file (or the same as plain data), checked against the recipe.
+    """Read a space from a TOML file (or from a mapping) and check it against the recipe.
 
-    `attributes`: those of the label. Raises SettingError or ProblemsError naming every key that the recipe does not
-    have and every value that it cannot take, alone or together with the others, or that makes a trial predict fewer of
-    `attributes` than the recipe, so that their scores could not be compared.
+    `attributes`: those of the label space. Raises SettingError or ProblemsError naming every unknown key and every
+    value that is invalid, alone or in combination, or with which a trial would predict fewer of `attributes` than the
+    recipe, so that scores could not be compared.
     """
     named = "the search space" if isinstance(source, Mapping) else str(source)
     data = dict(source) if isinstance(source, Mapping) else read_toml(Path(source))
     tables = dict(_tables(data))
     if not tables:
         hint = '["optimizer.lr"] with `low` and `high`, or [loss] with `choices`'
-        raise SettingError(f"{named}: nothing to search over", hint=f"give a table a recipe key: {hint}")
+        raise SettingError(f"{named}: nothing to search over", hint=f"give one table for each recipe key: {hint}")
     problems, parts = [], {}
     for key, table in tables.items():
         try:
             parts[key] = _part(key, table, base)
         except FacetwiseError as error:
-            problems += explained(error)
+            problems += problem_lines(error)
     if not problems:
         problems = _wrong_together(Space(parts), base, attributes)
     if problems:
@@ -173,12 +173,12 @@ def read_space(source: str | Path | Mapping[str, Any], base: Recipe, attributes:
 
 
 def shown(value: Any) -> str:
-    """A value of a trial for people: four digits are enough to tell two apart."""
+    """A value of a trial for display, with four digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _tables(data: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and their tables, written as `["optimizer.lr"]` or as `[optimizer.lr]`."""
+    """Dotted keys and their tables, from `["optimizer.lr"]` or `[optimizer.lr]`."""
     for key, value in data.items():
         here = f"{path}{key}"
         if isinstance(value, Mapping) and value and all(isinstance(v, Mapping) for v in value.values()):
@@ -188,7 +188,7 @@ def _tables(data: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
 
 
 def _part(key: str, table: Any, base: Recipe) -> Part:
-    """One key's values, each tried on the recipe by itself."""
+    """The range or choices of one key, with each value checked on the recipe alone."""
     if not isinstance(table, Mapping) or not table.keys() & {"low", "high", "choices"}:
         raise SettingError(f"`{key}`: expected a table with `low` and `high`, or with `choices`")
     if key.split(".")[0] == "folds":
@@ -202,7 +202,7 @@ def _part(key: str, table: Any, base: Recipe) -> Part:
 
 
 def _wrong_together(space: Space, base: Recipe, attributes: Sequence[str]) -> list[str]:
-    """What combinations of choices, ranges at their lowest, the recipe cannot take; the first of its kind only."""
+    """Problems of combinations of choices (ranges at their lowest value); each kind of problem once."""
     options = [[part.label(s) for s in part.samples()] for part in space.parts.values()]
     if prod(len(o) for o in options) > MAX_COMBINATIONS:
         draws = random.Random(0)
@@ -217,12 +217,12 @@ def _wrong_together(space: Space, base: Recipe, attributes: Sequence[str]) -> li
         except SettingError as error:
             for line in str(error).split("\n")[1:] or [str(error)]:
                 problem = line.strip().removeprefix("- ")
-                found.setdefault(problem.split(";")[0], f"{problem} (with {space.words(labels)})")
+                found.setdefault(problem.split(";")[0], f"{problem} (with {space.summary(labels)})")
     return list(found.values())
 
 
 def _check_attributes(base: Recipe, trial: Recipe, attributes: Sequence[str]) -> None:
-    """Raise SettingError when a trial does not predict what the recipe itself does."""
+    """Raise SettingError when a trial does not predict all attributes that the recipe predicts."""
     own, there = (_predicted(recipe, attributes) for recipe in (base, trial))
     if lacking := [name for name in own if name not in there]:
         listed = ", ".join(f"`{name}`" for name in lacking)

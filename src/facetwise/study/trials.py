@@ -1,4 +1,4 @@
-"""The list of trials of a search, shared by processes: optuna's journal, one file, one lock, no server."""
+"""The trials of a search, shared by processes: optuna's journal in one locked file, without a server."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     import optuna
 
 PRUNE_AFTER = 5
-"""Finished trials before the first one may be stopped: a median of fewer says little (optuna's own default)."""
+"""Number of finished trials before any is pruned: the median of fewer is unreliable (optuna's default)."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A trial that this process works on."""
+    """A trial claimed by this process."""
 
     number: int
     labels: Mapping[str, Any]
-    """Recipe key -> value, as the search knows it."""
+    """Recipe key -> value as passed to optuna."""
 
 
 class Trials:
-    """The trials of one study. Every process opens its own; raises SettingError for a pruner that there is not."""
+    """The trials of one study, opened separately by each process. Raises SettingError for an unknown pruner."""
 
     def __init__(self, folder: StudyFolder, space: Space, pruner: Pruner = "none") -> None:
         check_pruner(pruner)
@@ -47,7 +47,7 @@ class Trials:
         with _quiet():
             storage = journal.JournalStorage(journal.JournalFileBackend(str(folder.trials_file), lock_obj=file_lock))
             chosen = _pruner(pruner)
-            try:  # creating it again would add a line to the file whenever somebody looks at the study
+            try:  # creating it again would add a line to the file on every read
                 self.study = optuna.load_study(study_name=folder.name, storage=storage, pruner=chosen)
             except KeyError:
                 self.study = optuna.create_study(
@@ -55,31 +55,31 @@ class Trials:
                 )
 
     def all(self) -> list[optuna.trial.FrozenTrial]:
-        """All trials that were begun, by number."""
+        """All trials that were started, by number."""
         waiting = need_optuna().trial.TrialState.WAITING
         return [t for t in self.study.get_trials(deepcopy=False) if t.state != waiting]
 
     def labels(self, number: int) -> Mapping[str, Any]:
-        """Recipe key -> value of a trial, as the search knows it."""
+        """Recipe key -> value of a trial, as passed to optuna."""
         params: Mapping[str, Any] = self._frozen(number).params
         return params
 
     @contextmanager
     def claim(self, num_trials: int, first: Mapping[str, Any] | None) -> Iterator[Claim | None]:
-        """A trial to work on: one that a stopped process left, else a new one while there are fewer than `num_trials`.
+        """Claim a trial: one that a stopped process abandoned, else a new one while there are fewer than `num_trials`.
 
-        None when there is nothing left to do. `first`: the values of the very first trial. While the block lasts no
-        other process takes the trial.
+        None when there is nothing left to do. `first`: the values of the first trial. No other process can claim the
+        trial inside the `with` block.
         """
         with ExitStack() as stack:
             with _patient_lock(self.folder.lock_file, f"study `{self.folder.name}`"), _quiet():
-                claim = self._left_behind() or self._new(num_trials, first)
+                claim = self._abandoned() or self._new(num_trials, first)
                 if claim is not None:
                     stack.enter_context(lock(self._lock_of(claim.number), f"trial {claim.number}"))
             yield claim
 
-    def twin(self, claim: Claim) -> Path | None:
-        """The lock of an earlier trial with the same values that another process works on now."""
+    def running_duplicate(self, claim: Claim) -> Path | None:
+        """The lock of an earlier trial with the same values that another process is running."""
         running = need_optuna().trial.TrialState.RUNNING
         for trial in self.all():
             if trial.number < claim.number and trial.state == running and trial.params == claim.labels:
@@ -87,7 +87,7 @@ class Trials:
         return None
 
     def report(self, number: int, num_folds: int, score: float) -> bool:
-        """Note the mean score of the folds so far; whether the trial should be stopped."""
+        """Report the mean score of the finished folds; returns whether the trial should be pruned."""
         with _quiet():
             trial = self._trial(number)
             if num_folds not in self._frozen(number).intermediate_values:
@@ -95,17 +95,17 @@ class Trials:
             return trial.should_prune()
 
     def note(self, number: int, key: str, value: Any) -> None:
-        """Keep something about a trial that is not finished."""
+        """Store a user attribute of an unfinished trial."""
         if self._frozen(number).user_attrs.get(key) != value:
             self._trial(number).set_user_attr(key, value)
 
     def finish(self, number: int, state: Literal["complete", "pruned", "fail"], score: float | None = None) -> None:
-        """Say how a trial ended; nothing happens when another process said so already."""
+        """Finish a trial; does nothing when another process finished it already."""
         states = need_optuna().trial.TrialState
         with _quiet():
             self.study.tell(number, score, state=states[state.upper()], skip_if_finished=True)
 
-    def _left_behind(self) -> Claim | None:
+    def _abandoned(self) -> Claim | None:
         running = need_optuna().trial.TrialState.RUNNING
         for trial in self.all():
             if trial.state == running and not is_locked(self._lock_of(trial.number)):
@@ -123,7 +123,7 @@ class Trials:
         return Claim(trial.number, trial.params)
 
     def _seed(self, number: int) -> int:
-        """A trial's own seed: what is drawn follows from the trials so far, not from which process draws it."""
+        """The seed of a trial: samples depend on the earlier trials, not on the process that draws them."""
         return int.from_bytes(hashlib.sha256(f"{self.folder.name} {number}".encode()).digest()[:4], "little")
 
     def _distributions(self) -> dict[str, Any]:
@@ -138,8 +138,8 @@ class Trials:
                 found[key] = kinds.FloatDistribution(part.low, part.high, log=part.log)
         return found
 
-    def is_worked_on(self, number: int) -> bool:
-        """Whether some process works on the trial now."""
+    def is_running(self, number: int) -> bool:
+        """Whether a process is working on the trial."""
         return is_locked(self._lock_of(number))
 
     def _frozen(self, number: int) -> optuna.trial.FrozenTrial:
@@ -156,8 +156,8 @@ class Trials:
 
 def check_pruner(name: str) -> None:
     """Raise SettingError unless there is a pruner of that name."""
-    if name not in (known := get_args(Pruner)):
-        raise SettingError(f"no pruner is called `{name}`", hint=did_you_mean(name, known))
+    if name not in (names := get_args(Pruner)):
+        raise SettingError(f"no pruner is called `{name}`", hint=did_you_mean(name, names))
 
 
 def _pruner(name: Pruner) -> Any:
@@ -166,7 +166,7 @@ def _pruner(name: Pruner) -> Any:
 
 
 def need_optuna() -> Any:
-    """The library; raises FacetwiseError saying what to install when it is missing."""
+    """Import optuna; raises FacetwiseError with the extra to install when it is missing."""
     try:
         import optuna
     except ModuleNotFoundError as error:
@@ -178,9 +178,9 @@ def need_optuna() -> Any:
 
 
 class _FileLock:
-    """optuna's lock around its file, as `flock`: a process that is killed lets go of it.
+    """optuna's lock on its file as `flock`, which a killed process releases.
 
-    What such a process had begun to write is cut off, or every later line would be unreadable.
+    A line that such a process left incomplete is removed, since it would make the following lines unreadable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -208,7 +208,7 @@ class _FileLock:
 
 @contextmanager
 def _patient_lock(path: Path, what: str) -> Iterator[None]:
-    """`lock`, but waiting for as long as it takes others to ask the sampler: they hold it for moments."""
+    """`lock`, but waiting for other processes, which hold it only while they ask the sampler."""
     with ExitStack() as stack:
         for attempts_left in reversed(range(60)):
             try:
@@ -222,7 +222,7 @@ def _patient_lock(path: Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """optuna says nothing, and what it is set to is put back afterwards."""
+    """Silence optuna's logging and restore its level afterwards."""
     logging = need_optuna().logging
     level = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)

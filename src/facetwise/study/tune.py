@@ -1,4 +1,4 @@
-"""Searching a space of recipes: trials that learn from each other, stopped by fold where they fall behind."""
+"""Searching a space of recipes with optuna: a sampler chooses trials, and a pruner stops poor ones between folds."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import is_done, is_locked, lock
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import recipe_toml
-from facetwise.study.decided import read_decided
 from facetwise.study.fitting import FAILURES, WAIT, Listener, Planned, plan_fields, train
 from facetwise.study.record import StudyBase, StudyFolder, identity_of, note_pruned, open_record, study_folder
+from facetwise.study.scored_run import read_scored_run
 from facetwise.study.search import Search, best_header, build_search
 from facetwise.study.space import Space, read_space
 from facetwise.study.trials import Claim, Trials, check_pruner, need_optuna
 
 
-class Pruned(Exception):  # noqa: N818 - no error: it stops a run that another process or a later call can continue
-    """A trial is stopped after a fold because it falls behind; its run stays as it is."""
+class Pruned(Exception):  # noqa: N818 - not an error: the run can be resumed later
+    """Raised after a fold to prune a trial; its run stays as it is."""
 
 
 def tune(
@@ -42,16 +42,16 @@ def tune(
     """Search `space` around the base until the study has `num_trials` trials, those of earlier calls included.
 
     The objective is the out-of-fold macro F1. After each fold the mean of the trained folds' last validation scores is
-    reported, and a trial that falls behind may be stopped. A trial whose recipe has a run already takes that run, and
-    one that a stopped process left is continued. Several processes may call this at once. The first trial is the recipe
-    itself, when it lies in the space. Emits `trial` and `trial_done` around each trial.
+    reported, and the trial may be pruned. A trial whose recipe has a run uses that run, and one that a stopped process
+    abandoned is resumed. Several processes may call this at once. The first trial is the recipe itself, if it is in the
+    space. Emits `trial` and `trial_done` around each trial.
 
-    Raises SettingError or ProblemsError for a space that does not fit the recipe or drops an attribute, SettingError
-    for an unknown pruner, LeakError for folds split by image, MismatchError when the study of that name is about
-    another recipe, space or data.
+    Raises SettingError or ProblemsError for a space that does not match the recipe or drops an attribute, SettingError
+    for an unknown pruner, LeakError for folds split by image, MismatchError when a study of that name has another
+    recipe, space or data.
     """
     if num_trials < 1:
-        raise SettingError(f"{num_trials} trials are no search: expected 1 or more")
+        raise SettingError(f"num_trials is {num_trials}, expected 1 or more")
     check_pruner(pruner)
     need_optuna()
     recipe = base.recipe
@@ -60,7 +60,9 @@ def tune(
     _check_estimate(planned)
     folder = _opened(project, planned, checked, base)
     trials = Trials(folder, checked, pruner)
-    work = _Work(project, load_manifest(project), planned, checked, trials, listener or (lambda _: None), progress)
+    work = _TrialRunner(
+        project, load_manifest(project), planned, checked, trials, listener or (lambda _: None), progress
+    )
     first = checked.of_base(recipe)
     while True:
         with trials.claim(num_trials, first) as claim:
@@ -79,7 +81,7 @@ def _check_estimate(planned: Planned) -> None:
         raise SettingError('a search needs a score, but `folds.plan` is "none"', hint="use folds, or a hold-out")
     if planned.split == "image":
         raise LeakError(
-            f"folds `{planned.recipe.folds.name}` are split by image: a search would choose by scores known to be wrong"
+            f"folds `{planned.recipe.folds.name}` are split by image: a search would choose by scores that are too high"
         )
 
 
@@ -93,8 +95,8 @@ def _opened(project: Project, planned: Planned, space: Space, base: StudyBase) -
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What every trial needs."""
+class _TrialRunner:
+    """Runs the trials of a search."""
 
     project: Project
     manifest: Manifest
@@ -105,17 +107,17 @@ class _Work:
     progress: Progress | None
 
     def trial(self, claim: Claim, num_trials: int) -> None:
-        """Train (or find) the run of one trial and note how it ended."""
-        number, words = claim.number, self.space.words(claim.labels)
-        self.listener({"event": "trial", "number": number, "of": num_trials, "settings": words})
-        while (twin := self.trials.twin(claim)) is not None and is_locked(twin):
+        """Train (or find) the run of one trial and record its outcome."""
+        number, settings = claim.number, self.space.summary(claim.labels)
+        self.listener({"event": "trial", "number": number, "of": num_trials, "settings": settings})
+        while (duplicate := self.trials.running_duplicate(claim)) is not None and is_locked(duplicate):
             time.sleep(WAIT)
         state, score = self._outcome(claim)
         self.listener({"event": "trial_done", "number": number, "state": state, "macro_f1": score})
 
     def _outcome(self, claim: Claim) -> tuple[str, float | None]:
         trials, number = self.trials, claim.number
-        watch = _Watch(self.project, trials, number, self.listener)
+        watch = _PruningListener(self.project, trials, number, self.listener)
         try:
             run = train(self.project, self.space.recipe(self.planned.recipe, claim.labels), watch, self.progress)
             trials.note(number, "run", run.id)
@@ -133,16 +135,16 @@ class _Work:
         return "finished", score
 
     def _score(self, run: RunFolder) -> float:
-        decided, names = read_decided(self.project, self.manifest, run), self.planned.attributes
-        if lacking := [n for n in names if n not in decided.attributes]:
+        scored, names = read_scored_run(self.project, self.manifest, run), self.planned.attributes
+        if lacking := [n for n in names if n not in scored.attributes]:
             raise SettingError(f"it does not predict {', '.join(lacking)}, which the search compares by")
-        truth, said = decided.known(names).decided(names)
-        return truth.score(said)
+        truth, decided = scored.rows_with(names).decided(names)
+        return truth.score(decided)
 
 
 @dataclass
-class _Watch:
-    """Listens to the run of a trial: passes events on, reports after each fold, and stops what falls behind."""
+class _PruningListener:
+    """Listens to the run of a trial: forwards events, reports after each fold, and raises Pruned."""
 
     project: Project
     trials: Trials
@@ -150,10 +152,10 @@ class _Watch:
     listener: Listener
     run: RunFolder | None = None
     epochs: dict[int, int] = field(default_factory=dict)
-    """Epochs of each fold that was begun here."""
+    """Epochs of each fold that was started here."""
     reported: int = 0
     score: float | None = None
-    """The mean reported last."""
+    """The last reported mean."""
 
     def __call__(self, event: dict[str, Any]) -> None:
         self.listener(event)
@@ -163,10 +165,10 @@ class _Watch:
         elif event["event"] in ("fold", "fold_done"):
             if event["event"] == "fold":
                 self.epochs[event["fold"]] = event["epochs"]
-            self._look()
+            self._report()
 
-    def _look(self) -> None:
-        """Between folds nothing is lost by stopping: what was trained is finished, or saved."""
+    def _report(self) -> None:
+        """Report and prune between folds, when no training is lost: everything is finished or saved."""
         assert self.run is not None
         folds = self.run.record().folds
         scores = [score for fold in folds if (score := self._trained_score(self.run, fold)) is not None]
@@ -177,7 +179,7 @@ class _Watch:
             raise Pruned
 
     def _trained_score(self, run: RunFolder, fold: int) -> float | None:
-        """The last validation score of a fold that is trained to its end."""
+        """The last validation score of a completely trained fold."""
         own = [e for e in run.epochs() if e.fold == fold]
         if not own or not (is_done(run.fold(fold)) or own[-1].epoch == self.epochs.get(fold)):
             return None

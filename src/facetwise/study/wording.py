@@ -1,4 +1,4 @@
-"""The sentences of this layer: who is better, by how much, and how far that can be trusted."""
+"""Sentences about comparisons: which is better, by how much, and with what certainty."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Literal
 
 from facetwise.evaluate.intervals import LEVEL, MIN_BEYOND, Interval, PairedInterval
 from facetwise.results.wording import count, percent, with_signs
-from facetwise.study.changes import Change, num_things
+from facetwise.study.changes import Change, count_changes
 
 Better = Literal["first", "second", "neither"]
-"""Which of two has the higher score: `neither` when the interval of the difference holds zero."""
+"""Which of two has the higher score; `neither` when the interval of the difference contains zero."""
 Standing = Literal["better", "worse", "perhaps better", "perhaps worse", "cannot be told apart"]
 
 SEEDS = (
-    "The interval is about people, not about training: another seed moves a score too. `train.seed` is a setting like "
-    "any other; a run with another one shows by how much."
+    "The interval covers the choice of people, not the randomness of training: another seed changes a score too. Train "
+    "with another `train.seed` to see by how much."
 )
 
 
-def better(interval: Interval) -> Better:
-    """Who is better by the interval of second minus first."""
+def winner(interval: Interval) -> Better:
+    """Which is better, by the interval of second minus first."""
     return "second" if interval.low > 0 else "first" if interval.high < 0 else "neither"
 
 
-def standing(own: Interval, widened: PairedInterval) -> Standing:
-    """A change against the base by its own interval and by the one widened for all comparisons of the study.
+def standing(single: Interval, widened: PairedInterval) -> Standing:
+    """The verdict on a change from its single interval and from the one widened for all comparisons of the study.
 
-    What is not resolved makes nothing sure: its ends are those of a few extreme resamples.
+    An unresolved widened interval (its ends are a few extreme resamples) never makes a verdict certain.
     """
-    sure, alone = better(widened) if widened.resolved else "neither", better(own)
+    sure, alone = winner(widened) if widened.resolved else "neither", winner(single)
     if alone == "neither":
         return "cannot be told apart"
     side: Literal["better", "worse"] = "better" if alone == "second" else "worse"
@@ -39,29 +39,29 @@ def standing(own: Interval, widened: PairedInterval) -> Standing:
 
 
 def verdict(difference: float, interval: Interval, num_people: int, first: str = "A", second: str = "B") -> str:
-    """Who is better and by how much, or that it cannot be told: `B is better by +0.012 [+0.003, +0.021]`."""
-    winner = better(interval)
-    if winner == "second":
+    """Which is better and by how much, if it can be told: `B is better by +0.012 [+0.003, +0.021]`."""
+    better = winner(interval)
+    if better == "second":
         return f"{second} is better by {with_signs(difference, interval)}"
-    if winner == "first":
-        return f"{first} is better by {with_signs(-difference, turned(interval))}"
+    if better == "first":
+        return f"{first} is better by {with_signs(-difference, reversed_interval(interval))}"
     people = count(num_people, "person", "people")
     return f"cannot be told apart on {people} (difference {with_signs(difference, interval)})"
 
 
 def no_verdict(first_by_image: bool, second_by_image: bool) -> str:
-    """In place of a verdict, where folds were split by image."""
+    """The text instead of a verdict for folds split by image."""
     who = "both runs were" if first_by_image and second_by_image else f"{'A' if first_by_image else 'B'} was"
     return f"no verdict: {who} validated on people that the models had seen"
 
 
-def turned(interval: Interval) -> Interval:
-    """The interval of the difference the other way round."""
+def reversed_interval(interval: Interval) -> Interval:
+    """The interval of the negated difference."""
     return Interval(-interval.high, -interval.low, interval.level)
 
 
 def pairing(num_people: int, num_images: int, level: float) -> str:
-    """How the intervals of a comparison are made."""
+    """How the intervals of a comparison are computed."""
     images = f"{count(num_people, 'person', 'people')} ({count(num_images, 'image')})"
     return (
         f"Both are scored on the dataset's own labels of the same {images}. The {level * 100:.0f} % intervals come "
@@ -69,16 +69,16 @@ def pairing(num_people: int, num_images: int, level: float) -> str:
     )
 
 
-def several_things(changes: Iterable[Change]) -> str | None:
-    """A warning when more than one thing changed between two recipes."""
+def several_changes(changes: Iterable[Change]) -> str | None:
+    """A warning when two recipes differ in more than one change."""
     listed = list(changes)
-    if (things := num_things(listed)) < 2:
+    if (things := count_changes(listed)) < 2:
         return None
     return f"{things} things changed between the recipes: the difference is that of all of them together."
 
 
 def many_comparisons(num_changes: int) -> str | None:
-    """What several comparisons with one base do to the verdicts; nothing for a single one."""
+    """How verdicts account for several comparisons with one base; None for a single one."""
     if num_changes < 2:
         return None
     chance = percent(1 - LEVEL**num_changes)
@@ -90,11 +90,11 @@ def many_comparisons(num_changes: int) -> str | None:
 
 
 def unresolved(widened: Iterable[PairedInterval | None]) -> str | None:
-    """Why changes are not called better or worse although it may look so; nothing when all can be."""
-    known = [w for w in widened if w is not None]
-    if all(w.resolved for w in known):
+    """Why some verdicts are uncertain although the intervals look clear; None when none are."""
+    intervals = [w for w in widened if w is not None]
+    if all(w.resolved for w in intervals):
         return None
-    which = "no change is" if not any(w.resolved for w in known) else "some changes are not"
+    which = "no change is" if not any(w.resolved for w in intervals) else "some changes are not"
     return (
         f"Too few people, or people of rare classes, decide: fewer than {MIN_BEYOND} of the resamples lie beyond the "
         f"ends that the widened intervals should have, so these ends are not known and {which} called `better` or "
@@ -103,5 +103,5 @@ def unresolved(widened: Iterable[PairedInterval | None]) -> str | None:
 
 
 def bonferroni(num_comparisons: int, level: float = LEVEL) -> float:
-    """The level each of several intervals needs, so that all hold together with `level` (Dunn 1961)."""
+    """The level of each of several intervals so that all hold simultaneously with `level` (Dunn 1961)."""
     return 1 - (1 - level) / max(1, num_comparisons)

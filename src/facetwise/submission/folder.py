@@ -12,7 +12,7 @@ from facetwise.core.errors import ArtefactError, DamagedError, GateError, InputE
 from facetwise.core.files.csvtable import raise_problems, read_csv, read_submission
 from facetwise.core.labels import LabelSpace
 from facetwise.core.people import person
-from facetwise.core.records.artefact import Artefact, Kind, list_artefacts, next_number
+from facetwise.core.records.artefact import Artefact, ArtefactKind, list_artefacts, next_number
 from facetwise.core.records.base import Record, checked, parse_record, versioned, write_record
 from facetwise.core.records.provenance import provenance
 from facetwise.core.records.submission import VERSION, MadeFrom, SubmissionMark, SubmissionRecord, migrated
@@ -36,7 +36,7 @@ class SubmissionFolder(Artefact):
     Its name is a number, the source's id and what is not usual, such as `01-03-AdamW-StepLR-CE-v0-tta-flip`.
     """
 
-    kind: ClassVar[Kind] = "submission"
+    kind: ClassVar[ArtefactKind] = "submission"
     record_name: ClassVar[str] = RECORD
 
     @property

@@ -159,7 +159,7 @@ def _decision(project: Project, made_from: MadeFrom) -> str:
     given = made_from.decision
     rule = given if isinstance(given, Mapping) else {"kind": str(given)}
     with suppress(ArtefactError):
-        return rule_from_dict(rule, project.space).words(project.space)
+        return rule_from_dict(rule, project.space).describe(project.space)
     return f"Decided by `{rule.get('kind', 'a rule')}`."
 
 

@@ -1,4 +1,4 @@
-"""Cross-validation: a run from its plan to its tables. Everything finished stays finished."""
+"""Cross-validation: from a plan to the tables of a run. Finished parts are never repeated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from facetwise.core.errors import ArtefactError
-from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.files.writing import write_atomic
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
@@ -25,7 +25,7 @@ from facetwise.train.finish import complete
 from facetwise.train.fold.loop import Listener
 from facetwise.train.frozen.stacked import trains_on_features
 from facetwise.train.frozen.together import train_heads
-from facetwise.train.job import Job, open_job, told_when_out_of_memory
+from facetwise.train.job import Job, open_job, out_of_memory_errors
 from facetwise.train.planning.plan import RunPlan, make_plan, run_name
 from facetwise.train.worker import train_by
 
@@ -41,9 +41,9 @@ def fit(
 ) -> RunFolder:
     """Train every fold of a recipe; returns the finished run.
 
-    A run of the same fingerprint that is finished is returned as it is, and one that was interrupted is continued,
-    unless `again` asks for another one. Raises LockedError when another process trains that run now. `executor` says
-    where folds train; without one it is here, one after the other.
+    A finished run with the same fingerprint is returned, and an interrupted one is resumed, unless `again` asks for a
+    new one. Raises LockedError while another process trains that run. `executor` trains the folds; without one they are
+    trained in this process, one after the other.
     """
     return fit_all(project, [recipe], again=again, executor=executor, listener=listener, progress=progress)[0]
 
@@ -57,10 +57,10 @@ def fit_all(
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> list[RunFolder]:
-    """Train several recipes; returns a finished run each, in their order. See `fit`.
+    """Train several recipes; returns their finished runs in order. See `fit`.
 
-    Heads on one frozen backbone are trained together as one batched problem (`train.frozen`); the others one after the
-    other. All recipes are planned before anything trains.
+    Heads on one frozen backbone are trained together as one batched problem (`train.frozen`); other recipes one after
+    the other. All recipes are planned before any is trained.
     """
     plans = [make_plan(project, recipe, progress) for recipe in recipes]
     side_by_side = 1 if executor is None else executor.side_by_side
@@ -77,9 +77,9 @@ def resume(
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> RunFolder:
-    """Continue an interrupted run; a finished one is returned as it is.
+    """Resume an interrupted run; a finished one is returned as it is.
 
-    Raises MismatchError naming every field of the fingerprint that is not what it was.
+    Raises MismatchError naming every field of the fingerprint that has changed.
     """
     run = find_run(project.workspace, reference)
     if run.finished:
@@ -91,15 +91,15 @@ def resume(
 
 
 def claim_run(project: Project, plan: RunPlan, *, again: bool = False, side_by_side: int = 1) -> RunFolder:
-    """The run to train: the latest of the plan's fingerprint, or (with `again` always) a new one with a record.
+    """The run to train: the latest with the plan's fingerprint, or (with `again` always) a new one with a record.
 
-    `side_by_side`: how many of its folds will share a machine. Looking and making are one step under one lock, so that
-    two processes that start the same never make two runs.
+    `side_by_side`: number of its folds that will share a machine. Finding or creating the run is done under one lock,
+    so that two processes starting the same recipe never create two runs.
     """
     choices, made = (
         make_choices(plan.recipe.train, side_by_side),
         provenance(),
-    )  # some seconds at worst, so before the lock is taken
+    )  # takes up to some seconds, so before the lock is taken
     with runs_lock(project.workspace):
         found = None if again else same_run(project, plan)
         return found or _start_run(project, plan, choices, made)
@@ -112,7 +112,8 @@ def same_run(project: Project, plan: RunPlan) -> RunFolder | None:
 
 
 def _fingerprint(run: RunFolder) -> str | None:
-    """None for a run whose record is damaged: it is for `facetwise doctor` to tell, and no reason not to train."""
+    """A run's fingerprint; None if its record is damaged, which `facetwise doctor` reports and does not stop
+    training."""
     try:
         return run.record().fingerprint
     except ArtefactError:
@@ -120,12 +121,12 @@ def _fingerprint(run: RunFolder) -> str | None:
 
 
 def _start_run(project: Project, plan: RunPlan, choices: Choices, made: dict[str, Any]) -> RunFolder:
-    """Make the folder of a new run: its recipe and its record. The list of runs is locked by the caller."""
+    """Create the folder of a new run with recipe and record. The caller holds the lock of the runs."""
     runs, there = project.workspace.runs, list_runs(project.workspace)
     name = run_name(next_number(runs, RunFolder), plan.recipe, plan.layout, [r.id for r in there])
     temporary = runs / f".{name}.tmp-new"
     shutil.rmtree(temporary, ignore_errors=True)
-    with told_when_full(temporary):
+    with disk_full_errors(temporary):
         temporary.mkdir()
     write_atomic(temporary / "recipe.toml", recipe_toml(plan.recipe))
     write_record(temporary / "run.json", _record(name, plan, choices, made))
@@ -156,11 +157,11 @@ def _train_all(
     listener: Listener | None,
     progress: Progress | None,
 ) -> None:
-    """Train what is not finished: first, together, heads on frozen backbones, then everything else."""
+    """Train unfinished runs: first the heads on frozen backbones, together, then everything else."""
     different = list({run.id: (run, plan) for run, plan in pairs}.values())
     together = [(run, plan) for run, plan in different if trains_on_features(plan.recipe)]
     alone = [(run, plan) for run, plan in different if not trains_on_features(plan.recipe)]
-    with told_when_out_of_memory():
+    with out_of_memory_errors():
         with ExitStack() as stack:
             train_heads(_opened(stack, together, listener), progress)
         for pair in alone:
@@ -172,6 +173,6 @@ def _train_all(
 
 
 def _opened(stack: ExitStack, pairs: Sequence[tuple[RunFolder, RunPlan]], listener: Listener | None) -> list[Job]:
-    """Lock those runs that are not finished, until the stack ends."""
+    """Lock the unfinished runs until the stack is closed."""
     opened = [stack.enter_context(open_job(run, plan, listener)) for run, plan in pairs]
     return [job for job in opened if job is not None]

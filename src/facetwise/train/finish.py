@@ -1,4 +1,4 @@
-"""From trained folds to the tables of a run. Everything finished stays finished."""
+"""From trained folds to the tables of a run. Finished parts are never repeated."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from facetwise.inference.data import in_manifest_order
 from facetwise.inference.predict import Float32Array, check_predictions, prediction_table
 from facetwise.inference.setup import predict_table
 from facetwise.model.tensors import save_tensors
-from facetwise.train.fold.loop import FoldTask, Kept, train_fold
+from facetwise.train.fold.loop import EpochFiles, FoldTask, train_fold
 from facetwise.train.job import Job
 from facetwise.train.planning.plan import RunPlan
 
 
 @dataclass(frozen=True)
 class FoldResult:
-    """The kept epoch of a trained fold: what is saved, and what it predicts."""
+    """The selected epoch of a trained fold: weights and predictions."""
 
     epoch: int
     tensors: Mapping[str, Tensor]
     valid: Float32Array
-    """What tables keep, (n_valid, columns), of the held-out rows."""
+    """Outputs as stored in tables, (n_valid, columns), for the held-out rows."""
     test: pl.DataFrame | None
-    """The table of the test images; None when there are none."""
+    """The table of the test images; None without test images."""
 
 
 def complete(job: Job) -> None:
-    """Train the folds that are left, write the run's tables, and mark it finished."""
+    """Train the remaining folds, write the run's tables, and mark it finished."""
     for fold in job.left():
         train_one(job, job.plan.task(fold))
     if job.plan.recipe.train.select == "best":
@@ -50,26 +50,26 @@ def complete(job: Job) -> None:
 
 
 def choose_epochs(curves: dict[int, list[float]]) -> dict[int, int]:
-    """For each fold the epoch (from 1) at which the *other* folds score best on average; the earliest of equals.
+    """For each fold the epoch (from 1) with the best mean score of the *other* folds; the earliest of ties.
 
-    `curves`: fold -> validation score after each epoch, all of one length, at least two folds.
+    `curves`: fold -> validation score after each epoch, all of equal length, at least two folds.
     """
     total = np.sum([curves[k] for k in curves], axis=0)
     return {k: int(np.argmax(total - np.asarray(curve))) + 1 for k, curve in curves.items()}
 
 
 def train_one(job: Job, task: FoldTask) -> None:
-    """Train (or continue) one fold, and write its artefact unless the epoch to keep depends on other folds."""
+    """Train (or resume) one fold, and write its artefact unless the epoch selection depends on other folds."""
     folder = job.state_folder(task.fold)
     folder.mkdir(parents=True, exist_ok=True)
-    state = train_fold(job.setup, task, folder, job.tell, job.record)
+    state = train_fold(job.setup, task, folder, job.notify, job.record)
     if job.plan.recipe.train.select == "last":
         finish_fold(job, task, state.epoch)
 
 
 def finish_fold(job: Job, task: FoldTask, epoch: int) -> None:
-    """Turn the kept epoch of a trained fold into its artefact: weights, held-out and test predictions."""
-    kept = Kept(job.state_folder(task.fold) / "epochs")
+    """Write the artefact of a trained fold from the selected epoch: weights, held-out and test predictions."""
+    kept = EpochFiles(job.state_folder(task.fold) / "epochs")
     tensors, logs = kept.load(epoch)
     network, tta, test = job.setup.load_network(tensors), job.plan.recipe.predict.tta, job.plan.manifest.test
     valid = logs if tta == "none" else job.setup.predict(network, task.valid_rows, tta)
@@ -78,7 +78,7 @@ def finish_fold(job: Job, task: FoldTask, epoch: int) -> None:
 
 
 def write_fold(job: Job, task: FoldTask, result: FoldResult) -> None:
-    """Write the artefact of a fold, and clear away what was kept while it trained."""
+    """Write the artefact of a fold, and delete its training state."""
     metadata = {"fold": str(task.fold), "epoch": str(result.epoch), PEOPLE: _people(job.plan, task.fold)}
     with new_artefact(job.run.fold(task.fold), {"fold": task.fold, "epoch": result.epoch}) as folder:
         save_tensors(result.tensors, folder / WEIGHTS, metadata)
@@ -95,7 +95,8 @@ def write_fold(job: Job, task: FoldTask, result: FoldResult) -> None:
 
 
 def _people(plan: RunPlan, fold: int) -> str:
-    """Hashes of the people behind a model, its first weights included, to keep its weights from their validation."""
+    """Hashes of the people that a model was trained on, including those of its pretrained weights, for the leak
+    check."""
     trained = np.unique(plan.manifest.train["group"].to_numpy()[plan.rows.trained(fold)])
     hashes = plan.manifest.people_hashes
     return people_text(plan.inherited[fold].union(*(hashes[str(name)] for name in trained)))

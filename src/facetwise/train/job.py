@@ -1,4 +1,4 @@
-"""A run that is being trained: its folder, its plan, the machine's part, and where its events go."""
+"""A run that is being trained: its folder, plan and setup, and where its events go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from facetwise.core.errors import TrainingError
-from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.records.provenance import now
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import is_done, lock
@@ -35,21 +35,21 @@ class Job:
     listener: Listener | None = None
 
     def record(self, event: dict[str, Any]) -> None:
-        """Write an event to `events.jsonl`, a line of its own."""
+        """Append an event to `events.jsonl`."""
         _append(self.run.events_file, {**event, "time": now()})
 
-    def tell(self, event: dict[str, Any]) -> None:
-        """Tell the listener of an event of this run, which here or elsewhere was recorded."""
+    def notify(self, event: dict[str, Any]) -> None:
+        """Pass an event of this run to the listener; it was recorded here or in another process."""
         if self.listener is not None:
             self.listener({"run": self.run.id, **event})
 
     def emit(self, event: dict[str, Any]) -> None:
-        """Record an event and tell of it."""
+        """Record an event and pass it to the listener."""
         self.record(event)
-        self.tell(event)
+        self.notify(event)
 
     def state_folder(self, fold: int) -> Path:
-        """What is kept of a fold while it trains."""
+        """Folder of a fold's training state."""
         return self.run.path / "state" / f"fold-{fold}"
 
     def curves(self) -> dict[int, list[float]]:
@@ -60,18 +60,19 @@ class Job:
         return curves
 
     def left(self) -> list[int]:
-        """The folds that are not finished."""
+        """Folds that are not finished."""
         return [fold for fold in self.plan.fold_numbers if not is_done(self.run.fold(fold))]
 
 
 @contextmanager
 def open_job(run: RunFolder, plan: RunPlan, listener: Listener | None) -> Iterator[Job | None]:
-    """Lock a run and get it ready to train; None when it is finished. Raises LockedError while another trains it."""
+    """Lock a run and prepare its training; None when it is finished. Raises LockedError while another process trains
+    it."""
     if run.finished:
         yield None
         return
     with lock(run.lock_file, f"run `{run.id}` is being trained"):
-        if run.finished:  # in the meantime, by the process that held the lock
+        if run.finished:  # finished meanwhile by the process that held the lock
             yield None
             return
         _end_last_line(run.events_file)
@@ -82,11 +83,11 @@ def open_job(run: RunFolder, plan: RunPlan, listener: Listener | None) -> Iterat
             job.emit({"event": "run", "run": run.id, "folds": plan.fold_numbers, "store": placed})
             yield job
         finally:
-            torch.set_num_threads(threads)  # a share of them must not be what the next run finds and shares again
+            torch.set_num_threads(threads)  # so that the next run does not divide an already divided number
 
 
 def enter_job(run: RunFolder, plan: RunPlan, listener: Listener | None, worker: int | None = None) -> Job:
-    """A run that this process, or the one that started it, has locked. `worker` is its number among several."""
+    """A job for a run that this process or its parent has locked. `worker`: the slot of this process among several."""
     choices = Choices.of(run.record().choices)
     device = apply_choices(choices)
     if worker is not None and device == torch.device("cuda"):
@@ -98,8 +99,8 @@ def enter_job(run: RunFolder, plan: RunPlan, listener: Listener | None, worker: 
 
 
 @contextmanager
-def told_when_out_of_memory() -> Iterator[None]:
-    """Turn a device that is full into a TrainingError that says what to do."""
+def out_of_memory_errors() -> Iterator[None]:
+    """Turn out-of-memory errors of the device into a TrainingError with a hint."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -109,21 +110,21 @@ def told_when_out_of_memory() -> Iterator[None]:
 
 
 def _end_last_line(path: Path) -> None:
-    """A kill may have cut the last line off: end it, so that the next event has a line of its own."""
+    """Terminate a last line that was cut off by a kill, so that the next event starts on a new line."""
     if path.is_file() and not path.read_bytes().endswith(b"\n"):
-        with told_when_full(path, 1), path.open("a", encoding="utf-8") as file:
+        with disk_full_errors(path, 1), path.open("a", encoding="utf-8") as file:
             file.write("\n")
 
 
 def _append(path: Path, event: dict[str, Any]) -> None:
-    """Add a line in one write, since several processes may add at once.
+    """Append a line with a single write, because several processes may append at once.
 
-    An epoch's scores are safe on the disk before its state is, since `select = "best"` goes by them.
+    An epoch's scores are synced to disk before its state is saved, because `select = "best"` needs them.
     """
     line = (json.dumps(event, ensure_ascii=False) + "\n").encode()
-    with told_when_full(path, len(line)), path.open("ab", buffering=0) as file:
+    with disk_full_errors(path, len(line)), path.open("ab", buffering=0) as file:
         written = file.write(line)
-        while written < len(line):  # a disk that fills up takes a part; the next call says so
+        while written < len(line):  # a full disk accepts a part; the next call raises the error
             written += file.write(line[written:])
         if event["event"] == "epoch":
             os.fsync(file.fileno())

@@ -1,8 +1,8 @@
-"""Which training images an epoch holds: positions among the rows that a model trains on, drawn from a seed.
+"""Sampling of the training images of an epoch: positions among the training rows, drawn from a seed.
 
-Everything goes by two random orders. Within a class of a person, images take *turns*: the first, the second, ... Within
-a class, images stand by turn, so that a class that gives only some of its images gives them from as many people as it
-can. Shapes: n training rows, A attributes, m rows an epoch.
+Two random orders are used. Within a person and class, images have *turns*: first, second, ... Within a class, images
+are ordered by turn, so that a class that is undersampled is drawn from as many people as possible. Shapes: n training
+rows, A attributes, m rows an epoch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from facetwise.train.seeds import derive_seed
 
 @dataclass(frozen=True)
 class Pool:
-    """The rows that a model trains on, in the order of its training rows."""
+    """Classes and people of a model's training rows, in their order."""
 
     codes: IntArray
     """(n, A): classes of the training view."""
@@ -34,7 +34,7 @@ class Pool:
 
     @classmethod
     def of(cls, view: TrainingView, groups: npt.NDArray[Any], space: LabelSpace) -> Pool:
-        """The pool of all rows of a training view: the class of a soft label is its most probable one."""
+        """The pool of all rows of a training view; a soft label counts as its most probable class."""
         return cls(view.codes, groups, space)
 
     def where(self, rows: npt.NDArray[np.bool_]) -> Pool:
@@ -46,7 +46,7 @@ class Pool:
 
     @cached_property
     def people(self) -> IntArray:
-        """(n,): people as numbers from 0."""
+        """(n,): people numbered from 0."""
         return np.unique(self.groups, return_inverse=True)[1].astype(np.int64)
 
     @cached_property
@@ -55,7 +55,7 @@ class Pool:
         return self.space.encode(self.codes)
 
     def classes(self, by: str) -> IntArray:
-        """(n,): joint classes, or those of the attribute called `by`; raises SettingError for any other name."""
+        """(n,): joint classes, or the classes of the attribute `by`; raises SettingError for any other name."""
         if by == JOINT:
             return self.joint
         if by not in self.space.names:
@@ -66,9 +66,9 @@ class Pool:
 
 
 def epoch_rows(spec: Sampling, pool: Pool, seed: tuple[int, ...], epoch: int) -> IntArray:
-    """Positions in the pool that an epoch (from 0) trains on, in order, (m,); the same for the same seed and epoch.
+    """Positions in the pool for an epoch (from 0), in training order, (m,); deterministic for seed and epoch.
 
-    Raises SettingError when the recipe names an attribute that is not there.
+    Raises SettingError when the recipe names an unknown attribute.
     """
     chosen = _draw(spec, pool, np.random.default_rng(derive_seed(*seed, "sample", epoch)))
     assert len(chosen) == epoch_size(spec, pool), "every epoch has as many steps as the first"
@@ -76,41 +76,41 @@ def epoch_rows(spec: Sampling, pool: Pool, seed: tuple[int, ...], epoch: int) ->
 
 
 def epoch_size(spec: Sampling, pool: Pool) -> int:
-    """Images an epoch, m: the same in every one, whatever is drawn."""
+    """Number of images in an epoch, m, which is the same for all epochs."""
     return len(_draw(spec, pool, np.random.default_rng(0)))
 
 
 def rare_weights(classes: IntArray) -> FloatArray:
-    """Probabilities of rows, (n,), proportional to 1 / share of their class: every class that is there is as likely."""
+    """Probabilities of rows, (n,), proportional to 1 / frequency of their class: all classes are equally likely."""
     return _probabilities(_compact(classes), power=1.0)
 
 
 def partner_rows(weights: FloatArray, count: int, seed: int) -> IntArray:
-    """`count` positions drawn with replacement by probabilities `weights`, (n,): partners to mix with."""
+    """`count` positions drawn with replacement with probabilities `weights`, (n,), as partners for mixing."""
     return np.random.default_rng(seed).choice(len(weights), count, p=weights)
 
 
 @dataclass(frozen=True)
-class ClassCount:
-    """What an epoch holds of one class."""
+class EpochClassCount:
+    """Counts of one class in an epoch."""
 
     name: str
     images: int
-    """With repeats."""
+    """Images of the class, counting repeats."""
     people: int
     available: int
-    """Images of the class on the training side, each once: what there is to draw from."""
+    """Distinct images of the class among the training rows."""
 
 
 @dataclass(frozen=True)
 class EpochContent:
-    """What an epoch holds."""
+    """Counts of an epoch."""
 
     images: int
     """With repeats."""
     people: int
-    classes: dict[str, tuple[ClassCount, ...]]
-    """By attribute every class in order, and by `joint` the joint classes that the pool has."""
+    classes: dict[str, tuple[EpochClassCount, ...]]
+    """All classes of each attribute, and under `joint` the joint classes that occur in the pool."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for events."""
@@ -118,7 +118,7 @@ class EpochContent:
 
 
 def epoch_content(pool: Pool, rows: IntArray) -> EpochContent:
-    """How many images and people of each class the `rows` of an epoch (positions in the pool) hold."""
+    """Count images and people of each class in the `rows` of an epoch (positions in the pool)."""
     classes = {
         a.name: _counts(pool, rows, pool.codes[:, i], range(a.size), a.classes)
         for i, a in enumerate(pool.space.attributes)
@@ -130,7 +130,7 @@ def epoch_content(pool: Pool, rows: IntArray) -> EpochContent:
 
 
 def _draw(spec: Sampling, pool: Pool, generator: np.random.Generator) -> IntArray:
-    """Positions of an epoch before they are shuffled."""
+    """Positions of an epoch before shuffling."""
     rows = _capped(spec, pool, generator)
     if isinstance(spec, AllImages):
         return rows
@@ -145,7 +145,7 @@ def _draw(spec: Sampling, pool: Pool, generator: np.random.Generator) -> IntArra
 
 
 def _repeats(spec: Undersample | Oversample, classes: IntArray, places: IntArray) -> IntArray:
-    """How often each row stands in an epoch, given its place (from 0) in its class."""
+    """How often each row occurs in an epoch, given its rank (from 0) in its class."""
     counts = np.bincount(classes)
     if isinstance(spec, Undersample):
         return (places < (spec.to or counts.min())).astype(np.int64)
@@ -154,9 +154,9 @@ def _repeats(spec: Undersample | Oversample, classes: IntArray, places: IntArray
 
 
 def _capped(spec: Sampling, pool: Pool, generator: np.random.Generator) -> IntArray:
-    """Positions that are left, ascending, when no person gives more than `spec.per_person` images.
+    """Positions, ascending, with at most `spec.per_person` images for each person.
 
-    A person's joint classes give an image each in turn, until the cap is reached; `shift` says which class begins.
+    A person's joint classes contribute images in turn until the cap is reached; `shift` gives the first class.
     """
     cap = spec.per_person
     if cap is None or len(pool) == 0 or np.bincount(pool.people).max() <= cap:
@@ -176,18 +176,18 @@ def _capped(spec: Sampling, pool: Pool, generator: np.random.Generator) -> IntAr
 
 
 def _dealt_shifts(alike: IntArray, generator: np.random.Generator) -> IntArray:
-    """For each person which class begins: people who are alike are dealt 0, 1, 2, ... anew.
+    """The first class of each person: people with equal class counts get 0, 1, 2, ... in random order.
 
-    So the images that are left of each class, and with them the size of an epoch, are the same in every epoch, while
-    each person's classes take turns over the epochs. (A person like nobody else always begins with the same class.)
+    So the number of images of each class, and the size of an epoch, are the same in every epoch, while each person's
+    classes alternate over epochs. (A person with unique class counts always starts with the same class.)
     """
     return _places(alike, np.zeros_like(alike), generator)
 
 
 def _alike(person: IntArray, joint: IntArray, sizes: IntArray) -> IntArray:
-    """A number for each person, the same for people who have equally many images of each class.
+    """A number for each person, equal for people with the same number of images of each class.
 
-    An entry a person and class, by person, then by class: `sizes` images.
+    Arguments have one entry for each person and class, sorted by person, then class; `sizes` are image counts.
     """
     entries = np.stack([joint, sizes], axis=1)
     of_person = np.split(entries, np.flatnonzero(np.diff(person)) + 1)
@@ -196,13 +196,13 @@ def _alike(person: IntArray, joint: IntArray, sizes: IntArray) -> IntArray:
 
 
 def _turns(people: IntArray, classes: IntArray, generator: np.random.Generator) -> IntArray:
-    """Place, from 0, of each row among those of its person and class, at random."""
+    """Random rank, from 0, of each row within its person and class."""
     cells = _compact(people * (classes.max() + 1) + classes)
     return _places(cells, np.zeros_like(cells), generator)
 
 
 def _places(cells: IntArray, before: IntArray, generator: np.random.Generator) -> IntArray:
-    """Place, from 0, of each row among those of its cell, by `before`; rows with the same stand in random order."""
+    """Rank, from 0, of each row within its cell, sorted by `before` with ties in random order."""
     order = np.lexsort((generator.random(len(cells)), before, cells))
     counts = np.bincount(cells)
     places = np.empty_like(cells)
@@ -211,25 +211,25 @@ def _places(cells: IntArray, before: IntArray, generator: np.random.Generator) -
 
 
 def _probabilities(classes: IntArray, power: float) -> FloatArray:
-    """Probabilities of rows, (n,), proportional to share of class ** -power; `classes` without gaps."""
+    """Probabilities of rows, (n,), proportional to the class frequency ** -power; `classes` without gaps."""
     weights = np.bincount(classes).astype(np.float64)[classes] ** -power
     return np.asarray(weights / weights.sum())
 
 
 def _compact(classes: IntArray) -> IntArray:
-    """The same classes numbered from 0 without gaps: those that are absent do not count."""
+    """Classes renumbered from 0 without gaps."""
     return np.unique(classes, return_inverse=True)[1].astype(np.int64)
 
 
 def _counts(
-    pool: Pool, rows: IntArray, classes: IntArray, wanted: Iterable[int], names: Iterable[str]
-) -> tuple[ClassCount, ...]:
-    """Counts of the `wanted` classes of `classes`, (n,), in the `rows` of an epoch."""
+    pool: Pool, rows: IntArray, classes: IntArray, chosen: Iterable[int], names: Iterable[str]
+) -> tuple[EpochClassCount, ...]:
+    """Counts of the `chosen` classes of `classes`, (n,), in the `rows` of an epoch."""
     own, people, base = classes[rows], pool.people[rows], len(pool) + 1
     images, met, available = _tally(own), _tally(np.unique(own * base + people) // base), _tally(classes)
     return tuple(
-        ClassCount(name, images.get(c, 0), met.get(c, 0), available.get(c, 0))
-        for c, name in zip(wanted, names, strict=True)
+        EpochClassCount(name, images.get(c, 0), met.get(c, 0), available.get(c, 0))
+        for c, name in zip(chosen, names, strict=True)
     )
 
 

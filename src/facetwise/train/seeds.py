@@ -1,4 +1,4 @@
-"""Seeds: every random draw has its own, so that nothing random has a state to save (docs/decisions/0006)."""
+"""Seeds: every random draw has its own seed, so that no random state has to be saved (docs/decisions/0006)."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from facetwise.core.workspace import content_hash
 
 
 def derive_seed(*parts: int | str) -> int:
-    """A seed (63 bits) that depends on all `parts` and on nothing else."""
+    """A 63-bit seed that is a function of `parts`."""
     return int(content_hash(list(parts))[:16], 16) >> 1

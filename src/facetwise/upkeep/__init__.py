@@ -1,1 +1,1 @@
-"""What keeps a project in order: the doctor looks, `clean` deletes what nobody needs any more."""
+"""Maintenance of a project: `doctor` examines it, `clean` frees disk space."""

@@ -1,8 +1,8 @@
-"""Freeing the disk: what may go and why, what stays and why, and deleting it so that a kill does no harm.
+"""Freeing disk space: what can be deleted and why, what is kept and why, and deletion that is safe to interrupt.
 
-Freed are the weights of finished runs that nothing speaks for (`keep`), the folds of trials that a search stopped, what
-crashes left behind and, when asked for, image stores and predictions of other photos. A run whose weights go keeps its
-tables and says so (`cleaned.json`, written before the first file is deleted). Folders are renamed to a temporary name
+Deleted are weights of finished runs without a reason to keep them (`keep`), folds of pruned trials, leftovers of
+crashes and, on request, image stores and predictions of other photos. A run without its weights keeps its tables and
+records the deletion (`cleaned.json`, written before the first file is deleted). Folders are renamed to a temporary name
 before they are deleted. Links are never followed.
 """
 
@@ -24,20 +24,20 @@ from facetwise.data.images.store import LOCK_FILE, list_stores
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.results.runs import RunRow, build_runs_view
 from facetwise.study.record import pruned_by
-from facetwise.upkeep.keep import Reasons, is_unsafe, kept_runs, kept_stores
+from facetwise.upkeep.keep import Reasons, is_unsafe, runs_to_keep, stores_to_keep
 from facetwise.upkeep.leftovers import features_lock, is_own, leftover_paths, lock_of, num_bytes
 
 
 @dataclass(frozen=True)
 class CleanSpec:
-    """What may be cleaned; raises SettingError for a negative `keep`."""
+    """Settings of `clean`; raises SettingError for a negative `keep`."""
 
     keep: int = 5
-    """How many of the best finished runs of a kind (`joint`, or a specialist's attributes) keep their weights."""
+    """Number of best finished runs of each kind (`joint`, or a specialist's attributes) that keep their weights."""
     stores: bool = False
-    """Image stores too that no kept run was trained on and no recipe of the project reads, and kept features."""
+    """Also delete features, and image stores that no kept run was trained on and no recipe of the project reads."""
     predictions: bool = False
-    """Predictions of other photos too; those of the project's own images always stay."""
+    """Also delete predictions of other photos; those of the project's own images are always kept."""
 
     def __post_init__(self) -> None:
         if self.keep < 0:
@@ -45,22 +45,22 @@ class CleanSpec:
 
 
 @dataclass(frozen=True)
-class Freed:
-    """Something that may go."""
+class FreedItem:
+    """Something that can be deleted."""
 
     what: str
     why: str
     num_bytes: int
-    """On the disk."""
+    """Size on disk."""
     paths: tuple[str, ...]
     """Files and folders, relative to the project."""
     run: str | None = None
-    """The run whose weights these are."""
+    """The run that the weights belong to."""
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A run's weights, or an image store, that stay."""
+class KeptItem:
+    """A run's weights, or an image store, that is kept."""
 
     what: str
     why: tuple[str, ...]
@@ -69,22 +69,22 @@ class Kept:
 
 @dataclass(frozen=True)
 class CleanPlan:
-    """What is (or was) freed and what is kept, in the order in which it is deleted and listed."""
+    """What is (or was) deleted and what is kept, in the order of deletion and listing."""
 
     project: str
     spec: CleanSpec
-    freed: tuple[Freed, ...]
-    kept: tuple[Kept, ...]
+    freed: tuple[FreedItem, ...]
+    kept: tuple[KeptItem, ...]
     num_runs: int
-    """Runs of the project: the tables, recipe and record of each stay."""
+    """Number of runs in the project; tables, recipe and record of each are kept."""
     deleted: bool = False
-    """Whether `freed` is gone; else nothing was touched."""
+    """Whether `freed` was deleted; otherwise nothing was changed."""
     refused: tuple[str, ...] = ()
-    """What should have gone and did not, with the reason."""
+    """What could not be deleted, with the reason."""
 
     @property
     def num_bytes(self) -> int:
-        """Bytes on the disk that are (or were) freed."""
+        """Total size of `freed` on disk."""
         return sum(item.num_bytes for item in self.freed)
 
     def as_dict(self) -> dict[str, Any]:
@@ -93,18 +93,18 @@ class CleanPlan:
 
 
 def plan_clean(project: Project, spec: CleanSpec | None = None) -> CleanPlan:
-    """What cleaning would free; deletes nothing.
+    """What cleaning would delete; deletes nothing.
 
-    Raises ArtefactError when a submission does not say which run it needs.
+    Raises ArtefactError when a submission's record does not say which run it needs.
     """
     return _plan(project, spec or CleanSpec(), frozenset())
 
 
 def clean(project: Project, shown: CleanPlan) -> CleanPlan:
-    """Delete what the plan says, as far as it still may go; returns what was deleted, and what was not.
+    """Carry out a plan, as far as it is still valid; returns what was deleted and what was not.
 
-    What changed since the plan was made (a submission, a run that is trained) is looked at again, under locks that
-    keep new runs and submissions out. Raises LockedError when either is being made now.
+    Changes since the plan was made (a new submission, a run in training) are checked again, under locks that exclude
+    new runs and submissions. Raises LockedError while either is being made.
     """
     space = project.workspace
     outer = (space.runs / ".lock", space.submissions / ".lock")
@@ -127,7 +127,7 @@ def _plan(project: Project, spec: CleanSpec, held: frozenset[Path]) -> CleanPlan
     runs = list_runs(project.workspace)
     manifest = load_manifest(project) if runs or spec.stores else None
     rows = build_runs_view(project, manifest).runs
-    reasons = kept_runs(project, rows, spec.keep)
+    reasons = runs_to_keep(project, rows, spec.keep)
     freed = [*_leftovers(project.workspace, held), *_states(runs)]
     freed += _predictions(runs) if spec.predictions else []
     kept, weights = _weights(runs, {row.id: row for row in rows}, reasons)
@@ -146,7 +146,9 @@ def _plan(project: Project, spec: CleanSpec, held: frozenset[Path]) -> CleanPlan
     )
 
 
-def _weights(runs: list[RunFolder], rows: dict[str, RunRow], reasons: Reasons) -> tuple[list[Kept], list[Freed]]:
+def _weights(
+    runs: list[RunFolder], rows: dict[str, RunRow], reasons: Reasons
+) -> tuple[list[KeptItem], list[FreedItem]]:
     kept, freed = [], []
     for run in runs:
         files = [p for p in (*sorted(run.path.glob("fold-*/*.safetensors")), run.backbone_file) if p.is_file()]
@@ -154,7 +156,7 @@ def _weights(runs: list[RunFolder], rows: dict[str, RunRow], reasons: Reasons) -
         if not why and run.id in rows and pruned_by(run):
             freed += _pruned(run)
         elif why and (files or not run.finished):
-            kept.append(Kept(f"run `{run.id}`", why, sum(map(num_bytes, [*files, run.path / "state"]))))
+            kept.append(KeptItem(f"run `{run.id}`", why, sum(map(num_bytes, [*files, run.path / "state"]))))
         elif why:
             continue
         elif files and run.id in rows:
@@ -162,8 +164,8 @@ def _weights(runs: list[RunFolder], rows: dict[str, RunRow], reasons: Reasons) -
     return kept, freed
 
 
-def _pruned(run: RunFolder) -> list[Freed]:
-    """What training left of a trial that its search stopped: all of it, or a later run would take folds for whole."""
+def _pruned(run: RunFolder) -> list[FreedItem]:
+    """The training state of a pruned trial, completely, or a later run would take its folds for finished."""
     paths = [*sorted(run.path.glob("fold-*/")), run.backbone_file, run.path / "state"]
     number = run.id.split("-")[0]
     why = (
@@ -179,14 +181,14 @@ def _why_weights(row: RunRow) -> str:
     return f"`{row.what}` {row.macro_f1:.3f}: not one of the best, no submission needs it"
 
 
-def _states(runs: list[RunFolder]) -> list[Freed]:
-    """What resuming needed, of runs that are finished: left behind when a process was killed at its very end."""
+def _states(runs: list[RunFolder]) -> list[FreedItem]:
+    """Training state of finished runs, left when a process was killed at its very end."""
     found = [run for run in runs if run.finished and (run.path / "state").is_dir() and not is_locked(run.lock_file)]
     why = "the run is finished and needs it no more"
     return [_item(run, f"training state of run `{run.id}`", why, [run.path / "state"]) for run in found]
 
 
-def _predictions(runs: list[RunFolder]) -> list[Freed]:
+def _predictions(runs: list[RunFolder]) -> list[FreedItem]:
     """Predictions of other photos; those of the project's own images may be what a submission was made from."""
     folders = [(run, p) for run in runs for p in sorted(run.path.glob("predictions/images-*/"))]
     return [
@@ -199,37 +201,37 @@ def _why_predictions(run: RunFolder) -> str:
     return f"asked for; `facetwise predict {run.id} --images DIR` makes them again while the run has its weights"
 
 
-def _stores(project: Project, manifest: Manifest, reasons: Reasons) -> tuple[list[Kept], list[Freed]]:
+def _stores(project: Project, manifest: Manifest, reasons: Reasons) -> tuple[list[KeptItem], list[FreedItem]]:
     stores = list_stores(project.workspace)
-    needed = kept_stores(project, stores, manifest, reasons)
+    needed = stores_to_keep(project, stores, manifest, reasons)
     kept, freed = [], []
     for store in stores:
         what = f"image store `{store.path.name}` ({store.spec.get('height')}x{store.spec.get('width')})"
         why = ("is being filled",) if is_locked(store.path / LOCK_FILE) else needed[store.key]
         if why:
-            kept.append(Kept(what, why, store.num_bytes))
+            kept.append(KeptItem(what, why, store.num_bytes))
         else:
             reason = "no kept run and no recipe reads it; `facetwise prepare RECIPE` makes it again"
             paths = (store.path.relative_to(project.root).as_posix(),)
-            freed.append(Freed(what, reason, store.num_bytes, paths))
+            freed.append(FreedItem(what, reason, store.num_bytes, paths))
     return kept, freed
 
 
-def _features(space: Workspace) -> list[Freed]:
-    """Features of frozen backbones: runs have all they need of them in their own folder."""
+def _features(space: Workspace) -> list[FreedItem]:
+    """Features of frozen backbones; runs do not need them, as they have their own copy of the weights."""
     folders = sorted(p for p in space.features.glob("[!.]*/") if not is_locked(features_lock(p)))
     why = "derived; the next run that needs them computes them again"
     names = [(p.relative_to(space.root).as_posix(), p) for p in folders]
-    return [Freed(f"features `{path.name}`", why, num_bytes(path), (name,)) for name, path in names]
+    return [FreedItem(f"features `{path.name}`", why, num_bytes(path), (name,)) for name, path in names]
 
 
-def _leftovers(space: Workspace, held: frozenset[Path]) -> Iterator[Freed]:
+def _leftovers(space: Workspace, held: frozenset[Path]) -> Iterator[FreedItem]:
     for path, why in leftover_paths(space, held):
         name = path.relative_to(space.root).as_posix()
-        yield Freed(f"left over `{name}`", why, num_bytes(path), (name,))
+        yield FreedItem(f"left over `{name}`", why, num_bytes(path), (name,))
 
 
-def _delete(space: Workspace, item: Freed, held: frozenset[Path]) -> None:
+def _delete(space: Workspace, item: FreedItem, held: frozenset[Path]) -> None:
     paths = [space.root / p for p in item.paths]
     if outside := [p for p in paths if not is_own(space.root, p)]:
         raise FacetwiseError(f"{outside[0]} is reached by a link, and links are not followed")
@@ -242,7 +244,7 @@ def _delete(space: Workspace, item: Freed, held: frozenset[Path]) -> None:
 
 
 def _holder(space: Workspace, path: Path) -> Path | None:
-    """The lock to hold while `path` is deleted: of its run or store, so that nobody begins to use it."""
+    """The lock of the run or store to hold while `path` is deleted, so that no process starts to use it."""
     if is_temporary(path):
         return lock_of(space, path)
     if path.parent == space.stores:
@@ -252,7 +254,7 @@ def _holder(space: Workspace, path: Path) -> Path | None:
     return RunFolder(space.runs / path.relative_to(space.runs).parts[0]).lock_file
 
 
-def _remove(space: Workspace, item: Freed, paths: list[Path]) -> None:
+def _remove(space: Workspace, item: FreedItem, paths: list[Path]) -> None:
     if item.run is not None:
         _note_cleaned(RunFolder(space.runs / item.run))
     for path in paths:
@@ -261,14 +263,14 @@ def _remove(space: Workspace, item: Freed, paths: list[Path]) -> None:
 
 
 def _note_cleaned(run: RunFolder) -> None:
-    """Say in the run that its weights are cleaned away; on a disk too full for that, that the file is there says it."""
+    """Record in the run that its weights were deleted; on a full disk an empty file is enough."""
     with suppress(FacetwiseError):
         write_json(run.cleaned_file, {"cleaned": now(), "weights": run.weights_hashes()})
     if not run.cleaned_file.is_file():
         run.cleaned_file.touch()
 
 
-def _item(folder: RunFolder, what: str, why: str, paths: list[Path], *, run: str | None = None) -> Freed:
+def _item(folder: RunFolder, what: str, why: str, paths: list[Path], *, run: str | None = None) -> FreedItem:
     root = folder.path.parent.parent
     names = tuple(p.relative_to(root).as_posix() for p in paths)
-    return Freed(what, why, sum(map(num_bytes, paths)), names, run)
+    return FreedItem(what, why, sum(map(num_bytes, paths)), names, run)

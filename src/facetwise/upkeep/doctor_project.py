@@ -18,7 +18,7 @@ from facetwise.core.workspace import is_locked, leftovers
 from facetwise.data.folds import list_folds, load_folds
 from facetwise.data.images.store import StoreInfo, list_stores
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.predictors.external import list_foreign
+from facetwise.predictors.external import list_external
 from facetwise.study.record import list_studies
 from facetwise.submission.folder import list_submissions
 from facetwise.upkeep.doctor_lines import Check, DoctorLine, gibibytes, refused, unusable
@@ -39,7 +39,7 @@ def checks(project: Project) -> dict[str, Check]:
         "folds": _folds,
         "stores": _stores,
         "runs": _runs,
-        "foreign": _foreign,
+        "foreign": _external,
         "submissions": _submissions,
         "studies": _studies,
         "leftovers": _leftovers,
@@ -248,8 +248,8 @@ def _without_weights(run: RunFolder) -> str:
     return ", imported with its tables only" if came is not None and came.content == "tables" else ""
 
 
-def _foreign(seen: _Seen) -> Iterator[DoctorLine]:
-    for folder in list_foreign(seen.space):
+def _external(seen: _Seen) -> Iterator[DoctorLine]:
+    for folder in list_external(seen.space):
         try:
             made_from = folder.record().made_from
         except ArtefactError as error:

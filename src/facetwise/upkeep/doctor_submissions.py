@@ -12,7 +12,7 @@ from facetwise.core.records.artefact import Artefact
 from facetwise.core.records.blend import MemberRecord
 from facetwise.core.runs import SIDES, RunFolder
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
-from facetwise.predictors.external import ForeignFolder
+from facetwise.predictors.external import ExternalFolder
 from facetwise.results.wording import count
 from facetwise.submission.ledger.events import last_line_cut
 from facetwise.submission.ledger.ledger import read_ledger
@@ -46,7 +46,7 @@ def _member_fault(project: Project, member: MemberRecord) -> str | None:
     folders: dict[str, Artefact] = {
         "run": RunFolder(space.runs / member.id),
         "blend": BlendFolder(space.blends / member.id),
-        "foreign": ForeignFolder(space.foreign / member.id),
+        "foreign": ExternalFolder(space.external / member.id),
     }
     folder = folders[member.kind]
     if not folder.path.is_dir():

@@ -1,7 +1,6 @@
-"""What must not be cleaned away: the reasons to keep a run whole, or an image store.
+"""Reasons not to clean: why the weights of a run, or an image store, must be kept.
 
-A run that is kept whole keeps its weights. Tables, recipe, record and events of every run are kept whatever is said
-here: they are small, and they are the record.
+Tables, recipe, record and events of every run are always kept: they are small, and they are the record.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ Reasons = dict[str, tuple[str, ...]]
 """Run id (or store) -> why it is kept, a few words a reason; absent or empty: nothing speaks for it."""
 
 
-def kept_runs(project: Project, rows: Sequence[RunRow], keep: int) -> Reasons:
-    """Why each run of the list `rows` is kept whole. `keep`: how many of the best of a kind are."""
+def runs_to_keep(project: Project, rows: Sequence[RunRow], keep: int) -> Reasons:
+    """Why each run of `rows` keeps its weights. `keep`: number of best runs of each kind that do."""
     whole = {run.id for run in list_runs(project.workspace) if any(run.path.glob("fold-*/*.safetensors"))}
     needed, best = needed_runs(project.workspace), best_runs([r for r in rows if r.id in whole], keep)
     newest = rows[-1].id if rows else None
@@ -64,7 +63,7 @@ def _with_parents(project: Project, reasons: Reasons) -> Reasons:
 
 
 def _keep_parent(project: Project, weights: str | None, why: str, reasons: Reasons) -> str | None:
-    """Note `why` for the run that the file `weights` is of; returns that run when nothing spoke for it before."""
+    """Add the reason `why` to the run of the file `weights`; returns the run if it had no reason before."""
     if weights is None or weights in NO_FILE:
         return None
     parent = _run_holding(project, weights)
@@ -76,7 +75,7 @@ def _keep_parent(project: Project, weights: str | None, why: str, reasons: Reaso
 
 
 def _run_holding(project: Project, weights: str) -> str:
-    """The run whose folder a path leads into, as it is written or along its links; empty when it is none."""
+    """The run whose folder contains a path, as written or after resolving links; empty if none."""
     runs = project.workspace.runs
     file = project.root / weights
     for path, folder in ((file.resolve(), runs.resolve()), (Path(os.path.normpath(file)), runs)):
@@ -96,9 +95,9 @@ def weights_of(run: RunFolder) -> str | None:
 
 
 def needed_runs(workspace: Workspace) -> Reasons:
-    """Runs that something recorded needs to be made again: submissions, also through the blends they were made from.
+    """Runs that are needed to replay submissions, directly or through blends.
 
-    Raises ArtefactError when a record cannot be read: then it is not known which runs it needs, and nothing may go.
+    Raises ArtefactError when a record is unreadable, since it is then unknown which runs it needs.
     """
     found: dict[str, list[str]] = {}
     folders = sorted(workspace.submissions.glob("[!.]*/")) if workspace.submissions.is_dir() else []
@@ -121,10 +120,10 @@ def _state(row: RunRow) -> list[str]:
 
 
 def best_runs(rows: Sequence[RunRow], keep: int) -> Reasons:
-    """The best `keep` finished runs of each kind by out-of-fold macro F1, the earlier of equals first.
+    """The best `keep` finished runs of each kind by out-of-fold macro F1; ties go to the earlier run.
 
-    A kind is what a run predicts: a specialist's score says nothing beside a joint one. Runs on folds split by image
-    are not ranked: their scores are too high.
+    A kind is the set of predicted attributes, since only scores of the same kind are comparable. Runs on folds split by
+    image are not ranked: their scores are too high.
     """
     ranked = [r for r in rows if r.state == "finished" and r.macro_f1 is not None and not is_unsafe(r)]
     ordered = sorted(ranked, key=lambda r: (r.what, -(r.macro_f1 or 0.0)))
@@ -136,14 +135,14 @@ def best_runs(rows: Sequence[RunRow], keep: int) -> Reasons:
 
 
 def is_unsafe(row: RunRow) -> bool:
-    """Whether its folds were split by image, so that its score is known to be too high."""
+    """Whether its folds were split by image, which makes its score too high."""
     return any(flag.startswith("UNSAFE") for flag in row.flags)
 
 
-def kept_stores(
+def stores_to_keep(
     project: Project, stores: Sequence[StoreInfo], manifest: Manifest, reasons: Mapping[str, Sequence[str]]
 ) -> Reasons:
-    """Why each image store (by its key) is kept: a run that is kept whole was trained on it, or a recipe reads it."""
+    """Why each image store, by key, is kept: a kept run was trained on it, or a recipe reads it."""
     runs = _stores_of([run for run in list_runs(project.workspace) if reasons.get(run.id)])
     recipes = [(name, recipe_store(recipe.input)) for name, recipe in _recipes(project)]
     ours = files_hash(manifest)
@@ -166,7 +165,7 @@ def _stores_of(runs: Sequence[RunFolder]) -> dict[str, list[str]]:
 
 
 def _recipes(project: Project) -> list[tuple[str, Recipe]]:
-    """The recipes in the project's folder of recipes, but for those that cannot be loaded."""
+    """The loadable recipes in the project's folder."""
     found = []
     for path in sorted((project.root / "recipes").glob("*.toml")):
         with suppress(FacetwiseError, OSError):
@@ -175,7 +174,7 @@ def _recipes(project: Project) -> list[tuple[str, Recipe]]:
 
 
 def _study_recipes(project: Project) -> list[tuple[str, Recipe]]:
-    """The recipes that studies go on with: the base, its changes or what is searched over, and the best one."""
+    """The recipes of studies: bases, changes, choices of searches, and best ones."""
     found = []
     for study in list_studies(project.workspace):
         with suppress(FacetwiseError, OSError):

@@ -1,4 +1,4 @@
-"""What killed processes left in a project's folders, and the questions to ask before anything is deleted there."""
+"""Leftovers of killed processes in a project's folders, and checks before anything is deleted there."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from facetwise.core.workspace import Workspace, is_locked
 from facetwise.data.images.store import LOCK_FILE
 
 HOUR = 3600.0
-"""Seconds that a temporary name, whose writer holds no lock, must be left alone before it counts as left over."""
+"""Seconds without a change after which a temporary file whose writer holds no lock counts as a leftover."""
 
 
 def leftover_paths(space: Workspace, held: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, str]]:
-    """Temporary files and folders of processes that were killed, each with the reason why it may go.
+    """Temporary files and folders of killed processes, each with the reason why it can be deleted.
 
-    What may be of a living process is left out: where its writer holds a lock, while any other process than this one
-    (`held`: the lock files that this one holds) does; elsewhere, until it has not changed for an hour.
+    Those that may belong to a running process are left out: while a process other than this one holds the writer's lock
+    (`held`: lock files that this process holds), or, without a lock, until they have not changed for an hour.
     """
     for path in _temporaries(space):
         holder = lock_of(space, path)
@@ -35,10 +35,10 @@ def leftover_paths(space: Workspace, held: frozenset[Path] = frozenset()) -> Ite
 
 
 def _temporaries(space: Workspace) -> Iterator[Path]:
-    """Temporary names directly in the project and anywhere in its own folders; what is in them is not listed."""
+    """Temporary files and folders in the project and its own folders, without the contents of such folders."""
     yield from sorted(p for p in space.root.iterdir() if is_temporary(p))
     artefacts = (space.manifest, space.folds, space.stores, space.features, space.runs, space.submissions)
-    for top in (*artefacts, space.studies, space.blends, space.foreign, space.cache):
+    for top in (*artefacts, space.studies, space.blends, space.external, space.cache):
         for folder, names, files in os.walk(top) if not top.is_symlink() else ():
             found = sorted(Path(folder, n) for n in (*names, *files) if is_temporary(Path(n)))
             names[:] = [n for n in names if not is_temporary(Path(n))]
@@ -46,7 +46,7 @@ def _temporaries(space: Workspace) -> Iterator[Path]:
 
 
 def lock_of(space: Workspace, path: Path) -> Path | None:
-    """The lock that a writer of this temporary name holds; None where writers hold none."""
+    """The lock held by the writer of this temporary file; None if writers hold none."""
     kind, *rest = path.relative_to(space.root).parts
     if path.name.startswith(ARRIVING):
         return None
@@ -65,30 +65,30 @@ def lock_of(space: Workspace, path: Path) -> Path | None:
 
 
 def features_lock(folder: Path) -> Path:
-    """The lock that is held while these features, or what is to become them (a temporary name), are computed."""
+    """The lock held while these features, or their temporary folder, are computed."""
     name = folder.name.removeprefix(".").split(".tmp-")[0]
     return folder.with_name(f".{name}.lock")
 
 
 def is_own(root: Path, path: Path) -> bool:
-    """Whether `path` is in `root` and neither it nor a folder on the way is a link."""
+    """Whether `path` is inside `root` without any link on the way."""
     parts = path.relative_to(root).parts
     steps = [root.joinpath(*parts[: i + 1]) for i in range(len(parts))]
     return bool(steps) and ".." not in parts and not any(step.is_symlink() for step in steps)
 
 
 def num_bytes(path: Path) -> int:
-    """Bytes that a file, or all files below a folder, take on the disk."""
+    """Size on disk of a file, or of all files below a folder, in bytes."""
     return sum(found.st_blocks * 512 for found in _stats(path))
 
 
 def _changed(path: Path) -> float:
-    """When the newest file of it was written, seconds since the epoch; now when it is gone."""
+    """Modification time of its newest file, seconds since the epoch; now if it is gone."""
     return max((found.st_mtime for found in _stats(path)), default=time.time())
 
 
 def _stats(path: Path) -> Iterator[os.stat_result]:
-    """Of the path and all that is below it; other processes may be deleting there."""
+    """Status of the path and everything below it; other processes may be deleting files."""
     below = path.rglob("*") if path.is_dir() and not path.is_symlink() else ()
     for found in (path, *below):
         with suppress(FileNotFoundError):

@@ -15,7 +15,7 @@ import facetwise as fw
 from facetwise.core.errors import InputError, ProblemsError, SettingError
 from facetwise.core.project import Project
 from facetwise.core.records.base import checked, write_record
-from facetwise.core.records.run import Imported, RunRecord
+from facetwise.core.records.run import ImportRecord, RunRecord
 from facetwise.core.records.study import StudyRecord
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.core.workspace import mark_done, write_json
@@ -118,7 +118,7 @@ def test_which_day_is_meant() -> None:
     with pytest.raises(InputError, match="2026-11-25 has not begun yet: in UTC it is 2026-11-24"):
         read_day("2026-11-25", ZULU, now)
     for wrong in ("25.11.2026", "2026-02-30", "20261125", "tomorrow", ""):
-        with pytest.raises(SettingError, match="is no day"):
+        with pytest.raises(SettingError, match="is not a day"):
             read_day(wrong, ZULU, now)
     with pytest.raises(SettingError, match="is later than"):
         list(days_between(Day(DAY, ZULU), Day(date(2026, 11, 23), ZULU)))
@@ -459,7 +459,7 @@ def test_a_blend_that_was_made_is_told(project: Project) -> None:
 
 def test_an_imported_run_is_told_on_the_day_on_which_it_came(project: Project) -> None:
     run = another(project, "02-x", at(13, day=2))
-    note = Imported(
+    note = ImportRecord(
         original="07-theirs", content="whole", folds="same", folds_name="default", pack_sha256="0" * 64,
         imported=at(15).isoformat(), facetwise="0.1.0", commit=None,
     )  # fmt: skip
@@ -528,7 +528,7 @@ def test_what_one_writes_stays_when_the_day_goes_on(project: Project) -> None:
     assert "낮은 학습률이 낫다. **Keep it.**" in again.text
     assert "02-x" in again.text
     assert again.written is not None
-    assert again.written.kept is None
+    assert again.written.backup is None
 
 
 def test_since_makes_the_days_on_which_something_happened(project: Project) -> None:

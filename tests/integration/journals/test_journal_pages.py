@@ -85,10 +85,10 @@ def test_what_cannot_be_noted_or_written(at: tuple[str, Path]) -> None:
     assert "no submissions yet" in refused(*at, "note", "s1", "x")
     assert "no blends yet" in refused(*at, "note", "b1", "x")
     assert "expected a run, a blend or a submission" in refused(*at, "note", "foreign:x", "x")
-    assert "is no day" in refused(*at, "journal", "--day", "monday")
+    assert "is not a day" in refused(*at, "journal", "--day", "monday")
     assert "has not begun yet" in refused(*at, "journal", "--day", "2999-01-01")
     (at[1] / "mine.md").write_text("# my words\n")
-    assert "has no part that can be made again" in refused(*at, "journal", "--out", at[1] / "mine.md")
+    assert "has no part that can be replaced" in refused(*at, "journal", "--out", at[1] / "mine.md")
     assert (at[1] / "mine.md").read_text("utf-8") == "# my words\n"
     (at[1] / "notes.jsonl").write_text('{"time": 1}\n')
     assert "line 1: `time`: expected a valid string (got 1)" in refused(*at, "journal")

@@ -276,13 +276,13 @@ def test_corrected_labels_leave_the_list(own: Project) -> None:
 @pytest.mark.parametrize(
     ("selection", "words"),
     [
-        ("4", "`4` is no rank from 1 to 3 and no person of the list"),
-        ("1,2-9", "`2-9` is no rank"),
-        ("0", "`0` is no rank"),
-        ("rank:000006", "`rank:000006` is no rank"),
-        ("person:1", "`person:1` is no rank"),
+        ("4", "`4` is neither a rank from 1 to 3 nor a person of the list"),
+        ("1,2-9", "`2-9` is neither a rank"),
+        ("0", "`0` is neither a rank"),
+        ("rank:000006", "`rank:000006` is neither a rank"),
+        ("person:1", "`person:1` is neither a rank"),
         (" , ", "no rank or person was given"),
-        ("3-1", "`3-1` is no rank"),
+        ("3-1", "`3-1` is neither a rank"),
     ],
 )
 def test_a_selection_that_means_nothing_accepts_nothing(selection: str, words: str, own: Project) -> None:
@@ -297,7 +297,7 @@ def test_a_word_that_is_a_rank_and_a_person_is_refused(own: Project) -> None:
     fw.suspects(own)
     file = own.workspace.cache / "suspects.json"
     file.write_text(file.read_text().replace(f'"{FLIPPED}"', '"3"'))
-    with pytest.raises(ProblemsError, match="`3` is a rank and a person: say `rank:3` or `person:3`"):
+    with pytest.raises(ProblemsError, match="`3` is both a rank and a person: write `rank:3` or `person:3`"):
         fw.accept_labels(own, "3", reason="r", author="a")
     assert len(fw.accept_labels(own, "rank:3", reason="r", author="a").added.written) == 1
 
@@ -344,7 +344,7 @@ def test_everything_wrong_in_a_csv_is_told_at_once(own: Project, tmp_path: Path)
     def fill(rows: list[dict[str, str]]) -> None:
         rows[0]["accept"] = "perhaps"
         rows[1].update(accept="y", group=FLIPPED.lstrip("0"))
-        rows[2].update(accept="y", given="<30")
+        rows[2].update(accept="y", recorded="<30")
         rows.append({**rows[2], "given": "30-59", "value": ""})
 
     with pytest.raises(ProblemsError) as told:
@@ -377,7 +377,7 @@ def test_a_csv_that_says_nothing_is_an_error(own: Project, tmp_path: Path) -> No
     with pytest.raises(ProblemsError, match="cannot be read"):
         fw.accept_labels(own, tmp_path / "none.csv", reason="r", author="a")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ProblemsError, match=r"no list of suspects(.|\n)*no column `attribute`") as error:
+    with pytest.raises(ProblemsError, match=r"not a list of suspects(.|\n)*no column `attribute`") as error:
         fw.accept_labels(own, tmp_path / "other.csv", reason="r", author="a")
     header = (tmp_path / "s.csv").read_text().splitlines()[0]
     assert f"the columns {header.replace(',', ', ')};" in str(error.value.hint)

@@ -172,14 +172,14 @@ def test_all_runs_are_taken_when_none_is_named(drawn: Drawn) -> None:
     [
         (["8", "1"], {}, GateError, "split by image"),
         (["1", "01-made"], {}, InputError, "twice"),
-        (["7"], {}, InputError, "known out of fold"),
+        (["7"], {}, InputError, "has out-of-fold predictions"),
         (["3", "4"], {}, InputError, "no member predicts `age`"),
         (["9"], {}, InputError, "no run is called"),
         (["1", "2"], {"weights": ["3=1"]}, InputError, "not in the blend"),
-        (["1", "2"], {"weights": ["1=2", "1=3"]}, InputError, "two weights are given to `1`"),
-        (["1", "2"], {"weights": ["1=2", "01-made=3"]}, InputError, "two weights are given to `01-made`"),
-        (["1", "2"], {"weights": ["age:1=2", "age:1=2"]}, InputError, "two weights are given to `1` for `age`"),
-        (["1", "3"], {"weights": ["age:3=1"]}, InputError, "which it lacks"),
+        (["1", "2"], {"weights": ["1=2", "1=3"]}, InputError, "there are two weights for `1`"),
+        (["1", "2"], {"weights": ["1=2", "01-made=3"]}, InputError, "there are two weights for `01-made`"),
+        (["1", "2"], {"weights": ["age:1=2", "age:1=2"]}, InputError, "there are two weights for `1` for `age`"),
+        (["1", "3"], {"weights": ["age:3=1"]}, InputError, "which does not predict it"),
         (["1", "2"], {"weights": ["1=x"]}, SettingError, "MEMBER=NUMBER"),
         (["1", "2"], {"weights": ["1=-1"]}, SettingError, "MEMBER=NUMBER"),
         (["1", "2"], {"weights": ["1=0", "2=0"]}, InputError, "is 0"),
@@ -276,7 +276,7 @@ def test_a_share_of_guests_leaves_nothing_to_forecast_by(drawn: Drawn) -> None:
     assert [sum(m.weights.values()) / len(m.weights) for m in view.members] == pytest.approx([0.6, 0.4])
     source = read_source(project, manifest, view.id)
     assert source.oof is None
-    with pytest.raises(InputError, match="known on the test side only"):
+    with pytest.raises(InputError, match="without out-of-fold predictions"):
         source.require_oof()
     with pytest.raises(InputError, match="between 0 and 1"):
         fw.blend(project, ["1", "foreign:theirs"], weights=["foreign:theirs=1"], **FAST)

@@ -111,11 +111,11 @@ def test_the_cache_does_not_grow_for_ever(project, monkeypatch):
     opened = fw.open_project(project)
     manifest = views.load_manifest(opened)
     for number in range(3):
-        answers = cache.AnswerCache(opened, manifest)
-        answers.answer([number], lambda number=number: {"number": number})
+        answers = cache.ResultCache(opened, manifest)
+        answers.get([number], lambda number=number: {"number": number})
         answers.save()
-    again = cache.AnswerCache(opened, manifest)
-    assert [again.answer([number], lambda: {"number": "anew"})["number"] for number in range(3)] == ["anew", 1, 2]
+    again = cache.ResultCache(opened, manifest)
+    assert [again.get([number], lambda: {"number": "anew"})["number"] for number in range(3)] == ["anew", 1, 2]
 
 
 def test_a_project_that_cannot_be_written_to_has_a_list_all_the_same(project, monkeypatch):
@@ -134,10 +134,10 @@ def test_a_project_that_cannot_be_written_to_has_a_list_all_the_same(project, mo
 def test_two_processes_that_write_at_once_leave_a_whole_cache(project):
     opened = fw.open_project(project)
     manifest = views.load_manifest(opened)
-    one, other = cache.AnswerCache(opened, manifest), cache.AnswerCache(opened, manifest)
-    one.answer(["first"], lambda: {"number": 1})
-    other.answer(["second"], lambda: {"number": 2})
+    one, other = cache.ResultCache(opened, manifest), cache.ResultCache(opened, manifest)
+    one.get(["first"], lambda: {"number": 1})
+    other.get(["second"], lambda: {"number": 2})
     one.save()
     other.save()
-    assert cache.AnswerCache(opened, manifest).answer(["second"], dict) == {"number": 2}
-    assert cache.AnswerCache(opened, manifest).answer(["first"], dict) == {}  # overwritten: computed again
+    assert cache.ResultCache(opened, manifest).get(["second"], dict) == {"number": 2}
+    assert cache.ResultCache(opened, manifest).get(["first"], dict) == {}  # overwritten: computed again

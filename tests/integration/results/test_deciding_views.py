@@ -103,12 +103,12 @@ def test_rules_are_the_same_in_text_json_and_python(drawn):
     for c in view.choice.candidates:
         assert c.rule.kind in text
         assert f"{c.nested:.3f}" in text
-        assert c.rule.words(view.space).split()[0] in text
+        assert c.rule.describe(view.space).split()[0] in text
     assert "macro F1 of 18 joint classes. 14 people, 98 images." in text
     assert max(cell_len(line) for line in text.splitlines()) <= 80
     kept = view.as_dict()
     assert kept["verdict"] == rules_report.verdict(view.choice)
-    assert kept["candidates"][0]["words"] == view.choice.candidates[0].rule.words(view.space)
+    assert kept["candidates"][0]["words"] == view.choice.candidates[0].rule.describe(view.space)
 
 
 def test_a_specialist_is_decided_for_itself(drawn):

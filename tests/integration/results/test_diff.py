@@ -34,7 +34,7 @@ from facetwise.predictors.answers import Answers, answers_of_classes
 from facetwise.predictors.external import import_predictions
 from facetwise.results.differences.diff import DiffView, build_diff_view, listed, only
 from facetwise.results.wording import interval, score
-from facetwise.screens.pages.diff_page import diff_figures, diff_page, shelves
+from facetwise.screens.pages.diff_page import diff_figures, diff_page, photo_groups
 from facetwise.screens.text.diff import diff_text
 
 TESTS = tuple(f"{i:02d}.jpg" for i in range(12))
@@ -203,9 +203,9 @@ def test_files_alone_stand_in_their_own_order(project: Project, manifest: Manife
     view = build_diff_view(project, manifest, bare(project, [0] * 12, [1] * 6 + [6] * 6))
     assert [d.image for d in view.disagreements] == manifest.test["image"].to_list()
     assert "nobody knows how sure they are" in text_of(view, 200)
-    assert [(s.title, s.num_images) for s in shelves(view)] == [("only mask", 6), ("only age", 6)]
+    assert [(s.title, s.num_images) for s in photo_groups(view)] == [("only mask", 6), ("only age", 6)]
     few = build_diff_view(project, manifest, bare(project, [0] * 12, [1] * 6 + [6] * 6), limit=2)
-    assert [(s.num_images, len(s.images)) for s in shelves(few)] == [(6, 2), (6, 2)]
+    assert [(s.num_images, len(s.images)) for s in photo_groups(few)] == [(6, 2), (6, 2)]
     nothing = build_diff_view(project, manifest, bare(project, [0] * 12, [1] * 12), limit=0)
     assert (nothing.num_different, nothing.disagreements) == (12, ())
     assert "12 of 12 test images differ" in re.sub(r"\s+", " ", diff_page(nothing, {}))
@@ -384,7 +384,7 @@ def test_a_blend_is_what_it_decided(project: Project, manifest: Manifest) -> Non
     moved = project.space.encode(codes) != project.space.encode(made_codes(project, 2))
     assert other.num_different == int(moved[1:].sum()) > 0
     assert all((d.probabilities[1] or 1) < 0.5 for d in other.disagreements)  # not its most probable class
-    with pytest.raises(InputError, match="known on the test side only"):
+    with pytest.raises(InputError, match="without out-of-fold predictions"):
         fw.diff(project, "1", "b1", oof=True)
     shutil.rmtree(folder.parent)
 
@@ -402,9 +402,9 @@ def test_classes_from_elsewhere_are_not_sure_and_probabilities_are(
     assert [s.has_probabilities for s in view.sides] == [True, False, True]
     assert view.pair("B", "C").whole.num_different == 0
     assert view.num_different == fw.diff(project, "1", "2").num_different
-    with pytest.raises(InputError, match="`foreign:bare` was predicted elsewhere"):
+    with pytest.raises(InputError, match="`foreign:bare` has predictions of the test side only"):
         fw.diff(project, "1", "foreign:bare", oof=True)
-    shutil.rmtree(project.workspace.foreign)
+    shutil.rmtree(project.workspace.external)
 
 
 def test_small_words() -> None:

@@ -19,7 +19,7 @@ from facetwise.core.errors import ArtefactError, InputError, MismatchError, Prob
 from facetwise.core.files.csvrecords import CsvError, csv_records
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest, build_manifest
-from facetwise.predictors.external import find_foreign, list_foreign
+from facetwise.predictors.external import find_external, list_external
 from facetwise.predictors.external_csv import CERTAIN, TOLERANCE, parse_predictions
 from facetwise.predictors.sources import read_source
 from facetwise.screens.text.run import runs_text
@@ -188,14 +188,17 @@ def test_a_sum_within_the_tolerance_is_divided_and_counted_and_one_beyond_refuse
         (b"", "expected a header"),
         (csv("ImageID,ans"), "no rows below the header"),
         (csv("ImageID,ans", "a.jpg,1.0", "나.jpg,1e0", "c d.jpg,+1"), "line 2: answer '1.0' is not an integer"),
-        (csv("ImageID,ans", "a.jpg,18", "나.jpg,1", "c d.jpg,1"), "line 2: answer 18 is no class, expected 0 to 17"),
+        (csv("ImageID,ans", "a.jpg,18", "나.jpg,1", "c d.jpg,1"), "line 2: answer 18 is not a class, expected 0 to 17"),
         (csv("name,ans", "a.jpg,1"), "no column of images: expected `ImageID` or `image`"),
-        (csv("ImageID,score", "a.jpg,1"), "nothing that predicts"),
-        (csv("ImageID,gender=male", "a.jpg,1"), "no column `gender=female`, of gender all classes are needed"),
-        (csv("ImageID,gender=male,gender=female,gender=man", "a.jpg,1,0,0"), "column `gender=man` is of no class"),
-        (csv("ImageID,gender=male,gender=female,gender=male", "a.jpg,1,0,1"), "`gender=male` stands there twice"),
-        (csv("ImageID," + ",".join(map(str, range(19))), "a.jpg" + ",1" * 19), "column `18` is of no class"),
-        (csv("ImageID," + ",".join(map(str, range(17))), "a.jpg" + ",1" * 17), "no column `17`, of joint"),
+        (csv("ImageID,score", "a.jpg,1"), "no predictions: expected"),
+        (csv("ImageID,gender=male", "a.jpg,1"), "no column `gender=female`: all classes of gender are needed"),
+        (
+            csv("ImageID,gender=male,gender=female,gender=man", "a.jpg,1,0,0"),
+            "column `gender=man` is not of a known class",
+        ),
+        (csv("ImageID,gender=male,gender=female,gender=male", "a.jpg,1,0,1"), "`gender=male` is there twice"),
+        (csv("ImageID," + ",".join(map(str, range(19))), "a.jpg" + ",1" * 19), "column `18` is not of a known class"),
+        (csv("ImageID," + ",".join(map(str, range(17))), "a.jpg" + ",1" * 17), "no column `17`: all classes of joint"),
         (
             csv("ImageID,gender=male,gender=female," + ",".join(map(str, range(18))), "a.jpg" + ",1" * 20),
             "in more than one way, or beside attributes",
@@ -232,7 +235,7 @@ def test_it_is_a_member_for_the_test_side_only_and_says_why(own):
     folder = fw.import_predictions(project, sent(project), name="앨리스")
     source = read_source(project, manifest, "foreign:앨리스")
     assert (source.kind, source.id, source.reference, source.oof) == ("foreign", "앨리스", "foreign:앨리스", None)
-    assert source.no_oof == "was predicted elsewhere: it can be used for the test side only"
+    assert source.no_oof == "has predictions of the test side only, made elsewhere"
     assert source.test.images.tolist() == manifest.test["image"].to_list()
     assert folder.record().content == "submission"
     assert (folder.path / "original.csv").read_bytes() == (project.root / "sent.csv").read_bytes()
@@ -241,19 +244,19 @@ def test_it_is_a_member_for_the_test_side_only_and_says_why(own):
 def test_the_same_file_or_name_twice_and_names_that_lead_away(own):
     project, _ = own
     fw.import_predictions(project, sent(project), name="alice")
-    with pytest.raises(InputError, match="called `alice` are here already"):
+    with pytest.raises(InputError, match="there are already predictions called `alice`"):
         fw.import_predictions(project, sent(project, 2, "other.csv"), name="alice")
-    with pytest.raises(InputError, match="the same file is here already, as `alice`"):
+    with pytest.raises(InputError, match="the same file was already imported as `alice`"):
         fw.import_predictions(project, sent(project), name="bob")
     for name in ("../up", ".hidden", "", "a/b", "a\nb"):
         with pytest.raises(InputError, match="cannot name predictions"):
             fw.import_predictions(project, sent(project, 3, "third.csv"), name=name)
-    assert [f.name for f in list_foreign(project.workspace)] == ["alice"]
+    assert [f.name for f in list_external(project.workspace)] == ["alice"]
 
 
 def test_what_is_unknown_changed_or_of_other_images_is_refused(own):
     project, manifest = own
-    with pytest.raises(InputError, match="no predictions from elsewhere are called `alice`"):
+    with pytest.raises(InputError, match="no imported predictions are called `alice`"):
         read_source(project, manifest, "foreign:alice")
     folder = fw.import_predictions(project, sent(project), name="alice")
     other = Manifest.of(manifest.table.reverse())
@@ -273,7 +276,7 @@ def test_a_kill_or_a_fault_leaves_nothing(own, monkeypatch):
     monkeypatch.setattr("facetwise.predictors.external.write_record", full)
     with pytest.raises(KeyboardInterrupt):
         fw.import_predictions(project, sent(project), name="alice")
-    assert [p.name for p in project.workspace.foreign.iterdir()] == [".lock"]
+    assert [p.name for p in project.workspace.external.iterdir()] == [".lock"]
 
 
 def test_what_is_no_file(own, tmp_path):
@@ -293,7 +296,7 @@ def test_lists_and_the_doctor_know_it(own):
     runs_text(view)
     (line,) = checks(project)["foreign"]()
     assert (line.level, "foreign:alice" in line.message) == ("ok", True)
-    (find_foreign(project.workspace, "alice").path / "test.parquet").unlink()
+    (find_external(project.workspace, "alice").path / "test.parquet").unlink()
     (line,) = checks(project)["foreign"]()
     assert line.level == "problem"
     assert fw.runs(project).foreign[0].flags[0].startswith("damaged")
@@ -347,7 +350,7 @@ def specialist(base, answers: list[int]) -> tuple[Project, Manifest, bytes]:
 def test_answers_of_one_attribute_are_not_taken_for_joint_classes(tmp_path):
     answers = [0, 1, 2, 1, 0, 2, 2, 0]
     project, manifest, data = specialist(tmp_path, answers)
-    with pytest.raises(InputError, match=r"from 0 to 2, of 18 joint classes.* `mask` or `age` alone") as caught:
+    with pytest.raises(InputError, match=r"from 0 to 2, of 18 joint classes.* `mask` or `age` only") as caught:
         parse_predictions(data, "x.csv", project, manifest)
     assert "`--answers-of age`" in str(caught.value.hint)
     read = parse_predictions(data, "x.csv", project, manifest, answers_of="age")
@@ -363,9 +366,9 @@ def test_answers_of_one_attribute_are_not_taken_for_joint_classes(tmp_path):
 def test_what_answers_cannot_be_of(tmp_path):
     project, manifest, data = specialist(tmp_path, [0, 1, 2, 17, 0, 2, 2, 0])
     parse_predictions(data, "x.csv", project, manifest)
-    with pytest.raises(InputError, match="answer 17 is no class, expected 0 to 2"):
+    with pytest.raises(InputError, match="answer 17 is not a class, expected 0 to 2"):
         parse_predictions(data, "x.csv", project, manifest, answers_of="age")
-    with pytest.raises(InputError, match="`ages` is no attribute"):
+    with pytest.raises(InputError, match="`ages` is not an attribute"):
         parse_predictions(data, "x.csv", project, manifest, answers_of="ages")
     probabilities = data.replace(b",ans", b",gender=male,gender=female").replace(b"\n", b",0\n")
     with pytest.raises(InputError, match="no answer column"):

@@ -15,10 +15,19 @@ from typer.testing import CliRunner
 import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import InputError
-from facetwise.core.references import KINDS, MAX_LENGTH, Kind, Reference, number_of, parse_reference, pick, short_name
+from facetwise.core.references import (
+    KINDS,
+    MAX_LENGTH,
+    Reference,
+    ReferenceKind,
+    number_of,
+    parse_reference,
+    pick,
+    short_name,
+)
 
 NUMBERS = st.integers(1, 999_999_999)
-NUMBERED: tuple[Kind, ...] = ("run", "blend", "submission")
+NUMBERED: tuple[ReferenceKind, ...] = ("run", "blend", "submission")
 NOTHING = (
     *("", "  ", "\n", "run:", "blend: ", "submission:", "foreign:"),
     *("0", "000", "b0", "s0", "blend:0", "run:00", "submission:s0"),
@@ -34,7 +43,7 @@ IDS = {
 
 
 @given(st.sampled_from(NUMBERED), NUMBERS, st.integers(0, 3))
-def test_numbers_of_each_kind_in_every_form(kind: Kind, number: int, zeros: int) -> None:
+def test_numbers_of_each_kind_in_every_form(kind: ReferenceKind, number: int, zeros: int) -> None:
     digits = "0" * min(zeros, 9 - len(str(number))) + str(number)
     wanted = Reference(kind, number)
     for text in (
@@ -50,7 +59,7 @@ def test_numbers_of_each_kind_in_every_form(kind: Kind, number: int, zeros: int)
 
 
 @given(st.sampled_from(KINDS), NAMES)
-def test_what_is_told_in_full_is_read_again(kind: Kind, name: str) -> None:
+def test_what_is_told_in_full_is_read_again(kind: ReferenceKind, name: str) -> None:
     named = parse_reference(f"{kind}:{name}")
     assert named.kind == kind
     assert parse_reference(str(named)) == named
@@ -122,7 +131,7 @@ def test_the_first_kind_that_can_stand_is_meant_and_others_are_refused() -> None
 
 
 @given(st.sampled_from(NUMBERED), st.data())
-def test_everything_is_found_by_its_id_its_number_and_its_short_name(kind: Kind, data: st.DataObject) -> None:
+def test_everything_is_found_by_its_id_its_number_and_its_short_name(kind: ReferenceKind, data: st.DataObject) -> None:
     ids = IDS[kind]
     thing = data.draw(st.sampled_from(ids))
     order = data.draw(st.permutations(ids))

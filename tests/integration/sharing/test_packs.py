@@ -260,9 +260,9 @@ def rounded(data: bytes) -> bytes:
 def test_the_same_run_twice_is_refused_however_it_comes(mate, finished, pack, tables, tmp_path):
     first = fw.import_run(mate, pack).run
     for file in (pack, tables):
-        with pytest.raises(InputError, match=f"is here already: it is run `{first.id}`"):
+        with pytest.raises(InputError, match=f"was already imported: run `{first.id}`"):
             fw.import_run(mate, file)
-    with pytest.raises(InputError, match="is here already"):
+    with pytest.raises(InputError, match="was already imported"):
         fw.import_run(finished.copy(tmp_path / "theirs").project, pack)
     assert len(list_runs(Project.open(mate).workspace)) == 1
 
@@ -386,7 +386,7 @@ def test_another_label_space_is_named(own, pack):
     file.write_text(file.read_text().replace("[30, 60]", "[30, 58]").replace("[30.0, 60.0]", "[30.0, 58.0]"))
     assert not fw.check(own.project, workers=1).has_errors
     text = refused(own.project, pack, MismatchError)
-    assert "of another label: cuts of `age` are [30.0, 58.0] here, [30.0, 60.0] there" in text
+    assert "another label space: cuts of `age` are [30.0, 58.0] here, [30.0, 60.0] there" in text
 
 
 def test_another_manifest_is_named_by_what_differs(own, pack):
@@ -430,7 +430,7 @@ def also(name: str, data: bytes = b"x") -> Change:
         (without("oof.parquet"), "`oof.parquet` is not as `pack.json` says"),
         (also("predictions/tta-flip/oof.parquet"), "is not as `pack.json` says"),
         (lambda files: {**files, "oof.parquet": files["oof.parquet"][:-1]}, "`oof.parquet` is not as"),
-        (lambda files: {**files, "oof.parquet": files["oof.parquet"][:-1] + b"x"}, "is not the file that was packed"),
+        (lambda files: {**files, "oof.parquet": files["oof.parquet"][:-1] + b"x"}, "has changed since it was packed"),
         (lambda files: {**files, "recipe.toml": b" " * (2**20 + 1)}, "at most 1,048,576 are read"),
         (lambda files: {**files, "pack.json": b"[" * 100_000}, "not readable as JSON"),
         (lambda files: {**files, "pack.json": b"{}"}, "schema version None of a pack"),
@@ -605,7 +605,7 @@ def first(column: str, value: Any) -> Callable[[pl.DataFrame], pl.DataFrame]:
         (lambda t: t.reverse(), "not the training images of this project, in their order"),
         (lambda t: t.head(10), "10 rows, the images of this project make 252"),
         (first("group", "nobody"), "not the training images"),
-        (lambda t: t.with_columns((pl.col("fold") + 1) % 3), "held out by other folds than it says"),
+        (lambda t: t.with_columns((pl.col("fold") + 1) % 3), "held out by other folds than its record says"),
         (lambda t: t.with_columns(fold=pl.lit(None, pl.Int32)), "its folds are not 0 to 2"),
         (lambda t: t.with_columns(repeat=pl.lit(1, pl.Int32)), "its folds are not"),
         (lambda t: t.drop("age=<30"), "`age=<30` is missing"),
@@ -627,7 +627,7 @@ def test_strange_tables(pack, reader, tmp_path, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.reverse(), "not the test images of this project, in their order"),
+        (lambda t: t.reverse(), "not the test images of this project in order"),
         (lambda t: t.with_columns(fold=pl.lit(0, pl.Int32)), "its models are not those of the run's folds"),
         (first("group", "x"), "not the test images"),
         (first("mask=wear", 5.0), "`mask` is no distribution"),
@@ -663,7 +663,7 @@ def test_a_score_claimed_on_folds_by_image(finished, pack, reader, tmp_path):
         record |= {"fingerprint_fields": fields, "fingerprint": content_hash(fields)}
 
     changes = {**scattered, "run.json": other, "pack.json": set_key("folds", "hash", to="1" * 64)}
-    assert "people stand in several folds" in refused(reader, edited(pack, tmp_path / "bad.pack", changes))
+    assert "people are in several folds" in refused(reader, edited(pack, tmp_path / "bad.pack", changes))
     assert finished.project.is_dir()
 
 
@@ -723,10 +723,10 @@ def test_what_torch_writes_is_one(finished):
     ("data", "message"),
     [
         (pickle.dumps({"x": 1}), "a pickle under another name?"),
-        (tensors({}), "do not say on which people"),
-        (tensors({PEOPLE: "[]"}), "do not say on which people"),
-        (tensors({PEOPLE: "[" * 9000}), "do not say on which people"),
-        (tensors({PEOPLE: '["../x"]'}), "do not say on which people"),
+        (tensors({}), "do not record which people"),
+        (tensors({PEOPLE: "[]"}), "do not record which people"),
+        (tensors({PEOPLE: "[" * 9000}), "do not record which people"),
+        (tensors({PEOPLE: '["../x"]'}), "do not record which people"),
     ],
 )
 def test_weights_that_are_none(pack, reader, tmp_path, data, message):

@@ -67,8 +67,8 @@ def test_two_never_work_on_one_trial_and_what_is_left_is_taken_up(folder: StudyF
         assert first is not None
         assert second is not None
         assert (first.number, second.number) == (0, 1)
-        assert one.is_worked_on(0)
-        assert one.is_worked_on(1)
+        assert one.is_running(0)
+        assert one.is_running(1)
         two.finish(1, "fail")
     with two.claim(3, None) as again:  # the first was neither finished nor is it worked on
         assert again is not None
@@ -85,12 +85,12 @@ def test_the_same_values_are_waited_for(folder: StudyFolder, space: Space) -> No
         with two.claim(9, None) as second:
             assert first is not None
             assert second is not None
-            twin = two.twin(second)
+            twin = two.running_duplicate(second)
             assert twin is not None
             assert twin.name == str(first.number)
-            assert one.twin(first) is None
+            assert one.running_duplicate(first) is None
         one.finish(0, "complete", 0.5)
-    assert two.twin(second) is None
+    assert two.running_duplicate(second) is None
 
 
 def test_a_trial_below_the_median_of_the_others_is_stopped(folder: StudyFolder, space: Space) -> None:

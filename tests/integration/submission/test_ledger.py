@@ -387,7 +387,7 @@ def test_a_day_begins_at_midnight_of_the_contest():
     left = quota_left(ledger, SEOUL, datetime(2026, 11, 25, 20, tzinfo=UTC))
     assert (left.sent, left.left, left.day, left.undated) == (2, 1, "2026-11-26", 1)
     assert left.renews == "2026-11-26T15:00:00+00:00"
-    assert left.told() == (
+    assert left.text() == (
         "1 of 3 submissions left today (2026-11-26 in Asia/Seoul; it renews at 2026-11-27 00:00 there, "
         "2026-11-26 15:00 UTC); 1 in the ledger have no time and are not counted"
     )

@@ -19,7 +19,7 @@ from facetwise.inference.setup import Setup
 from facetwise.model.tensors import load_tensors, save_tensors
 from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW, OptimizerSpec, TimmOptimizer
 from facetwise.train.fold.checkpoint import TrainState, load_state, save_state
-from facetwise.train.fold.loop import FoldTask, Kept, new_state, train_fold
+from facetwise.train.fold.loop import EpochFiles, FoldTask, new_state, train_fold
 from facetwise.train.fold.optim import build_optimizer
 
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r"))))
@@ -131,7 +131,7 @@ def test_a_damaged_checkpoint_is_noticed(tmp_path):
 def test_one_bit_of_a_checkpoint_or_of_what_is_kept_is_noticed(tmp_path):
     setup, task = make_setup(SMALL, epochs=1)
     train_fold(setup, task, tmp_path, lambda _: None)
-    kept = Kept(tmp_path / "epochs")
+    kept = EpochFiles(tmp_path / "epochs")
     last = max(int(path.stem) for path in kept.folder.glob("*.npy"))
     reads = {
         tmp_path / "checkpoint.safetensors": lambda path: load_state(new_state(setup, 0), path),

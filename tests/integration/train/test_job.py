@@ -16,7 +16,7 @@ from facetwise.core.runs import find_run
 from facetwise.core.tables import prediction_columns
 from facetwise.data.folds import load_folds
 from facetwise.data.manifest import load_manifest
-from facetwise.inference.own_images import predict_own
+from facetwise.inference.own_images import predict_own_images
 from facetwise.train.finish import choose_epochs
 
 QUICK = ("train.length=1ep", "train.ema=0.5")
@@ -133,7 +133,7 @@ def test_own_images_again_with_the_mirror_image(own_finished):
     run = find_run(project.workspace, "last")
     with pytest.raises(SettingError, match=r"nothing to predict: run .* has the predictions of its own images"):
         fw.predict(project)
-    plain = predict_own(project, run, tta="none")
+    plain = predict_own_images(project, run, tta="none")
     for name, before in (("oof", run.oof()), ("test", run.test())):
         again = pl.read_parquet(plain / f"{name}.parquet")
         assert again.select("image", "fold").equals(before.select("image", "fold"))

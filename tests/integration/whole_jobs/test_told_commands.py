@@ -29,7 +29,7 @@ from typer.testing import CliRunner
 from facetwise.cli.display import TrainingDisplay
 from facetwise.cli.main import app
 from facetwise.core.errors import FacetwiseError
-from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.project import Project
 from facetwise.core.records.provenance import now
 from facetwise.data.manifest import load_manifest
@@ -529,7 +529,7 @@ def _(at: At) -> str:
 
     told = ""
     for more in ({}, {"hint": _FULL}):
-        with pytest.raises(FacetwiseError) as error, told_when_full(at.root, 5, **more):
+        with pytest.raises(FacetwiseError) as error, disk_full_errors(at.root, 5, **more):
             raise OSError(errno.ENOSPC, "no space")
         told += f"{error.value.hint}\n"
     return told
@@ -625,12 +625,12 @@ def _(at: At) -> str:
 
 @case("results/differences/sides.py: diff RUN RUN")
 def _(at: At) -> str:
-    from facetwise.results.differences.sides import LETTERS, compared
+    from facetwise.results.differences.sides import LETTERS, align_answers
 
     at.second()
     too_many: Any = [None] * (len(LETTERS) + 1)
     with pytest.raises(FacetwiseError) as error:
-        compared(too_many, Project.open(at.root).space, load_manifest(Project.open(at.root)), oof=True)
+        align_answers(too_many, Project.open(at.root).space, load_manifest(Project.open(at.root)), oof=True)
     return str(error.value.hint)
 
 

@@ -11,20 +11,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from made_votes import SPACE, draw_votes, people
 
-from facetwise.blending.contributions import added_by, likeness
+from facetwise.blending.contributions import contributions, pairwise_agreement
 from facetwise.blending.limits import Limits
 from facetwise.blending.methods import METHODS
-from facetwise.blending.objective import TIE, Exam
-from facetwise.blending.select import Search, score_of, select
-from facetwise.blending.votes import Block, Votes, decided
+from facetwise.blending.objective import TIE, Objective
+from facetwise.blending.select import GreedySearch, score_of, select
+from facetwise.blending.votes import VoteBlock, Votes, decide_classes
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.metrics import macro_f1
 
 SEEDS = st.integers(0, 2**32 - 1)
 WAYS = [(by, method) for by in ("whole", "attribute") for method in METHODS]
-SINGLE = Search(bags=0, rounds=12)
-BAGGED = Search(bags=4, rounds=8, share=0.5)
+SINGLE = GreedySearch(bags=0, rounds=12)
+BAGGED = GreedySearch(bags=4, rounds=8, share=0.5)
 
 
 def joint_of(votes, sums):
@@ -91,7 +91,7 @@ def test_members_that_tie_in_every_row_are_chosen_alike_by_the_plain_algorithm(s
 def test_many_rounds_do_not_drift_from_the_plain_algorithm():
     for way in WAYS:
         votes, truth, groups = draw_votes(7, *way, num_members=6, num_rows=240)
-        found = select(votes, truth, groups, search=Search(bags=0, rounds=40))
+        found = select(votes, truth, groups, search=GreedySearch(bags=0, rounds=40))
         steps, _ = plain(votes, truth, np.ones(len(truth), np.int64), 40, 1)
         assert [(s.round, s.block, s.member) for s in found.trace] == steps
 
@@ -104,7 +104,7 @@ def test_weights_sum_to_one_and_stand_at_members_that_have_the_block(seed, way, 
     np.testing.assert_allclose(found.weights.sum(axis=1), 1)
     assert (found.weights >= 0).all()
     assert not found.weights[~votes.has].any()
-    assert found.score == pytest.approx(macro_f1(truth, decided(votes, found.weights), SPACE.num_joint))
+    assert found.score == pytest.approx(macro_f1(truth, decide_classes(votes, found.weights), SPACE.num_joint))
 
 
 @given(SEEDS, st.sampled_from(WAYS))
@@ -176,14 +176,14 @@ def test_a_copy_of_a_member_changes_no_decision(seed, way):
         num_members=votes.num_members + 1,
         blocks=tuple(copied(b, votes.num_members) for b in votes.blocks),
     )
-    for search in (SINGLE, Search(bags=3, share=1.0, rounds=8)):
+    for search in (SINGLE, GreedySearch(bags=3, share=1.0, rounds=8)):
         found, again = (select(v, truth, groups, search=search) for v in (votes, twice))
-        np.testing.assert_array_equal(decided(votes, found.weights), decided(twice, again.weights))
+        np.testing.assert_array_equal(decide_classes(votes, found.weights), decide_classes(twice, again.weights))
 
 
 def copied(block, number):
     """The block with a copy, called `number`, of its last member."""
-    return Block(block.name, np.append(block.members, number), np.concatenate([block.votes, block.votes[-1:]]))
+    return VoteBlock(block.name, np.append(block.members, number), np.concatenate([block.votes, block.votes[-1:]]))
 
 
 @pytest.mark.parametrize("by", ["whole", "attribute"])
@@ -192,7 +192,7 @@ def test_a_perfect_member_wins(by):
     for block, classes in zip(votes.blocks, votes.classes_of(truth), strict=True):
         block.votes[2] = np.arange(block.votes.shape[2]) == classes[:, None]
     perfect = votes.blocks[-1].members[2]
-    for search in (SINGLE, Search(bags=5, share=1.0)):
+    for search in (SINGLE, GreedySearch(bags=5, share=1.0)):
         found = select(votes, truth, groups, search=search)
         assert (found.weights[:, votes.blocks[0].members[2]][0], found.weights[-1, perfect]) == (1, 1)
         assert found.score == pytest.approx(5 / 6)  # the last class never occurs: its F1 is 0
@@ -222,8 +222,8 @@ def test_rows_that_count_no_times_are_as_if_they_were_not_there(seed, way):
 def test_bags_draw_people_with_all_of_their_rows():
     """A person's rows stand or fall together: with one person only, every bag is the whole."""
     votes, truth, groups = draw_votes(4, "whole", "soft")
-    bagged = select(votes, truth, ["one"] * len(groups), search=Search(bags=3, share=1.0, rounds=8))
-    single = select(votes, truth, groups, search=Search(bags=0, rounds=8))
+    bagged = select(votes, truth, ["one"] * len(groups), search=GreedySearch(bags=3, share=1.0, rounds=8))
+    single = select(votes, truth, groups, search=GreedySearch(bags=0, rounds=8))
     np.testing.assert_allclose(bagged.weights, single.weights)
 
 
@@ -250,21 +250,21 @@ def test_limits_hold(seed, by, max_models, search):
 def test_limits_leave_room_for_what_a_block_needs():
     has = np.array([[True, True, False, False], [False, False, True, True]])
     weight = np.array([0.9, 0.8, 0.1, 0.0])
-    assert Limits(max_models=2).keep(weight, has).tolist() == [True, False, True, False]
+    assert Limits(max_models=2).pick(weight, has).tolist() == [True, False, True, False]
     costs = (1.0, 3.0, 9.0, 2.0)
-    assert Limits(max_cost=5.0, costs=costs).keep(weight, has).tolist() == [True, False, False, True]
+    assert Limits(max_cost=5.0, costs=costs).pick(weight, has).tolist() == [True, False, False, True]
     with pytest.raises(InputError, match="max_models is 1"):
-        Limits(max_models=1).keep(weight, has)
+        Limits(max_models=1).pick(weight, has)
     with pytest.raises(InputError, match=r"max_cost is 2\.5"):
-        Limits(max_cost=2.5, costs=costs).keep(weight, has)
+        Limits(max_cost=2.5, costs=costs).pick(weight, has)
 
 
 def test_costs_that_are_not_known_only_matter_where_costs_do():
     has = np.ones((1, 2), np.bool_)
     unknown = (math.nan, 1.0)
-    assert Limits(max_models=1, costs=unknown).keep(np.array([0.7, 0.3]), has).tolist() == [True, False]
-    assert Limits(max_cost=9.0, costs=unknown).keep(np.array([0.7, 0.3]), has).tolist() == [False, True]
-    assert Limits(max_cost=0.3, costs=(0.1, 0.1)).hold(np.ones(2, np.bool_))
+    assert Limits(max_models=1, costs=unknown).pick(np.array([0.7, 0.3]), has).tolist() == [True, False]
+    assert Limits(max_cost=9.0, costs=unknown).pick(np.array([0.7, 0.3]), has).tolist() == [False, True]
+    assert Limits(max_cost=0.3, costs=(0.1, 0.1)).allow(np.ones(2, np.bool_))
 
 
 def test_limits_that_nothing_can_keep_are_refused():
@@ -283,7 +283,7 @@ def test_limits_that_nothing_can_keep_are_refused():
 def test_settings_that_make_no_sense_are_refused():
     for wrong in ({"rounds": 0}, {"start": 0}, {"bags": -1}, {"share": 0.0}, {"share": 1.0, "people": False}):
         with pytest.raises(SettingError):
-            Search(**wrong)
+            GreedySearch(**wrong)
 
 
 def test_bad_rows_are_refused():
@@ -307,12 +307,12 @@ def test_many_joint_classes():
     codes = draws.integers(0, 3, (90, 4))
     truth = space.encode(codes)
     blocks = tuple(
-        Block(n, np.arange(3), (draws.random((3, 90, 30)) + (np.arange(30) == c[:, None])).astype(np.float32))
+        VoteBlock(n, np.arange(3), (draws.random((3, 90, 30)) + (np.arange(30) == c[:, None])).astype(np.float32))
         for n, c in zip("abcd", codes.T, strict=True)
     )
     votes = Votes(space, "soft", 3, blocks)
     found = select(votes, truth, people(90), search=SINGLE)
-    assert found.score == pytest.approx(macro_f1(truth, decided(votes, found.weights), space.num_joint))
+    assert found.score == pytest.approx(macro_f1(truth, decide_classes(votes, found.weights), space.num_joint))
     assert found.trace[-1].score == pytest.approx(found.score)
 
 
@@ -321,7 +321,7 @@ def test_an_exam_scores_as_the_metric_does(seed):
     draws = np.random.default_rng(seed)
     truth, said, times = draws.integers(0, 4, 30), draws.integers(0, 6, 30), draws.integers(0, 3, 30)
     times[0] = 1
-    exam = Exam(times.astype(float), truth, 6)
+    exam = Objective(times.astype(float), truth, 6)
     wanted = macro_f1(np.repeat(truth, times), np.repeat(said, times), 6)
     assert exam.score_of(said) == pytest.approx(wanted)
 
@@ -329,7 +329,7 @@ def test_an_exam_scores_as_the_metric_does(seed):
 def test_what_a_member_adds():
     votes, truth, groups = draw_votes(5, "attribute", "soft")
     found = select(votes, truth, groups, search=SINGLE)
-    added = added_by(votes, found.weights, truth)
+    added = contributions(votes, found.weights, truth)
     for member in range(votes.num_members):
         without = found.weights.copy()
         without[:, member] = 0
@@ -344,12 +344,12 @@ def test_what_a_member_adds():
 
 def test_likeness_is_the_share_of_rows_decided_alike_in_what_both_have():
     votes, _, _ = draw_votes(0, "attribute", "soft")
-    found = likeness(votes)
+    found = pairwise_agreement(votes)
     np.testing.assert_array_equal(found, found.T)
     np.testing.assert_array_equal(np.diag(found), 1)
     hats, hues = (b.votes.argmax(axis=2) for b in votes.blocks)
     assert found[0, 2] == pytest.approx(((hats[0] == hats[1]) & (hues[0] == hues[2])).mean())
     assert found[0, 1] == pytest.approx((hues[0] == hues[1]).mean())  # member 1 has `hue` only
     hue = votes.blocks[1]
-    apart = replace(votes, blocks=(votes.blocks[0], Block("hue", np.array([1]), hue.votes[1:2])))
-    assert np.isnan(likeness(apart)[0, 1])
+    apart = replace(votes, blocks=(votes.blocks[0], VoteBlock("hue", np.array([1]), hue.votes[1:2])))
+    assert np.isnan(pairwise_agreement(apart)[0, 1])

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_votes import SPACE, apart_table, cast_tables, draw_truth, draw_votes, joint_table, logs_for, table_of
 
-from facetwise.blending.methods import FLOOR, METHODS, Places, as_votes
-from facetwise.blending.votes import combine, decided, used_by
+from facetwise.blending.methods import FLOOR, METHODS, RankTransform, as_votes
+from facetwise.blending.votes import combine, decide_classes, used_members
 from facetwise.core.errors import InputError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.predictions import Predictions
@@ -29,7 +29,7 @@ def test_one_member_decides_as_it_does_by_itself(seed, method, by):
     table = apart_table(draws, draw_truth(draws, 30))
     votes, kept = cast_tables([table], SPACE, by=by, method=method)
     assert kept.all()
-    np.testing.assert_array_equal(decided(votes, equal(votes)), Predictions.read(table, SPACE).classes)
+    np.testing.assert_array_equal(decide_classes(votes, equal(votes)), Predictions.read(table, SPACE).classes)
 
 
 @given(SEEDS, st.sampled_from(WAYS))
@@ -38,7 +38,7 @@ def test_log_probabilities_are_normalised_and_order_as_votes_do(seed, way):
     logs = combine(votes, equal(votes))
     for block in logs:
         np.testing.assert_allclose(np.exp(block).sum(axis=1), 1)
-    np.testing.assert_array_equal(votes.joint_of([b.argmax(axis=1) for b in logs]), decided(votes, equal(votes)))
+    np.testing.assert_array_equal(votes.joint_of([b.argmax(axis=1) for b in logs]), decide_classes(votes, equal(votes)))
 
 
 def test_soft_is_the_mean_of_probabilities_and_geometric_that_of_logs():
@@ -61,7 +61,7 @@ def test_products_blended_geometrically_are_the_same_whole_and_by_attribute(seed
     tables = [apart_table(draws, truth) for _ in range(3)]
     weights = draws.dirichlet(np.ones(3))
     both = [cast_tables(tables, SPACE, by=by, method="geometric")[0] for by in ("whole", "attribute")]
-    whole, apart = (decided(v, np.tile(weights, (len(v.blocks), 1))) for v in both)
+    whole, apart = (decide_classes(v, np.tile(weights, (len(v.blocks), 1))) for v in both)
     np.testing.assert_array_equal(whole, apart)
 
 
@@ -69,7 +69,7 @@ def test_products_blended_geometrically_are_the_same_whole_and_by_attribute(seed
 def test_hard_votes_are_the_majority_and_ties_go_to_the_likelier_class(seed, by):
     votes, _, _ = draw_votes(seed, by, "hard", num_members=6)
     soft, _, _ = draw_votes(seed, by, "soft", num_members=6)
-    said = votes.classes_of(decided(votes, equal(votes)))
+    said = votes.classes_of(decide_classes(votes, equal(votes)))
     for block, probabilities, classes in zip(votes.blocks, soft.blocks, said, strict=True):
         count = (block.votes >= 0.99).sum(axis=0)
         ahead = count == count.max(axis=1, keepdims=True)
@@ -83,8 +83,8 @@ def test_a_member_votes_for_what_its_joint_decides_not_its_marginals():
     table = table_of(SPACE.joint_columns, joint)
     hard, _ = cast_tables([table], SPACE, by="attribute", method="hard")
     soft, _ = cast_tables([table], SPACE, by="attribute", method="soft")
-    assert decided(hard, equal(hard)).tolist() == [0]
-    assert decided(soft, equal(soft)).tolist() == [1]
+    assert decide_classes(hard, equal(hard)).tolist() == [0]
+    assert decide_classes(soft, equal(soft)).tolist() == [1]
 
 
 def test_what_was_decided_by_a_rule_is_what_a_member_votes_for():
@@ -93,7 +93,7 @@ def test_what_was_decided_by_a_rule_is_what_a_member_votes_for():
     ruled = table.with_columns(decided=np.arange(20, dtype=np.int32) % SPACE.num_joint)
     for by in ("whole", "attribute"):
         votes, _ = cast_tables([ruled], SPACE, by=by, method="hard")
-        assert decided(votes, equal(votes)).tolist() == [i % SPACE.num_joint for i in range(20)]
+        assert decide_classes(votes, equal(votes)).tolist() == [i % SPACE.num_joint for i in range(20)]
 
 
 def test_an_impossible_class_costs_a_finite_vote_only_where_geometric():
@@ -111,14 +111,14 @@ def test_an_impossible_class_costs_a_finite_vote_only_where_geometric():
 def test_places_do_not_change_under_what_grows_with_the_probability(seed):
     draws = np.random.default_rng(seed)
     known, new = draws.random((40, 3)), draws.random((10, 3))
-    places = Places.fit(known).of(new)
-    np.testing.assert_array_equal(Places.fit(np.exp(3 * known)).of(np.exp(3 * new)), places)
+    places = RankTransform.fit(known).transform(new)
+    np.testing.assert_array_equal(RankTransform.fit(np.exp(3 * known)).transform(np.exp(3 * new)), places)
     assert ((places > 0) & (places < 1)).all()
 
 
 def test_places_by_hand():
-    places = Places.fit(np.array([[0.1], [0.2], [0.2], [np.nan]]))
-    assert places.of(np.array([[0.0], [0.1], [0.15], [0.2], [1.0]]))[:, 0].tolist() == [
+    places = RankTransform.fit(np.array([[0.1], [0.2], [0.2], [np.nan]]))
+    assert places.transform(np.array([[0.0], [0.1], [0.15], [0.2], [1.0]]))[:, 0].tolist() == [
         0.125,
         0.25,
         0.375,
@@ -191,8 +191,8 @@ def test_specialists_have_only_their_own_block():
         cast_tables(tables[2:], SPACE, by="attribute", method="soft")
     with pytest.raises(InputError, match="no member predicts `joint`"):
         cast_tables(tables[::2], SPACE, by="whole", method="soft")
-    with pytest.raises(ValueError, match="does not have the block"):
-        decided(votes, [[0, 1, 1], [0, 1, 0]])
+    with pytest.raises(ValueError, match="a member without the block"):
+        decide_classes(votes, [[0, 1, 1], [0, 1, 0]])
 
 
 def test_too_many_joint_classes_still_blend_by_attribute():
@@ -202,7 +202,7 @@ def test_too_many_joint_classes_still_blend_by_attribute():
     codes = draws.integers(0, 20, (15, 3))
     tables = [table_of(columns, np.hstack([logs_for(draws, c, 20, 20.0) for c in codes.T])) for _ in range(2)]
     votes, _ = cast_tables(tables, space, by="attribute", method="soft")
-    np.testing.assert_array_equal(decided(votes, equal(votes)), space.encode(codes))
+    np.testing.assert_array_equal(decide_classes(votes, equal(votes)), space.encode(codes))
     with pytest.raises(InputError, match="8000 joint classes are too many"):
         cast_tables(tables, space, by="whole", method="soft")
 
@@ -210,7 +210,7 @@ def test_too_many_joint_classes_still_blend_by_attribute():
 def test_tables_of_other_rows_and_weights_that_do_not_fit_are_refused():
     draws = np.random.default_rng(0)
     table = joint_table(draws, draw_truth(draws, 6))
-    with pytest.raises(ValueError, match="member 1 is of other rows than member 0"):
+    with pytest.raises(ValueError, match="member 1 has other rows than member 0"):
         cast_tables([table, table[::-1]], SPACE, by="whole", method="soft")
     with pytest.raises(ValueError, match="no members"):
         cast_tables([], SPACE, by="whole", method="soft")
@@ -227,4 +227,4 @@ def test_votes_stay_missing_where_log_probabilities_are():
 
 
 def test_used_by_any_block():
-    assert used_by(np.array([[0, 0.5, 0.5], [0, 0, 1]])).tolist() == [False, True, True]
+    assert used_members(np.array([[0, 0.5, 0.5], [0, 0, 1]])).tolist() == [False, True, True]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from facetwise.core import workspace as workspace_module
 from facetwise.core.errors import ArtefactError, DamagedError, FacetwiseError, InputError, LockedError
-from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.files.writing import write_atomic
 from facetwise.core.records.done import Anything, read_done, verify_files
 from facetwise.core.workspace import (
@@ -192,9 +192,9 @@ def test_a_disk_that_is_full_for_the_files_of_an_artefact(tmp_path):
 
 
 def test_other_errors_of_the_disk_pass_as_they_are(tmp_path):
-    with pytest.raises(IsADirectoryError), told_when_full(tmp_path):
+    with pytest.raises(IsADirectoryError), disk_full_errors(tmp_path):
         tmp_path.write_bytes(b"")
-    with pytest.raises(FacetwiseError, match="the disk is full"), told_when_full(tmp_path / "not" / "there"):
+    with pytest.raises(FacetwiseError, match="the disk is full"), disk_full_errors(tmp_path / "not" / "there"):
         raise OSError(errno.ENOSPC, "full")
 
 

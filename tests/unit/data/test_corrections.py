@@ -17,7 +17,7 @@ from facetwise.core.errors import InputError, LockedError, ProblemsError
 from facetwise.core.files.csvrecords import CONTROL
 from facetwise.core.project import Project
 from facetwise.core.workspace import lock
-from facetwise.data.labels.corrections import Added, Wanted, add_corrections, appended
+from facetwise.data.labels.corrections import Added, ProposedCorrection, add_corrections, appended
 from facetwise.data.labels.overlay import Correction, read_overlay
 from facetwise.data.manifest import Manifest, build_manifest
 
@@ -39,7 +39,7 @@ def correction(
 
 
 def add(path: Path, opened: tuple[Project, Manifest], *corrections: Correction) -> Added:
-    wanted = [Wanted(f"rank {i}", c) for i, c in enumerate(corrections, start=1)]
+    wanted = [ProposedCorrection(f"rank {i}", c) for i, c in enumerate(corrections, start=1)]
     return add_corrections(path, wanted, opened[0].space, opened[1])
 
 

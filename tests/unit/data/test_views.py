@@ -158,8 +158,8 @@ def test_no_number_has_no_class_by_cuts():
 
 def test_a_band_holds_its_lower_end_and_not_its_upper():
     view = view_of(LabelsSpec(drop={"age": [(29, 31), (59, 60)]}))
-    np.testing.assert_array_equal(AGES[~view.kept], [29, 30, 59])
-    assert view_of(LabelsSpec()).kept.all()
+    np.testing.assert_array_equal(AGES[~view.included], [29, 30, 59])
+    assert view_of(LabelsSpec()).included.all()
 
 
 def test_nothing_but_what_is_kept_changes_with_a_band():
@@ -173,14 +173,14 @@ def test_nothing_but_what_is_kept_changes_with_a_band():
 def test_bands_go_by_corrected_values_and_not_by_cuts():
     spec = LabelsSpec(drop={"age": [(57, 60)]}, cuts={"age": [29, 59]})
     into, out = Correction("0.jpg", "", "age", "58", "r", "a"), Correction("", "p4", "age", "61", "r", "a")
-    np.testing.assert_array_equal(np.flatnonzero(~view_of(spec).kept), [4, 5])
-    np.testing.assert_array_equal(np.flatnonzero(~view_of(spec, into, out).kept), [0, 5])
+    np.testing.assert_array_equal(np.flatnonzero(~view_of(spec).included), [4, 5])
+    np.testing.assert_array_equal(np.flatnonzero(~view_of(spec, into, out).included), [0, 5])
     np.testing.assert_array_equal(view_of(spec, into, out).codes[[0, 4], 1], [1, 2])
 
 
 def test_what_has_no_number_is_in_no_band():
     nobody = Manifest.of(manifest().table.with_columns(pl.lit(None, pl.Float64).alias("value:age")))
-    assert view_of(LabelsSpec(drop={"age": [(0, 100)]}), made=nobody).kept.all()
+    assert view_of(LabelsSpec(drop={"age": [(0, 100)]}), made=nobody).included.all()
 
 
 @pytest.mark.parametrize("band", [[60, 57], [57, 57]])
@@ -212,8 +212,8 @@ def test_corrected_rows_weigh_what_the_recipe_and_the_correction_say():
 def test_what_weighs_nothing_is_not_trained_on():
     unclear = Correction("2.jpg", "", "age", "40", "unclear", "a", weight=0)
     one = Correction("3.jpg", "", "gender", "male", "r", "a")
-    np.testing.assert_array_equal(np.flatnonzero(~view_of(LabelsSpec(), unclear, one).kept), [2])
-    np.testing.assert_array_equal(np.flatnonzero(~view_of(LabelsSpec(overlay_weight=0), unclear, one).kept), [2, 3])
+    np.testing.assert_array_equal(np.flatnonzero(~view_of(LabelsSpec(), unclear, one).included), [2])
+    np.testing.assert_array_equal(np.flatnonzero(~view_of(LabelsSpec(overlay_weight=0), unclear, one).included), [2, 3])
     everybody = [Correction("", f"p{i}", "gender", "male", "r", "a") for i in range(len(AGES))]
     with pytest.raises(SettingError, match=r"of 8 images `labels\.drop` drops 0, and 8 weigh 0"):
         view_of(LabelsSpec(overlay_weight=0), *everybody)
@@ -272,7 +272,7 @@ def test_bands_and_hard_classes_follow_from_the_corrected_values(spec, correctio
     assert moved.classes == AGE.classes
     np.testing.assert_array_equal(view.codes[:, 1], moved.codes_of_values(values))
     inside = [any(low <= v < high for low, high in spec.drop.get("age", [])) for v in values]
-    np.testing.assert_array_equal(view.kept, ~np.array(inside))
+    np.testing.assert_array_equal(view.included, ~np.array(inside))
 
 
 def test_the_codes_of_a_softened_value_on_a_cut_are_of_the_class_above():

@@ -15,18 +15,18 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.agreement import (
+    agreeing_rows,
     agreement,
     agreement_intervals,
-    alike,
     cohen_kappa,
     contradiction,
-    moved,
+    count_correct,
+    disagreement,
+    disagreement_matrix,
+    moved_by_attributes,
     people_moved,
-    share_apart,
-    shares_apart,
     tally_votes,
     transitions,
-    who_is_right,
 )
 from facetwise.evaluate.intervals import Interval, bootstrap_interval, share_intervals
 
@@ -42,18 +42,18 @@ def sides(size: int = 2, missing: bool = True) -> st.SearchStrategy[Array]:
 
 
 @given(sides())
-def test_a_share_apart_is_what_an_agreement_leaves(pair: Array) -> None:
+def test_a_disagreement_is_what_an_agreement_leaves(pair: Array) -> None:
     share = agreement("a", *pair).share
-    assert share_apart(*pair) == share_apart(*pair[::-1]) or share is None
+    assert disagreement(*pair) == disagreement(*pair[::-1]) or share is None
     if share is None:
-        assert np.isnan(share_apart(*pair))
+        assert np.isnan(disagreement(*pair))
     else:
-        assert share_apart(*pair) == pytest.approx(1 - share)
+        assert disagreement(*pair) == pytest.approx(1 - share)
 
 
 @given(sides(size=4, missing=False))
-def test_shares_apart_are_a_distance(answers: Array) -> None:
-    found = shares_apart(list(answers))
+def test_disagreement_matrix_are_a_distance(answers: Array) -> None:
+    found = disagreement_matrix(list(answers))
     assert (found == found.T).all()
     assert (np.diag(found) == 0).all()
     np.testing.assert_allclose(found, [[(a != b).mean() for b in answers] for a in answers])
@@ -67,19 +67,19 @@ def test_neither_the_order_of_rows_nor_the_names_of_classes_move_shares(answers:
     chance.shuffle(rows)
     chance.shuffle(names)
     renamed = np.where(answers < 0, -1, np.array(names)[answers])[:, rows]
-    np.testing.assert_array_equal(shares_apart(list(renamed)), shares_apart(list(answers)))
+    np.testing.assert_array_equal(disagreement_matrix(list(renamed)), disagreement_matrix(list(answers)))
 
 
 def test_of_several_attributes_those_count_that_both_have() -> None:
     one = np.array([[0, 1], [0, 1], [0, 1], [-1, -1]])
     other = np.array([[0, 1], [0, 0], [-1, 1], [0, 1]])
-    same, both = alike(one, other)
+    same, both = agreeing_rows(one, other)
     assert same.tolist() == [True, False, True, False]
     assert both.tolist() == [True, True, True, False]
-    assert share_apart(one, other) == pytest.approx(1 / 3)
-    assert shares_apart([]).shape == (0, 0)
+    assert disagreement(one, other) == pytest.approx(1 / 3)
+    assert disagreement_matrix([]).shape == (0, 0)
     with pytest.raises(ValueError, match="`second` must be class numbers"):
-        share_apart(one, other[:2])
+        disagreement(one, other[:2])
 
 
 @given(sides(missing=False))
@@ -140,32 +140,36 @@ def test_transitions_are_the_confusion_off_its_diagonal(pair: Array) -> None:
 @given(arrays(np.int64, st.tuples(st.just(2), st.integers(1, 20)), elements=st.integers(0, SPACE.num_joint - 1)))
 def test_what_moved_adds_up_to_the_images_that_differ(joint: Array) -> None:
     one, two = SPACE.decode(joint)
-    found = moved(one, two, SPACE.names)
+    found = moved_by_attributes(one, two, SPACE.names)
     assert sum(m.num_images for m in found) == agreement("joint", *joint).num_different
     for k, name in enumerate(SPACE.names):
         both = sum(m.num_images for m in found if name in m.attributes)
         assert both == agreement(name, one[:, k], two[:, k]).num_different
-    assert moved(two, one, SPACE.names) == found
+    assert moved_by_attributes(two, one, SPACE.names) == found
 
 
 def test_what_moved_stands_most_first_and_leaves_out_what_lacks_an_answer() -> None:
     one = SPACE.decode(np.array([0, 0, 0, 0, 5]))
     two = SPACE.decode(np.array([1, 1, 2, 3, 5]))
-    found = {m.attributes: m.num_images for m in moved(one, two, SPACE.names)}
+    found = {m.attributes: m.num_images for m in moved_by_attributes(one, two, SPACE.names)}
     assert list(found.items()) == [(("gender",), 2), (("mask",), 1), (("mask", "gender"), 1)]
     one[0] = -1
-    assert [m.attributes for m in moved(one, two, SPACE.names)] == [("mask",), ("gender",), ("mask", "gender")]
+    assert [m.attributes for m in moved_by_attributes(one, two, SPACE.names)] == [
+        ("mask",),
+        ("gender",),
+        ("mask", "gender"),
+    ]
     nothing = np.full_like(one, -1)
-    assert moved(nothing, two, SPACE.names) == ()
+    assert moved_by_attributes(nothing, two, SPACE.names) == ()
     assert transitions(nothing[:, 0], two[:, 0]) == ()
 
 
 @given(sides(3, missing=False))
 def test_who_is_right_adds_up(three: Array) -> None:
-    found = who_is_right("a", *three)
+    found = count_correct("a", *three)
     assert found.first + found.second + found.neither == int((three[0] != three[1]).sum())
     assert found.first == int(((three[0] == three[2]) & (three[1] != three[2])).sum())
-    mirrored = who_is_right("a", three[1], three[0], three[2])
+    mirrored = count_correct("a", three[1], three[0], three[2])
     assert (mirrored.first, mirrored.second) == (found.second, found.first)
 
 

@@ -32,12 +32,12 @@ from facetwise.evaluate.calibration import (
     BINS,
     COLDEST,
     HOTTEST,
-    Fit,
+    ProbabilityScores,
+    apply_temperatures,
     bin_of,
     expected_calibration_error,
     fit_temperature,
     fit_temperatures,
-    tempered,
 )
 from facetwise.evaluate.compose import log_normalised, log_sums
 from facetwise.evaluate.decide import DECIDED
@@ -101,7 +101,7 @@ def test_at_its_ends_it_stops():
 @given(SEEDS, st.floats(0.1, 10))
 def test_a_temperature_changes_no_attribute_that_is_decided_by_itself(seed, temperature):
     table, _, _ = contest(seed % 1000, num_people=8)
-    cooled = tempered(read(table), {"hue": temperature, "age": 1 / temperature})
+    cooled = apply_temperatures(read(table), {"hue": temperature, "age": 1 / temperature})
     np.testing.assert_array_equal(cooled.codes, read(table).codes)
 
 
@@ -109,7 +109,7 @@ def test_temperature_one_changes_nothing():
     table, _, _ = contest(0, num_people=8)
     flat = joint_table(np.arange(table.height), read(table).joint)
     for same, temperatures in ((table, {"hue": 1.0, "age": 1.0}), (flat, {"joint": 1.0}), (table, {})):
-        after = tempered(read(same), temperatures)
+        after = apply_temperatures(read(same), temperatures)
         assert list(after.blocks) == list(read(same).blocks)
         for name, block_before in read(same).blocks.items():
             assert after.blocks[name].dtype == block_before.dtype
@@ -120,7 +120,7 @@ def test_a_joint_temperature_takes_the_attributes_along():
     table, _, _ = contest(1, num_people=10)
     joint = read(table).joint
     both = table.hstack(block(SPACE.joint_columns, joint))
-    after = tempered(read(both), {"joint": 2.0})
+    after = apply_temperatures(read(both), {"joint": 2.0})
     np.testing.assert_allclose(after.joint, log_normalised(joint / 2), atol=1e-5)
     alone = replace(after, blocks={"joint": after.blocks["joint"]}).marginals
     for name, logs in after.marginals.items():
@@ -136,7 +136,7 @@ def test_classes_stay_the_sums_of_their_values():
     classes = log_sums(years, [0, *np.searchsorted(GRID, (30, 60)).tolist(), len(GRID)])
     table = product_table(people, {"hue": calibrated(rng, drawn_codes(rng, people))["hue"], "age": classes})
     table = table.hstack(block(year_columns("age", GRID), years))
-    after = tempered(read(without(table, [7])), {"age": 2.5})
+    after = apply_temperatures(read(without(table, [7])), {"age": 2.5})
     assert cuts_used(after, "age") == (30, 60)  # raises where classes are no sums
     assert all(np.isnan(found[7]).all() for found in after.blocks.values())
     expected = log_normalised(classes / 2.5)
@@ -148,18 +148,18 @@ def test_classes_stay_the_sums_of_their_values():
 def test_what_was_decided_goes_with_the_probabilities_it_was_decided_by():
     table, _, _ = contest(3, num_people=6)
     decided = table.with_columns(pl.lit(1, dtype=pl.Int32).alias(DECIDED))
-    assert tempered(read(decided), {"age": 2.0}).decided is None
+    assert apply_temperatures(read(decided), {"age": 2.0}).decided is None
 
 
 def test_temperatures_that_cannot_be():
     table, _, _ = contest(3, num_people=6)
     with pytest.raises(SettingError, match="have no block `ages` to temper"):
-        tempered(read(table), {"ages": 2.0})
+        apply_temperatures(read(table), {"ages": 2.0})
     with pytest.raises(SettingError, match="have no block `joint`"):
-        tempered(read(table), {"joint": 2.0})
+        apply_temperatures(read(table), {"joint": 2.0})
     for wrong in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(SettingError, match="the temperature of `age` must be a number above 0"):
-            tempered(read(table), {"age": wrong})
+            apply_temperatures(read(table), {"age": wrong})
 
 
 # -------------------------------------------------------------------------------------------------------- the measures
@@ -168,7 +168,7 @@ def test_temperatures_that_cannot_be():
 def test_the_measures_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     logs, truth = log_normalised(rng.normal(0, 1, (50, 2))), rng.integers(0, 2, 50)
-    found = Fit.of(logs, truth)
+    found = ProbabilityScores.of(logs, truth)
     assert found.nll == pytest.approx(log_loss(truth, np.exp(logs)))
     assert found.brier == pytest.approx(2 * brier_score_loss(truth, np.exp(logs[:, 1])))
 
@@ -190,8 +190,8 @@ def test_probabilities_that_mean_what_they_say_have_a_small_error():
     rng = np.random.default_rng(0)
     logs = log_normalised(rng.normal(0, 1.5, (30_000, 3)))
     truth = sampled(rng, logs)
-    assert Fit.of(logs, truth).ece < 0.012
-    assert Fit.of(log_normalised(logs * 3), truth).ece > 0.1
+    assert ProbabilityScores.of(logs, truth).ece < 0.012
+    assert ProbabilityScores.of(log_normalised(logs * 3), truth).ece > 0.1
     for b in reliability_curve(np.exp(logs).max(axis=1), logs.argmax(axis=1) == truth, np.arange(len(logs))):
         assert b.right_interval.low - 0.02 < b.confidence < b.right_interval.high + 0.02
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_tables import truth_of
 
-from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.agreement import disagreement_matrix
 from facetwise.evaluate.forecasts.forecast import JointScores, Offset, Part, TestPeople, simulate
 from facetwise.evaluate.intervals import expanded_tails
 from facetwise.evaluate.metrics import macro_f1
@@ -39,7 +39,7 @@ def joint_of(
 ) -> JointScores:
     truth, answers, groups = made(seed, 60, num)
     joint = simulate(truth_of(truth, groups, NUM_CLASSES), answers, people, resamples=resamples)
-    return joint.shifted(offset, shares_apart(answers))
+    return joint.shifted(offset, disagreement_matrix(answers))
 
 
 def known(*scores: float | None) -> npt.NDArray[np.float64]:
@@ -70,10 +70,10 @@ def test_without_a_known_score_it_is_the_pivot_around_the_score_in_hand(level: f
 @given(score=st.floats(0.3, 0.9), seed=st.integers(0, 20))
 def test_a_copy_of_a_scored_file_gets_its_public_score_and_no_width(score: float, seed: int) -> None:
     truth, answers, groups = made(seed, 40, 1)
-    rows, offset = [answers[0], answers[0].copy()], Offset(common=0.02, own=0.01)
+    rows, offset = [answers[0], answers[0].copy()], Offset(common=0.02, individual=0.01)
     joint = simulate(truth_of(truth, groups, NUM_CLASSES), rows, HALVES, resamples=200, seed=seed)
-    joint = joint.shifted(offset, shares_apart(rows))
-    found = joint.given(known(score, None)).forecast("public", 1)
+    joint = joint.shifted(offset, disagreement_matrix(rows))
+    found = joint.conditioned_on(known(score, None)).forecast("public", 1)
     assert found.expected == pytest.approx(score, abs=1e-3)
     assert found.interval.high - found.interval.low < 2e-3
     assert found.spread < 1e-3
@@ -83,7 +83,7 @@ def test_the_private_score_of_a_copy_stays_open() -> None:
     truth, answers, groups = made(0, 60, 1)
     joint = simulate(truth_of(truth, groups, NUM_CLASSES), [answers[0]] * 2, HALVES, resamples=300)
     before = joint.forecast("private", 1)
-    after = joint.given(known(before.interval.high, None)).forecast("private", 1)
+    after = joint.conditioned_on(known(before.interval.high, None)).forecast("private", 1)
     assert before.expected < after.expected < before.interval.high, "drawn towards the public score, not onto it"
     assert after.spread > 0.7 * before.spread
 
@@ -93,7 +93,7 @@ def test_the_private_score_of_a_copy_stays_open() -> None:
 def test_a_known_score_never_widens(seed: int, values: list[float]) -> None:
     before = joint_of(seed, resamples=150, offset=Offset(0.02, 0.005))
     for scores in (known(values[0], None, None), known(values[0], values[1], None), known(*values)):
-        after = before.given(scores)
+        after = before.conditioned_on(scores)
         for part in before.people.parts:
             for k in range(3):
                 assert after.spread(part, k) <= before.spread(part, k) + 1e-9
@@ -102,8 +102,8 @@ def test_a_known_score_never_widens(seed: int, values: list[float]) -> None:
 
 def test_scores_known_one_after_the_other_are_scores_known_at_once() -> None:
     before = joint_of()
-    at_once = before.given(known(0.7, 0.66, None))
-    one_by_one = before.given(known(0.7, None, None)).given(known(None, 0.66, None))
+    at_once = before.conditioned_on(known(0.7, 0.66, None))
+    one_by_one = before.conditioned_on(known(0.7, None, None)).conditioned_on(known(None, 0.66, None))
     for part in before.people.parts:
         one, other = at_once.forecast(part, 2), one_by_one.forecast(part, 2)
         assert one.expected == pytest.approx(other.expected, abs=1e-4)
@@ -112,7 +112,7 @@ def test_scores_known_one_after_the_other_are_scores_known_at_once() -> None:
 
 def test_conditioning_is_that_of_the_gaussian() -> None:
     before = joint_of(num=2, resamples=2000)
-    after = before.given(known(0.8, None), rounding=0.0)
+    after = before.conditioned_on(known(0.8, None), rounding=0.0)
     seen, other = before.cell("public", 0), before.cell("public", 1)
     slope = before.covariance[other, seen] / before.covariance[seen, seen]
     mean = before.draws[:, other].mean() + slope * (0.8 - before.draws[:, seen].mean())
@@ -135,8 +135,8 @@ def test_the_more_alike_two_files_are_the_more_one_score_tells() -> None:
         mixed = np.where(groups < share * 120, answers[0], answers[1])
         rows = [answers[0], mixed]
         joint = simulate(truth_of(truth, groups, NUM_CLASSES), rows, HALVES, resamples=400)
-        joint = joint.shifted(Offset(0.01, 0.01), shares_apart(rows))
-        spreads.append(joint.given(known(0.7, None)).spread("public", 1) / joint.spread("public", 1))
+        joint = joint.shifted(Offset(0.01, 0.01), disagreement_matrix(rows))
+        spreads.append(joint.conditioned_on(known(0.7, None)).spread("public", 1) / joint.spread("public", 1))
     assert spreads == sorted(spreads, reverse=True)
 
 
@@ -146,7 +146,7 @@ def test_more_people_are_narrower(scores: npt.NDArray[np.float64]) -> None:
     widths = []
     for size in (20, 80, 320):
         joint = simulate(truth_of(truth, groups, NUM_CLASSES), answers, TestPeople(size, size), resamples=600)
-        found = joint.given(scores).forecast("private", 1).interval
+        found = joint.conditioned_on(scores).forecast("private", 1).interval
         widths.append(found.high - found.low)
     assert widths == sorted(widths, reverse=True)
 
@@ -159,8 +159,8 @@ def test_the_order_of_rows_is_no_matter_and_a_seed_repeats() -> None:
     def drawn(rows: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:
         shuffled = [a[rows] for a in answers]
         joint = simulate(truth_of(truth[rows], groups[rows], NUM_CLASSES), shuffled, HALVES, resamples=100, seed=seed)
-        joint = joint.shifted(offset, shares_apart(shuffled), seed)
-        return joint.given(scores).draws
+        joint = joint.shifted(offset, disagreement_matrix(shuffled), seed)
+        return joint.conditioned_on(scores).draws
 
     straight = np.arange(len(truth))
     assert drawn(order, 4) == pytest.approx(drawn(straight, 4), abs=1e-12)
@@ -170,8 +170,10 @@ def test_the_order_of_rows_is_no_matter_and_a_seed_repeats() -> None:
 
 def test_the_order_of_predictors_is_no_matter() -> None:
     truth, answers, groups = made(3, 50, 3)
-    one = simulate(truth_of(truth, groups, NUM_CLASSES), answers, HALVES, resamples=200).given(known(0.7, None, 0.6))
-    turned = simulate(truth_of(truth, groups, NUM_CLASSES), answers[::-1], HALVES, resamples=200).given(
+    one = simulate(truth_of(truth, groups, NUM_CLASSES), answers, HALVES, resamples=200).conditioned_on(
+        known(0.7, None, 0.6)
+    )
+    turned = simulate(truth_of(truth, groups, NUM_CLASSES), answers[::-1], HALVES, resamples=200).conditioned_on(
         known(0.6, None, 0.7)
     )
     assert turned.forecast("private", 0).expected == pytest.approx(one.forecast("private", 2).expected, abs=1e-9)
@@ -182,9 +184,9 @@ def test_a_shift_of_all_is_found_once_many_are_scored() -> None:
     truth, answers, groups = made(4, 400, 8)
     joint = simulate(truth_of(truth, groups, NUM_CLASSES), answers, TestPeople(4000, 4000), resamples=400)
     assert joint.shift == (0.0, 0.0)
-    joint = joint.shifted(Offset(0.03, 0.005), shares_apart(answers))
+    joint = joint.shifted(Offset(0.03, 0.005), disagreement_matrix(answers))
     higher = [joint.forecast("public", k).expected + 0.04 for k in range(7)]
-    mean, spread = joint.given(known(*higher, None)).shift
+    mean, spread = joint.conditioned_on(known(*higher, None)).shift
     assert 0.02 < mean < 0.04, "shrunk towards 0, since the labelled people explain a part"
     assert spread < joint.shift[1]
     assert joint.shift[0] == pytest.approx(0.0, abs=0.006)
@@ -203,7 +205,7 @@ def test_nine_of_ten_intervals_hold(num_scored: int) -> None:
             resamples=400, seed=seed,
         )  # fmt: skip
         scored = [macro_f1(truth[public], answers[k][public], NUM_CLASSES) for k in used]
-        joint = joint.given(known(*scored[:-1], None))
+        joint = joint.conditioned_on(known(*scored[:-1], None))
         parts: tuple[tuple[Part, npt.NDArray[np.bool_]], ...] = (("public", public), ("private", private))
         for part, rows in parts:
             found = joint.forecast(part, num_scored).interval
@@ -234,4 +236,4 @@ def test_what_cannot_be_forecast_is_said() -> None:
     with pytest.raises(ValueError, match="no private part"):
         joint.forecast("private", 0)
     with pytest.raises(ValueError, match="expected as many"):
-        joint.given(known(0.5))
+        joint.conditioned_on(known(0.5))

@@ -6,7 +6,7 @@ import pytest
 from made_tables import truth_of
 
 from facetwise.evaluate.forecasts.forecast import TestPeople, simulate
-from facetwise.evaluate.forecasts.heldout import HeldOut
+from facetwise.evaluate.forecasts.heldout import HoldOut
 from facetwise.evaluate.metrics import MISSING, macro_f1
 from facetwise.evaluate.resampling import PersonTally, resampled_within
 
@@ -38,18 +38,18 @@ def test_working_in_pieces_redraws_the_same_people(monkeypatch: pytest.MonkeyPat
 def test_a_person_is_of_the_class_of_most_images() -> None:
     truth = np.array([4, 1, 1, 3, 2, 5, 5, 5, 0])
     groups = ["a", "a", "a", "b", "b", "c", "c", "c", "c"]
-    found = HeldOut.among(truth_of(truth, groups, 6), np.array([True] * 5 + [False] * 4))
+    found = HoldOut.among(truth_of(truth, groups, 6), np.array([True] * 5 + [False] * 4))
     assert found is not None
-    assert found.kinds.tolist() == [1, 2], "of two as frequent the lower one"
+    assert found.strata.tolist() == [1, 2], "of two as frequent the lower one"
     assert found.num_classes == 4
-    assert found.lacking.tolist() == [1 / 3, 1 / 3], "0 and 5, which one of three people has"
-    assert HeldOut.among(truth_of(truth, groups, 6), np.array([True, False] * 4 + [True])) is None, (
+    assert found.missing.tolist() == [1 / 3, 1 / 3], "0 and 5, which one of three people has"
+    assert HoldOut.among(truth_of(truth, groups, 6), np.array([True, False] * 4 + [True])) is None, (
         "a part of everybody's images"
     )
 
 
 def test_classes_that_only_others_have_score_as_the_rest_where_they_occur() -> None:
-    found = HeldOut(kinds=np.array([0, 1]), num_classes=2, lacking=np.array([0.25, 0.5]))
+    found = HoldOut(strata=np.array([0, 1]), num_classes=2, missing=np.array([0.25, 0.5]))
     assert found.completed(1) == pytest.approx(1 + 0.75 / 2)
     assert found.completed(2) == pytest.approx(1 + (1 - 0.75**2 + 1 - 0.5**2) / 2)
     assert found.completed(10_000) == pytest.approx(2), "of 2 + 2 classes, when all occur"

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from made_tables import truth_of
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
-from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.agreement import disagreement_matrix
 from facetwise.evaluate.forecasts.forecast import JointScores, Offset, TestPeople, simulate
 from facetwise.evaluate.forecasts.picks import (
     MAX_SETS,
@@ -17,7 +17,7 @@ from facetwise.evaluate.forecasts.picks import (
     expected_best,
     final_value,
     gain_over,
-    variance_told,
+    variance_explained,
 )
 from facetwise.evaluate.ranks import MIN_PAIRS, rank_correlation
 
@@ -82,20 +82,20 @@ def joint_of(wrong: list[float], copies: int = 0) -> JointScores:
     answers = [np.where(draws.random(120) < share, (truth + 1) % 4, truth) for share in wrong]
     rows = [*answers, *answers[:1] * copies]
     joint = simulate(truth_of(truth, np.arange(120), 4), rows, TestPeople(60, 60), resamples=1000)
-    return joint.shifted(Offset(0.02, 0.01), shares_apart(rows))
+    return joint.shifted(Offset(0.02, 0.01), disagreement_matrix(rows))
 
 
 def test_a_copy_of_what_was_sent_is_worth_nothing_and_tells_what_it_is() -> None:
-    joint = joint_of([0.3, 0.32], copies=1).given(np.array([0.7, np.nan, np.nan]))
+    joint = joint_of([0.3, 0.32], copies=1).conditioned_on(np.array([0.7, np.nan, np.nan]))
     now = final_value(joint, [0], [])
     assert now is not None
     assert final_value(joint, [0], [2]) == pytest.approx(now, abs=1e-6)
     assert final_value(joint, [0], [1]) > now + 1e-3  # type: ignore[operator]
-    assert variance_told(joint, 2, [1]) == pytest.approx(0.0, abs=1e-3)
+    assert variance_explained(joint, 2, [1]) == pytest.approx(0.0, abs=1e-3)
 
 
 def test_sending_more_is_never_worth_less() -> None:
-    joint = joint_of([0.3, 0.31, 0.35, 0.5]).given(np.array([0.68, np.nan, np.nan, np.nan]))
+    joint = joint_of([0.3, 0.31, 0.35, 0.5]).conditioned_on(np.array([0.68, np.nan, np.nan, np.nan]))
     values = [final_value(joint, [0], more) for more in ([], [1], [1, 2], [1, 2, 3])]
     assert values == sorted(values)  # type: ignore[type-var]
     assert final_value(joint, [], []) is None
@@ -103,10 +103,10 @@ def test_sending_more_is_never_worth_less() -> None:
 
 def test_what_a_score_tells_is_the_variance_that_it_takes() -> None:
     joint = joint_of([0.3, 0.35, 0.4])
-    known = joint.given(np.array([0.7, np.nan, np.nan]))
+    known = joint.conditioned_on(np.array([0.7, np.nan, np.nan]))
     left = [(known.spread("private", k) / joint.spread("private", k)) ** 2 for k in (1, 2)]
-    assert variance_told(joint, 0, [1, 2]) == pytest.approx(1 - np.mean(left), abs=1e-6)
-    assert variance_told(joint, 0, []) == 0.0
+    assert variance_explained(joint, 0, [1, 2]) == pytest.approx(1 - np.mean(left), abs=1e-6)
+    assert variance_explained(joint, 0, []) == 0.0
 
 
 @settings(max_examples=40)

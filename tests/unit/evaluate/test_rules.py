@@ -280,7 +280,7 @@ def test_a_specialist_has_rules_of_its_own():
     ],
 )  # fmt: skip
 def test_a_rule_in_words(rule: Rule, words: str):
-    assert rule.words(SPACE) == words
+    assert rule.describe(SPACE) == words
 
 
 # ----------------------------------------------------------------------------------------------------------- bad input

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.inference.predict import kept_of_views, predict_rows, views
+from facetwise.inference.predict import average_views, predict_rows, views
 
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("age", ("0", "1", "2"), cuts=(30, 60))))
 TTAS = {"none": 1, "flip": 2, "crops": 5, "flip-crops": 10}
@@ -57,4 +57,4 @@ def test_probabilities_and_scores_are_averaged(head):
         parts = np.stack([part[:, i].numpy() for part in each])
         expected = parts.mean(axis=0) if column.endswith(":score") else np.log(np.exp(parts).mean(axis=0))
         np.testing.assert_allclose(logs[:, i], expected, atol=1e-5)
-    np.testing.assert_array_equal(kept_of_views(each[:1], setup.layout), each[0].numpy())
+    np.testing.assert_array_equal(average_views(each[:1], setup.layout), each[0].numpy())

@@ -120,17 +120,17 @@ def test_a_part_of_another_version_is_left_as_it_is() -> None:
 
 def test_what_somebody_wrote_inside_a_part_is_kept_beside(tmp_path: Path) -> None:
     file = tmp_path / "2026-11-25.md"
-    assert write_page(file, DAY, PARTS).kept is None
+    assert write_page(file, DAY, PARTS).backup is None
     edited = file.read_text().replace("- run 1", "- run 1\n- slow, the machine was busy")
     file.write_text(edited)
     written = write_page(file, DAY, PARTS)
     assert written.edited == ("runs",)
-    assert written.kept == tmp_path / "2026-11-25.edited-1.md"
-    assert written.kept.read_text() == edited
+    assert written.backup == tmp_path / "2026-11-25.edited-1.md"
+    assert written.backup.read_text() == edited
     assert file.read_text() == new_page(DAY, PARTS)
-    assert write_page(file, DAY, PARTS).kept is None
+    assert write_page(file, DAY, PARTS).backup is None
     file.write_text(edited)
-    assert write_page(file, DAY, PARTS).kept == tmp_path / "2026-11-25.edited-2.md"
+    assert write_page(file, DAY, PARTS).backup == tmp_path / "2026-11-25.edited-2.md"
     assert sorted(p.name for p in tmp_path.glob("[!.]*")) == [
         "2026-11-25.edited-1.md",
         "2026-11-25.edited-2.md",
@@ -153,12 +153,12 @@ def test_a_checksum_that_is_gone_counts_as_written_inside() -> None:
     [
         ("<!-- facetwise:end runs -->\n", "", "the part `runs` lacks its end"),
         ("<!-- facetwise:end open -->", "", "the part `open` lacks its end"),
-        ("<!-- facetwise:end runs -->", "<!-- facetwise:end rusn -->", "ends the part `rusn`, which was not begun"),
-        ("<!-- facetwise:end runs -->", "<!-- facetwise:end runs", "a comment of facetwise's that was changed"),
+        ("<!-- facetwise:end runs -->", "<!-- facetwise:end rusn -->", "ends the part `rusn`, which was not started"),
+        ("<!-- facetwise:end runs -->", "<!-- facetwise:end runs", "one of facetwise's comments was changed"),
         (
             "<!-- facetwise:end runs -->",
             "done <!-- facetwise:end runs -->",
-            "a comment of facetwise's that was changed",
+            "one of facetwise's comments was changed",
         ),
         ("<!-- facetwise:begin runs", "<!-- facetwise:begin day", "line"),
         ("begin runs", "begun runs", "was changed"),

@@ -17,7 +17,7 @@ from facetwise.data.labels.bins import soft_bins
 from facetwise.evaluate.compose import log_normalised
 from facetwise.label_issues.ranking import (
     FLOOR,
-    Found,
+    AttributeRanking,
     find_suspects,
     fit_spread,
     label_units,
@@ -53,7 +53,7 @@ class Made:
             block = pl.DataFrame(log_normalised(logits).astype(np.float32), schema=columns, orient="row")
             self.table = self.table.hstack(block)
 
-    def find(self, name: str, **changes: Any) -> Found:
+    def find(self, name: str, **changes: Any) -> AttributeRanking:
         return find_suspects(
             rows(self.table, self.codes, space=SPACE), changes.pop("values", self.values), name, **changes
         )
@@ -66,7 +66,7 @@ def without(made: Made, gone: pl.Expr) -> None:
     made.table = made.table.with_columns(pl.when(gone).then(missing).otherwise(pl.col(c)).alias(c) for c in columns)
 
 
-def named(found: Found) -> list[tuple[str, str | None]]:
+def named(found: AttributeRanking) -> list[tuple[str, str | None]]:
     return [(s.group, s.image) for s in found.suspects]
 
 
@@ -144,7 +144,7 @@ def test_people_and_images_without_a_prediction_are_counted_and_left_out() -> No
 def test_nobody_covered_is_an_empty_list() -> None:
     made = Made(3)
     without(made, pl.lit(True))
-    assert made.find("age") == Found("age", True, 0, 3, None, ())
+    assert made.find("age") == AttributeRanking("age", True, 0, 3, None, ())
 
 
 # ------------------------------------------------------------------------------------------------- whose the label is

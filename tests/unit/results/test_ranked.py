@@ -12,7 +12,7 @@ from facetwise.core.project import Project
 from facetwise.core.records.base import write_record
 from facetwise.core.workspace import mark_done
 from facetwise.predictors.blend_folder import SPEC
-from facetwise.results.ranked import NUM_BLENDS, best_first
+from facetwise.results.ranked import NUM_BLENDS, rank_predictors
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def add_blend(project: Project, name: str, nested: float) -> None:
 
 
 def test_runs_go_by_their_score_and_specialists_come_last(project: Project) -> None:
-    assert best_first(project) == ["02-made", "01-made", "03-made"]
+    assert rank_predictors(project) == ["02-made", "01-made", "03-made"]
 
 
 def test_the_best_blends_come_first_and_a_damaged_one_counts_as_nothing(project: Project) -> None:
@@ -44,5 +44,5 @@ def test_the_best_blends_come_first_and_a_damaged_one_counts_as_nothing(project:
         add_blend(project, f"b{number:02d}-soft", nested)
     add_blend(project, "b04-odd", 0.9)
     (project.workspace.blends / "b04-odd" / SPEC).write_text("{}")
-    assert best_first(project)[:NUM_BLENDS] == ["b02-soft", "b03-soft"]
-    assert best_first(project)[NUM_BLENDS:] == ["02-made", "01-made", "03-made"]
+    assert rank_predictors(project)[:NUM_BLENDS] == ["b02-soft", "b03-soft"]
+    assert rank_predictors(project)[NUM_BLENDS:] == ["02-made", "01-made", "03-made"]

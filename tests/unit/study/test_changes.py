@@ -9,9 +9,9 @@ from facetwise.recipe import Recipe, load_recipe
 from facetwise.recipe.load import apply_setting
 from facetwise.study.changes import (
     Change,
-    all_changed,
-    changed,
-    num_things,
+    apply_change,
+    apply_changes,
+    count_changes,
     recipe_changes,
     split_settings,
     value_text,
@@ -35,11 +35,11 @@ def names(recipe: Recipe) -> list[str]:
 
 
 def test_lists_grow_and_shrink_by_name() -> None:
-    assert names(changed(BASE, 'augment+={name="cutout", p=0.25}')) == ["flip", "affine", "cutout"]
-    assert changed(BASE, 'augment+={name="cutout", p=0.25}').augment[2].p == 0.25
-    assert names(changed(BASE, "augment += cutout")) == ["flip", "affine", "cutout"]
-    assert names(changed(BASE, "augment-=flip")) == ["affine"]
-    assert names(changed(BASE, "augment-=flip; augment+=cutout; augment.0.rotate=3")) == ["affine", "cutout"]
+    assert names(apply_change(BASE, 'augment+={name="cutout", p=0.25}')) == ["flip", "affine", "cutout"]
+    assert apply_change(BASE, 'augment+={name="cutout", p=0.25}').augment[2].p == 0.25
+    assert names(apply_change(BASE, "augment += cutout")) == ["flip", "affine", "cutout"]
+    assert names(apply_change(BASE, "augment-=flip")) == ["affine"]
+    assert names(apply_change(BASE, "augment-=flip; augment+=cutout; augment.0.rotate=3")) == ["affine", "cutout"]
     assert names(load_recipe("cpu-tiny", ["augment=[]", "augment+=flip"])) == ["flip"]
 
 
@@ -63,12 +63,12 @@ def test_a_list_that_is_not_there_begins_empty() -> None:
 )
 def test_lists_that_cannot_be_changed_so(setting: str, words: str) -> None:
     with pytest.raises(SettingError, match=words):
-        changed(BASE, setting)
+        apply_change(BASE, setting)
 
 
 def test_what_a_list_has_is_told() -> None:
     with pytest.raises(SettingError) as error:
-        changed(BASE, "augment-=flop")
+        apply_change(BASE, "augment-=flop")
     assert error.value.hint == "did you mean `flip`? allowed: `affine`, `flip`"
 
 
@@ -83,13 +83,13 @@ def test_settings_joined_by_semicolons_come_apart_again(settings: list[str]) -> 
 
 @pytest.mark.parametrize("nothing", ["", " ; ", ";"])
 def test_a_change_of_nothing_is_none(nothing: str) -> None:
-    with pytest.raises(SettingError, match="is no change"):
+    with pytest.raises(SettingError, match="is not a change"):
         split_settings(nothing)
 
 
 def test_a_change_is_made_on_the_frozen_base() -> None:
     before = BASE.as_dict()
-    recipe = changed(BASE, "labels.cuts.age=[29,59]; train.seed=7")
+    recipe = apply_change(BASE, "labels.cuts.age=[29,59]; train.seed=7")
     assert (recipe.labels.cuts, recipe.train.seed) == ({"age": [29, 59]}, 7)
     assert BASE.as_dict() == before
 
@@ -97,12 +97,12 @@ def test_a_change_is_made_on_the_frozen_base() -> None:
 def test_all_problems_of_all_changes_are_told_at_once() -> None:
     tries = ["train.sede=1", "train.seed=0", "loss=cross-entropy", "train.ema=0.9", "train.ema = 0.90", "folds.plan=3"]
     with pytest.raises(ProblemsError) as error:
-        all_changed(BASE, [*tries, "optimizer.lr=-1; train.batch_size=0"])
+        apply_changes(BASE, [*tries, "optimizer.lr=-1; train.batch_size=0"])
     said = str(error.value)
     assert "did you mean `seed`?" in said
     assert "`train.seed=0` changes nothing" in said
     assert "`loss=cross-entropy` changes nothing" in said
-    assert "`train.ema = 0.90` comes to the same recipe as `train.ema=0.9`" in said
+    assert "`train.ema = 0.90` gives the same recipe as `train.ema=0.9`" in said
     assert "`folds.plan=3` changes the folds" in said
     assert "optimizer" in said
     assert "train.batch_size" in said
@@ -113,7 +113,7 @@ def test_all_problems_of_all_changes_are_told_at_once() -> None:
 
 
 def differences(change: str) -> tuple[Change, ...]:
-    return recipe_changes(BASE.as_dict(), changed(BASE, change).as_dict())
+    return recipe_changes(BASE.as_dict(), apply_change(BASE, change).as_dict())
 
 
 def test_differences_are_named_by_key() -> None:
@@ -130,7 +130,7 @@ def test_differences_are_named_by_key() -> None:
 
 
 def test_the_same_differs_in_nothing_and_order_is_turned_with_the_sides() -> None:
-    other = changed(BASE, "loss=focal; augment+=cutout; train.ema=0.5").as_dict()
+    other = apply_change(BASE, "loss=focal; augment+=cutout; train.ema=0.5").as_dict()
     assert recipe_changes(other, other) == ()
     there, back = recipe_changes(BASE.as_dict(), other), recipe_changes(other, BASE.as_dict())
     assert {(c.key, str(c.before), str(c.after)) for c in there} == {(c.key, str(c.after), str(c.before)) for c in back}
@@ -155,7 +155,7 @@ def test_a_recipe_of_an_older_version_is_filled_with_the_defaults() -> None:
     ],
 )
 def test_a_family_is_one_thing(change: str, things: int) -> None:
-    assert num_things(differences(change)) == things
+    assert count_changes(differences(change)) == things
 
 
 def test_values_are_written_as_toml() -> None:

@@ -40,7 +40,7 @@ def test_a_space_is_read_in_both_spellings_and_makes_recipes(tmp_path: Path) -> 
     smooth = space.parts["loss"].label({"name": "cross-entropy", "smoothing": 0.1})
     recipe = space.recipe(BASE, {"optimizer.lr": 2e-3, "loss": smooth, "train.batch_size": 17})
     assert (recipe.optimizer.lr, recipe.loss.smoothing, recipe.train.batch_size) == (2e-3, 0.1, 17)
-    assert space.words({"optimizer.lr": 0.0012345678}) == "optimizer.lr = 0.001235"
+    assert space.summary({"optimizer.lr": 0.0012345678}) == "optimizer.lr = 0.001235"
     assert read_space(space.as_dict(), BASE) == space
 
 
@@ -87,7 +87,7 @@ def test_a_trial_that_drops_an_attribute_is_told_beforehand() -> None:
         ({"optimizer.lr": 3}, "expected a table"),
         ({"optimizer.lr": {"low": 0.1, "high": 1.0, "lgo": True}}, "`lgo`: unknown key"),
         ({"loss": {"choices": ["cross-entropy"]}}, "at least 2"),
-        ({"loss": {"choices": ["cross-entropy", "cross-entropy"]}}, "stands there twice"),
+        ({"loss": {"choices": ["cross-entropy", "cross-entropy"]}}, "is there twice"),
         ({"loss": {"choices": ["cross-entropy", "focus"]}}, "unknown `focus`"),
         ({"train.batch_size": {"low": 0.5, "high": 4.0}}, "train.batch_size"),
         ({"folds.plan": {"choices": [3, 5]}}, "same folds"),

@@ -130,7 +130,7 @@ def test_a_file_with_the_fault_of_an_earlier_one_is_stopped_by_the_others(world)
 def alarms(joint: IntArray, world: World, own: Opinion | None, others: list[Opinion]) -> list[str]:
     """What others say against an honest file; each asked alone, so that none is outvoted."""
     found = (judge(joint, world.names, other, world.known(own), SPACE, world.num_test) for other in others)
-    return [v.told() for v in found if v is not None and v.word not in ("agrees", "unknown")]
+    return [v.text() for v in found if v is not None and v.word not in ("agrees", "unknown")]
 
 
 HONEST = [(GOOD, GOOD), (WEAK, GOOD), (GOOD, WEAK), (WEAK, WEAK), (GUESSES, GOOD), (GUESSES, WEAK)]

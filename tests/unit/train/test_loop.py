@@ -18,7 +18,7 @@ from facetwise.model.tensors import load_tensors
 from facetwise.train.augment import Augmenter
 from facetwise.train.fold import step as step_module
 from facetwise.train.fold.average import Average
-from facetwise.train.fold.loop import FoldTask, Kept, steps_per_epoch, train_fold, valid_scores
+from facetwise.train.fold.loop import EpochFiles, FoldTask, steps_per_epoch, train_fold, valid_scores
 from facetwise.train.sampling import epoch_rows
 from facetwise.train.seeds import derive_seed
 
@@ -91,7 +91,7 @@ def test_the_moving_average_takes_whole_numbers_as_they_are():
 def test_with_an_average_it_is_what_is_kept(tmp_path):
     setup, task = make_setup(ema=0.9)
     state = train_fold(setup, task, tmp_path, lambda _: None)
-    kept, _ = load_tensors(Kept(tmp_path / "epochs").weights(2))
+    kept, _ = load_tensors(EpochFiles(tmp_path / "epochs").weights(2))
     assert all(torch.equal(kept[k], v) for k, v in state.average.state_dict().items())
     assert any(not torch.equal(kept[k], v) for k, v in state.network.state_dict().items())
 
@@ -108,9 +108,9 @@ def test_validation_is_never_augmented(tmp_path, monkeypatch):
     monkeypatch.setattr(Augmenter, "__call__", spy)
     events = train(setup, task, tmp_path)
     assert calls == [8] * 6  # two epochs of three batches, and nothing more
-    network = setup.load_network(load_tensors(Kept(tmp_path / "epochs").weights(2))[0])
+    network = setup.load_network(load_tensors(EpochFiles(tmp_path / "epochs").weights(2))[0])
     logs = predict_rows(network, setup.layout, setup.source, task.valid_rows, batch_size=8)
-    kept = np.load(Kept(tmp_path / "epochs").logs(2))
+    kept = np.load(EpochFiles(tmp_path / "epochs").logs(2))
     assert len(kept) == 7  # the whole validation side
     np.testing.assert_array_equal(logs, kept)
     assert events[-1]["val_macro_f1"] == valid_scores(setup.layout, kept, task)["val_macro_f1"]

@@ -16,17 +16,17 @@ FREE_SOME = "free some space (`facetwise clean` shows what may go), then give th
 
 
 @contextmanager
-def told_when_full(path: Path, wanted: int | None = None, *, hint: str = FREE_SOME) -> Iterator[None]:
+def disk_full_errors(path: Path, num_bytes: int | None = None, *, hint: str = FREE_SOME) -> Iterator[None]:
     """Turn the errors of a full disk into a FacetwiseError that names `path`; any other error passes as it is.
 
-    `wanted`: bytes that were to be written, where they are known.
+    `num_bytes`: bytes that were to be written, where they are known.
     """
     try:
         yield
     except OSError as error:
         if error.errno not in FULL:
             raise
-        size = "" if wanted is None else f" {wanted:,} bytes were to be written,"
+        size = "" if num_bytes is None else f" {num_bytes:,} bytes were to be written,"
         message = f"{path}: the disk is full ({error.strerror});{size} {_free(path)}; what was finished is kept"
         raise FacetwiseError(message, hint=hint) from None
 

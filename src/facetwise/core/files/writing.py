@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from facetwise.core.errors import InputError
-from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.files.outside import resolved
 
 STDOUT = Path("-")
@@ -37,7 +37,7 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     Raises FacetwiseError naming the file and its size when the disk is full; the file before it is kept then.
     """
     content = data.encode() if isinstance(data, str) else data
-    with told_when_full(path, len(content)), whole_file(path) as file:
+    with disk_full_errors(path, len(content)), whole_file(path) as file:
         file.write(content)
 
 

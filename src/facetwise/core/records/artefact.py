@@ -18,7 +18,7 @@ from facetwise.core.records.done import verify_files
 from facetwise.core.references import number_of
 from facetwise.core.workspace import DONE, is_done
 
-Kind = Literal["run", "blend", "submission", "foreign", "study"]
+ArtefactKind = Literal["run", "blend", "submission", "foreign", "study"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Artefact(ABC):
     """A folder of one kind of artefact."""
 
     path: Path
-    kind: ClassVar[Kind]
+    kind: ClassVar[ArtefactKind]
     record_name: ClassVar[str]
     """The json file that says what it is."""
 

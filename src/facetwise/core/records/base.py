@@ -86,7 +86,9 @@ def parse_record(path: Path, data: Mapping[str, Any], model: type[M], what: str,
     try:
         return checked(model, data)
     except ValidationError as error:
-        raise DamagedError(f"{path}: damaged (not the record of {what}: {told(error)})", hint=way_out) from None
+        raise DamagedError(
+            f"{path}: damaged (not the record of {what}: {problems_line(error)})", hint=way_out
+        ) from None
 
 
 def versioned(path: Path, versions: Sequence[int] = (1,)) -> dict[str, Any]:
@@ -111,7 +113,7 @@ def write_record(path: Path, record: Record) -> None:
     write_json(path, record.as_dict())
 
 
-def told(error: ValidationError) -> str:
+def problems_line(error: ValidationError) -> str:
     """What is wrong with a record, the first few faults in one line."""
     found = explained(error)
     return "; ".join(found[:MAX_TOLD]) + (f"; and {len(found) - MAX_TOLD} more" if len(found) > MAX_TOLD else "")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from facetwise.core.records.base import Bounds, Provenance, Record
 
-Kind = Literal["run", "blend", "foreign"]
+PredictorKind = Literal["run", "blend", "foreign"]
 KNOWN = "known out of fold"
 """The role of a member that could be chosen."""
 
@@ -23,7 +23,7 @@ class PairedBounds(Bounds):
 class MemberRecord(Record):
     """One predictor in a blend."""
 
-    kind: Kind
+    kind: PredictorKind
     id: str
     tta: str = "none"
     weights: dict[str, float]

@@ -22,7 +22,7 @@ from facetwise.core.records.base import explained
 from facetwise.core.records.provenance import now
 from facetwise.core.workspace import Workspace
 
-Kind = Literal["run", "blend", "submission"]
+NoteTargetKind = Literal["run", "blend", "submission"]
 
 MAX_TEXT, MAX_AUTHOR = 10_000, 200
 """Characters of a note, and of its author's name."""
@@ -45,7 +45,7 @@ class Note:
 
     time: Annotated[str, AfterValidator(_zoned)]
     """UTC, ISO 8601."""
-    kind: Kind
+    kind: NoteTargetKind
     """What the thing is."""
     id: str
     """Its name; the thing itself may be gone."""
@@ -88,7 +88,7 @@ def read_notes(workspace: Workspace) -> tuple[Note, ...]:
 
 
 def write_note(
-    workspace: Workspace, kind: Kind, thing: str, text: str, *, author: str | None = None, open: bool = False
+    workspace: Workspace, kind: NoteTargetKind, thing: str, text: str, *, author: str | None = None, open: bool = False
 ) -> Note:
     """Add a note about the thing with the id `thing`, and return it.
 

@@ -101,7 +101,7 @@ class EpochEvent(Record):
     images_per_second: float | None = None
 
 
-class Imported(Record):
+class ImportRecord(Record):
     """`imported.json` of a run that came from another project."""
 
     schema_version: Literal[1] = 1

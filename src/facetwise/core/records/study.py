@@ -8,7 +8,7 @@ from pydantic import Field
 
 from facetwise.core.records.base import Record
 
-Kind = Literal["ablation", "search"]
+StudyKind = Literal["ablation", "search"]
 
 
 class StudyIdentity(Record):
@@ -36,7 +36,7 @@ class StudyRecord(Record):
     """`study.json`."""
 
     schema_version: Literal[1] = 1
-    kind: Kind
+    kind: StudyKind
     made: str | None = None
     """UTC, ISO 8601."""
     identity: StudyIdentity

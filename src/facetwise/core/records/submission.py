@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from facetwise.core.errors import DamagedError
 from facetwise.core.records.base import Bounds, Provenance, Record
-from facetwise.core.records.blend import Kind
+from facetwise.core.records.blend import PredictorKind
 
 VERSION = 2
 """Of `record.json`; 1 knew runs only and had no number."""
@@ -17,7 +17,7 @@ VERSION = 2
 class PartMadeFrom(Record):
     """A run, or predictions from elsewhere, that the source takes its probabilities from."""
 
-    kind: Kind
+    kind: PredictorKind
     id: str
     tta: str
     """Test-time augmentation of its predictions; `none` for what is no run."""
@@ -40,7 +40,7 @@ class Filled(Record):
 class MadeFrom(Record):
     """Enough to make a submission again, and to see when it no longer can be."""
 
-    kind: Kind
+    kind: PredictorKind
     id: str
     tta: str
     parts: list[PartMadeFrom]

@@ -25,7 +25,7 @@ import numpy.typing as npt
 import polars as pl
 
 from facetwise.core.errors import ArtefactError, MismatchError, SettingError
-from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.records.data import StoreMadeFrom
@@ -158,7 +158,7 @@ def prepare_store(
     plan = _plan(project, manifest, spec, dataset)
     if (store := _whole(plan)) is not None:
         return store
-    full = told_when_full(plan.folder, plan.array.num_bytes, hint=_FULL)
+    full = disk_full_errors(plan.folder, plan.array.num_bytes, hint=_FULL)
     with lock(plan.folder / LOCK_FILE, str(plan.folder)), full:
         if (store := _whole(plan)) is not None:  # another process made it in the meantime
             return store

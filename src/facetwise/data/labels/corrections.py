@@ -26,7 +26,7 @@ WEIGHT = "weight"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ProposedCorrection:
     """A correction to add, and where it was asked for, for messages: `suspects.csv:4`, `rank 3`, `person 000123`."""
 
     where: str
@@ -44,7 +44,7 @@ class Added:
     after: Overlay
 
 
-def add_corrections(path: Path, wanted: Sequence[Wanted], space: LabelSpace, manifest: Manifest) -> Added:
+def add_corrections(path: Path, proposed: Sequence[ProposedCorrection], space: LabelSpace, manifest: Manifest) -> Added:
     """Append corrections to the overlay at `path`, made when it is not there; all of them or none.
 
     Header, order, encoding and line ends of the file stay as they are; a weight other than 1 adds the column `weight`
@@ -56,7 +56,7 @@ def add_corrections(path: Path, wanted: Sequence[Wanted], space: LabelSpace, man
     with lock(path.with_name(f".{path.name}.lock"), str(path)):
         data = read_bytes(path) if path.exists() else b""
         placed = _read(data, path, space, manifest)
-        new, already = _sorted_out(wanted, placed, name_of(path), space, manifest)
+        new, already = _sorted_out(proposed, placed, name_of(path), space, manifest)
         before = after = Overlay(tuple(correction for correction, _ in placed))
         if new:
             data = appended(data, new)
@@ -97,13 +97,17 @@ def _read(data: bytes, path: Path, space: LabelSpace, manifest: Manifest) -> lis
 
 
 def _sorted_out(
-    wanted: Sequence[Wanted], placed: Sequence[tuple[Correction, int]], name: str, space: LabelSpace, manifest: Manifest
+    proposed: Sequence[ProposedCorrection],
+    placed: Sequence[tuple[Correction, int]],
+    name: str,
+    space: LabelSpace,
+    manifest: Manifest,
 ) -> tuple[list[Correction], list[Correction]]:
     """Corrections to write and those that stand there already; raises ProblemsError for all that is wrong."""
     findings, known = Findings(), Known.of(manifest)
     said = {c.target: (c, f"{name}:{line}") for c, line in placed}
     new, already = dict[Correction, None](), list[Correction]()  # keeps the order, and is quick to look into
-    for one in wanted:
+    for one in proposed:
         correction = checked(_cells(one.correction), one.where, space, known, findings)
         if correction is None:
             continue

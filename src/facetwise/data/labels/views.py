@@ -30,7 +30,7 @@ class TrainingView:
     """An ordinal attribute: values, (n,), after the overlay; NaN where only the class is known."""
     spread: Mapping[str, float]
     """A softened attribute: standard deviation of the values' error, in their unit."""
-    kept: npt.NDArray[np.bool_]
+    included: npt.NDArray[np.bool_]
     """(n,): False for a row that no model trains on. It is validated and predicted like any other."""
     weights: npt.NDArray[np.float32]
     """(n,): weight of each row in the loss, 0 or more; 1 where the overlay corrects nothing."""
@@ -54,13 +54,13 @@ def training_view(manifest: Manifest, space: LabelSpace, spec: LabelsSpec, overl
     codes, values = apply(used, manifest, space)
     weights = row_weights(used, manifest, space, spec.overlay_weight)
     dropped = _in_bands(values, spec.drop, len(codes))
-    kept = ~dropped & (weights > 0)
-    if len(kept) and not kept.any():
+    included = ~dropped & (weights > 0)
+    if len(included) and not included.any():
         raise SettingError(
-            f"`labels` leaves nothing to train on: of {len(kept)} images `labels.drop` drops {int(dropped.sum())}, "
+            f"`labels` leaves nothing to train on: of {len(included)} images `labels.drop` drops {int(dropped.sum())}, "
             f"and {int((weights == 0).sum())} weigh 0"
         )
-    return TrainingView(_classes(codes, values, spec, space), values, dict(spec.soften), kept, weights)
+    return TrainingView(_classes(codes, values, spec, space), values, dict(spec.soften), included, weights)
 
 
 def one_hot(codes: IntArray, num_classes: int) -> npt.NDArray[np.float32]:

@@ -1,1 +1,1 @@
-"""Scores to expect on a test set, and what to send and choose by them."""
+"""Forecasts of scores on a test set, and which files to send and to choose by them."""

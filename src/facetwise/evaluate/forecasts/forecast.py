@@ -1,28 +1,29 @@
-"""The scores of several predictors on one test set, as one distribution that learns from the scores already known.
+"""The joint distribution of the scores of several predictors on one test set, conditioned on the scores already known.
 
-`simulate` draws the scores of all predictors together, by resampling people, the same for every predictor. The pivot is
-the difference of two independent draws from the labelled people: a future test set minus a past sample of as many as
-there are. Put around the score in hand it carries both uncertainties once, and the biases of both sample sizes cancel
-as they do in reality; drawing a test set from a resample instead (nested) would count the past sample's bias twice
-(Bai, Bickel & Olshen 1990, on the pivot). Intervals are its quantiles, tails widened as in `intervals.expanded_tails`.
-Predictors that answer alike score alike in every draw, so a public score of one says much of another.
+`simulate` draws the scores of all predictors together by resampling people, the same people for every predictor. The
+pivot is the difference of two independent draws from the labelled people: a future test set minus a past sample of the
+size at hand. Added to the observed score it contains both uncertainties once, and the biases of both sample sizes
+cancel as they do in reality; drawing a test set from a resample instead (nested) would count the past sample's bias
+twice (Bai, Bickel & Olshen 1990, on the pivot). Intervals are quantiles, with tails widened as in
+`intervals.expanded_tails`. Predictors with similar answers have similar scores in every draw, so a public score of one
+is informative of another.
 
-The people of a hold-out were dealt by class, and are corrected for that (`heldout.py`).
+The people of a hold-out are stratified by class, which is corrected for (`heldout.py`).
 
-The test set is two draws of people, the public part and the private one. They share the past sample (what the labelled
-people say too high or too low of a predictor) and nothing else, so a public score says less of a private one.
+The test set is two draws of people, the public and the private part. They share the past sample (by which the labelled
+people over- or underestimate a predictor) and nothing else, so a public score is less informative of a private one.
 
-What people do not explain is the `Offset` (`JointScores.shifted`): a shift that leaderboard minus out of fold has for
-every predictor (averaged fold models, other photos) and one of each predictor's own. Own shifts are alike where the
-answers on the test images are alike: covariance own^2 exp(-d / reach), d the share of images answered otherwise. The
-exponential of a Hamming distance is positive definite, so any set of files has a proper covariance.
+The `Offset` (`JointScores.shifted`) is what people do not explain: a common shift of leaderboard minus out of fold for
+all predictors (averaged fold models, other photos), and an individual shift of each predictor. Individual shifts are
+similar when the answers on the test images are: their covariance is individual^2 exp(-d / reach), where d is the share
+of images with different answers. The exponential of a Hamming distance is positive definite, so this is a valid
+covariance for any set of files.
 
-`JointScores.given` conditions on known scores: means, variances and covariances are those of the Gaussian (Rasmussen &
-Williams 2006, eq. A.6), and each draw is moved by the same linear rule (Matheron's rule; Wilson et al. 2020,
-"Efficiently sampling functions from Gaussian process posteriors"), which keeps the shape that the draws have beyond a
-Gaussian.
+`JointScores.conditioned_on` conditions on known scores: means, variances and covariances are those of the Gaussian
+(Rasmussen & Williams 2006, eq. A.6), and each draw is updated by the same linear rule (Matheron's rule; Wilson et al.
+2020, "Efficiently sampling functions from Gaussian process posteriors"), which preserves the draws' non-Gaussian shape.
 
-How often the intervals hold is measured by `benchmarks/forecast_coverage.py`, and without shifts and known scores by
+Coverage of the intervals is measured by `benchmarks/forecast_coverage.py`, and without shifts and known scores by
 `benchmarks/interval_coverage.py`.
 """
 
@@ -37,7 +38,7 @@ import numpy.typing as npt
 
 from facetwise.core.arrays import answers, count, each, number, numbers, takes
 from facetwise.core.labels import FloatArray, IntArray
-from facetwise.evaluate.forecasts.heldout import HeldOut
+from facetwise.evaluate.forecasts.heldout import HoldOut
 from facetwise.evaluate.intervals import Interval, expanded_tails
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.resampling import PersonTally, resampled_parts
@@ -47,12 +48,13 @@ Part = Literal["public", "private", "all"]
 LEVEL = 0.9
 RESAMPLES = 2000
 ROUNDING = 0.0001 / 12**0.5
-"""Standard deviation of what a leaderboard rounds away, with four decimals."""
+"""Standard deviation of the rounding error of a leaderboard with four decimals."""
 
 
 @dataclass(frozen=True)
 class TestPeople:
-    """How many people the parts of a test set have: at least one in public, none in private when all is public."""
+    """Number of people in the parts of a test set: at least one in public; none in private when everything is
+    public."""
 
     __test__ = False  # not a test class for pytest
 
@@ -65,7 +67,7 @@ class TestPeople:
     @classmethod
     @takes(num_people=count(), public_share=number(0))
     def split(cls, num_people: int, public_share: float) -> TestPeople:
-        """`num_people` people, a share of 0..1 of them in public, rounded so that neither part is lost by rounding."""
+        """Split `num_people` people, a share of 0..1 of them public, so that rounding leaves no part empty."""
         if not 0 < public_share <= 1:
             raise ValueError(f"public_share is {public_share}: expected more than 0, at most 1")
         public = max(1, round(num_people * public_share))
@@ -75,11 +77,11 @@ class TestPeople:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The parts that hold people."""
+        """The parts with people."""
         return ("public", "private", "all") if self.private else ("public", "all")
 
     def number(self, part: Part) -> int:
-        """People of a part."""
+        """Number of people in a part."""
         return {"public": self.public, "private": self.private, "all": self.public + self.private}[part]
 
 
@@ -90,24 +92,24 @@ def _check_people(public: int, private: int) -> None:
 
 @dataclass(frozen=True)
 class Offset:
-    """Leaderboard minus out of fold, as far as people do not explain it: Gaussian, mean 0, in macro F1."""
+    """Difference of leaderboard and out-of-fold score that people do not explain: Gaussian, mean 0, in macro F1."""
 
     common: float = 0.0
-    """Standard deviation of the shift that every predictor shares."""
-    own: float = 0.0
-    """Standard deviation of the shift of each predictor."""
+    """Standard deviation of the shift common to all predictors."""
+    individual: float = 0.0
+    """Standard deviation of each predictor's individual shift."""
     reach: float = 0.1
-    """Share of test images answered otherwise at which own shifts correlate by 1/e."""
+    """Share of differing test answers at which individual shifts have correlation 1/e."""
 
-    def own_covariance(self, apart: FloatArray) -> FloatArray:
-        """Of k predictors' own shifts, shape (k, k), from the shares of images that pairs answer otherwise."""
-        own: FloatArray = self.own**2 * np.exp(-apart / self.reach)
-        return own
+    def individual_covariance(self, apart: FloatArray) -> FloatArray:
+        """Covariance of k individual shifts, shape (k, k), from the pairs' shares of differing answers, (k, k)."""
+        covariance: FloatArray = self.individual**2 * np.exp(-apart / self.reach)
+        return covariance
 
 
 @dataclass(frozen=True)
 class ScoreForecast:
-    """What to expect of one predictor's score on one part of the test set."""
+    """Forecast of one predictor's score on one part of the test set."""
 
     part: Part
     num_people: int
@@ -119,10 +121,10 @@ class ScoreForecast:
 
 @dataclass(frozen=True)
 class JointScores:
-    """Draws of the scores of k predictors on every part of a test set, and the covariance of all of them.
+    """Draws of the scores of k predictors on every part of a test set, with their covariance.
 
-    Cells are the columns: part by part in the order of `people.parts`, in a part predictor by predictor; the last one
-    is the common shift. Draws may leave 0..1; forecasts do not.
+    Cells are the columns: parts in the order of `people.parts`, within a part the predictors; the last one is the
+    common shift. Draws may leave 0..1; forecasts do not.
     """
 
     people: TestPeople
@@ -132,7 +134,7 @@ class JointScores:
     covariance: FloatArray
     """Shape (cells, cells)."""
     tails: tuple[tuple[float, float], ...]
-    """Of each predictor, the quantiles at which its interval is taken."""
+    """The quantiles of each predictor's interval."""
     level: float
 
     def cell(self, part: Part, predictor: int) -> int:
@@ -142,7 +144,7 @@ class JointScores:
         return self.people.parts.index(part) * self.num_predictors + predictor
 
     def cells(self, part: Part, predictors: Sequence[int] | None = None) -> IntArray:
-        """The columns of several predictors (all of them unless told) on a part."""
+        """The columns of several predictors (default: all) on a part."""
         which = range(self.num_predictors) if predictors is None else predictors
         return np.array([self.cell(part, k) for k in which], np.int64)
 
@@ -155,7 +157,7 @@ class JointScores:
         return float(np.sqrt(max(0.0, self.covariance[(self.cell(part, predictor),) * 2])))
 
     def correlation(self, part: Part, one: int, other: int) -> float:
-        """Of two predictors' scores on a part, -1..1; 0 where one of them cannot vary."""
+        """Correlation of two predictors' scores on a part, -1..1; 0 if either is constant."""
         spreads = self.spread(part, one) * self.spread(part, other)
         found = self.covariance[self.cell(part, one), self.cell(part, other)] / spreads if spreads > 0 else 0.0
         return float(np.clip(found, -1.0, 1.0))
@@ -175,36 +177,36 @@ class JointScores:
 
     @takes(apart=numbers("k k", low=0, high=1), seed=count(0))
     def shifted(self, offset: Offset, apart: FloatArray, seed: int = 0) -> JointScores:
-        """The same with shifts; `apart` is the share of test images that each pair answers otherwise, shape (k, k)."""
+        """Add shifts; `apart` is the share of differing test answers of each pair, shape (k, k)."""
         num_parts, size = len(self.people.parts), len(self.draws)
         draws = np.random.default_rng((seed, 1))
         common = offset.common * draws.standard_normal((size, 1))
-        values, vectors = np.linalg.eigh(offset.own_covariance(apart))
+        values, vectors = np.linalg.eigh(offset.individual_covariance(apart))
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         shifts = common + draws.standard_normal((size, self.num_predictors)) @ root.T
         covariance = self.covariance + offset.common**2
-        covariance[:-1, :-1] += np.tile(offset.own_covariance(apart), (num_parts, num_parts))
+        covariance[:-1, :-1] += np.tile(offset.individual_covariance(apart), (num_parts, num_parts))
         return replace(
             self,
             draws=self.draws + np.concatenate([np.tile(shifts, num_parts), common], axis=1),
             covariance=covariance,
         )
 
-    @takes(known=numbers("k", missing=True))
-    def given(self, known: FloatArray, part: Part = "public", rounding: float = ROUNDING) -> JointScores:
-        """The same once scores on a part are known: shape (k,), NaN where they are not."""
-        if len(known) != self.num_predictors:
-            raise ValueError(f"{len(known)} known scores of {self.num_predictors} predictors: expected as many")
-        there = np.flatnonzero(~np.isnan(known))
+    @takes(scores=numbers("k", missing=True))
+    def conditioned_on(self, scores: FloatArray, part: Part = "public", rounding: float = ROUNDING) -> JointScores:
+        """Condition on known scores of a part, shape (k,), NaN where unknown."""
+        if len(scores) != self.num_predictors:
+            raise ValueError(f"{len(scores)} known scores of {self.num_predictors} predictors: expected as many")
+        there = np.flatnonzero(~np.isnan(scores))
         if not len(there):
             return self
         seen = self.cells(part, there.tolist())
-        gain = self.gain(seen, rounding)
-        moved = self.draws + (known[there] - self.draws[:, seen]) @ gain.T
-        return replace(self, draws=moved, covariance=self.covariance - gain @ self.covariance[seen])
+        gain = self.update_gain(seen, rounding)
+        draws = self.draws + (scores[there] - self.draws[:, seen]) @ gain.T
+        return replace(self, draws=draws, covariance=self.covariance - gain @ self.covariance[seen])
 
-    def gain(self, seen: IntArray, rounding: float = ROUNDING) -> FloatArray:
-        """How much each cell moves with each cell of `seen`, once that is known; shape (cells, seen)."""
+    def update_gain(self, seen: IntArray, rounding: float = ROUNDING) -> FloatArray:
+        """Regression of all cells on the observed cells `seen`, shape (cells, seen)."""
         inner = self.covariance[np.ix_(seen, seen)] + rounding**2 * np.eye(len(seen))
         solved: FloatArray = np.linalg.solve(inner, self.covariance[seen]).T.astype(np.float64)
         return solved
@@ -220,11 +222,12 @@ def simulate(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> JointScores:
-    """Draw the macro F1 of predictors on a test set together, from what they say of the same labelled images.
+    """Draw the macro F1 of several predictors on a test set jointly, from their predictions of the same labelled
+    images.
 
     `truth` is of all labelled images, and each of `predicted` joint classes of theirs, shape (n,). Rows that some
     predictor has no answer for (`MISSING`) are left out; where that leaves people out, the others are a hold-out
-    (`HeldOut`). Nothing but people is drawn (`JointScores.shifted` adds shifts). Raises ValueError for answers of
+    (`HoldOut`). Nothing but people is drawn (`JointScores.shifted` adds shifts). Raises ValueError for answers of
     another number of images, and for fewer than two people with answers, which no spread can be told from.
     """
     said = [np.asarray(a) for a in predicted]
@@ -236,9 +239,9 @@ def simulate(
     tallies = [PersonTally.count(known.classes, a[rows], known.people, truth.space.num_joint, "macro_f1") for a in said]
     past, future = _drawn_scores(tallies, people, resamples, np.random.default_rng(seed))
     centre, factors = np.array([tally.score for tally in tallies]), np.ones(len(people.parts))
-    if held_out := HeldOut.among(truth, rows):
-        centre += past.mean(axis=0) - held_out.past_means(tallies, resamples, np.random.default_rng((seed, 2)))
-        factors = np.array([held_out.completed(people.number(part)) for part in people.parts])
+    if hold_out := HoldOut.among(truth, rows):
+        centre += past.mean(axis=0) - hold_out.past_means(tallies, resamples, np.random.default_rng((seed, 2)))
+        factors = np.array([hold_out.completed(people.number(part)) for part in people.parts])
     scale = np.append(np.repeat(factors, len(tallies)), 1.0)
     cells = [*(centre + (drawn - past) for drawn in future), np.zeros((resamples, 1))]
     return JointScores(
@@ -269,8 +272,8 @@ def _scores(tallies: Sequence[PersonTally], weights: FloatArray) -> FloatArray:
 
 
 def _covariance(past: FloatArray, future: Sequence[FloatArray], parts: Sequence[Part]) -> FloatArray:
-    """Of all cells. The past sample is drawn apart from the test set, and public people apart from private ones, so
-    what the draws happen to show between them is left out."""
+    """Covariance of all cells. Past sample, public and private people are drawn independently, so their sample
+    covariances are set to 0."""
     k, shared = past.shape[1], _cov(past, past)
     found = np.zeros((len(parts) * k + 1,) * 2)
     for i, one in enumerate(parts):

@@ -1,12 +1,11 @@
-"""What to send and what to choose, from the joint distribution of scores.
+"""Which files to send and which to choose, from the joint distribution of their scores.
 
-Two files that score alike in every draw are worth as much as one: `E[max]` sees that, a list sorted by score does not.
+Two files with the same score in every draw are no better than one: `E[max]` accounts for that, a ranking does not.
 
-What a submission is worth before it is sent (`final_value`) is told by what can be done afterwards: its public score
-comes in, and then the file with the highest expected private score is chosen among all that were sent. That is the
-value of information of decision theory (Raiffa & Schlaifer 1961; "knowledge gradient" in Frazier, Powell & Dayanik
-2008). A good file is worth sending because it may be chosen, an informative one because it tells which one to choose,
-and a near copy of a file that was sent is worth nothing.
+The value of sending a submission (`final_value`) comes from the later choice: once its public score is known, the file
+with the highest expected private score is chosen among all sent files. This is the value of information of decision
+theory (Raiffa & Schlaifer 1961; "knowledge gradient" in Frazier, Powell & Dayanik 2008). A good file has value because
+it may be chosen, an informative one because it improves the choice, and a near copy of a sent file has none.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from facetwise.core.labels import FloatArray
 from facetwise.evaluate.forecasts.forecast import JointScores
 
 MAX_SETS = 20_000
-"""Above this many sets the best one is looked for one by one (greedily), not among all."""
+"""With more sets than this the best one is searched greedily."""
 
 
 @dataclass(frozen=True)
 class Pick:
-    """Predictors chosen together, in ascending order, and the mean of the best score among them."""
+    """A set of predictors, in ascending order, and the mean of its best score."""
 
     chosen: tuple[int, ...]
     expected_best: float
@@ -36,37 +35,37 @@ class Pick:
 
 @dataclass(frozen=True)
 class Gain:
-    """What a score may add to the best one so far."""
+    """Possible improvement over the best score so far."""
 
     chance: float
-    """Of being higher, 0..1."""
+    """Probability of being higher, 0..1."""
     expected: float
     """Mean of max(0, score - best)."""
 
 
 @takes(scores=numbers("r k"), chosen=classes("c", below="k"))
 def expected_best(scores: FloatArray, chosen: Sequence[int]) -> float:
-    """Mean of the highest score of `chosen`, of draws of shape (resamples, k)."""
+    """Mean of the highest score among `chosen`, from draws of shape (resamples, k)."""
     return float(scores[:, list(chosen)].max(axis=1).mean())
 
 
 @takes(scores=numbers("r k"), count=count())
 def best_picks(scores: FloatArray, count: int) -> tuple[Pick, ...]:
-    """Sets of `count` predictors by the mean of their best score, best first; ties go to the lower numbers.
+    """Sets of `count` predictors sorted by the mean of their best score, best first; ties go to the lower numbers.
 
-    `scores` are draws of shape (resamples, k). All sets are looked at up to `MAX_SETS`; beyond that only one comes
-    back, grown one by one. With fewer predictors than `count` it is the set of them all. Raises ValueError for no
-    predictor.
+    `scores` are draws of shape (resamples, k). Up to `MAX_SETS` sets are compared exhaustively; beyond that only one
+    set, found greedily, is returned. With fewer predictors than `count` it is the set of all of them. Raises
+    ValueError without predictors.
     """
     num = scores.shape[1]
     if num < 1 or count < 1:
         raise ValueError(f"{count} of {num} predictors: expected 1 or more of each")
     count = min(count, num)
-    sets = combinations(range(num), count) if comb(num, count) <= MAX_SETS else [_grown(scores, count)]
+    sets = combinations(range(num), count) if comb(num, count) <= MAX_SETS else [_greedy_set(scores, count)]
     return tuple(sorted((Pick(s, expected_best(scores, s)) for s in sets), key=lambda p: (-p.expected_best, p.chosen)))
 
 
-def _grown(scores: FloatArray, count: int) -> tuple[int, ...]:
+def _greedy_set(scores: FloatArray, count: int) -> tuple[int, ...]:
     chosen: list[int] = []
     for _ in range(count):
         rest = [k for k in range(scores.shape[1]) if k not in chosen]
@@ -76,14 +75,14 @@ def _grown(scores: FloatArray, count: int) -> tuple[int, ...]:
 
 @takes(scores=numbers("r"), best=number())
 def gain_over(scores: FloatArray, best: float) -> Gain:
-    """What draws of one score, shape (resamples,), add to `best`."""
+    """Possible improvement of a score, from draws of shape (resamples,), over `best`."""
     return Gain(float((scores > best).mean()), float(np.maximum(scores - best, 0.0).mean()))
 
 
 def final_value(joint: JointScores, sent: Sequence[int], more: Sequence[int]) -> float | None:
-    """The private score to expect of the file that will be chosen, once `more` are sent as well.
+    """Expected private score of the file that will be chosen after `more` are sent as well.
 
-    `sent` are predictors whose public scores `joint` is conditioned on already. None when nothing could be chosen.
+    `sent` are predictors whose public scores `joint` is already conditioned on. None when there is nothing to choose.
     """
     eligible = [*sent, *more]
     if not eligible:
@@ -94,16 +93,16 @@ def final_value(joint: JointScores, sent: Sequence[int], more: Sequence[int]) ->
         return float(means.max())
     seen = joint.cells("public", more)
     away = joint.draws[:, seen] - joint.draws[:, seen].mean(axis=0)
-    return float((means + away @ joint.gain(seen)[later].T).max(axis=1).mean())
+    return float((means + away @ joint.update_gain(seen)[later].T).max(axis=1).mean())
 
 
-def variance_told(joint: JointScores, predictor: int, others: Sequence[int]) -> float:
-    """Share of the variance of the others' private scores that this one's public score would take away, on average.
+def variance_explained(joint: JointScores, predictor: int, others: Sequence[int]) -> float:
+    """Mean share of the variance of the others' private scores explained by this predictor's public score, 0..1.
 
-    0 where it tells nothing of them (or there are none), 1 where it tells all.
+    0 without others.
     """
-    seen, told = joint.cells("public", [predictor]), joint.cells("private", others)
-    variance = np.diagonal(joint.covariance)[told]
-    taken = joint.gain(seen)[told, 0] * joint.covariance[seen[0], told]
+    seen, explained = joint.cells("public", [predictor]), joint.cells("private", others)
+    variance = np.diagonal(joint.covariance)[explained]
+    taken = joint.update_gain(seen)[explained, 0] * joint.covariance[seen[0], explained]
     shares = np.divide(taken, variance, out=np.zeros_like(variance), where=variance > 0)
     return float(np.clip(shares, 0.0, 1.0).mean()) if len(shares) else 0.0

@@ -26,13 +26,24 @@ from facetwise.evaluate.rules.kinds import Argmax, JointMultipliers, MovedCuts, 
 from facetwise.evaluate.rules.records import rule_from_dict
 
 __all__ = [
-    "ARGMAX", "Argmax", "Candidate", "JointMultipliers", "MovedCuts", "Multipliers", "Picked", "Rule", "RuleChoice",
-    "choose_rule", "fit_rule", "kinds_for", "rule_from_dict",
+    "ARGMAX",
+    "Argmax",
+    "JointMultipliers",
+    "MovedCuts",
+    "Multipliers",
+    "Picked",
+    "Rule",
+    "RuleCandidate",
+    "RuleChoice",
+    "choose_rule",
+    "fit_rule",
+    "kinds_for",
+    "rule_from_dict",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Candidate:
+class RuleCandidate:
     """One kind of rule, and what it is worth. Scores are macro F1 over the joint classes."""
 
     rule: Rule
@@ -83,7 +94,7 @@ class RuleChoice:
     """Macro F1 of plain argmax."""
     plain_interval: Interval | None
     """By person; None when no intervals were asked for."""
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[RuleCandidate, ...]
     """In the order asked for; plain argmax is not among them."""
     picked: Picked
     num_images: int
@@ -98,7 +109,7 @@ class RuleChoice:
         return self.plain if self.rule.kind == ARGMAX else self.picked.nested
 
     @property
-    def best(self) -> Candidate | None:
+    def best(self) -> RuleCandidate | None:
         """The candidate with the highest nested estimate, used or not; of equals the first."""
         return max(self.candidates, key=lambda c: c.nested, default=None)
 
@@ -157,21 +168,21 @@ def choose_rule(
     """
     wanted = [k for k in dict.fromkeys(kinds_for(rows.space) if kinds is None else kinds) if k != ARGMAX]
     check_kinds(wanted, rows.space)
-    known = ScoredRows(undecided(rows.predictions), rows.truth).known()
-    trial = _Trial.of(known, seed)
-    paired = partial(known.truth.paired, second=trial.plain, resamples=resamples) if intervals else None
+    covered = ScoredRows(undecided(rows.predictions), rows.truth).covered_rows()
+    trial = _Trial.of(covered, seed)
+    paired = partial(covered.truth.paired, second=trial.plain, resamples=resamples) if intervals else None
     candidates = tuple(_candidate(trial, kind, paired) for kind in wanted)
     base, best = trial.score(trial.plain), max(candidates, key=lambda c: c.nested, default=None)
     picked = _picked(trial, wanted, paired)
     return RuleChoice(
         rule=best.rule if best is not None and min(best.nested, picked.nested) > base else Argmax(),
         plain=base,
-        plain_interval=known.truth.interval(trial.plain, resamples=resamples) if intervals else None,
+        plain_interval=covered.truth.interval(trial.plain, resamples=resamples) if intervals else None,
         candidates=candidates,
         picked=picked,
-        num_images=len(known),
-        num_people=known.truth.num_people,
-        num_left_out=len(rows) - len(known),
+        num_images=len(covered),
+        num_people=covered.truth.num_people,
+        num_left_out=len(rows) - len(covered),
     )
 
 
@@ -200,13 +211,13 @@ class _Trial:
 
         return cls(rows, rows.predictions.classes, part, rule)
 
-    def score(self, said: IntArray) -> float:
+    def score(self, decided: IntArray) -> float:
         """Macro F1 of decided classes, over the rows that have one."""
-        return self.rows.truth.score(said, skip_missing=True)
+        return self.rows.truth.score(decided, skip_missing=True)
 
     def decide(self, rule: Rule, part: Part) -> IntArray:
         """Joint classes of the rows of a part."""
-        return rule.decide(self.rows.predictions.where(part.own))
+        return rule.decide(self.rows.predictions.where(part.held_out))
 
     def nested(self, kind: str, without: int = MISSING) -> IntArray:
         """Each part decided by a rule fitted without it (and without the part `without`, whose rows are -1), (n,)."""
@@ -215,30 +226,30 @@ class _Trial:
 
     def pick(self, kinds: Sequence[str], part: Part) -> Rule:
         """The rule of the kind that is best without a part, by an estimate nested among the others; fitted on these."""
-        worth = {ARGMAX: self.score(np.where(part.own, MISSING, self.plain))}
-        worth |= {kind: self.score(self.nested(kind, part.number)) for kind in kinds}
-        best = max(worth, key=lambda kind: worth[kind])  # of equals argmax, which comes first
+        estimates = {ARGMAX: self.score(np.where(part.held_out, MISSING, self.plain))}
+        estimates |= {kind: self.score(self.nested(kind, part.number)) for kind in kinds}
+        best = max(estimates, key=lambda kind: estimates[kind])  # of equals argmax, which comes first
         return self.rule(best, frozenset({part.number}))
 
 
-def _candidate(trial: _Trial, kind: str, paired: Pairing | None) -> Candidate:
-    rule, said = trial.rule(kind, frozenset()), trial.nested(kind)
-    optimistic, score = rule.decide(trial.rows.predictions), trial.score(said)
-    return Candidate(
+def _candidate(trial: _Trial, kind: str, paired: Pairing | None) -> RuleCandidate:
+    rule, decided = trial.rule(kind, frozenset()), trial.nested(kind)
+    optimistic, score = rule.decide(trial.rows.predictions), trial.score(decided)
+    return RuleCandidate(
         rule=rule,
         optimistic=trial.score(optimistic),
         nested=score,
         difference=score - trial.score(trial.plain),
-        difference_interval=paired(said) if paired else None,
+        difference_interval=paired(decided) if paired else None,
         num_changed=int((optimistic != trial.plain).sum()),
     )
 
 
 def _picked(trial: _Trial, kinds: Sequence[str], paired: Pairing | None) -> Picked:
-    rules, said = nested(lambda part: trial.pick(kinds, part), trial.decide, trial.part)
-    score = trial.score(said)
+    rules, decided = nested(lambda part: trial.pick(kinds, part), trial.decide, trial.part)
+    score = trial.score(decided)
     difference = score - trial.score(trial.plain)
-    return Picked(tuple(r.kind for r in rules), score, difference, paired(said) if paired else None)
+    return Picked(tuple(r.kind for r in rules), score, difference, paired(decided) if paired else None)
 
 
 def _plain(difference: PairedInterval | None) -> Mapping[str, Any]:

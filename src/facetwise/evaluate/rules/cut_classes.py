@@ -20,14 +20,14 @@ from facetwise.evaluate.predictions import Predictions
 SAME = 1e-4
 """Most that sums of float32 probabilities are off."""
 
-Kind = Literal["years", "score"]
+CutBasis = Literal["years", "score"]
 Bounds = tuple[int, ...]
 """Positions among the values of an attribute, ascending: how many of them lie below each cut."""
 
 
-def movable(predictions: Predictions) -> dict[str, Kind]:
+def movable(predictions: Predictions) -> dict[str, CutBasis]:
     """Attributes whose cuts can be moved after training, in the order of the label, and what by."""
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, CutBasis] = {}
     for name in predictions.attributes:
         if name in predictions.values:
             kinds[name] = "years"

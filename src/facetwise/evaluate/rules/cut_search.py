@@ -34,16 +34,16 @@ Scores = Callable[[Bounds], FloatArray]
 
 
 @dataclass(frozen=True)
-class Task:
+class BoundsTask:
     """What a choice of bounds is scored on: macro F1 over m * K classes.
 
-    `true`: class of the attribute, (n,). `others`, `others_said`: true and decided class of the other attributes
+    `true`: class of the attribute, (n,). `other_truth`, `other_decided`: true and decided class of the other attributes
     together, (n,), 0..m-1. `part`: part of each row, (n,), 0..num_parts-1.
     """
 
     true: IntArray
-    others: IntArray
-    others_said: IntArray
+    other_truth: IntArray
+    other_decided: IntArray
     part: IntArray
     num_classes: int
     num_others: int
@@ -57,11 +57,11 @@ class Task:
     @property
     def truth(self) -> IntArray:
         """True class of each row among all `size`, (n,)."""
-        return self.others * self.num_classes + self.true
+        return self.other_truth * self.num_classes + self.true
 
-    def said(self, codes: IntArray) -> IntArray:
+    def decided(self, codes: IntArray) -> IntArray:
         """Decided class among all `size`, (n,), with the attribute decided as `codes`."""
-        return self.others_said * self.num_classes + codes
+        return self.other_decided * self.num_classes + codes
 
     def left_out(self, classes: IntArray, size: int, keep: npt.NDArray[np.bool_] | None = None) -> FloatArray:
         """Counts of `classes`, shape (1 + num_parts, size): of all rows, then without each part."""
@@ -78,13 +78,13 @@ class Task:
 
     def macro_f1(self, codes: IntArray) -> FloatArray:
         """Macro F1 on all rows, then without each part, shape (1 + num_parts,)."""
-        said = self.said(codes)
-        hits = self.left_out(said, self.size, said == self.truth)
-        scores: FloatArray = f1_of_counts(hits, self.left_out(said, self.size), self.true_counts).mean(axis=1)
+        decided = self.decided(codes)
+        hits = self.left_out(decided, self.size, decided == self.truth)
+        scores: FloatArray = f1_of_counts(hits, self.left_out(decided, self.size), self.true_counts).mean(axis=1)
         return scores
 
 
-class Rule(Protocol):
+class CutRule(Protocol):
     """A way to decide an attribute by bounds that can be moved."""
 
     def codes(self, bounds: Bounds) -> IntArray:
@@ -95,7 +95,7 @@ class Rule(Protocol):
         """What the bounds are in the attribute's values, or on the score."""
         ...
 
-    def search(self, task: Task) -> list[Bounds]:
+    def search(self, task: BoundsTask) -> list[Bounds]:
         """The best bounds on all rows, then on the rows without each part."""
         ...
 
@@ -125,14 +125,14 @@ class YearsRule:
         was = zip(bounds, self.start, self.start_cuts, strict=True)
         return tuple(cut if b == start else self.values[b] for b, start, cut in was)
 
-    def search(self, task: Task) -> list[Bounds]:
+    def search(self, task: BoundsTask) -> list[Bounds]:
         """Every combination of bounds within reach, or coordinate ascent when there are too many."""
         near = [self._near(b) for b in self.start]
 
         @cache
         def scores(bounds: Bounds) -> FloatArray:
-            moved = sum(abs(a - b) for a, b in zip(bounds, self.start, strict=True))
-            return task.macro_f1(self.codes(bounds)) - A_STEP * moved
+            distance = sum(abs(a - b) for a, b in zip(bounds, self.start, strict=True))
+            return task.macro_f1(self.codes(bounds)) - A_STEP * distance
 
         if np.prod([float(len(n)) for n in near]) > MAX_TRIED:
             return [_ascend(scores, near, self.start, i) for i in range(task.num_parts + 1)]
@@ -179,11 +179,11 @@ class ScoreRule:
         """The thresholds themselves."""
         return tuple(float(self.thresholds[b - 1]) for b in bounds)
 
-    def search(self, task: Task) -> list[Bounds]:
+    def search(self, task: BoundsTask) -> list[Bounds]:
         """The exact best of all combinations: F1 of a class depends on its two bounds only, so they form a chain."""
         place = np.searchsorted(self.thresholds, self.scores, side="right")
-        width, right = len(self.thresholds) + 1, task.others == task.others_said
-        said = task.left_out(task.others_said * width + place, task.num_others * width)
+        width, right = len(self.thresholds) + 1, task.other_truth == task.other_decided
+        said = task.left_out(task.other_decided * width + place, task.num_others * width)
         hits = task.left_out(task.truth * width + place, task.size * width, right)
         return [
             _best_chain(_gains(_cumulated(h, width), _cumulated(s, width), t.reshape(-1, task.num_classes)), self.start)
@@ -221,7 +221,7 @@ def _cumulated(counts: FloatArray, width: int) -> FloatArray:
 def _gains(hits: FloatArray, said: FloatArray, true: FloatArray) -> FloatArray:
     """F1, shape (K, places, places), of each class if it holds the places low..high-1, summed over the others.
 
-    `hits`: cumulated, (m * K, places); `said`: cumulated, (m, places); `true`: (m, K).
+    `hits`: cumulated, (m * K, places); `decided`: cumulated, (m, places); `true`: (m, K).
     """
     num_others, num_classes = true.shape
     gains = np.zeros((num_classes, hits.shape[1], hits.shape[1]))

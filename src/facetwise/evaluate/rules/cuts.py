@@ -22,7 +22,7 @@ from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import NUM_PARTS, ScoredRows, nested
 from facetwise.evaluate.rules.cut_classes import (
-    Kind,
+    CutBasis,
     below_probs,
     bounds_used,
     classes_by_score,
@@ -30,11 +30,19 @@ from facetwise.evaluate.rules.cut_classes import (
     cuts_used,
     movable,
 )
-from facetwise.evaluate.rules.cut_search import Rule, Task, YearsRule, score_rule
+from facetwise.evaluate.rules.cut_search import BoundsTask, CutRule, YearsRule, score_rule
 
 __all__ = [
-    "CutChoice", "Kind", "Search", "choose_cuts", "classes_by_score", "classes_by_years", "cuts_used", "fit_cuts",
-    "movable", "search_cuts",
+    "CutBasis",
+    "CutChoice",
+    "CutSearch",
+    "choose_cuts",
+    "classes_by_score",
+    "classes_by_years",
+    "cuts_used",
+    "fit_cuts",
+    "movable",
+    "search_cuts",
 ]  # fmt: skip
 
 REACH = 10
@@ -43,7 +51,7 @@ Aim = Literal["attribute", "joint"]
 
 
 @dataclass(frozen=True)
-class Search:
+class CutSearch:
     """What a search found in the n covered rows; classes are numbers 0..num_classes-1 of the aim."""
 
     part: IntArray
@@ -72,7 +80,7 @@ class CutChoice:
     """A choice of cuts for one attribute, and what it is worth. Scores are macro F1 over the classes of `aim`."""
 
     attribute: str
-    kind: Kind
+    kind: CutBasis
     """`years`: classes are sums of a distribution over values; `score`: thresholds on one number make them."""
     aim: str
     """What the choice maximises: `joint`, or the attribute's name."""
@@ -154,7 +162,7 @@ def choose_cuts(
 
 
 @takes(aim=one_of(get_args(Aim)), reach=count(0), seed=count(0))
-def search_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", reach: int = REACH, seed: int = 0) -> Search:
+def search_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", reach: int = REACH, seed: int = 0) -> CutSearch:
     """The cuts that maximise macro F1, on all rows and nested, and the classes they give.
 
     `aim`: the attribute's classes, or all joint ones, where the other attributes stay as decided. `reach`: how many
@@ -162,18 +170,18 @@ def search_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", reach: i
     when there are neither values nor a score of the attribute, when attributes for the joint are lacking, or when fewer
     than five people have a prediction.
     """
-    known = rows.known()
-    part, plain = known.truth.parts(seed), known.predictions.codes[:, rows.space.index(name)]
-    rule = _rule(known.predictions, name, reach)
-    task = _task(known, name, aim, part)
+    covered = rows.covered_rows()
+    part, plain = covered.truth.parts(seed), covered.predictions.codes[:, rows.space.index(name)]
+    rule = _rule(covered.predictions, name, reach)
+    task = _task(covered, name, aim, part)
     everyone, *others = rule.search(task)
-    _, codes = nested(lambda p: others[p.number], lambda bounds, p: rule.codes(bounds)[p.own], part)
-    return Search(
+    _, codes = nested(lambda p: others[p.number], lambda bounds, p: rule.codes(bounds)[p.held_out], part)
+    return CutSearch(
         part=part,
         truth=task.truth,
-        plain=task.said(plain),
-        optimistic=task.said(rule.codes(everyone)),
-        nested=task.said(codes),
+        plain=task.decided(plain),
+        optimistic=task.decided(rule.codes(everyone)),
+        nested=task.decided(codes),
         num_classes=task.size,
         chosen=rule.cuts(everyone),
         by_part=tuple(rule.cuts(bounds) for bounds in others),
@@ -191,7 +199,7 @@ def fit_cuts(rows: ScoredRows, name: str, *, aim: Aim = "joint") -> tuple[float,
     return rule.cuts(rule.search(task)[0])
 
 
-def _task(rows: ScoredRows, name: str, aim: Aim, part: IntArray, num_parts: int = NUM_PARTS) -> Task:
+def _task(rows: ScoredRows, name: str, aim: Aim, part: IntArray, num_parts: int = NUM_PARTS) -> BoundsTask:
     space, truth, decided = rows.space, rows.truth.codes, rows.predictions.codes
     index = space.index(name)
     others = [i for i in range(len(space.names)) if i != index] if aim == "joint" else []
@@ -200,10 +208,10 @@ def _task(rows: ScoredRows, name: str, aim: Aim, part: IntArray, num_parts: int 
     if aim == "joint" and space.num_joint > MAX_LISTED_JOINT:
         raise InputError(f"{space.num_joint} joint classes are too many to choose by (at most {MAX_LISTED_JOINT})")
     sizes = [space.sizes[i] for i in others]
-    return Task(
+    return BoundsTask(
         true=truth[:, index],
-        others=_together(truth[:, others], sizes),
-        others_said=_together(decided[:, others], sizes),
+        other_truth=_together(truth[:, others], sizes),
+        other_decided=_together(decided[:, others], sizes),
         part=part,
         num_classes=space.sizes[index],
         num_others=int(np.prod(sizes, dtype=np.int64)),
@@ -219,7 +227,7 @@ def _together(codes: IntArray, sizes: Sequence[int]) -> IntArray:
     return numbers
 
 
-def _rule(predictions: Predictions, name: str, reach: int) -> Rule:
+def _rule(predictions: Predictions, name: str, reach: int) -> CutRule:
     attribute, index = predictions.space.attribute(name), predictions.space.index(name)  # raises with close matches
     match movable(predictions).get(name):
         case "years":

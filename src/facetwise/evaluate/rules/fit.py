@@ -44,16 +44,16 @@ def fit_rule(kind: str, rows: ScoredRows) -> Rule:
     probabilities. Raises SettingError for another kind, InputError when attributes are lacking or no row is covered.
     """
     check_kinds([kind], rows.space)
-    known = ScoredRows(undecided(rows.predictions), rows.truth).known()
-    if not len(known):
+    covered = ScoredRows(undecided(rows.predictions), rows.truth).covered_rows()
+    if not len(covered):
         raise InputError(f"a decision rule cannot be fitted: none of the {len(rows)} rows has a prediction")
     if kind == ARGMAX:
         return Argmax()
     if kind == MULTIPLIERS:
-        return _multipliers(known)
+        return _multipliers(covered)
     if kind == JOINT_MULTIPLIERS:
-        return _joint_multipliers(known)
-    return _moved_cuts(known, kind.removeprefix(CUTS))
+        return _joint_multipliers(covered)
+    return _moved_cuts(covered, kind.removeprefix(CUTS))
 
 
 def check_kinds(kinds: Sequence[str], space: LabelSpace) -> None:

@@ -44,7 +44,7 @@ class Argmax:
         """Plain data."""
         return {"kind": self.kind}
 
-    def words(self, _space: LabelSpace) -> str:
+    def describe(self, _space: LabelSpace) -> str:
         """What it does, in a sentence."""
         return "The most probable class is taken."
 
@@ -66,12 +66,12 @@ class Multipliers:
         """Plain data."""
         return {"kind": self.kind, "multipliers": [list(m) for m in self.multipliers]}
 
-    def words(self, space: LabelSpace) -> str:
+    def describe(self, space: LabelSpace) -> str:
         """What it does, in a sentence: `age: \\`>=60\\` is taken when it is 0.62 times as probable as \\`<30\\``."""
         said = [
-            f"{attribute.name}: {words}"
+            f"{attribute.name}: {describe}"
             for attribute, found in zip(space.attributes, self.multipliers, strict=True)
-            if (words := _taken(attribute.classes, found))
+            if (describe := _taken(attribute.classes, found))
         ]
         return "; ".join(said) + "." if said else ALIKE
 
@@ -93,10 +93,10 @@ class JointMultipliers:
         """Plain data."""
         return {"kind": self.kind, "multipliers": list(self.multipliers)}
 
-    def words(self, space: LabelSpace) -> str:
+    def describe(self, space: LabelSpace) -> str:
         """What it does, in a sentence that names the classes with the largest multipliers."""
-        words = _taken(space.joint_names, self.multipliers, MOST_NAMED)
-        return f"{words}." if words else ALIKE
+        describe = _taken(space.joint_names, self.multipliers, MOST_NAMED)
+        return f"{describe}." if describe else ALIKE
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class MovedCuts:
         """Plain data."""
         return {"kind": self.kind, "by": self.by, "at": list(self.at)}
 
-    def words(self, space: LabelSpace) -> str:
+    def describe(self, space: LabelSpace) -> str:
         """What it does, in a sentence."""
         numbers = "(" + ", ".join(f"{a:.4g}" for a in self.at) + ")"
         match self.by:

@@ -40,7 +40,7 @@ class Coordinate:
 
 
 @dataclass(frozen=True)
-class Task:
+class MultiplierTask:
     """Rows to decide. `blocks`: log-probabilities, (n, K_b) each; a joint class is the sum of stride x column."""
 
     blocks: tuple[FloatArray, ...]
@@ -72,7 +72,7 @@ class Task:
         return np.array([true[np.isin(column[c.block], c.columns)].sum() for c in self.coordinates])
 
 
-def attribute_task(predictions: Predictions) -> Task:
+def attribute_task(predictions: Predictions) -> MultiplierTask:
     """A coordinate a class of each attribute, in the order of the label; all of them are predicted.
 
     Joint columns are one block, in which a class of an attribute stands for several columns; without them each
@@ -83,17 +83,17 @@ def attribute_task(predictions: Predictions) -> Task:
     if not predictions.has_joint:
         logs = predictions.marginals
         own = (Coordinate(a, np.array([k]), a) for a, size in enumerate(sizes) for k in range(size))
-        return Task(tuple(logs[n] for n in space.names), strides, tuple(own), space.num_joint)
+        return MultiplierTask(tuple(logs[n] for n in space.names), strides, tuple(own), space.num_joint)
     codes = space.decode(np.arange(space.num_joint))
     across = (Coordinate(0, np.flatnonzero(codes[:, a] == k), a) for a, size in enumerate(sizes) for k in range(size))
-    return Task((predictions.joint,), (1,), tuple(across), space.num_joint)
+    return MultiplierTask((predictions.joint,), (1,), tuple(across), space.num_joint)
 
 
-def joint_task(predictions: Predictions) -> Task:
+def joint_task(predictions: Predictions) -> MultiplierTask:
     """A coordinate a joint class. Raises as `Predictions.joint` does."""
     space = predictions.space
     coordinates = tuple(Coordinate(0, np.array([j]), 0) for j in range(space.num_joint))
-    return Task((predictions.joint,), (1,), coordinates, space.num_joint)
+    return MultiplierTask((predictions.joint,), (1,), coordinates, space.num_joint)
 
 
 @takes(logs=numbers("c"))
@@ -106,7 +106,7 @@ def spread(logs: FloatArray, space: LabelSpace) -> FloatArray:
 
 @takes(truth=classes("n"), start=numbers("c"), price=number(-1))
 def fit_multipliers(
-    task: Task, truth: IntArray, start: FloatArray | None = None, *, price: float = A_STEP
+    task: MultiplierTask, truth: IntArray, start: FloatArray | None = None, *, price: float = A_STEP
 ) -> FloatArray:
     """Log-multipliers, (c,), with the highest macro F1 on these rows, by coordinate ascent from `start` (else 0).
 
@@ -135,13 +135,13 @@ def fit_multipliers(
     return relative
 
 
-def _fixed(task: Task, truth: IntArray) -> list[int]:
+def _fixed(task: MultiplierTask, truth: IntArray) -> list[int]:
     """The coordinate of each family that has the most images; of equals the first."""
     images, family = task.images(truth), np.array([c.family for c in task.coordinates])
     return [int(np.where(family == f, images, -1).argmax()) for f in range(family.max() + 1)]
 
 
-def _switch(task: Task, blocks: list[FloatArray], codes: list[IntArray], c: int, now: float) -> Switch:
+def _switch(task: MultiplierTask, blocks: list[FloatArray], codes: list[IntArray], c: int, now: float) -> Switch:
     """What the multiplier of coordinate `c` decides, with all others as they are."""
     b, columns = task.coordinates[c].block, task.coordinates[c].columns
     rest, rows = np.setdiff1d(np.arange(blocks[b].shape[1]), columns), np.arange(len(blocks[b]))

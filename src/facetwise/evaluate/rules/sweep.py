@@ -60,8 +60,8 @@ def best_value(switch: Switch, truth: IntArray, num_classes: int, now: float, al
     edges = np.concatenate([[allowed.low], at[order], [allowed.high]])
     low, high = edges[:-1], edges[1:]
     least_move = np.maximum(0.0, np.maximum(low - allowed.neutral, allowed.neutral - high))
-    worth = np.where(low < high, curve - allowed.price * least_move, -np.inf)
-    best, here = int(worth.argmax()), max(int(np.searchsorted(edges, now)) - 1, 0)
+    gain = np.where(low < high, curve - allowed.price * least_move, -np.inf)
+    best, here = int(gain.argmax()), max(int(np.searchsorted(edges, now)) - 1, 0)
     value = _place(float(low[best]), float(high[best]), allowed)
     gain = curve[best] - curve[here] - allowed.price * (abs(value - allowed.neutral) - abs(now - allowed.neutral))
     return value if gain > (0 if value == allowed.neutral else LEAST_GAIN) else now

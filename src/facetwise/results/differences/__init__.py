@@ -1,1 +1,1 @@
-"""Where two predictors answer otherwise: side by side, image by image, many at once."""
+"""Differences between the answers of two or more predictors."""

@@ -1,4 +1,4 @@
-"""What `facetwise diff` says: how the answers of two or more differ, image by image."""
+"""The view of `facetwise diff`: how the answers of two or more sides differ, image by image."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.answers import AnswerKind, Answers
 from facetwise.results.differences.images import (
     Disagreement,
+    ImageComparison,
     PersonDiff,
-    Told,
     Voting,
+    count_by_attributes,
     disagreements,
-    kinds,
     people_apart,
     voting,
 )
 from facetwise.results.differences.pairs import PairDiff, pair_diffs
-from facetwise.results.differences.sides import Compared, DiffSide, compared, describe_sides
+from facetwise.results.differences.sides import AlignedAnswers, DiffSide, align_answers, describe_sides
 from facetwise.results.notices import Notice
 from facetwise.results.wording import count
 
 LIMIT = 24
-"""Images shown of each kind of disagreement."""
+"""Number of images shown for each kind of disagreement."""
 KINDS: dict[AnswerKind, str] = {
     "run": "run",
     "blend": "blend",
@@ -39,7 +39,7 @@ KINDS: dict[AnswerKind, str] = {
     "submission": "submission",
     "file": "csv file",
 }
-"""Kinds of sides in words."""
+"""Display names of the kinds of sides."""
 
 
 @dataclass(frozen=True)
@@ -48,35 +48,35 @@ class DiffView(Plain):
 
     project: str
     side: Literal["test", "oof"]
-    """Which images: those to predict, or those of the training side, each predicted out of fold."""
+    """The images compared: `test`, or `oof` for training images predicted out of fold."""
     what: str
     """What is compared: `joint`, or the attributes that all sides answer, such as `age` or `mask/gender`."""
     attributes: tuple[str, ...]
     sides: tuple[DiffSide, ...]
     num_images: int
-    """On this side of the dataset."""
+    """Number of images of this side of the dataset."""
     num_answered: int
-    """That two sides or more answered."""
+    """Number of images that two or more sides answered."""
     num_different: int
-    """Of these, where not all agree."""
+    """Number of these images on which not all agree."""
     num_people: int | None
-    """Whose images they are; None on the test side, where nobody knows."""
+    """Number of people in these images; None on the test side, where it is unknown."""
     kinds: tuple[Moved, ...]
-    """Images by the set of attributes in which not all agree, most first."""
+    """Numbers of images by the set of attributes that differ, most frequent first."""
     pairs: tuple[PairDiff, ...]
-    """Every two sides: A and B, A and C, ..., then B and C, ..."""
+    """All pairs of sides: A and B, A and C, ..., then B and C, ..."""
     voting: Voting | None
-    """Of three or more sides."""
+    """None for two sides."""
     disagreements: tuple[Disagreement, ...]
-    """Surest contradictions first; at most so many of each set of attributes that differ."""
+    """Most confident contradictions first; a limited number for each set of differing attributes."""
     people: tuple[PersonDiff, ...]
-    """Those with most images that differ; empty on the test side."""
+    """People with the most differing images; empty on the test side."""
     notices: tuple[Notice, ...]
     method: tuple[str, ...]
-    """How it was compared, a sentence or two an item."""
+    """How the sides were compared: sentences for the report."""
 
     def pair(self, first: str, second: str) -> PairDiff:
-        """Two sides by their letters, in either order."""
+        """The pair of two sides by their letters, in either order."""
         wanted = {first, second}
         return next(p for p in self.pairs if {p.first, p.second} == wanted)
 
@@ -86,11 +86,11 @@ def build_diff_view(
 ) -> DiffView:
     """Compare answers to the test images, or with `oof` to the training images out of fold.
 
-    `limit`: most images to show of each kind of disagreement. Raises InputError when fewer than two or more than 26
-    are given, or when they have no attribute or no image in common.
+    `limit`: most images shown for each kind of disagreement. Raises InputError for fewer than two or more than 26
+    sides, or when they have no attribute or no image in common.
     """
-    rows = compared(answers, project.space, manifest, oof=oof)
-    told = Told.of(rows)
+    rows = align_answers(answers, project.space, manifest, oof=oof)
+    comparison = ImageComparison.of(rows)
     answered = (rows.joint != MISSING).sum(axis=0) >= 2
     if not answered.any():
         raise InputError("nothing to compare: there is no image that two of them answer")
@@ -103,17 +103,17 @@ def build_diff_view(
         sides=sides,
         num_images=len(rows.images),
         num_answered=int(answered.sum()),
-        num_different=int(told.differs.sum()),
+        num_different=int(comparison.differs.sum()),
         num_people=None if rows.groups is None else len(np.unique(rows.groups[answered])),
-        kinds=kinds(told),
+        kinds=count_by_attributes(comparison),
         pairs=pairs,
-        voting=voting(told, limit),
-        disagreements=disagreements(told, limit),
-        people=people_apart(told),
+        voting=voting(comparison, limit),
+        disagreements=disagreements(comparison, limit),
+        people=people_apart(comparison),
         notices=(
             *_coverage(rows, sides, project),
             *_same_throughout(pairs),
-            *(_unsure(sides) if told.differs.any() else ()),
+            *(_unsure(sides) if comparison.differs.any() else ()),
         ),
         method=tuple(_method(rows, sides)),
     )
@@ -125,11 +125,11 @@ def listed(words: Sequence[str]) -> str:
 
 
 def only(moved: Sequence[str], attributes: Sequence[str]) -> str:
-    """A set of attributes that differ, in words: `only age`, `gender and age`; the one there is, `age`."""
+    """Text for a set of differing attributes: `only age`, `gender and age`; or `age` if there is only one attribute."""
     return f"only {moved[0]}" if len(moved) == 1 < len(attributes) else listed(moved)
 
 
-def _coverage(rows: Compared, sides: Sequence[DiffSide], project: Project) -> Iterator[Notice]:
+def _coverage(rows: AlignedAnswers, sides: Sequence[DiffSide], project: Project) -> Iterator[Notice]:
     if rows.what != "joint" or len(rows.space.names) < len(project.space.names):
         own = "; ".join(f"{s.letter} answers {listed(s.attributes)}" for s in sides)
         yield Notice("caution", f"Compared by {listed(rows.space.names)} alone, which all of them answer ({own}).")
@@ -163,7 +163,7 @@ def _unsure(sides: Sequence[DiffSide]) -> Iterator[Notice]:
         )
 
 
-def _method(rows: Compared, sides: Sequence[DiffSide]) -> Iterator[str]:
+def _method(rows: AlignedAnswers, sides: Sequence[DiffSide]) -> Iterator[str]:
     if rows.groups is None:
         yield "Whose images the test images are is not known: counts are by image, and there is no interval."
     else:

@@ -1,4 +1,4 @@
-"""Two sides against each other: how often they agree, what moved and where to, and out of fold who is right."""
+"""Pairs of sides: agreement, changes of class, and which side is right out of fold."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from itertools import combinations, islice, repeat
 from facetwise.core.labels import IntArray
 from facetwise.evaluate.agreement import (
     Agreement,
+    CorrectCounts,
     Moved,
     PeopleMoved,
-    Right,
     agreement,
     agreement_intervals,
-    moved,
+    count_correct,
+    moved_by_attributes,
     people_moved,
     transitions,
-    who_is_right,
 )
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.metrics import confusion
 from facetwise.evaluate.scorecard import Matrix
-from facetwise.results.differences.sides import Compared
+from facetwise.results.differences.sides import AlignedAnswers
 
 
 @dataclass(frozen=True)
-class Step:
-    """Images that go from one class of `what` to another."""
+class ClassChange:
+    """Number of images in class `before` of the first side and class `after` of the second."""
 
     what: str
     before: str
@@ -36,8 +36,8 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Steps:
-    """All images of one attribute: rows the first side's class, columns the second's."""
+class ChangeMatrix:
+    """Counts of images for one attribute: rows the first side's class, columns the second's."""
 
     name: str
     classes: tuple[str, ...]
@@ -46,34 +46,34 @@ class Steps:
 
 @dataclass(frozen=True)
 class PairDiff:
-    """Two sides, by letter, over the images that both answered. What is compared stands first, then each attribute."""
+    """Two sides, by letter, on the images that both answered; lists have `what` first, then each attribute."""
 
     first: str
     second: str
     agreements: tuple[Agreement, ...]
     moved: tuple[Moved, ...]
-    """Images by the set of attributes that differ, most first; a single set when one attribute is compared."""
-    steps: tuple[Step, ...]
-    """From which class to which, of what is compared, then of each attribute, most images first."""
-    matrices: tuple[Steps, ...]
-    """An attribute each."""
-    right: tuple[Right, ...]
-    """Whose answer is the true one where they differ; empty on the test side."""
+    """Numbers of images by the set of differing attributes, most frequent first."""
+    steps: tuple[ClassChange, ...]
+    """Changes of class in `what`, then in each attribute, most frequent first."""
+    matrices: tuple[ChangeMatrix, ...]
+    """One for each attribute."""
+    right: tuple[CorrectCounts, ...]
+    """Which side is right where they differ; empty on the test side."""
     people: tuple[PeopleMoved, ...]
     """Empty on the test side."""
 
     @property
     def whole(self) -> Agreement:
-        """Over all attributes that are compared."""
+        """Agreement over all compared attributes."""
         return self.agreements[0]
 
-    def steps_of(self, what: str) -> tuple[Step, ...]:
-        """The steps of an attribute, or of what is compared."""
+    def changes_of(self, what: str) -> tuple[ClassChange, ...]:
+        """The class changes of `what`."""
         return tuple(s for s in self.steps if s.what == what)
 
 
-def pair_diffs(rows: Compared) -> tuple[PairDiff, ...]:
-    """Every two sides, in the order given: A and B, A and C, ..., B and C, ..."""
+def pair_diffs(rows: AlignedAnswers) -> tuple[PairDiff, ...]:
+    """All pairs of sides in order: A and B, A and C, ..., B and C, ..."""
     pairs = list(combinations(range(len(rows.letters)), 2))
     parts = rows.parts()
     intervals: Iterator[Interval | None] = repeat(None)
@@ -82,8 +82,8 @@ def pair_diffs(rows: Compared) -> tuple[PairDiff, ...]:
     return tuple(_pair_diff(rows, i, j, list(islice(intervals, len(parts)))) for i, j in pairs)
 
 
-def _pair_diff(rows: Compared, i: int, j: int, intervals: Sequence[Interval | None]) -> PairDiff:
-    """Side `i` against side `j`; an interval for what is compared, then of each attribute."""
+def _pair_diff(rows: AlignedAnswers, i: int, j: int, intervals: Sequence[Interval | None]) -> PairDiff:
+    """Compare sides `i` and `j`; `intervals` of the agreement over all attributes, then of each attribute."""
     groups, parts = rows.groups, rows.parts()
     return PairDiff(
         first=rows.letters[i],
@@ -91,27 +91,27 @@ def _pair_diff(rows: Compared, i: int, j: int, intervals: Sequence[Interval | No
         agreements=tuple(
             agreement(name, own[i], own[j], known) for (name, own, *_), known in zip(parts, intervals, strict=True)
         ),
-        moved=moved(rows.codes[i], rows.codes[j], rows.space.names),
+        moved=moved_by_attributes(rows.codes[i], rows.codes[j], rows.space.names),
         steps=tuple(step for name, own, *_ in parts for step in _steps(rows, name, own[i], own[j])),
         matrices=tuple(_matrices(rows, i, j)),
-        right=tuple(who_is_right(name, own[i], own[j], true) for name, own, true in parts if true is not None),
+        right=tuple(count_correct(name, own[i], own[j], true) for name, own, true in parts if true is not None),
         people=() if groups is None else tuple(people_moved(name, own[i], own[j], groups) for name, own, _ in parts),
     )
 
 
-def _steps(rows: Compared, name: str, first: IntArray, second: IntArray) -> Iterator[Step]:
+def _steps(rows: AlignedAnswers, name: str, first: IntArray, second: IntArray) -> Iterator[ClassChange]:
     for t in transitions(first, second):
         if name == rows.what:
             before, after = rows.space.joint_name(t.before), rows.space.joint_name(t.after)
         else:
             classes = rows.space.attribute(name).classes
             before, after = classes[t.before], classes[t.after]
-        yield Step(name, before, after, t.num_images)
+        yield ClassChange(name, before, after, t.num_images)
 
 
-def _matrices(rows: Compared, i: int, j: int) -> Iterator[Steps]:
+def _matrices(rows: AlignedAnswers, i: int, j: int) -> Iterator[ChangeMatrix]:
     if not ((rows.joint[i] >= 0) & (rows.joint[j] >= 0)).any():
         return
     for number, a in enumerate(rows.space.attributes):
         counts = confusion(rows.codes[i, :, number], rows.codes[j, :, number], a.size, skip_missing=True)
-        yield Steps(a.name, a.classes, tuple(map(tuple, counts.tolist())))
+        yield ChangeMatrix(a.name, a.classes, tuple(map(tuple, counts.tolist())))

@@ -1,4 +1,4 @@
-"""The sides of a comparison of answers, brought to what all of them answer."""
+"""The sides of a comparison, aligned on the attributes that all of them answer."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True)
 class DiffSide:
-    """One of those compared."""
+    """One of the compared sides."""
 
     letter: str
-    """`A` for the first, and so on: what it is called in the rest of the view."""
+    """Its name in the view: `A` for the first side, and so on."""
     name: str
     kind: AnswerKind
     attributes: tuple[str, ...]
-    """That it answers."""
+    """The attributes that it answers."""
     num_answered: int
-    """Images with an answer for every attribute compared."""
+    """Number of images with an answer for every compared attribute."""
     has_probabilities: bool
-    """False for a bare csv: nobody knows how sure it is."""
+    """False for a csv of classes."""
     macro_f1: float | None
-    """Out of fold: over what is compared, on the images that it answered. None on the test side."""
+    """Out of fold, over the compared attributes, on the images that it answered; None on the test side."""
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What m sides say of n images, over the attributes that all of them answer."""
+class AlignedAnswers:
+    """The answers of m sides for n images, on the attributes that all of them answer."""
 
     letters: str
     space: LabelSpace
@@ -50,11 +50,11 @@ class Compared:
     what: str
     """`joint`, or the attributes such as `mask/age`."""
     codes: IntArray
-    """Class numbers, (m, n, attributes of `space`); -1 where there is none."""
+    """Class numbers, (m, n, attributes of `space`); -1 if missing."""
     joint: IntArray
-    """Joint classes of `space`, (m, n); -1 where there is none."""
+    """Joint classes of `space`, (m, n); -1 if missing."""
     sureness: FloatArray
-    """Probability of a side's own answer, (m, n), 0 to 1; NaN where it is not known."""
+    """Probability of a side's own answer, (m, n), 0..1; NaN if unknown."""
     images: tuple[str, ...]
     groups: npt.NDArray[Any] | None
     """Whose images they are, (n,); None on the test side, where that is not known."""
@@ -74,8 +74,8 @@ class Compared:
         return (whole, *single)
 
 
-def compared(answers: Sequence[Answers], space: LabelSpace, manifest: Manifest, *, oof: bool) -> Compared:
-    """The sides over the attributes that all answer; raises InputError when there is none, or too few or many sides."""
+def align_answers(answers: Sequence[Answers], space: LabelSpace, manifest: Manifest, *, oof: bool) -> AlignedAnswers:
+    """Align the sides on common attributes; raises InputError without any, or for too few or too many sides."""
     if not 2 <= len(answers) <= len(LETTERS):
         raise InputError(
             f"{len(answers)} given to compare: expected 2 to {len(LETTERS)}",
@@ -85,7 +85,7 @@ def compared(answers: Sequence[Answers], space: LabelSpace, manifest: Manifest, 
     part, columns = space.only(names), [space.index(n) for n in names]
     rows = manifest.train if oof else manifest.test
     codes = [a.codes[:, columns] for a in answers]
-    return Compared(
+    return AlignedAnswers(
         letters=LETTERS[: len(answers)],
         space=part,
         what=name_of(names, space),
@@ -99,7 +99,7 @@ def compared(answers: Sequence[Answers], space: LabelSpace, manifest: Manifest, 
 
 
 def common_attributes(answers: Sequence[Answers], space: LabelSpace) -> tuple[str, ...]:
-    """The attributes that all sides answer, in the label's order; raises InputError when there is none."""
+    """The attributes that all sides answer, in label order; raises InputError when there are none."""
     own = [a.attributes(space) for a in answers]
     names = tuple(n for n in space.names if all(n in o for o in own))
     if not names:
@@ -110,7 +110,7 @@ def common_attributes(answers: Sequence[Answers], space: LabelSpace) -> tuple[st
     return names
 
 
-def describe_sides(rows: Compared, answers: Sequence[Answers], space: LabelSpace) -> tuple[DiffSide, ...]:
+def describe_sides(rows: AlignedAnswers, answers: Sequence[Answers], space: LabelSpace) -> tuple[DiffSide, ...]:
     """Who is compared."""
     true = rows.truth
     return tuple(

@@ -1,4 +1,4 @@
-"""The page of a blend: what it is worth, who is in it, how alike they are, and where it errs."""
+"""The page of a blend: scores, members, their agreement, and mistakes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def blend_page(view: BlendView) -> str:
 
 
 def paragraphs(view: BlendView) -> list[tuple[str, list[str]]]:
-    """The explanation, an item a sentence or two, each with the moves of the selection that it introduces."""
+    """Paragraphs of the explanation, each with the selection's moves that it introduces."""
     found: list[tuple[str, list[str]]] = []
     for line in explanation(view):
         if line.startswith(" ") and found:
@@ -58,12 +58,12 @@ def blend_figures(view: BlendView) -> dict[str, Figure]:
 
 
 def compared(view: BlendView) -> list[str]:
-    """Members with a weight whose decisions are known out of fold."""
+    """Members with a weight and out-of-fold predictions."""
     return [m.name for m in view.members if m.used and m.name in view.likeness]
 
 
 def likeness_map(view: BlendView) -> Figure:
-    """Share of images that two members decide alike; the colour goes from the least to the most alike pair."""
+    """Share of images on which two members agree; colours range from the lowest to the highest agreement."""
     names = compared(view)
     shares = [[None if a == b else view.likeness[a][b] for b in names] for a in names]
     known = [s for row in shares for s in row if s is not None]

@@ -1,4 +1,4 @@
-"""The page of a comparison of answers: figures, and photos of the disagreements by what differs in them."""
+"""The page of `facetwise diff`: figures, and photos of the disagreements grouped by differing attributes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from facetwise.core.files.writing import write_output
 from facetwise.results.differences.diff import KINDS, DiffView, only
 from facetwise.results.differences.images import Disagreement
-from facetwise.results.differences.pairs import PairDiff, Steps
+from facetwise.results.differences.pairs import ChangeMatrix, PairDiff
 from facetwise.results.wording import DASH, count, score
 from facetwise.screens.pages.html import page
 from facetwise.screens.pages.plots import heat_map
@@ -17,12 +17,12 @@ from facetwise.screens.pages.theme import Figure, label
 
 
 @dataclass(frozen=True)
-class Shelf:
+class PhotoGroup:
     """The photos of one kind of disagreement."""
 
     title: str
     num_images: int
-    """Of this kind, shown or not."""
+    """Number of images of this kind, shown or not."""
     images: tuple[Disagreement, ...]
 
 
@@ -33,23 +33,29 @@ def write_diff_page(view: DiffView, pictures: Mapping[str, str], out: Path) -> N
 
 def diff_page(view: DiffView, pictures: Mapping[str, str]) -> str:
     """The page. `pictures`: image -> `data:image/...` address; a disagreement without one shows its path only."""
-    context = {"shelves": shelves(view), "kinds": KINDS, "from_a": from_first(view), "only": only, "voices": voices}
+    context = {
+        "shelves": photo_groups(view),
+        "kinds": KINDS,
+        "from_a": from_first(view),
+        "only": only,
+        "voices": letters_by_class,
+    }
     return page("diff.html.j2", view, diff_figures(view), pictures, **context)
 
 
-def shelves(view: DiffView) -> tuple[Shelf, ...]:
-    """Disagreements by the attributes that differ, the commonest kind first."""
+def photo_groups(view: DiffView) -> tuple[PhotoGroup, ...]:
+    """Disagreements grouped by differing attributes, the most frequent kind first."""
     found = ((k, tuple(d for d in view.disagreements if d.moved == k.attributes)) for k in view.kinds)
-    return tuple(Shelf(only(k.attributes, view.attributes), k.num_images, images) for k, images in found if images)
+    return tuple(PhotoGroup(only(k.attributes, view.attributes), k.num_images, images) for k, images in found if images)
 
 
 def from_first(view: DiffView) -> tuple[PairDiff, ...]:
-    """The pairs of the first side: what is drawn. The others are in tables."""
+    """The pairs with the first side, which are drawn; the others are in tables."""
     return tuple(p for p in view.pairs if p.first == view.sides[0].letter)
 
 
-def voices(view: DiffView, d: Disagreement, attribute: int) -> list[tuple[str, str]]:
-    """Letters and the class that they give for an attribute: sides that say the same stand together."""
+def letters_by_class(view: DiffView, d: Disagreement, attribute: int) -> list[tuple[str, str]]:
+    """Letters of the sides with each class of an attribute: sides with the same class are grouped."""
     said: dict[str, list[str]] = {}
     for side, answer in zip(view.sides, d.answers, strict=True):
         said.setdefault(DASH if answer is None else answer[attribute], []).append(side.letter)
@@ -66,7 +72,7 @@ def diff_figures(view: DiffView) -> dict[str, Figure]:
 
 
 def agreement_map(view: DiffView) -> Figure:
-    """Share of images answered alike, by side and side; the colour goes from the least to the most alike pair."""
+    """Share of images on which two sides agree; colours range from the lowest to the highest agreement."""
     letters = [s.letter for s in view.sides]
     shares = [[None if a == b else view.pair(a, b).whole.share for b in letters] for a in letters]
     known = [s for row in shares for s in row if s is not None]
@@ -81,8 +87,9 @@ def agreement_map(view: DiffView) -> Figure:
     return heat_map(letters, shades, texts, hovers, across="", down="")
 
 
-def steps_map(pair: PairDiff, steps: Steps) -> Figure:
-    """Rows the first side's class, columns the second's; colour the share of the commonest change, alike is white."""
+def steps_map(pair: PairDiff, steps: ChangeMatrix) -> Figure:
+    """Rows: the first side's class, columns: the second's; colour: share of the most frequent change, white if
+    equal."""
     names = [label(n) for n in steps.classes]
     most = max((n for i, row in enumerate(steps.counts) for j, n in enumerate(row) if i != j), default=0) or 1
     shades = [[0.0 if i == j else n / most for j, n in enumerate(row)] for i, row in enumerate(steps.counts)]

@@ -1,1 +1,1 @@
-"""A file a screen of the terminal."""
+"""Terminal screens, one in each file."""

@@ -1,4 +1,4 @@
-"""Blends as text: a blend, the list of them, and in words how one came about."""
+"""Blends as text: one blend, the list of blends, and the explanation of one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from facetwise.screens.kit import Group, RenderableType, Table, Text, table_of
 from facetwise.screens.text.notes import note_text, notice_text
 
 MAX_MOVES = 12
-"""Moves of the selection that are told one by one."""
+"""Number of moves of the selection that are listed."""
 
 
 def blend_text(view: BlendView, *, explain: bool = False) -> RenderableType:
-    """A blend: what to beware of, notes, its score, its members; with `explain` how it came about, in words."""
+    """A blend: warnings, notes, score and members; with `explain` how it was made."""
     parts: list[RenderableType] = [Text(view.id, style="bold"), *map(notice_text, view.warnings)]
     parts += [*map(note_text, view.notes), Text(), _scores(view), Text(view.verdict), Text()]
     parts += [_members_table(view), Text(view.decision), *_left_out(view)]
@@ -27,7 +27,7 @@ def blend_text(view: BlendView, *, explain: bool = False) -> RenderableType:
 
 
 def blends_text(view: BlendsView) -> RenderableType:
-    """The list of blends, a line each."""
+    """The list of blends, one line each."""
     if not view.blends and not view.unusable:
         return Text(f"{view.project}: no blends yet. Make one with `facetwise blend`.")
     table = table_of("blend", "nested macro F1", "best member", "blend - member", "members")
@@ -41,7 +41,7 @@ def blends_text(view: BlendsView) -> RenderableType:
 
 
 def _odd(view: BlendsView) -> Iterator[str]:
-    """What to beware of, once for all blends that it is said of; then what cannot be used."""
+    """Each warning once with the blends that it concerns; then unusable blends."""
     said: dict[str, list[str]] = {}
     for blend in view.blends:
         for warning in blend.warnings:
@@ -51,13 +51,13 @@ def _odd(view: BlendsView) -> Iterator[str]:
 
 
 def explanation(view: BlendView) -> Iterator[str]:
-    """How the blend came about and how far to trust it, a sentence or two an item."""
+    """Sentences about how the blend was made and how reliable its score is."""
     whole = "Joint probabilities were added up" if view.by == "whole" else "Each attribute was blended by itself"
     yield f"{whole} ({view.method} votes), with {_weighing(view)}."
     if len(view.ways) > 1:
-        told = ", ".join(f"{w.by} {score(w.nested)}" for w in view.ways)
+        scores = ", ".join(f"{w.by} {score(w.nested)}" for w in view.ways)
         yield (
-            f"Both ways were tried, and the better one is used: {told} nested. Which one that is was chosen anew "
+            f"Both ways were tried, and the better one is used: {scores} nested. Which one that is was chosen anew "
             "without each part of the people, and so is in the estimate."
         )
     if view.chosen and view.optimistic > view.nested:
@@ -79,7 +79,7 @@ def short(name: str) -> str:
 
 
 def _rule(view: BlendView) -> str:
-    """What the decision rule is worth."""
+    """The effect of the decision rule."""
     if view.by_rule > view.by_argmax:
         return f"Nested, the rule gives {score(view.by_rule)} where plain argmax gives {score(view.by_argmax)}."
     if view.by_rule < view.by_argmax:
@@ -103,14 +103,14 @@ def _moves(view: BlendView) -> Iterator[str]:
     if not view.moves:
         return
     yield "One selection on all people, move by move (the weights above are the mean of many such, on drawn people):"
-    told = _told_moves(view.moves)
-    yield from told[:MAX_MOVES]
-    if len(told) > MAX_MOVES:
+    lines = _move_lines(view.moves)
+    yield from lines[:MAX_MOVES]
+    if len(lines) > MAX_MOVES:
         yield f"  and so on, {view.moves[-1]['round']} rounds in all: {score(view.moves[-1]['score'])}"
 
 
-def _told_moves(moves: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line a move; equal ones in a row are told once."""
+def _move_lines(moves: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for each move; consecutive equal moves are merged."""
     found: list[str] = []
     for (name, block), group in groupby(moves, key=lambda m: (m["member"], m["block"])):
         run = list(group)
@@ -136,11 +136,11 @@ def _what_members_add(view: BlendView) -> Iterator[str]:
 def _alike(view: BlendView) -> Iterator[str]:
     used = [m.name for m in view.members if m.used and m.name in view.likeness]
     pairs = [(view.likeness[a][b], a, b) for i, a in enumerate(used) for b in used[i + 1 :]]
-    told = sorted((p for p in pairs if p[0] is not None), key=lambda p: p[0] or 0.0)
-    if told:
-        (low, a, b), (high, c, d) = told[0], told[-1]
+    shown = sorted((p for p in pairs if p[0] is not None), key=lambda p: p[0] or 0.0)
+    if shown:
+        (low, a, b), (high, c, d) = shown[0], shown[-1]
         yield f"Least alike: {short(a)} and {short(b)} decide {percent(low or 0.0)} of the images the same way."
-        if len(told) > 1:
+        if len(shown) > 1:
             yield f"Most alike: {short(c)} and {short(d)}, {percent(high or 0.0)}."
 
 
@@ -162,7 +162,7 @@ def _members_table(view: BlendView) -> Table:
     for member in sorted(view.members, key=lambda m: -sum(m.weights.values())):
         if not member.used:
             continue
-        name = Text.assemble(member.name, *(() if member.known else ((f"\n  {member.role}", "dim"),)))
+        name = Text.assemble(member.name, *(() if member.scored else ((f"\n  {member.role}", "dim"),)))
         weights = (f"{w:.2f}" if w else DASH for w in member.weights.values())
         table.add_row(name, *weights, DASH if member.added is None else signed(member.added))
     if idle := [m.name for m in view.members if not m.used]:

@@ -14,7 +14,7 @@ MAX_CLASSES = 64
 
 
 def audit_text(audit: Audit) -> RenderableType:
-    """Everything the audit found, what matters most first."""
+    """The audit, most important findings first."""
     return Group(*_sides(audit), *_findings(audit.findings), *_copies(audit), *_suspicious(audit), *_balance(audit))
 
 

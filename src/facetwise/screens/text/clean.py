@@ -1,4 +1,4 @@
-"""What `clean` would delete, as text."""
+"""The plan of `clean` as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def clean_text(plan: CleanPlan) -> RenderableType:
-    """The plan as two tables: what would go, and what stays."""
+    """The plan as two tables: what would be deleted, and what is kept."""
 
     parts: list[RenderableType] = []
     if plan.freed:
@@ -38,7 +38,7 @@ def _table(first: str, second: str, rows: list[tuple[str, str, str]]) -> Rendera
 
 
 def size(num_bytes: int) -> str:
-    """Bytes for people: `12 KiB`, `34.5 MiB`, `1.2 GiB`."""
+    """Human-readable size: `12 KiB`, `34.5 MiB`, `1.2 GiB`."""
     for unit, bits in (("GiB", 30), ("MiB", 20)):
         if num_bytes >= 2**bits:
             return f"{num_bytes / 2**bits:.1f} {unit}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from facetwise.evaluate.agreement import Agreement
 from facetwise.results.differences.diff import KINDS, DiffView, only
 from facetwise.results.differences.images import Disagreement, VotingSide
-from facetwise.results.differences.pairs import PairDiff, Step
+from facetwise.results.differences.pairs import ClassChange, PairDiff
 from facetwise.results.wording import DASH, count, interval, percent, score
 from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, paragraph, table_of
 
@@ -16,7 +16,7 @@ _KINDS = {"unsafe": "bold red", "caution": "yellow", "note": "dim"}
 
 
 def diff_text(view: DiffView) -> RenderableType:
-    """Who is compared, how far they agree, what moved, and the surest disagreements."""
+    """The sides, their agreement, changes of class, and the most confident disagreements."""
     parts: list[RenderableType] = [*_sides(view), _counted(view)]
     parts += [Text(f"! {n.text}", style=_KINDS[n.kind]) for n in view.notices]
     parts += [Text(), *(_pair(view, view.pairs[0]) if view.voting is None else _several(view))]
@@ -25,7 +25,7 @@ def diff_text(view: DiffView) -> RenderableType:
 
 
 def share_of(a: Agreement) -> str:
-    """`73 %`, with an interval where people are known; what would round to 100 without being it is marked."""
+    """`73 %`, with an interval if people are known; `>99 %` if it only rounds to 100."""
     if a.share is None:
         return DASH
     return f"{score(a.share)} {interval(a.interval)}".rstrip()
@@ -52,7 +52,7 @@ def _pair(view: DiffView, pair: PairDiff) -> Iterator[RenderableType]:
     if pair.moved and len(view.attributes) > 1:
         yield from (_moved(view, pair), Text())
     for what in (a.name for a in pair.agreements):
-        if steps := pair.steps_of(what):
+        if steps := pair.changes_of(what):
             yield from (_steps(pair, what, steps), Text())
 
 
@@ -83,7 +83,7 @@ def _moved(view: DiffView, pair: PairDiff) -> Table:
     return table
 
 
-def _steps(pair: PairDiff, what: str, steps: Sequence[Step]) -> Table:
+def _steps(pair: PairDiff, what: str, steps: Sequence[ClassChange]) -> Table:
     table = table_of(f"{what}: {pair.first}", pair.second, "images")
     table.columns[1].justify = "left"
     for s in steps[:MAX_STEPS]:
@@ -186,7 +186,7 @@ def _image(view: DiffView, d: Disagreement) -> Iterator[RenderableType]:
 
 
 def _voices(view: DiffView, d: Disagreement) -> Iterator[Text]:
-    """Who says what: sides with one answer stand together."""
+    """The answers; sides with the same answer are grouped."""
     by_answer: dict[tuple[str, ...] | None, list[str]] = {}
     for side, answer in zip(view.sides, d.answers, strict=True):
         by_answer.setdefault(answer, []).append(side.letter)

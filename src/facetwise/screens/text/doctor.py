@@ -14,8 +14,8 @@ def doctor_text(doctor: Doctor, spelt: Callable[[str], str] = str) -> Renderable
     """One line a finding; hints, as `spelt` writes them, below those that need something."""
     table = Table(ruled=False, show_header=False)
     for line in doctor.findings:
-        told = Text(line.message)
+        message = Text(line.message)
         if line.hint and line.level != "ok":
-            told.append(f"\n-> {spelt(line.hint)}", style="dim")
-        table.add_row(_MARKS[line.level], Text(line.topic, style="bold"), told)
+            message.append(f"\n-> {spelt(line.hint)}", style="dim")
+        table.add_row(_MARKS[line.level], Text(line.topic, style="bold"), message)
     return table

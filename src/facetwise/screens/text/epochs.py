@@ -1,4 +1,4 @@
-"""What an epoch of a fold holds, as text: from the `content` events of a run (`train.sampling.EpochContent`)."""
+"""Class counts of a fold's epochs as text, from the `content` events of a run (`train.sampling.EpochContent`)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from facetwise.core.labels import JOINT
 
 Event = Mapping[str, Any]
 WIDTH = 92
-"""Columns of the widest table."""
+"""Width of the widest table."""
 MOST_ROWS = 12
-"""Rows of the longest table; of more joint classes the smallest and the largest are told."""
+"""Rows of the longest table; with more joint classes only the smallest and the largest are listed."""
 
 
 def content_lines(event: Event) -> list[str]:
-    """What a fold's epochs hold: a line an attribute, and the joint classes where sampling changes their number."""
+    """Class counts of a fold's epochs: one line for each attribute, and the joint classes if sampling changes them."""
     lines = [f"an epoch holds {event['images']:,} images of {event['people']:,} people"]
     attributes = {name: classes for name, classes in event["classes"].items() if name != JOINT}
     for name, classes in attributes.items():
@@ -26,13 +26,13 @@ def content_lines(event: Event) -> list[str]:
 
 
 def compared_line(event: Event, first: Event) -> str:
-    """The same of another fold in a line: sizes, and the class in which it is least like the `first` fold.
+    """One line for another fold: sizes, and the class that differs most from the `first` fold.
 
-    That is the one whose difference is the largest in units of what chance does to a count, its square root.
+    Differences are measured in units of the square root of the count, its standard deviation by chance.
     """
     line = f"{event['images']:,} images of {event['people']:,} people"
-    told = [by for by in first["classes"] if by != JOINT or _joint_changed(first)]
-    ours, theirs = _counts(event, told), _counts(first, told)
+    listed = [by for by in first["classes"] if by != JOINT or _joint_changed(first)]
+    ours, theirs = _counts(event, listed), _counts(first, listed)
     pairs = {key: (ours.get(key, 0), theirs.get(key, 0)) for key in [*theirs, *ours]}
     by, name = max(pairs, key=lambda key: abs(pairs[key][0] - pairs[key][1]) / sqrt(sum(pairs[key]) or 1))
     here, there = pairs[by, name]
@@ -43,7 +43,7 @@ def compared_line(event: Event, first: Event) -> str:
 
 
 def absent_lines(event: Event) -> list[str]:
-    """A caution for each attribute of which a class is not trained on."""
+    """A caution for each attribute with a class that is not trained on."""
     lines = []
     for attribute, classes in event["classes"].items():
         names = ", ".join(f"`{c['name']}`" for c in classes if not c["images"])
@@ -52,8 +52,8 @@ def absent_lines(event: Event) -> list[str]:
     return lines
 
 
-def _counts(event: Event, told: Sequence[str]) -> dict[tuple[str, str], int]:
-    return {(by, c["name"]): c["images"] for by in told for c in event["classes"][by]}
+def _counts(event: Event, listed: Sequence[str]) -> dict[tuple[str, str], int]:
+    return {(by, c["name"]): c["images"] for by in listed for c in event["classes"][by]}
 
 
 def _joint_changed(event: Event) -> bool:
@@ -61,7 +61,7 @@ def _joint_changed(event: Event) -> bool:
 
 
 def _joint_lines(event: Event, attributes: Mapping[str, Sequence[Event]]) -> list[str]:
-    """Nothing where every image is taken once, or where the only attribute says it all."""
+    """Empty if every image is used once, or if there is only one attribute."""
     if len(attributes) < 2 or not _joint_changed(event):
         return []
     joint = event["classes"][JOINT]
@@ -78,7 +78,7 @@ def _joint_lines(event: Event, attributes: Mapping[str, Sequence[Event]]) -> lis
 
 
 def _table(names: Sequence[Sequence[str]], counts: Mapping[str, str]) -> Iterator[str]:
-    """Images of each joint class: the last attribute's classes side by side; `-` for one that no person has."""
+    """Images of each joint class, with the last attribute's classes as columns; `-` for a class that no person has."""
     rows = ["/".join(parts) for parts in product(*names[:-1])]
     heads = [f"{JOINT}:", *(f"  {row}" for row in rows)]
     columns = [[last, *(counts.get(f"{row}/{last}", "-") for row in rows)] for last in names[-1]]

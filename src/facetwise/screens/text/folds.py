@@ -10,17 +10,17 @@ from facetwise.data.folds import Folds
 from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 MAX_LISTED = 12
-"""Most missing classes that are told one by one."""
+"""Number of missing classes that are listed."""
 
 
 def folds_dict(folds: Folds) -> dict[str, Any]:
     """Plain data for `--json`."""
-    kept = ("name", "split", "num_folds", "seed", "hash", "manifest_hash")
-    return {**{k: getattr(folds, k) for k in kept}, "stats": asdict(folds.stats)}
+    keys = ("name", "split", "num_folds", "seed", "hash", "manifest_hash")
+    return {**{k: getattr(folds, k) for k in keys}, "stats": asdict(folds.stats)}
 
 
 def folds_text(folds: Folds, space: LabelSpace) -> RenderableType:
-    """Sizes of the folds, how even they are, and what to beware of."""
+    """Sizes of the folds, how even they are, and warnings."""
     table = Table(ruled=False, padding=(0, 3, 0, 0))
     for heading in ("fold", "people", "images"):
         table.add_column(heading, justify="right")

@@ -24,11 +24,11 @@ def notes_text(notes: Sequence[Note]) -> RenderableType:
 
 
 def note_text(note: Note) -> Padding:
-    """A note below its thing."""
+    """A note below its target."""
     who = (f"{note.author}, " if note.author else "") + f"{note.moment:%Y-%m-%d %H:%M} UTC: "
     return Padding(Text.assemble((who, "dim"), note.text), (0, 0, 0, 2), expand=False)
 
 
 def notice_text(notice: Notice) -> Text:
-    """What a reader must know of a thing, above its numbers."""
+    """A notice, shown above the numbers that it concerns."""
     return Text(f"! {notice.text}", style=NOTICE_STYLES[notice.kind])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from facetwise.evaluate.scorecard import AttributeScore, ClassScore, Matrix, Scorecard
-from facetwise.results.origin import ForeignRow
+from facetwise.results.origin import ExternalRow
 from facetwise.results.runs import Curve, RunRow, RunsView, RunView
 from facetwise.results.wording import DASH, count, duration, interval, percent, score, with_interval
 from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, paragraph, section, table_of
@@ -13,19 +13,19 @@ from facetwise.screens.text.notes import note_text, notice_text
 
 BAR = 8
 MAX_TEXT_CONFUSION = 18
-"""More classes do not fit 80 columns as a matrix; the most confused pairs are listed all the same."""
+"""Most classes of a matrix that fits 80 columns; the most confused pairs are always listed."""
 MAX_TEXT_MISTAKES = 8
 
 
 def runs_text(view: RunsView) -> RenderableType:
-    """The list of runs, two lines a run, and of predictions from elsewhere."""
+    """The list of runs, two lines each, and of imported predictions."""
     runs = (
         _runs_table(view) if view.runs else Text(f"{view.project}: no runs yet. Train one with `facetwise fit RECIPE`.")
     )
-    return Group(runs, Text(), _foreign_table(view.foreign)) if view.foreign else runs
+    return Group(runs, Text(), _external_table(view.foreign)) if view.foreign else runs
 
 
-def _foreign_table(rows: Sequence[ForeignRow]) -> Table:
+def _external_table(rows: Sequence[ExternalRow]) -> Table:
     table = table_of(
         "from elsewhere", "images", title=f"{count(len(rows), 'prediction')} from elsewhere, test side only"
     )
@@ -50,7 +50,7 @@ def _runs_table(view: RunsView) -> Table:
 
 
 def run_text(view: RunView) -> RenderableType:
-    """One run: its score, what to beware of, attributes, classes, confusions, mistakes, training and recipe."""
+    """One run: score, warnings, attributes, classes, confusions, mistakes, training and recipe."""
     parts: list[RenderableType] = [_head(view), *map(notice_text, view.warnings), *map(note_text, view.notes), Text()]
     if view.scorecard is not None:
         parts.append(scorecard_text(view.scorecard))

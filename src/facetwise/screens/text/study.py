@@ -19,7 +19,7 @@ from facetwise.results.wording import (
 from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, paragraph, section, table_of
 from facetwise.study.ablation import Ablation, ChangeRow, Score
 from facetwise.study.changes import Change, value_text
-from facetwise.study.compare import Compared, Comparison, Difference
+from facetwise.study.compare import ComparedRun, Comparison, Difference
 from facetwise.study.search import Search, TrialRow, number_of
 from facetwise.study.space import shown
 
@@ -29,7 +29,7 @@ _STATES = {"pruned": "yellow", "failed": "bold red", "training": "cyan", "stoppe
 
 
 def comparison_text(view: Comparison) -> RenderableType:
-    """Two runs: the verdict, the differences, the folds, and what was changed."""
+    """Two runs: verdict, differences, folds, and changes of the recipe."""
     parts: list[RenderableType] = [_side("A", view.first), _side("B", view.second)]
     parts += [Text(), Text(view.verdict, style="bold"), *_notices(view.warnings), Text(), _differences(view), Text()]
     if len(view.folds) > 1:
@@ -38,7 +38,7 @@ def comparison_text(view: Comparison) -> RenderableType:
 
 
 def ablation_text(view: Ablation) -> RenderableType:
-    """An ablation: a row a change."""
+    """An ablation: one row for each change."""
     people = f"{count(view.num_people, 'person', 'people')}, {count(view.num_images, 'image')}"
     head = Text.assemble((view.name, "bold"), (f"  {count(len(view.rows), 'change')} of one base, {people}", "dim"))
     table = table_of("change", "run", "macro F1", "change - base", "time")
@@ -55,7 +55,7 @@ def study_text(view: Ablation | Search) -> RenderableType:
 
 
 def search_text(view: Search) -> RenderableType:
-    """A search: a row a trial, the best, and what the choice is worth."""
+    """A search: one row for each trial, the best one, and its nested estimate."""
     states = [t.state for t in view.trials]
     counted = ", ".join(f"{states.count(s):,} {s}" for s in dict.fromkeys(states))
     head = Text.assemble((view.name, "bold"), (f"  {count(len(view.trials), 'trial')}: {counted}", "dim"))
@@ -67,7 +67,7 @@ def search_text(view: Search) -> RenderableType:
     return Group(head, Text(), table, Text(), *_best(view), *_method(view.method))
 
 
-def _side(letter: str, side: Compared) -> Text:
+def _side(letter: str, side: ComparedRun) -> Text:
     tta = "" if side.tta == "none" else f"  --tta {side.tta}"
     return Text.assemble((letter, "bold"), f"  {side.run}", (tta, "dim"))
 

@@ -35,7 +35,7 @@ def scores_text(scores: LabelScores) -> RenderableType:
 
 
 def suspects_text(view: SuspectsView) -> RenderableType:
-    """The list for a terminal: a table an attribute, then both scores."""
+    """The list: one table for each attribute, then both scores."""
     parts: list[RenderableType] = [Text.assemble(("Labels that may be wrong", "bold"), f", by {source_line(view)}")]
     if view.num_uncovered:
         parts.append(Text(f"! {uncovered_line(view)}", style="yellow"))
@@ -51,12 +51,12 @@ def source_line(view: SuspectsView) -> str:
 
 
 def uncovered_line(view: SuspectsView) -> str:
-    """How many images nothing is said of."""
+    """Number of images that are not judged."""
     return f"{view.num_uncovered:,} of {count(view.num_images, 'image')} have no out-of-fold prediction: left out."
 
 
 def summary(found: AttributeSuspects) -> str:
-    """How many labels of an attribute were looked at, and how many are contradicted, in a sentence or two."""
+    """Number of checked and of contradicted labels of an attribute, in a sentence or two."""
     who = count(found.num_labels, "person", "people") if found.of_person else count(found.num_labels, "image")
     whose = "a label a person" if found.of_person else "a label an image"
     parts = [f"{whose}, {who}: {found.num_suspects:,} contradicted, the {len(found.rows):,} surest here."]

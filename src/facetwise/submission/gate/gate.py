@@ -13,7 +13,7 @@ from facetwise.core.errors import InputError
 from facetwise.core.files.csvtable import CsvFile, answer_fault, attributes_alone, fault_of_all, parse_csv
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.text.spelling import Spellings
-from facetwise.evaluate.agreement import share_apart
+from facetwise.evaluate.agreement import disagreement
 from facetwise.evaluate.decide import encode_joint
 from facetwise.evaluate.metrics import MISSING
 from facetwise.results.wording import count
@@ -271,8 +271,8 @@ def _reordered_findings(
         rows = same_in_another_order(joint, theirs)
         if rows is None:
             continue
-        asked = [o for o in opinions if o.name != other.name and share_apart(o.codes, other.codes) != 0]
-        speaks = sum(share_apart(other.codes, o.codes) - share_apart(codes, o.codes) for o in asked)
+        asked = [o for o in opinions if o.name != other.name and disagreement(o.codes, other.codes) != 0]
+        speaks = sum(disagreement(other.codes, o.codes) - disagreement(codes, o.codes) for o in asked)
         said = f"{rows:,} of the {len(joint):,} rows have the answers of `{other.name}` in another order"
         if speaks > 0:
             return [GateFinding("ok", "reordered", f"{said}; by the others it is `{other.name}` that is out of order")]
@@ -308,7 +308,7 @@ def _what_others_say(
     if fault is not None and not fault.of_classes and any(f.code == "likely-fault" for f in found):
         return found
     exchanged = exchanged_classes(codes, opinions, known, space)
-    named = [GateFinding("error", "class-mapping", one.told()) for one in exchanged]
+    named = [GateFinding("error", "class-mapping", one.text()) for one in exchanged]
     return named + [f for f in found if not named or f.level == "ok"]
 
 
@@ -317,7 +317,7 @@ def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
     agreeing = [v for v in verdicts if v.word == "agrees"]
     against = [v for v in verdicts if v.word in ("fault", "chance")]
     doubting = [*against, *(v for w in ("misplaced", "disagrees") for v in verdicts if v.word == w)]
-    told = ", ".join(v.told("with" if i else "agrees with") for i, v in enumerate(agreeing))
+    told = ", ".join(v.text("with" if i else "agrees with") for i, v in enumerate(agreeing))
     findings = [GateFinding("ok", "opinions", told)] if agreeing else []
     if len(against) > len(agreeing):
         code = "likely-fault" if against[0].word == "fault" else "at-chance"
@@ -337,7 +337,7 @@ def _nothing_said(verdicts: Sequence[Verdict]) -> GateFinding:
     if not verdicts:
         return GateFinding("ok", "opinions", "there are no other predictions to judge it by")
     best = max(verdicts, key=lambda v: v.kappa)
-    message = f"the others cannot judge it; it {best.told('agrees best with')}"
+    message = f"the others cannot judge it; it {best.text('agrees best with')}"
     if best.at_chance:
         message += ", which is what chance gives"
     return GateFinding("warning" if best.at_chance else "ok", "opinions-unclear", message)
@@ -355,7 +355,7 @@ def _against(verdicts: Sequence[Verdict]) -> str:
     """The first of those that speak against the file, what that means, and how many others do."""
     first, rest = verdicts[0], len(verdicts) - 1
     more = f" ({rest} other{'s' if rest > 1 else ''} likewise)" if rest else ""
-    return f"{first.told()}{_DOUBTS[first.word]}{more}"
+    return f"{first.text()}{_DOUBTS[first.word]}{more}"
 
 
 def _named(names: Sequence[str]) -> str:

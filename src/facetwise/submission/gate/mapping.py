@@ -54,7 +54,7 @@ class Exchanged:
     names: tuple[str, ...]
     """All that say so."""
 
-    def told(self) -> str:
+    def text(self) -> str:
         """In words."""
         first, *more = (f"`{other}` is answered as `{here}`" for other, here in self.mapping.answered)
         what = ", ".join([first, *(text.replace(" is answered as", " as") for text in more)])

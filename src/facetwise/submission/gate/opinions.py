@@ -113,7 +113,7 @@ class Verdict:
         """Plain JSON data."""
         return asdict(self)
 
-    def told(self, start: str = "agrees with") -> str:
+    def text(self, start: str = "agrees with") -> str:
         """In words."""
         said = f"{start} `{self.name}` on {self.share:.0%} of the images"
         if self.word == "fault":

@@ -17,7 +17,7 @@ from facetwise.data.manifest import Manifest
 from facetwise.evaluate.decide import decode_joint
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.blend_folder import list_blends
-from facetwise.predictors.external import list_foreign
+from facetwise.predictors.external import list_external
 from facetwise.predictors.sources import Source, read_source
 from facetwise.submission.folder import SubmissionFolder, list_submissions
 from facetwise.submission.gate.misplaced import ProjectAnswers
@@ -62,7 +62,7 @@ def sources_here(project: Project, manifest: Manifest) -> Iterator[Source]:
     """Every run (with each test-time augmentation that is kept), blend and import that can be read, the newest last."""
     workspace = project.workspace
     runs = [(run.id, tta) for run in list_runs(workspace) if run.finished for tta in run.kept_ttas()]
-    others = [blend.id for blend in list_blends(workspace)] + [f"foreign:{f.name}" for f in list_foreign(workspace)]
+    others = [blend.id for blend in list_blends(workspace)] + [f"foreign:{f.name}" for f in list_external(workspace)]
     for reference, tta in (*runs, *((name, "none") for name in others)):
         with suppress(FacetwiseError):
             source = read_source(project, manifest, reference, tta=tta)

@@ -39,7 +39,7 @@ _YES, _NO = {"true", "1", "yes", "y", "o"}, {"false", "0", "no", "n", "x", ""}
 
 
 @dataclass(frozen=True)
-class Imported:
+class TableImport:
     """What came of a table."""
 
     added: int
@@ -63,7 +63,9 @@ class _Row:
     """Without what grants access; columns of addresses are left out."""
 
 
-def import_table(workspace: Workspace, path: Path, there: tzinfo, matches: Mapping[str, str] | None = None) -> Imported:
+def import_table(
+    workspace: Workspace, path: Path, there: tzinfo, matches: Mapping[str, str] | None = None
+) -> TableImport:
     """Add the rows of the platform's table that are new, or say something new; a second time adds nothing.
 
     `there`: the time zone of its times; `matches`: the platform's number -> a reference to a submission, for rows whose
@@ -89,7 +91,7 @@ def import_table(workspace: Workspace, path: Path, there: tzinfo, matches: Mappi
     matched = {e.platform_id: e.submission for e in events if e.submission is not None}
     unmatched = tuple(e.platform_id for e in events if e.submission is None)
     rescored = tuple(_rescored(read_ledger(workspace), {e.submission for e in new}))
-    return Imported(len(new), len(events) - len(new), matched, unmatched, rescored, dropped)
+    return TableImport(len(new), len(events) - len(new), matched, unmatched, rescored, dropped)
 
 
 def _rescored(ledger: Ledger, touched: Collection[str | None]) -> Iterator[str]:

@@ -38,7 +38,7 @@ class Quota:
         """Plain JSON data."""
         return {**asdict(self), "left": self.left}
 
-    def told(self) -> str:
+    def text(self) -> str:
         """In a line."""
         undated = f"; {self.undated} in the ledger have no time and are not counted" if self.undated else ""
         return (

@@ -84,7 +84,7 @@ def build_ledger_view(project: Project, moment: datetime) -> LedgerView:
     rows = tuple(_row(project.workspace, ledger, entry, notes) for entry in ledger.files)
     unsent = tuple(s.id for s in list_submissions(project.workspace) if s.id not in ledger.by_submission)
     folders = list_submissions(project.workspace)
-    damaged = [f"`{folder.id}` is {folder.damage.told}" for folder in folders if folder.damage is not None]
+    damaged = [f"`{folder.id}` is {folder.damage.summary}" for folder in folders if folder.damage is not None]
     odd = (*damaged, *odd_times(project.workspace, ledger, moment))
     return LedgerView(rows, unsent, quota_left(ledger, project.file.contest, moment), odd)
 

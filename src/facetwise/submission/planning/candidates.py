@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from facetwise.evaluate.agreement import share_apart
+from facetwise.evaluate.agreement import disagreement
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
-from facetwise.evaluate.forecasts.picks import Gain, final_value, gain_over, variance_told
+from facetwise.evaluate.forecasts.picks import Gain, final_value, gain_over, variance_explained
 from facetwise.submission.planning.outlook import Outlook
 
 NEAR = 0.005
@@ -136,14 +136,14 @@ def _candidate(
         private=outlook.forecast("private", place),
         gain=None if best is None else gain_over(public, best[1]),
         nearest=_nearest(outlook, place, taken),
-        teaches=variance_told(outlook.joint, place, [k for k in everyone if k != place]),
+        teaches=variance_explained(outlook.joint, place, [k for k in everyone if k != place]),
         worth=worth,
     )
 
 
 def _nearest(outlook: Outlook, place: int, taken: _Taken) -> Nearest | None:
     here, others = outlook.contenders[place], [outlook.contenders[k] for k in taken.all]
-    found = [Nearest(c.id, c.reference, share_apart(here.test, c.test)) for c in others]
+    found = [Nearest(c.id, c.reference, disagreement(here.test, c.test)) for c in others]
     return min(found, key=lambda n: (n.apart, n.id), default=None)
 
 

@@ -20,14 +20,14 @@ from facetwise.submission.eligible import joint_classes, usable_source
 from facetwise.submission.folder import SubmissionFolder, find_submission, list_submissions
 from facetwise.submission.ledger.ledger import Entry, Ledger
 
-Kind = Literal["submission", "run", "blend"]
+ContenderKind = Literal["submission", "run", "blend"]
 
 
 @dataclass(frozen=True)
 class Contender:
     """A file that was made, or one that could be."""
 
-    kind: Kind
+    kind: ContenderKind
     id: str
     source: str
     """Id of the run or blend that it is made from; of a run or blend its own."""
@@ -58,7 +58,7 @@ class LeftOut(Plain):
     hint: str | None = None
     """What to do about it."""
 
-    def told(self) -> str:
+    def text(self) -> str:
         """Why, and what to do about it."""
         return "; ".join(part for part in (self.why, self.hint) if part)
 
@@ -83,7 +83,7 @@ def possible(project: Project, manifest: Manifest, reference: AnyReference, tta:
 
 def of_source(source: Source, test: IntArray) -> Contender:
     """A run or a blend that answers `test`, (m,); raises InputError when nothing is known of it out of fold."""
-    kind: Kind = "blend" if source.kind == "blend" else "run"
+    kind: ContenderKind = "blend" if source.kind == "blend" else "run"
     averaged = source.run is None or estimate_of(source.run) != "hold-out"
     return Contender(kind, source.id, source.id, source.require_oof().classes, test, averaged=averaged)
 
@@ -114,10 +114,10 @@ def submissions(
             found.append(submitted(project, manifest, ledger, folder))
         except FacetwiseError as error:
             left_out.append(LeftOut(folder.id, str(error), hint=error.hint))
-    return found, [*left_out, *_foreign(ledger.entries)]
+    return found, [*left_out, *_external(ledger.entries)]
 
 
-def _foreign(entries: Sequence[Entry]) -> Iterator[LeftOut]:
+def _external(entries: Sequence[Entry]) -> Iterator[LeftOut]:
     for entry in entries:
         if entry.submission is None:
             yield LeftOut(entry.name, "a file that is not of this project: how it does out of fold is not known")

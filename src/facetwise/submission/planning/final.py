@@ -16,7 +16,7 @@ import numpy as np
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.project import Project
 from facetwise.data.manifest import load_manifest
-from facetwise.evaluate.agreement import share_apart
+from facetwise.evaluate.agreement import disagreement
 from facetwise.evaluate.forecasts.forecast import LEVEL, ScoreForecast
 from facetwise.evaluate.forecasts.picks import MAX_SETS, best_picks, expected_best
 from facetwise.submission.ledger.ledger import Ledger, read_ledger
@@ -150,7 +150,7 @@ def _finalists(outlook: Outlook, chosen: tuple[int, ...]) -> tuple[Finalist, ...
 
 def _apart(outlook: Outlook, chosen: tuple[int, ...]) -> float | None:
     picked = [outlook.contenders[k] for k in chosen]
-    shares = [share_apart(one.test, other.test) for i, one in enumerate(picked) for other in picked[:i]]
+    shares = [disagreement(one.test, other.test) for i, one in enumerate(picked) for other in picked[:i]]
     return min(shares, default=None)
 
 

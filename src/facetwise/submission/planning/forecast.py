@@ -11,7 +11,7 @@ from typing import Any
 
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.agreement import share_apart
+from facetwise.evaluate.agreement import disagreement
 from facetwise.evaluate.forecasts.forecast import LEVEL, ScoreForecast
 from facetwise.submission.ledger.ledger import Ledger, read_ledger
 from facetwise.submission.planning.contenders import Contender, LeftOut, comparable, read_contender, submissions
@@ -176,6 +176,6 @@ def _before(outlook: Outlook, place: int) -> ScoredBefore:
         reference=other.reference,
         public=other.public,
         expected=outlook.alone.forecast("public", place).expected,
-        apart=share_apart(outlook.contenders[0].test, other.test),
+        apart=disagreement(outlook.contenders[0].test, other.test),
         correlation=outlook.alone.correlation("public", 0, place),
     )

@@ -221,7 +221,7 @@ def build_leaderboard(project: Project, *, seed: int = 0) -> LeaderboardView:
     found, left_out = submissions(project, manifest, ledger, sent_only=True)
     usable, narrow = comparable(found, widest(found)) if found else ([], [])
     outlook = read_outlook(project, manifest, usable, seed=seed) if usable else None
-    why = {item.name: item.told() for item in (*left_out, *narrow)}
+    why = {item.name: item.text() for item in (*left_out, *narrow)}
     rows = tuple(_rows(project, manifest, ledger, outlook, why))
     notes = () if outlook is None else (*people_notes(outlook.test), _BY)
     shift = None if outlook is None else outlook.shift

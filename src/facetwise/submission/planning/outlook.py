@@ -12,14 +12,14 @@ from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.agreement import shares_apart
+from facetwise.evaluate.agreement import disagreement_matrix
 from facetwise.evaluate.forecasts.forecast import JointScores, Offset, Part, ScoreForecast, TestPeople, simulate
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import manifest_truth
 from facetwise.submission.gate.mix import assumed_people
 from facetwise.submission.planning.contenders import Contender
 
-OFFSET = Offset(common=0.025, own=0.005)
+OFFSET = Offset(common=0.025, individual=0.005)
 """What leaderboard minus out of fold may be beyond the luck of people, before any score is known.
 
 Averaged fold models score higher than single ones, by 0.03 in the contests that `benchmarks/forecast_coverage.py`
@@ -101,7 +101,7 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
         num_people=num_people,
         test=test,
         alone=alone,
-        joint=alone.given(known),
+        joint=alone.conditioned_on(known),
     )
 
 
@@ -110,7 +110,7 @@ def _apart(contenders: Sequence[Contender]) -> FloatArray:
     answered = np.all([c.test != MISSING for c in contenders], axis=0)
     if not answered.any():
         raise InputError("no image of the test side is answered by all: nothing says how alike they are")
-    return shares_apart([c.test[answered] for c in contenders])
+    return disagreement_matrix([c.test[answered] for c in contenders])
 
 
 def read_test_set(project: Project, manifest: Manifest, num_known_images: int, num_known_people: int) -> TestSet:

@@ -11,7 +11,7 @@ from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.agreement import share_apart
+from facetwise.evaluate.agreement import disagreement
 from facetwise.evaluate.forecasts.forecast import LEVEL
 from facetwise.predictors.blend_folder import list_blends
 from facetwise.submission.eligible import PartialError
@@ -130,7 +130,7 @@ def _possible(
         except FacetwiseError as error:
             left_out.append(LeftOut(reference, str(error), error.lacks if isinstance(error, PartialError) else ()))
             continue
-        if not any(share_apart(contender.test, other.test) == 0 for other in [*made, *found]):
+        if not any(disagreement(contender.test, other.test) == 0 for other in [*made, *found]):
             found.append(contender)
     found, again = _not_sent(project, manifest, found[:MAX_POSSIBLE], sent)
     return found, [*left_out, *again]

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on the training device, and a sheet that shows what comes of it."""
+"""Augmentation of whole batches on the training device, and contact sheets of the result."""
 
 from facetwise.train.augment.augmenter import Augmenter
 

@@ -1,6 +1,6 @@
-"""Augmentation on whole batches, on the training device; every image draws its own change.
+"""Augmentation of whole batches on the training device, with independent draws for each image.
 
-    draw   every number for the whole batch, from a CPU generator, so that a batch is augmented alike on every device
+    draw   all numbers for the batch from a CPU generator, so that they are the same on every device
     apply  geometry in one warp -> pixels in the recipe's order -> clipped to 0..255
     mix    images and targets with partners
 
@@ -26,13 +26,13 @@ from facetwise.train.augment.pixels import Painter, draw_painter
 
 @dataclass(frozen=True)
 class Drawn:
-    """Everything that was drawn for a batch, mixing apart."""
+    """Everything that was drawn for a batch, except for mixing."""
 
     motion: Motion
     painters: tuple[Painter, ...]
 
     def apply(self, x_NCHW: Tensor, rows: slice) -> Tensor:
-        """Augment `x_NCHW`, the images `rows` of the batch: new, float32, contiguous, 0 to 255 but for clipping."""
+        """Augment `x_NCHW`, the images `rows` of the batch; returns new contiguous float32 images, not yet clipped."""
         moved = move(x_NCHW, self.motion.of(rows))
         for paint in self.painters:
             paint(moved, rows)
@@ -66,7 +66,7 @@ class Augmenter:
         return augmented
 
     def draw(self, x_BCHW: Tensor, mean_1C11: Tensor, generator: Generator) -> Drawn:
-        """Draw for a batch of this shape; flips first, then the rest of the geometry, then pixels."""
+        """Draw for a batch of this shape: flips, then other geometry, then pixels."""
         count, channels, height, width = x_BCHW.shape
         motion = draw_motion(self.moves, count, width / height, generator)
         shape = (count, channels, height, width)
@@ -75,9 +75,9 @@ class Augmenter:
     def mix(self, x_BCHW: Tensor, targets: Tensor, generator: Generator, other: Pair | None = None) -> Pair:
         """Mix images and their target probabilities, (B, d), with partners; all parents are training images.
 
-        A partner is another image of the batch, or row i of `other` for image i where the recipe asks for a `rare` one:
-        images augmented like the batch, and their targets. An image is mixed once at most, by the first kind that
-        chooses it, and partners are never mixed themselves: so a target is what can be seen.
+        The partner of image i is another image of the batch, or, for `rare` partners, row i of `other`: augmented
+        images and their targets. An image is mixed at most once, by the first kind that selects it, and always with
+        unmixed partners, so that the target matches the visible content.
         """
         own = mixed = x_BCHW, targets
         count, _, height, width = x_BCHW.shape
@@ -89,5 +89,5 @@ class Augmenter:
             index = None if is_rare else torch.randperm(count, generator=generator)
             mixture = draw_mixture(spec, count, height, width, generator).without(done_B)
             mixed = mix_pairs(mixed, other if is_rare and other is not None else own, index, mixture)
-            done_B |= mixture.kept_B < 1
+            done_B |= mixture.lam_B < 1
         return mixed

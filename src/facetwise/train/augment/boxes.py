@@ -1,6 +1,6 @@
-"""One rectangle an image: drawn on the CPU, filled where the images are.
+"""One rectangle for each image: drawn on the CPU, filled on the device of the images.
 
-A box is top, bottom, left, right in pixels, the second and last not part of it; an empty one has no pixel. Shapes: B
+A box is (top, bottom, left, right) in pixels, bottom and right exclusive; it may be empty. Shapes: B
 images, C channels, H rows, W columns.
 """
 
@@ -11,9 +11,9 @@ from torch import Tensor
 
 
 def draw_span(length: int, share_B: Tensor, at_B: Tensor) -> Tensor:
-    """First and last + 1 of the `length` pixels whose centres lie in a span of that share of them, (B, 2).
+    """Start and end (exclusive) of the pixels whose centres lie in a span covering `share_B` of `length`, (B, 2).
 
-    The span starts where `at_B` (0 to 1) says, of all the places it fits in.
+    `at_B`, 0..1: position of the span within the range in which it fits.
     """
     centres = (torch.arange(length) + 0.5) / length
     start = (at_B * (1 - share_B))[:, None]
@@ -23,7 +23,7 @@ def draw_span(length: int, share_B: Tensor, at_B: Tensor) -> Tensor:
 
 
 def joined(rows_B2: Tensor, columns_B2: Tensor) -> Tensor:
-    """Boxes (B, 4) of spans of rows and of columns."""
+    """Boxes (B, 4) from spans of rows and of columns."""
     return torch.cat([rows_B2, columns_B2], dim=1)
 
 
@@ -34,10 +34,10 @@ def area(boxes_B4: Tensor) -> Tensor:
 
 
 def fill(x_BCHW: Tensor, boxes_B4: Tensor, source_BCHW: Tensor) -> None:
-    """Copy each image's box from `source_BCHW`, in place; the boxes lie on the CPU.
+    """Copy each image's box from `source_BCHW`, in place; the boxes are on the CPU.
 
-    On a GPU by a mask, which is one launch for all; on the CPU by slices, which touch the boxes only: masks over
-    broadcast operands do not vectorise there and take ten times as long.
+    On a GPU with a mask, which is a single launch; on the CPU with slices, because masks over broadcast operands do not
+    vectorise there and take ten times as long.
     """
     if x_BCHW.is_cuda:
         x_BCHW.copy_(torch.where(box_mask(boxes_B4.to(x_BCHW.device), x_BCHW), source_BCHW, x_BCHW))

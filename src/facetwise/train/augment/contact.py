@@ -1,7 +1,7 @@
-"""The contact sheet: what a recipe's augmentation makes of training images, before anything is trained.
+"""The contact sheet: training images as a recipe augments them, before anything is trained.
 
-One row an image: as it lies in the store, then augmented anew in each column by the code that trains, mixing and rare
-partners included. The images and their labels are those of the training view; no test image is touched.
+Each row shows one image: as stored, then in each column augmented anew by the training code, including mixing and rare
+partners. Images and labels are those of the training view; test images are never used.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from facetwise.train.sampling import partner_rows, rare_weights
 from facetwise.train.seeds import derive_seed
 
 POOL = 32
-"""Images of the batches that a sheet is made from, at least, so that partners differ."""
+"""Smallest number of images in the batches of a sheet, so that partners differ."""
 Colour = tuple[float, float, float]
 """Red, green and blue, 0 to 255."""
 
@@ -41,7 +41,7 @@ class Cell:
     pixels: npt.NDArray[np.uint8]
     """(H, W, 3)."""
     caption: tuple[str, ...]
-    """Its joint class, or those of both parents with their shares of the target, a line each."""
+    """Its joint class; or one line for each parent with its share of the target."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Sheet:
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """The images that a recipe may train on, n of them."""
+    """The n images that a recipe trains on."""
 
     pixels: npt.NDArray[np.uint8]
-    """The whole store, mapped."""
+    """The whole store, memory-mapped."""
     store_rows: IntArray
-    """Where each image lies in it, (n,)."""
+    """Row of each image in the store, (n,)."""
     joint: IntArray
     """Joint classes of the training view, (n,)."""
     names: tuple[str, ...]
@@ -74,10 +74,10 @@ class TrainingImages:
 def contact_sheet(
     project: Project, recipe: Recipe, *, rows: int, columns: int, seed: int, progress: Progress | None = None
 ) -> Sheet:
-    """Augment `rows` training images, drawn by `seed`, `columns` - 1 times; makes the image store when it is not there.
+    """Augment `rows` training images, chosen by `seed`, `columns` - 1 times; creates the image store if it is missing.
 
-    Fewer rows when there are fewer images. Raises InputError when there is no training image, SettingError when the
-    recipe does not fit the project.
+    There are fewer rows when there are fewer images. Raises InputError without training images, SettingError when the
+    recipe does not match the project.
     """
     images = training_images(project, recipe, progress)
     augmenter, colour = Augmenter(recipe.augment), mean_colour(recipe.model.backbone)
@@ -92,18 +92,18 @@ def training_images(project: Project, recipe: Recipe, progress: Progress | None 
     overlay = read_overlay(project.workspace.overlay_file, space, manifest)
     view = training_view(manifest, space, recipe.labels, overlay)
     store = prepare_store(project, manifest, recipe_store(recipe.input), progress=progress)
-    joint = space.encode(view.codes)[view.kept]
+    joint = space.encode(view.codes)[view.included]
     names = space.with_cuts(recipe.labels.cuts)
-    rows = store.index(manifest.train["image"].to_list())[view.kept]
+    rows = store.index(manifest.train["image"].to_list())[view.included]
     return TrainingImages(store.images, rows, joint, tuple(drawable_name(names, j) for j in joint.tolist()))
 
 
 def make_sheet(
     images: TrainingImages, augmenter: Augmenter, title: str, *, rows: int, columns: int, seed: int, colour: Colour
 ) -> Sheet:
-    """The sheet of some training images; the same for the same seed.
+    """A sheet of training images; deterministic for a seed.
 
-    `colour` is what cutout paints with: the backbone's mean. (Training from the weights of a run has that run's.)
+    `colour` fills cut-out boxes: the backbone's mean. (Training from weights of a run uses that run's mean.)
     """
     num_images = len(images.joint)
     pool = np.random.default_rng(seed).permutation(num_images)[: max(rows, POOL)]
@@ -119,9 +119,9 @@ def make_sheet(
 def _augmented(
     images: TrainingImages, augmenter: Augmenter, pool: IntArray, seed: int, colour: Colour
 ) -> tuple[npt.NDArray[np.uint8], list[tuple[str, ...]]]:
-    """The pool as the training loop would augment and mix it, (n, H, W, 3), and captions.
+    """The pool augmented and mixed as in training, (n, H, W, 3), and captions.
 
-    Each source stands for itself in the targets, so that a mixed target tells who is in an image and how much.
+    Targets are one-hot over the images of the pool, so that a mixed target gives the sources and their shares.
     """
     generator = Generator().manual_seed(seed)
     mean_1C11 = torch.tensor(colour).view(1, 3, 1, 1)
@@ -139,7 +139,7 @@ def _augmented(
 
 
 def _caption(shares: list[float], names: list[str], own: int) -> tuple[str, ...]:
-    """The image's own class first; with shares when another is in it."""
+    """The image's own class first; with shares when it is mixed with another."""
     others = [i for i, share in enumerate(shares) if share > 0 and i != own]
     if not others:
         return (names[own],)
@@ -147,6 +147,6 @@ def _caption(shares: list[float], names: list[str], own: int) -> tuple[str, ...]
 
 
 def describe(recipe: Recipe) -> str:
-    """What is on the sheet, such as `128x96 pixels: flip, affine, cutout`."""
+    """The title of a sheet, such as `128x96 pixels: flip, affine, cutout`."""
     kinds = ", ".join(spec.name for spec in recipe.augment) or "no augmentation"
     return f"{recipe.input.height}x{recipe.input.width} pixels: {kinds}"

@@ -1,4 +1,4 @@
-"""A contact sheet as a PNG: rows of pictures with their classes below, small ones enlarged to be seen."""
+"""Drawing a contact sheet as a PNG: rows of pictures with their classes below, small ones enlarged."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from facetwise.train.augment.contact import Cell, Sheet
 from facetwise.train.augment.lettering import Font, escaped, sheet_font
 
 LEAST_WIDTH = 150
-"""Pixels of a picture at least; smaller images are enlarged by a whole number."""
+"""Smallest width of a picture in pixels; smaller images are enlarged by an integer factor."""
 LINE, MARGIN = 15, 8
 INK, PALE, PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
 
 
 def sheet_png(sheet: Sheet) -> bytes:
-    """The sheet as the bytes of a PNG; the stored images stand apart on the left."""
+    """The sheet as PNG bytes; the stored images are in a separate column on the left."""
     height, width = sheet.rows[0][0].pixels.shape[:2]
     factor = -(-LEAST_WIDTH // width)
     size = width * factor, height * factor
@@ -52,7 +52,7 @@ def _draw_cell(
 
 
 def fitted(text: str, width: float, draw: ImageDraw.ImageDraw, font: Font) -> str:
-    """The text, cut at its end where it is wider than `width` pixels."""
+    """The text, truncated to a width of `width` pixels."""
     if draw.textlength(text, font) <= width:
         return text
     while text and draw.textlength(text + "...", font) > width:

@@ -1,7 +1,7 @@
-"""Where each pixel comes from: all geometry of an image is composed into one sampling grid and done in one warp.
+"""Geometric augmentation: all transformations of an image are composed into one sampling grid and done in one warp.
 
-Coordinates run from -1 to 1 over the width and the height, (x, y), as torch's `grid_sample` has them; matrices and
-offsets lead from a place in the output to its place in the input. Shapes: B images, C channels, H rows, W columns;
+Coordinates (x, y) run from -1 to 1 over width and height, as in torch's `grid_sample`; matrices and offsets map output
+coordinates to input coordinates. Shapes: B images, C channels, H rows, W columns;
 h, w points of a control lattice.
 """
 
@@ -21,19 +21,19 @@ from facetwise.recipe.augment import Affine, Flip, GridDistortion, Move, Perspec
 
 @dataclass(frozen=True)
 class Motion:
-    """What was drawn for the geometry of a batch; on the CPU."""
+    """The drawn geometry of a batch, on the CPU."""
 
     mirrored_B: Tensor
     """Which images are mirrored, bool."""
     warped_B: Tensor
-    """Which are resampled, bool; of these the matrix holds the mirroring too."""
+    """Which images are resampled, bool; their matrix includes the mirroring."""
     theta_B33: Tensor
     """Homographies from output to input coordinates."""
     bends: tuple[Tensor, ...] = ()
-    """Offsets (B, 2, h, w) of control lattices from the first to the last pixel, added before the homography."""
+    """Offsets (B, 2, h, w) on control lattices that span the image, added before the homography."""
 
     def of(self, rows: slice | Tensor) -> Motion:
-        """The same for some images of the batch."""
+        """The motion of some images of the batch."""
         bends = tuple(bend[rows] for bend in self.bends)
         return Motion(self.mirrored_B[rows], self.warped_B[rows], self.theta_B33[rows], bends)
 
@@ -62,7 +62,8 @@ def draw_motion(specs: Sequence[Move], count: int, aspect: float, generator: Gen
 
 
 def draw_affine(spec: Affine, count: int, aspect: float, generator: Generator) -> Tensor:
-    """Matrices (count, 3, 3). Rotation is done in pixels, not in the stretched coordinates, so that shapes are kept."""
+    """Matrices (count, 3, 3). Rotation is in pixel units, not in normalised coordinates, so that shapes are
+    preserved."""
     angle, zoom, dx, dy = (2 * torch.rand(4, count, generator=generator) - 1).unbind()
     angle = angle * math.radians(spec.rotate)
     zoom = 1 / (1 + zoom * spec.scale)
@@ -73,18 +74,18 @@ def draw_affine(spec: Affine, count: int, aspect: float, generator: Generator) -
 
 
 def draw_corners(spec: Perspective, count: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Which images are chosen, bool (count,), and where the corners of the output lie in the input, (count, 4, 2).
+    """Which images are selected, bool (count,), and the input coordinates of the output corners, (count, 4, 2).
 
-    Corners in the order top left, top right, bottom right, bottom left; at home in images that are not chosen.
+    Corners are ordered top left, top right, bottom right, bottom left; unchanged in images that are not selected.
     """
     drawn = torch.rand(count, 9, generator=generator)
     chosen = drawn[:, 0] < spec.p
-    moves = 2 * spec.strength * (2 * drawn[:, 1:] - 1) * chosen[:, None]  # sides are 2 long
+    moves = 2 * spec.strength * (2 * drawn[:, 1:] - 1) * chosen[:, None]  # the sides have length 2
     return chosen, _HOME + moves.view(count, 4, 2)
 
 
 def draw_bend(spec: GridDistortion, count: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Which images are chosen, bool (count,), and offsets (count, 2, cells + 1, cells + 1), zero where not chosen."""
+    """Which images are selected, bool (count,), and offsets (count, 2, cells + 1, cells + 1), zero otherwise."""
     points = spec.cells + 1
     drawn = torch.rand(count, 1 + 2 * points**2, generator=generator)
     chosen = drawn[:, 0] < spec.p
@@ -98,7 +99,7 @@ _HOME = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
 def homography(corners_B42: Tensor) -> Tensor:
     """Matrices (B, 3, 3) that take the corners of the square -1..1 to `corners_B42`, in the order of `draw_corners`.
 
-    Heckbert, Fundamentals of Texture Mapping (1989), section 2.2.3, and the way there from his unit square.
+    Heckbert, Fundamentals of Texture Mapping (1989), section 2.2.3, composed with the map to his unit square.
     """
     p0, p1, p2, p3 = corners_B42.double().unbind(1)
     one, two, rest = p1 - p2, p3 - p2, p0 - p1 + p2 - p3
@@ -116,7 +117,7 @@ def _cross(one_B2: Tensor, two_B2: Tensor) -> Tensor:
 
 
 def move(x_BCHW: Tensor, motion: Motion) -> Tensor:
-    """Mirror and warp images, uint8 or float: a new float32 batch, contiguous."""
+    """Mirror and warp images, uint8 or float; returns a new contiguous float32 batch."""
     if bool(motion.warped_B.all()):
         return warp(x_BCHW.float(), motion)
     moved = x_BCHW.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
@@ -131,15 +132,15 @@ def move(x_BCHW: Tensor, motion: Motion) -> Tensor:
 
 
 def warp(x_BCHW: Tensor, motion: Motion) -> Tensor:
-    """Sample float images at the grid of `motion`, bilinear; what lies outside repeats the edge."""
+    """Sample float images on the grid of `motion`, bilinear, with edge padding."""
     height, width = x_BCHW.shape[2:]
     grid_B2HW = sampling_grid(motion, height, width, x_BCHW.device)
-    grid = grid_B2HW.permute(0, 2, 3, 1)  # as planes: read faster than as pairs, and never copied
+    grid = grid_B2HW.permute(0, 2, 3, 1)  # from planes, which are read faster than pairs and never copied
     return grid_sample(x_BCHW, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def sampling_grid(motion: Motion, height: int, width: int, device: torch.device | None = None) -> Tensor:
-    """Where each pixel is read from: (x, y) planes, (B, 2, H, W), of the input's coordinates."""
+    """Input coordinates of each output pixel as (x, y) planes, (B, 2, H, W)."""
     theta = motion.theta_B33.to(device)[..., None, None]
     x_W, y_H1 = _centres(width).to(device), _centres(height).to(device)[:, None]
     across, down = theta[:, :, 0] * x_W, theta[:, :, 1] * y_H1 + theta[:, :, 2]  # (B, 3, 1, W) and (B, 3, H, 1)
@@ -153,9 +154,9 @@ def sampling_grid(motion: Motion, height: int, width: int, device: torch.device 
 
 
 def spread(points_BKhw: Tensor, height: int, width: int) -> Tensor:
-    """Values between the points of lattices, (B, K, H, W): the first and last points lie on the first and last pixels.
+    """Interpolate lattice values to pixels, (B, K, H, W); the outer points lie on the outer pixels.
 
-    Cubic convolution (Keys 1981, a = -1/2), as one small product a direction; straight lines stay straight.
+    Cubic convolution (Keys 1981, a = -1/2), as one small matrix product in each direction; exact for linear functions.
     """
     h, w = points_BKhw.shape[2:]
     rows, columns = _weights(h, height).to(points_BKhw.device), _weights(w, width).to(points_BKhw.device)
@@ -164,7 +165,7 @@ def spread(points_BKhw: Tensor, height: int, width: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _weights(points: int, length: int) -> Tensor:
-    """What each point adds to each of `length` values between them, (points, length)."""
+    """Interpolation weights of the points for `length` values, (points, length)."""
     place = torch.linspace(0, points - 1, length, dtype=torch.float64)
     cell = place.floor().clamp(max=points - 2).long()
     t = place - cell
@@ -172,7 +173,7 @@ def _weights(points: int, length: int) -> Tensor:
     padded = torch.zeros(points + 2, length, dtype=torch.float64)
     padded.scatter_(0, cell + torch.arange(4)[:, None], torch.stack(cubic) / 2)
     weights = padded[1:-1].clone()
-    weights[0] += 2 * padded[0]  # the point before the first one continues the line of the first two
+    weights[0] += 2 * padded[0]  # extrapolated linearly from the first two points
     weights[1] -= padded[0]
     weights[-1] += 2 * padded[-1]
     weights[-2] -= padded[-1]

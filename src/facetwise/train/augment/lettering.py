@@ -1,7 +1,7 @@
-"""The font of a contact sheet, and what to write where it lacks letters.
+"""The font of contact sheets, and replacements for characters that it lacks.
 
-It is the one that comes with Pillow, so that a sheet looks alike on every machine. It has no Hangul, for one, and would
-draw an empty box a letter.
+It is the font bundled with Pillow, so that sheets look the same on every machine. It lacks Hangul, for example, and
+would draw an empty box for each character.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from facetwise.core.labels import LabelSpace
 FONT_SIZE = 12
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _NO_LETTER = "\U0010ffff"
-"""What no font has: it is drawn as all letters are that a font lacks."""
+"""A character that no font has, drawn like every missing one."""
 
 
 @cache
@@ -25,19 +25,19 @@ def sheet_font() -> Font:
 
 
 def drawable(text: str) -> bool:
-    """Whether the font has every letter of `text`."""
+    """Whether the font has every character of `text`."""
     return all(_has(letter) for letter in set(text))
 
 
 def drawable_name(space: LabelSpace, joint: int) -> str:
-    """The name of a joint class; the number of its class, `#1`, for an attribute whose name the font lacks."""
+    """The name of a joint class, with class numbers (`#1`) in place of names that the font cannot draw."""
     codes = space.decode(joint).tolist()
     names = (a.classes[code] for a, code in zip(space.attributes, codes, strict=True))
     return "/".join(name if drawable(name) else f"#{code}" for name, code in zip(names, codes, strict=True))
 
 
 def escaped(text: str) -> str:
-    r"""The text, with letters that the font lacks as escapes: `\ub9c8`."""
+    r"""The text with characters that the font lacks as escapes: `\ub9c8`."""
     return "".join(c if _has(c) else c.encode("ascii", "backslashreplace").decode("ascii") for c in text)
 
 
@@ -47,7 +47,7 @@ def _has(letter: str) -> bool:
 
 
 def _drawn(letter: str) -> tuple[tuple[int, int], bytes] | None:
-    """Size and pixels of a letter; None where the font cannot even try."""
+    """Size and pixels of a character; None when the font cannot encode it."""
     try:
         mask = sheet_font().getmask(letter)
     except UnicodeEncodeError:  # Pillow without FreeType has a font of Latin letters only

@@ -1,4 +1,4 @@
-"""Images mixed with others, and their targets alike: both parents are training images.
+"""Mixing of images and their targets: both parents are training images.
 
 Shapes: B images, C channels, H rows, W columns; targets are (B, d) probabilities.
 """
@@ -21,21 +21,21 @@ Pair = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Mixture:
-    """What was drawn for a batch; on the CPU."""
+    """The drawn mixture of a batch, on the CPU."""
 
-    kept_B: Tensor
-    """Share of the target that an image keeps of its own, float64."""
+    lam_B: Tensor
+    """Lambda, the weight of the image's own target, float64."""
     boxes_B4: Tensor | None
-    """What is pasted; None when all pixels are blended with that share."""
+    """Boxes to paste; None when all pixels are blended with lambda."""
 
     def without(self, mixed_B: Tensor) -> Mixture:
-        """The same, but for images that are left as they are."""
+        """The mixture with the images `mixed_B` left unchanged."""
         boxes = None if self.boxes_B4 is None else self.boxes_B4 * ~mixed_B[:, None]
-        return Mixture(self.kept_B.masked_fill(mixed_B, 1.0), boxes)
+        return Mixture(self.lam_B.masked_fill(mixed_B, 1.0), boxes)
 
 
 def draw_mixture(spec: Mix, count: int, height: int, width: int, generator: Generator) -> Mixture:
-    """Draw how much of each image is mixed, or where."""
+    """Draw lambda, and boxes for kinds that paste."""
     match spec:
         case MixUp():
             share = beta_shares(spec.alpha, count, generator)
@@ -54,16 +54,16 @@ def draw_mixture(spec: Mix, count: int, height: int, width: int, generator: Gene
 
 
 def mix_pairs(own: Pair, other: Pair, index_B: Tensor | None, mixture: Mixture) -> Pair:
-    """Mix each image and target with its partner, row i or `index_B[i]` of `other`; what is given stays as it is."""
+    """Mix each image and target with its partner, row i or `index_B[i]` of `other`; the arguments are not changed."""
     (x_BCHW, targets), (other_x, other_targets) = own, other
     rows = torch.arange(len(x_BCHW)) if index_B is None else index_B
-    kept = mixture.kept_B.to(targets)[:, None]
-    mixed_targets = torch.lerp(other_targets[rows.to(targets.device)], targets, kept)
+    lam = mixture.lam_B.to(targets)[:, None]
+    mixed_targets = torch.lerp(other_targets[rows.to(targets.device)], targets, lam)
     mixed, boxes = torch.empty_like(x_BCHW), mixture.boxes_B4
 
     def work(part: slice) -> None:
         if boxes is None:
-            _blend(mixed[part], x_BCHW[part], other_x, rows[part], mixture.kept_B[part])
+            _blend(mixed[part], x_BCHW[part], other_x, rows[part], mixture.lam_B[part])
         else:
             mixed[part] = x_BCHW[part]
             _paste(mixed[part], other_x, rows[part], boxes[part])
@@ -76,22 +76,22 @@ def _paste(x_NCHW: Tensor, other_BCHW: Tensor, rows_N: Tensor, boxes_N4: Tensor)
     if x_NCHW.is_cuda:
         fill(x_NCHW, boxes_N4, other_BCHW[rows_N.to(x_NCHW.device)])
         return
-    for i, j in enumerate(rows_N.tolist()):  # one by one: the partners are never gathered
+    for i, j in enumerate(rows_N.tolist()):  # one by one, without gathering the partners
         fill(x_NCHW[i : i + 1], boxes_N4[i : i + 1], other_BCHW[j : j + 1])
 
 
-def _blend(out_NCHW: Tensor, x_NCHW: Tensor, other_BCHW: Tensor, rows_N: Tensor, kept_N: Tensor) -> None:
-    """On the CPU one by one: twice as fast as with partners gathered first."""
+def _blend(out_NCHW: Tensor, x_NCHW: Tensor, other_BCHW: Tensor, rows_N: Tensor, lam_N: Tensor) -> None:
+    """One by one on the CPU, which is twice as fast as gathering the partners first."""
     if x_NCHW.is_cuda:
-        kept = kept_N.to(x_NCHW)[:, None, None, None]
-        torch.lerp(other_BCHW[rows_N.to(x_NCHW.device)], x_NCHW, kept, out=out_NCHW)
+        lam = lam_N.to(x_NCHW)[:, None, None, None]
+        torch.lerp(other_BCHW[rows_N.to(x_NCHW.device)], x_NCHW, lam, out=out_NCHW)
         return
-    for i, (j, kept) in enumerate(zip(rows_N.tolist(), kept_N.tolist(), strict=True)):
-        torch.lerp(other_BCHW[j], x_NCHW[i], kept, out=out_NCHW[i])
+    for i, (j, lam) in enumerate(zip(rows_N.tolist(), lam_N.tolist(), strict=True)):
+        torch.lerp(other_BCHW[j], x_NCHW[i], lam, out=out_NCHW[i])
 
 
 def needs_rare(specs: Sequence[Mix]) -> bool:
-    """Whether any of them takes its partners from rare classes."""
+    """Whether any spec takes its partners from rare classes."""
     return any(spec.partner == "rare" for spec in specs)
 
 
@@ -103,4 +103,4 @@ def beta_shares(alpha: float, count: int, generator: Generator) -> Tensor:
 
 
 _SAFE_ALPHA = 0.1
-"""Below it both gammas may underflow in float32, which makes an even half of what is nearly all or nothing."""
+"""Below it both gammas may underflow in float32, which would give 1/2 instead of nearly 0 or 1."""

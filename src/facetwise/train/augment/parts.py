@@ -1,7 +1,7 @@
-"""Work on a batch a few images at a time: they stay in a core's cache from the first operation to the last.
+"""Processing a batch a few images at a time, so that they stay in a core's cache through all operations.
 
-On the CPU each thread takes parts of its own and does every operation on them alone. With torch's way, all threads on
-one operation after the other, they wait for each other after each one, which on a busy machine takes 2.5 times as long.
+On the CPU each thread processes whole parts by itself. Torch's default, all threads on one operation after another,
+synchronises after each operation, which takes 2.5 times as long on a busy machine.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 PART_BYTES = 2**21
-"""How much of a float batch is a part, at most, unless one image is more."""
+"""Largest size of a part of a float batch in bytes; a part has at least one image."""
 
 
 def each_part(x_BCHW: Tensor, work: Callable[[slice], None]) -> None:
-    """Call `work` with the rows of every part, from several threads on the CPU; on a GPU once with all rows.
+    """Call `work` with the rows of each part, from several threads on the CPU; on a GPU once with all rows.
 
     Raises what `work` raises.
     """
@@ -35,10 +35,10 @@ def each_part(x_BCHW: Tensor, work: Callable[[slice], None]) -> None:
 
 @lru_cache(maxsize=1)
 def _pool(num_threads: int) -> ThreadPoolExecutor:
-    """As many threads as torch has, with one thread of torch each. They wait without spinning between batches."""
+    """A pool of as many threads as torch uses, each limited to one torch thread. They do not spin between batches."""
     pool = ThreadPoolExecutor(num_threads, "part", initializer=torch.set_num_threads, initargs=(1,))
     started = Barrier(num_threads)
     for _ in pool.map(lambda _: started.wait(), range(num_threads)):
         pass
-    torch.set_num_threads(num_threads)  # what holds is a thread's own, but what threads start with is the last one set
+    torch.set_num_threads(num_threads)  # the setting is per thread, but new threads start with the last one set
     return pool

@@ -1,8 +1,8 @@
-"""What happens to pixels where they are: light, grey, blur, noise, cutout.
+"""Pixel augmentations: light, grey, blur, noise, cutout.
 
-Each `draw_...` draws for a whole batch and returns a painter, which changes some images of that batch in place and
-leaves no trace of the others: a batch may be painted whole, in parts or one by one. Images are float, 0 to 255, and
-contiguous; values may leave that range until the last painter is done. Shapes: B images of a batch, N of them painted
+Each `draw_...` draws for a whole batch and returns a painter, which changes selected images of that batch in place, so
+that a batch may be processed whole, in parts or one by one. Images are float, 0..255 and contiguous; values may leave
+the range until the last painter is done. Shapes: B images of a batch, N of them painted
 at once, C channels, H rows, W columns.
 """
 
@@ -23,13 +23,13 @@ Painter = Callable[[Tensor, slice], None]
 Shape = tuple[int, int, int, int]
 
 LUMA = (0.299, 0.587, 0.114)
-"""Red, green and blue in the brightness of a colour, ITU-R BT.601."""
+"""Luma weights of red, green and blue, ITU-R BT.601."""
 NUM_STARTS = 2**20
-"""Places of the noise table at which an image's noise may start."""
+"""Number of offsets into the noise table at which an image's noise may start."""
 
 
 def draw_painter(spec: Paint, shape: Shape, mean_1C11: Tensor, generator: Generator) -> Painter:
-    """The painter of any kind of spec."""
+    """The painter of a spec of any kind."""
     match spec:
         case Light():
             return draw_light(spec, shape, generator)
@@ -62,7 +62,7 @@ def draw_light(spec: Light, shape: Shape, generator: Generator) -> Painter:
 
 
 def draw_grey(spec: Grey, shape: Shape, generator: Generator) -> Painter:
-    """Every channel of the chosen images becomes their luma."""
+    """Replace every channel of the selected images by their luma."""
     chosen = _chosen(spec.p, shape[0], generator)
 
     def paint(x_NCHW: Tensor, rows: slice) -> None:
@@ -75,7 +75,7 @@ def draw_grey(spec: Grey, shape: Shape, generator: Generator) -> Painter:
 
 
 def draw_blur(spec: Blur, shape: Shape, generator: Generator) -> Painter:
-    """Convolve the chosen images with a Gaussian a direction."""
+    """Convolve the selected images with a separable Gaussian."""
     count, _, height, width = shape
     chosen, place = torch.rand(2, count, generator=generator).unbind()
     low, high = spec.sigma
@@ -92,16 +92,16 @@ def draw_blur(spec: Blur, shape: Shape, generator: Generator) -> Painter:
 
 
 def gaussian(sigma_B: Tensor, reach: int) -> Tensor:
-    """Weights of the pixels 0 to `reach` away, (B, reach + 1): a pixel and its neighbours on both sides add up to 1."""
+    """Half of a symmetric kernel, (B, reach + 1): weights at distance 0..`reach`, summing to 1 over both sides."""
     away = torch.arange(reach + 1)
     weights = torch.exp(-0.5 * (away / sigma_B.clamp(min=1e-3)[:, None]) ** 2)
     return weights / (2 * weights.sum(dim=1, keepdim=True) - weights[:, :1])
 
 
 def smooth(x_NCHW: Tensor, weights_Nk: Tensor, dim: int) -> Tensor:
-    """Weighted sums of each pixel and its neighbours along `dim`, both sides alike; reflected at the edges.
+    """Convolve along `dim` with a symmetric kernel and reflection at the edges.
 
-    The edge pixel is repeated by the reflection, so that every pixel keeps its weight and an image its mean.
+    The reflection repeats the edge pixel, so that the mean of an image is preserved.
     """
     length, reach = x_NCHW.shape[dim], weights_Nk.shape[1] - 1
     before, after = x_NCHW.narrow(dim, 0, reach).flip(dim), x_NCHW.narrow(dim, length - reach, reach).flip(dim)
@@ -114,7 +114,7 @@ def smooth(x_NCHW: Tensor, weights_Nk: Tensor, dim: int) -> Tensor:
 
 
 def draw_noise(spec: Noise, shape: Shape, generator: Generator) -> Painter:
-    """Add a stretch of the noise table to each chosen image."""
+    """Add a slice of the noise table to each selected image."""
     count, *size = shape
     chosen, place = torch.rand(2, count, generator=generator).unbind()
     start = (place * NUM_STARTS).long()
@@ -132,16 +132,16 @@ def draw_noise(spec: Noise, shape: Shape, generator: Generator) -> Painter:
 
 @lru_cache(maxsize=8)
 def noise_table(length: int, device: torch.device) -> Tensor:
-    """Normal numbers, always the same, long enough for stretches of `length`: a fresh draw costs ten times as much.
+    """Fixed normal numbers, enough for slices of `length`; drawing anew would take ten times as long.
 
-    Of mean 0 and standard deviation 1 to rounding.
+    Mean 0 and standard deviation 1 up to rounding.
     """
     table = torch.randn(NUM_STARTS + length, generator=Generator().manual_seed(0))
     return ((table - table.mean()) / table.std()).to(device)
 
 
 def draw_cutout(spec: Cutout, shape: Shape, mean_1C11: Tensor, generator: Generator) -> Painter:
-    """Fill one rectangle of each chosen image with `mean_1C11`: in training, what the network subtracts."""
+    """Fill one rectangle of each selected image with `mean_1C11`, in training the mean that the network subtracts."""
     count, _, height, width = shape
     chosen, side_y, side_x, at_y, at_x = torch.rand(5, count, generator=generator).unbind()
     low, high = spec.size

@@ -1,11 +1,11 @@
-"""Saving and loading training state as safetensors: no pickle, whole or not at all.
+"""Checkpoints of the training state as safetensors: no pickle, atomic writes.
 
 The state of a fold after an epoch is the network, its moving average and the optimizer's state. Random numbers are
 drawn from seeds of (run, fold, epoch, step) and the learning rate is a function of the step, so nothing else is needed
-to continue bit for bit.
+to resume bit for bit.
 
-An optimizer's state is read and put back as it lies in the optimizer, and not by its `load_state_dict`, which casts:
-tensors keep their type, memory layout and side (some counters stay on the CPU), plain numbers stay plain numbers.
+An optimizer's state is saved and restored directly, without its `load_state_dict`, which casts: tensors keep their
+dtype, memory layout and device (some counters are on the CPU), plain numbers stay plain numbers.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from facetwise.model.tensors import load_tensors, save_tensors
 
 @dataclass
 class TrainState:
-    """What training changes."""
+    """The state that training changes."""
 
     network: nn.Module
     average: nn.Module | None
     optimizer: torch.optim.Optimizer
     epoch: int = 0
-    """Finished epochs."""
+    """Number of finished epochs."""
 
 
 def save_state(state: TrainState, path: Path) -> None:
-    """Write the whole state; the file before it stays until the new one is safe on disk."""
+    """Write the state; the previous file is replaced only when the new one is safe on disk."""
     tensors = {f"network.{k}": v for k, v in state.network.state_dict().items()}
     if state.average is not None:
         tensors |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
@@ -64,8 +64,8 @@ def load_state(state: TrainState, path: Path) -> None:
 
 
 def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors by `optimizer.<holder>.<key>`, and what is no tensor, ready for JSON: plain numbers (some count steps),
-    and how those tensors lie in memory that do not lie as they are saved."""
+    """Tensors by `optimizer.<holder>.<key>`; and JSON data: plain numbers (such as step counters), and the memory
+    layout of tensors that are not contiguous."""
     tensors: dict[str, Tensor] = {}
     plain: dict[str, Any] = {"numbers": {}, "strides": {}, "on_cpu": []}
     for holder, (values, device) in _holders(optimizer).items():
@@ -83,7 +83,7 @@ def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
-    """Put a state back: what `_optimizer_state` took, bit for bit and lying as it lay."""
+    """Restore what `_optimizer_state` returned, bit for bit and in the same memory layout."""
     holders, on_cpu = _holders(optimizer), set(plain["on_cpu"])
     for values, _ in holders.values():
         for key in [key for key, value in values.items() if isinstance(value, Tensor | int | float)]:
@@ -102,9 +102,9 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tens
 
 
 def _holders(optimizer: torch.optim.Optimizer) -> dict[str, tuple[dict[str, Any], torch.device]]:
-    """What holds an optimizer's state: each parameter's (`0`, `1`, ...) and each group (`group0`, ...), and its device.
+    """Holders of an optimizer's state, with their devices: parameters (`0`, `1`, ...) and groups (`group0`, ...).
 
-    Some optimizers count steps in the group. Settings stand there too, from the recipe.
+    Some optimizers count steps in the group, which also has the settings from the recipe.
     """
     groups = optimizer.param_groups
     parameters = [parameter for group in groups for parameter in group["params"]]

@@ -1,4 +1,4 @@
-"""A loss that is not finite stops the training before it can touch the weights."""
+"""Stops training at a loss that is not finite, before the weights are updated."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from facetwise.core.errors import TrainingError
 
 
 class FiniteCheck:
-    """Looks at the loss of each step before the update.
+    """Checks the loss of each step before the update.
 
-    On the CPU, and with optimizers that cannot skip a step, the loss is read at once. On a GPU that would make every
-    step wait; there the optimizer itself skips the update where the loss is not finite (`found_inf`, which torch's
-    fused optimizers have for gradient scaling), the number of the first such step stays on the device, and `settle`
+    On the CPU, and with optimizers that cannot skip a step, the loss is read at once. On a GPU that would synchronise
+    every step; there the optimizer skips the update when the loss is not finite (`found_inf`, which torch's fused
+    optimizers support for gradient scaling), the number of the first such step is stored on the device, and `settle`
     reads it after the epoch, before anything is saved.
     """
 
@@ -27,14 +27,14 @@ class FiniteCheck:
 
     @classmethod
     def of(cls, optimizer: torch.optim.Optimizer, device: torch.device) -> FiniteCheck:
-        """Deferred on a GPU where every parameter group is fused."""
+        """Deferred on a GPU if every parameter group is fused."""
         fused = all(group.get("fused") for group in optimizer.param_groups)
         return cls(deferred=device.type == "cuda" and fused, device=device)
 
     def before_update(
         self, loss: Tensor, norm: Tensor | None, optimizer: torch.optim.Optimizer, step: int, rate: float
     ) -> None:
-        """Check the loss of a step and the norm of its gradient, where that is known, or have the optimizer skip it.
+        """Check the loss of a step, and the norm of its gradient if known, or let the optimizer skip it.
 
         Raises TrainingError unless deferred.
         """
@@ -48,7 +48,7 @@ class FiniteCheck:
         self._first = torch.where(bad & (self._first == _NO_STEP), step, self._first)
 
     def settle(self, rate: Callable[[int], float]) -> None:
-        """Raise TrainingError if a step since the last call was not finite; nothing was updated since that step.
+        """Raise TrainingError if a step since the last call was not finite; no step from that one on was applied.
 
         `rate`: step -> learning rate.
         """
@@ -63,11 +63,11 @@ _NO_STEP = 2**62
 LOWER_RATE = (
     "in a new run: lower `optimizer.lr`, set `optimizer.clip` or `schedule.warmup`, or use `train.precision=fp32`"
 )
-"""What to do about it."""
+"""Hint for losses that are not finite."""
 
 
 def not_finite(step: int, loss: float | None, rate: float) -> TrainingError:
-    """The error that says so; `loss` is None where it was not read."""
+    """The error for a loss that is not finite; `loss` is None if it was not read."""
     what = "not finite" if loss is None else f"{loss}" + (", its gradient not finite," if math.isfinite(loss) else "")
     return TrainingError(
         f"step {step}: the loss is {what} with learning rate {rate:.2g}; nothing was updated", hint=LOWER_RATE

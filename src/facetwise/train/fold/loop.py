@@ -1,12 +1,12 @@
 """Training one fold: epochs of steps, each epoch validated, recorded and saved.
 
-state = saved state, or first weights drawn from the fold's seed
-for each epoch that is left:
+state = saved state, or weights initialised from the fold's seed
+for each remaining epoch:
     order = the sampler's draw from (seed, fold, epoch)
     for each full step of it:
         augment -> mix -> forward, loss, backward (a part at a time) -> finite? -> update -> moving average
-    validate the kept network on all held-out images, unaugmented
-    record the epoch, save the state, then tell of the epoch
+    validate the network (or its average) on all held-out images, unaugmented
+    record the epoch, save the state, then notify of the epoch
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from facetwise.train.fold.average import Average
 from facetwise.train.fold.checkpoint import TrainState, load_state, save_state, trained_anew
 from facetwise.train.fold.finite import FiniteCheck
 from facetwise.train.fold.optim import build_optimizer, build_schedule
-from facetwise.train.fold.step import Batch, Stepper, kept_network
+from facetwise.train.fold.step import Batch, Stepper, evaluated_network
 from facetwise.train.losses import build_loss, log_loss
 from facetwise.train.sampling import (
     Pool,
@@ -53,18 +53,18 @@ from facetwise.train.sampling import (
 from facetwise.train.seeds import derive_seed
 
 LOGS = "logs"
-"""Key of the metadata of kept weights: sha256 of the predictions beside them."""
+"""Metadata key of saved weights: sha256 of the predictions saved with them."""
 Listener = Callable[[dict[str, Any]], None]
-"""Gets every event as it happens; `step` events are for progress bars and are not written to the run."""
+"""Receives every event as it happens; `step` events are for progress bars and are not recorded in the run."""
 
 
-def _nobody(_event: dict[str, Any]) -> None:
-    """For those who do not listen."""
+def _ignore(_event: dict[str, Any]) -> None:
+    """The default listener."""
 
 
 @dataclass(frozen=True)
 class FoldTask:
-    """One model to train. Row arrays hold row numbers of the store."""
+    """One model to train. Row arrays hold rows of the store."""
 
     fold: int
     train_rows: npt.NDArray[np.int64]
@@ -73,7 +73,7 @@ class FoldTask:
     train_weights: npt.NDArray[np.float32]
     """The training view: weight of each row in the loss, (n_train,)."""
     pool: Pool
-    """The training view: what the sampler goes by, n_train rows."""
+    """The training view: classes and people for the sampler, n_train rows."""
     valid_rows: npt.NDArray[np.int64]
     valid_codes: IntArray
     """The scored view: class numbers, (n_valid, A)."""
@@ -84,12 +84,12 @@ class FoldTask:
 
 
 def step_size(recipe: Recipe) -> int:
-    """Images of an optimizer step."""
+    """Number of images in an optimizer step."""
     return recipe.train.batch_size * recipe.train.accumulate
 
 
 def steps_per_epoch(recipe: Recipe, pool: Pool) -> int:
-    """Full steps an epoch; raises SettingError when there is not even one."""
+    """Number of full steps in an epoch; raises SettingError when there is none."""
     images, size = epoch_size(recipe.sampling, pool), step_size(recipe)
     if images < size:
         raise SettingError(
@@ -100,8 +100,8 @@ def steps_per_epoch(recipe: Recipe, pool: Pool) -> int:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What is kept of an epoch until the epoch to use is known."""
+class EpochFiles:
+    """Files of single epochs, stored until the epoch to use is known."""
 
     folder: Path
 
@@ -123,11 +123,11 @@ class Kept:
         return tensors, logs
 
 
-def train_fold(setup: Setup, task: FoldTask, folder: Path, tell: Listener, record: Listener = _nobody) -> TrainState:
-    """Train (or continue) one fold in `folder`; returns the final state.
+def train_fold(setup: Setup, task: FoldTask, folder: Path, notify: Listener, record: Listener = _ignore) -> TrainState:
+    """Train (or resume) one fold in `folder`; returns the final state.
 
-    `tell` gets every event, that of an epoch when its state is saved; `record` all but steps, and an epoch's before.
-    Raises TrainingError when the loss is not finite; what was saved after the last whole epoch stays good.
+    `notify` receives every event, that of an epoch after its state is saved; `record` all except steps, that of an
+    epoch before. Raises TrainingError when the loss is not finite; the state saved after the last epoch stays valid.
     """
     recipe = setup.recipe
     per_epoch = steps_per_epoch(recipe, task.pool)
@@ -139,15 +139,17 @@ def train_fold(setup: Setup, task: FoldTask, folder: Path, tell: Listener, recor
     stepper = new_stepper(setup, task, state.optimizer, num_epochs * per_epoch, per_epoch)
     for event in fold_events(recipe, task, state.epoch, num_epochs, per_epoch):
         record(event)
-        tell(event)
+        notify(event)
     while state.epoch < num_epochs:
         started = time.perf_counter()
-        loss = train_epoch(setup, task, state, stepper, per_epoch, tell)
+        loss = train_epoch(setup, task, state, stepper, per_epoch, notify)
         state.epoch += 1
-        logs = setup.predict(kept_network(state), task.valid_rows)
-        seen = logs if len(logs) else setup.predict(kept_network(state), task.train_rows[: recipe.train.batch_size])
+        logs = setup.predict(evaluated_network(state), task.valid_rows)
+        seen = (
+            logs if len(logs) else setup.predict(evaluated_network(state), task.train_rows[: recipe.train.batch_size])
+        )
         lr = stepper.rate(state.epoch * per_epoch - 1)
-        # A loss is looked at before each update, and so cannot tell of the last one.
+        # Losses are checked before each update, so the last update is not covered.
         where = f"{setup.where(task.fold)}, after epoch {state.epoch} with learning rate {lr:.2g}"
         check_predictions(seen, setup.layout, task.valid_images, where)
         images, seconds = per_epoch * step_size(recipe), time.perf_counter() - started
@@ -156,14 +158,14 @@ def train_fold(setup: Setup, task: FoldTask, folder: Path, tell: Listener, recor
         record(event)
         _keep(setup, state, logs, folder, last=state.epoch == num_epochs)
         save_state(state, checkpoint)
-        tell(event)
+        notify(event)
     return state
 
 
 def fold_events(
     recipe: Recipe, task: FoldTask, from_epoch: int, num_epochs: int, per_epoch: int
 ) -> list[dict[str, Any]]:
-    """The events that a fold begins, and what its first epoch holds of each class; the others hold as much, with
+    """The events of a fold's start and of the class counts of its first epoch; other epochs have the same counts, with
     `weighted` sampling on average."""
     rows = epoch_rows(recipe.sampling, task.pool, (recipe.train.seed, task.fold), 0)
     return [
@@ -173,7 +175,7 @@ def fold_events(
 
 
 def new_state(setup: Setup, fold: int) -> TrainState:
-    """First weights, drawn from the run's seed and the fold's number."""
+    """The initial state, from the run's seed and the fold's number."""
     train = setup.recipe.train
     torch.manual_seed(derive_seed(train.seed, fold, "weights"))
     network = setup.new_network(fold)
@@ -184,7 +186,7 @@ def new_state(setup: Setup, fold: int) -> TrainState:
 def new_stepper(
     setup: Setup, task: FoldTask, optimizer: torch.optim.Optimizer, num_steps: int, per_epoch: int
 ) -> Stepper:
-    """What makes the steps of a fold that trains for `num_steps`."""
+    """The stepper of a fold that trains for `num_steps`."""
     recipe = setup.recipe
     return Stepper(
         augmenter=Augmenter(recipe.augment),
@@ -200,12 +202,12 @@ def new_stepper(
 
 
 def mean_targets(task: FoldTask) -> Tensor:
-    """Mean target probabilities of the training side, (t,): how common each class is."""
+    """Mean target probabilities of the training rows, (t,): class frequencies."""
     return torch.from_numpy(np.average(task.train_targets, axis=0, weights=task.train_weights).astype(np.float32))
 
 
 def train_epoch(
-    setup: Setup, task: FoldTask, state: TrainState, stepper: Stepper, per_epoch: int, tell: Listener
+    setup: Setup, task: FoldTask, state: TrainState, stepper: Stepper, per_epoch: int, notify: Listener
 ) -> float:
     """One epoch; returns the mean training loss (with augmentation, smoothing and dropout)."""
     torch.manual_seed(derive_seed(*stepper.seed, "epoch", state.epoch))
@@ -214,7 +216,7 @@ def train_epoch(
     first = state.epoch * per_epoch
     for i, batch in enumerate(_batches(setup, task, stepper, per_epoch, state.epoch)):
         total += stepper(state, batch, first + i)
-        tell({"event": "step", "fold": task.fold, "epoch": state.epoch + 1, "step": i + 1, "steps": per_epoch})
+        notify({"event": "step", "fold": task.fold, "epoch": state.epoch + 1, "step": i + 1, "steps": per_epoch})
     stepper.finite.settle(stepper.rate)
     return float(total) / per_epoch
 
@@ -235,7 +237,8 @@ def _batches(setup: Setup, task: FoldTask, stepper: Stepper, per_epoch: int, epo
 
 
 def _loader(setup: Setup, task: FoldTask) -> Callable[[npt.NDArray[np.int64]], Batch]:
-    """Position among the training rows -> batch. Targets and weights go to the device once."""
+    """A function from positions among the training rows to a batch. Targets and weights are moved to the device
+    once."""
     targets = torch.from_numpy(task.train_targets).to(setup.device)
     weights = None if (task.train_weights == 1).all() else torch.from_numpy(task.train_weights).to(setup.device)
 
@@ -250,8 +253,8 @@ def _loader(setup: Setup, task: FoldTask) -> Callable[[npt.NDArray[np.int64]], B
 def epoch_event(
     fold: int, epoch: int, loss: float, scores: dict[str, float | None], *, lr: float, images: int, seconds: float
 ) -> dict[str, Any]:
-    """The event that an epoch (from 1) ended: its mean training loss, its `valid_scores`, the learning rate of its last
-    step, and how many training images it took in how long."""
+    """The event of a finished epoch (from 1): mean training loss, `valid_scores`, learning rate of the last step,
+    number of training images and duration."""
     return {
         "event": "epoch",
         "fold": fold,
@@ -280,13 +283,13 @@ def valid_scores(layout: HeadLayout, logs: Float32Array, task: FoldTask) -> dict
 
 
 def _keep(setup: Setup, state: TrainState, logs: Float32Array, folder: Path, *, last: bool) -> None:
-    """Keep the epoch's weights and validation predictions: the last epoch's, or with `select = "best"` every one's."""
+    """Save weights and validation predictions of the last epoch, or with `select = "best"` of every epoch."""
     if not last and setup.recipe.train.select == "last":
         return
-    kept = Kept(folder / "epochs")
-    kept.folder.mkdir(exist_ok=True)
+    files = EpochFiles(folder / "epochs")
+    files.folder.mkdir(exist_ok=True)
     buffer = io.BytesIO()
     np.save(buffer, logs)
-    write_atomic(kept.logs(state.epoch), buffer.getvalue())
+    write_atomic(files.logs(state.epoch), buffer.getvalue())
     known = {LOGS: hashlib.sha256(buffer.getvalue()).hexdigest()}
-    save_tensors(kept_network(state).state_dict(), kept.weights(state.epoch), known, checksum=True)
+    save_tensors(evaluated_network(state).state_dict(), files.weights(state.epoch), known, checksum=True)

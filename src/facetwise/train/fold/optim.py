@@ -31,10 +31,10 @@ LearningRate = Callable[[int], float]
 
 
 def build_optimizer(spec: Optimizer, network: nn.Module) -> torch.optim.Optimizer:
-    """The optimizer of the weights that train.
+    """The optimizer of the trainable weights.
 
-    Each group keeps its `scale`: its learning rate is the schedule's times that. Vectors (biases, norms) and what the
-    backbone says besides are not decayed. Raises SettingError for an optimizer of timm's that cannot be made.
+    Each group has a `scale` that multiplies the schedule's learning rate. Vectors (biases, norms) and weights that the
+    backbone excludes are not decayed. Raises SettingError for an optimizer of timm that cannot be created.
     """
     groups = parameter_groups(spec, network)
     match spec:
@@ -52,7 +52,7 @@ def build_optimizer(spec: Optimizer, network: nn.Module) -> torch.optim.Optimize
 
 
 def parameter_groups(spec: Optimizer, network: nn.Module) -> list[dict[str, Any]]:
-    """Weights that train, grouped by the `scale` of their learning rate (ascending) and by whether they decay."""
+    """Trainable weights, grouped by the `scale` of their learning rate (ascending) and by weight decay."""
     scales, undecayed = _scales(spec, network), _undecayed(network)
     grouped: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -71,7 +71,7 @@ def parameter_groups(spec: Optimizer, network: nn.Module) -> list[dict[str, Any]
 
 
 def _scales(spec: Optimizer, network: nn.Module) -> dict[str, float]:
-    """Share of the learning rate of each weight of a network, by name."""
+    """Learning-rate scale of each weight, by name."""
     if not isinstance(network, Network):
         return {}
     layers = layer_ids(network.backbone)
@@ -84,7 +84,7 @@ def _scales(spec: Optimizer, network: nn.Module) -> dict[str, float]:
 
 
 def _undecayed(network: nn.Module) -> set[str]:
-    """Weights besides vectors that the backbone does not want decayed: position embeddings, for one."""
+    """Names of weights that the backbone excludes from decay, such as position embeddings."""
     told = getattr(getattr(network, "backbone", None), "no_weight_decay", set)
     return {f"backbone.{name}" for name in told()}
 
@@ -116,7 +116,7 @@ def _factor(spec: StepLR | Cosine | Constant, step: int, warmup: int, num_steps:
 
 
 def _one_cycle(spec: OneCycle, step: int, top: float, end: float) -> float:
-    """Half a cosine from `start` to 1 at step `top`, and another to `final` at step `end` (torch's `OneCycleLR`)."""
+    """Half a cosine from `start` to 1 at step `top`, then another to `final` at step `end` (torch's `OneCycleLR`)."""
     if step <= top:
         return _between(spec.start, 1.0, step / top if top else 1.0)
     return _between(1.0, spec.final, (step - top) / (end - top) if end > top else 1.0)

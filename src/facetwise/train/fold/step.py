@@ -1,4 +1,4 @@
-"""One training step: from stored images to moved weights."""
+"""One training step: from stored images to updated weights."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ class Batch:
     targets: Tensor
     """(B, t)."""
     weights: Tensor | None = None
-    """(B,): weight of each image in the loss; None for ones."""
+    """(B,): weight of each image in the loss; None means 1."""
     partners: Batch | None = None
-    """As many other training images to mix with, when the augmenter wants them."""
+    """As many other training images to mix with, if the augmenter needs them."""
 
 
 @dataclass(frozen=True)
 class Stepper:
-    """What a step needs besides the batch."""
+    """Performs training steps."""
 
     augmenter: Augmenter
     loss: LossFunction
     rate: LearningRate
     seed: tuple[int, ...]
-    """Run seed and fold; a step adds its number."""
+    """Run seed and fold; each step adds its number."""
     precision: str
     finite: FiniteCheck
     average: Average | None = None
     accumulate: int = 1
     clip: float | None = None
-    """Largest norm of the gradient; None for any."""
+    """Largest norm of the gradient; None for no limit."""
 
     def __call__(self, state: TrainState, batch: Batch, step: int) -> Tensor:
         """Augment, forward, backward, check, update; returns the loss (on the device, detached).
 
-        Gradients are added up over `accumulate` parts of the batch. Raises TrainingError before the update when the
-        loss is not finite (see `FiniteCheck` for when a GPU says so).
+        Gradients are summed over `accumulate` parts of the batch. Raises TrainingError before the update when the loss
+        is not finite (on a GPU later, see `FiniteCheck`).
         """
         network = cast(Network, state.network)
         images, targets, weights = self._augmented(batch, network.mean, step)
@@ -71,9 +71,9 @@ class Stepper:
         return loss
 
     def _augmented(self, batch: Batch, mean_1C11: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Images as the network gets them, their targets and weights.
+        """The network's input images with their targets and weights.
 
-        What is mixed is each label's weight, and the weight of all of them: a doubtful label stays as doubtful.
+        Targets are mixed after multiplication by their weights, so that a label of low weight keeps it.
         """
         generator = Generator().manual_seed(derive_seed(*self.seed, "augment", step))
         images = self.augmenter(batch.images, mean_1C11, generator)
@@ -106,13 +106,13 @@ _TINY = torch.finfo(torch.float32).tiny
 
 
 def _weighted(batch: Batch) -> Tensor:
-    """Targets; with weights, the targets times them, and the weights as one more column."""
+    """Targets; with weights, the weighted targets with the weights as one more column."""
     if batch.weights is None:
         return batch.targets
     weights = batch.weights[:, None]
     return torch.cat([batch.targets * weights, weights], dim=1)
 
 
-def kept_network(state: TrainState) -> nn.Module:
-    """The network that is validated, kept and predicted with: the moving average when there is one."""
+def evaluated_network(state: TrainState) -> nn.Module:
+    """The network for validation, saving and prediction: the moving average if there is one."""
     return state.network if state.average is None else state.average

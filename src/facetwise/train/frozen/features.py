@@ -1,7 +1,7 @@
 """Features of a frozen backbone, computed once for all folds, heads, losses and label views.
 
-A backbone that does not train, on images that are not augmented, gives the same features in every epoch of every fold.
-They are kept in the project, `features/<key>/`, beside the weights of the network that made them.
+A frozen backbone gives the same features of unaugmented images in every epoch of every fold. They are stored in the
+project, in `features/<key>/`, together with the weights of the backbone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from facetwise.core.errors import TrainingError
-from facetwise.core.files.disk import told_when_full
+from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.people import PEOPLE, people_text
 from facetwise.core.progress import Progress
 from facetwise.core.records.done import verify_files
@@ -30,10 +30,10 @@ from facetwise.train.planning.plan import RunPlan
 from facetwise.train.seeds import derive_seed
 
 HEAD = "head."
-"""Weights whose names begin so belong to the head."""
+"""Name prefix of the head's weights."""
 
 BATCH = 64
-"""Images of a forward pass. The last bits of features depend on it, so that no recipe may have a say."""
+"""Batch size of the forward pass; fixed, because the last bits of features depend on it."""
 
 _NO_FEATURES = "its weights (`model.weights`) may be damaged; else use `train.precision=fp32`"
 
@@ -44,7 +44,7 @@ class Features:
 
     folder: Path
     array: npt.NDArray[np.float32]
-    """(n, views, F), mapped: images as in the store, each in its test-time views."""
+    """(n, views, F), memory-mapped: images in store order, each in its test-time views."""
 
     @property
     def num_features(self) -> int:
@@ -53,12 +53,12 @@ class Features:
 
     @property
     def num_views(self) -> int:
-        """Test-time views of each image; the first is the image as it is."""
+        """Number of test-time views of each image; the first is the image itself."""
         return int(self.array.shape[1])
 
     @property
     def backbone_file(self) -> Path:
-        """Everything of the network but the head, as safetensors."""
+        """The network without the head, as safetensors."""
         return self.folder / "backbone.safetensors"
 
     def batch(self, rows: npt.NDArray[np.int64], view: int = 0) -> Tensor:
@@ -67,7 +67,7 @@ class Features:
 
 
 def features_key(plan: RunPlan, setup: Setup) -> str:
-    """What decides the features: the images, the backbone and its weights, the arithmetic, the views."""
+    """Hash of everything that determines the features: images, backbone and weights, precision, views."""
     model, choices = plan.recipe.model, setup.choices
     drawn = plan.recipe.train.seed if model.weights == "none" else None
     made_from = {
@@ -81,17 +81,17 @@ def features_key(plan: RunPlan, setup: Setup) -> str:
     return content_hash(made_from)[:16]
 
 
-def prepare_features(plan: RunPlan, setup: Setup, tell: Listener, progress: Progress | None = None) -> Features:
-    """The features of the plan's backbone: those that are there, else one forward pass over every stored image.
+def prepare_features(plan: RunPlan, setup: Setup, notify: Listener, progress: Progress | None = None) -> Features:
+    """The features of the plan's backbone, stored or computed by one forward pass over all images of the store.
 
-    Emits `features` before the pass. Raises TrainingError naming an image whose features are not numbers.
+    Emits `features` before the pass. Raises TrainingError naming an image whose features are not finite.
     """
     key = features_key(plan, setup)
     folder = plan.project.workspace.features / key
     folder.parent.mkdir(parents=True, exist_ok=True)
     with lock(folder.parent / f".{key}.lock", f"features `{key}` are being computed"):
         if not is_done(folder):
-            tell({"event": "features", "images": len(plan.store.images)})
+            notify({"event": "features", "images": len(plan.store.images)})
             _compute(plan, setup, folder, progress)
         else:
             verify_files(folder)
@@ -107,12 +107,12 @@ def _compute(plan: RunPlan, setup: Setup, folder: Path, progress: Progress | Non
         tensors = {name: t for name, t in network.state_dict().items() if not name.startswith(HEAD)}
         people = {PEOPLE: people_text(plan.inherited[plan.fold_numbers[0]])}
         save_tensors(tensors, temporary / "backbone.safetensors", people)
-    setup.source.release()  # with many backbones, or in a long study, copies of the store would pile up
+    setup.source.release()  # else copies of the store would accumulate over many backbones
 
 
 @torch.inference_mode()
 def _write_features(plan: RunPlan, setup: Setup, network: Network, path: Path, progress: Progress | None) -> None:
-    """A batch of images at a time, written one after the other: a mapped file would crash on a full disk."""
+    """Written batch by batch: with a mapped file, a full disk would crash the process."""
     count = len(plan.store.images)
     with path.open("wb") as file:
         for start in range(0, count, BATCH):
@@ -125,7 +125,7 @@ def _write_features(plan: RunPlan, setup: Setup, network: Network, path: Path, p
             if not (finite := np.isfinite(batch).all(axis=(1, 2))).all():
                 image = plan.store.rows["image"][start + int(np.argmin(finite))]
                 raise TrainingError(f"the backbone's features of image `{image}` are not numbers", hint=_NO_FEATURES)
-            with told_when_full(path, batch.nbytes):
+            with disk_full_errors(path, batch.nbytes):
                 if start == 0:
                     header = {"descr": "<f4", "fortran_order": False, "shape": (count, *batch.shape[1:])}
                     np.lib.format.write_array_header_1_0(file, header)

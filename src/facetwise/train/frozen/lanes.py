@@ -1,4 +1,4 @@
-"""A lane: one head that is trained beside others on the features of a frozen backbone."""
+"""A lane: one of several heads that are trained together on the features of a frozen backbone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from facetwise.train.sampling import epoch_rows
 
 @dataclass
 class Lane:
-    """One head: a fold of a run."""
+    """One head, for one fold of a run."""
 
     job: Job
     task: FoldTask
@@ -31,10 +31,10 @@ class Lane:
     num_steps: int
     rate: LearningRate
     rows: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
-    """Positions among the training rows that the current epoch takes, in order."""
+    """Positions among the training rows of the current epoch, in order."""
     started: float = 0.0
-    kept: dict[int, tuple[dict[str, Tensor], Float32Array]] = field(default_factory=dict)
-    """Epoch -> the head's weights, and what tables keep of the held-out rows, seen as they are (no other views)."""
+    saved: dict[int, tuple[dict[str, Tensor], Float32Array]] = field(default_factory=dict)
+    """Epoch -> the head's weights, and outputs of the held-out rows as stored in tables, without other views."""
 
     @classmethod
     def of(cls, job: Job, fold: int) -> Lane:
@@ -47,7 +47,7 @@ class Lane:
 
     @property
     def recipe(self) -> Recipe:
-        """Of the run."""
+        """The run's recipe."""
         return self.job.plan.recipe
 
     @property
@@ -57,8 +57,8 @@ class Lane:
 
     @property
     def shape(self) -> str:
-        """Lanes of equal shape can be stacked."""
-        own = {"lr", "head_lr", "weight_decay", "clip", "layer_decay"}  # each lane has its own
+        """A key that is equal for lanes that can be stacked."""
+        own = {"lr", "head_lr", "weight_decay", "clip", "layer_decay"}  # may differ between lanes
         optimizer = self.recipe.optimizer.model_dump(mode="json", exclude=own)
         parts = [self.recipe.train.accumulate, self.recipe.train.batch_size]
         return content_hash([repr(self.job.plan.layout.blocks), parts, optimizer])
@@ -72,13 +72,13 @@ class Lane:
         size = step_size(self.recipe)
         return self.rows[at * size : (at + 1) * size]
 
-    def tell_of_fold(self) -> None:
-        """The events that a fold begins, and what its epochs hold."""
+    def emit_fold_events(self) -> None:
+        """Emit the events of the fold's start and of its class counts."""
         for event in fold_events(self.recipe, self.task, 0, self.num_steps // self.per_epoch, self.per_epoch):
             self.job.emit(event)
 
     def epoch_event(self, step: int, total: float, scores: dict[str, float | None]) -> dict[str, Any]:
-        """The event that an epoch ended with this step (from 0); `total` is the sum of its steps' losses."""
+        """The event of the epoch that ended with this step (from 0); `total` is the sum of its steps' losses."""
         return epoch_event(
             self.task.fold,
             (step + 1) // self.per_epoch,
@@ -90,7 +90,7 @@ class Lane:
         )
 
     def diverged(self, step: int, what: str) -> TrainingError:
-        """The error that says `what` was seen of this lane, and when."""
+        """The error for `what` happening in this lane at a step."""
         where = f"run `{self.job.run.id}`, fold {self.task.fold}"
         return TrainingError(
             f"{where}, {what} with learning rate {self.rate(step):.2g}; nothing was saved", hint=LOWER_RATE

@@ -1,8 +1,8 @@
 """Many heads on the same features as one batched problem.
 
-H heads of one shape (folds, losses, label views, seeds) hold their weights in one tensor a kind, with a leading H. Each
-step gathers each head's own batch, (H, B, F), and does all of them in one product, one backward pass and one update.
-A head's numbers do not depend on which others train beside it: every sum runs inside one head.
+H heads of one shape (folds, losses, label views, seeds) share one tensor for each kind of weight, with a leading H.
+Each step gathers the batches of all heads, (H, B, F), and computes them with one product, one backward pass and one
+update. A head's numbers do not depend on the others: every sum runs within one head.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from facetwise.recipe.optim import SGD, Adam, AdamP, AdamW, Optimizer
 from facetwise.train.seeds import derive_seed
 
 Parameters = dict[str, Tensor]
-"""Name of a head's weight, as in its own `state_dict` -> (H, ...)."""
+"""Name of a weight in a head's `state_dict` -> (H, ...)."""
 
 
 def trains_on_features(recipe: Recipe) -> bool:
-    """Whether every epoch would see the same features: a frozen backbone, the same for all folds, no augmentation."""
+    """Whether features are the same in every epoch: a frozen backbone shared by all folds, without augmentation."""
     return recipe.model.freeze == "backbone" and not recipe.augment and FOLD not in recipe.model.weights
 
 
 def check_stackable(optimizer: Optimizer) -> None:
-    """Raise SettingError for an optimizer that has no update of many heads at once."""
+    """Raise SettingError for an optimizer that cannot update several heads at once."""
     if isinstance(optimizer, AdamW | Adam | AdamP | SGD):
         return
     name = optimizer.optimizer
@@ -44,9 +44,9 @@ def check_stackable(optimizer: Optimizer) -> None:
 
 
 def new_heads(blocks: Sequence[Block], num_features: int, seeds: Sequence[tuple[int, int]]) -> Parameters:
-    """First weights of H heads, each drawn from its own (run seed, fold).
+    """Initial weights of H heads, each from its own (run seed, fold).
 
-    They are not those of a network that trains on images with this seed: there the backbone is drawn first.
+    They differ from those of a network that trains on images with this seed, which initialises the backbone first.
     """
     states = []
     for seed, fold in seeds:
@@ -56,7 +56,7 @@ def new_heads(blocks: Sequence[Block], num_features: int, seeds: Sequence[tuple[
 
 
 def one_head(parameters: Parameters, index: int) -> dict[str, Tensor]:
-    """The weights of one head, by the names of its `state_dict`."""
+    """The `state_dict` of one head."""
     return {name: tensor[index].detach().clone() for name, tensor in parameters.items()}
 
 
@@ -64,7 +64,7 @@ def logits_of(parameters: Parameters, blocks: Sequence[Block], features_HBF: Ten
     """Logits, (H, B, d), of features, (H, B, F)."""
     prefix = "" if "weight" in parameters else "linear."
     weight, bias = parameters[f"{prefix}weight"], parameters[f"{prefix}bias"]
-    # The weights first: the gradient then is a product of short rows with the features as they lie, five times as fast.
+    # Weights first: the gradient is then a product with the features in their memory order, five times as fast.
     outputs = torch.bmm(weight, features_HBF.transpose(1, 2)).transpose(1, 2) + bias[:, None]
     gaps = {name.removeprefix("gaps."): t[:, None] for name, t in parameters.items() if name.startswith("gaps.")}
     return block_logits(outputs, blocks, gaps) if prefix else outputs
@@ -75,11 +75,11 @@ class StackedOptimizer:
     """Updates of H heads at once, each with its own learning rate and decay; the formulas of torch's and timm's
     optimizers.
 
-    torch's own take one learning rate for a whole tensor, and here a tensor holds many heads.
+    torch's optimizers have one learning rate for a tensor, but here a tensor holds many heads.
     """
 
     spec: Optimizer
-    """Kind, betas and momentum, which all heads share."""
+    """Kind, betas and momentum, shared by all heads."""
     decay_H: Tensor
     """Weight decay of each head; vectors are not decayed."""
     slots: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class StackedOptimizer:
 
     @torch.no_grad()
     def update(self, parameters: Parameters, gradients: Parameters, rate_H: Tensor, step: int) -> None:
-        """Move the first len(rate_H) heads in place; `step` from 0."""
+        """Update the first len(rate_H) heads in place; `step` from 0."""
         active = len(rate_H)
         for name, gradient in gradients.items():
             tensor = parameters[name][:active]
@@ -126,7 +126,7 @@ _EPSILON = 1e-8
 def _adam(
     gradient: Tensor, slots: list[Tensor], betas: tuple[float, float], step: int, *, nesterov: bool = False
 ) -> Tensor:
-    """The direction of Adam (Kingma & Ba 2015, algorithm 1); Nesterov's as timm's AdamP has it."""
+    """The update direction of Adam (Kingma & Ba 2015, algorithm 1), with Nesterov momentum as in timm's AdamP."""
     mean = slots[0].lerp_(gradient, 1 - betas[0])
     square = slots[1].mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
     root = (square / (1 - betas[1] ** (step + 1))).sqrt_().add_(_EPSILON)
@@ -136,15 +136,15 @@ def _adam(
 
 
 _DELTA, _DECAY_SHARE = 0.1, 0.01
-"""`delta` and `wd_ratio` of AdamP as timm makes it by name, which trains networks; the paper has 0.1 and 0.1."""
+"""`delta` and `wd_ratio` of AdamP as timm creates it by name, like for networks; the paper uses 0.1 and 0.1."""
 
 
 def _across(weights_HDF: Tensor, gradient_HDF: Tensor, move_HDF: Tensor) -> tuple[Tensor, Tensor]:
-    """What each head's move is across its weights, and its share of the decay, (H, 1, 1).
+    """Each head's update projected orthogonally to its weights where needed, and its share of the decay, (H, 1, 1).
 
-    Heo et al. 2021, algorithm 2. A head whose gradient stands about upright on its weights, as on those before a norm,
-    loses the part of its move that only makes them longer: of each output alone, else of the whole layer. Others move
-    as they would.
+    Heo et al. 2021, algorithm 2. If a head's gradient is nearly orthogonal to its weights, as before a normalisation,
+    the radial component of the update is removed: for each output separately, else for the whole layer. Other updates
+    are unchanged.
     """
     pairs = (
         (weights_HDF, gradient_HDF),
@@ -152,8 +152,7 @@ def _across(weights_HDF: Tensor, gradient_HDF: Tensor, move_HDF: Tensor) -> tupl
         (gradient_HDF, gradient_HDF),
         (weights_HDF, move_HDF),
     )
-    # Sums of an output first: long ones would be split among threads where there is a single head, and not where
-    # there are more.
+    # Sums within an output first: a long sum would be split among threads for a single head, but not for several.
     of_output = [(a * b).sum(dim=2, keepdim=True) for a, b in pairs]
     num_outputs, num_features = weights_HDF.shape[1:]
     upright, part = _lengthening(of_output, num_features)
@@ -165,9 +164,9 @@ def _across(weights_HDF: Tensor, gradient_HDF: Tensor, move_HDF: Tensor) -> tupl
 
 
 def _lengthening(sums: list[Tensor], size: int) -> tuple[Tensor, Tensor]:
-    """Whether all gradients of a head stand upright, (H, 1, 1), and the multiple of the weights that is in each move,
-    (H, parts, 1), from the `sums` of weights by gradient, by themselves, of gradients by themselves, and of weights by
-    move, each (H, parts, 1) over `size` numbers."""
+    """Whether all gradients of a head are nearly orthogonal to the weights, (H, 1, 1), and the radial component of each
+    update, (H, parts, 1), from the inner products `sums` of weights and gradient, of weights, of gradients, and of
+    weights and update, each (H, parts, 1) over `size` numbers."""
     dot, weights, gradients, along = sums
     length = weights.sqrt()
     cosine = dot.abs() / (length.clamp_min(_EPSILON) * gradients.sqrt().clamp_min(_EPSILON))
@@ -175,7 +174,7 @@ def _lengthening(sums: list[Tensor], size: int) -> tuple[Tensor, Tensor]:
 
 
 def clip_heads(gradients: Parameters, limits_H: Tensor) -> Parameters:
-    """Scale each head's gradient down to its largest norm; infinite for any."""
+    """Clip the norm of each head's gradient to its limit (infinite for none)."""
     squares = torch.stack([g.flatten(1).square().sum(dim=1) for g in gradients.values()])
     norm = squares.sum(dim=0).sqrt()
     factor = (limits_H / (norm + 1e-6)).clamp(max=1.0)
@@ -184,7 +183,7 @@ def clip_heads(gradients: Parameters, limits_H: Tensor) -> Parameters:
 
 @torch.no_grad()
 def move_averages(averages: Parameters, parameters: Parameters, share_H: Tensor) -> None:
-    """Move the averages of the first len(share_H) heads towards their weights by each head's share."""
+    """Update the moving averages of the first len(share_H) heads, each by its own share."""
     active = len(share_H)
     for name, average in averages.items():
         column = share_H.view(active, *[1] * (average.ndim - 1))

@@ -3,8 +3,8 @@
 jobs (a run each) with equal features -> lanes (a head each: a fold of a run) -> stacks of lanes of one shape
 for each step of a stack:
     each lane's own batch of features -> all logits -> each loss over its lanes -> one backward pass -> one update
-    a lane whose epoch ends is validated and tells of it
-the runs of the stack are written, but for those with a lane that diverged
+    a lane whose epoch ends is validated and emits the epoch
+the runs of the stack are written, except those with a lane that diverged
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from facetwise.core.files.writing import write_atomic
 from facetwise.core.labels import IntArray
 from facetwise.core.progress import Progress
 from facetwise.inference.choices import apply_choices
-from facetwise.inference.predict import Float32Array, kept_of_views
+from facetwise.inference.predict import Float32Array, average_views
 from facetwise.inference.setup import table_by
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe import Recipe
@@ -47,13 +47,13 @@ from facetwise.train.losses import build_loss
 from facetwise.train.seeds import derive_seed
 
 WAITING = ("cuda",)
-"""Kinds of devices that compute ahead: whoever looks at a number waits for all before it."""
+"""Kinds of devices that run asynchronously: reading a number waits for all earlier work."""
 
 
 def train_heads(jobs: Sequence[Job], progress: Progress | None = None) -> None:
-    """Train what is left of `jobs`, whose recipes all train on features, and finish their runs.
+    """Train the remaining folds of `jobs`, whose recipes all train on features, and finish their runs.
 
-    When a loss is not finite, its run is left unfinished and the others go on; at the end the first such TrainingError
+    When a loss is not finite, its run stays unfinished and the others continue; at the end the first such TrainingError
     is raised.
     """
     failed: dict[str, TrainingError] = {}
@@ -69,24 +69,26 @@ def train_heads(jobs: Sequence[Job], progress: Progress | None = None) -> None:
 
 
 def _train_group(jobs: Sequence[Job], progress: Progress | None) -> dict[str, TrainingError]:
-    """Train runs on the same features, and finish them; returns the errors of those that failed, by run."""
+    """Train and finish runs on the same features; returns the errors of failed runs by id."""
     failed: dict[str, TrainingError] = {}
-    apply_choices(jobs[0].setup.choices)  # the threads are global, and other groups may have others
-    features = prepare_features(jobs[0].plan, jobs[0].setup, jobs[0].tell, progress)
+    apply_choices(jobs[0].setup.choices)  # threads are a global setting, and groups may differ
+    features = prepare_features(jobs[0].plan, jobs[0].setup, jobs[0].notify, progress)
     for stack in _stacks([Lane.of(job, fold) for job in jobs for fold in job.left()]):
         for lane in stack:
-            lane.tell_of_fold()
+            lane.emit_fold_events()
         failed |= train_stack(stack, features)
         _finish([lane for lane in stack if lane.job.run.id not in failed], features)
     return failed
 
 
 def train_stack(lanes: Sequence[Lane], features: Features) -> dict[str, TrainingError]:
-    """Train heads of one shape; each lane keeps its last epoch, or with `select = "best"` all.
+    """Train heads of one shape; each lane saves its last epoch, or with `select = "best"` all.
 
-    Returns the errors of the runs, by id, of which a lane diverged: their lanes keep nothing that may be used.
+    Returns the errors of runs with a diverged lane, by id; the lanes of these runs must not be used.
     """
-    ordered = sorted(lanes, key=lambda lane: -lane.num_steps)  # those that end first are last, so that a cut drops them
+    ordered = sorted(
+        lanes, key=lambda lane: -lane.num_steps
+    )  # lanes that end first come last, so that truncation drops them
     stack = _Stack(ordered, features)
     for step in range(ordered[0].num_steps):
         active = [lane for lane in ordered if step < lane.num_steps]
@@ -100,7 +102,7 @@ def train_stack(lanes: Sequence[Lane], features: Features) -> dict[str, Training
 
 
 class _Stack:
-    """The heads of one stack and how they move."""
+    """The heads of one stack and their optimizer."""
 
     def __init__(self, lanes: Sequence[Lane], features: Features) -> None:
         first = lanes[0]
@@ -111,7 +113,7 @@ class _Stack:
         self.limits = torch.tensor([lane.recipe.optimizer.clip or torch.inf for lane in lanes], device=self.device)
         decay = torch.tensor([lane.recipe.optimizer.weight_decay for lane in lanes], device=self.device)
         self.optimizer = StackedOptimizer(first.recipe.optimizer, decay)
-        # The training rows of all lanes one after the other, so that a step takes its own with one call.
+        # The training rows of all lanes, concatenated, so that a step indexes them with one call.
         tasks = [lane.task for lane in lanes]
         self.starts = np.cumsum([0, *(len(task.train_rows) for task in tasks[:-1])])
         self.rows = np.concatenate([task.train_rows for task in tasks])
@@ -122,10 +124,10 @@ class _Stack:
         self.totals = torch.zeros(len(lanes), device=self.device)
         self.losses = _by_loss(lanes)
         self.failed: dict[str, TrainingError] = {}
-        """Run -> why it cannot be finished. Its lanes stay in the stack, where they disturb no other."""
+        """Run -> why it cannot be finished. Its lanes stay in the stack and do not affect others."""
 
     def step(self, lanes: Sequence[Lane], step: int) -> None:
-        """One step of the lanes that still train, the first ones of the stack."""
+        """One step of the lanes that still train, which are the first of the stack."""
         own_HB = np.stack([lane.next_rows(step) for lane in lanes]) + self.starts[: len(lanes), None]
         x_HBF = self._dropped(self.features.batch(self.rows[own_HB]), lanes, step).to(self.device)
         leaves = {name: t[: len(lanes)].detach().requires_grad_() for name, t in self.heads.items()}
@@ -140,7 +142,7 @@ class _Stack:
         move_averages(self.averages, self.heads, torch.tensor(shares, device=self.device))
 
     def _losses(self, logits_HBd: Tensor, own_HB: IntArray) -> Tensor:
-        """The loss of each lane, (H,): every recipe's loss over all lanes that have it."""
+        """The loss of each lane, (H,), computed once for all lanes with the same loss."""
         at = torch.from_numpy(own_HB).to(self.device)
         targets, weights = self.targets[at], self.weights[at]
         found = logits_HBd.new_zeros(len(at))
@@ -154,7 +156,7 @@ class _Stack:
 
     @staticmethod
     def _dropped(x_HBF: Tensor, lanes: Sequence[Lane], step: int) -> Tensor:
-        """Dropout, each lane's mask from its own seed."""
+        """Dropout with each lane's mask from its own seed."""
         for i, lane in enumerate(lanes):
             if rate := lane.recipe.model.dropout:
                 generator = torch.Generator().manual_seed(derive_seed(*lane.seed, "dropout", step))
@@ -162,9 +164,9 @@ class _Stack:
         return x_HBF
 
     def _count(self, losses: Tensor, lanes: Sequence[Lane], step: int) -> None:
-        """Add up what the epochs report, and give up the runs of which a loss is not finite.
+        """Sum the losses for the epoch events, and give up runs with a loss that is not finite.
 
-        Where looking at it would make each step wait, it is seen at the end of the epoch.
+        On asynchronous devices the check is deferred to the end of the epoch.
         """
         self.totals[: len(lanes)] += losses.detach()
         if self.device.type not in WAITING and not torch.isfinite(losses).all():
@@ -175,7 +177,7 @@ class _Stack:
         self.failed.setdefault(lane.job.run.id, lane.diverged(step, what))
 
     def end_epoch(self, lane: Lane, index: int, step: int) -> None:
-        """Validate a lane, tell of its epoch, and keep what may be needed of it."""
+        """Validate a lane, emit its epoch, and save what may be needed of it."""
         epoch, total = (step + 1) // lane.per_epoch, float(self.totals[index])
         if not math.isfinite(total):
             self._give_up(lane, step, f"in or before step {step}: the loss is not finite")
@@ -183,21 +185,22 @@ class _Stack:
         self.totals[index] = 0.0
         head = one_head(self.averages, index)
         if not all(bool(tensor.isfinite().all()) for tensor in head.values()):
-            # By the last update: no loss tells of it.
+            # The last update is not covered by a loss.
             self._give_up(lane, step, f"after step {step}: the weights are not finite")
             return
         logs = predict_head(head, self.layout, self.features, lane.task.valid_rows, views=1)
         lane.job.emit(lane.epoch_event(step, total, valid_scores(self.layout, logs, lane.task)))
         if lane.recipe.train.select == "best" or step + 1 == lane.num_steps:
-            lane.kept[epoch] = head, logs
+            lane.saved[epoch] = head, logs
 
 
 def batch_loss(
     recipe: Recipe, layout: HeadLayout, logits: Tensor, targets: Tensor, weights: Tensor, shares: Tensor, size: Tensor
 ) -> Tensor:
-    """The loss of one lane's batch, a scalar: what `build_loss` makes of the lane's class shares and size.
+    """The loss of one lane's batch, a scalar: `build_loss` with the lane's class shares and size.
 
-    With `train.accumulate` it is the mean over the parts of the batch, as for a network: `soft-f1` sees one at a time.
+    With `train.accumulate` it is the mean over the parts of the batch, as for a network: `soft-f1` sees one part at a
+    time.
     """
     loss = build_loss(recipe.loss, layout, shares, size)
     if (num_parts := recipe.train.accumulate) == 1:
@@ -209,24 +212,25 @@ def batch_loss(
 def predict_head(
     head: Parameters, layout: HeadLayout, features: Features, rows: npt.NDArray[np.int64], views: int | None = None
 ) -> Float32Array:
-    """What tables keep, (n, columns), of the images at `rows` of the store, averaged over the first `views` or all."""
+    """Outputs as stored in tables, (n, columns), for `rows` of the store, averaged over the first `views` or all
+    views."""
     one = {name: tensor[None] for name, tensor in head.items()}
     device = next(iter(one.values())).device
     kept = [
         layout.log_probs(logits_of(one, layout.blocks, features.batch(rows, view)[None].to(device))[0])
         for view in range(views or features.num_views)
     ]
-    return kept_of_views(kept, layout)
+    return average_views(kept, layout)
 
 
 def _stacks(lanes: Sequence[Lane]) -> list[list[Lane]]:
-    """The lanes by shape."""
+    """Lanes grouped by shape."""
     ordered = sorted(lanes, key=lambda lane: lane.shape)
     return [list(same) for _, same in groupby(ordered, key=lambda lane: lane.shape)]
 
 
 def _by_loss(lanes: Sequence[Lane]) -> list[tuple[Recipe, list[int]]]:
-    """Each loss, as a recipe that has it, and the lanes that train with it."""
+    """Each loss, as a recipe that has it, and the positions of its lanes."""
     found: dict[str, tuple[Recipe, list[int]]] = {}
     for i, lane in enumerate(lanes):
         found.setdefault(lane.recipe.loss.model_dump_json(), (lane.recipe, []))[1].append(i)
@@ -234,7 +238,7 @@ def _by_loss(lanes: Sequence[Lane]) -> list[tuple[Recipe, list[int]]]:
 
 
 def _finish(lanes: Sequence[Lane], features: Features) -> None:
-    """Write every fold: the head, and what it predicts; the backbone once a run; and the run's tables."""
+    """Write every fold's head and predictions, the backbone once for each run, and the run's tables."""
     for _, same in groupby(lanes, key=lambda lane: lane.job.run.id):
         own = list(same)
         job = own[0].job
@@ -246,8 +250,8 @@ def _finish(lanes: Sequence[Lane], features: Features) -> None:
 
 
 def _result(lane: Lane, epoch: int, features: Features) -> FoldResult:
-    """What is written of a lane: the head of the chosen epoch, and what it predicts with all test-time views."""
-    (head, logs), plan, fold = lane.kept[epoch], lane.job.plan, lane.task.fold
+    """The result of a lane: the head of the selected epoch, and its predictions over all test-time views."""
+    (head, logs), plan, fold = lane.saved[epoch], lane.job.plan, lane.task.fold
     predict = partial(predict_head, head, plan.layout, features)
     valid = logs if features.num_views == 1 else predict(lane.task.valid_rows)
     test, where = plan.manifest.test, lane.job.setup.where(fold)
@@ -256,7 +260,7 @@ def _result(lane: Lane, epoch: int, features: Features) -> FoldResult:
 
 
 def _chosen(job: Job, lanes: Sequence[Lane]) -> dict[int, int]:
-    """The epoch that each fold keeps."""
+    """The selected epoch of each fold."""
     if job.plan.recipe.train.select == "last":
         return {lane.task.fold: lane.num_steps // lane.per_epoch for lane in lanes}
     return choose_epochs(job.curves())

@@ -1,1 +1,1 @@
-"""What a run will do, worked out and checked before anything is trained."""
+"""The plan of a run, computed and checked before anything is trained."""

@@ -1,5 +1,5 @@
-"""Weights remember the people that they were trained on (`core.people`), and are kept from folds that validate any of
-them."""
+"""Leak check: weights record the people that they were trained on (`core.people`), and must not start a fold that
+validates any of them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _SHOWN = 5
 
 
 def people_of_weights(path: Path) -> frozenset[str]:
-    """Hashes of the people that weights were trained on; none for weights that were not made here.
+    """Hashes of the people that weights were trained on; empty for weights that were not trained by facetwise.
 
-    Raises InputError for a network of ours that does not tell, such as one of an unfinished fold.
+    Raises InputError for a facetwise network without this record, such as that of an unfinished fold.
     """
     _check_file(path)
     try:
@@ -59,11 +59,11 @@ def _check_file(path: Path) -> None:
 def refuse_leaks(
     weights: Path, manifest: Manifest, fold_of_row: IntArray | None, fold_numbers: Sequence[int]
 ) -> dict[int, frozenset[str]]:
-    """Raise LeakError when a fold would validate people whom its first weights were trained on.
+    """Raise LeakError when a fold would validate people that its pretrained weights were trained on.
 
-    `weights`: the file, `{fold}` in its path standing for the fold; `fold_of_row`: the fold that holds out each
-    training row, (n_train,), None when nothing is held out. Returns for each fold the people (hashes) whom its weights
-    were trained on: what is trained from them inherits them.
+    `weights`: the file, where `{fold}` in its path stands for the fold; `fold_of_row`: the fold that holds out each
+    training row, (n_train,), None when nothing is held out. Returns for each fold the people (hashes) that its weights
+    were trained on, which are inherited by the model trained from them.
     """
     trained = {fold: people_of_weights(weights_of_fold(weights, fold)) for fold in fold_numbers}
     if fold_of_row is not None:

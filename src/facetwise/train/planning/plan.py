@@ -1,4 +1,4 @@
-"""What a run will do, worked out before anything is trained: data, folds, tasks, and the fingerprint of it all."""
+"""The plan of a run: data, folds, tasks and fingerprint, computed before anything is trained."""
 
 from __future__ import annotations
 
@@ -39,52 +39,52 @@ from facetwise.train.sampling import Pool
 
 @dataclass(frozen=True)
 class Rows:
-    """Which of the training rows, (n_train,), the models of a run train on and are validated on."""
+    """The training rows, (n_train,), that each model of a run trains on and is validated on."""
 
     fold_of_row: IntArray | None
-    """Fold that holds out each row; None when the run trains on everybody."""
-    kept: npt.NDArray[np.bool_]
-    """Rows that the recipe trains on at all; those it drops are validated on all the same."""
+    """Fold that holds out each row; None when the run trains on all people."""
+    included: npt.NDArray[np.bool_]
+    """Rows that the recipe trains on; dropped rows are still validated on."""
 
     def trained(self, fold: int) -> npt.NDArray[np.bool_]:
         """The rows that the model of one fold trains on."""
-        return self.kept if self.fold_of_row is None else self.kept & (self.fold_of_row != fold)
+        return self.included if self.fold_of_row is None else self.included & (self.fold_of_row != fold)
 
     def held_out(self, fold: int) -> npt.NDArray[np.bool_]:
         """The rows that the model of one fold is validated on."""
-        return np.zeros(len(self.kept), bool) if self.fold_of_row is None else self.fold_of_row == fold
+        return np.zeros(len(self.included), bool) if self.fold_of_row is None else self.fold_of_row == fold
 
 
 @dataclass(frozen=True, eq=False)
 class RunPlan(RunData):
-    """Everything that decides a run's numbers, besides the machine."""
+    """Everything that determines a run's numbers, except the machine."""
 
     layout: HeadLayout
     view: TrainingView
-    """What the labels are while training."""
+    """The labels used for training."""
     pool: Pool
-    """What samplers go by, of every training row."""
+    """Classes and people of all training rows, for samplers."""
     rows: Rows
-    """Who is trained on and who is validated on."""
+    """The rows that are trained on and validated on."""
     inherited: Mapping[int, frozenset[str]]
-    """Fold -> hashes of the people that its first weights were trained on."""
+    """Fold -> hashes of the people that its pretrained weights were trained on."""
     targets: npt.NDArray[np.float32]
     """The training view as target probabilities of the head, (n_train, t)."""
     fields: dict[str, Any]
-    """What the fingerprint is made of: name -> hash or plain data."""
+    """Fields of the fingerprint: name -> hash or JSON data."""
 
     @property
     def fingerprint(self) -> str:
-        """Same fingerprint, machine kind and thread count: same numbers."""
+        """The same fingerprint, machine kind and thread count give the same numbers."""
         return content_hash(self.fields)
 
     @property
-    def taught(self) -> str:
-        """A sha256 of all that `recipe.labels` decides: the rows that are trained on, their targets and weights, and
-        the classes that samplers and head go by."""
-        kept = self.rows.kept
+    def training_labels_hash(self) -> str:
+        """sha256 of everything that `recipe.labels` determines: the training rows, their targets and weights, and their
+        classes for the sampler."""
+        included = self.rows.included
         digest = hashlib.sha256(repr(self.layout.blocks).encode())
-        for part in (kept, self.targets[kept], self.view.weights[kept], self.pool.codes[kept]):
+        for part in (included, self.targets[included], self.view.weights[included], self.pool.codes[included]):
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()
 
@@ -94,7 +94,7 @@ class RunPlan(RunData):
         return self.manifest.codes(self.project.space)
 
     def task(self, fold: int) -> FoldTask:
-        """What the model of one fold trains on and is validated on."""
+        """The task of one fold's model."""
         rows = self.store.index(self.manifest.train["image"].to_list())
         trained, held_out = self.rows.trained(fold), self.rows.held_out(fold)
         return FoldTask(
@@ -111,10 +111,10 @@ class RunPlan(RunData):
 
 
 def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None) -> RunPlan:
-    """Load and check everything that a run needs; makes the image store when it is not there.
+    """Load and check everything that a run needs; creates the image store if it is missing.
 
-    Raises ArtefactError or MismatchError when a stage to the left is missing or was made from other data, and
-    SettingError when the recipe does not fit the project.
+    Raises ArtefactError or MismatchError when an earlier artefact is missing or was made from other data, and
+    SettingError when the recipe does not match the project.
     """
     space = project.space
     manifest = load_manifest(project)
@@ -125,7 +125,7 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
     folds = recipe_folds(project, recipe, manifest)
     view = training_view(manifest, space, recipe.labels, overlay)
     pool = Pool.of(view, manifest.train["group"].to_numpy(), space)
-    rows = Rows(None if folds is None else folds.of(manifest.train), view.kept)
+    rows = Rows(None if folds is None else folds.of(manifest.train), view.included)
     model, fold_numbers = recipe.model.located(project.root), fold_numbers_of(recipe)
     inherited = _inherited(model, manifest, rows, fold_numbers)
     _check_trains(project, recipe, layout, pool, rows)
@@ -142,7 +142,7 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
 
 
 def _check_trains(project: Project, recipe: Recipe, layout: HeadLayout, pool: Pool, rows: Rows) -> None:
-    """Fail now, and not after the store is made and a run has its number, on what a network or an epoch cannot be."""
+    """Check network and epoch sizes before the store is created and the run gets its number."""
     check_loss(recipe.loss, layout)
     steps = {fold: steps_per_epoch(recipe, pool.where(rows.trained(fold))) for fold in fold_numbers_of(recipe)}
     refuse_unused(recipe, layout, steps.values())
@@ -162,14 +162,14 @@ def _check_trains(project: Project, recipe: Recipe, layout: HeadLayout, pool: Po
 def _inherited(
     model: ModelSpec, manifest: Manifest, rows: Rows, fold_numbers: Sequence[int]
 ) -> Mapping[int, frozenset[str]]:
-    """The people of each fold's first weights; raises LeakError when the fold validates any of them."""
+    """The people of each fold's pretrained weights; raises LeakError when the fold validates any of them."""
     if model.weights in NO_FILE:
         return dict.fromkeys(fold_numbers, frozenset())
     return refuse_leaks(Path(model.weights), manifest, rows.fold_of_row, fold_numbers)
 
 
 def _weights_hashes(model: ModelSpec, fold_numbers: Sequence[int]) -> list[str] | None:
-    """Of the files' contents, so that another file under the same name, or another download, is another run."""
+    """Content hashes of the weight files, so that a changed file under the same name gives another run."""
     if model.weights == "none":
         return None
     if model.weights == "hub":
@@ -179,9 +179,9 @@ def _weights_hashes(model: ModelSpec, fold_numbers: Sequence[int]) -> list[str] 
 
 
 def run_name(number: int, recipe: Recipe, layout: HeadLayout, taken: list[str]) -> str:
-    """A name as the diaries wrote them: number, optimizer, schedule, loss, version, targets and folds.
+    """The name of a run: number, optimizer, schedule, loss, version, targets and folds.
 
-    `01-AdamW-StepLR-CE-v0-age_5fold`: the version counts earlier runs whose name is otherwise the same.
+    `01-AdamW-StepLR-CE-v0-age_5fold`: the version counts earlier runs with otherwise the same name.
     """
     targets = layout.attributes[0] if recipe.model.head.name == "single" else recipe.model.head.name
     plan = {"holdout": "holdout", "none": "all"}.get(str(recipe.folds.plan), f"{recipe.folds.plan}fold")

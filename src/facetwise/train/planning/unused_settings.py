@@ -1,4 +1,4 @@
-"""Settings that nothing would hear: each would cost a whole run that is a copy of one without it."""
+"""Settings without effect: each would cost a whole run that repeats the one without it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from facetwise.recipe.sampling import AllImages
 
 
 def refuse_unused(recipe: Recipe, layout: HeadLayout, steps_per_epoch: Iterable[int]) -> None:
-    """Raise SettingError with every setting that has no effect beside the others, each with what to do.
+    """Raise SettingError listing every setting that has no effect together with the others, with a remedy.
 
-    `steps_per_epoch`: of each fold. `labels.drop` always has one, and `head_lr` has it beside a frozen backbone.
+    `steps_per_epoch`: of each fold. `labels.drop` always has an effect, and so does `head_lr` with a frozen backbone.
     """
     schedule = _schedule(recipe, steps_per_epoch)
     if problems := [*_labels(recipe, layout), *_frozen(recipe), *schedule]:
@@ -40,7 +40,7 @@ def _labels(recipe: Recipe, layout: HeadLayout) -> Iterator[str]:
 
 
 def _used(recipe: Recipe, layout: HeadLayout) -> set[str]:
-    """Attributes whose classes of the training view decide anything."""
+    """Attributes whose training-view classes are used."""
     sampling = recipe.sampling
     by = None if isinstance(sampling, AllImages) else sampling.by
     rare = any(isinstance(spec, Mix) and spec.partner == "rare" for spec in recipe.augment)

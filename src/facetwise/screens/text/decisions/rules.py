@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from facetwise.core.labels import JOINT
-from facetwise.evaluate.rules.choose import ARGMAX, Candidate, Picked, RuleChoice
+from facetwise.evaluate.rules.choose import ARGMAX, Picked, RuleCandidate, RuleChoice
 from facetwise.results.rules import RulesView, verdict
 from facetwise.results.wording import DASH, count, score, signed, with_interval, with_signs
 from facetwise.screens.kit import Group, RenderableType, Table, Text
@@ -18,7 +18,7 @@ def rules_text(view: RulesView) -> RenderableType:
     parts: list[RenderableType] = [Text(view.id, style="bold")]
     parts += [Text(f"! {n.text}", style="yellow") for n in view.warnings]
     parts += [Text(), *_head(view), _table(choice), Text()]
-    parts += [Text.assemble((c.rule.kind, "bold"), f"  {c.rule.words(view.space)}") for c in choice.candidates]
+    parts += [Text.assemble((c.rule.kind, "bold"), f"  {c.rule.describe(view.space)}") for c in choice.candidates]
     if len(choice.candidates) > 1:
         times = ", ".join(f"{kind} {_times(n)}" for kind, n in Counter(choice.picked.kinds).most_common())
         parts.append(Text(f"Picked without each fifth of the people: {times}.", style="dim"))
@@ -48,7 +48,7 @@ def _rows(choice: RuleChoice) -> Iterator[tuple[str | Text, ...]]:
         yield "the best, picked anew", score(choice.picked.nested), _by(choice.picked), "", ""
 
 
-def _row(candidate: Candidate, used: bool) -> tuple[str | Text, ...]:
+def _row(candidate: RuleCandidate, used: bool) -> tuple[str | Text, ...]:
     nested = Text(score(candidate.nested), style="bold" if used else "")
     changed = f"{candidate.num_changed:,}" if candidate.num_changed else DASH
     return (
@@ -60,7 +60,7 @@ def _row(candidate: Candidate, used: bool) -> tuple[str | Text, ...]:
     )
 
 
-def _by(worth: Candidate | Picked) -> str:
+def _by(worth: RuleCandidate | Picked) -> str:
     interval = worth.difference_interval
     return signed(worth.difference) if interval is None else with_signs(worth.difference, interval)
 

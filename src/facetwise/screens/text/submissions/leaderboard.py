@@ -33,5 +33,5 @@ def outcome_text(outcome: Outcome | None) -> str:
     if outcome is None:
         return DASH
     deviation = outcome.deviation
-    told = "" if deviation is None else f" ({deviation:+z.1f} sd)"
-    return f"{outcome.score:.4f}{told}{'!' if outcome.stands_out else ''}"
+    deviation_text = "" if deviation is None else f" ({deviation:+z.1f} sd)"
+    return f"{outcome.score:.4f}{deviation_text}{'!' if outcome.stands_out else ''}"

@@ -20,7 +20,7 @@ def ledger_text(view: LedgerView) -> RenderableType:
     if view.unsent:
         lines.append(Text(f"made and not sent: {', '.join(view.unsent)}"))
     if view.quota is not None:
-        lines.append(Text(view.quota.told()))
+        lines.append(Text(view.quota.text()))
     else:
         lines.append(Text("no limit a day is set (`contest.submissions_per_day` in facetwise.toml)", style="dim"))
     return Group(*lines)
@@ -53,10 +53,10 @@ def _forecast(found: Expected, level: float | None) -> str:
 def _sending(entry: Entry) -> str:
     """Another sending of a file, which does not stand for it."""
     scores = {"public": entry.public, "private": entry.private}
-    told = [f"{name} {value:.4f}" for name, value in scores.items() if value is not None]
+    scored = [f"{name} {value:.4f}" for name, value in scores.items() if value is not None]
     known = "" if entry.platform_id is None else f" (platform {entry.platform_id})"
     when = "sent, when is not known" if entry.sent is None else f"sent {minute_of(entry.sent)}"
-    return f"{when}{known}: {', '.join(told) or 'no score'}"
+    return f"{when}{known}: {', '.join(scored) or 'no score'}"
 
 
 def _score(value: float | None) -> str:

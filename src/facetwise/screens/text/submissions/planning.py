@@ -28,19 +28,19 @@ def forecast_text(view: ForecastView) -> RenderableType:
     learnt = bool(view.scored) or view.public is not None
     headings = ("", "people", "by out of fold", *(["with public scores"] if learnt else []))
     table = table_of(*headings, justify="left")
-    for alone, told in zip(view.alone, view.forecast, strict=True):
-        cells = (PARTS[told.part], f"{told.num_people:,}", _expected(alone))
-        table.add_row(*cells, *([Text(_expected(told), style="bold")] if learnt else []))
+    for alone, forecast in zip(view.alone, view.forecast, strict=True):
+        cells = (PARTS[forecast.part], f"{forecast.num_people:,}", _expected(alone))
+        table.add_row(*cells, *([Text(_expected(forecast), style="bold")] if learnt else []))
     known = "" if view.public is None else f" Its public score is known: {view.public:.4f}."
     hand = f"Out of fold {view.out_of_fold:.3f} on {view.num_people:,} people.{known}"
-    return Group(head, table, Text(hand), *_scored_before(view), *_said(notes(view)), *_left_out(view.left_out))
+    return Group(head, table, Text(hand), *_scored_before(view), *_lines(notes(view)), *_left_out(view.left_out))
 
 
 def plan_text(view: PlanView) -> RenderableType:
     """What to send, in order, with reasons; then what not to, and why."""
     from facetwise.submission.planning.plan import plan_notes
 
-    lines: list[RenderableType] = [] if view.quota is None else [Text(view.quota.told())]
+    lines: list[RenderableType] = [] if view.quota is None else [Text(view.quota.text())]
     if view.best is not None:
         lines.append(Text(f"Best public score so far: {view.best[1]:.4f} ({view.best[0]})."))
     lines.append(Text())
@@ -52,7 +52,7 @@ def plan_text(view: PlanView) -> RenderableType:
     if rest := [c for c in view.candidates if c.order is None]:
         lines += [Text(), Text("Not these", style="bold")]
         lines += [Padding(Text(f"{c.kind} `{c.reference}`: {c.why}"), (0, 0, 0, 3)) for c in rest]
-    return Group(*lines, Text(), _candidates(view), *_said(plan_notes(view)), *_left_out(view.left_out))
+    return Group(*lines, Text(), _candidates(view), *_lines(plan_notes(view)), *_left_out(view.left_out))
 
 
 def final_text(view: FinalView) -> RenderableType:
@@ -67,7 +67,7 @@ def final_text(view: FinalView) -> RenderableType:
         cells = (f.id, score(f.out_of_fold), public, _expected(f.private), percent(f.chance))
         table.add_row("*" if f.chosen else "", *cells, style="bold" if f.chosen else "")
     head = Text("Choose those with a star", style="bold")
-    return Group(head, table, *_said(final_reasons(view), dim=False), *_left_out(view.left_out))
+    return Group(head, table, *_lines(final_reasons(view), dim=False), *_left_out(view.left_out))
 
 
 def _scored_before(view: ForecastView) -> list[RenderableType]:
@@ -96,13 +96,13 @@ def _expected(forecast: ScoreForecast) -> str:
     return with_interval(forecast.expected, forecast.interval)
 
 
-def _said(lines: Iterable[str], *, dim: bool = True) -> list[RenderableType]:
+def _lines(lines: Iterable[str], *, dim: bool = True) -> list[RenderableType]:
     return [Text(), *(Text(line, style="dim" if dim else "") for line in lines)]
 
 
 def _left_out(items: Sequence[LeftOut]) -> list[RenderableType]:
     """A line each, but one for all specialists: nothing is wrong with them."""
-    lines = [f"{item.name}: {item.told()}" for item in items if not item.lacks]
+    lines = [f"{item.name}: {item.text()}" for item in items if not item.lacks]
     if specialists := [item.name for item in items if item.lacks]:
         some = f"{len(specialists)} with only some of the attributes"
         lines.append(f"{some}, which `facetwise blend` puts together: {', '.join(specialists)}")

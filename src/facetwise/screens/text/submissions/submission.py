@@ -26,8 +26,8 @@ def _ingredients(view: SubmissionView) -> Iterator[RenderableType]:
     for part in view.ingredients:
         tta = "" if part.tta == "none" else f", tta {part.tta}"
         weights = (f"{block} {w:.2f}" for block, w in (part.weights or {}).items() if w)
-        told = ", ".join(weights)
-        yield paragraph(f"{part.name}{tta}" + (f"  weight {told}" if told else ""))
+        weights_text = ", ".join(weights)
+        yield paragraph(f"{part.name}{tta}" + (f"  weight {weights_text}" if weights_text else ""))
 
 
 def _gate(view: SubmissionView) -> Iterator[RenderableType]:
@@ -49,8 +49,10 @@ def _expected(view: SubmissionView) -> RenderableType:
     level = percent(forecast.interval.level)
     people = count(forecast.num_people, "person", "people")
     why = f" ({view.why_num_people})" if view.why_num_people else ""
-    told = with_interval(forecast.expected, forecast.interval)
-    return Text.assemble("Expected macro F1 ", (told, "bold"), f", a {level} prediction interval for {people}{why}.")
+    expected = with_interval(forecast.expected, forecast.interval)
+    return Text.assemble(
+        "Expected macro F1 ", (expected, "bold"), f", a {level} prediction interval for {people}{why}."
+    )
 
 
 def _sendings(view: SubmissionView) -> Iterator[RenderableType]:

@@ -1,4 +1,4 @@
-"""What a finished run decided of every training image, in manifest order."""
+"""Out-of-fold predictions of a finished run with the scored labels, in manifest order."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ from facetwise.results.runs import state_of
 
 
 @dataclass(frozen=True)
-class Decided:
-    """A finished run's out-of-fold predictions beside the scored labels."""
+class ScoredRun:
+    """A finished run's out-of-fold predictions with the scored labels."""
 
     run: RunFolder
     tta: str
     record: RunRecord
     rows: ScoredRows
-    """A row a training image in manifest order; not covered where no fold held it out."""
+    """One row for each training image in manifest order; not covered where no fold held it out."""
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """What the run's fingerprint is made of."""
+        """The fields of the run's fingerprint."""
         return self.record.fingerprint_fields.as_dict()
 
     @property
     def by_image(self) -> bool:
-        """Whether the folds were split by image, so that the scores are known to be too high."""
+        """Whether the folds were split by image, which makes the scores too high."""
         return self.record.by_image
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """The attributes that were predicted, in the label's order."""
+        """The predicted attributes, in label order."""
         return self.rows.predictions.attributes
 
-    def known(self, names: Sequence[str]) -> ScoredRows:
-        """The rows in which every one of the attributes called `names` was predicted."""
+    def rows_with(self, names: Sequence[str]) -> ScoredRows:
+        """The rows in which all of the attributes `names` are predicted."""
         return self.rows.where(self.rows.decided(names)[1] != MISSING)
 
 
-def read_decided(project: Project, manifest: Manifest, run: RunFolder, tta: str = "none") -> Decided:
-    """What a finished run decided, from its own out-of-fold table or that of `facetwise predict --tta`.
+def read_scored_run(project: Project, manifest: Manifest, run: RunFolder, tta: str = "none") -> ScoredRun:
+    """Read a finished run's out-of-fold table, its own or that of `facetwise predict --tta`.
 
-    Raises ArtefactError when it is not finished or damaged, InputError when it was trained on everybody, MismatchError
-    when it was made for another label space or predicts images that the manifest lacks.
+    Raises ArtefactError when the run is unfinished or damaged, InputError when it was trained on all people,
+    MismatchError when it has another label space or predicts images that are not in the manifest.
     """
     if not run.finished:
         what = "is still training" if state_of(run) == "training" else "is not finished"
@@ -62,9 +62,9 @@ def read_decided(project: Project, manifest: Manifest, run: RunFolder, tta: str 
     if table is None:
         hint = "judge its recipe by a cross-validated run of this project"
         raise InputError(f"run `{run.id}` {run.why_no_oof()}", hint=hint)
-    whose = f"run `{run.id}`"
-    predictions = Predictions.read(table, project.space, whose)
-    rows = ScoredRows.matched(predictions, manifest_truth(manifest, project.space), whose)
+    label = f"run `{run.id}`"
+    predictions = Predictions.read(table, project.space, label)
+    rows = ScoredRows.matched(predictions, manifest_truth(manifest, project.space), label)
     if not rows.covered.any():
-        raise InputError(f"{whose} predicted no image out of fold: there is nothing to compare")
-    return Decided(run, tta, run.record(), rows)
+        raise InputError(f"{label} predicted no image out of fold: there is nothing to compare")
+    return ScoredRun(run, tta, run.record(), rows)
