@@ -18,7 +18,7 @@ from facetwise.core.runs import RunFolder, list_runs
 from facetwise.recipe import load_recipe
 from facetwise.screens.text.study import search_text
 from facetwise.study import fitting
-from facetwise.study.record import identity_of, open_record, pruned_by, study_folder
+from facetwise.study.record import StudyBase, identity_of, open_record, pruned_by, study_folder
 
 QUICK = ["train.length=1ep", "folds.plan=3"]
 SPACE = {
@@ -132,7 +132,7 @@ def test_other_first_weights_or_boxes_under_the_same_name_are_another_study(own:
     recipe = load_recipe(own.recipe, QUICK)
     fields = {"weights": ["a"], "store": "b", "labels": "c"}
     identity = identity_of(recipe, fields)
-    folder = study_folder(project, "ablation", "s", "", identity)
+    folder = study_folder(project, "ablation", StudyBase(recipe, "s"), identity)
     folder.path.mkdir(parents=True)
     folder.save(open_record(folder, "ablation", identity))
     for changed in ({"weights": ["x"]}, {"store": "x"}):

@@ -119,5 +119,5 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_done(ready_
 def test_a_recipe_that_does_not_fit_is_refused(ready_to_fit, tmp_path):
     with pytest.raises(SettingError, match="`gray`"):
         fw.augment(ready_to_fit.project, ready_to_fit.recipe, out=tmp_path / "a.png", settings=["augment+=gray"])
-    with pytest.raises(InputError, match="1 row and 2 columns at least"):
+    with pytest.raises(SettingError, match="`columns` is 1, expected 2 to 64"):
         fw.augment(ready_to_fit.project, ready_to_fit.recipe, out=tmp_path / "a.png", columns=1)
