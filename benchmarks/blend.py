@@ -152,7 +152,7 @@ def run_autogluon(python: Path, votes: Votes, truth: Classes, rounds: int) -> tu
         given = Path(folder) / "given.npz"
         np.savez(given, votes=votes.blocks[0].votes, truth=truth)
         call = [str(python), "-W", "ignore", "-c", AUTOGLUON, str(given), str(rounds)]
-        said = subprocess.run(call, check=True, capture_output=True, text=True).stdout
+        said = subprocess.run(call, check=True, capture_output=True, encoding="utf-8").stdout
     seconds, weights = json.loads(said.splitlines()[-1])
     return (seconds[0], seconds[1]), np.array([weights])
 

@@ -188,7 +188,7 @@ def last_scores(plan: RunPlan, run: RunFolder) -> float:
 def recipe_file(project: Project, recipe: Recipe) -> Path:
     """The recipe as a file of the project."""
     path = project.root / "benchmark.toml"
-    path.write_text(recipe_toml(recipe))
+    path.write_text(recipe_toml(recipe), encoding="utf-8")
     return path
 
 

@@ -55,7 +55,7 @@ def draw(root: Path, people: int, different: int = 300) -> None:
             jpeg = pictures[(person * len(STEMS) + k) % different]
             (folder / f"{stem}.jpg").write_bytes(with_comment(jpeg, f"{person}/{stem}".encode()))
         rows.append(f"{person:06d},{('male', 'female')[person % 2]},Asian,{18 + person % 43},{folder.name}")
-    (root / "train" / "train.csv").write_text("\n".join(rows) + "\n")
+    (root / "train" / "train.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 def measure(dataset: Path, workspace: Path) -> None:

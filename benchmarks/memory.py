@@ -82,7 +82,7 @@ def row(step: str, peaks: Sequence[dict[str, int]], images: Sequence[int]) -> li
 def in_a_process(step: str, folder: Path) -> dict[str, int]:
     """Do one step in a process of its own; its peaks in bytes."""
     command = [sys.executable, __file__, "--step", step, "--folder", str(folder)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8")
     peaks: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
     return peaks
 
@@ -132,7 +132,7 @@ def measured(work: Callable[[], None]) -> dict[str, int]:
 
     def watch() -> None:
         while not done.wait(0.01):
-            status = Path("/proc/self/status").read_text()
+            status = Path("/proc/self/status").read_text(encoding="utf-8")
             for name, key in (("own", "RssAnon"), ("mapped", "RssFile")):
                 now = int(re.findall(rf"{key}:\s+(\d+) kB", status)[0]) * 1024
                 peaks[name] = max(peaks[name], now)
@@ -159,7 +159,7 @@ def draw(root: Path, people: int) -> None:
             pixels = np.ascontiguousarray(coarse.repeat(8, axis=0).repeat(8, axis=1))
             (folder / f"{stem}.jpg").write_bytes(simplejpeg.encode_jpeg(pixels, 85))
         lines.append(f"{person:06d},{('male', 'female')[person % 2]},Asian,{18 + person % 50},{folder.name}")
-    (root / "train" / "train.csv").write_text("\n".join(lines) + "\n")
+    (root / "train" / "train.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def cli_page() -> str:
     """Every command with its arguments and options, as typer documents it; their list is by job."""
     module, options = "facetwise.cli.main", ("--name", "facetwise", "--title", "Commands")
     command = [sys.executable, "-m", "typer", module, "utils", "docs", *options]
-    page = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() + "\n"
+    page = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.strip() + "\n"
     index, rest = page.split("\n## ", 1)
     for title, rooms in JOBS.items():
         line = f"* `{command_names(rooms)[0]}`:"

@@ -129,7 +129,7 @@ def ready_to_fit(tmp_path_factory: pytest.TempPathFactory) -> Ready:
     ready = Ready(tmp_path_factory.mktemp("ready"))
     draw_contest(ready.contest, SynthSpec(train_people=36, eval_people=8, height=48, width=36), workers=1)
     project = fw.init(ready.project, ready.contest, name="made")
-    ready.recipe.write_text(TINY_RECIPE)
+    ready.recipe.write_text(TINY_RECIPE, encoding="utf-8")
     assert not fw.check(project, workers=1).has_errors
     fw.folds(project, num_folds=3)
     fw.prepare(project, ready.recipe, workers=1)

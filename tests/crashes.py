@@ -93,7 +93,9 @@ def serve() -> None:
             if pid == 0:
                 suffer(job, told, counted)
             _, status = os.waitpid(pid, 0)
-            outcome = Outcome(os.waitstatus_to_exitcode(status), told.read_text(), counted.stat().st_size)
+            outcome = Outcome(
+                os.waitstatus_to_exitcode(status), told.read_text(encoding="utf-8"), counted.stat().st_size
+            )
         print(json.dumps(asdict(outcome)), flush=True)  # noqa: T201
 
 

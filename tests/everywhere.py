@@ -300,7 +300,7 @@ def counted(report: Path, code: int) -> dict[str, Any]:
 
 def git(*words: str) -> str:
     """What a git command prints, run in the repository."""
-    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, encoding="utf-8").stdout.strip()
 
 
 def machine() -> str:

@@ -38,7 +38,7 @@ def write_run_record(folder: Path, **changes: Any) -> RunRecord:
     folder.mkdir(parents=True, exist_ok=True)
     record = checked(RunRecord, data)
     write_record(folder / "run.json", record)
-    (folder / "recipe.toml").write_text("")
+    (folder / "recipe.toml").write_text("", encoding="utf-8")
     write_events(folder)
     return record
 
@@ -84,8 +84,11 @@ def another_run(run: Path, name: str) -> Path:
     """A finished run with everything of another one but its name."""
     folder = run.with_name(name)
     shutil.copytree(run, folder)
-    write_record(folder / "run.json", checked(RunRecord, json.loads((run / "run.json").read_text())).changed(id=name))
-    mark = json.loads((run / "DONE.json").read_text())
+    write_record(
+        folder / "run.json",
+        checked(RunRecord, json.loads((run / "run.json").read_text(encoding="utf-8"))).changed(id=name),
+    )
+    mark = json.loads((run / "DONE.json").read_text(encoding="utf-8"))
     mark["made_from"] |= RunFolder(folder).hashes()
-    (folder / "DONE.json").write_text(json.dumps(mark))
+    (folder / "DONE.json").write_text(json.dumps(mark), encoding="utf-8")
     return folder

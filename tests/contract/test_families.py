@@ -31,7 +31,7 @@ def test_there_is_a_recipe_for_each_family_and_both_diaries():
 
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_a_recipe_says_what_it_is_how_to_run_it_and_what_it_gave(name):
-    text = (SHIPPED / f"{name}.toml").read_text()
+    text = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
     header = [line for line in text.split("\n\n")[0].splitlines() if line.startswith("# ")]
     assert any(line.startswith("# command: ") for line in header)
     assert any(line.startswith(("# measured: ", "# not measured")) for line in header)

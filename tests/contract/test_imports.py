@@ -29,7 +29,7 @@ def modules(*parts: str) -> list[str]:
 def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a fresh interpreter, where warnings are errors too."""
     command = [sys.executable, "-W", "error", "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300, check=False)
 
 
 def loaded_by(code: str, names: set[str], out: Path, *arguments: str) -> dict[str, list[str]]:
@@ -44,7 +44,7 @@ def note(step):
 """
     done = run(prelude + code, *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    result: dict[str, list[str]] = json.loads(out.read_text())
+    result: dict[str, list[str]] = json.loads(out.read_text(encoding="utf-8"))
     return result
 
 

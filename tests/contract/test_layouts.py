@@ -62,7 +62,9 @@ def draw(root: Path, layout: str, table: bytes | str | None = None, *, photos: b
     (data / "labels.csv").write_bytes(text.encode() if isinstance(text, str) else text)
     project = root / "project"
     project.mkdir()
-    (project / "facetwise.toml").write_text(PROJECT.format(data=data, layout=layout, column=COLUMN[layout]))
+    (project / "facetwise.toml").write_text(
+        PROJECT.format(data=data, layout=layout, column=COLUMN[layout]), encoding="utf-8"
+    )
     return Project.open(project)
 
 

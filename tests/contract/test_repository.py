@@ -1,5 +1,6 @@
 """The repository's own promises: it runs anywhere, and what it says of itself is true."""
 
+import ast
 import fnmatch
 import importlib
 import re
@@ -106,6 +107,49 @@ def test_hosts_are_recognised() -> None:
     assert allowed("box.example.org")
     assert not allowed("github.com.x")
     assert not allowed("packages.example.org.x")
+
+
+def in_text_of_the_locale(call: ast.Call) -> bool:
+    """Whether a call reads or writes text without saying in which encoding: another machine has another one."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    given: dict[str | None, ast.expr] = {k.arg: k.value for k in call.keywords}
+    if "encoding" in given or None in given:
+        return False
+    if name in ("read_text", "write_text"):
+        return len(call.args) < (1 if name == "read_text" else 2)
+    if name == "open" and not call.args:
+        return "mode" not in given or "b" not in ast.unparse(given["mode"])
+    if name in ("open", "fdopen", "NamedTemporaryFile", "TemporaryFile"):
+        of_a_path = name == "open" and isinstance(call.func, ast.Attribute)
+        place, usual = (0, None) if of_a_path or name.endswith("File") else (1, ast.Constant("r"))
+        mode = given.get("mode") or next(iter(call.args[place:]), usual)
+        return isinstance(mode, ast.Constant) and re.fullmatch("[rwxat+]+", str(mode.value)) is not None
+    return any(ast.unparse(v) == "True" for k, v in given.items() if k in ("text", "universal_newlines"))
+
+
+def test_text_is_read_and_written_in_utf_8() -> None:
+    """ruff's PLW1514 sees the calls whose object it knows; this sees the others."""
+    found = [
+        f"{name}:{node.lineno}"
+        for name, text in texts()
+        if name.endswith(".py")
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and in_text_of_the_locale(node)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("code", "wrong"),
+    [
+        ("p.read_text()", True), ('p.read_text("utf-8")', False), ('p.write_text("a")', True), ('p.open("a")', True),
+        ('p.open("rb")', False), ("p.open()", True), ("open(p)", True), ('open(p, "wb")', False),
+        ("Image.open(p)", False), ("os.open(p, flags)", False), ('os.fdopen(1, "w")', True), ("run(text=True)", True),
+        ("NamedTemporaryFile()", False), ('NamedTemporaryFile("w")', True), ('run(a, encoding="utf-8")', False),
+    ],
+)  # fmt: skip
+def test_text_of_the_locale_is_noticed(code: str, wrong: bool) -> None:
+    assert in_text_of_the_locale(ast.parse(code, mode="eval").body) is wrong  # type: ignore[arg-type]
 
 
 def test_the_lock_that_names_hosts_stays_out() -> None:

@@ -57,7 +57,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     rows = [f",{group},gender,{('female', 'male')[code]},looks so,me" for group, code in list(gender.items())[:4]]
     lines = ("image,group,attribute,value,reason,author", *rows)
     project.workspace.overlay_file.parent.mkdir(exist_ok=True)
-    project.workspace.overlay_file.write_text("".join(f"{line}\n" for line in lines))
+    project.workspace.overlay_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return project
 
 
@@ -238,7 +238,10 @@ def test_every_kind_of_everything_is_in_the_battery():
 
 def test_every_optimizer_of_timm_that_a_document_names_is_in_the_battery():
     described = TimmOptimizer.model_fields["optimizer"].description or ""
-    documented = {*re.findall(r"`(\w+)`", described), *re.findall(r'optimizer="(\w+)"', TECHNIQUES.read_text())}
+    documented = {
+        *re.findall(r"`(\w+)`", described),
+        *re.findall(r'optimizer="(\w+)"', TECHNIQUES.read_text(encoding="utf-8")),
+    }
     assert len(documented) > 3
     assert (
         documented - {name for recipe in RECIPES for name in named(recipe.optimizer.model_dump(), "optimizer")} == set()

@@ -53,7 +53,7 @@ def first_losses(head: str, folder: Path) -> list[float]:
 def test_the_first_losses_are_those_that_were_stored(head, tmp_path):
     """Other processors add in another order: 2e-7 apart at most with ATEN_CPU_CAPABILITY default and avx2,
     ONEDNN_MAX_CPU_ISA SSE41 and AVX2, 1 and 4 threads; 500 times less than the tolerance."""
-    assert first_losses(head, tmp_path) == pytest.approx(json.loads(STORED.read_text())[head], rel=1e-4)
+    assert first_losses(head, tmp_path) == pytest.approx(json.loads(STORED.read_text(encoding="utf-8"))[head], rel=1e-4)
 
 
 def test_three_batches_are_learnt_by_heart(tmp_path):
@@ -78,4 +78,4 @@ if __name__ == "__main__":
     for name in HEADS:
         with tempfile.TemporaryDirectory() as scratch:
             found[name] = first_losses(name, Path(scratch))
-    STORED.write_text(json.dumps(found, indent=2) + "\n")
+    STORED.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -50,8 +50,8 @@ def scores() -> dict[str, float | int]:
 
 
 def test_the_numbers_of_this_version():
-    assert scores() == pytest.approx(json.loads(STORED.read_text()), rel=1e-9)
+    assert scores() == pytest.approx(json.loads(STORED.read_text(encoding="utf-8")), rel=1e-9)
 
 
 if __name__ == "__main__":
-    STORED.write_text(json.dumps(scores(), indent=1) + "\n")
+    STORED.write_text(json.dumps(scores(), indent=1) + "\n", encoding="utf-8")

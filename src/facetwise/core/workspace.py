@@ -205,7 +205,7 @@ def lock(path: Path, what: str) -> Iterator[None]:
     It is tried for half a second, because `is_locked` holds it for a moment.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         for _ in range(LOCK_TRIES):
             if _flock(file, fcntl.LOCK_EX):
                 break

@@ -138,7 +138,10 @@ def _locks(seen: _Seen) -> Iterator[DoctorLine]:
 
 def locks_work(folder: Path) -> bool:
     """Whether `flock` in `folder` keeps a second holder out; raises OSError when the folder is not writable."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".facetwise.tmp-") as first, Path(first.name).open() as second:
+    with (
+        tempfile.NamedTemporaryFile(dir=folder, prefix=".facetwise.tmp-") as first,
+        Path(first.name).open("rb") as second,
+    ):
         try:
             fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -118,8 +118,8 @@ def test_a_submission_that_was_not_sent_says_so(own: Project) -> None:
 def test_what_is_odd_about_a_submission_is_told_and_stops_nothing(own: Project) -> None:
     csv = Path(fw.show(own, "s1").csv)
     csv.write_text(csv.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    own.workspace.ledger_file.write_text("what is this\n")
-    own.workspace.notes_file.write_text("nor this\n")
+    own.workspace.ledger_file.write_text("what is this\n", encoding="utf-8")
+    own.workspace.notes_file.write_text("nor this\n", encoding="utf-8")
     view = fw.show(own, "s1")
     for words in ("changed since it was made", "ledger replay 1", "What was sent is not shown", "Notes are not shown"):
         assert words in told(view)
@@ -150,7 +150,9 @@ def relabel(project: Project) -> None:
     lines = table.read_text("utf-8").splitlines()
     cells = lines[1].split(",")
     assert cells[3] == "22"
-    table.write_text("\n".join([lines[0], ",".join([*cells[:3], "45", *cells[4:]]), *lines[2:]]) + "\n")
+    table.write_text(
+        "\n".join([lines[0], ",".join([*cells[:3], "45", *cells[4:]]), *lines[2:]]) + "\n", encoding="utf-8"
+    )
     build_manifest(project, workers=1)
 
 

@@ -46,7 +46,7 @@ def project(own_finished: Any) -> Project:
 
 def retimed(run: RunFolder, begun: datetime, *, done: bool = True, record: dict[str, Any] | None = None) -> RunFolder:
     """The run as if it was begun then, with an event a minute; `record`: what else its record says."""
-    was = checked(RunRecord, json.loads(run.record_file.read_text()))
+    was = checked(RunRecord, json.loads(run.record_file.read_text(encoding="utf-8")))
     write_record(
         run.record_file,
         was.changed(**(record or {}), provenance=was.provenance.changed(made=begun.isoformat()).as_dict()),
@@ -54,7 +54,7 @@ def retimed(run: RunFolder, begun: datetime, *, done: bool = True, record: dict[
     events = [e for e in run.events() if done or e["event"] != "done"]
     times = [(begun + timedelta(minutes=i)).isoformat() for i, _ in enumerate(events)]
     lines = [json.dumps({**e, "time": t}) for e, t in zip(events, times, strict=True)]
-    run.events_file.write_text("".join(f"{line}\n" for line in lines))
+    run.events_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     (run.path / "DONE.json").unlink(missing_ok=True)
     if done:
         mark_done(run.path, {"fingerprint": was.fingerprint, **run.hashes()}, hash_files=False)
@@ -220,7 +220,7 @@ def test_the_second_time_nothing_is_computed_again(project: Project, monkeypatch
     monkeypatch.setattr("facetwise.journals.runs.Pair", None)
     assert journal(project) == first
     for damage in ("", "[]", '{"sha256": "", "answers": {}}'):
-        (project.workspace.cache / FILE).write_text(damage)
+        (project.workspace.cache / FILE).write_text(damage, encoding="utf-8")
         monkeypatch.undo()
         assert journal(project) == first
 
@@ -326,12 +326,22 @@ def test_a_search_is_one_entry(project: Project) -> None:
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda run: run.record_file.write_text("{"), "damaged"),
-        (lambda run: run.record_file.write_text("[]"), "damaged"),
-        (lambda run: run.record_file.write_text(json.dumps({**run.record().as_dict(), "provenance": 3})), "damaged"),
-        (lambda run: run.record_file.write_text(json.dumps({**run.record().as_dict(), "folds": None})), "damaged"),
+        (lambda run: run.record_file.write_text("{", encoding="utf-8"), "damaged"),
+        (lambda run: run.record_file.write_text("[]", encoding="utf-8"), "damaged"),
+        (
+            lambda run: run.record_file.write_text(
+                json.dumps({**run.record().as_dict(), "provenance": 3}), encoding="utf-8"
+            ),
+            "damaged",
+        ),
+        (
+            lambda run: run.record_file.write_text(
+                json.dumps({**run.record().as_dict(), "folds": None}), encoding="utf-8"
+            ),
+            "damaged",
+        ),
         (lambda run: (run.path / "oof.parquet").write_bytes(b"x"), "changed since it was made"),
-        (lambda run: run.recipe_file.write_text("x"), "changed since it was made"),
+        (lambda run: run.recipe_file.write_text("x", encoding="utf-8"), "changed since it was made"),
     ],
 )
 def test_a_damaged_run_is_told_of_and_stops_nothing(project: Project, damage: Any, told: str) -> None:
@@ -354,7 +364,7 @@ def test_events_that_cannot_be_read_are_passed_over(project: Project) -> None:
 
 def test_a_damaged_run_without_any_time_is_told_of(project: Project) -> None:
     run = another(project, "02-x", at(13))
-    run.record_file.write_text("{")
+    run.record_file.write_text("{", encoding="utf-8")
     run.events_file.unlink()
     assert [found[:2] for found in journal(project).undated] == [("run", "02-x")]
     assert "`02-x` is damaged: " in page(journal(project))
@@ -364,15 +374,15 @@ def test_damaged_studies_and_submissions_stop_nothing(project: Project) -> None:
     made = fw.submit(project, yes=True)
     folder = project.workspace.studies / "s"
     folder.mkdir(parents=True)
-    (folder / "study.json").write_text("{")
+    (folder / "study.json").write_text("{", encoding="utf-8")
     today = datetime.now(UTC).date()
     assert "damaged" in page(journal(project, today))
-    (made.folder.path / "record.json").write_text("{")
+    (made.folder.path / "record.json").write_text("{", encoding="utf-8")
     assert f"**Submission s1** `{made.folder.id}` is damaged: " in page(journal(project, today))
 
 
 def test_lines_that_are_no_notes_are_an_error(project: Project) -> None:
-    project.workspace.notes_file.write_text("x\n")
+    project.workspace.notes_file.write_text("x\n", encoding="utf-8")
     with pytest.raises(ProblemsError, match="line 1"):
         journal(project)
     assert "Notes are not shown" in str(fw.show(project, "1").warnings)
@@ -417,7 +427,7 @@ def test_submissions_are_open_until_they_are_sent(project: Project) -> None:
     fw.note(project, "s1", "send this one", open=True)
     event = {"schema_version": 1, "time": today.isoformat(), "submission": made.folder.id}
     lines = [{**event, "event": "sent", "sent": today.isoformat()}, {**event, "event": "scored", "public": 0.9}]
-    project.workspace.ledger_file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    project.workspace.ledger_file.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     parts = page_parts(journal(project, today.date()))
     assert "Sent " in parts["submissions"]
     assert "Public **0.9000**, above what was expected." in parts["submissions"]
@@ -502,7 +512,7 @@ def test_words_in_records_cannot_break_the_page(project: Project, tmp_path: Path
 def test_a_day_of_imports_alone_says_what_came_in(project: Project) -> None:
     told = {"event": "imported", "platform_id": "7", "public": 0.7, "description": "", "more": {}}
     lines = [{**told, "time": "2026-01-01T10:00:00+00:00"}]
-    project.workspace.ledger_file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    project.workspace.ledger_file.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     (made,) = fw.journal(project, "2026-01-01")
     assert "1 score came in." in made.text
     assert ". ." not in made.text

@@ -87,9 +87,9 @@ def test_what_cannot_be_noted_or_written(at: tuple[str, Path]) -> None:
     assert "expected a run, a blend or a submission" in refused(*at, "note", "foreign:x", "x")
     assert "is not a day" in refused(*at, "journal", "--day", "monday")
     assert "has not begun yet" in refused(*at, "journal", "--day", "2999-01-01")
-    (at[1] / "mine.md").write_text("# my words\n")
+    (at[1] / "mine.md").write_text("# my words\n", encoding="utf-8")
     assert "has no part that can be replaced" in refused(*at, "journal", "--out", at[1] / "mine.md")
     assert (at[1] / "mine.md").read_text("utf-8") == "# my words\n"
-    (at[1] / "notes.jsonl").write_text('{"time": 1}\n')
+    (at[1] / "notes.jsonl").write_text('{"time": 1}\n', encoding="utf-8")
     assert "line 1: `time`: expected a valid string (got 1)" in refused(*at, "journal")
     assert "line 1" in refused(*at, "notes")

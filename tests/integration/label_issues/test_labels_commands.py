@@ -105,7 +105,7 @@ def call(project: Project, *arguments: object) -> str:
 
 def overlay_lines(project: Project) -> list[dict[str, str]]:
     file = project.workspace.overlay_file
-    return list(csv.DictReader(file.read_text().splitlines())) if file.is_file() else []
+    return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines())) if file.is_file() else []
 
 
 SEEN = ("--reason", "seen", "--author", "ann")
@@ -132,8 +132,8 @@ def test_text_json_csv_and_page_say_the_same(own: Project, tmp_path: Path) -> No
     text = call(own, "suspects", "--csv", tmp_path / "s.csv", "--html", tmp_path / "s.html")
     data = json.loads(call(own, "suspects", "--json"))
     assert data == json.loads(json.dumps(fw.suspects(own).as_dict()))
-    page = (tmp_path / "s.html").read_text()
-    rows = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
+    page = (tmp_path / "s.html").read_text(encoding="utf-8")
+    rows = list(csv.DictReader((tmp_path / "s.csv").read_text(encoding="utf-8").splitlines()))
     told = [r for a in data["attributes"] for r in a["rows"]]
     assert len(rows) == len(told) == 3
     for row, found in zip(rows, told, strict=True):
@@ -296,7 +296,7 @@ def test_a_selection_that_means_nothing_accepts_nothing(selection: str, words: s
 def test_a_word_that_is_a_rank_and_a_person_is_refused(own: Project) -> None:
     fw.suspects(own)
     file = own.workspace.cache / "suspects.json"
-    file.write_text(file.read_text().replace(f'"{FLIPPED}"', '"3"'))
+    file.write_text(file.read_text(encoding="utf-8").replace(f'"{FLIPPED}"', '"3"'), encoding="utf-8")
     with pytest.raises(ProblemsError, match="`3` is both a rank and a person: write `rank:3` or `person:3`"):
         fw.accept_labels(own, "3", reason="r", author="a")
     assert len(fw.accept_labels(own, "rank:3", reason="r", author="a").added.written) == 1
@@ -307,11 +307,11 @@ def test_ranks_need_a_list_that_still_holds(own: Project) -> None:
         fw.accept_labels(own, "1", reason="r", author="a")
     fw.suspects(own)
     file = own.workspace.cache / "suspects.json"
-    kept = json.loads(file.read_text())
+    kept = json.loads(file.read_text(encoding="utf-8"))
     write_json(file, {**kept, "made_from": {**kept["made_from"], "the dataset's labels": "others"}})
     with pytest.raises(MismatchError, match="stale: the dataset's labels changed"):
         fw.accept_labels(own, "1", reason="r", author="a")
-    file.write_text("[]")
+    file.write_text("[]", encoding="utf-8")
     with pytest.raises(InputError, match="damaged"):
         fw.accept_labels(own, "1", reason="r", author="a")
     assert overlay_lines(own) == []
@@ -323,9 +323,9 @@ def test_ranks_need_a_list_that_still_holds(own: Project) -> None:
 def filled(own: Project, path: Path, change: Callable[[list[dict[str, str]]], Any]) -> Path:
     """The csv of the list after somebody worked on it."""
     fw.suspects(own, csv=path)
-    rows = list(csv.DictReader(path.read_text().splitlines()))
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     change(rows)
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
@@ -376,10 +376,10 @@ def test_a_csv_that_says_nothing_is_an_error(own: Project, tmp_path: Path) -> No
         fw.accept_labels(own, tmp_path / "s.csv", reason="r", author="a")
     with pytest.raises(ProblemsError, match="cannot be read"):
         fw.accept_labels(own, tmp_path / "none.csv", reason="r", author="a")
-    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(ProblemsError, match=r"not a list of suspects(.|\n)*no column `attribute`") as error:
         fw.accept_labels(own, tmp_path / "other.csv", reason="r", author="a")
-    header = (tmp_path / "s.csv").read_text().splitlines()[0]
+    header = (tmp_path / "s.csv").read_text(encoding="utf-8").splitlines()[0]
     assert f"the columns {header.replace(',', ', ')};" in str(error.value.hint)
     assert "`facetwise labels suspects --csv FILE`" in str(error.value.hint)
 

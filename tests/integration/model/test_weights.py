@@ -257,7 +257,7 @@ def cached(hub, weights):
     path, model = weights
     repository = hub / "models--timm--test_resnet.r160_in1k"
     (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text("abc")
+    (repository / "refs" / "main").write_text("abc", encoding="utf-8")
     (repository / "snapshots" / "abc").mkdir(parents=True)
     return path.rename(repository / "snapshots" / "abc" / "model.safetensors"), model
 

@@ -212,11 +212,11 @@ def test_a_changed_blend_is_refused(drawn: Drawn) -> None:
     view = fw.blend(project, ["1", "2", "3"], **FAST)
     folder = find_blend(project.workspace, view.id)
     file = folder.path / "blend.json"
-    text = file.read_text()
-    file.write_text(text.replace('"by"', '"by "'))
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"by"', '"by "'), encoding="utf-8")
     with pytest.raises(ArtefactError, match="changed since"):
         read_source(project, manifest, view.id)
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
 
 
 def call(project: Project, *arguments: str) -> str:
@@ -255,7 +255,7 @@ def test_a_damaged_or_stale_blend_neither_blocks_nor_breaks_the_list(tmp_path) -
     add_run(project, manifest, 2, joint=True)
     damaged, stale = (fw.blend(project, [n], **FAST).id for n in ("1", "2"))
     file = find_blend(project.workspace, damaged).path / "blend.json"
-    file.write_text(file.read_text() + " ")
+    file.write_text(file.read_text(encoding="utf-8") + " ", encoding="utf-8")
     fresh = fw.blend(project, ["1", "2"], **FAST)
     assert [b.id for b in fw.blends(project).blends] == [stale, fresh.id]
     assert "changed since" in fw.blends(project).unusable[damaged]
@@ -270,7 +270,7 @@ def test_a_share_of_guests_leaves_nothing_to_forecast_by(drawn: Drawn) -> None:
     project, manifest = drawn
     names = manifest.test["name"].to_list()
     csv = project.root / "theirs.csv"
-    csv.write_text("ImageID,ans\n" + "".join(f"{n},{i % 18}\n" for i, n in enumerate(names)))
+    csv.write_text("ImageID,ans\n" + "".join(f"{n},{i % 18}\n" for i, n in enumerate(names)), encoding="utf-8")
     fw.import_predictions(project, csv, name="theirs")
     view = fw.blend(project, ["1", "foreign:theirs"], weights=["foreign:theirs=0.4"], **FAST)
     assert [sum(m.weights.values()) / len(m.weights) for m in view.members] == pytest.approx([0.6, 0.4])

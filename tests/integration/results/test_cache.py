@@ -80,8 +80,10 @@ def test_what_changes_a_score_makes_it_stale(project, scored, monkeypatch):
         fw.runs(project)
     assert len(scored) == 2
     table = project.parent / "contest" / "train" / "train.csv"
-    text = table.read_text()
-    table.write_text(text.replace(",male,", ",x,").replace(",female,", ",male,").replace(",x,", ",female,"))
+    text = table.read_text(encoding="utf-8")
+    table.write_text(
+        text.replace(",male,", ",x,").replace(",female,", ",male,").replace(",x,", ",female,"), encoding="utf-8"
+    )
     fw.check(project, workers=1)
     swapped = fw.runs(project).runs[0]
     assert len(scored) == 3

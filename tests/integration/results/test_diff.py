@@ -327,7 +327,7 @@ def test_files_that_are_no_answers(project: Project, tmp_path: Path) -> None:
 def test_a_project_without_a_test_side_is_compared_out_of_fold_only(drawn: Any, tmp_path: Path) -> None:
     text = drawn[0].workspace.project_file.read_text("utf-8")
     start = text.index("[dataset.test]")
-    (tmp_path / "facetwise.toml").write_text(text[:start] + text[text.index("[[attributes]]") :])
+    (tmp_path / "facetwise.toml").write_text(text[:start] + text[text.index("[[attributes]]") :], encoding="utf-8")
     with pytest.raises(InputError, match="the dataset has no test side") as caught:
         fw.diff(tmp_path, "1", "2")
     assert "--oof" in str(caught.value.hint)

@@ -178,7 +178,7 @@ def contest(tmp_path_factory: pytest.TempPathFactory) -> Any:
     write_blend(project.root, run)
     names = [f"{n},{i % project.space.num_joint}" for i, n in enumerate(manifest.test["name"].to_list())]
     file = project.root / "theirs.csv"
-    file.write_text("ImageID,ans\n" + "\n".join(names) + "\n")
+    file.write_text("ImageID,ans\n" + "\n".join(names) + "\n", encoding="utf-8")
     fw.import_predictions(project, file, name="alice.csv")
     fw.submit(project, "1", yes=True, against_others=True)
     return project

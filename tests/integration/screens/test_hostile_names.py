@@ -78,9 +78,9 @@ def test_every_screen_shows_names_as_they_are_and_obeys_nothing(project: Path) -
 def test_a_list_for_people_is_read_back_as_it_was(project: Path, tmp_path: Path) -> None:
     shown = tmp_path / "list.csv"
     view = fw.suspects(project, "1", attribute="gender", limit=100, csv=shown)
-    text = shown.read_text()
+    text = shown.read_text(encoding="utf-8")
     assert not any(line.startswith(("=", "@")) or ",=" in line for line in text.splitlines())
     filled = "".join("y" + line if line.startswith(",") else line for line in text.splitlines(keepends=True))
-    shown.write_text(filled)
+    shown.write_text(filled, encoding="utf-8")
     accepted = fw.accept_labels(project, str(shown), reason="seen", author="ann")
     assert {c.group for c in accepted.added.written} == {row.suspect.group for row in view.rows}

@@ -130,14 +130,14 @@ def test_paths_that_lead_out_are_cut(own_finished, tmp_path, reader):
     for recipe in (record["recipe"], record["fingerprint_fields"]["recipe"]):
         recipe["model"]["weights"] = "/secret/fold-{fold}.safetensors"
     record["fingerprint"] = content_hash(record["fingerprint_fields"])
-    run.record_file.write_text(json.dumps(record))
-    text = run.recipe_file.read_text().replace(
+    run.record_file.write_text(json.dumps(record), encoding="utf-8")
+    text = run.recipe_file.read_text(encoding="utf-8").replace(
         'weights = "none"', f'weights = "{record["recipe"]["model"]["weights"]}"'
     )
-    run.recipe_file.write_text(text)
-    mark = json.loads((run.path / "DONE.json").read_text())
+    run.recipe_file.write_text(text, encoding="utf-8")
+    mark = json.loads((run.path / "DONE.json").read_text(encoding="utf-8"))
     mark["made_from"].update(run.hashes())
-    (run.path / "DONE.json").write_text(json.dumps(mark))
+    (run.path / "DONE.json").write_text(json.dumps(mark), encoding="utf-8")
     made = fw.export_run(own_finished.project, out=tmp_path / "p.pack")
     assert made.shortened == ("model.weights",)
     assert b"secret" not in (tmp_path / "p.pack").read_bytes()
@@ -333,7 +333,7 @@ def test_the_note_of_other_folds_cannot_be_taken_away(mate, pack):
     run.imported_file.unlink()
     with pytest.raises(ArtefactError, match="missing"):
         run.oof()
-    run.imported_file.write_text("{}")
+    run.imported_file.write_text("{}", encoding="utf-8")
     with pytest.raises(ArtefactError, match="damaged"):
         run.oof()
     assert fw.runs(mate).runs[0].flags[0].startswith("damaged")
@@ -383,7 +383,10 @@ def test_a_list_of_runs_that_is_locked(mate, pack):
 
 def test_another_label_space_is_named(own, pack):
     file = own.project / "facetwise.toml"
-    file.write_text(file.read_text().replace("[30, 60]", "[30, 58]").replace("[30.0, 60.0]", "[30.0, 58.0]"))
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("[30, 60]", "[30, 58]").replace("[30.0, 60.0]", "[30.0, 58.0]"),
+        encoding="utf-8",
+    )
     assert not fw.check(own.project, workers=1).has_errors
     text = refused(own.project, pack, MismatchError)
     assert "another label space: cuts of `age` are [30.0, 58.0] here, [30.0, 60.0] there" in text

@@ -176,6 +176,6 @@ def test_what_a_killed_import_left_is_cleaned_only_when_it_is_old(mate, sent, mo
 
 
 def test_a_pack_is_no_csv_and_a_csv_no_pack(mate, tmp_path):
-    (tmp_path / "x.csv").write_text("ImageID,ans\n")
+    (tmp_path / "x.csv").write_text("ImageID,ans\n", encoding="utf-8")
     with pytest.raises(InputError, match="cut off"):
         fw.import_run(mate.project, tmp_path / "x.csv")

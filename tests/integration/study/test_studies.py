@@ -162,7 +162,7 @@ def test_a_lock_held_for_a_moment_fails_nothing(own: Any, monkeypatch: pytest.Mo
     assert [t.state for t in search.trials] == ["finished"]
     assert search.best is not None
     assert "flattered" not in rendered(search)
-    assert "flatters" not in (own.project / search.best.recipe_file).read_text()
+    assert "flatters" not in (own.project / search.best.recipe_file).read_text(encoding="utf-8")
 
 
 def test_a_study_can_be_looked_at_while_it_trains(own: Any) -> None:
@@ -237,7 +237,10 @@ def test_a_search_goes_on_reuses_runs_and_prices_its_choice(own: Any) -> None:
     assert fw.show(own.project, view.best.run).scorecard.macro_f1 == view.best.macro_f1
     assert set(view.nested.chosen) == {0, 1, 2}
     best = own.project / view.best.recipe_file
-    assert tomllib.loads(best.read_text())["optimizer"]["lr"] == view.trials[view.best.trial].settings["optimizer.lr"]
+    assert (
+        tomllib.loads(best.read_text(encoding="utf-8"))["optimizer"]["lr"]
+        == view.trials[view.best.trial].settings["optimizer.lr"]
+    )
     assert fw.fit(own.project, best).id == view.best.run
     with pytest.raises(MismatchError, match="`space`"):
         fw.tune(own.project, base, space={"optimizer.lr": {"low": 1e-4, "high": 1e-2}}, trials=9, name="s")
@@ -269,12 +272,14 @@ def test_a_trial_that_falls_behind_stops_after_a_fold(own: Any, monkeypatch: pyt
 @pytest.mark.slow
 def test_two_processes_share_a_search(own: Any) -> None:
     space = own.project / "space.toml"
-    space.write_text('["optimizer.lr"]\nlow = 1e-4\nhigh = 1e-2\nlog = true\n')
+    space.write_text('["optimizer.lr"]\nlow = 1e-4\nhigh = 1e-2\nlog = true\n', encoding="utf-8")
     settings = [w for s in QUICK for w in ("--set", s)]
     arguments = ["tune", str(own.recipe), "--space", str(space), "--trials", "5", "--name", "s", *settings]
     code = "from facetwise.cli.main import main; main()"
     command = [sys.executable, "-W", "error::UserWarning", "-c", code, "--project", str(own.project), *arguments]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") for _ in range(2)
+    ]
     told = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     view = json.loads(call(own.project, *arguments, "--json").stdout)
@@ -293,7 +298,7 @@ def test_what_cannot_be_searched(own: Any, capsys: pytest.CaptureFixture[str], m
         fw.tune(own.project, load_recipe(own.recipe, ["folds.plan=none"]), space=SPACE, trials=1)
     assert num_runs(own.project) == 0
     monkeypatch.setitem(sys.modules, "optuna", None)
-    (own.project / "space.toml").write_text('["optimizer.lr"]\nlow = 1e-4\nhigh = 1e-2\n')
+    (own.project / "space.toml").write_text('["optimizer.lr"]\nlow = 1e-4\nhigh = 1e-2\n', encoding="utf-8")
     words = ["tune", str(own.recipe), "--space", str(own.project / "space.toml"), "--trials", "1"]
     monkeypatch.setattr(sys, "argv", ["facetwise", "--project", str(own.project), *words])
     capsys.readouterr()

@@ -144,7 +144,7 @@ def test_a_killed_process_leaves_its_trial_to_others(folder: StudyFolder, space:
             input()
     """
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "0\n"
         trials = Trials(folder, space)

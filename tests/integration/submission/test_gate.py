@@ -194,8 +194,8 @@ def looked_at(project: Path, file: Path) -> tuple[int, str]:
 
 def true_answers(ready: Ready) -> str:
     """The best csv that could be sent."""
-    truth = dict(row.split(",")[:2] for row in ready.labels.read_text().splitlines()[1:])
-    head, *rows = (ready.contest / "eval" / "info.csv").read_text().splitlines()
+    truth = dict(row.split(",")[:2] for row in ready.labels.read_text(encoding="utf-8").splitlines()[1:])
+    head, *rows = (ready.contest / "eval" / "info.csv").read_text(encoding="utf-8").splitlines()
     return "\n".join([head, *(f"{name},{truth[name]}" for name in (row.split(",")[0] for row in rows))]) + "\n"
 
 
@@ -209,7 +209,7 @@ def test_broken_files_are_told_and_end_with_code_2(finished, tmp_path, fault):
     assert (code, "error" in told) == (2, True)
     assert words in told
     assert told.endswith("look first")
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     code, told = looked_at(finished.project, path)
     assert (code, told.endswith("may be sent")) == (0, True)
 
@@ -247,7 +247,9 @@ def test_what_is_only_odd_is_to_be_looked_at_first(finished, tmp_path):
     path = tmp_path / "file.csv"
     head, *rows = true_answers(finished).splitlines()
     answers = [(name, int(answer)) for name, answer in (row.split(",") for row in rows)]
-    path.write_text("\n".join([head, *(f"{name},{a % 12 if a >= 12 else a}" for name, a in answers)]) + "\n")
+    path.write_text(
+        "\n".join([head, *(f"{name},{a % 12 if a >= 12 else a}" for name, a in answers)]) + "\n", encoding="utf-8"
+    )
     report = fw.gate(finished.project, path)
     assert (report.errors, report.may_be_sent) == ((), False)
     code, told = looked_at(finished.project, path)
@@ -258,9 +260,9 @@ def test_submit_and_gate_judge_the_same_bytes_alike(own_finished):
     made = fw.submit(own_finished.project, "last", yes=True)
     again = fw.gate(own_finished.project, made.folder.csv_file)
     assert again == made.gate
-    text = made.folder.csv_file.read_text().splitlines()
+    text = made.folder.csv_file.read_text(encoding="utf-8").splitlines()
     turned = own_finished.base / "turned.csv"
     names, answers = [row.split(",")[0] for row in text], [row.split(",")[1] for row in text]
     shifted = [answers[0], *answers[5:], *answers[1:5]]
-    turned.write_text("\n".join(f"{n},{a}" for n, a in zip(names, shifted, strict=True)) + "\n")
+    turned.write_text("\n".join(f"{n},{a}" for n, a in zip(names, shifted, strict=True)) + "\n", encoding="utf-8")
     assert not fw.gate(own_finished.project, turned).may_be_sent

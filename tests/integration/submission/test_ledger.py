@@ -39,7 +39,7 @@ def space(tmp_path) -> Workspace:
     for name in (ONE, TWO):
         folder = tmp_path / "submissions" / name
         folder.mkdir(parents=True)
-        (folder / "DONE.json").write_text("{}")
+        (folder / "DONE.json").write_text("{}", encoding="utf-8")
     return Workspace(tmp_path)
 
 
@@ -125,9 +125,9 @@ def test_of_a_file_sent_twice_the_last_sending_with_a_score_stands_for_it(space)
 
 def test_a_second_score_of_the_same_file_is_said_once(space, tmp_path):
     table = tmp_path / "record.tsv"
-    table.write_text(f"id\tf1\tdescription\n31\t0.71\t{ONE}\n")
+    table.write_text(f"id\tf1\tdescription\n31\t0.71\t{ONE}\n", encoding="utf-8")
     assert import_table(space, table, UTC).rescored == ()
-    table.write_text(f"id\tf1\tdescription\n31\t0.71\t{ONE}\n45\t0.72\t{ONE}\n46\t0.5\t{TWO}\n")
+    table.write_text(f"id\tf1\tdescription\n31\t0.71\t{ONE}\n45\t0.72\t{ONE}\n46\t0.5\t{TWO}\n", encoding="utf-8")
     (told,) = import_table(space, table, UTC).rescored
     assert told == (
         f"`{ONE}` was scored more than once: public 0.7100 (platform 31), public 0.7200 (platform 45). "
@@ -212,7 +212,7 @@ def test_a_last_line_that_was_cut_off(space):
     assert [e.submission for e in read_ledger(space).entries] == [ONE]
     note_sent(space, TWO, DAY)
     assert [e.submission for e in read_ledger(space).entries] == [ONE, TWO]
-    lines = space.ledger_file.read_text().splitlines()
+    lines = space.ledger_file.read_text(encoding="utf-8").splitlines()
     assert lines[0] + "\n" == whole
     assert json.loads(lines[1])["text"] == cut
     assert len(lines) == 3
@@ -244,7 +244,7 @@ def test_a_number_of_the_platform_that_is_matched_later_is_the_same_sending(spac
         (ONE, "17", DAY, 0.7),
         (TWO, None, DAY, None),
     ]
-    with space.ledger_file.open("a") as file:
+    with space.ledger_file.open("a", encoding="utf-8") as file:
         file.write(line(**row, submission=TWO))
     corrected = read_ledger(space).by_submission
     assert {name: (e.platform_id, e.sent, e.public) for name, e in corrected.items()} == {
@@ -550,7 +550,7 @@ def test_nothing_that_grants_access_is_kept(space, tmp_path):
     )
     done = bring(space, table(tmp_path / "r.tsv", *rows))
     assert done.dropped == 4 + 5
-    text = space.ledger_file.read_text()
+    text = space.ledger_file.read_text(encoding="utf-8")
     assert secret not in text
     assert "storage.example" not in text
     kept = {e.platform_id: e for e in read_ledger(space).entries}
@@ -647,7 +647,7 @@ def test_tables_that_cannot_be_read_change_nothing(space, tmp_path, fault):
     note_sent(space, ONE, DAY)
     before = space.ledger_file.read_bytes()
     path = tmp_path / "bad.tsv"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as error:
         bring(space, path)
     assert words in str(error.value)
@@ -657,7 +657,7 @@ def test_tables_that_cannot_be_read_change_nothing(space, tmp_path, fault):
 
 def test_what_columns_are_needed_is_said(space, tmp_path):
     path = tmp_path / "r.tsv"
-    path.write_text("id,f1\n1,0.5\n")
+    path.write_text("id,f1\n1,0.5\n", encoding="utf-8")
     with pytest.raises(InputError) as error:
         bring(space, path)
     assert (
@@ -717,7 +717,7 @@ def test_the_verbs_are_the_commands(own_finished):
 
 
 def test_a_submission_is_made_though_the_ledger_is_damaged(own_finished):
-    (own_finished.project / "ledger.jsonl").write_text("what is this\n")
+    (own_finished.project / "ledger.jsonl").write_text("what is this\n", encoding="utf-8")
     told = " ".join(call("--project", own_finished.project, "submit", "--yes").split())
     assert "what is left today is not known" in told
     assert "line 1: not JSON" in told

@@ -74,7 +74,7 @@ def made(own_finished) -> Made:  # type: ignore[no-untyped-def]
     """Blends `b1` to `b5` on the made contest, wrong for whole people; nothing was sent."""
     folder = own_finished.project
     toml = folder / "facetwise.toml"
-    toml.write_text(re.sub(r"\n\[contest\]\n[^\[]*", CONTEST, toml.read_text()))
+    toml.write_text(re.sub(r"\n\[contest\]\n[^\[]*", CONTEST, toml.read_text(encoding="utf-8")), encoding="utf-8")
     project = fw.open_project(folder)
     manifest, draws = load_manifest(project), np.random.default_rng(0)
     names, labels = read_submission(own_finished.labels, "ImageID", "ans")
@@ -159,7 +159,7 @@ def test_what_is_made_is_forecast_as_whoever_asks_later_is_told(made: Made) -> N
 def test_a_wrong_ledger_stops_no_submission_and_is_as_if_nothing_was_scored(made: Made) -> None:
     made.submit("b1", public=0.5)
     alone = fw.forecast(made.folder, "b4").alone[-1]
-    made.project.workspace.ledger_file.write_text("{}\n")
+    made.project.workspace.ledger_file.write_text("{}\n", encoding="utf-8")
     done = fw.submit(made.folder, "b4", yes=True, against_others=True)
     assert done.forecast is not None
     assert done.forecast.expected == pytest.approx(alone.expected, abs=0.002)
@@ -173,7 +173,7 @@ def test_every_forecast_names_its_level_and_old_ones_have_their_own(made: Made, 
     def told() -> tuple[str, str, str, str]:
         page = tmp_path / "page.html"
         texts = [run_cli(made, *words)[1] for words in (["ledger", "show"], ["leaderboard", "--html", str(page)])]
-        return texts[0], texts[1], page.read_text(), fw.journal(made.folder, write=False)[0].text
+        return texts[0], texts[1], page.read_text(encoding="utf-8"), fw.journal(made.folder, write=False)[0].text
 
     ledger, board, page, day = told()
     assert "forecast, 90 %" in ledger
@@ -184,9 +184,9 @@ def test_every_forecast_names_its_level_and_old_ones_have_their_own(made: Made, 
     assert day.count("] (90 %) on 8 people.") == 2
 
     file = made.project.workspace.submissions / "01-b01-soft-1" / "record.json"
-    kept = json.loads(file.read_text())
+    kept = json.loads(file.read_text(encoding="utf-8"))
     kept["forecast"] = {"expected": 0.7, "interval": {"low": 0.5, "high": 0.8, "level": 0.95}, "num_people": 8}
-    file.write_text(json.dumps(kept))
+    file.write_text(json.dumps(kept), encoding="utf-8")
     ledger, board, page, day = told()
     assert "0.7000 [0.5000, 0.8000] (95 %)" in ledger  # as the scores beside it
     for text in (board, page, day):
@@ -231,7 +231,7 @@ def test_what_cannot_be_forecast_is_said(made: Made) -> None:
 
 def test_a_submission_whose_csv_was_changed_is_left_out(made: Made) -> None:
     sent = made.submit("b1", public=0.8)
-    (made.project.workspace.submissions / sent / "submission.csv").write_text("ImageID,ans\n")
+    (made.project.workspace.submissions / sent / "submission.csv").write_text("ImageID,ans\n", encoding="utf-8")
     view = fw.forecast(made.folder, "b3")
     assert view.scored == ()
     assert view.left_out[0].name == sent
@@ -249,7 +249,7 @@ def test_what_was_sent_is_known_though_its_csv_is_not_what_it_was(made: Made, lo
     if lost:
         file.unlink()
     else:
-        file.write_text("ImageID,ans\n")
+        file.write_text("ImageID,ans\n", encoding="utf-8")
     view = fw.plan(made.folder)
     assert not {"b01-soft-1", "b02-soft-1", sent, copy} & {c.id for c in view.candidates}
     told = {item.name: item.why for item in view.left_out}
@@ -264,7 +264,7 @@ def test_what_was_sent_is_known_though_its_csv_is_not_what_it_was(made: Made, lo
 
 
 def test_a_wrong_ledger_is_told(made: Made) -> None:
-    made.project.workspace.ledger_file.write_text("{}\n")
+    made.project.workspace.ledger_file.write_text("{}\n", encoding="utf-8")
     for verb in (fw.plan, fw.final, fw.leaderboard, fw.forecast):
         with pytest.raises(ProblemsError, match=r"ledger\.jsonl"):
             verb(made.folder)
@@ -369,7 +369,7 @@ def test_the_final_choice_names_the_highest_public_score_of_all(made: Made, tmp_
     """Also of a file from elsewhere, which nothing can forecast."""
     made.submit("b1", public=0.80)
     table = tmp_path / "record.tsv"
-    table.write_text("id\tf1\n77\t0.9\n")
+    table.write_text("id\tf1\n77\t0.9\n", encoding="utf-8")
     fw.import_ledger(made.folder, table)
     view = fw.final(made.folder, count=1)
     text = " ".join(run_cli(made, "final", "--count", "1")[1].split())
@@ -431,7 +431,7 @@ def test_the_leaderboard_holds_scores_against_what_was_expected(made: Made) -> N
 
 def test_the_leaderboard_lists_what_nothing_was_expected_of(made: Made, tmp_path: Path) -> None:
     table = tmp_path / "records.tsv"
-    table.write_text("id\tf1\n77\t0.5\n")
+    table.write_text("id\tf1\n77\t0.5\n", encoding="utf-8")
     fw.import_ledger(made.folder, table)
     view = fw.leaderboard(made.folder)
     assert view.rows[0].out_of_fold is None
@@ -440,7 +440,10 @@ def test_the_leaderboard_lists_what_nothing_was_expected_of(made: Made, tmp_path
     code, text = run_cli(made, "leaderboard", "--html", str(tmp_path / "page.html"))
     assert code == 0
     assert "No public score can be held against a forecast yet" in " ".join(text.split())
-    assert "data-figure" not in (tmp_path / "page.html").read_text().split("</style>")[1].split("<script")[0]
+    assert (
+        "data-figure"
+        not in (tmp_path / "page.html").read_text(encoding="utf-8").split("</style>")[1].split("<script")[0]
+    )
 
 
 def test_text_and_json_say_the_same(made: Made) -> None:

@@ -105,7 +105,7 @@ def test_a_template_of_other_images():
 
 def test_every_problem_of_a_file_at_once(tmp_path):
     path = tmp_path / "sent.csv"
-    path.write_text("ImageID,ans\na,1\na,2\nb,2.0\nc,\nd,-1\ne, 3\n,4\nf,1e1\n")
+    path.write_text("ImageID,ans\na,1\na,2\nb,2.0\nc,\nd,-1\ne, 3\n,4\nf,1e1\n", encoding="utf-8")
     with pytest.raises(ProblemsError) as error:
         read_submission(path, "ImageID", "ans", expected=["a", "b", "z"])
     text = str(error.value)
@@ -122,7 +122,7 @@ def test_every_problem_of_a_file_at_once(tmp_path):
         "and 5 more",
     ):
         assert part in text
-    path.write_text("ImageID,ans\na,1\nb,2\nd,2\n")
+    path.write_text("ImageID,ans\na,1\nb,2\nd,2\n", encoding="utf-8")
     with pytest.raises(ProblemsError, match="image 'd' is not among the expected images"):
         read_submission(path, "ImageID", "ans", expected=["a", "b", "z"])
 
@@ -156,7 +156,7 @@ def test_unusable_files(tmp_path, data, message):
 
 def test_long_lists_of_problems_are_cut(tmp_path):
     path = tmp_path / "bad.csv"
-    path.write_text("ImageID,ans\n" + "".join(f"{i},x\n" for i in range(500)))
+    path.write_text("ImageID,ans\n" + "".join(f"{i},x\n" for i in range(500)), encoding="utf-8")
     with pytest.raises(ProblemsError, match=r"500 problem\(s\)") as error:
         read_submission(path, "ImageID", "ans")
     assert len(error.value.problems) == MAX_LISTED + 1
@@ -366,7 +366,7 @@ def test_a_blend_is_submitted_by_its_own_decisions(own_finished):
     made = fw.submit(project, "b1", yes=True)
     assert made.folder.id == f"01-{blend.id}"
     opened, table = fw.open_project(project), blend.table("test")
-    answers = [int(row.split(",")[1]) for row in made.folder.csv_file.read_text().splitlines()[1:]]
+    answers = [int(row.split(",")[1]) for row in made.folder.csv_file.read_text(encoding="utf-8").splitlines()[1:]]
     assert answers == table["decided"].to_list()
     assert answers != [(a + 1) % opened.space.num_joint for a in answers]
     said = made.folder.made_from()
@@ -431,7 +431,7 @@ def labels(folder, *, person: bool = True, answers: np.ndarray = DECIDED):
     order = np.random.default_rng(0).permutation(len(EXPECTED))
     path = folder / "labels.csv"
     lines = [f"{EXPECTED[i]},{answers[i]}" + (f",p{i // IMAGES}" if person else "") for i in order]
-    path.write_text("\n".join(["ImageID,ans" + (",person" if person else ""), *lines]) + "\n")
+    path.write_text("\n".join(["ImageID,ans" + (",person" if person else ""), *lines]) + "\n", encoding="utf-8")
     return path
 
 
@@ -448,7 +448,7 @@ def test_score_of_a_folder_and_of_a_file(workspace, tmp_path):
 
 def test_people_of_the_labels_are_one_in_every_spelling(workspace, tmp_path):
     path = labels(tmp_path)
-    header, *rows = path.read_text().splitlines()
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
     spelt = [row.replace(",p", ",p ") if i % 2 else row.replace(",p", ", p\u00a0\u00a0") for i, row in enumerate(rows)]
     path.write_text("\n".join([header, *spelt]), encoding="utf-8")
     assert score_submission(record(workspace).path, path, "ImageID", "ans", SPACE).num_people == 20
@@ -475,7 +475,7 @@ def test_files_that_do_not_match(tmp_path):
         with pytest.raises(FacetwiseError) as error:
             score_submission(sent, known, "ImageID", "ans", SPACE)
         assert part in str(error.value)
-    known.write_text("ImageID,ans,person\n0.jpg,1,\n")
+    known.write_text("ImageID,ans,person\n0.jpg,1,\n", encoding="utf-8")
     sent.write_bytes(rows(["0.jpg"], [1]))
     with pytest.raises(InputError, match="line 2: `person` is empty"):
         score_submission(sent, known, "ImageID", "ans", SPACE)

@@ -36,11 +36,11 @@ CHANGES = {
 def recipes(own):
     path = own.project / "recipes" / "frozen.toml"
     text = (
-        own.recipe.read_text()
+        own.recipe.read_text(encoding="utf-8")
         .replace("[model]\n", '[model]\nfreeze = "backbone"\n')
         .replace('[[augment]]\nname = "flip"\n', "")
     )
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return {name: load_recipe(path, settings) for name, settings in CHANGES.items()}
 
 

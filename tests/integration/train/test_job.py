@@ -80,7 +80,7 @@ def test_show_text_json_and_page_have_one_number(finished, tmp_path):
     assert len(view.scorecard.folds) == 3
     told = json.loads(json.dumps(view.as_dict(), allow_nan=False))
     assert told["scorecard"]["macro_f1"] == view.scorecard.macro_f1
-    html = page.read_text()
+    html = page.read_text(encoding="utf-8")
     assert not re.search(r"""<(script|link|img|iframe)[^>]*(src|href)=["']?(https?:|//)""", html)
     assert f"{view.scorecard.macro_f1:.3f}" in html
     assert fw.runs(finished.project).runs[0].macro_f1 == view.scorecard.macro_f1

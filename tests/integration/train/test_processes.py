@@ -27,8 +27,8 @@ def workers_of(parent: int) -> list[int]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile
-            started_by = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            if int(started_by) == parent and WORKER in (folder / "cmdline").read_text():
+            started_by = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+            if int(started_by) == parent and WORKER in (folder / "cmdline").read_text(encoding="utf-8"):
                 found.append(int(folder.name))
     return found
 

@@ -40,10 +40,10 @@ def test_resume_refuses_when_a_label_was_changed_and_names_it(own):
     with pytest.raises(ArtefactError, match="is not finished"):
         fw.submit(own.project)
     table = own.contest / "train" / "train.csv"
-    head, first, *rest = table.read_text().splitlines()
+    head, first, *rest = table.read_text(encoding="utf-8").splitlines()
     person, gender, race, age, path = first.split(",")
     other = "female" if gender == "male" else "male"
-    table.write_text("\n".join([head, ",".join([person, other, race, age, path]), *rest]) + "\n")
+    table.write_text("\n".join([head, ",".join([person, other, race, age, path]), *rest]) + "\n", encoding="utf-8")
     with pytest.raises(MismatchError, match=r"train\.csv changed since the last check"):
         fw.fit(own.project, resume="last")
     fw.check(own.project, workers=1)
@@ -83,7 +83,7 @@ def test_a_label_corrected_in_the_overlay_changes_training_but_not_the_scored_la
     overlay = own_finished.project / "labels" / "overlay.csv"
     overlay.parent.mkdir()
     lines = [f",{p['id']},gender,{'male' if p['gender'] == 'female' else 'female'},test,me" for p in people]
-    overlay.write_text("\n".join(["image,group,attribute,value,reason,author", *lines]) + "\n")
+    overlay.write_text("\n".join(["image,group,attribute,value,reason,author", *lines]) + "\n", encoding="utf-8")
     run = fw.fit(own_finished.project, own_finished.recipe)
     assert run.id.startswith("02-")
     assert [c.support for c in fw.show(own_finished.project, "2").scorecard.classes] == [

@@ -152,7 +152,7 @@ def test_only_what_was_shown_is_deleted(four):
 
 def test_a_submission_that_does_not_say_its_run_stops_everything(four):
     made = fw.submit(four, "1", yes=True).folder
-    (made.path / "record.json").write_text("{")
+    (made.path / "record.json").write_text("{", encoding="utf-8")
     assert "submission" in fw.clean(four, keep=0).kept[0].why[0]  # its mark says it too
     (made.path / "DONE.json").unlink()
     with pytest.raises(ArtefactError, match="so nothing is cleaned"):
@@ -162,12 +162,12 @@ def test_a_submission_that_does_not_say_its_run_stops_everything(four):
 
 def start_from(run: RunFolder, weights: str) -> None:
     """Make it look as if this run had started from these weights."""
-    record = json.loads(run.record_file.read_text())
+    record = json.loads(run.record_file.read_text(encoding="utf-8"))
     record["recipe"]["model"]["weights"] = weights
-    run.record_file.write_text(json.dumps(record))
-    done = json.loads((run.path / "DONE.json").read_text())
+    run.record_file.write_text(json.dumps(record), encoding="utf-8")
+    done = json.loads((run.path / "DONE.json").read_text(encoding="utf-8"))
     done["made_from"]["record_file"] = file_hash(run.record_file)
-    (run.path / "DONE.json").write_text(json.dumps(done))
+    (run.path / "DONE.json").write_text(json.dumps(done), encoding="utf-8")
 
 
 def test_the_runs_that_kept_ones_started_from_stay_too(four):
@@ -178,8 +178,10 @@ def test_the_runs_that_kept_ones_started_from_stay_too(four):
     start_from(run_of(four, 4), "elsewhere/model.safetensors")
     assert weights_kept(fw.clean(four, keep=0)) == [4]
     recipe = four / "recipes" / "tuned.toml"
-    text = (four / "recipes" / "tiny.toml").read_text()
-    recipe.write_text(text.replace("[model]", f'[model]\nweights = "runs/{run_of(four, 3).id}/x.safetensors"'))
+    text = (four / "recipes" / "tiny.toml").read_text(encoding="utf-8")
+    recipe.write_text(
+        text.replace("[model]", f'[model]\nweights = "runs/{run_of(four, 3).id}/x.safetensors"'), encoding="utf-8"
+    )
     assert weights_kept(fw.clean(four, keep=0)) == [3, 4]
 
 
@@ -200,8 +202,10 @@ def test_parents_behind_a_link_and_in_studies_stay_too(four, tmp_path):
     folder.save(folder.record().changed(changes=[change]))
     assert weights_kept(fw.clean(four, keep=0)) == [1, 2, 3, 4]
     (folder.path / "study.json").unlink()
-    text = (four / "recipes" / "tiny.toml").read_text()
-    (four / "studies" / "s1" / "best.toml").write_text(text.replace("[model]", f'[model]\nweights = "{own[0]}"'))
+    text = (four / "recipes" / "tiny.toml").read_text(encoding="utf-8")
+    (four / "studies" / "s1" / "best.toml").write_text(
+        text.replace("[model]", f'[model]\nweights = "{own[0]}"'), encoding="utf-8"
+    )
     assert weights_kept(fw.clean(four, keep=0)) == [1, 2, 3, 4]
 
 
@@ -209,12 +213,12 @@ def test_what_cannot_be_read_keeps_the_weights_that_it_may_start_from(four):
     assert weights_kept(fw.clean(four, keep=0)) == [4]
     names = f'weights = "runs/{run_of(four, 2).id}/fold-{{fold}}/model.safetensors"\n'
     broken = four / "recipes" / "broken.toml"
-    broken.write_text(f"[model\n{names}")
+    broken.write_text(f"[model\n{names}", encoding="utf-8")
     assert weights_kept(plan := fw.clean(four, keep=0)) == [2, 4]
     assert ("`recipes/broken.toml` cannot be read, and names it",) in [k.why for k in plan.kept]
     run = run_of(four, 3)
-    run.recipe_file.write_text(names.replace(run_of(four, 2).id, run_of(four, 1).id))
-    run.record_file.write_text("{")
+    run.recipe_file.write_text(names.replace(run_of(four, 2).id, run_of(four, 1).id), encoding="utf-8")
+    run.record_file.write_text("{", encoding="utf-8")
     assert weights_kept(fw.clean(four, keep=0)) == [1, 2, 3, 4]
 
 
@@ -225,7 +229,7 @@ def test_a_damaged_study_keeps_all_weights_and_is_named(four, file):
     folder.path.mkdir(parents=True)
     folder.save(checked(StudyRecord, {"kind": "search", "identity": identity}))
     assert weights_kept(fw.clean(four, keep=0)) == [4]
-    (folder.path / file).write_text("{")
+    (folder.path / file).write_text("{", encoding="utf-8")
     plan = fw.clean(four, keep=0)
     assert weights_kept(plan) == [1, 2, 3, 4]
     assert all(
@@ -239,7 +243,7 @@ def test_what_a_search_stopped_goes_until_somebody_trains_it_further(four):
     (run.path / "state").mkdir()
     (run.path / "state" / "x").write_bytes(b"x")
     note_pruned(run, "lr", 7)
-    with run.events_file.open("a") as file:
+    with run.events_file.open("a", encoding="utf-8") as file:
         file.write('{"event": "epoch", "fold": 2, "epoch": 99}\n')
     assert any("goes on with it" in why for k in fw.clean(four).kept for why in k.why)
     note_pruned(run, "lr", 7)
@@ -355,7 +359,7 @@ def test_links_are_not_followed(four, tmp_path):
     run_of(four, 1).fold(0).rename(away)
     run_of(four, 1).fold(0).symlink_to(away)
     (tmp_path / "precious").mkdir()
-    (tmp_path / "precious" / "x").write_text("x")
+    (tmp_path / "precious" / "x").write_text("x", encoding="utf-8")
     (four / "runs" / ".x.tmp-00000000").symlink_to(tmp_path / "precious")
     before = files(tmp_path / "precious"), files(away)
     done = delete(four, keep=0)
@@ -436,8 +440,8 @@ def test_the_dataset_is_never_touched(own_finished):
     project = own_finished.project
     inside = project / "data"
     own_finished.contest.rename(inside)
-    text = (project / "facetwise.toml").read_text().replace("../contest", "data")
-    (project / "facetwise.toml").write_text(text)
+    text = (project / "facetwise.toml").read_text(encoding="utf-8").replace("../contest", "data")
+    (project / "facetwise.toml").write_text(text, encoding="utf-8")
     fw.check(project, workers=1)
     (inside / ".x.tmp-0badc0de").write_bytes(b"x")
     old(inside / ".x.tmp-0badc0de")
@@ -474,7 +478,7 @@ def test_predictions_of_other_photos_go_when_asked(own_finished):
     run = run_of(project, 1)
     for name in ("tta-flip", "images-holiday-0badc0de"):
         (run.path / "predictions" / name).mkdir(parents=True)
-        (run.path / "predictions" / name / "DONE.json").write_text("{}")
+        (run.path / "predictions" / name / "DONE.json").write_text("{}", encoding="utf-8")
     assert fw.clean(project).freed == ()
     delete(project, predictions=True)
     assert [p.name for p in (run.path / "predictions").iterdir()] == ["tta-flip"]

@@ -76,7 +76,7 @@ def test_the_whole_job_by_commands(ready_to_fit, tmp_path):
     assert [Path(p).name for p in paths] == ["classes.csv", "images.parquet"]
     call(*at, "predict", "1", "--tta", "flip")
     made = json.loads(call(*at, "submit", "--yes", "--json"))
-    assert Path(made["csv"]).read_text().startswith("ImageID,ans\n")
+    assert Path(made["csv"]).read_text(encoding="utf-8").startswith("ImageID,ans\n")
     assert "prediction interval" in call(*at, "submit", "--tta", "flip", "--yes")
     between = json.loads(call(*at, "diff", "1", "s1", made["csv"], "--json"))
     assert [s["kind"] for s in between["sides"]] == ["run", "submission", "file"]
@@ -135,10 +135,10 @@ def test_the_folder_is_as_before_after_refused_commands(fails, own):
 
 def test_a_dataset_with_errors_is_reported_and_ends_with_2(own):
     table = own.contest / "train" / "train.csv"
-    lines = table.read_text().splitlines()
+    lines = table.read_text(encoding="utf-8").splitlines()
     lines[3] = lines[3].replace("female", "femal").replace("male", "mael")
     lines[5] = ",".join([*lines[5].split(",")[:3], "abc", lines[5].split(",")[4]])
-    table.write_text("\n".join(lines) + "\n")
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
     at = ("--project", own.project)
     text = call(*at, "check", "--workers", 1, code=2)
     assert "train.csv:4" in text

@@ -27,7 +27,7 @@ def test_the_last_three_days(tmp_path, monkeypatch):
     said: dict[str, str] = {}
     for kind, text in BLOCK.findall(GUIDE.read_text(encoding="utf-8")):
         if kind == "toml":
-            Path("recipes/tiny.toml").write_text(text)
+            Path("recipes/tiny.toml").write_text(text, encoding="utf-8")
             continue
         for line in text.splitlines():
             if line.startswith("cd "):

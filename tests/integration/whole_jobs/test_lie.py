@@ -26,7 +26,7 @@ def test_a_split_by_image_lies(tmp_path):
         tmp_path / "contest", SynthSpec(train_people=150, eval_people=60, height=64, width=48), workers=1
     )
     project = fw.init(tmp_path / "project", tmp_path / "contest")
-    (tmp_path / "r.toml").write_text(RECIPE)
+    (tmp_path / "r.toml").write_text(RECIPE, encoding="utf-8")
     fw.check(project, workers=1)
     fw.folds(project, name="person", num_folds=4)
     fw.folds(project, name="unsafe-image", num_folds=4, unsafe_split="image")

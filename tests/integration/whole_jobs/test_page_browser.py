@@ -28,7 +28,7 @@ def test_page_draws_every_chart(needs_program, finished, tmp_path):
 def test_page_of_differences_draws_every_chart_and_photo(needs_program, finished, tmp_path):
     lines = ["ImageID,ans", *(f"{p.name},{i % 18}" for i, p in enumerate(images_of(finished)))]
     other = tmp_path / "other.csv"
-    other.write_text("\n".join(lines) + "\n")
+    other.write_text("\n".join(lines) + "\n", encoding="utf-8")
     page = tmp_path / "diff.html"
     view = api.diff(finished.project, "1", other, html=page)
     drawn = assert_drawn(needs_program("chromium"), page, more_than=2)

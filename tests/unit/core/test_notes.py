@@ -141,14 +141,14 @@ def test_breaks_of_other_systems_are_breaks() -> None:
 )
 def test_a_line_that_is_no_note_is_told_by_number(space: Workspace, wrong: str, told: str) -> None:
     before = f"{line()}\n{wrong}\n\n{line(text='b')}\n{wrong}\n"
-    space.notes_file.write_text(before)
+    space.notes_file.write_text(before, encoding="utf-8")
     with pytest.raises(ProblemsError) as error:
         read_notes(space)
     assert told in str(error.value)
     assert "2 line(s)" in str(error.value)
     with pytest.raises(ProblemsError):
         write_note(space, "run", "01-x", "more")
-    assert space.notes_file.read_text() == before, "nothing is lost"
+    assert space.notes_file.read_text(encoding="utf-8") == before, "nothing is lost"
 
 
 def test_a_file_of_another_encoding_is_told(space: Workspace) -> None:

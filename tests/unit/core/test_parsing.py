@@ -49,7 +49,7 @@ def test_what_is_within_the_limits_is_what_the_parsers_say(data: dict[str, Any])
 @pytest.mark.parametrize(("text", "words"), BEYOND.values(), ids=BEYOND)
 def test_toml_beyond_the_limits(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "facetwise.toml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words) as error:
         Project.open(tmp_path)
     assert str(path) in str(error.value)
@@ -120,5 +120,5 @@ def test_a_file_without_end_is_not_read(tmp_path: Path) -> None:
 
 def test_events_that_are_none_are_passed_over(tmp_path: Path) -> None:
     lines = ['{"event": "run"}', "[" * 5000, '{"n": ' + "1" * 5000 + "}", "[1]", '{"event": "done"}', '{"cut']
-    (tmp_path / "events.jsonl").write_text("\n".join(lines))
+    (tmp_path / "events.jsonl").write_text("\n".join(lines), encoding="utf-8")
     assert [event["event"] for event in RunFolder(tmp_path).events()] == ["run", "done"]

@@ -13,7 +13,7 @@ from facetwise.core.records import provenance
 def git(folder: Path, *words: str) -> str:
     """What a git command says; the identity is given, so that none needs to be set up."""
     command = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@example.org", *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout.strip()
 
 
 @pytest.mark.parametrize(("inside", "is_own"), [("", True), ("vendor/facetwise", False), (".venv/lib", False)])
@@ -30,5 +30,5 @@ def test_the_commit_is_that_of_its_own_repository(
     monkeypatch.setattr(provenance, "__file__", str(source))
     head = git(tmp_path, "rev-parse", "--short=12", "HEAD")
     assert provenance.commit() == (head if is_own else None)
-    source.write_text("changed")
+    source.write_text("changed", encoding="utf-8")
     assert provenance.commit() == (f"{head}+changed" if is_own else None)

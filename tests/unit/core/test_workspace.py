@@ -36,7 +36,7 @@ from facetwise.core.workspace import (
 def make(folder: Path, text: str, **made_from: object) -> None:
     with new_artefact(folder, made_from) as temporary:
         (temporary / "part").mkdir()
-        (temporary / "part" / "a.txt").write_text(text)
+        (temporary / "part" / "a.txt").write_text(text, encoding="utf-8")
 
 
 def test_a_finished_artefact_says_what_it_was_made_from(tmp_path):
@@ -51,7 +51,7 @@ def test_a_finished_artefact_says_what_it_was_made_from(tmp_path):
 def test_a_failure_leaves_nothing_and_keeps_what_was_there(tmp_path):
     def fail(folder: Path, error: BaseException) -> None:
         with new_artefact(folder, {}) as temporary:
-            (temporary / "a.txt").write_text("half")
+            (temporary / "a.txt").write_text("half", encoding="utf-8")
             raise error
 
     for error in (RuntimeError("broken"), KeyboardInterrupt()):
@@ -61,16 +61,16 @@ def test_a_failure_leaves_nothing_and_keeps_what_was_there(tmp_path):
     make(tmp_path / "x", "one")
     with pytest.raises(RuntimeError):
         fail(tmp_path / "x", RuntimeError())
-    assert (tmp_path / "x" / "part" / "a.txt").read_text() == "one"
+    assert (tmp_path / "x" / "part" / "a.txt").read_text(encoding="utf-8") == "one"
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
 def test_an_older_artefact_is_replaced_whole(tmp_path):
     make(tmp_path / "x", "one")
-    (tmp_path / "x" / "stray.txt").write_text("not of the new one")
+    (tmp_path / "x" / "stray.txt").write_text("not of the new one", encoding="utf-8")
     make(tmp_path / "x", "two")
     assert sorted(p.name for p in (tmp_path / "x").iterdir()) == [DONE, "part"]
-    assert (tmp_path / "x" / "part" / "a.txt").read_text() == "two"
+    assert (tmp_path / "x" / "part" / "a.txt").read_text(encoding="utf-8") == "two"
     assert leftovers(tmp_path) == []
 
 
@@ -90,7 +90,7 @@ def test_a_kill_while_an_artefact_is_replaced_leaves_one_of_the_two(tmp_path, mo
             with pytest.raises(Killed):
                 make(tmp_path / "x", step)
         verify_files(tmp_path / "x")
-        assert (tmp_path / "x" / "part" / "a.txt").read_text() == step
+        assert (tmp_path / "x" / "part" / "a.txt").read_text(encoding="utf-8") == step
     assert len(leftovers(tmp_path)) == 2
 
 
@@ -98,26 +98,26 @@ def test_where_folders_cannot_be_exchanged_the_older_one_comes_back(tmp_path, mo
     make(tmp_path / "x", "one")
     monkeypatch.setattr(workspace_module, "_exchange", lambda _one, _other: False)
     make(tmp_path / "x", "two")
-    assert (tmp_path / "x" / "part" / "a.txt").read_text() == "two"
+    assert (tmp_path / "x" / "part" / "a.txt").read_text(encoding="utf-8") == "two"
     assert leftovers(tmp_path) == []
     rename = Path.rename
 
     def fail(path: Path, target: Path) -> Path:
-        if (path / "part" / "a.txt").read_text() == "three":
+        if (path / "part" / "a.txt").read_text(encoding="utf-8") == "three":
             raise OSError("no")
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(OSError, match="no"):
         make(tmp_path / "x", "three")
-    assert (tmp_path / "x" / "part" / "a.txt").read_text() == "two"
+    assert (tmp_path / "x" / "part" / "a.txt").read_text(encoding="utf-8") == "two"
     assert leftovers(tmp_path) == []
 
 
 def test_damage_is_noticed(tmp_path):
     make(tmp_path / "x", "one")
     file = tmp_path / "x" / "part" / "a.txt"
-    file.write_text("eno")
+    file.write_text("eno", encoding="utf-8")
     with pytest.raises(ArtefactError, match=r"a\.txt: changed since it was made"):
         verify_files(tmp_path / "x")
     file.unlink()
@@ -131,14 +131,14 @@ def test_marks_that_cannot_be_read(tmp_path):
     mark_done(tmp_path, {}, schema_version=2)
     with pytest.raises(ArtefactError, match="schema version 2, this facetwise reads 1"):
         read_done(tmp_path, Anything)
-    (tmp_path / DONE).write_text("[]")
+    (tmp_path / DONE).write_text("[]", encoding="utf-8")
     with pytest.raises(DamagedError, match=r"damaged \(not an object\)"):
         read_done(tmp_path, Anything)
     for other, words in (("{}", "`schema_version`: missing"), ('{"schema_version": 1, "files": []}', "`files`: ")):
-        (tmp_path / DONE).write_text(other)
+        (tmp_path / DONE).write_text(other, encoding="utf-8")
         with pytest.raises(DamagedError, match=words):
             read_done(tmp_path, Anything)
-    (tmp_path / DONE).write_text('{"schema')
+    (tmp_path / DONE).write_text('{"schema', encoding="utf-8")
     with pytest.raises(DamagedError, match="damaged"):
         read_done(tmp_path, Anything)
 

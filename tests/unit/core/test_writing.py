@@ -112,9 +112,9 @@ def test_standard_output_that_is_a_file_gets_what_is_written_to_its_name(tmp_pat
     out = tmp_path / "all.txt"
     code = "from pathlib import Path; from facetwise.core.files.writing import write_atomic\n"
     code += "print('one'); write_atomic(Path('/dev/stdout'), 'two\\n'); print('three')"
-    with out.open("w") as file:
+    with out.open("w", encoding="utf-8") as file:
         subprocess.run([sys.executable, "-c", code], stdout=file, check=True)
-    assert out.read_text() == "one\ntwo\nthree\n"
+    assert out.read_text(encoding="utf-8") == "one\ntwo\nthree\n"
 
 
 def test_no_file_can_be_where_something_else_is(tmp_path):
@@ -133,13 +133,13 @@ def test_no_file_can_be_where_something_else_is(tmp_path):
     (tmp_path / "new").symlink_to(tmp_path / "f")
     write_atomic(tmp_path / "new", "x")
     assert (tmp_path / "new").is_symlink()
-    assert (tmp_path / "f").read_text() == "x"
+    assert (tmp_path / "f").read_text(encoding="utf-8") == "x"
 
 
 def test_a_store_that_is_a_link_stays_one_and_all_who_share_it_take_turns(tmp_path):
     (tmp_path / "team").mkdir()
     shared = tmp_path / "team" / "ledger.jsonl"
-    shared.write_text('{"a": 1}\n')
+    shared.write_text('{"a": 1}\n', encoding="utf-8")
     shared.chmod(0o664)
     for own in ("one", "two"):
         (tmp_path / own).mkdir()
@@ -166,8 +166,8 @@ def test_an_artefact_whose_folder_is_a_link_is_made_where_it_leads(tmp_path):
 
 
 def test_a_file_that_may_not_be_written_is_not_exchanged(tmp_path, monkeypatch):
-    (tmp_path / "f").write_text("kept")
+    (tmp_path / "f").write_text("kept", encoding="utf-8")
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everything
     with pytest.raises(PermissionError):
         write_atomic(tmp_path / "f", "new")
-    assert (tmp_path / "f").read_text() == "kept"
+    assert (tmp_path / "f").read_text(encoding="utf-8") == "kept"

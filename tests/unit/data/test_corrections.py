@@ -47,7 +47,7 @@ def test_a_new_file_has_a_header_and_is_read_back(tmp_path: Path, opened: tuple[
     path = tmp_path / "labels" / "overlay.csv"
     given = (correction(), correction("wear", image=IMAGE, attribute="mask"), correction("41.50", attribute="age"))
     added = add(path, opened, *given)
-    assert path.read_text().splitlines()[0] == f"{HEADER},weight"
+    assert path.read_text(encoding="utf-8").splitlines()[0] == f"{HEADER},weight"
     assert [c.value for c in added.written] == ["female", "wear", "41.5"]
     assert added.already == ()
     assert (len(added.before), len(added.after)) == (0, 3)
@@ -110,10 +110,10 @@ def test_what_stands_there_keeps_its_bytes(
 def test_a_weight_adds_its_column_and_nothing_else(tmp_path: Path, opened: tuple[Project, Manifest]) -> None:
     path = tmp_path / "overlay.csv"
     rows = f'{HEADER}\n\n,000002,gender,male,"two\n\nlines",me\n,,,,,\n{IMAGE},,mask,wear,ok,"me"\n'
-    path.write_text(rows)
+    path.write_text(rows, encoding="utf-8")
     added = add(path, opened, correction(weight=0.00001))
     assert [c.weight for c in added.after.corrections] == [1, 1, 0.00001]
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert (
         text == f'{HEADER},weight\n\n,000002,gender,male,"two\n\nlines",me,\n,,,,,\n{IMAGE},,mask,wear,ok,"me",\n'
         ",000001,gender,female,seen,ann,0.00001\n"
@@ -172,11 +172,11 @@ def test_a_file_with_errors_is_not_added_to(
     content: str, words: str, tmp_path: Path, opened: tuple[Project, Manifest]
 ) -> None:
     path = tmp_path / "overlay.csv"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
     with pytest.raises(ProblemsError, match="nothing was added") as told:
         add(path, opened, correction("male", group="000002"))
     assert words in str(told.value)
-    assert path.read_text() == content
+    assert path.read_text(encoding="utf-8") == content
 
 
 @pytest.mark.parametrize("reason", ["a\0b", "x" * 5000, "\udce9"])
@@ -199,9 +199,9 @@ def test_a_link_stays_a_link(tmp_path: Path, opened: tuple[Project, Manifest]) -
 
 def test_a_blank_file_gets_a_header(tmp_path: Path, opened: tuple[Project, Manifest]) -> None:
     path = tmp_path / "overlay.csv"
-    path.write_text("\n  \n")
+    path.write_text("\n  \n", encoding="utf-8")
     add(path, opened, correction())
-    assert path.read_text() == f"{HEADER},weight\n,000001,gender,female,seen,ann,\n"
+    assert path.read_text(encoding="utf-8") == f"{HEADER},weight\n,000001,gender,female,seen,ann,\n"
 
 
 def test_one_process_writes_at_a_time(tmp_path: Path, opened: tuple[Project, Manifest]) -> None:

@@ -160,9 +160,9 @@ def test_the_depth_is_one_for_the_dataset_and_stores_follow_it(project: Project)
 def test_a_manifest_from_before_depths_reads_upper_bytes(project: Project) -> None:
     build_manifest(project)
     done = project.workspace.manifest / "DONE.json"
-    record = json.loads(done.read_text())
+    record = json.loads(done.read_text(encoding="utf-8"))
     del record["made_from"]["depth"]
-    done.write_text(json.dumps(record))
+    done.write_text(json.dumps(record), encoding="utf-8")
     assert load_manifest(project).depth == 16
 
 

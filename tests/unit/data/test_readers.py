@@ -118,7 +118,7 @@ def test_a_table_that_cannot_be_used_is_one_error(tmp_path: Path, content: bytes
     dataset = write_contest(tmp_path / "data")
     (dataset / "train" / "train.csv").write_bytes(content)
     (project := tmp_path / "project").mkdir()
-    (project / "facetwise.toml").write_text(presets()[0].fill("p", str(dataset)))
+    (project / "facetwise.toml").write_text(presets()[0].fill("p", str(dataset)), encoding="utf-8")
     found = read_dataset(Project.open(project))
     assert [c for c, _ in codes(found)] == [code]
     assert found.table["split"].unique().to_list() == ["test"]
@@ -171,7 +171,7 @@ def test_files_that_are_no_images_of_the_dataset(tmp_path: Path) -> None:
     for name in ("selfie.jpg", "Thumbs.db", "._mask2.jpg"):
         (folder / name).write_bytes(encoded(picture(99)))
     (folder / "mask2.png").write_bytes(encoded(picture(99), "PNG"))
-    (images / "notes.txt").write_text("x")
+    (images / "notes.txt").write_text("x", encoding="utf-8")
     (images / "stranger").mkdir()
     found = read_dataset(open_project(tmp_path / "project", dataset))
     assert [c for c, _ in codes(found)] == ["same-stem"]

@@ -172,7 +172,7 @@ def test_an_archive_and_a_file_are_no_folders(tmp_path: Path) -> None:
         for read in (recognise, list_images):
             with pytest.raises(InputError, match="an archive: unpack it"):
                 read(archive)
-    (tmp_path / "file").write_text("text")
+    (tmp_path / "file").write_text("text", encoding="utf-8")
     with pytest.raises(InputError, match="a file, expected a folder"):
         recognise(tmp_path / "file")
 

@@ -269,9 +269,9 @@ def test_labels_keep_the_store_and_content_does_not(project: Project, manifest: 
 def test_boxes_count_by_value_not_by_file(project: Project, manifest: Manifest) -> None:
     readable = manifest.table.filter(status="ok")["image"].to_list()
     lines = [f"{name},1,2,15,16" for name in readable]
-    (project.root / "one.csv").write_text("\n".join(["image,left,top,right,bottom", *lines]))
+    (project.root / "one.csv").write_text("\n".join(["image,left,top,right,bottom", *lines]), encoding="utf-8")
     (project.root / "two.csv").write_text(
-        "\n".join(["score,image,left,top,right,bottom", *("9," + x for x in lines[::-1])])
+        "\n".join(["score,image,left,top,right,bottom", *("9," + x for x in lines[::-1])]), encoding="utf-8"
     )
     one = prepare_store(project, manifest, StoreSpec(12, 9, boxes=Path("one.csv")))
     two = open_store(project, manifest, StoreSpec(12, 9, boxes=Path("two.csv")))
@@ -367,22 +367,22 @@ def no_done(folder: Path) -> None:
 
 
 def garbled_done(folder: Path) -> None:
-    (folder / DONE).write_text('{"schema_version": 1, "made')
+    (folder / DONE).write_text('{"schema_version": 1, "made', encoding="utf-8")
 
 
 def odd_done(folder: Path) -> None:
-    (folder / DONE).write_text('{"schema_version": 1, "made_from": [1]}')
+    (folder / DONE).write_text('{"schema_version": 1, "made_from": [1]}', encoding="utf-8")
 
 
 def short_done(folder: Path) -> None:
-    done = json.loads((folder / DONE).read_text())
+    done = json.loads((folder / DONE).read_text(encoding="utf-8"))
     done["made_from"]["crc32"].pop()
-    (folder / DONE).write_text(json.dumps(done))
+    (folder / DONE).write_text(json.dumps(done), encoding="utf-8")
 
 
 def other_version(folder: Path) -> None:
-    done = json.loads((folder / DONE).read_text())
-    (folder / DONE).write_text(json.dumps(done | {"schema_version": 99}))
+    done = json.loads((folder / DONE).read_text(encoding="utf-8"))
+    (folder / DONE).write_text(json.dumps(done | {"schema_version": 99}), encoding="utf-8")
 
 
 DAMAGES = [
@@ -584,7 +584,8 @@ def test_every_box_problem_is_told_with_its_line(csv_file: Path) -> None:
         "z.jpg,0,0,20,10\n"
         "c.jpg,200,0,220,10\n"
         "c.jpg,0,0,inf,10\n"
-        "short.jpg,1,2,3\n"
+        "short.jpg,1,2,3\n",
+        encoding="utf-8",
     )
     with pytest.raises(ProblemsError) as caught:
         read_boxes(csv_file, NAMES, EXTENTS)
@@ -603,7 +604,7 @@ def test_every_box_problem_is_told_with_its_line(csv_file: Path) -> None:
 
 
 def test_many_problems_are_counted(csv_file: Path) -> None:
-    csv_file.write_text("image,left,top,right,bottom\n" + "z.jpg,0,0,1,1\n" * 500)
+    csv_file.write_text("image,left,top,right,bottom\n" + "z.jpg,0,0,1,1\n" * 500, encoding="utf-8")
     with pytest.raises(ProblemsError, match="501 problem") as caught:
         read_boxes(csv_file, NAMES, EXTENTS)
     assert len(caught.value.problems) == 51
@@ -611,7 +612,7 @@ def test_many_problems_are_counted(csv_file: Path) -> None:
 
 
 def test_images_without_a_box(csv_file: Path) -> None:
-    csv_file.write_text("image,left,top,right,bottom\nb.jpg,1,2,30,40\n")
+    csv_file.write_text("image,left,top,right,bottom\nb.jpg,1,2,30,40\n", encoding="utf-8")
     with pytest.raises(ProblemsError, match=r"2 image\(s\) have no box: a\.jpg, c\.jpg"):
         read_boxes(csv_file, NAMES, EXTENTS)
     regions = read_boxes(csv_file, NAMES, EXTENTS, "whole")

@@ -190,7 +190,7 @@ def test_pattern_reaches_every_corner_in_any_pose() -> None:
 
 
 def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(FileExistsError, match="not an empty folder"):
         draw_contest(tmp_path, SMALL)
     with pytest.raises(FileExistsError, match=r"mine\.txt"):

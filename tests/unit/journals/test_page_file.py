@@ -121,15 +121,15 @@ def test_a_part_of_another_version_is_left_as_it_is() -> None:
 def test_what_somebody_wrote_inside_a_part_is_kept_beside(tmp_path: Path) -> None:
     file = tmp_path / "2026-11-25.md"
     assert write_page(file, DAY, PARTS).backup is None
-    edited = file.read_text().replace("- run 1", "- run 1\n- slow, the machine was busy")
-    file.write_text(edited)
+    edited = file.read_text(encoding="utf-8").replace("- run 1", "- run 1\n- slow, the machine was busy")
+    file.write_text(edited, encoding="utf-8")
     written = write_page(file, DAY, PARTS)
     assert written.edited == ("runs",)
     assert written.backup == tmp_path / "2026-11-25.edited-1.md"
-    assert written.backup.read_text() == edited
-    assert file.read_text() == new_page(DAY, PARTS)
+    assert written.backup.read_text(encoding="utf-8") == edited
+    assert file.read_text(encoding="utf-8") == new_page(DAY, PARTS)
     assert write_page(file, DAY, PARTS).backup is None
-    file.write_text(edited)
+    file.write_text(edited, encoding="utf-8")
     assert write_page(file, DAY, PARTS).backup == tmp_path / "2026-11-25.edited-2.md"
     assert sorted(p.name for p in tmp_path.glob("[!.]*")) == [
         "2026-11-25.edited-1.md",
@@ -169,14 +169,14 @@ def test_comments_that_do_not_pair_up_are_told_and_nothing_is_touched(
 ) -> None:
     file = tmp_path / "2026-11-25.md"
     write_page(file, DAY, PARTS)
-    broken = file.read_text().replace(old, new)
-    file.write_text(broken)
+    broken = file.read_text(encoding="utf-8").replace(old, new)
+    file.write_text(broken, encoding="utf-8")
     with pytest.raises(ProblemsError) as error:
         write_page(file, DAY, PARTS)
     assert told in str(error.value)
     assert str(file) in str(error.value)
     assert "line " in str(error.value)
-    assert file.read_text() == broken
+    assert file.read_text(encoding="utf-8") == broken
     assert [p.name for p in tmp_path.glob("[!.]*")] == [file.name]
 
 
@@ -202,7 +202,7 @@ def test_an_empty_file_is_a_new_page_and_a_link_stays_one(tmp_path: Path) -> Non
     file.symlink_to(real)
     write_page(file, DAY, PARTS)
     assert file.is_symlink()
-    assert real.read_text() == new_page(DAY, PARTS)
+    assert real.read_text(encoding="utf-8") == new_page(DAY, PARTS)
     with pytest.raises(InputError, match="is a folder"):
         write_page(tmp_path / "elsewhere", DAY, PARTS)
 

@@ -38,7 +38,7 @@ def project(made: tuple[Project, Manifest], tmp_path: Path) -> Project:
 
 
 def change_mark(run: RunFolder, mark: object) -> None:
-    (run.path / "DONE.json").write_text(json.dumps(mark))
+    (run.path / "DONE.json").write_text(json.dumps(mark), encoding="utf-8")
 
 
 def cut_events(run: RunFolder) -> None:
@@ -47,8 +47,8 @@ def cut_events(run: RunFolder) -> None:
 
 DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "no record": (lambda run: run.record_file.unlink(), "run.json: missing"),
-    "a record of nothing": (lambda run: run.record_file.write_text("{}"), "`id`: missing"),
-    "half a record": (lambda run: run.record_file.write_text('{"id": '), "run.json: damaged"),
+    "a record of nothing": (lambda run: run.record_file.write_text("{}", encoding="utf-8"), "`id`: missing"),
+    "half a record": (lambda run: run.record_file.write_text('{"id": ', encoding="utf-8"), "run.json: damaged"),
     "no recipe": (lambda run: run.recipe_file.unlink(), "recipe.toml: missing"),
     "an empty table": (lambda run: run.table_file("oof").write_bytes(b""), "oof.parquet: changed since it was made"),
     "no test table": (lambda run: run.table_file("test").unlink(), "test.parquet: missing"),
@@ -115,9 +115,9 @@ def test_blends_that_lack_a_file_or_are_copies_are_listed(project: Project) -> N
 
 def test_a_later_version_is_told_and_what_it_added_is_kept(project: Project) -> None:
     run = list_runs(project.workspace)[0]
-    record = {**json.loads(run.record_file.read_text()), "later": {"a": 1}}
-    run.record_file.write_text(json.dumps(record))
+    record = {**json.loads(run.record_file.read_text(encoding="utf-8")), "later": {"a": 1}}
+    run.record_file.write_text(json.dumps(record), encoding="utf-8")
     assert run.record().as_dict()["later"] == {"a": 1}
-    run.record_file.write_text(json.dumps({**record, "schema_version": 2}))
+    run.record_file.write_text(json.dumps({**record, "schema_version": 2}), encoding="utf-8")
     with pytest.raises(ArtefactError, match="schema version 2, this facetwise reads 1"):
         run.record()

@@ -43,6 +43,6 @@ def test_the_best_blends_come_first_and_a_damaged_one_counts_as_nothing(project:
     for number, nested in enumerate((0.3, 0.5, 0.4), 1):
         add_blend(project, f"b{number:02d}-soft", nested)
     add_blend(project, "b04-odd", 0.9)
-    (project.workspace.blends / "b04-odd" / SPEC).write_text("{}")
+    (project.workspace.blends / "b04-odd" / SPEC).write_text("{}", encoding="utf-8")
     assert rank_predictors(project)[:NUM_BLENDS] == ["b02-soft", "b03-soft"]
     assert rank_predictors(project)[NUM_BLENDS:] == ["02-made", "01-made", "03-made"]

@@ -33,7 +33,7 @@ high = 64
 
 def test_a_space_is_read_in_both_spellings_and_makes_recipes(tmp_path: Path) -> None:
     file = tmp_path / "space.toml"
-    file.write_text(TOML)
+    file.write_text(TOML, encoding="utf-8")
     space = read_space(file, BASE)
     assert list(space.parts) == ["optimizer.lr", "loss", "train.batch_size"]
     assert [getattr(part, "whole", None) for part in space.parts.values()] == [False, None, True]

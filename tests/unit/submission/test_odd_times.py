@@ -36,7 +36,7 @@ def space(tmp_path) -> Workspace:
 
 
 def write(space: Workspace, *events: SentEvent) -> None:
-    space.ledger_file.write_text("".join(e.model_dump_json(exclude_none=True) + "\n" for e in events))
+    space.ledger_file.write_text("".join(e.model_dump_json(exclude_none=True) + "\n" for e in events), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,14 @@ def test_what_was_made_in_the_future_is_told(space):
 def test_notes_stay_in_the_order_of_writing_whatever_the_clock_did(space):
     texts = ((30, "why?"), (10, "because"), (12, "after all"))
     lines = [json.dumps({"time": at(m), "kind": "run", "id": "01-a", "text": text}) for m, text in texts]
-    space.notes_file.write_text("\n".join(lines) + "\n")
+    space.notes_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     space.ledger_file.write_text(
         "".join(
             json.dumps({"schema_version": 1, "event": "note", "time": at(m), "submission": "01-a", "text": f"{m}"})
             + "\n"
             for m in (0, 40)
-        )
+        ),
+        encoding="utf-8",
     )
     notes: tuple[Note, ...] = all_notes(space)
     assert [n.text for n in notes] == ["0", "why?", "because", "after all", "40"]

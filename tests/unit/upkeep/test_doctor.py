@@ -149,7 +149,7 @@ def lose_run_mark(project: Project) -> None:
 
 
 def cut_run_record(project: Project) -> None:
-    (add_run(project, "", "", "02-cut") / "run.json").write_text('{"fingerp')
+    (add_run(project, "", "", "02-cut") / "run.json").write_text('{"fingerp', encoding="utf-8")
 
 
 def change_run_table(project: Project) -> None:
@@ -223,11 +223,11 @@ def lose_member(project: Project) -> None:
 
 
 def damage_ledger(project: Project) -> None:
-    project.workspace.ledger_file.write_text("one\ntwo\n")
+    project.workspace.ledger_file.write_text("one\ntwo\n", encoding="utf-8")
 
 
 def cut_ledger(project: Project) -> None:
-    project.workspace.ledger_file.write_text('{"event": "sen')
+    project.workspace.ledger_file.write_text('{"event": "sen', encoding="utf-8")
 
 
 SENDING: dict[tuple[str, str], Callable[[Project], None]] = {
@@ -251,14 +251,14 @@ def test_a_changed_csv_can_be_made_again(project: Project) -> None:
     folder = project.workspace.submissions / "01-run"
     folder.mkdir(parents=True)
     csv = folder / "submission.csv"
-    csv.write_text("a,b\n")
+    csv.write_text("a,b\n", encoding="utf-8")
     made_from = {
         "kind": "run", "id": "01-run", "tta": "none", "parts": [], "test_sha256": "t", "manifest": "m",
         "label_space": None, "template_sha256": None,
     }  # fmt: skip
     write_record(folder / "record.json", submission_record(made_from, file_hash(csv)))
     mark_done(folder, {})
-    (folder / "submission.csv").write_text("a,c\n")
+    (folder / "submission.csv").write_text("a,c\n", encoding="utf-8")
     line = only(examine(project), "submissions")
     assert (line.level, "changed since it was made" in line.message) == ("problem", True)
     assert "ledger replay 1 " in str(line.hint)
@@ -285,7 +285,7 @@ def test_a_moved_dataset_is_found_and_the_key_named(project: Project) -> None:
 
 def test_stale_manifest_folds_and_run_are_named(project: Project) -> None:
     Image.new("RGB", (16, 16)).save(project.dataset_root / "photos" / "0.png")
-    with (project.dataset_root / "labels.csv").open("a") as file:
+    with (project.dataset_root / "labels.csv").open("a", encoding="utf-8") as file:
         file.write("9,0.png,no\n")
     line = only(examine(project), "manifest")
     assert (line.level, line.hint) == ("problem", "run `facetwise check`")
@@ -339,7 +339,7 @@ def test_a_folder_without_project_is_no_problem(tmp_path: Path) -> None:
 
 
 def test_a_project_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
-    (tmp_path / "facetwise.toml").write_text("name = ")
+    (tmp_path / "facetwise.toml").write_text("name = ", encoding="utf-8")
     line = only(examine_folder(tmp_path), "project")
     assert line.level == "problem"
     assert "facetwise.toml: not valid TOML" in line.message

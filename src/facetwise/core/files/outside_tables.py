@@ -38,7 +38,7 @@ def check_decodes(paths: Sequence[Path], num_bytes: int) -> None:
             command,
             env=environment,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=PATIENCE,
             check=False,

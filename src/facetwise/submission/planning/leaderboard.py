@@ -24,7 +24,7 @@ from facetwise.submission.planning.forecast import people_notes
 from facetwise.submission.planning.outlook import Outlook, read_outlook
 
 if TYPE_CHECKING:
-    from facetwise.evaluate.intervals import Interval
+    pass
 
 
 @dataclass(frozen=True)
