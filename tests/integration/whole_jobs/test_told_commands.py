@@ -525,10 +525,10 @@ DISK = namedtuple("DISK", "total used free")
 
 @case("core/files/disk.py: clean", "data/images/store.py: clean --stores")
 def _(at: At) -> str:
-    from facetwise.data.images.store import _FULL
+    from facetwise.data.images.store import HOW_TO_FREE
 
     told = ""
-    for more in ({}, {"hint": _FULL}):
+    for more in ({}, {"hint": HOW_TO_FREE}):
         with pytest.raises(FacetwiseError) as error, disk_full_errors(at.root, 5, **more):
             raise OSError(errno.ENOSPC, "no space")
         told += f"{error.value.hint}\n"

@@ -50,7 +50,7 @@ from facetwise.recipe.inputs import InputSpec
 FORMAT = 1
 """Raise it when the same inputs give other bytes."""
 MAX_SIDE = 4096
-_FULL = "free some space (`facetwise clean --stores` shows what may go) and run `facetwise prepare RECIPE` again"
+HOW_TO_FREE = "free some space (`facetwise clean --stores` shows what may go) and run `facetwise prepare RECIPE` again"
 SPEC_FILE, LOCK_FILE = "spec.json", ".lock"
 
 
@@ -158,7 +158,7 @@ def prepare_store(
     plan = _plan(project, manifest, spec, dataset)
     if (store := _whole(plan)) is not None:
         return store
-    full = disk_full_errors(plan.folder, plan.array.num_bytes, hint=_FULL)
+    full = disk_full_errors(plan.folder, plan.array.num_bytes, hint=HOW_TO_FREE)
     with lock(plan.folder / LOCK_FILE, str(plan.folder)), full:
         if (store := _whole(plan)) is not None:  # another process made it in the meantime
             return store
