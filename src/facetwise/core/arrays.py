@@ -127,7 +127,7 @@ def count(least: int = 1) -> Check:
     """A whole number of this or more."""
 
     def check(value: Any, _: Sizes) -> int:
-        if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < least:
+        if _is_flag(value) or not isinstance(value, int | np.integer) or value < least:
             raise _NotAsked(f"a whole number, {least} or more")
         return int(value)
 
@@ -143,6 +143,17 @@ def number(above: float = -math.inf, below: float = math.inf) -> Check:
             limits = [f"above {above:g}"] * (above > -math.inf) + [f"below {below:g}"] * (below < math.inf)
             raise _NotAsked(" ".join(["a number", " and ".join(limits)]).strip())
         return float(value)
+
+    return check
+
+
+def text() -> Check:
+    """Text, such as a name."""
+
+    def check(value: Any, _: Sizes) -> str:
+        if not isinstance(value, str):
+            raise _NotAsked("text")
+        return value
 
     return check
 
@@ -183,10 +194,22 @@ def _whole(shape: str, least: int, below: str | None) -> Check:
 def _array(value: Any, kinds: str, what: str, shape: str, sizes: Sizes) -> npt.NDArray[Any]:
     """An array of one of numpy's `kinds` and of this shape."""
     array = np.asarray(value)
-    if array.dtype.kind not in kinds and (array.size or array.dtype.kind != "f"):  # an empty list is float64
+    hidden = isinstance(value, list | tuple) and array.dtype.kind in "iuf" and any(map(_is_flag, _items(value)))
+    is_empty_list = not array.size and array.dtype.kind == "f"
+    if hidden or (array.dtype.kind not in kinds and not is_empty_list):
         raise _NotAsked(what)
     _bind(shape, array.shape, sizes, what)
     return array
+
+
+def _items(values: Any) -> Iterable[Any]:
+    """The entries of lists in lists: numpy makes numbers of the truth values among them."""
+    for value in values:
+        yield from _items(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)
 
 
 def _bind(shape: str, found: tuple[int, ...], sizes: Sizes, what: str) -> None:

@@ -15,7 +15,7 @@ from itertools import pairwise, product
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.core.arrays import answers, numbers, takes
+from facetwise.core.arrays import answers, numbers, takes, text
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.text.spelling import Spellings, normal
 
@@ -46,6 +46,7 @@ class Attribute:
 
     def __post_init__(self) -> None:
         _check_attribute(self)
+        object.__setattr__(self, "classes", tuple(self.classes))
 
     @property
     def size(self) -> int:
@@ -57,6 +58,7 @@ class Attribute:
         """Whether classes come from a number by cuts."""
         return self.cuts is not None
 
+    @takes(name=text())
     def code_of(self, name: str) -> int:
         """Class number of the class called `name`, in any spelling; raises SettingError with close matches."""
         found = Spellings(self.classes).find(name)
@@ -78,6 +80,7 @@ class Attribute:
             raise InputError(f"attribute `{self.name}`: {unknown} value(s) of {array.size} are NaN and have no class")
         return np.searchsorted(np.asarray(self.cuts), array, side="right").astype(np.int64)
 
+    @takes(cuts=numbers("c"))
     def with_cuts(self, cuts: Sequence[float]) -> Attribute:
         """The same attribute with moved cuts; names and number of classes stay."""
         if self.cuts is None:
@@ -92,6 +95,9 @@ class LabelSpace:
     attributes: tuple[Attribute, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "attributes", tuple(self.attributes))
+        if not all(isinstance(a, Attribute) for a in self.attributes):
+            raise SettingError(f"a label is made of attributes, got {self.attributes!r:.80}")
         if not 1 <= len(self.attributes) <= MAX_ATTRIBUTES:
             raise SettingError(f"a label has 1 to {MAX_ATTRIBUTES} attributes, got {len(self.attributes)}")
         if _repeated(self.names):
@@ -119,6 +125,7 @@ class LabelSpace:
             raise SettingError(f"{self.num_joint} joint classes are too many to list (at most {MAX_LISTED_JOINT})")
         return tuple("/".join(names) for names in product(*(a.classes for a in self.attributes)))
 
+    @takes(name=text())
     def attribute(self, name: str) -> Attribute:
         """The attribute called `name`; raises SettingError with close matches."""
         for attribute in self.attributes:
@@ -184,13 +191,15 @@ class LabelSpace:
 
 
 def _check_attribute(attribute: Attribute) -> None:
-    name, classes, cuts = attribute.name, attribute.classes, attribute.cuts
+    name, classes, cuts, valid = attribute.name, attribute.classes, attribute.cuts, attribute.valid
     if not isinstance(name, str) or isinstance(classes, str) or not all(isinstance(c, str) for c in classes):
         raise SettingError(f"an attribute has a name and a tuple of names of classes, got {name!r} and {classes!r}")
     if not name or "=" in name or ":" in name or name == JOINT:
         raise SettingError(f"`{name}` cannot name an attribute: not empty, without `=` or `:`, and not `{JOINT}`")
     if not 2 <= len(classes) <= MAX_CLASSES:
         raise SettingError(f"attribute `{name}` has {len(classes)} classes, expected 2 to {MAX_CLASSES}")
+    if valid is not None and not valid[0] <= valid[1]:
+        raise SettingError(f"valid values of `{name}` are from the lower to the higher, got {list(valid)}")
     if repeated := _repeated(classes):
         raise SettingError(f"attribute `{name}` lists class `{repeated[0]}` twice")
     if cuts is None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from facetwise.core.arrays import each, takes, text
 from facetwise.core.files.parsing import parse_json
 from facetwise.core.text.spelling import normal
 from facetwise.core.workspace import content_hash
@@ -27,16 +28,19 @@ def person(name: str) -> str:
     return whole[1] if whole else plain
 
 
+@takes(same_person=each(each(text())))
 def called(same_person: Iterable[Sequence[str]]) -> dict[str, str]:
     """What each person of these lists of one person's names is called, by `person`: the first name of the list."""
     return {person(name): person(names[0]) for names in same_person for name in names}
 
 
+@takes(name=text())
 def person_hash(name: str) -> str:
     """What weights remember of a person: 16 hex digits."""
-    return content_hash(str(name))[:16]
+    return content_hash(name)[:16]
 
 
+@takes(hashes=each(text()))
 def people_text(hashes: Iterable[str]) -> str:
     """The hashes as they stand in the metadata."""
     return json.dumps(sorted(hashes))

@@ -76,6 +76,8 @@ def parse_reference(
     of submissions, which look like those of runs: a text that is one of them names the submission. Raises InputError
     for a text that names nothing, and for another kind.
     """
+    if isinstance(given, bool) or not isinstance(given, str | int | Reference):
+        raise InputError(f"a reference is text or a number, got {given!r:.60}", hint=_hint(allowed))
     reference = given if isinstance(given, Reference) else _read(str(given).strip(), allowed, submissions)
     if reference.kind not in allowed:
         *others, final = (_WORDS[kind] for kind in allowed)

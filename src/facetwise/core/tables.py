@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
+from facetwise.core.arrays import numbers, takes
 from facetwise.core.errors import ArtefactError
 from facetwise.core.files.writing import write_atomic
 
@@ -90,6 +92,7 @@ def score_column(attribute: str) -> str:
     return attribute + _SCORE
 
 
+@takes(values=numbers("v"))
 def year_columns(attribute: str, values: Sequence[float]) -> tuple[str, ...]:
     """The columns of the log-probabilities of an ordinal attribute's values: `age:year=18`, `age:year=19`, ..."""
     return tuple(f"{_year_prefix(attribute)}{int(v) if float(v).is_integer() else v}" for v in values)
@@ -103,7 +106,10 @@ def year_values(table: pl.DataFrame, attribute: str) -> tuple[float, ...]:
     prefix = _year_prefix(attribute)
     texts = [c.removeprefix(prefix) for c in table.columns if c.startswith(prefix)]
     try:
-        return tuple(float(t) for t in texts)
+        values = tuple(float(t) for t in texts)
+        if all(map(math.isfinite, values)):
+            return values
+        raise ValueError("a value is not finite")
     except ValueError as error:
         raise ArtefactError(f"columns `{prefix}...`: {error}", hint="make the table again") from None
 

@@ -21,6 +21,7 @@ import polars as pl
 from facetwise.core.errors import ArtefactError
 from facetwise.core.labels import JOINT, Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import PREDICTIONS, prediction_columns, score_column, year_columns, year_values
+from facetwise.evaluate.decide import DECIDED
 from facetwise.evaluate.metrics import MISSING
 
 TOLERANCE = 1e-3
@@ -47,6 +48,17 @@ def read_blocks(table: pl.DataFrame, space: LabelSpace, whose: str) -> tuple[dic
     blocks = {n: _numbers(table, columns) for n, columns in layout.items() if columns[0] in table.columns}
     _check_numbers(blocks, table, whose)
     return blocks, values
+
+
+def decided_classes(table: pl.DataFrame, space: LabelSpace, whose: str) -> IntArray | None:
+    """Joint classes that a table says were decided, (n,), -1 where there is none; ArtefactError for none of `space`."""
+    if DECIDED not in table.columns:
+        return None
+    decided = whole_numbers(table[DECIDED])
+    if len(decided) and not (decided.min() >= MISSING and decided.max() < space.num_joint):
+        message = f"{whose}: `{DECIDED}` holds {decided.min()} to {decided.max()}, expected 0 to {space.num_joint - 1}"
+        raise ArtefactError(message, hint="make the table again")
+    return decided
 
 
 def values_block(name: str) -> str:

@@ -16,9 +16,17 @@ from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import score_column
 from facetwise.evaluate.compose import log_normalised, marginals_of, mean_of_rows, mean_probability
-from facetwise.evaluate.decide import DECIDED, decode_joint, encode_joint
+from facetwise.evaluate.decide import decode_joint, encode_joint
 from facetwise.evaluate.metrics import MISSING
-from facetwise.evaluate.prediction_columns import Logs, Values, double, read_blocks, values_block, whole_numbers
+from facetwise.evaluate.prediction_columns import (
+    Logs,
+    Values,
+    decided_classes,
+    double,
+    read_blocks,
+    values_block,
+    whole_numbers,
+)
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -60,7 +68,7 @@ class Predictions:
             folds=whole_numbers(table["fold"]),
             blocks=blocks,
             values=values,
-            decided=whole_numbers(table[DECIDED]) if DECIDED in table.columns else None,
+            decided=decided_classes(table, space, whose),
         )
 
     def __len__(self) -> int:

@@ -78,6 +78,12 @@ def test_the_message_names_the_argument_what_was_expected_and_what_came(argument
         two(**arguments)
 
 
+def test_truth_values_among_numbers_are_no_numbers():
+    for value in ([True, 2], [[0, 1], [False, 1]], (1.5, True)):
+        for check in (answers("..."), numbers("...")):
+            assert not accepted(check, value)
+
+
 def test_what_is_none_by_default_may_be_none_and_lists_become_arrays():
     first, second, size, _ = two([0, 1], None, size=np.int64(4))
     assert (first.dtype, second, size, type(size)) == (np.int64, None, 4, int)

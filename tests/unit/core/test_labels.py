@@ -5,8 +5,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from facetwise.core.errors import SettingError
+from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, LabelSpace
+from facetwise.core.people import called, people_text, person_hash
+from facetwise.core.references import parse_reference
 
 MASK = Attribute("mask", ("wear", "incorrect", "normal"))
 GENDER = Attribute("gender", ("male", "female"))
@@ -165,3 +167,28 @@ def test_names_that_there_are_not_are_refused():
     for cuts in (("30", "60"), (True, 2), (float("nan"), 1)):
         with pytest.raises(SettingError, match="cuts of `age`"):
             Attribute("age", ("a", "b", "c"), cuts)
+
+
+def test_names_are_text_and_ranges_ascend():
+    for ask in (SPACE.attribute, SPACE.index, SPACE.columns, MASK.code_of):
+        with pytest.raises(ValueError, match="`name` must be text"):
+            ask(3)
+    for valid in ((60, 0), (float("nan"), 60)):
+        with pytest.raises(SettingError, match="valid values of `age`"):
+            Attribute("age", ("a", "b"), (30.0,), valid)
+    with pytest.raises(SettingError, match="made of attributes"):
+        LabelSpace(("mask", "age"))
+    assert LabelSpace([Attribute("a", ["x", "y"])]) == LabelSpace((Attribute("a", ("x", "y")),))
+
+
+def test_names_of_people_and_references_are_text():
+    for ask in (person_hash, lambda name: people_text([name]), lambda name: called([["a", name]])):
+        for name in (None, 3, float("nan")):
+            with pytest.raises(ValueError, match="text"):
+                ask(name)
+    for text in ("abc", ["ab"]):
+        with pytest.raises(ValueError, match=r"several|text"):
+            called(text) if text != "abc" else people_text(text)
+    for reference in (2.0, True, None, [3]):
+        with pytest.raises(InputError, match="a reference is text or a number"):
+            parse_reference(reference)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import facetwise.evaluate
+from facetwise.core import tables
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.data.labels.bins import soft_bins
 from facetwise.evaluate import (
@@ -48,6 +49,8 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     SPACE.encode: {"codes": CODES},
     SPACE.decode: {"joint": A},
     SPACE.attributes[1].codes_of_values: {"values": HALF},
+    SPACE.attributes[1].with_cuts: {"cuts": [1.5, 2.5]},
+    tables.year_columns: {"attribute": "b", "values": [1.0, 2.0]},
     soft_bins: {"values": HALF, "cuts": (1.0, 2.0), "deviation": 1.0},
     metrics.confusion: {"truth": A, "predicted": B, "num_classes": 3},
     metrics.macro_f1: {"truth": A, "predicted": B, "num_classes": 3},
@@ -143,8 +146,8 @@ TRUSTED = {
     "rules.fit.fit_rule", "rules.fit.check_kinds", "rules.kinds.undecided", "rules.multipliers.attribute_task",
     "rules.multipliers.joint_task", "rules.multipliers.fit_multipliers", "rules.records.rule_from_dict",
     "rules.sweep.best_value", "prediction_columns.double", "prediction_columns.read_blocks",
-    "prediction_columns.values_block", "prediction_columns.whole_numbers", "forecasts.picks.final_value",
-    "forecasts.picks.variance_explained",
+    "prediction_columns.decided_classes", "prediction_columns.values_block", "prediction_columns.whole_numbers",
+    "forecasts.picks.final_value", "forecasts.picks.variance_explained",
 }  # fmt: skip
 """Functions of what was checked when it was made (`Predictions`, `ScoredRows`, `JointScores`, a task), or of names."""
 

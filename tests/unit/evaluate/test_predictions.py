@@ -335,3 +335,17 @@ def test_one_attribute_alone_is_decided_for_itself():
     found = read(table(names(1), {SPACE.joint_columns: joint}), SPACE)
     assert (found.codes.tolist(), found.only(["hue"]).codes.tolist()) == ([[0, 0]], [[1]])
     assert found.only(["hat", "hue"]) is found
+
+
+@pytest.mark.parametrize("decided", [6, -2, 99])
+def test_decided_classes_that_there_are_not_are_damage(decided):
+    good = table(names(2), {SPACE.joint_columns: logs(0, 2, 6)})
+    assert read(good.with_columns(decided=pl.Series([5, None], dtype=pl.Int32())), SPACE).classes.tolist() == [5, -1]
+    with pytest.raises(ArtefactError, match=r"predictions: `decided` holds .*, expected 0 to 5"):
+        read(good.with_columns(decided=pl.Series([0, decided], dtype=pl.Int32())), SPACE)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "x"])
+def test_values_of_columns_are_finite_numbers(value):
+    with pytest.raises(ArtefactError, match=r"columns `hat:year=...`: "):
+        year_values(pl.DataFrame({f"hat:year={value}": [0.0]}), "hat")

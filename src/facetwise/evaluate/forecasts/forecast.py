@@ -101,6 +101,10 @@ class Offset:
     reach: float = 0.1
     """Share of differing test answers at which individual shifts have correlation 1/e."""
 
+    def __post_init__(self) -> None:
+        if not (self.common >= 0 and self.individual >= 0 and self.reach > 0):
+            raise ValueError(f"expected deviations of 0 or more and a reach above 0, got {self}")
+
     def individual_covariance(self, apart: FloatArray) -> FloatArray:
         """Covariance of k individual shifts, shape (k, k), from the pairs' shares of differing answers, (k, k)."""
         covariance: FloatArray = self.individual**2 * np.exp(-apart / self.reach)
