@@ -34,26 +34,28 @@ class _NotAsked(Exception):
 
 
 def takes(**checks: Check) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Check arguments of a function by name; ValueError says which is not what it must be. None by default may be."""
+    """Check arguments of a function by name, but defaults; ValueError says which is not what it must be."""
 
     def door(function: Callable[P, R]) -> Callable[P, R]:
-        parameters = signature(function)
-        optional = {name for name in checks if parameters.parameters[name].default is None}
+        parameters = signature(function).parameters
+        places = [(name, list(parameters).index(name), check) for name, check in checks.items()]
 
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-            call, sizes = parameters.bind(*args, **kwargs), Sizes()
-            for name, check in checks.items():
-                if name not in call.arguments or (call.arguments[name] is None and name in optional):
+            values, sizes = list(args), Sizes()
+            for name, place, check in places:
+                where: Any = values if place < len(values) else kwargs
+                key: Any = place if where is values else name
+                value = where.get(name, parameters[name].default) if where is kwargs else values[place]
+                if value is parameters[name].default:
                     continue
                 try:
-                    found = call.arguments[name] = check(call.arguments[name], sizes)
+                    where[key] = found = check(value, sizes)
                 except _NotAsked as expected:
-                    got = _shown(call.arguments[name])
-                    raise ValueError(f"`{name}` must be {expected}, got {got}") from None
+                    raise ValueError(f"`{name}` must be {expected}, got {_shown(value)}") from None
                 if isinstance(found, int):
                     sizes[name] = (found,)
-            return function(*call.args, **call.kwargs)
+            return function(*values, **kwargs)  # type: ignore[arg-type]  # as they came, but checked
 
         return checked
 

@@ -33,7 +33,7 @@ def confusion(
     return cells.reshape(num_classes, num_classes).astype(np.int64)
 
 
-@takes(hits=numbers("..."), predicted=numbers("..."), true=numbers("..."))
+@takes(hits=numbers("...", missing=True), predicted=numbers("...", missing=True), true=numbers("...", missing=True))
 def f1_of_counts(hits: npt.ArrayLike, predicted: npt.ArrayLike, true: npt.ArrayLike) -> FloatArray:
     """F1, elementwise, of how often a class was right, was predicted and was true; 0 where it is 0 / 0."""
     total = np.asarray(predicted, dtype=np.float64) + np.asarray(true, dtype=np.float64)
