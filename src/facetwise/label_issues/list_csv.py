@@ -8,13 +8,14 @@ from pathlib import Path
 
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.files.csvrecords import csv_row
+from facetwise.core.files.csvtable import CsvRow
 from facetwise.core.files.writing import write_output
 from facetwise.core.labels import LabelSpace
 from facetwise.core.text.printable import from_list_cell, list_cell
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.labels.corrections import ProposedCorrection
 from facetwise.data.manifest import Manifest
-from facetwise.data.reading.csvfile import CsvRow, read_table_csv
+from facetwise.data.reading.csvfile import read_table_csv
 from facetwise.label_issues.list_file import AGAIN, Listed, correction_of
 from facetwise.label_issues.suspects import SuspectsView
 

@@ -23,21 +23,11 @@ from typing import Literal
 import numpy as np
 
 from facetwise.core.errors import InputError, did_you_mean
-from facetwise.core.files.csvrecords import AS_COMMAS, separator_fault
-from facetwise.core.files.csvtable import (
-    CsvFile,
-    answer_fault,
-    attributes_alone,
-    fault_of_all,
-    name_fault,
-    parse_csv,
-    raise_problems,
-    repeats,
-    shown,
-)
+from facetwise.core.files.answers_csv import answer_fault, attributes_alone, fault_of_all, name_fault, repeats, shown
+from facetwise.core.files.csvtable import CsvTable, raise_problems, read_csv
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.core.project import Project, TestSide
-from facetwise.core.text.spelling import Spellings
+from facetwise.core.text.spelling import Spellings, spelt_as
 from facetwise.data.manifest import Manifest
 from facetwise.predictors.external_numbers import why_no_probabilities
 
@@ -72,7 +62,6 @@ class ParsedPredictions:
 class _Layout:
     """The roles of a csv's columns."""
 
-    image: str
     blocks: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = ()
     """Blocks of probabilities: attribute (or `joint`), its columns in the csv, and those in the table."""
     answer: str | None = None
@@ -93,14 +82,13 @@ def parse_predictions(
     side = project.file.dataset.test
     if side is None or manifest.test.is_empty():
         raise InputError("the dataset has no test side: there are no test predictions to import")
-    file = parse_csv(data, source).spelt_as(_columns(side, project.space))
+    file = _read(data, source, side, project.space)
     layout = _layout(file, side.image, side.answer, project.space)
     raise_problems(source, layout.problems)
-    written = file.column(layout.image)
+    written = file.column(side.image)
     names = _spelt_as_listed(written, manifest)
     num_respelt = sum(one != other for one, other in zip(written, names, strict=True))
     places, problems = _places(file, names, manifest)
-    raise_problems(source, [] if file.rows else ["no rows below the header"])
     if layout.answer is not None:
         of = _answered(answers_of, project.space)
         answers, wrong = _answers(file, layout.answer, of.num_joint)
@@ -119,30 +107,37 @@ def parse_predictions(
 # ------------------------------------------------------------------------------------------------------- the header
 
 
-def _layout(file: CsvFile, image: str, answer: str, space: LabelSpace) -> _Layout:
+def _read(data: bytes, source: str, side: TestSide, space: LabelSpace) -> CsvTable:
+    """The csv, its column of images called as the organisers call it, all others as the project does."""
+    possible = [side.image, side.answer, IMAGE, *(column for name in space.names for column in space.columns(name))]
+
+    def spelt(header: Sequence[str]) -> tuple[str, ...]:
+        names = spelt_as(header, possible)
+        return names if side.image in names else tuple(side.image if name == IMAGE else name for name in names)
+
+    return read_csv(data, source, [side.image], spelt=spelt, may_be_empty=False)
+
+
+def _layout(file: CsvTable, image: str, answer: str, space: LabelSpace) -> _Layout:
     """The roles of the columns; everything that is wrong with the header is in `problems`."""
     names = file.names
-    images = [name for name in dict.fromkeys((image, IMAGE)) if name in names]
     found = [b for b in _possible_blocks(space, names) if any(column in names for column in b[1])]
     used = {column for _, columns, _ in found for column in columns}
-    if not images and (fault := separator_fault(names)):
-        return _Layout(image, problems=(f"line 1: {fault}: {AS_COMMAS}",))
-    problems = [] if images else [f"line 1: no column of images: expected `{image}` or `{IMAGE}`"]
-    problems += [
+    problems = [
         f"line 1: no column `{column}`: all classes of {what} are needed"
         for what, columns, _ in found
         for column in columns
         if column not in names
     ]
-    problems += [f"line 1: column `{name}` is there twice" for name in _twice(names, {*used, *images, answer})]
+    problems += [f"line 1: column `{name}` is there twice" for name in _twice(names, {*used, answer})]
     problems += _unknown_classes(names, used, space)
     if any(what == JOINT for what, _, _ in found) and len(found) > 1:
         problems.append("line 1: joint classes in more than one way, or beside attributes: give one of them")
     has_answer = answer in names and not found
     if not found and not has_answer and not problems:
         problems.append(f"line 1: no predictions: {_expected(space, answer)}")
-    ignored = tuple(n for n in names if n and n not in {*used, *images[:1], *([answer] if has_answer else [])})
-    return _Layout(images[0] if images else image, tuple(found), answer if has_answer else None, ignored, (*problems,))
+    ignored = tuple(n for n in names if n and n not in {*used, image, *([answer] if has_answer else [])})
+    return _Layout(tuple(found), answer if has_answer else None, ignored, (*problems,))
 
 
 def _possible_blocks(space: LabelSpace, names: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
@@ -169,11 +164,6 @@ def _unknown_classes(names: Sequence[str], used: set[str], space: LabelSpace) ->
     return found
 
 
-def _columns(side: TestSide, space: LabelSpace) -> list[str]:
-    """Columns that a csv may have, except those of joint classes."""
-    return [side.image, side.answer, *(column for name in space.names for column in space.columns(name))]
-
-
 def _twice(names: Sequence[str], columns: set[str]) -> list[str]:
     return sorted(name for name in columns if names.count(name) > 1)
 
@@ -193,7 +183,7 @@ def _spelt_as_listed(written: Sequence[str], manifest: Manifest) -> list[str]:
     return [spellings.find(name) for name in written]
 
 
-def _places(file: CsvFile, names: Sequence[str], manifest: Manifest) -> tuple[IntArray, list[str]]:
+def _places(file: CsvTable, names: Sequence[str], manifest: Manifest) -> tuple[IntArray, list[str]]:
     """The index of each row's test image, (n,), and problems of the names.
 
     An image is named as in the organisers' table, or by its path in the dataset.
@@ -233,7 +223,7 @@ def _refuse_specialist(answers: IntArray, source: str, space: LabelSpace) -> Non
         raise InputError(f"{source}: {message}: they look like those of {seem} only", hint=f"say which: {ways}")
 
 
-def _answers(file: CsvFile, column: str, num_joint: int) -> tuple[IntArray, list[str]]:
+def _answers(file: CsvTable, column: str, num_joint: int) -> tuple[IntArray, list[str]]:
     texts, problems = file.column(column), []
     if alike := fault_of_all(texts):
         return np.zeros(len(texts), np.int64), [alike]
@@ -245,7 +235,7 @@ def _answers(file: CsvFile, column: str, num_joint: int) -> tuple[IntArray, list
     return np.array([0 if problems else int(t) for t in texts], dtype=np.int64), problems
 
 
-def _numbers(file: CsvFile, layout: _Layout) -> tuple[FloatArray, list[str]]:
+def _numbers(file: CsvTable, layout: _Layout) -> tuple[FloatArray, list[str]]:
     """All probabilities, (n, columns of all blocks), and their problems."""
     columns = [column for _, names, _ in layout.blocks for column in names]
     texts = [file.column(column) for column in columns]

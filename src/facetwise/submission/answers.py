@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from facetwise.core.errors import FacetwiseError, InputError
-from facetwise.core.files.csvtable import read_submission
+from facetwise.core.files.answers_csv import read_submission
 from facetwise.core.project import Project
 from facetwise.core.workspace import file_hash
 from facetwise.data.manifest import Manifest

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from facetwise.core.errors import ArtefactError, DamagedError, GateError, InputError
-from facetwise.core.files.csvtable import raise_problems, read_csv, read_submission
+from facetwise.core.files.answers_csv import read_submission
+from facetwise.core.files.csvtable import raise_problems, read_csv
 from facetwise.core.labels import LabelSpace
 from facetwise.core.people import person
 from facetwise.core.records.artefact import Artefact, ArtefactKind, list_artefacts, next_number

@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from facetwise.core.errors import FacetwiseError, InputError
-from facetwise.core.files.csvtable import answer_fault, parse_csv
+from facetwise.core.files.answers_csv import answer_fault
+from facetwise.core.files.csvtable import read_csv
 from facetwise.core.files.outside import read_bounded
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project, TestSide
@@ -138,7 +139,7 @@ def _made_here(project: Project, manifest: Manifest, data: bytes) -> tuple[Sourc
     """The first run or blend that answers what a file does, and its decisions, images that it cannot read filled in."""
     side = side_to_predict(project)
     try:
-        file = parse_csv(data, "submission")
+        file = read_csv(data, "submission")
         names, answers = file.column(side.image), file.column(side.answer)
     except InputError:
         return None
@@ -216,7 +217,7 @@ def _ledger(project: Project) -> tuple[Ledger, tuple[str, ...]]:
 def _asked_columns(project: Project, side: TestSide) -> tuple[str, ...]:
     """The organisers' columns, the answer added when it is not there; none where their csv cannot be read."""
     try:
-        names = parse_csv(read_template(project, side), "the organisers' csv").names
+        names = read_csv(read_template(project, side), "the organisers' csv").names
     except InputError:
         return ()
     return names if side.answer in names else (*names, side.answer)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from facetwise.core.errors import ArtefactError, FacetwiseError, MismatchError
-from facetwise.core.files.csvtable import parse_csv
+from facetwise.core.files.csvtable import read_csv
 from facetwise.core.files.writing import write_output
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project
@@ -100,8 +100,8 @@ def _other_answers(project: Project, submission: SubmissionFolder, data: bytes) 
     """How many answers differ from the csv that is kept, when that is still whole."""
     side = side_to_predict(project)
     try:
-        kept = parse_csv(submission.read_csv_bytes(), str(submission.csv_file))
-        made = parse_csv(data, "the csv made again")
+        kept = read_csv(submission.read_csv_bytes(), str(submission.csv_file))
+        made = read_csv(data, "the csv made again")
         sent, now = (dict(zip(f.column(side.image), f.column(side.answer), strict=True)) for f in (kept, made))
     except FacetwiseError:
         return []

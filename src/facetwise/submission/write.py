@@ -1,4 +1,4 @@
-"""The organisers' csv, filled in. Reading one is `core.csvtable`'s."""
+"""The organisers' csv, filled in. Reading one is `core.files.csvtable`'s."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from facetwise.core.files.answers_csv import repeats, set_problems
 from facetwise.core.files.csvrecords import csv_row
-from facetwise.core.files.csvtable import CsvFile, parse_csv, raise_problems, repeats, set_problems
+from facetwise.core.files.csvtable import CsvTable, raise_problems, read_csv
 from facetwise.core.labels import IntArray
 
 
@@ -21,20 +22,20 @@ def submission_csv(
     leaves the answer empty, which the gate refuses. Row order and all other columns stay as they are. Raises
     ProblemsError when the template's names repeat, or are not those in `names`.
     """
-    file = parse_csv(template, "the organisers' csv")
+    file = read_csv(template, "the organisers' csv")
     listed = file.column(image_column)
     answers = dict(zip(names, np.asarray(joint).tolist(), strict=True))
     if len(answers) != len(names):
         raise ValueError(f"predictions name image {_repeated(names)[0]!r} twice")
-    raise_problems(file.source, [*repeats(file, listed), *set_problems(listed, names, "predictions")])
+    raise_problems(file.name, [*repeats(file, listed), *set_problems(listed, names, "predictions")])
     filled = [str(answers[name]) if answers[name] >= 0 else "" for name in listed]
     return _written(file, answer_column, filled)
 
 
-def _written(file: CsvFile, column: str, values: Sequence[str]) -> bytes:
+def _written(file: CsvTable, column: str, values: Sequence[str]) -> bytes:
     header = file.header if column in file.names else (*file.header, column)
     place = file.names.index(column) if column in file.names else len(file.header)
-    filled = ([*row[:place], value, *row[place + 1 :]] for row, value in zip(file.rows, values, strict=True))
+    filled = ([*row[:place], value, *row[place + 1 :]] for (_, row), value in zip(file.records, values, strict=True))
     return "".join(csv_row(row) for row in (header, *filled)).encode()
 
 

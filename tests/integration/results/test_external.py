@@ -185,11 +185,11 @@ def test_a_sum_within_the_tolerance_is_divided_and_counted_and_one_beyond_refuse
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "expected a header"),
-        (csv("ImageID,ans"), "no rows below the header"),
+        (b"", "line 1: the file is empty, expected a header"),
+        (csv("ImageID,ans"), "a header and no rows: nothing is listed"),
         (csv("ImageID,ans", "a.jpg,1.0", "나.jpg,1e0", "c d.jpg,+1"), "line 2: answer '1.0' is not an integer"),
         (csv("ImageID,ans", "a.jpg,18", "나.jpg,1", "c d.jpg,1"), "line 2: answer 18 is not a class, expected 0 to 17"),
-        (csv("name,ans", "a.jpg,1"), "no column of images: expected `ImageID` or `image`"),
+        (csv("name,ans", "a.jpg,1"), "no column `ImageID` (columns: name, ans)"),
         (csv("ImageID,score", "a.jpg,1"), "no predictions: expected"),
         (csv("ImageID,gender=male", "a.jpg,1"), "no column `gender=female`: all classes of gender are needed"),
         (
@@ -204,7 +204,7 @@ def test_a_sum_within_the_tolerance_is_divided_and_counted_and_one_beyond_refuse
             "in more than one way, or beside attributes",
         ),
         (csv("ImageID;ans", "a.jpg;1"), "line 1: seems to be separated by `;`, expected commas"),
-        (csv("ImageID,ans", "a.jpg"), "line 2: 1 value(s), expected 2"),
+        (csv("ImageID,ans", "a.jpg"), "line 2: 1 cell, the header has 2"),
         (csv("ImageID,ans", "a.jpg,1").decode().encode("utf-16"), "UTF-16 text"),
         (csv("ImageID,ans", "나.jpg,1").decode().encode("cp949"), "line 2: not UTF-8"),
         (b"ImageID,ans\na\0.jpg,1\n", "line 2: a NUL character"),
@@ -322,7 +322,7 @@ def test_problems_are_a_problems_error(made):
 def test_what_a_terminal_would_obey_is_no_table() -> None:
     with pytest.raises(CsvError, match=r"control \(0x1b\)") as told:
         csv_records(b"ImageID,ans\na.jpg,\x1b]0;title\x07\n")
-    assert told.value.line == 2
+    assert told.value.fault.line == 2
 
 
 @pytest.mark.parametrize(

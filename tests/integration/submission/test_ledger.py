@@ -627,11 +627,11 @@ def test_a_time_that_the_clock_skips_is_told_and_of_two_the_first_is_taken():
 
 BAD_TABLES = {
     "other columns": ("a\tb\n1\t2\n", "no column `id`"),
-    "commas": ("id,f1\n1,0.5\n", "no column `id`"),
+    "commas": ("id,f1\n1,0.5\n", "seems to be separated by commas, expected tabs"),
     "no scores": ("id\tuser\n1\tme\n", "no column `f1`"),
-    "a column twice": ("id\tf1\tf1\n1\t0.5\t0.5\n", "column `f1` stands there twice"),
+    "a column twice": ("id\tf1\tf1\n1\t0.5\t0.5\n", "column `f1` is there twice"),
     "empty": ("", "expected a header"),
-    "short rows": ("id\tf1\tx\n1\t0.5\n", "line 2: 2 value(s), expected 3"),
+    "short rows": ("id\tf1\tx\n1\t0.5\n", "line 2: 2 cells, the header has 3"),
     "no number": ("id\tf1\n\t0.5\n", "line 2: `id` is empty"),
     "a number twice": ("id\tf1\n1\t0.5\n1\t0.6\n", "line 3: `id` 1 again, first on line 2"),
     "percent": ("id\tf1\n1\t74.78\n", "line 2: `f1` is '74.78', expected a number from 0 to 1"),
@@ -660,10 +660,10 @@ def test_what_columns_are_needed_is_said(space, tmp_path):
     path.write_text("id,f1\n1,0.5\n", encoding="utf-8")
     with pytest.raises(InputError) as error:
         bring(space, path)
-    assert (
-        error.value.hint
-        == "needed are `id`, `f1`, others are kept; line 1 has `id,f1`; columns must be separated by tabs"
-    )
+    assert error.value.hint == "save it with tabs (tab-separated values)"
+    path.write_text("id\tscore\n1\t0.5\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"no column `f1` \(columns: id, score\)"):
+        bring(space, path)
     path.write_bytes("id\tf1\tx\n1\t0.5\t가\n".encode("cp949"))
     with pytest.raises(InputError, match="line 2: not UTF-8"):
         bring(space, path)

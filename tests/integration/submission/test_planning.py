@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import GateError, InputError, ProblemsError, SettingError
-from facetwise.core.files.csvtable import read_submission
+from facetwise.core.files.answers_csv import read_submission
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import load_manifest

@@ -22,7 +22,8 @@ from facetwise.core.errors import (
     ProblemsError,
 )
 from facetwise.core.files import outside
-from facetwise.core.files.csvtable import MAX_LISTED, read_submission
+from facetwise.core.files.answers_csv import read_submission
+from facetwise.core.files.csvtable import MAX_LISTED
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.records.done import Anything, read_done
 from facetwise.core.records.submission import Filled, MadeFrom, PartMadeFrom
@@ -130,19 +131,19 @@ def test_every_problem_of_a_file_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "line 1: expected a header"),
-        (b"ImageID,ans\n", "no rows below the header"),
+        (b"", "line 1: the file is empty, expected a header"),
+        (b"ImageID,ans\n", "a header and no rows: nothing is listed"),
         (b"image,ans\na,1\n", "line 1: no column `ImageID`"),
-        (b"ImageID,ans,ans\na,1,1\n", "column `ans` stands there twice"),
-        (b"ImageID,ans\na,1\nb\n", "line 3: 1 value(s), expected 2"),
-        (b"ImageID,ans\na,1\n\nb,2,3\n", "line 4: 3 value(s), expected 2"),
+        (b"ImageID,ans,ans\na,1,1\n", "column `ans` is there twice"),
+        (b"ImageID,ans\na,1\nb\n", "line 3: 1 cell, the header has 2"),
+        (b"ImageID,ans\na,1\n\nb,2,3\n", "line 4: 3 cells, the header has 2"),
         (b"ImageID,ans\na\0,1\n", "line 2: a NUL character"),
         ("ImageID,ans\n가,1\n".encode("cp949"), "line 2: not UTF-8"),
         ("ImageID,ans\na,1\n".encode("utf-16"), "UTF-16 text"),
         (b'ImageID,ans\n"a,1\n', "not readable as csv"),
         (b"ImageID;ans\na;1\n", "line 1: seems to be separated by `;`, expected commas"),
         (b"ImageID\tans\na\t1\n", "seems to be separated by tabs"),
-        (b"PK\x03\x04rest", "an archive (zip, gzip or the like), expected a csv"),
+        (b"PK\x03\x04rest", "an archive, expected a csv"),
     ],
 )
 def test_unusable_files(tmp_path, data, message):

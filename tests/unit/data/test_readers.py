@@ -106,7 +106,7 @@ def test_everything_is_found_in_one_look(tmp_path: Path) -> None:
         (b"id;gender;race;age;path\n1;male;x;3;a\n", "wrong-separator"),
         (b"id,age,gender,race,age,path\n1,3,male,x,3,a\n", "repeated-column"),
         (HEADER.encode() + b"\n", "empty-csv"),
-        (b"", "unreadable-csv"),
+        (b"", "empty-csv"),
         (HEADER.encode("utf-16"), "not-utf8"),
         (HEADER.encode("utf-16-le"), "not-utf8"),
         (HEADER.encode() + b"\n1,male,\xe9,3,a\n", "not-utf8"),

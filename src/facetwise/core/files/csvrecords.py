@@ -1,4 +1,4 @@
-"""Bytes of a csv to records and back: UTF-8, commas, quotes. What to do about a fault is for the caller to say."""
+"""Bytes of a csv to records and back: UTF-8, quotes, one character between cells."""
 
 from __future__ import annotations
 
@@ -6,31 +6,47 @@ import csv
 import io
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from facetwise.core.files.filekinds import KIND_BYTES, other_kind
 
 Record = tuple[int, tuple[str, ...]]
 """The line, as an editor counts, on which the record begins, and its cells as they are written."""
 
-_TAB = "\t"
-AS_COMMAS = "save it with commas (in a spreadsheet: `CSV UTF-8`, comma-separated)"
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Characters that no table has, and that a terminal would obey: what is written must not hold them."""
 _AS_UTF8 = "save it as UTF-8 (in a spreadsheet: `CSV UTF-8`)"
+_MARKS = ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
+"""Byte order marks of other encodings than UTF-8, the longer ones first."""
+
+
+@dataclass(frozen=True)
+class CsvFault:
+    """What is wrong with a csv: a short code, the line (None: the whole file), a message and what to do."""
+
+    code: str
+    line: int | None
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return self.message if self.line is None else f"line {self.line}: {self.message}"
 
 
 class CsvError(Exception):
-    """Why bytes are no csv: a short code, the line (None for the whole file), a message and what to do."""
+    """Why bytes are no csv."""
 
-    def __init__(self, code: str, line: int | None, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.code, self.line, self.message, self.hint = code, line, message, hint
-
-
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Characters that no table has, and that a terminal would obey: what is written must not hold them."""
+    def __init__(self, *fault: Any) -> None:
+        self.fault = CsvFault(*fault)
+        super().__init__(str(self.fault))
 
 
 def csv_records(data: bytes, delimiter: str = ",") -> list[Record]:
     """Every record that is not blank, the header first. A byte order mark, CRLF and quoted line breaks are fine.
 
-    Raises CsvError: `not-utf8`, `nul-in-csv` or `broken-csv`.
+    Raises CsvError: `not-csv`, `not-utf8`, `nul-in-csv` or `broken-csv`.
     """
     reader = csv.reader(io.StringIO(_text(data), newline=""), delimiter=delimiter, strict=True)
     records: list[Record] = []
@@ -45,13 +61,6 @@ def csv_records(data: bytes, delimiter: str = ",") -> list[Record]:
     return records
 
 
-def separator_fault(header: Iterable[str]) -> str | None:
-    """What is wrong with a header that lacks a column since it is not separated by commas; None when it seems to be."""
-    cells = list(header)
-    found = next((s for s in (";", "\t", "|") if any(s in cell for cell in cells)), None)
-    return found and f"seems to be separated by {'tabs' if found == _TAB else f'`{found}`'}, expected commas"
-
-
 def csv_row(cells: Iterable[str], newline: str = "\n") -> str:
     """A record as text, each cell quoted where it must be.
 
@@ -61,17 +70,37 @@ def csv_row(cells: Iterable[str], newline: str = "\n") -> str:
 
 
 def _text(data: bytes) -> str:
-    if data.startswith((b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")):
-        raise CsvError("not-utf8", None, "an archive (zip, gzip or the like), expected a csv", "unpack it first")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
-        raise CsvError("not-utf8", None, "UTF-16 text, expected UTF-8", _AS_UTF8)
+    if kind := other_kind(data[:KIND_BYTES]):
+        raise CsvError("not-csv", None, *_other_file(kind, data))
+    other = next((name for mark, name in _MARKS if data.startswith(mark)), "UTF-16" if b"\0" in data[:4] else None)
+    if other is not None:
+        raise CsvError("not-utf8", None, f"{other} text, expected UTF-8", _AS_UTF8)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise CsvError("not-utf8", line, f"not UTF-8 text (byte {data[error.start]:#04x})", _AS_UTF8) from None
+        what = f"not UTF-8 text (byte {data[error.start]:#04x}{_seems(data)})"
+        raise CsvError("not-utf8", _line(data[: error.start].decode()), what, _AS_UTF8) from None
     if found := CONTROL.search(text):
-        line = text.count("\n", 0, found.start()) + 1
         what = "NUL" if found.group() == "\0" else f"control ({ord(found.group()):#04x})"
-        raise CsvError("nul-in-csv", line, f"a {what} character: not a text file")
+        raise CsvError("nul-in-csv", _line(text[: found.start()]), f"a {what} character: not a text file")
     return text
+
+
+def _other_file(kind: str, data: bytes) -> tuple[str, str]:
+    """What a file of another kind is, and what to do."""
+    what, _, way = kind.partition(": ")
+    if b"[Content_Types].xml" in data[:KIND_BYTES]:  # ECMA-376 part 2, 10.1.2
+        return "an Office file, expected a csv", _AS_UTF8
+    return f"{what}, expected a csv", "unpack it, and give the csv that comes out" if "archive" in what else way
+
+
+def _line(before: str) -> int:
+    """The line, as an editor counts, that comes after so much text."""
+    return len(re.findall("\r\n|\r|\n", before)) + 1
+
+
+def _seems(data: bytes) -> str:
+    """What text that is not UTF-8 seems to be."""
+    with suppress(UnicodeDecodeError):
+        return ", it reads as cp949 of Korean Windows" if re.search("[가-힣]", data.decode("cp949")) else ""
+    return ""

@@ -1,177 +1,197 @@
-"""A csv of images from outside as text, and what may be wrong with its names and answers; all problems at once."""
+"""The one reader of csv files from outside: UTF-8, a header, rows as long as it, and everything that may be wrong."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from facetwise.core.errors import InputError, ProblemsError, did_you_mean
-from facetwise.core.files.csvrecords import AS_COMMAS, CsvError, csv_records, separator_fault
+from facetwise.core.files.csvrecords import CsvError, CsvFault, Record, csv_records
 from facetwise.core.files.outside import check_size, read_bounded
-from facetwise.core.labels import IntArray, LabelSpace
-from facetwise.core.text.spelling import Spellings, spelt_as
+from facetwise.core.text.spelling import spelt_as
 
 MAX_LISTED = 8
 """Problems of one file that are written out; the rest is counted."""
-MIN_TO_TELL = 8
-"""Fewest answers of which it is said that they seem to be of one attribute."""
-MAX_SHOWN = 40
-"""Characters of a cell that a message repeats."""
+MAX_COLUMNS = 12
+"""Columns that a message lists."""
+MAX_CELL = 4096
+"""Most characters of a cell that is believable."""
+Spelt = Callable[[Sequence[str]], tuple[str, ...]]
+"""From the names of columns, without blanks around them, to those that they stand for."""
+_SEPARATORS = {",": "commas", ";": "`;`", "\t": "tabs", "|": "`|`"}
 
 
 @dataclass(frozen=True)
-class CsvFile:
-    """A csv as text: header and rows as they are written, rows as long as the header, and the line each begins on."""
+class CsvRow:
+    """One row: `line` is the number an editor shows where it begins (the header is on line 1); `cells` by column."""
 
-    source: str
+    line: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """A csv as text."""
+
+    name: str
+    """What messages call it."""
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    lines: tuple[int, ...]
+    """The cells of the first line as they are written."""
+    names: tuple[str, ...]
+    """The same without blanks around them, those that were asked for as they were asked for. Columns that nobody asks
+    for may repeat or have none."""
+    records: tuple[Record, ...]
+    """All other lines, each with a cell a column."""
+    sha256: str
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Column names, without spaces around them; columns that nobody asks for may repeat or have none."""
-        return tuple(name.strip() for name in self.header)
+    def columns(self) -> tuple[str, ...]:
+        """Columns that have a name, in file order."""
+        return tuple(name for name in self.names if name)
 
-    def spelt_as(self, names: Iterable[str]) -> CsvFile:
-        """The same file, whose columns are called as in `names` where they are spelt differently."""
-        return replace(self, header=spelt_as(self.names, names))
+    @property
+    def lines(self) -> list[int]:
+        """The line on which each row begins."""
+        return [line for line, _ in self.records]
+
+    @cached_property
+    def rows(self) -> tuple[CsvRow, ...]:
+        """The rows by column."""
+        return tuple(
+            CsvRow(line, {n: c for n, c in zip(self.names, cells, strict=True) if n}) for line, cells in self.records
+        )
+
+    def at(self, row: CsvRow) -> str:
+        """Where `row` is, for messages: `train.csv:12`."""
+        return f"{self.name}:{row.line}"
+
+    def others(self, used: Sequence[str]) -> list[str]:
+        """Columns that are not among `used`."""
+        return [c for c in self.columns if c not in used]
 
     def column(self, name: str) -> list[str]:
-        """Values of the column called `name`; raises InputError when there is none, or more than one."""
-        if name not in self.names and (fault := separator_fault(self.names)):
-            raise InputError(f"{self.source}, line 1: {fault}", hint=AS_COMMAS)
-        if name not in self.names:
-            raise InputError(f"{self.source}, line 1: no column `{name}`", hint=did_you_mean(name, self.names))
-        if self.names.count(name) > 1:
-            raise InputError(f"{self.source}, line 1: column `{name}` stands there twice")
+        """Cells of the column called `name`; raises InputError when there is none, or more than one."""
+        raise_faults(self.name, _header_faults(self.names, [name], ","))
         place = self.names.index(name)
-        return [row[place] for row in self.rows]
+        return [cells[place] for _, cells in self.records]
 
 
-def parse_csv(data: bytes, source: str, *, delimiter: str = ",") -> CsvFile:
-    """Rows of a comma-separated UTF-8 file with a header; a BOM, CRLF, quotes and blank lines are fine.
+def look_at_csv(
+    data: bytes,
+    name: str,
+    needed: Sequence[str] = (),
+    *,
+    delimiter: str = ",",
+    may_be_empty: bool = True,
+    spelt: Spelt | None = None,
+) -> tuple[CsvTable | None, list[CsvFault]]:
+    """The table in the bytes of a csv, and all that is wrong with it.
 
-    It accepts the csv files that `data.csvfile` accepts, but keeps every column, its order and spelling. `source`
-    names the file in messages. Raises InputError (encoding, size, quoting, no header) or ProblemsError (rows that are
-    shorter than the header, or longer by more than empty values).
+    A byte order mark, CRLF, quoted line breaks and blank lines are fine; what columns are called is for `spelt` to say,
+    which finds the `needed` ones in other spellings unless it is given. Rows that are wrong are left out; there is no
+    table when the file is no csv, has no rows (unless it `may_be_empty`), or its header lacks or repeats what is
+    needed.
     """
-    check_size(len(data), source)
     try:
+        check_size(len(data), name)
         records = csv_records(data, delimiter)
-    except CsvError as fault:
-        where = f"{source}, line {fault.line}" if fault.line else source
-        raise InputError(f"{where}: {fault.message}", hint=fault.hint) from None
+    except InputError as error:
+        return None, [CsvFault("unreadable-csv", None, str(error).removeprefix(f"{name}: "))]
+    except CsvError as error:
+        return None, [error.fault]
     if not records:
-        raise InputError(f"{source}, line 1: expected a header with column names, the file is empty")
-    header, rows = records[0][1], records[1:]
-    size = len(header)
-    uneven = [
-        f"line {line}: {len(row)} value(s), expected {size} as in the header"
-        for line, row in rows
-        if len(row) < size or any(value.strip() for value in row[size:])
-    ]
-    raise_problems(source, uneven)
-    return CsvFile(source, header, tuple(row[:size] for _, row in rows), tuple(line for line, _ in rows))
+        return None, [CsvFault("empty-csv", 1, "the file is empty, expected a header with column names")]
+    (_, header), *rest = records
+    stripped = [cell.strip() for cell in header]
+    names = spelt_as(stripped, needed) if spelt is None else spelt(stripped)
+    if faults := _header_faults(names, needed, delimiter):
+        return None, faults
+    if not rest and not may_be_empty:
+        return None, [CsvFault("empty-csv", None, "a header and no rows: nothing is listed")]
+    faults = list(_row_faults(names, rest))
+    wrong = {fault.line for fault in faults}
+    good = tuple((line, cells[: len(names)]) for line, cells in rest if line not in wrong)
+    if rest and (not good or None in wrong):
+        return None, faults
+    return CsvTable(name, header, names, good, hashlib.sha256(data).hexdigest()), faults
 
 
-def read_submission(
-    path: Path, image_column: str, answer_column: str, *, expected: Sequence[str] | None = None
-) -> tuple[tuple[str, ...], IntArray]:
-    """Image names, in the file's order, and their joint classes, int64, shape (n,), of a filled-in csv.
+def read_csv(
+    source: Path | bytes,
+    name: str | None = None,
+    needed: Sequence[str] = (),
+    *,
+    delimiter: str = ",",
+    may_be_empty: bool = True,
+    spelt: Spelt | None = None,
+) -> CsvTable:
+    """The table at a path, or in bytes that are called `name`, without any fault.
 
-    With `expected`, the names must be those, in any order and spelling; they are returned as they are spelt there.
-    Raises InputError or ProblemsError naming file, line and image: a wrong header, no rows, names that are empty,
-    repeat, miss or are unknown, and answers that are not integers of 0 or more.
+    Raises InputError, of several faults ProblemsError, as `look_at_csv` finds them; and when it is no regular file.
     """
-    file = read_csv(path).spelt_as((image_column, answer_column))
-    known = Spellings(expected or ())
-    names, answers = [known.find(name) for name in file.column(image_column)], file.column(answer_column)
-    problems = [] if names else ["no rows below the header"]
-    problems += repeats(file, names)
-    problems += [
-        f"line {line}: image {name!r}: {fault}"
-        for line, name, answer in zip(file.lines, names, answers, strict=True)
-        if (fault := name_fault(name) or answer_fault(answer))
-    ]
-    if expected is not None:
-        problems += set_problems(names, expected, "expected images")
-    raise_problems(file.source, problems)
-    return tuple(names), np.array([int(a) for a in answers], dtype=np.int64)
+    name = str(source) if name is None else name
+    data = source if isinstance(source, bytes) else read_bounded(source)
+    table, faults = look_at_csv(data, name, needed, delimiter=delimiter, may_be_empty=may_be_empty, spelt=spelt)
+    raise_faults(name, faults)
+    assert table is not None
+    return table
 
 
-def read_csv(path: Path) -> CsvFile:
-    """The csv at `path`, as `parse_csv` reads it; raises InputError when it is no regular file, or too large."""
-    return parse_csv(read_bounded(path), str(path))
+def raise_faults(name: str, faults: Sequence[CsvFault]) -> None:
+    """Raise InputError or ProblemsError with all of the faults and what to do, if there are any."""
+    hint = "; ".join(dict.fromkeys(f.hint for f in faults if f.hint)) or None
+    if len(faults) == 1:
+        raise InputError(f"{name}{', ' if faults[0].line else ': '}{faults[0]}", hint=hint)
+    raise_problems(name, [str(fault) for fault in faults], hint)
 
 
-def answer_fault(text: str) -> str | None:
-    """What is wrong with an answer, or None when it is an integer of 0 or more."""
-    if re.fullmatch(r"[0-9]{1,18}", text):
-        return None
-    return "no answer" if not text.strip() else f"answer {shown(text)} is not an integer of 0 or more"
-
-
-def fault_of_all(answers: Sequence[str]) -> str | None:
-    """What is wrong with all of several answers alike, and what to do; None when it is not the same with all."""
-    ways = {
-        r"[\[(].*": "are printed lists: write probabilities as a column a class (`joint=0`, `joint=1`, ...)",
-        r"[0-9]+\.0*": "have a decimal point: save them as integers",
-        r"[^\W\d][^\d]*": "are words: write the number of the joint class",
-    }
-    for pattern, what in ways.items():
-        if len(answers) > 1 and all(re.fullmatch(pattern, text.strip(), re.DOTALL) for text in answers):
-            return f"all {len(answers)} answers {what}; the first is {shown(answers[0])}"
-    return None
-
-
-def attributes_alone(classes: IntArray, space: LabelSpace) -> tuple[str, ...]:
-    """Attributes whose own classes these answers, (n,), seem to be, and not joint classes: too low for that.
-
-    As joint classes all images would be of the first class of every attribute but the last. Nothing is said of fewer
-    than `MIN_TO_TELL` answers, or when the project has one attribute.
-    """
-    if len(space.attributes) == 1 or len(classes) < MIN_TO_TELL:
-        return ()
-    return tuple(a.name for a in space.attributes if classes.max() < a.size < space.num_joint)
-
-
-def shown(cell: str) -> str:
-    """A cell for a message: in quotes, and of an endless one only the beginning."""
-    return repr(cell) if len(cell) <= MAX_SHOWN else f"{cell[:MAX_SHOWN]!r}... ({len(cell):,} characters)"
-
-
-def name_fault(text: str) -> str | None:
-    """What is wrong with an image name, or None."""
-    return None if text.strip() else "no image name"
-
-
-def raise_problems(source: str, problems: Sequence[str]) -> None:
+def raise_problems(source: str, problems: Sequence[str], hint: str | None = None) -> None:
     """Raise ProblemsError with at most `MAX_LISTED` of `problems` and the count of the rest, if there are any."""
     if problems:
         rest = len(problems) - MAX_LISTED
         more = [f"and {rest} more"] if rest > 0 else []
-        raise ProblemsError(f"{source}: {len(problems)} problem(s)", [*problems[:MAX_LISTED], *more])
+        raise ProblemsError(f"{source}: {len(problems)} problem(s)", [*problems[:MAX_LISTED], *more], hint=hint)
 
 
-def repeats(file: CsvFile, names: Sequence[str]) -> list[str]:
-    """A line for each of the `names`, one a row of the file, that an earlier row has already."""
-    first: dict[str, int] = {}
-    again = [
-        (line, name, first[name])
-        for name, line in zip(names, file.lines, strict=True)
-        if first.setdefault(name, line) != line
+def _header_faults(names: Sequence[str], needed: Sequence[str], delimiter: str) -> list[CsvFault]:
+    missing = [column for column in needed if column not in names]
+    if missing and (other := next((s for s in _SEPARATORS if s != delimiter and any(s in n for n in names)), None)):
+        wanted = _SEPARATORS[delimiter]
+        kind = "in a spreadsheet: `CSV UTF-8`, comma-separated" if delimiter == "," else "tab-separated values"
+        way = f"save it with {wanted} ({kind})"
+        message = f"seems to be separated by {_SEPARATORS[other]}, expected {wanted}"
+        return [CsvFault("wrong-separator", 1, message, way)]
+    shown = ", ".join(names[:MAX_COLUMNS])
+    shown += f" and {len(names) - MAX_COLUMNS} more" if len(names) > MAX_COLUMNS else ""
+    found = [
+        CsvFault("missing-column", 1, f"no column `{c}` (columns: {shown})", _meant(c, names, shown)) for c in missing
     ]
-    return [f"line {line}: image {name!r} again, first on line {before}" for line, name, before in again]
+    twice = [column for column in dict.fromkeys(needed) if names.count(column) > 1]
+    return found + [CsvFault("repeated-column", 1, f"column `{column}` is there twice") for column in twice]
 
 
-def set_problems(names: Sequence[str], expected: Sequence[str], what: str) -> list[str]:
-    """A line for each of the `expected` names (`what` calls them) that is missing, and for each other name."""
-    here, there = set(names), set(expected)
-    missing = [f"image {name!r} is among the {what} but not in the file" for name in expected if name not in here]
-    extra = [f"image {name!r} is not among the {what}" for name in dict.fromkeys(names) if name not in there]
-    return missing + extra
+def _meant(column: str, names: Sequence[str], shown: str) -> str:
+    return f"its columns: {shown}" if len(names) > MAX_COLUMNS else did_you_mean(column, filter(None, names))
+
+
+def _row_faults(names: Sequence[str], records: Sequence[Record]) -> Iterator[CsvFault]:
+    """Rows that are shorter than the header, longer by more than empty cells, or hold endless ones."""
+    size = len(names)
+    uneven = [r for r in records if len(r[1]) < size or any(cell.strip() for cell in r[1][size:])]
+    if 1 < len(uneven) == len(records):
+        line, cells = uneven[0]
+        counts = f"such as line {line}: {len(cells)}, the header has {size}"
+        message = f"all {len(uneven)} rows have other numbers of cells than the header, {counts}"
+        yield CsvFault("ragged-row", None, message, "a cell that holds a comma stands in quotes")
+        return
+    lines = {line for line, _ in uneven}
+    for line, cells in records:
+        if line in lines:
+            yield CsvFault(
+                "ragged-row", line, f"{len(cells)} cell{'' if len(cells) == 1 else 's'}, the header has {size}"
+            )
+        elif long := next((n for n, cell in zip(names, cells, strict=False) if len(cell) > MAX_CELL), None):
+            yield CsvFault("huge-cell", line, f"`{long}` has more than {MAX_CELL} characters")

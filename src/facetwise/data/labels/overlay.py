@@ -17,13 +17,14 @@ import polars as pl
 
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.files.csvrecords import CONTROL
+from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import TRAIN
 from facetwise.core.text.spelling import Spellings
 from facetwise.core.workspace import content_hash
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.manifest import Manifest
-from facetwise.data.reading.csvfile import CsvTable, read_table_csv
+from facetwise.data.reading.csvfile import read_table_csv
 from facetwise.data.reading.labelcells import plain_number
 from facetwise.recipe.labels import MAX_WEIGHT
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.labels import MAX_LISTED_JOINT, LabelSpace
 from facetwise.core.project import Project
 from facetwise.data.findings import Findings
-from facetwise.data.reading.csvfile import CsvTable, read_table_csv
+from facetwise.data.reading.csvfile import read_table_csv
 
 
 def joint_class_column(path: Path, needed: Sequence[str], project: Project) -> tuple[str, str] | None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from facetwise.core.errors import closest, did_you_mean
+from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.people import person
 from facetwise.core.project import AttributeSpec
 from facetwise.core.text.spelling import Spellings, normal
 from facetwise.data.findings import Findings, listed
-from facetwise.data.reading.csvfile import CsvRow, CsvTable
 from facetwise.data.reading.rowfaults import RowFaults
 
 _MAX_NAMED = 8

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.files.outside import exists, require_folder, resolved
 from facetwise.core.people import called, person
 from facetwise.core.project import Project, TestSide, TrainSide
@@ -20,7 +21,7 @@ from facetwise.core.tables import TEST, TRAIN, WRITTEN
 from facetwise.core.workspace import inside
 from facetwise.data.findings import Finding, Findings, listed
 from facetwise.data.people import look_at_people
-from facetwise.data.reading.csvfile import CsvRow, CsvTable, read_table_csv
+from facetwise.data.reading.csvfile import read_table_csv
 from facetwise.data.reading.jointcolumn import joint_class_column
 from facetwise.data.reading.labelcells import LabelReader
 from facetwise.data.reading.layouts.layout import Reader, Row, TrainTable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.data.findings import Findings
-from facetwise.data.reading.csvfile import CsvRow, CsvTable
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.files.outside import is_folder, is_loop
 from facetwise.core.workspace import inside
 from facetwise.data.findings import Findings, listed
-from facetwise.data.reading.csvfile import CsvRow, CsvTable
 from facetwise.data.reading.notfound import nothing_alike, why_not_found
 from facetwise.data.reading.rowfaults import RowFaults
 from facetwise.data.reading.spelling import DiskNames

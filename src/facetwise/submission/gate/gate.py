@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from facetwise.core.errors import InputError
-from facetwise.core.files.csvtable import CsvFile, answer_fault, attributes_alone, fault_of_all, parse_csv
+from facetwise.core.files.answers_csv import answer_fault, attributes_alone, fault_of_all
+from facetwise.core.files.csvtable import CsvTable, read_csv
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.text.spelling import Spellings
 from facetwise.evaluate.agreement import disagreement
@@ -108,12 +109,12 @@ def check_submission(
     for what is in `data`.
     """
     try:
-        file = parse_csv(data, "submission")
+        file = read_csv(data, "submission", (image_column, answer_column))
         names, answers = file.column(image_column), file.column(answer_column)
     except InputError as error:
         return GateReport((GateFinding("error", "format", "; ".join(p for p in (str(error), error.hint) if p)),))
     findings = [
-        *_column_findings(file.names, columns),
+        *_column_findings([name.strip() for name in file.header], columns),
         *_name_findings(names, expected),
         *_answer_findings(file, names, answers, space, reasons or {}),
     ]
@@ -178,7 +179,7 @@ def _name_findings(names: Sequence[str], expected: Sequence[str]) -> list[GateFi
 
 
 def _answer_findings(
-    file: CsvFile, names: Sequence[str], answers: Sequence[str], space: LabelSpace, reasons: Mapping[str, str]
+    file: CsvTable, names: Sequence[str], answers: Sequence[str], space: LabelSpace, reasons: Mapping[str, str]
 ) -> list[GateFinding]:
     """An integer class of the label space in every row."""
     rows = list(zip(names, answers, file.lines, strict=True))

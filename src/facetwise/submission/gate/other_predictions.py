@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facetwise.core.errors import ArtefactError, FacetwiseError
-from facetwise.core.files.csvtable import parse_csv
+from facetwise.core.files.csvtable import read_csv
 from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
@@ -128,7 +128,7 @@ def _codes_of(project: Project, manifest: Manifest, submission: SubmissionFolder
     """Class numbers in a submission's file, (n, num_attributes), in the organisers' order; -1 for images it lacks."""
     side = project.file.dataset.test
     assert side is not None
-    file = parse_csv(submission.read_csv_bytes(), str(submission.csv_file))
+    file = read_csv(submission.read_csv_bytes(), str(submission.csv_file))
     sent = dict(zip(file.column(side.image), file.column(side.answer), strict=True))
     joint = np.array([int(sent.get(name, MISSING)) for name in manifest.test["name"]], np.int64)
     return decode_joint(joint, project.space)

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 
-from facetwise.core.errors import InputError, ProblemsError
-from facetwise.core.files.csvtable import CsvFile, parse_csv, raise_problems
-from facetwise.core.files.outside import read_bounded
+from facetwise.core.errors import InputError
+from facetwise.core.files.csvtable import CsvTable, raise_problems, read_csv
 from facetwise.core.records.provenance import now
 from facetwise.core.text.spelling import normal
 from facetwise.core.workspace import Workspace
@@ -72,7 +71,7 @@ def import_table(
     text does not name one. Raises InputError or ProblemsError for a table that cannot be read, naming its lines; the
     ledger stays as it is then.
     """
-    file = parse_csv(read_bounded(path), str(path), delimiter="\t")
+    file = read_csv(path, needed=NEEDED, delimiter="\t")
     rows, dropped = _rows(file)
     given = {number: find_submission(workspace, reference).id for number, reference in (matches or {}).items()}
     _check_matches(rows, given)
@@ -111,33 +110,19 @@ def _score_told(entry: Entry) -> str:
     return told if entry.platform_id is None else f"{told} (platform {entry.platform_id})"
 
 
-def _rows(file: CsvFile) -> tuple[list[_Row], int]:
+def _rows(file: CsvTable) -> tuple[list[_Row], int]:
     """The rows by their number, ascending, and how many cells lost an address; raises ProblemsError."""
-    _check_columns(file)
     rows, dropped = [], 0
-    for line, cells in zip(file.lines, file.rows, strict=True):
+    for name in file.columns:
+        file.column(name)  # raises when it stands there twice
+    for line, cells in file.records:
         named = {n: c.strip() for n, c in zip(file.names, cells, strict=True) if n and "url" not in n.casefold()}
         dropped += sum(bool(c.strip()) for n, c in zip(file.names, cells, strict=True) if "url" in n.casefold())
         clean = {name: without_secrets(cell) for name, cell in named.items()}
         dropped += sum(clean[name] != cell for name, cell in named.items())
         rows.append(_Row(line, clean))
-    raise_problems(file.source, _problems(rows))
+    raise_problems(file.name, _problems(rows))
     return sorted(rows, key=lambda row: _natural(row.cells["id"])), dropped
-
-
-def _check_columns(file: CsvFile) -> None:
-    repeated = [name for name in dict.fromkeys(file.names) if name and file.names.count(name) > 1]
-    missing = [name for name in NEEDED if name not in file.names]
-    if not missing and not repeated:
-        return
-    problems = [f"no column `{name}`" for name in missing] + [f"column `{n}` stands there twice" for n in repeated]
-    found = ", ".join(f"`{name}`" for name in file.names[:20])
-    separated = "; columns must be separated by tabs" if len(file.names) == 1 else ""
-    raise ProblemsError(
-        f"{file.source}: not the platform's record table",
-        problems,
-        hint=f"needed are {', '.join(f'`{n}`' for n in NEEDED)}, others are kept; line 1 has {found}{separated}",
-    )
 
 
 def _problems(rows: Sequence[_Row]) -> list[str]:

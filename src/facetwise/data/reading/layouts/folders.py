@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from facetwise.core.files.csvtable import CsvRow
 from facetwise.core.project import TrainSide
-from facetwise.data.reading.csvfile import CsvRow
 from facetwise.data.reading.layouts.folder_files import FolderFiles
 from facetwise.data.reading.layouts.groups import Read, several_folders
 from facetwise.data.reading.layouts.layout import Row, TrainTable

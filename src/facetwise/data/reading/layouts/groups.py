@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.project import AttributeSpec
 from facetwise.data.findings import Findings, listed
-from facetwise.data.reading.csvfile import CsvRow, CsvTable
 
 Read = tuple[CsvRow, dict[str, Any]]
 """A row of the table, and its `group` with the `label:` and `value:` cells that were read from it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from facetwise.core.files.csvtable import CsvRow
 from facetwise.core.project import TrainSide
-from facetwise.data.reading.csvfile import CsvRow
 from facetwise.data.reading.layouts.layout import Row, TrainTable
 
 

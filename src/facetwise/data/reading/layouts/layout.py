@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from facetwise.core.files.csvtable import CsvRow
 from facetwise.core.project import Project, TrainSide
 from facetwise.data.findings import Findings
-from facetwise.data.reading.csvfile import CsvRow
 from facetwise.data.reading.labelcells import LabelReader
 from facetwise.data.reading.tablenames import TableNames
 from facetwise.data.reading.unlisted import Unlisted
