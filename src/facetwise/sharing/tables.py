@@ -19,8 +19,6 @@ from facetwise.data.manifest import Manifest
 from facetwise.evaluate.predictions import Predictions
 
 MAX_COLUMNS = 5000
-_CELL = 64
-"""Largest size on disk of a table cell in bytes, except image names."""
 
 
 @dataclass(frozen=True)
