@@ -11,10 +11,10 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from facetwise.core.errors import SettingError
-from facetwise.core.files.settings import Spec, parse, read_toml
+from facetwise.core.files.settings import LISTED, Spec, parse, read_toml
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.people import person
-from facetwise.core.text.spelling import Spellings
+from facetwise.core.text.spelling import Spellings, normal
 from facetwise.core.workspace import Workspace, content_hash
 
 
@@ -33,7 +33,7 @@ class AttributeSpec(Spec):
     """For a folder a group: file stem -> class name. Other files in the folder are not images of the dataset."""
     cuts: list[float] | None = None
     """For an ordinal attribute: the true cuts; class = number of cuts <= value."""
-    valid: tuple[float, float] | None = None
+    valid: Annotated[tuple[float, float], LISTED] | None = None
     """For an ordinal attribute: smallest and largest value that is believable."""
 
     @model_validator(mode="after")
@@ -44,6 +44,8 @@ class AttributeSpec(Spec):
             raise ValueError("`cuts` need a `column` of numbers")
         if self.valid is not None and self.cuts is None:
             raise ValueError("`valid` is for numbers, and so needs `cuts`")
+        if self.valid is not None and self.valid[0] > self.valid[1]:
+            raise ValueError("`valid` is the smallest and then the largest value")
         if self.values and self.files:
             raise ValueError("`values` are spellings in a `column`, this attribute comes from `files`")
         known = Spellings(self.classes)
@@ -102,6 +104,12 @@ class TestSide(Spec):
     """Column with the image's path under `images`."""
     answer: str
     """Column to fill with the joint class; added when the csv lacks it."""
+
+    @model_validator(mode="after")
+    def _two_columns(self) -> TestSide:
+        if normal(self.image) == normal(self.answer):
+            raise ValueError("`image` and `answer` are one column: answers would be written over the images' names")
+        return self
 
 
 Layout = Literal["folders", "images"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from facetwise.core.tables import FOLDS, read_table, write_table
 from facetwise.core.text.spelling import Spellings, normal
 from facetwise.core.workspace import Workspace, content_hash, is_done, new_artefact
 from facetwise.data.manifest import Manifest
+from facetwise.recipe.folds import FOLDS_NAME
 
 Split = Literal["group", "image"]
 
@@ -223,7 +223,7 @@ def _check(table: pl.DataFrame, stats: FoldStats, key: str, split: Split) -> Non
 
 def _folder(workspace: Workspace, name: str) -> Path:
     name = normal(name)
-    if not re.fullmatch(r"[^\W_][\w.-]*", name):
+    if not FOLDS_NAME.fullmatch(name):
         raise SettingError(f"`{name}` cannot name folds", hint="letters, digits, `.`, `_` and `-`, a letter first")
     return workspace.folds / Spellings(list_folds(workspace)).find(name)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from facetwise.recipe.strict import LISTED, RecipeSpec
+from facetwise.core.files.settings import LISTED, Spec
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Sigma = Annotated[float, Field(ge=0, le=10)]
@@ -20,7 +20,7 @@ Alpha = Annotated[float, Field(ge=0.01)]
 Partner = Literal["any", "rare"]
 
 
-class Flip(RecipeSpec):
+class Flip(Spec):
     """Mirror left and right."""
 
     name: Literal["flip"] = "flip"
@@ -29,7 +29,7 @@ class Flip(RecipeSpec):
     """Share of images that are mirrored."""
 
 
-class Affine(RecipeSpec):
+class Affine(Spec):
     """Rotate, scale and shift, bilinear, in one warp, with edge padding."""
 
     name: Literal["affine"] = "affine"
@@ -42,7 +42,7 @@ class Affine(RecipeSpec):
     """Largest shift either way, as a share of the height and of the width."""
 
 
-class Perspective(RecipeSpec):
+class Perspective(Spec):
     """Change the perspective: the four corners move independently (a homography, Heckbert 1989, sec. 2.2.3)."""
 
     name: Literal["perspective"] = "perspective"
@@ -54,7 +54,7 @@ class Perspective(RecipeSpec):
     fold."""
 
 
-class GridDistortion(RecipeSpec):
+class GridDistortion(Spec):
     """Distort the image smoothly by moving the points of a control lattice (Simard et al. 2003)."""
 
     name: Literal["grid-distortion"] = "grid-distortion"
@@ -67,7 +67,7 @@ class GridDistortion(RecipeSpec):
     """Largest move of a lattice point either way, as a share of a cell. From 0.3 on an image may fold over itself."""
 
 
-class Light(RecipeSpec):
+class Light(Spec):
     """Brightness, contrast and colour: pixel = a * pixel + b with a and b drawn for each image."""
 
     name: Literal["light"] = "light"
@@ -80,7 +80,7 @@ class Light(RecipeSpec):
     """Largest factor either way for each channel (white balance)."""
 
 
-class Grey(RecipeSpec):
+class Grey(Spec):
     """Remove colour: every channel becomes the luma of ITU-R BT.601 (as in SimCLR, Chen et al. 2020)."""
 
     name: Literal["grey"] = "grey"
@@ -89,7 +89,7 @@ class Grey(RecipeSpec):
     """Share of images that become grey."""
 
 
-class Blur(RecipeSpec):
+class Blur(Spec):
     """Gaussian blur with reflection at the edges, which preserves the mean (as in SimCLR, Chen et al. 2020)."""
 
     name: Literal["blur"] = "blur"
@@ -106,7 +106,7 @@ class Blur(RecipeSpec):
         return self
 
 
-class Noise(RecipeSpec):
+class Noise(Spec):
     """Add Gaussian noise, independent for each pixel and channel."""
 
     name: Literal["noise"] = "noise"
@@ -117,7 +117,7 @@ class Noise(RecipeSpec):
     """Standard deviation, in levels of 0 to 255."""
 
 
-class Cutout(RecipeSpec):
+class Cutout(Spec):
     """Fill one random rectangle with the mean colour that the network subtracts from images: the backbone's, or that
     of the run whose weights it starts from (DeVries & Taylor 2017)."""
 
@@ -135,7 +135,7 @@ class Cutout(RecipeSpec):
         return self
 
 
-class MixUp(RecipeSpec):
+class MixUp(Spec):
     """Blend each image and its label with those of another training image (Zhang et al. 2018)."""
 
     name: Literal["mixup"] = "mixup"
@@ -149,7 +149,7 @@ class MixUp(RecipeSpec):
     likely (`rare`; Galdran et al. 2021)."""
 
 
-class CutMix(RecipeSpec):
+class CutMix(Spec):
     """Paste a rectangle of another training image; targets are mixed by area (Yun et al. 2019)."""
 
     name: Literal["cutmix"] = "cutmix"
@@ -163,7 +163,7 @@ class CutMix(RecipeSpec):
     likely (`rare`; Park et al. 2022)."""
 
 
-class HalfCutMix(RecipeSpec):
+class HalfCutMix(Spec):
     """Paste the left or the right half of another training image, which joins two half faces; targets are mixed by
     area. In images of odd width the middle column belongs to the right half."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from facetwise.recipe.strict import RecipeSpec
+from facetwise.core.files.settings import Spec
 
 Kind = Literal["softmax", "ordinal", "years"]
 """How an attribute is predicted: each has a class in `model.blocks`."""
@@ -14,14 +14,14 @@ PLAIN: Kind = "softmax"
 """The kind where none is named, and of the joint classes."""
 
 
-class FlatHead(RecipeSpec):
+class FlatHead(Spec):
     """One softmax over the joint classes: as many outputs as the product of the attributes' sizes."""
 
     name: Literal["flat"] = "flat"
     """The kind of head."""
 
 
-class MultiLabelHead(RecipeSpec):
+class MultiLabelHead(Spec):
     """One block of outputs for each attribute: as many outputs as the sum of the attributes' sizes."""
 
     name: Literal["multilabel"] = "multilabel"
@@ -41,7 +41,7 @@ class MultiLabelHead(RecipeSpec):
         return self
 
 
-class SingleHead(RecipeSpec):
+class SingleHead(Spec):
     """A specialist in one attribute."""
 
     name: Literal["single"] = "single"

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from facetwise.recipe.strict import LISTED, RecipeSpec
+from facetwise.core.files.settings import LISTED, Spec
 
 
-class InputSpec(RecipeSpec):
+class InputSpec(Spec):
     """Crop, then resize. Both are done once, by `facetwise prepare`."""
 
     height: Annotated[int, Field(ge=8, le=2048)]

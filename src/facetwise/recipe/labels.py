@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from facetwise.recipe.strict import LISTED, RecipeSpec
+from facetwise.core.files.settings import LISTED, Spec
 
 MAX_WEIGHT = 100
 """Largest weight of a correction; with a larger one a few images would dominate the loss."""
@@ -21,7 +21,7 @@ def _ascending(band: tuple[float, float]) -> tuple[float, float]:
 Band = Annotated[tuple[float, float], LISTED, AfterValidator(_ascending)]
 
 
-class LabelsSpec(RecipeSpec):
+class LabelsSpec(Spec):
     """How training labels differ from the dataset's own."""
 
     overlay: bool = True

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.files.outside import exists, is_folder
 from facetwise.core.files.parsing import parse_toml
-from facetwise.core.files.settings import parse, read_toml
+from facetwise.core.files.settings import Spec, parse, read_toml
 from facetwise.recipe.augment import Augment, each_can_happen
 from facetwise.recipe.folds import FoldsSpec
 from facetwise.recipe.inputs import InputSpec
@@ -24,7 +24,6 @@ from facetwise.recipe.model import ModelSpec
 from facetwise.recipe.optim import AdamW, Cosine, Optimizer, Schedule
 from facetwise.recipe.predict import PredictSpec
 from facetwise.recipe.sampling import AllImages, Sampling
-from facetwise.recipe.strict import RecipeSpec
 from facetwise.recipe.train import TrainSpec
 
 SHIPPED = Path(__file__).resolve().parent.parent / "recipes"
@@ -33,7 +32,7 @@ _LISTS_OF_NAMED = frozenset({"augment"})
 _LOOSE_NUMBER = re.compile(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
-class Recipe(RecipeSpec):
+class Recipe(Spec):
     """One experiment: data in, model out. The same recipe on the same data gives the same numbers."""
 
     input: InputSpec
@@ -138,7 +137,8 @@ def recipe_toml(recipe: Recipe) -> str:
 def _toml_value(text: str) -> Any:
     """Parse as TOML; also `.5`, `5.` and `True`, which people write on a command line; anything else is text."""
     try:
-        return parse_toml(f"value = {text}")["value"]
+        found = parse_toml(f"value = {text}")
+        return found["value"] if found.keys() == {"value"} else text
     except tomllib.TOMLDecodeError:
         pass
     except ValueError as error:

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from facetwise.core.files.settings import Spec
 from facetwise.recipe.kinds import default_kind
-from facetwise.recipe.strict import RecipeSpec
 
 Positive = Annotated[float, Field(gt=0)]
 Smoothing = Annotated[float, Field(ge=0, lt=1)]
@@ -15,7 +15,7 @@ Prior = Annotated[float, Field(ge=0, le=2)]
 Balance = Literal["none", "inverse", "effective"]
 
 
-class OneLoss(RecipeSpec):
+class OneLoss(Spec):
     """Common to all losses except `sum`: the loss is computed for each block of the head and averaged over the
     blocks."""
 
@@ -154,7 +154,7 @@ AnyLoss = CrossEntropy | Focal | SoftF1 | Binary
 """Losses that can be a term of a sum."""
 
 
-class Sum(RecipeSpec):
+class Sum(Spec):
     """A weighted sum of losses: `terms` are other losses, each multiplied by its `share`. With `attributes`, each
     attribute may have its own loss."""
 

@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from facetwise.core.errors import SettingError
-from facetwise.core.files.settings import parse
+from facetwise.core.files.settings import Spec, parse
 from facetwise.recipe.head import Head, MultiLabelHead
-from facetwise.recipe.strict import RecipeSpec
 
 NO_FILE = ("none", "hub")
 """Values of `weights` that are not paths."""
@@ -62,7 +61,7 @@ Channels = Annotated[int, Field(ge=1, le=4096)]
 Blocks = Annotated[int, Field(ge=1, le=256)]
 
 
-class SmallArgs(RecipeSpec):
+class SmallArgs(Spec):
     """`args` of `small_resnet`."""
 
     stem: Channels = 16
@@ -83,7 +82,7 @@ class SmallArgs(RecipeSpec):
         return self
 
 
-class ModelSpec(RecipeSpec):
+class ModelSpec(Spec):
     """The network."""
 
     backbone: str

@@ -6,16 +6,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from facetwise.core.files.settings import LISTED, Spec
 from facetwise.recipe.duration import Duration, DurationField
 from facetwise.recipe.kinds import default_kind
-from facetwise.recipe.strict import LISTED, RecipeSpec
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class OptimizerSpec(RecipeSpec):
+class OptimizerSpec(Spec):
     """Common to all optimizers."""
 
     name: str
@@ -120,7 +120,7 @@ class TimmOptimizer(OptimizerSpec):
 Optimizer = Annotated[AdamW | Adam | AdamP | SGD | TimmOptimizer, Field(discriminator="name"), default_kind("adamw")]
 
 
-class StepLR(RecipeSpec):
+class StepLR(Spec):
     """The learning rate is multiplied by `gamma` every `every`."""
 
     short: ClassVar[str] = "StepLR"
@@ -135,7 +135,7 @@ class StepLR(RecipeSpec):
     """Linear warm-up from zero."""
 
 
-class Cosine(RecipeSpec):
+class Cosine(Spec):
     """Half a cosine from the learning rate to `final` times the rate (Loshchilov & Hutter 2017)."""
 
     short: ClassVar[str] = "Cosine"
@@ -148,7 +148,7 @@ class Cosine(RecipeSpec):
     """Linear warm-up from zero."""
 
 
-class OneCycle(RecipeSpec):
+class OneCycle(Spec):
     """Up to the learning rate and down again, each half a cosine (Smith 2018, "A disciplined approach", as in torch's
     `OneCycleLR`, with constant momentum)."""
 
@@ -166,7 +166,7 @@ class OneCycle(RecipeSpec):
     """Length of the rise, instead of `rise`."""
 
 
-class Constant(RecipeSpec):
+class Constant(Spec):
     """A constant learning rate."""
 
     short: ClassVar[str] = "Constant"

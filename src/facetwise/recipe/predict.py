@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from facetwise.core.choices import Tta
-from facetwise.recipe.strict import RecipeSpec
+from facetwise.core.files.settings import Spec
 
 
-class PredictSpec(RecipeSpec):
+class PredictSpec(Spec):
     """Settings for predicting held-out and test images."""
 
     tta: Tta = "none"

@@ -12,13 +12,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from facetwise.core.files.settings import Spec
 from facetwise.recipe.kinds import default_kind
-from facetwise.recipe.strict import RecipeSpec
 
 Count = Annotated[int, Field(ge=1)]
 
 
-class AllImages(RecipeSpec):
+class AllImages(Spec):
     """Every training image once in each epoch, in random order."""
 
     name: Literal["all"] = "all"
@@ -28,7 +28,7 @@ class AllImages(RecipeSpec):
     classes."""
 
 
-class Undersample(RecipeSpec):
+class Undersample(Spec):
     """As many images of every class as of the smallest one, drawn anew each epoch from as many people as possible: no
     person has a second image of a class before everyone with that class has one (random undersampling, Japkowicz &
     Stephen 2002)."""
@@ -43,7 +43,7 @@ class Undersample(RecipeSpec):
     """Most images of one person in an epoch, applied before balancing; drawn as in `all`."""
 
 
-class Oversample(RecipeSpec):
+class Oversample(Spec):
     """As many images of every class as of the largest one (random oversampling, Japkowicz & Stephen 2002): every image
     at least once, repeats as even as possible; the images with one more repeat are drawn anew each epoch, from as many
     people as possible."""
@@ -56,7 +56,7 @@ class Oversample(RecipeSpec):
     """Most distinct images of one person in an epoch, applied before balancing; drawn as in `all`."""
 
 
-class Weighted(RecipeSpec):
+class Weighted(Spec):
     """Images are drawn with replacement, those of rare classes more often (Kang et al. 2020, eq. 1, q = 1 - power), so
     that an epoch repeats some images and omits others."""
 

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from facetwise.core.files.settings import Spec
 from facetwise.recipe.duration import DurationField
-from facetwise.recipe.strict import RecipeSpec
 
 
-class TrainSpec(RecipeSpec):
+class TrainSpec(Spec):
     """The training loop."""
 
     length: DurationField

@@ -70,6 +70,18 @@ def test_settings_that_lead_nowhere(setting, words):
         changed(setting)
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("train.seed=1\ntrain.seed=2", r"`train\.seed`: expected a whole number \(got '1\\ntrain\.seed=2'\)"),
+        ("folds.name=../x", r"`folds\.name`: cannot name folds; letters"),
+    ],
+)
+def test_settings_that_cannot_be(setting, words):
+    with pytest.raises(SettingError, match=words):
+        load_recipe("cpu-tiny", [setting])
+
+
 def test_an_unknown_key_set_by_hand_names_the_setting():
     with pytest.raises(SettingError, match=r"cpu-tiny\.toml with `--set`") as error:
         load_recipe("cpu-tiny", ["train.sede=3"])

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.files.outside import exists, is_folder, read_bounded
@@ -14,9 +14,19 @@ from facetwise.core.files.parsing import parse_toml
 
 
 class Spec(BaseModel):
-    """Base of every typed setting: frozen, no unknown keys, a docstring under each field."""
+    """Base of every typed setting: frozen, no unknown keys, a docstring under each field.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    A value is of the kind that is asked for, and nothing else is read as one: `"3"` and `true` are no numbers, `1` is
+    no `true` and `3.0` no whole number. A whole number does where any number is asked for.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, strict=True
+    )
+
+
+LISTED: Any = Field(strict=False)
+"""For the annotation of a tuple: TOML has lists only, so it is read from one. What it holds stays strict."""
 
 
 MAX_TOML = 2**20
@@ -65,7 +75,7 @@ _WORDS = {
 }
 """What pydantic says of a value's kind, in the words of a recipe."""
 MAX_SHOWN = 200
-"""Characters of a value that a message repeats."""
+"""Characters of a key or a value that a message repeats."""
 _INNER = re.compile(r"(constrained-|literal\[|function-|list\[|nullable)|(int|float|str|bool)$")
 """Parts of a path that name an alternative of a union, and no key."""
 
@@ -94,7 +104,7 @@ def _explain(spec: type[BaseModel], problem: Any) -> str:
     if problem["type"] == "union_tag_invalid":
         context = problem["ctx"]
         tags = [t.strip().strip("'") for t in str(context["expected_tags"]).split(",")]
-        return f"  - `{where}.name`: unknown `{context['tag']}`; {did_you_mean(str(context['tag']), tags)}"
+        return f"  - `{where}.name`: unknown `{_cut(context['tag'])}`; {did_you_mean(str(context['tag']), tags)}"
     if problem["type"] == "union_tag_not_found":
         return f"  - `{where}.name`: missing"
     if problem["type"] == "missing":
@@ -107,14 +117,18 @@ def _explain(spec: type[BaseModel], problem: Any) -> str:
 
 def _shown(given: Any) -> str:
     """A value as it is written in TOML; of an endless one only the beginning."""
-    text = str(given).lower() if isinstance(given, bool) else repr(given)
+    return _cut(str(given).lower() if isinstance(given, bool) else repr(given))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _key(spec: type[BaseModel], path: tuple[Any, ...]) -> str:
     """A key as it is written: pydantic puts the kind of a family (`optimizer.adamw.lr`) into the path."""
     tags = [{_tag(m) for m in _models_at(spec, path[:i])} for i in range(len(path))]
-    return ".".join(str(p) for p, own in zip(path, tags, strict=True) if p not in own and not _INNER.match(str(p)))
+    parts = [str(p) for p, own in zip(path, tags, strict=True) if p not in own and not _INNER.match(str(p))]
+    return _cut(".".join(parts))
 
 
 def _fields_at(spec: type[BaseModel], path: tuple[Any, ...]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from facetwise.core.errors import ProblemsError
 from facetwise.core.files.jsonlines import append_lines, parsed_object, text_lines
@@ -88,8 +88,6 @@ Score = Annotated[float, Field(ge=0, le=1)]
 class Event(Spec):
     """What all events share. Names a sending by `submission`, by `platform_id`, or by both."""
 
-    model_config = ConfigDict(strict=True)
-
     schema_version: Literal[1] = 1
     """Version of the line's format."""
     time: Time
@@ -152,8 +150,6 @@ class NoteEvent(Event):
 
 class CutEvent(Spec):
     """The beginning of a line that was never finished; kept, and means nothing."""
-
-    model_config = ConfigDict(strict=True)
 
     event: Literal["cut"] = "cut"
     schema_version: Literal[1] = 1
