@@ -29,6 +29,7 @@ from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray,
 from facetwise.core.project import Project, TestSide
 from facetwise.core.text.spelling import Spellings, spelt_as
 from facetwise.data.manifest import Manifest
+from facetwise.data.reading.notfound import why_not_found
 from facetwise.predictors.external_numbers import why_no_probabilities
 
 TOLERANCE = 0.01
@@ -88,6 +89,7 @@ def parse_predictions(
     written = file.column(side.image)
     names = _spelt_as_listed(written, manifest)
     num_respelt = sum(one != other for one, other in zip(written, names, strict=True))
+    _refuse_unknown(names, source, project, manifest)
     places, problems = _places(file, names, manifest)
     if layout.answer is not None:
         of = _answered(answers_of, project.space)
@@ -181,6 +183,17 @@ def _spelt_as_listed(written: Sequence[str], manifest: Manifest) -> list[str]:
     """Image names as spelt by the organisers' table or the manifest."""
     spellings = Spellings([*manifest.test["name"], *manifest.test["image"]])
     return [spellings.find(name) for name in written]
+
+
+def _refuse_unknown(names: Sequence[str], source: str, project: Project, manifest: Manifest) -> None:
+    """Raise InputError with what the names seem to be when none of several is a test image's."""
+    side = project.file.dataset.test
+    if side is None or len(names) < 2 or not {*manifest.test["name"], *manifest.test["image"]}.isdisjoint(names):
+        return
+    cause = why_not_found(names, project.dataset_root, side.images)
+    seems = cause.message if cause else f"`{names[0]}` is none"
+    hint = f"write the names as they are in `{side.table}`"
+    raise InputError(f"{source}: none of its {len(names)} images is a test image: {seems}", hint=hint)
 
 
 def _places(file: CsvTable, names: Sequence[str], manifest: Manifest) -> tuple[IntArray, list[str]]:

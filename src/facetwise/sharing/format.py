@@ -20,7 +20,7 @@ from facetwise.core.workspace import content_hash
 from facetwise.data.folds import MAX_FOLDS, Folds, Split
 from facetwise.data.manifest import Manifest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 PACK = "pack.json"
 EVENTS = "events.jsonl"
 TTA_TABLE = re.compile(r"predictions/tta-(flip|crops|flip-crops)/(oof|test)\.parquet")
@@ -125,10 +125,10 @@ def max_bytes(name: str) -> int | None:
     return 65536 * MIB if name == BACKBONE or WEIGHTS_FILE.fullmatch(name) else None
 
 
-def packed_space(space: LabelSpace) -> list[dict[str, Any]]:
+def packed_space(space: LabelSpace) -> list[PackedAttribute]:
     """The label space as stored in a pack."""
     data: Any = space.as_dict()["attributes"]
-    return list(data)
+    return [PackedAttribute.model_validate(attribute) for attribute in data]
 
 
 def packed_folds(folds: Folds, name: str) -> PackedFolds:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from facetwise.core.workspace import DONE, mark_done, write_json
 from facetwise.data.folds import Folds, list_folds, load_folds
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.recipe import Recipe
-from facetwise.sharing.format import EVENTS, TTA_TABLE, Pack, packed_manifest, packed_space
+from facetwise.sharing.format import EVENTS, TTA_TABLE, Pack, PackedAttribute, packed_manifest, packed_space
 from facetwise.sharing.read import OpenPack, open_pack
 from facetwise.sharing.record import (
     check_events,
@@ -130,7 +130,7 @@ def _check_same_data(project: Project, manifest: Manifest, opened: OpenPack) -> 
     """Raise MismatchError naming the difference unless the pack has this label space and these images."""
     pack = opened.pack
     if pack.label_space != project.space_hash:
-        ours, theirs = packed_space(project.space), [a.model_dump(mode="json") for a in pack.space]
+        ours, theirs = packed_space(project.space), pack.space
         raise MismatchError(
             f"{opened.source}: run `{pack.run}` has another label space: {_space_difference(ours, theirs)}",
             hint="`attributes` in facetwise.toml must be the same on both sides",
@@ -149,15 +149,15 @@ def _check_same_data(project: Project, manifest: Manifest, opened: OpenPack) -> 
         )
 
 
-def _space_difference(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> str:
-    names = [[a["name"] for a in side] for side in (ours, theirs)]
+def _space_difference(ours: Sequence[PackedAttribute], theirs: Sequence[PackedAttribute]) -> str:
+    names = [[a.name for a in side] for side in (ours, theirs)]
     if names[0] != names[1]:
         return f"attributes here {', '.join(names[0])}, there {', '.join(names[1])}"
     changed = [
-        f"{key} of `{one['name']}` are {one[key]} here, {other[key]} there"
+        f"{key} of `{one.name}` are {here} here, {there} there"
         for one, other in zip(ours, theirs, strict=True)
         for key in ("classes", "cuts")
-        if one[key] != other[key]
+        if (here := getattr(one, key)) != (there := getattr(other, key))
     ]
     return "; ".join(changed)[:500]
 

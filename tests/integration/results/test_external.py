@@ -145,6 +145,28 @@ def test_every_fault_of_the_rows_at_once_and_with_its_line(made):
     assert text.index("line 3") < text.index("line 6") < text.index("line 7")
 
 
+@pytest.mark.parametrize(
+    ("form", "seems"),
+    [
+        ("./x/{}.jpg", "`./x/a.jpg` seems to be `eval/images/a.jpg`: it begins with `x/`"),
+        ("images\\{}.jpg", "`images\\a.jpg` seems to be `eval/images/a.jpg`: it begins with `images\\`"),
+        ("{}", "`a` seems to be `eval/images/a.jpg`: it has no ending"),
+        ("{}.png", "`a.png` seems to be `eval/images/a.jpg`: it ends in `.png`"),
+        ("{}7.jpg", "`a7.jpg` is none"),
+    ],
+)
+def test_names_of_which_none_is_known_are_one_fact(made, form, seems):
+    project, manifest = made
+    for name in NAMES:
+        (project.dataset_root / "eval/images").mkdir(parents=True, exist_ok=True)
+        (project.dataset_root / "eval/images" / name).touch()
+    rows = [f"{form.format(Path(name).stem)},1" for name in NAMES]
+    with pytest.raises(InputError) as error:
+        parse_predictions(csv("ImageID,ans", *rows), "x.csv", project, manifest)
+    assert str(error.value) == f"x.csv: none of its 3 images is a test image: {seems}"
+    assert error.value.hint == "write the names as they are in `eval/info.csv`"
+
+
 def test_missing_images_are_named(made):
     assert "image '나.jpg' is a test image, but not in the file" in fault(made, csv("ImageID,ans", "a.jpg,1"))
 
