@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, StrictBool, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, StrictBool, TypeAdapter
 
 from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.files.jsonlines import adding_to, append_lines, parsed_object, text_lines
-from facetwise.core.records.base import explained
+from facetwise.core.records.lines import read_lines
 from facetwise.core.records.provenance import now
 from facetwise.core.workspace import Workspace
 
@@ -66,7 +66,12 @@ class Note:
         return datetime.fromisoformat(self.time).astimezone(UTC)
 
 
-_LINE = TypeAdapter(Note)
+def _readable(note: Note) -> Note:
+    checked(note.text, note.author)
+    return note
+
+
+_LINE: TypeAdapter[Note] = TypeAdapter(Annotated[Note, AfterValidator(_readable)])
 
 
 def read_notes(workspace: Workspace) -> tuple[Note, ...]:
@@ -74,17 +79,11 @@ def read_notes(workspace: Workspace) -> tuple[Note, ...]:
 
     Raises ProblemsError with every line that is no note.
     """
-    notes, problems = [], []
-    for line in text_lines(workspace.notes_file, "notes"):
-        found = _parsed(line.text)
-        if isinstance(found, Note):
-            notes.append(found)
-        elif line.ended:
-            problems.append(f"line {line.number}: {found}")
+    notes, problems = read_lines(workspace.notes_file, _LINE, "notes")
     if problems:
-        what = f"{workspace.notes_file}: {len(problems)} line(s) are no notes"
+        what = f"{workspace.notes_file}: {len(problems)} thing(s) that are no notes"
         raise ProblemsError(what, problems, hint="put them right, or delete them")
-    return tuple(notes)
+    return tuple(notes.values())
 
 
 def write_note(
@@ -126,20 +125,10 @@ def _answers(later: Note, asked: Note) -> bool:
 
 def _mended(path: Path, last: str) -> str:
     """A last line without its end, when it is a note; raises ProblemsError for words that are none: none are lost."""
-    if isinstance(why := _parsed(last), str):
+    try:
+        parsed_object(last)
+    except ValueError as why:
         *_, line = text_lines(path, "notes")
         problem = f"line {line.number}: {why}"
-        raise ProblemsError(f"{path}: the last line is no note", [problem], hint="put it right, or delete it")
+        raise ProblemsError(f"{path}: the last line is no note", [problem], hint="put it right, or delete it") from None
     return last
-
-
-def _parsed(line: str) -> Note | str:
-    """The note that a line is, or what is wrong with it."""
-    try:
-        note = _LINE.validate_python(parsed_object(line))
-        checked(note.text, note.author)
-    except ValidationError as error:
-        return "; ".join(explained(error))
-    except ValueError as error:
-        return str(error)
-    return note

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from facetwise.core.errors import ProblemsError
 from facetwise.core.files.jsonlines import append_lines, parsed_object, text_lines
 from facetwise.core.files.settings import Spec
-from facetwise.core.records.base import explained
+from facetwise.core.records.lines import read_lines
 from facetwise.core.workspace import canonical_json
 
 _WORD = re.compile(r"[^\s\"'<>]+")
@@ -175,19 +175,9 @@ def read_events(path: Path) -> list[Line]:
     Raises ProblemsError with every line that is not an event: no JSON, unknown keys, wrong types, scores outside
     0..1, times that are none.
     """
-    lines: list[Line] = []
-    problems: list[str] = []
-    for line in text_lines(path, STORE):
-        try:
-            event = _LINE.validate_python(parsed_object(line.text))
-        except ValidationError as error:
-            problems += [f"line {line.number}: {problem}" for problem in explained(error, KINDS)]
-        except ValueError as error:
-            problems += [f"line {line.number}: {error}"] if line.ended else []
-        else:
-            lines += [] if isinstance(event, CutEvent) else [Line(line.number, event)]
+    events, problems = read_lines(path, _LINE, STORE, KINDS)
     raise_wrong_lines(path, problems)
-    return lines
+    return [Line(number, event) for number, event in events.items() if not isinstance(event, CutEvent)]
 
 
 def raise_wrong_lines(path: Path, problems: Sequence[str]) -> None:
