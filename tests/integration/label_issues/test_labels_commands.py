@@ -344,7 +344,7 @@ def test_everything_wrong_in_a_csv_is_told_at_once(own: Project, tmp_path: Path)
     def fill(rows: list[dict[str, str]]) -> None:
         rows[0]["accept"] = "perhaps"
         rows[1].update(accept="y", group=FLIPPED.lstrip("0"))
-        rows[2].update(accept="y", recorded="<30")
+        rows[2].update(accept="y", given="<30")
         rows.append({**rows[2], "given": "30-59", "value": ""})
 
     with pytest.raises(ProblemsError) as told:
