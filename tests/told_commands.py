@@ -38,7 +38,7 @@ class Told(NamedTuple):
     template: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.template}"
+        return f"{self.where}: {blank(self.template)}"
 
     def words(self, *, comments: bool = False) -> list[str]:
         """Words of a command that it may be, without `facetwise`."""
@@ -47,8 +47,13 @@ class Told(NamedTuple):
 
     def pattern(self) -> re.Pattern[str]:
         """What it looks like when it is told, in a group of its own."""
-        text = re.sub(r"\\\{.*?\\\}", ".+?", re.escape(re.sub(r"\{[^}]*\}", "{}", self.template)))
+        text = re.sub(r"\\\{.*?\\\}", ".+?", re.escape(blank(self.template)))
         return re.compile(rf"facetwise (?P<words>(?:--project \S+ )?{text})(?=[`\n,;]|$| ->)", re.MULTILINE)
+
+
+def blank(template: str) -> str:
+    """A template whose expressions are left out: what they are called may change."""
+    return re.sub(r"\{[^{}]*\}", "{}", template)
 
 
 def filled(template: str) -> str:

@@ -36,11 +36,11 @@ from facetwise.data.manifest import load_manifest
 
 TOLD = {str(told): told for told in told_commands()}
 NOT_RUN = {
-    "study/search.py: fit {quote(file)}": "the best of a search, which takes training: see test_studies.py",
+    "study/search.py: fit {}": "the best of a search, which takes training: see test_studies.py",
     "study/show.py: tune RECIPE --space FILE --trials NUMBER": "a search, which takes training: see test_studies.py",
-    "upkeep/clean.py: fit --resume {number}": "a trial that a search stopped, which takes training: test_clean.py",
+    "upkeep/clean.py: fit --resume {}": "a trial that a search stopped, which takes training: test_clean.py",
     "cli/data.py: folds": "test_next_steps.py runs it",
-    "cli/training.py: show {quote(number)} --html run.html": "test_next_steps.py runs it",
+    "cli/training.py: show {} --html run.html": "test_next_steps.py runs it",
 }
 """Command -> where it is run in place of here."""
 
@@ -260,15 +260,15 @@ def _(at: At) -> str:
 
 
 @case(
-    "inference/fold_models.py: fit --resume {run.id}",
-    "predictors/sources.py: fit --resume {run.id}",
-    "sharing/export_run.py: fit --resume {run.id}",
-    "study/decided.py: fit --resume {run.id}",
-    "results/notices.py: fit --resume {record.id}",
-    "upkeep/doctor_project.py: fit --resume {run.id}",
-    "upkeep/keep.py: fit --resume {row.id.split('-')[0]}",
-    "journals/wording.py: fit --resume {Thing('run', run).short}",
-    "cli/display.py: fit --resume {number}",
+    "inference/fold_models.py: fit --resume {}",
+    "predictors/sources.py: fit --resume {}",
+    "sharing/export_run.py: fit --resume {}",
+    "study/scored_run.py: fit --resume {}",
+    "results/notices.py: fit --resume {}",
+    "upkeep/doctor_project.py: fit --resume {}",
+    "upkeep/keep.py: fit --resume {}",
+    "journals/wording.py: fit --resume {}",
+    "cli/display.py: fit --resume {}",
 )
 def not_finished(at: At) -> str:
     at.second()
@@ -310,7 +310,7 @@ def _(at: At) -> str:
 # ------------------------------------------------------------------------------------------ damaged, or gone
 
 
-@case("core/runs.py: fit --resume {self.id}")
+@case("core/runs.py: fit --resume {}")
 def _(at: At) -> str:
     (at.run / "DONE.json").write_text("{}", encoding="utf-8")
     told = at.refused("submit", "1")
@@ -329,7 +329,7 @@ def _(at: At) -> str:
     return told
 
 
-@case("core/runs.py: fit {quote(str(self.recipe_file))} --again")
+@case("core/runs.py: fit {} --again")
 def _(at: At) -> str:
     clean_all(at)
     return at.refused("predict", "1", "--tta", "flip")
@@ -343,9 +343,7 @@ def clean_all(at: At) -> str:
     return told
 
 
-@case(
-    "train/planning/people.py: fit {quote(str(RunFolder(run).recipe_file))} --again", "train/planning/people.py: clean"
-)
+@case("train/planning/people.py: fit {} --again", "train/planning/people.py: clean")
 def _(at: At) -> str:
     clean_all(at)
     return at.refused("fit", at.recipe, "--set", f"model.weights={at.run / 'fold-0' / 'model.safetensors'}")
@@ -400,14 +398,14 @@ def _(at: At) -> str:
     return at.refused("clean")
 
 
-@case("submission/folder.py: ledger replay {self.number} --out FILE")
+@case("submission/folder.py: ledger replay {} --out FILE")
 def _(at: At) -> str:
     at.words = {"FILE": ["../again.csv"]}
     (at.submit() / "submission.csv").unlink()
     return at.refused("forecast", "s1")
 
 
-@case("predictors/external.py: run import FILE --name {quote(self.name)}")
+@case("predictors/external.py: run import FILE --name {}")
 def _(at: At) -> str:
     at.call("run", "import", at.predictions(), "--name", "mine")
     folder = at.root / "foreign" / "mine"
@@ -483,7 +481,7 @@ def another_manifest(at: At) -> str:
     return told + at.refused("run", "import", pack)
 
 
-@case("sharing/import_run.py: folds --name theirs --folds {folds.num_folds} --seed {folds.seed}")
+@case("sharing/import_run.py: folds --name theirs --folds {} --seed {}")
 def _(at: At) -> str:
     pack = at.pack()
     at.away(at.run)
@@ -504,7 +502,7 @@ def first_person(at: At) -> str:
     return str(load_manifest(Project.open(at.root)).train["group"][0])
 
 
-@case("inference/data.py: folds --folds {plan} --name k{plan}", of="ready")
+@case("inference/data.py: folds --folds {} --name k{}", of="ready")
 def _(at: At) -> str:
     return at.refused("fit", at.recipe, "--set", "folds.plan=5")
 
@@ -544,7 +542,7 @@ def _(at: At) -> str:
         return at.refused("run", "import", pack)
 
 
-@case("cli/team.py: run import {shlex.quote(made.path.name)}")
+@case("cli/team.py: run import {}")
 def _(at: At) -> str:
     told = at.call("run", "export", "1", "--out", "../our best.pack")
     at.away(at.run)
@@ -552,12 +550,12 @@ def _(at: At) -> str:
     return told
 
 
-@case("api/team.py: run import {shlex.quote(str(file))} --name NAME")
+@case("api/team.py: run import {} --name NAME")
 def _(at: At) -> str:
     return at.refused("run", "import", at.predictions())
 
 
-@case("cli/team.py: show {quote(number)}")
+@case("cli/team.py: show {}")
 def _(at: At) -> str:
     pack = at.pack()
     at.away(at.run)
@@ -571,12 +569,12 @@ def _(at: At) -> str:
     return at.refused("labels", "accept", "wrong.csv", "--reason", "x", "--author", "me")
 
 
-@case("cli/labels.py: labels accept {quote(what)} --author YOU --reason TEXT")
+@case("cli/labels.py: labels accept {} --author YOU --reason TEXT")
 def _(at: At) -> str:
     return at.call("labels", "suspects", "--attribute", "gender")
 
 
-@case("label_issues/list_file.py: labels correct --{whose} --attribute {quote(row.attribute)} {rest}")
+@case("label_issues/list_file.py: labels correct --{} --attribute {} {}")
 def _(at: At) -> str:
     at.call("labels", "suspects", "--attribute", "age")
     path = at.root / ".cache" / "suspects.json"
@@ -596,7 +594,7 @@ def _(at: At) -> str:
     return told
 
 
-@case("upkeep/clean.py: predict {run.id} --images DIR")
+@case("upkeep/clean.py: predict {} --images DIR")
 def _(at: At) -> str:
     at.words = {"DIR": [str(at.contest / "eval")]}
     at.call("predict", "1", "--images", at.contest / "eval")
@@ -612,7 +610,7 @@ def _(at: At) -> str:
 # ------------------------------------------------------------------------------------------ looking, and deciding
 
 
-@case("results/cuts.py: fit RECIPE --set '{head}'")
+@case("results/cuts.py: fit RECIPE --set '{}'")
 def _(at: At) -> str:
     return at.refused("cuts", "1")
 
@@ -645,23 +643,23 @@ def _(at: At) -> str:
     return at.refused("compare", "1", "1")
 
 
-@case("core/runs.py: predict {self.id} --tta {tta}")
+@case("core/runs.py: predict {} --tta {}")
 def _(at: At) -> str:
     return at.refused("submit", "1", "--tta", "flip")
 
 
-@case("cli/blending.py: submit {quote(view.id.split('-')[0])}")
+@case("cli/blending.py: submit {}")
 def _(at: At) -> str:
     at.second()
     return at.call("blend", "1", "2")
 
 
-@case("cli/submissions.py: ledger sent {quote(made.folder.id.split('-')[0])}")
+@case("cli/submissions.py: ledger sent {}")
 def _(at: At) -> str:
     return at.call("submit", "1", "--yes", "--against-others")
 
 
-@case("screens/text/submissions/planning.py: submit {c.reference}")
+@case("screens/text/submissions/planning.py: submit {}")
 def _(at: At) -> str:
     return at.call("plan")
 
@@ -674,7 +672,7 @@ def _(at: At) -> str:
     return at.refused("submit", "foreign:mine")
 
 
-@case("submission/ledger/odd_times.py: ledger sent {entry.name} --at TIME")
+@case("submission/ledger/odd_times.py: ledger sent {} --at TIME")
 def _(at: At) -> str:
     event = {"time": "2020-01-01T00:00:00+00:00", "event": "sent", "submission": at.submit().name}
     line = json.dumps(event | {"sent": "2020-01-01T00:00:00+00:00"})
