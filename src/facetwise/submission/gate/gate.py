@@ -36,10 +36,10 @@ the images: with many people any difference is beyond chance, and averaged fold 
 less often than single ones."""
 BY_OPINION = frozenset({"class-mapping", "likely-fault", "at-chance", "reordered"})
 """Errors that rest on other predictions, which may be the ones that are wrong: they can be overruled."""
-ABSENT_PEOPLE = 3.0
-"""People to whom others give a class, from which it is odd that a file never does: chance leaves out exp(-3), 5 %."""
+ABSENT_PEOPLE = 5.0
+"""People to whom others give a class, from which it is odd that a file never does: chance leaves out exp(-5) < 1 %."""
 NEVER_CHANCE = 0.05
-"""A class that is never predicted is a warning when fewer than this share of resampled test sets lack it too."""
+"""Classes that are never predicted are a warning when chance leaves out any class, by how many there are, as rarely."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ def _drift_finding(mix: MixCheck, *, vouched: bool) -> GateFinding:
 
 def _never_finding(mix: MixCheck) -> GateFinding:
     never = [c for c in mix.classes if c.test == 0 and c.predicted > 0]
-    odd = [c for c in never if c.never_chance < NEVER_CHANCE]
+    odd = [c for c in never if c.never_chance < NEVER_CHANCE / len(mix.classes)]
     if odd:
         found = [f"{c.name} ({c.predicted:.1%} out of fold, chance {c.never_chance:.3f})" for c in odd]
         return GateFinding(

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from facetwise.core.labels import BoolArray, FloatArray, IntArray
 from facetwise.evaluate.metrics import MISSING
@@ -163,6 +162,8 @@ def _stands_out(beyond: FloatArray, inside: BoolArray, size: int) -> bool:
     Any of the m^2 / 2 blocks of m pieces could have been found (Bonferroni); the variance is one of 2/3 (m - 1) degrees
     of freedom.
     """
+    from scipy.special import stdtrit  # takes a moment, and most commands look at no file
+
     pieces = beyond[: len(beyond) // size * size].reshape(-1, size).mean(axis=1)
     if len(pieces) < 4:
         return False
