@@ -55,7 +55,7 @@ def _(call: "Call[TableImport]", matches: list[str] | None) -> None:
 
     Needed columns are `id` and `f1`; others are kept, but for addresses that grant access. A second time adds nothing.
     """
-    from facetwise.results.wording import count
+    from facetwise.core.text.counting import count
 
     done = call(matches=_pairs(matches or []))
     ours = count(len(done.matched), "submission")

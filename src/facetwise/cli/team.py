@@ -11,6 +11,7 @@ from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
 from facetwise.cli.context import console, print_json, progress_bar, say
 from facetwise.cli.next_steps import say_next
+from facetwise.core.text.counting import count
 
 if TYPE_CHECKING:
     from facetwise.api.team import JournalPage
@@ -91,7 +92,7 @@ def _tell_predictions(taken: "ExternalFolder", json: bool) -> None:
     say(f"imported {record.num_images:,} predictions of {', '.join(record.attributes)} as foreign:{taken.name}")
     say(f"note: {record.how}")
     if record.num_respelt:
-        say(f"note: {record.num_respelt} image(s) are spelt differently in the csv (normal form, blanks): found")
+        say(f"note: {count(record.num_respelt, 'image')} spelt differently in the csv (normal form, blanks): found")
     if record.ignored_columns:
         say(f"note: not read were the columns {', '.join(record.ignored_columns)}")
     say("note: nothing is known of them out of fold: they can be used for the test side only")

@@ -87,7 +87,7 @@ def _(call: "Call[Ablation]", json: Json = False) -> None:
     When a change fails the others are trained all the same, and it ends with exit code 2.
     """
     from facetwise.cli.display import StudyDisplay
-    from facetwise.results.wording import count
+    from facetwise.core.text.counting import count
     from facetwise.screens.text.study import ablation_text
 
     project = call.project

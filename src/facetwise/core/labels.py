@@ -77,7 +77,7 @@ class Attribute:
             raise SettingError(f"attribute `{self.name}` has no cuts: its classes are not made from numbers")
         array = np.asarray(values, dtype=np.float64)
         if unknown := int(np.isnan(array).sum()):
-            raise InputError(f"attribute `{self.name}`: {unknown} value(s) of {array.size} are NaN and have no class")
+            raise InputError(f"attribute `{self.name}`: {unknown} of {array.size} values are NaN, which has no class")
         return np.searchsorted(np.asarray(self.cuts), array, side="right").astype(np.int64)
 
     @takes(cuts=numbers("c"))

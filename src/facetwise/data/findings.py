@@ -9,6 +9,7 @@ from typing import Literal
 from facetwise.core.errors import ProblemsError
 from facetwise.core.files.outside import printable
 from facetwise.core.plain import Plain
+from facetwise.core.text.counting import count
 
 Level = Literal["error", "warning", "info"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "info")
@@ -64,7 +65,7 @@ def raise_errors(findings: Iterable[Finding], what: str) -> None:
     """Raise ProblemsError with all errors among `findings`, a line each; return when there are none."""
     if wrong := errors(findings):
         hints = dict.fromkeys(f.hint for f in wrong if f.hint)
-        raise ProblemsError(f"{what}: {len(wrong)} error(s)", map(str, wrong), hint="; ".join(hints) or None)
+        raise ProblemsError(f"{what}: {count(len(wrong), 'error')}", map(str, wrong), hint="; ".join(hints) or None)
 
 
 def listed(items: Iterable[str], limit: int = 3) -> str:

@@ -25,6 +25,7 @@ from facetwise.core.records.data import ManifestMadeFrom
 from facetwise.core.records.done import read_done, verify_files
 from facetwise.core.records.provenance import provenance
 from facetwise.core.tables import MANIFEST, TEST, TRAIN, WRITTEN, read_table, write_table
+from facetwise.core.text.counting import count
 from facetwise.core.workspace import (
     content_hash,
     file_hash,
@@ -146,7 +147,9 @@ def load_manifest(project: Project) -> Manifest:
     folder = project.workspace.manifest
     if (folder / FAILED).is_file():
         found = read_json(folder / FAILED)
-        raise ArtefactError(f"{folder}: the last check found {len(found)} error(s), first: {found[0]}", hint=_CHECK)
+        raise ArtefactError(
+            f"{folder}: the last check found {count(len(found), 'error')}, first: {found[0]}", hint=_CHECK
+        )
     try:
         made_from = read_done(folder, ManifestMadeFrom).made_from
         verify_files(folder)

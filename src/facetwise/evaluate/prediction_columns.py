@@ -21,6 +21,7 @@ import polars as pl
 from facetwise.core.errors import ArtefactError
 from facetwise.core.labels import JOINT, Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import PREDICTIONS, prediction_columns, score_column, year_columns, year_values
+from facetwise.core.text.counting import count
 from facetwise.evaluate.decide import DECIDED
 from facetwise.evaluate.metrics import MISSING
 
@@ -94,7 +95,7 @@ def _check_numbers(blocks: Mapping[str, Logs], table: pl.DataFrame, whose: str) 
             number = f"is {value:.4g}" if is_score else f"is no distribution: its probabilities sum to {value:.4g}"
             what = f"`{name}` is not a number" if np.isnan(value) else f"`{name}` {number}"
             raise ArtefactError(
-                f"{whose}: {_row_name(table, int(wrong[0]))}: {what} ({wrong.size:,} such row(s))",
+                f"{whose}: {_row_name(table, int(wrong[0]))}: {what} ({count(wrong.size, 'such row')})",
                 hint="its network went out of range, or the table was changed: make it again",
             )
 

@@ -15,6 +15,7 @@ from facetwise.core.arrays import answers, names, taken, takes
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import score_column
+from facetwise.core.text.counting import count
 from facetwise.evaluate.compose import log_normalised, marginals_of, mean_of_rows, mean_probability
 from facetwise.evaluate.decide import decode_joint, encode_joint
 from facetwise.evaluate.metrics import MISSING
@@ -274,10 +275,12 @@ class Predictions:
         """Where each row stands among `images`, (n,)."""
         place = {image: i for i, image in enumerate(images)}
         if len(place) != len(images):
-            raise ArtefactError(f"the manifest names {len(images) - len(place)} image(s) twice", hint="make it again")
+            raise ArtefactError(
+                f"the manifest names {count(len(images) - len(place), 'image')} twice", hint="make it again"
+            )
         if unknown := [image for image in self.images if image not in place]:
             raise MismatchError(
-                f"{whose}: {len(unknown)} image(s) are not in the manifest, the first is `{min(unknown)}`",
+                f"{whose}: {count(len(unknown), 'image')} not in the manifest, the first is `{min(unknown)}`",
                 hint="they were made from other data: train or predict again",
             )
         return np.fromiter((place[i] for i in self.images), dtype=np.int64, count=len(self))

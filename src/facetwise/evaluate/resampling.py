@@ -35,7 +35,7 @@ def group_numbers(groups: Groups) -> tuple[IntArray, int]:
     plain = isinstance(groups, np.ndarray) and groups.dtype.kind in "iuU"
     kinds = set() if plain else set(map(type, groups))
     if kinds - {str} and (missing := sum(g is None or g != g for g in groups)):  # NaN and NaT differ from themselves
-        raise ValueError(f"{missing} row(s) have no group: people are needed")
+        raise ValueError(f"rows without a group ({missing:,} of {len(groups):,}): people are needed")
     if bool in kinds or not any(all(issubclass(k, one) for k in kinds) for one in (str, (int, np.integer))):
         raise ValueError(f"groups must be text or whole numbers, got {', '.join(sorted(k.__name__ for k in kinds))}")
     found, numbers = np.unique(np.asarray(groups), return_inverse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from facetwise.core.text.counting import count
 from facetwise.core.text.markdown import code, quote, words
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.journal import JournalDay
@@ -21,7 +22,7 @@ from facetwise.journals.wording import (
     score_text,
     signature,
 )
-from facetwise.results.wording import count, duration, with_interval, with_level
+from facetwise.results.wording import duration, with_interval, with_level
 
 
 def page_parts(journal: JournalDay) -> dict[str, str]:

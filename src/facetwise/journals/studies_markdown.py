@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from facetwise.core.text.counting import count
 from facetwise.core.text.markdown import code, words
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.studies import ChangeEntry, StudyEntry
 from facetwise.journals.wording import display_name, join_names, resume_command, score_text
-from facetwise.results.wording import DASH, count, score, with_interval, with_signs
+from facetwise.results.wording import DASH, score, with_interval, with_signs
 from facetwise.study.search import number_of
 from facetwise.study.space import shown
 

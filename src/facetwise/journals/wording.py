@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import Any
 
 from facetwise.core.records.notes import Note, NoteTargetKind
+from facetwise.core.text.counting import count
 from facetwise.core.text.markdown import code, words
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.day import Day, moment_of
 from facetwise.journals.note_targets import NoteTarget
 from facetwise.journals.runs import BaseComparison, PairedDifference, RunEntry
-from facetwise.results.wording import count, score, with_interval, with_signs
+from facetwise.results.wording import score, with_interval, with_signs
 from facetwise.study.changes import Change, value_text
 from facetwise.study.wording import winner
 from facetwise.submission.ledger.quota import zone

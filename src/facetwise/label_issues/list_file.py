@@ -17,12 +17,12 @@ from facetwise.core.errors import FacetwiseError, InputError, MismatchError, Pro
 from facetwise.core.people import person
 from facetwise.core.project import Project
 from facetwise.core.records.provenance import now
+from facetwise.core.text.counting import count
 from facetwise.core.workspace import read_json, write_json
 from facetwise.data.labels.corrections import ProposedCorrection
 from facetwise.data.labels.overlay import Correction
 from facetwise.data.manifest import Manifest
 from facetwise.label_issues.suspects import Row, SuspectsView
-from facetwise.results.wording import count
 
 FILE = "suspects.json"
 AGAIN = "list them again: `facetwise labels suspects`"

@@ -11,6 +11,7 @@ from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.core.records.blend import KNOWN, BestMemberRecord, BlendRecord, ContributionsRecord, WayRecord
 from facetwise.core.records.notes import Note
+from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.predictions import Predictions
@@ -21,7 +22,7 @@ from facetwise.predictors.blend_folder import BlendFolder, list_blends
 from facetwise.predictors.sources import check_blend, labels_since, manifest_truth
 from facetwise.results.notes import notes_on
 from facetwise.results.notices import Notice
-from facetwise.results.wording import count, score, with_signs
+from facetwise.results.wording import score, with_signs
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from typing import Any
 from facetwise.core.labels import JOINT
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
+from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.calibration import COLDEST, HOTTEST
 from facetwise.evaluate.reliability import Calibration, CalibrationCheck, check_calibration
 from facetwise.predictors.sources import Source
 from facetwise.results.notices import Notice
 from facetwise.results.source_notices import source_notices
-from facetwise.results.wording import count, percent
+from facetwise.results.wording import percent
 
 MIN_IMPROVEMENT = 0.001
 """Smallest improvement of the mean negative log-likelihood, in nats, for which a temperature is recommended."""

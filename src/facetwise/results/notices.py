@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from facetwise.core.records.run import FingerprintFields, RunRecord
     from facetwise.data.manifest import Manifest
     from facetwise.evaluate.scorecard import Scorecard
-from facetwise.results.wording import count
+from facetwise.core.text.counting import count
 
 Estimate = Literal["cross-validation", "hold-out", "none"]
 

@@ -8,13 +8,14 @@ from typing import Any
 from facetwise.core.labels import LabelSpace
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
+from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.rules.choose import ARGMAX, RuleChoice, choose_rule
 from facetwise.evaluate.scorecard import name_of
 from facetwise.predictors.sources import Source
 from facetwise.results.notices import Notice
 from facetwise.results.source_notices import source_notices
-from facetwise.results.wording import count, with_signs
+from facetwise.results.wording import with_signs
 
 
 @dataclass(frozen=True)

@@ -79,11 +79,6 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def count(number: int, one: str, many: str | None = None) -> str:
-    """`1 image`, `2,700 images`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def duration(seconds: float) -> str:
     """`0.42 s`, `12.3 s`, `5 min 04 s`, `1 h 20 min`."""
     if seconds < 59.95:

@@ -10,6 +10,7 @@ from facetwise.core.errors import FacetwiseError, ProblemsError, SettingError
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.records.study import ChangeRecord, StudyRecord
+from facetwise.core.text.counting import count
 from facetwise.core.workspace import lock
 from facetwise.jobs.executor import Executor
 from facetwise.recipe import Recipe
@@ -67,7 +68,7 @@ def _planned(project: Project, recipes: Mapping[str, Recipe], progress: Progress
             problems += [f"`{change}`: {line}" for line in problem_lines(error)]
     problems += _without_effect(found)
     if problems:
-        raise ProblemsError(f"{len(problems)} problem(s), nothing was trained", problems)
+        raise ProblemsError(f"{count(len(problems), 'problem')}, nothing was trained", problems)
     return found
 
 

@@ -11,6 +11,7 @@ import tomli_w
 
 from facetwise.core.errors import FacetwiseError, ProblemsError, SettingError
 from facetwise.core.files.settings import parse
+from facetwise.core.text.counting import count
 from facetwise.recipe import Recipe
 from facetwise.recipe.load import apply_setting
 
@@ -76,7 +77,7 @@ def apply_changes(base: Recipe, changes: Iterable[str]) -> dict[str, Recipe]:
         except FacetwiseError as error:
             problems += problem_lines(error)
     if problems:
-        raise ProblemsError(f"{len(problems)} problem(s), nothing was trained", problems)
+        raise ProblemsError(f"{count(len(problems), 'problem')}, nothing was trained", problems)
     return found
 
 

@@ -13,13 +13,13 @@ from facetwise.core.labels import IntArray
 from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
+from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import PairedInterval
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.evaluate.scorecard import name_of
 from facetwise.results.notices import Notice, unsafe_split
-from facetwise.results.wording import count
 from facetwise.study.changes import Change, recipe_changes
 from facetwise.study.scored_run import ScoredRun, read_scored_run
 from facetwise.study.wording import SEEDS, Better, no_verdict, pairing, several_changes, verdict, winner

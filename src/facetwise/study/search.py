@@ -13,13 +13,14 @@ from facetwise.core.labels import IntArray
 from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, run_number
+from facetwise.core.text.counting import count
 from facetwise.core.workspace import is_done
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, Interval
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import name_of
-from facetwise.results.wording import count, with_interval
+from facetwise.results.wording import with_interval
 from facetwise.study.ablation import seconds_of
 from facetwise.study.nested import nested_estimate
 from facetwise.study.record import StudyFolder

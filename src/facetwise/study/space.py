@@ -26,6 +26,7 @@ from pydantic import Field, model_validator
 
 from facetwise.core.errors import FacetwiseError, ProblemsError, SettingError
 from facetwise.core.files.settings import Spec, parse, read_toml
+from facetwise.core.text.counting import count
 from facetwise.recipe import Recipe
 from facetwise.recipe.head import MultiLabelHead, SingleHead
 from facetwise.recipe.load import set_value
@@ -168,7 +169,7 @@ def read_space(source: str | Path | Mapping[str, Any], base: Recipe, attributes:
     if not problems:
         problems = _wrong_together(Space(parts), base, attributes)
     if problems:
-        raise ProblemsError(f"{named}: {len(problems)} problem(s), nothing was trained", problems)
+        raise ProblemsError(f"{named}: {count(len(problems), 'problem')}, nothing was trained", problems)
     return Space(parts)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+from facetwise.core.text.counting import count
 from facetwise.evaluate.intervals import LEVEL, MIN_BEYOND, Interval, PairedInterval
-from facetwise.results.wording import count, percent, with_signs
+from facetwise.results.wording import percent, with_signs
 from facetwise.study.changes import Change, count_changes
 
 Better = Literal["first", "second", "neither"]

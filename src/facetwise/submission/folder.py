@@ -18,6 +18,7 @@ from facetwise.core.records.base import Record, checked, parse_record, versioned
 from facetwise.core.records.provenance import provenance
 from facetwise.core.records.submission import VERSION, MadeFrom, SubmissionMark, SubmissionRecord, migrated
 from facetwise.core.references import AnyReference, parse_reference, pick
+from facetwise.core.text.counting import count
 from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock, new_artefact
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.rows import Truth
@@ -196,7 +197,7 @@ def _people(labels: Path) -> list[str] | None:
         return None
     people = [person(name) for name in file.column(named[0])]
     if empty := [line for line, name in zip(file.lines, people, strict=True) if not name]:
-        raise InputError(f"{labels}, line {empty[0]}: `{named[0]}` is empty ({len(empty)} row(s) in all)")
+        raise InputError(f"{labels}, line {empty[0]}: `{named[0]}` is empty ({count(len(empty), 'row')} in all)")
     return people
 
 

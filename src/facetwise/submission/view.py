@@ -12,13 +12,13 @@ from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.records.notes import Note
 from facetwise.core.records.submission import Filled, ForecastRecord, MadeFrom
+from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.rules.choose import rule_from_dict
 from facetwise.predictors.blend_folder import BlendFolder
 from facetwise.results.notes import notes_on
 from facetwise.results.notices import Notice
-from facetwise.results.wording import count
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.ledger.ledger import Entry, read_ledger
 

@@ -11,9 +11,9 @@ from facetwise.core.project import Project
 from facetwise.core.records.artefact import Artefact
 from facetwise.core.records.blend import MemberRecord
 from facetwise.core.runs import SIDES, RunFolder
+from facetwise.core.text.counting import count
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
 from facetwise.predictors.external import ExternalFolder
-from facetwise.results.wording import count
 from facetwise.submission.ledger.events import last_line_cut
 from facetwise.submission.ledger.ledger import read_ledger
 from facetwise.submission.ledger.odd_times import made_in_the_future, odd_times

@@ -141,7 +141,7 @@ def test_every_fault_of_the_rows_at_once_and_with_its_line(made):
         "line 7: the probabilities of gender sum to 1.4, expected 1",
     ):
         assert part in text
-    assert text.startswith("alice.csv: 6 problem(s)")
+    assert text.startswith("alice.csv: 6 problems")
     assert text.index("line 3") < text.index("line 6") < text.index("line 7")
 
 
@@ -192,7 +192,7 @@ def test_what_is_no_number_is_none(made, text):
 )
 def test_what_all_rows_are_in_place_of_probabilities_is_one_fact(made, row, why):
     text = fault(made, csv("ImageID,gender=male,gender=female", *(f"{n},{row}" for n in NAMES)))
-    assert text == f"alice.csv: 1 problem(s)\n  - all 3 rows: the numbers of gender {why}"
+    assert text == f"alice.csv: 1 problem\n  - all 3 rows: the numbers of gender {why}"
 
 
 def test_a_sum_within_the_tolerance_is_divided_and_counted_and_one_beyond_refused(made):
@@ -358,7 +358,7 @@ def test_what_a_terminal_would_obey_is_no_table() -> None:
 def test_what_is_wrong_with_all_answers_is_told_once(made, answers, message):
     rows = (f"{name},{answer}" for name, answer in zip(NAMES, answers, strict=True))
     text = fault(made, csv("ImageID,ans", *rows))
-    assert text.startswith("alice.csv: 1 problem(s)")
+    assert text.startswith("alice.csv: 1 problem")
     assert message in text
 
 

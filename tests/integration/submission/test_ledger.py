@@ -188,7 +188,7 @@ def test_all_wrong_lines_stand_in_one_message(space):
     named = {int(p.split(":")[0].removeprefix("line ")) for p in error.value.problems}
     assert named == set(range(1, len(WRONG)))
     write(space, *(f"{i}\n" for i in range(500)))
-    with pytest.raises(ProblemsError, match=r"500 thing\(s\)") as error:
+    with pytest.raises(ProblemsError, match=r"500 lines not of a ledger") as error:
         read_ledger(space)
     assert error.value.problems[-1] == "and 480 more"
 

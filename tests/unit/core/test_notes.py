@@ -145,7 +145,7 @@ def test_a_line_that_is_no_note_is_told_by_number(space: Workspace, wrong: str, 
     with pytest.raises(ProblemsError) as error:
         read_notes(space)
     assert told in str(error.value)
-    assert "2 thing(s)" in str(error.value)
+    assert "2 lines" in str(error.value)
     with pytest.raises(ProblemsError):
         write_note(space, "run", "01-x", "more")
     assert space.notes_file.read_text(encoding="utf-8") == before, "nothing is lost"

@@ -4,6 +4,7 @@ import pytest
 
 from facetwise.core.errors import InputError, ProblemsError, SettingError, did_you_mean
 from facetwise.core.files.settings import parse, read_toml
+from facetwise.core.text.counting import count
 from facetwise.recipe import Recipe
 
 GOOD = {"input": {"height": 32, "width": 24}, "model": {"backbone": "resnet18"}, "train": {"length": "1ep"}}
@@ -13,7 +14,7 @@ def problems_of(data: dict) -> list[str]:
     with pytest.raises(SettingError) as error:
         parse(Recipe, data, "recipe.toml")
     first, *lines = str(error.value).splitlines()
-    assert first == f"recipe.toml: {len(lines)} setting(s) not usable"
+    assert first == f"recipe.toml: {count(len(lines), 'setting')} not usable"
     return lines
 
 

@@ -79,8 +79,8 @@ def test_a_side_without_a_usable_image_is_one_error(project: Project) -> None:
     found = build_manifest(project).findings
     assert [(f.level, f.code) for f in found] == [("error", "no-usable-image")] * 2
     test, train = (str(f) for f in found)
-    assert "2 image(s) of the test side can be used: empty file (2)" in test
-    assert "14 image(s) of the train side" in train
+    assert "2 images of the test side can be used: empty file (2)" in test
+    assert "14 images of the train side" in train
     assert "git lfs pull" in train
     assert "`[dataset.test]`" in str(found[0].hint)
     with pytest.raises(ArtefactError):
@@ -145,7 +145,7 @@ def test_the_depth_is_one_for_the_dataset_and_stores_follow_it(project: Project)
     assert manifest.depth == load_manifest(project).depth == saved_depth(project) == 12
     told = [f for f in manifest.findings if f.code == "depth"]
     assert [(f.level, f.where) for f in told] == [("info", manifest.table["image"][0])]
-    assert "3 image(s)" in told[0].message
+    assert "3 images" in told[0].message
     assert "12-bit" in told[0].message
     store = prepare_store(project, manifest, StoreSpec(64, 48))
     assert store.images[:3].max(axis=(1, 2, 3)).tolist() == [255, 250, 62]

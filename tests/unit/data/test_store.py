@@ -613,7 +613,7 @@ def test_many_problems_are_counted(csv_file: Path) -> None:
 
 def test_images_without_a_box(csv_file: Path) -> None:
     csv_file.write_text("image,left,top,right,bottom\nb.jpg,1,2,30,40\n", encoding="utf-8")
-    with pytest.raises(ProblemsError, match=r"2 image\(s\) have no box: a\.jpg, c\.jpg"):
+    with pytest.raises(ProblemsError, match=r"2 images without a box: a\.jpg, c\.jpg"):
         read_boxes(csv_file, NAMES, EXTENTS)
     regions = read_boxes(csv_file, NAMES, EXTENTS, "whole")
     assert regions[:3].tolist() == [[0, 0, 100, 80], [1, 2, 30, 40], [0, 0, 100, 80]]

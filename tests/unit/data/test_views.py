@@ -149,7 +149,7 @@ def test_a_class_without_a_number_stays_whatever_the_recipe_does():
 
 
 def test_no_number_has_no_class_by_cuts():
-    with pytest.raises(InputError, match=r"`age`: 1 value\(s\) of 2 are NaN"):
+    with pytest.raises(InputError, match=r"`age`: 1 of 2 values are NaN"):
         AGE.codes_of_values([30, float("nan")])
 
 

@@ -163,7 +163,7 @@ def test_images_that_cannot_be_matched():
     found = read(table(["a", "b", "b"], {HAT: logs(0, 3, 3)}), SPACE, "run `x`")
     with pytest.raises(ArtefactError, match="run `x`: an image is predicted twice"):
         found.in_order(["a", "b", "c"], "run `x`")
-    with pytest.raises(MismatchError, match="run `x`: 2 image\\(s\\) are not in the manifest, the first is `b`"):
+    with pytest.raises(MismatchError, match="run `x`: 2 images not in the manifest, the first is `b`"):
         found.in_order(["a", "c", "d"], "run `x`")
 
 
@@ -197,9 +197,9 @@ def test_average_of_missing_rows_and_images():
 
 def test_average_refuses_images_of_another_list():
     rows = table(["a", "b"], {HAT: logs(0, 2, 3)})
-    with pytest.raises(MismatchError, match="1 image\\(s\\) are not in the manifest, the first is `b`"):
+    with pytest.raises(MismatchError, match="1 image not in the manifest, the first is `b`"):
         read(rows, SPACE).average(["a"])
-    with pytest.raises(ArtefactError, match="names 1 image\\(s\\) twice"):
+    with pytest.raises(ArtefactError, match="names 1 image twice"):
         read(rows, SPACE).average(["a", "b", "b"])
 
 

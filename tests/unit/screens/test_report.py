@@ -421,7 +421,7 @@ def test_a_changed_dataset_is_told(project: Project, manifest: Manifest) -> None
     relabelled = replace(manifest, labels_hash="other")
     assert "labels changed" in notices_of(build_run_view(project, run, relabelled))
     fewer = Manifest.of(manifest.table[2:])
-    with pytest.raises(MismatchError, match=r"2 image\(s\) are not in the manifest, the first is `photos/00_0.jpg`"):
+    with pytest.raises(MismatchError, match=r"2 images not in the manifest, the first is `photos/00_0.jpg`"):
         build_run_view(project, run, fewer)
     assert build_runs_view(project, fewer).runs[0].flags[0].startswith("cannot be used: ")
 

@@ -234,7 +234,7 @@ SENDING: dict[tuple[str, str], Callable[[Project], None]] = {
     ("blends", "`b01-soft-2`: damaged: "): leave_blend,
     ("blends", "changed since it was made"): change_blend,
     ("blends", "`b01-soft-2`: member `07-gone` is gone"): lose_member,
-    ("ledger", "2 thing(s) that do not belong in a ledger"): damage_ledger,
+    ("ledger", "2 lines not of a ledger"): damage_ledger,
     ("ledger", "the last line was cut off"): cut_ledger,
 }
 

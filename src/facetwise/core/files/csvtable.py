@@ -11,6 +11,7 @@ from pathlib import Path
 from facetwise.core.errors import InputError, ProblemsError, did_you_mean
 from facetwise.core.files.csvrecords import CsvError, CsvFault, Record, csv_records
 from facetwise.core.files.outside import check_size, read_bounded
+from facetwise.core.text.counting import count
 from facetwise.core.text.spelling import spelt_as
 
 MAX_LISTED = 8
@@ -153,7 +154,7 @@ def raise_problems(source: str, problems: Sequence[str], hint: str | None = None
     if problems:
         rest = len(problems) - MAX_LISTED
         more = [f"and {rest} more"] if rest > 0 else []
-        raise ProblemsError(f"{source}: {len(problems)} problem(s)", [*problems[:MAX_LISTED], *more], hint=hint)
+        raise ProblemsError(f"{source}: {count(len(problems), 'problem')}", [*problems[:MAX_LISTED], *more], hint=hint)
 
 
 def _header_faults(names: Sequence[str], needed: Sequence[str], delimiter: str) -> list[CsvFault]:
@@ -190,8 +191,6 @@ def _row_faults(names: Sequence[str], records: Sequence[Record]) -> Iterator[Csv
     lines = {line for line, _ in uneven}
     for line, cells in records:
         if line in lines:
-            yield CsvFault(
-                "ragged-row", line, f"{len(cells)} cell{'' if len(cells) == 1 else 's'}, the header has {size}"
-            )
+            yield CsvFault("ragged-row", line, f"{count(len(cells), 'cell')}, the header has {size}")
         elif long := next((n for n, cell in zip(names, cells, strict=False) if len(cell) > MAX_CELL), None):
             yield CsvFault("huge-cell", line, f"`{long}` has more than {MAX_CELL} characters")

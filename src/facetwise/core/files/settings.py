@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.files.outside import exists, is_folder, read_bounded
 from facetwise.core.files.parsing import parse_toml
+from facetwise.core.text.counting import count
 
 
 class Spec(BaseModel):
@@ -55,7 +56,7 @@ def parse(spec: type[S], data: dict[str, Any], source: str) -> S:
         return spec.model_validate(data)
     except ValidationError as error:
         lines = _joined([_explain(spec, problem) for problem in error.errors()])
-        raise SettingError("\n".join([f"{source}: {len(lines)} setting(s) not usable", *lines])) from None
+        raise SettingError("\n".join([f"{source}: {count(len(lines), 'setting')} not usable", *lines])) from None
 
 
 _WORDS = {

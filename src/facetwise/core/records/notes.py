@@ -20,6 +20,7 @@ from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.files.jsonlines import adding_to, append_lines, parsed_object, text_lines
 from facetwise.core.records.lines import read_lines
 from facetwise.core.records.provenance import now
+from facetwise.core.text.counting import count
 from facetwise.core.workspace import Workspace
 
 NoteTargetKind = Literal["run", "blend", "submission"]
@@ -81,7 +82,7 @@ def read_notes(workspace: Workspace) -> tuple[Note, ...]:
     """
     notes, problems = read_lines(workspace.notes_file, _LINE, "notes")
     if problems:
-        what = f"{workspace.notes_file}: {len(problems)} thing(s) that are no notes"
+        what = f"{workspace.notes_file}: {count(len(problems), 'line is no note', 'lines are no notes')}"
         raise ProblemsError(what, problems, hint="put them right, or delete them")
     return tuple(notes.values())
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from facetwise.core.errors import ProblemsError
+from facetwise.core.text.counting import count
 from facetwise.core.text.spelling import Spellings
 from facetwise.data.findings import Findings, errors, listed
 from facetwise.data.reading.csvfile import read_table_csv
@@ -67,9 +68,9 @@ def read_boxes(path: Path, images: Sequence[str], extents: FloatArray, missing: 
         rows = [row_of[i] for i in without]
         regions[rows] = fraction_regions(extents[rows], WHOLE)
     elif without and table:
-        findings.error("no-box", path.name, f"{len(without)} image(s) have no box: {listed(without)}")
+        findings.error("no-box", path.name, f"{count(len(without), 'image')} without a box: {listed(without)}")
     if wrong := [str(f) for f in errors(findings)]:
-        raise ProblemsError(f"{path}: {len(wrong)} problem(s)", shortened(wrong), hint=_BOXES_HINT)
+        raise ProblemsError(f"{path}: {count(len(wrong), 'problem')}", shortened(wrong), hint=_BOXES_HINT)
     return regions
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from facetwise.core.errors import InputError, MismatchError
+from facetwise.core.text.counting import count
 from facetwise.data.images.crops import FloatArray, IntArray, Pixels, crop_resize, shortened
 from facetwise.data.images.images import decode, read_bytes
 
@@ -85,7 +86,7 @@ def raise_changed(root: Path, problems: Sequence[str]) -> None:
     if problems:
         told = "\n".join(f"  - {p}" for p in shortened(problems))
         raise MismatchError(
-            f"{root}: {len(problems)} image(s) are not what the manifest says\n{told}",
+            f"{root}: {count(len(problems), 'image')} not as the manifest says\n{told}",
             hint="look at the dataset again with `facetwise check`",
         )
 

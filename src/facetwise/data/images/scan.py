@@ -16,6 +16,7 @@ import polars as pl
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.files.outside import printable
 from facetwise.core.tables import TEST, read_table, write_table
+from facetwise.core.text.counting import count
 from facetwise.core.workspace import inside
 from facetwise.data.findings import BAD_NAME, Findings, listed
 from facetwise.data.images.images import Probe, heavy, probe, read_bytes
@@ -109,7 +110,7 @@ def scan_findings(table: pl.DataFrame) -> Findings:
 def _note_useless(rows: pl.DataFrame, side: str, found: Findings) -> None:
     reasons = rows["note"].value_counts(sort=True)
     told = (f"{note} ({count})" for note, count in reasons.iter_rows())
-    what = f"none of the {len(rows)} image(s) of the {side} side can be used: {listed(told)}"
+    what = f"none of the {count(len(rows), 'image')} of the {side} side can be used: {listed(told)}"
     hint = "put the images back" + (", or take `[dataset.test]` out of facetwise.toml" if side == TEST else "")
     found.error("no-usable-image", rows["image"][0], what, hint)
 
@@ -121,7 +122,7 @@ def depth_findings(scanned: pl.DataFrame) -> Findings:
     if deep.is_empty():
         return found
     first, depth, usual = deep["image"][0], int(deep["depth"][0]), int(deep["depth"][len(deep) // 2])
-    message = f"{len(deep)} image(s) of more than 8 bits a channel are read as {depth}-bit, which it takes"
+    message = f"{count(len(deep), 'image')} of more than 8 bits a channel, read as {depth}-bit, which it takes"
     if usual < depth:
         dark = f"{message}; half of them take no more than {usual}-bit, and come out darker by {2 ** (depth - usual)}"
         found.warning("depth", first, dark, "if that file is not like the others, mend it or leave it out")

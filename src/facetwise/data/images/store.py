@@ -31,6 +31,7 @@ from facetwise.core.project import Project
 from facetwise.core.records.data import StoreMadeFrom
 from facetwise.core.records.done import read_done
 from facetwise.core.records.provenance import versions
+from facetwise.core.text.counting import count
 from facetwise.core.workspace import (
     DONE,
     Workspace,
@@ -115,7 +116,7 @@ class Store:
         rows = [self._row_of.get(image, -1) for image in images]
         if unknown := [image for image, row in zip(images, rows, strict=True) if row < 0]:
             raise MismatchError(
-                f"{self.path}: {len(unknown)} image(s) are not in this store: {', '.join(unknown[:5])}",
+                f"{self.path}: {count(len(unknown), 'image')} not in this store: {', '.join(unknown[:5])}",
                 hint=_prepare(self.spec),
             )
         return np.asarray(rows, dtype=np.int64)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.files.outside import is_folder, is_loop
+from facetwise.core.text.counting import count
 from facetwise.core.workspace import inside
 from facetwise.data.findings import Findings, listed
 from facetwise.data.reading.notfound import nothing_alike, why_not_found
@@ -62,9 +63,8 @@ class TableNames:
     def finish(self) -> bool:
         """Add what was found; whether anything that the table names is there."""
         if self._respelt:
-            message = (
-                f"{len(self._respelt)} name(s) that the disk spells differently (case, normal form, blanks), found"
-            )
+            many = count(len(self._respelt), "name")
+            message = f"{many} that the disk spells differently (case, normal form, blanks), found"
             self.findings.info("respelt-name", self.table.name, f"{message}: {listed(self._respelt)}")
         if not self._lost:
             self._faults.finish()
@@ -76,8 +76,9 @@ class TableNames:
         else:
             cause = cause or nothing_alike(self._lost[0], *where, folders=self.folders)
         if cause is not None:
-            share = f"{len(self._lost)} of {len(self.table.rows)}" if found else f"none of the {len(self._lost)}"
-            what = f"{share} name(s) in `{self.column}` {'are not' if found else 'is'} in `{self.images}`"
+            of_all = f"{len(self._lost)} of {count(len(self.table.rows), 'name')}"
+            share = of_all if found else f"none of the {count(len(self._lost), 'name')}"
+            what = f"{share} in `{self.column}` {'are not' if found else 'is'} in `{self.images}`"
             tell = self.findings.warning if found else self.findings.error
             tell("names-not-found", self.table.name, f"{what}: {cause.message}", cause.hint)
         return found

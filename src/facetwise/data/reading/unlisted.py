@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facetwise.core.files.outside import files_below, is_text
+from facetwise.core.text.counting import count
 from facetwise.data.findings import Findings, listed
 from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.reading.layouts.folder_files import is_hidden
@@ -37,5 +38,5 @@ class Unlisted:
             names = sorted(p.relative_to(self.root).as_posix() for p in found if not is_hidden(p.name))
             self.findings.bad_names(name for name in names if not is_text(name))
             if extra := [name for name in names if is_text(name) and name not in self._named]:
-                message = f"{len(extra)} image(s) that {table} does not list, left out: {listed(extra)}"
+                message = f"{count(len(extra), 'image')} not listed in {table}, left out: {listed(extra)}"
                 self.findings.warning("unlisted-image", images, message)

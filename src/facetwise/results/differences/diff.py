@@ -11,6 +11,7 @@ import numpy as np
 from facetwise.core.errors import InputError
 from facetwise.core.plain import Plain
 from facetwise.core.project import Project
+from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.agreement import Moved
 from facetwise.evaluate.metrics import MISSING
@@ -28,7 +29,6 @@ from facetwise.results.differences.images import (
 from facetwise.results.differences.pairs import PairDiff, pair_diffs
 from facetwise.results.differences.sides import AlignedAnswers, DiffSide, align_answers, describe_sides
 from facetwise.results.notices import Notice
-from facetwise.results.wording import count
 
 LIMIT = 24
 """Number of images shown for each kind of disagreement."""

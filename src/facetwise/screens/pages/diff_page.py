@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facetwise.core.files.writing import write_output
+from facetwise.core.text.counting import count
 from facetwise.results.differences.diff import KINDS, DiffView, only
 from facetwise.results.differences.images import Disagreement
 from facetwise.results.differences.pairs import ChangeMatrix, PairDiff
-from facetwise.results.wording import DASH, count, score
+from facetwise.results.wording import DASH, score
 from facetwise.screens.pages.html import page
 from facetwise.screens.pages.plots import heat_map
 from facetwise.screens.pages.theme import Figure, label

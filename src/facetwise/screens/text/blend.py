@@ -7,8 +7,9 @@ from itertools import groupby
 from typing import Any
 
 from facetwise.core.labels import JOINT
+from facetwise.core.text.counting import count
 from facetwise.results.blends import BlendsView, BlendView
-from facetwise.results.wording import DASH, count, percent, score, signed, with_interval, with_signs
+from facetwise.results.wording import DASH, percent, score, signed, with_interval, with_signs
 from facetwise.screens.kit import Group, RenderableType, Table, Text, table_of
 from facetwise.screens.text.notes import note_text, notice_text
 

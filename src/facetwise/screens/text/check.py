@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from facetwise.core.text.counting import count
 from facetwise.data.audit import Audit, ClassCount, FoundKind
 from facetwise.data.people import how_to_join
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text
@@ -49,7 +50,7 @@ def _copies(audit: Audit) -> Iterator[RenderableType]:
         yield Text("\nno exact or near copies between people, or between train and test", style="green")
         return
     conflicts = len(audit.copies.conflicts)
-    yield Text(f"\nwarning: {len(pairs)} pair(s) of copies, {conflicts} under different labels", style="yellow")
+    yield Text(f"\nwarning: {count(len(pairs), 'pair')} of copies, {conflicts} under different labels", style="yellow")
     for pair in pairs[:MAX_LISTED]:
         kind = "same file" if pair.exact else f"{pair.distance} bits apart"
         labels = ", labels differ" if pair.labels_differ else ""
@@ -66,7 +67,7 @@ def _copies(audit: Audit) -> Iterator[RenderableType]:
 def _suspicious(audit: Audit) -> Iterator[RenderableType]:
     suspicious = [s for s in audit.suspicious if not s.noted]
     if suspicious:
-        yield Text(f"\nwarning: {len(suspicious)} suspicious image(s)", style="yellow")
+        yield Text(f"\nwarning: {count(len(suspicious), 'suspicious image')}", style="yellow")
         for found in suspicious[:MAX_LISTED]:
             yield Text(f"  {found.image}: {found.reason}")
         if len(suspicious) > MAX_LISTED:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from facetwise.core.text.counting import count
 from facetwise.data.labels.overlay import Correction, Overlay
-from facetwise.results.wording import count
 from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from facetwise.core.text.counting import count
 from facetwise.evaluate.agreement import Agreement
 from facetwise.results.differences.diff import KINDS, DiffView, only
 from facetwise.results.differences.images import Disagreement, VotingSide
 from facetwise.results.differences.pairs import ClassChange, PairDiff
-from facetwise.results.wording import DASH, count, interval, percent, score
+from facetwise.results.wording import DASH, interval, percent, score
 from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, paragraph, table_of
 
 MAX_STEPS, MAX_IMAGES, MAX_OUTVOTED = 8, 10, 3

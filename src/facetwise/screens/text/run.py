@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from facetwise.core.text.counting import count
 from facetwise.evaluate.scorecard import AttributeScore, ClassScore, Matrix, Scorecard
 from facetwise.results.origin import ExternalRow
 from facetwise.results.runs import Curve, RunRow, RunsView, RunView
-from facetwise.results.wording import DASH, count, duration, interval, percent, score, with_interval
+from facetwise.results.wording import DASH, duration, interval, percent, score, with_interval
 from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, paragraph, section, table_of
 from facetwise.screens.text.notes import note_text, notice_text
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from facetwise.core.text.counting import count
 from facetwise.results.notices import Notice
 from facetwise.results.wording import (
     DASH,
-    count,
     duration,
     interval,
     score,

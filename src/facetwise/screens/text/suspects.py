@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from facetwise.core.text.counting import count
 from facetwise.label_issues.scores import CHOSEN_BY_LOOKING, LabelScores
 from facetwise.label_issues.suspects import AttributeSuspects, Row, SuspectsView
-from facetwise.results.wording import count, percent, with_interval
+from facetwise.results.wording import percent, with_interval
 from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 

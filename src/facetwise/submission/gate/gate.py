@@ -13,11 +13,11 @@ from facetwise.core.errors import InputError
 from facetwise.core.files.answers_csv import answer_fault, attributes_alone, fault_of_all
 from facetwise.core.files.csvtable import CsvTable, read_csv
 from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.text.counting import count
 from facetwise.core.text.spelling import Spellings
 from facetwise.evaluate.agreement import disagreement
 from facetwise.evaluate.decide import encode_joint
 from facetwise.evaluate.metrics import MISSING
-from facetwise.results.wording import count
 from facetwise.submission.gate.mapping import exchanged_classes, people_of
 from facetwise.submission.gate.misplaced import ProjectAnswers, others_that_say, same_in_another_order
 from facetwise.submission.gate.mix import Mix, MixCheck, check_mix
@@ -38,6 +38,9 @@ BY_OPINION = frozenset({"class-mapping", "likely-fault", "at-chance", "reordered
 """Errors that rest on other predictions, which may be the ones that are wrong: they can be overruled."""
 ABSENT_PEOPLE = 5.0
 """People to whom others give a class, from which it is odd that a file never does: chance leaves out exp(-5) < 1 %."""
+MIN_DISTANCE_UNKNOWN = 0.3
+"""The same for a file of which nothing is known out of fold, so that the labels' mix stands for its own: a weak model
+gives a fifth of the images other classes than the labels have, and is honest."""
 NEVER_CHANCE = 0.05
 """Classes that are never predicted are a warning when chance leaves out any class, by how many there are, as rarely."""
 
@@ -127,7 +130,8 @@ def check_submission(
     found = [judge(classes, names, o, known, space, mix.num_people) for o in opinions] if known is not None else ()
     verdicts = tuple(v for v in found if v is not None)
     vouched = decided is None and any(v.word == "agrees" for v in verdicts)
-    findings += [_drift_finding(mix, vouched=vouched), _never_finding(mix)]
+    least = MIN_DISTANCE_UNKNOWN if known is not None and known.oof is None else MIN_DISTANCE
+    findings += [_drift_finding(mix, least, vouched=vouched), _never_finding(mix)]
     codes = space.decode(classes)
     findings += _reordered_findings(codes, answers_here, opinions, space)
     findings += _absent_findings(codes, answers_here, known, space)
@@ -231,9 +235,12 @@ def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray
     return GateFinding("ok", "decisions", "every answer is what the predictions say")
 
 
-def _drift_finding(mix: MixCheck, *, vouched: bool) -> GateFinding:
-    """`vouched`: others agree with a file of which nothing else is known, whose mix need not be that of the labels."""
-    drifts = not vouched and mix.chance < MAX_CHANCE and mix.distance >= MIN_DISTANCE
+def _drift_finding(mix: MixCheck, least: float, *, vouched: bool) -> GateFinding:
+    """`least`: the distance from which it is said.
+
+    `vouched`: others agree with a file of which nothing else is known, whose mix need not be that of the labels.
+    """
+    drifts = not vouched and mix.chance < MAX_CHANCE and mix.distance >= least
     worst = ", ".join(
         f"{c.name} {c.test:.1%} against {c.predicted:.1%} (z {c.z:+z.1f})"
         for c in sorted(mix.classes, key=lambda c: -abs(c.test - c.predicted))[:3]

@@ -16,6 +16,7 @@ from facetwise.core.errors import ProblemsError
 from facetwise.core.files.jsonlines import append_lines, parsed_object, text_lines
 from facetwise.core.files.settings import Spec
 from facetwise.core.records.lines import read_lines
+from facetwise.core.text.counting import count
 from facetwise.core.workspace import canonical_json
 
 _WORD = re.compile(r"[^\s\"'<>]+")
@@ -186,7 +187,7 @@ def raise_wrong_lines(path: Path, problems: Sequence[str]) -> None:
         rest = len(problems) - MAX_LISTED
         listed = [*problems[:MAX_LISTED], *([f"and {rest} more"] if rest > 0 else [])]
         hint = "correct these lines by hand; nothing was changed, and nothing is added until they are right"
-        raise ProblemsError(f"{path}: {len(problems)} thing(s) that do not belong in a ledger", listed, hint=hint)
+        raise ProblemsError(f"{path}: {count(len(problems), 'line')} not of a ledger", listed, hint=hint)
 
 
 def append_events(path: Path, events: Sequence[AnyEvent], time: str) -> None:

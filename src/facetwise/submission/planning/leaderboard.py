@@ -11,12 +11,13 @@ import numpy as np
 from facetwise.core.errors import InputError
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
+from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.forecasts.forecast import LEVEL, Part, ScoreForecast
 from facetwise.evaluate.intervals import Interval, bootstrap_interval
 from facetwise.evaluate.metrics import MISSING, macro_f1
 from facetwise.evaluate.ranks import MIN_PAIRS, RankCorrelation, rank_correlation
-from facetwise.results.wording import count, interval, percent, shared_level, signed
+from facetwise.results.wording import interval, percent, shared_level, signed
 from facetwise.submission.ledger.ledger import Entry, Ledger, read_ledger
 from facetwise.submission.ledger.view import expected
 from facetwise.submission.planning.contenders import Contender, comparable, submissions, widest

@@ -10,6 +10,7 @@ from typing import Any
 
 from facetwise.core.files.outside import is_text
 from facetwise.core.project import AttributeSpec
+from facetwise.core.text.counting import count
 from facetwise.core.text.spelling import folded
 from facetwise.data.findings import Findings, listed
 from facetwise.data.images.images import IMAGE_ENDINGS
@@ -70,16 +71,16 @@ class FolderFiles:
             else:
                 (self._hidden if is_hidden(entry.name) else self._extra).append(f"{images}/{entry.name}")
         if unused:
-            message = f"{len(unused)} folder(s) that {table} does not list, left out: {listed(unused)}"
+            message = f"{count(len(unused), 'folder')} not listed in {table}, left out: {listed(unused)}"
             self.findings.warning("folder-without-row", images, message)
         if self._extra:
-            message = f"{len(self._extra)} file(s) that are no images of the dataset, left out: {listed(self._extra)}"
+            message = f"{count(len(self._extra), 'file')} left out, no images of the dataset: {listed(self._extra)}"
             self.findings.warning("extra-file", images, message)
         if self._respelt:
-            message = f"{len(self._respelt)} file(s) whose names are written otherwise: {listed(self._respelt)}"
+            message = f"{count(len(self._respelt), 'file')} with names written otherwise: {listed(self._respelt)}"
             self.findings.info("respelt-name", images, message)
         if self._hidden:
-            message = f"{len(self._hidden)} hidden file(s) left out: {listed(self._hidden)}"
+            message = f"{count(len(self._hidden), 'hidden file')} left out: {listed(self._hidden)}"
             self.findings.info("hidden-file", images, message)
 
     def _by_stem(self, folder: str, entries: Sequence[os.DirEntry[str]]) -> dict[str, list[str]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from facetwise.core.text.counting import count
 from facetwise.evaluate.rules.cuts import CutChoice
 from facetwise.results.cuts import CutsView, numbers, verdict, what_is_cut
-from facetwise.results.wording import count, score, with_interval
+from facetwise.results.wording import score, with_interval
 from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from facetwise.core.labels import JOINT
+from facetwise.core.text.counting import count
 from facetwise.evaluate.rules.choose import ARGMAX, Picked, RuleCandidate, RuleChoice
 from facetwise.results.rules import RulesView, verdict
-from facetwise.results.wording import DASH, count, score, signed, with_interval, with_signs
+from facetwise.results.wording import DASH, score, signed, with_interval, with_signs
 from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from facetwise.results.wording import DASH, count, percent, with_interval
+from facetwise.core.text.counting import count
+from facetwise.results.wording import DASH, percent, with_interval
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text, paragraph, section
 from facetwise.screens.text.notes import note_text, notice_text
 from facetwise.submission.view import SubmissionView
