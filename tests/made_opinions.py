@@ -10,7 +10,7 @@ from facetwise.core.labels import Attribute, IntArray, LabelSpace
 from facetwise.submission.gate.gate import GateReport, check_submission
 from facetwise.submission.gate.misplaced import ProjectAnswers
 from facetwise.submission.gate.mix import Mix
-from facetwise.submission.gate.opinions import Known, Opinion
+from facetwise.submission.gate.opinions import Opinion, TrainingSide
 
 SPACE = LabelSpace(
     (
@@ -57,8 +57,8 @@ class World:
         # Not in the people's order: a test side is shuffled, so mistakes there are by image alone.
         return Opinion(name, predicted(self.test, right, self.draws), predicted(self.train, right, self.draws))
 
-    def known(self, own: Opinion | None) -> Known:
-        return Known(self.train, self.groups, None if own is None else own.oof)
+    def known(self, own: Opinion | None) -> TrainingSide:
+        return TrainingSide(self.train, self.groups, None if own is None else own.oof)
 
     def gate(
         self, joint: IntArray, own: Opinion | None, others: list[Opinion], here: Sequence[ProjectAnswers] = ()

@@ -18,10 +18,10 @@ from facetwise.model.blocks.block import Block
 from facetwise.model.blocks.layer import output_layer
 from facetwise.model.blocks.registry import block_class
 from facetwise.model.heads import HeadLayout, grids_wanted, head_layout
-from facetwise.recipe.head import FlatHead, Head, Kind, SingleHead
+from facetwise.recipe.head import BlockKind, FlatHead, Head, SingleHead
 from facetwise.recipe.loss import AnyLoss
 
-KINDS = get_args(Kind)
+KINDS = get_args(BlockKind)
 HEADS: dict[str, Head] = {"joint": FlatHead(), **{kind: SingleHead(attribute="c", kind=kind) for kind in KINDS}}
 LAYOUTS: dict[str, HeadLayout] = {
     f"{name}, yes or no" if sigmoid else name: head_layout(head, SPACE, sigmoid=sigmoid, grids=GRIDS)

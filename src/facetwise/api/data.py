@@ -62,12 +62,12 @@ def check(
     changed (by size, time of change, and the inode's, which no program sets back), or `all` of them.
     """
     from facetwise.data.audit import audit
-    from facetwise.data.labels.overlay import look_at_overlay
+    from facetwise.data.labels.overlay import check_overlay
     from facetwise.data.manifest import build_manifest
 
     opened = opened_project(project)
     manifest = build_manifest(opened, anew=all, workers=workers, progress=progress)
-    overlay, findings = look_at_overlay(opened.workspace.overlay_file, opened.space, manifest)
+    overlay, findings = check_overlay(opened.workspace.overlay_file, opened.space, manifest)
     return audit(opened, manifest, overlay, findings)
 
 

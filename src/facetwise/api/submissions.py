@@ -69,12 +69,12 @@ def score(
     side = opened.file.dataset.test
     if side is None:
         raise InputError("the dataset has no test side: there is nothing to score")
-    given = Path(submission)
-    if not given.is_file():
+    file = Path(submission)
+    if not file.is_file():
         recorded = find_submission(opened.workspace, str(submission))
         recorded.read_csv_bytes()  # raises when it is not the csv that was recorded
-        given = recorded.csv_file
-    return score_submission(given, Path(labels), side.image, side.answer, opened.space)
+        file = recorded.csv_file
+    return score_submission(file, Path(labels), side.image, side.answer, opened.space)
 
 
 @verb

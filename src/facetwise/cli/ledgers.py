@@ -89,11 +89,11 @@ def _(call: "Call[Replay]", out: Path | None) -> None:
         typer.echo(str(out))
 
 
-def _pairs(given: list[str]) -> dict[str, str]:
+def _pairs(texts: list[str]) -> dict[str, str]:
     from facetwise.core.errors import SettingError
 
-    pairs = [text.partition("=") for text in given]
-    if wrong := [text for text, (number, _, name) in zip(given, pairs, strict=True) if not number or not name]:
+    pairs = [text.partition("=") for text in texts]
+    if wrong := [text for text, (number, _, name) in zip(texts, pairs, strict=True) if not number or not name]:
         raise SettingError(f"`--matches {wrong[0]}`: expected ID=SUBMISSION, such as `--matches 31=2`")
     return {number.strip(): name.strip() for number, _, name in pairs}
 

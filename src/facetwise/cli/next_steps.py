@@ -49,8 +49,8 @@ def after_folds(project: Project, folds: Folds) -> list[str]:
     """`prepare`, with what makes the recipe to start with train on these folds."""
     from facetwise.recipe.folds import FoldsSpec
 
-    given, usual = {"name": folds.name, "plan": folds.num_folds}, FoldsSpec()
-    settings = [f"folds.{key}={value}" for key, value in given.items() if value != getattr(usual, key)]
+    used, usual = {"name": folds.name, "plan": folds.num_folds}, FoldsSpec()
+    settings = [f"folds.{key}={value}" for key, value in used.items() if value != getattr(usual, key)]
     return ["prepare", starter_recipe(project), *with_settings(settings)]
 
 

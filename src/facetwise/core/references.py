@@ -58,9 +58,9 @@ class Reference:
         """In full, so that it means the same wherever it stands: `3`, `b3`, `run:last`, `submission:01-03-AdamW`."""
         return f"{_LETTERS[self.kind]}{self.key}" if isinstance(self.key, int) else f"{self.kind}:{self.key}"
 
-    def means(self, thing: str) -> bool:
+    def means(self, name: str) -> bool:
         """Whether it names the thing of its kind with this id, by number or in full."""
-        return number_of(self.kind, thing) == self.key if isinstance(self.key, int) else thing == self.key
+        return number_of(self.kind, name) == self.key if isinstance(self.key, int) else name == self.key
 
 
 AnyReference = str | int | Reference
@@ -68,7 +68,7 @@ AnyReference = str | int | Reference
 
 
 def parse_reference(
-    given: AnyReference, allowed: Sequence[ReferenceKind] = KINDS, *, submissions: Collection[str] = ()
+    reference: AnyReference, allowed: Sequence[ReferenceKind] = KINDS, *, submissions: Collection[str] = ()
 ) -> Reference:
     """Read a reference; whether there is such a thing is for `pick` to say.
 
@@ -76,14 +76,14 @@ def parse_reference(
     of submissions, which look like those of runs: a text that is one of them names the submission. Raises InputError
     for a text that names nothing, and for another kind.
     """
-    if isinstance(given, bool) or not isinstance(given, str | int | Reference):
-        raise InputError(f"a reference is text or a number, got {given!r:.60}", hint=_hint(allowed))
-    reference = given if isinstance(given, Reference) else _read(str(given).strip(), allowed, submissions)
-    if reference.kind not in allowed:
+    if isinstance(reference, bool) or not isinstance(reference, str | int | Reference):
+        raise InputError(f"a reference is text or a number, got {reference!r:.60}", hint=_hint(allowed))
+    parsed = reference if isinstance(reference, Reference) else _read(str(reference).strip(), allowed, submissions)
+    if parsed.kind not in allowed:
         *others, final = (_WORDS[kind] for kind in allowed)
         expected = f"{', '.join(others)} or {final}" if others else final
-        raise InputError(f"`{given}` is {_WORDS[reference.kind]}, expected {expected}", hint=_hint(allowed))
-    return reference
+        raise InputError(f"`{reference}` is {_WORDS[parsed.kind]}, expected {expected}", hint=_hint(allowed))
+    return parsed
 
 
 def pick(reference: Reference, ids: Sequence[str]) -> str:
@@ -107,16 +107,16 @@ def has_prefix(text: str) -> bool:
     return text.partition(":")[0] in KINDS and ":" in text
 
 
-def number_of(kind: ReferenceKind, thing: str) -> int:
+def number_of(kind: ReferenceKind, name: str) -> int:
     """The number that the id of a thing begins with; 0 when it has none."""
-    match = re.match(rf"{'b' if kind == 'blend' else ''}(\d+)", thing)
+    match = re.match(rf"{'b' if kind == 'blend' else ''}(\d+)", name)
     return int(match.group(1)) if match else 0
 
 
-def short_name(kind: ReferenceKind, thing: str) -> str:
+def short_name(kind: ReferenceKind, name: str) -> str:
     """How people refer to the thing with this id: `3`, `b2`, `s1`; in full when its id has no number."""
-    number = number_of(kind, thing) if kind in _LETTERS else 0
-    return str(Reference(kind, number or thing))
+    number = number_of(kind, name) if kind in _LETTERS else 0
+    return str(Reference(kind, number or name))
 
 
 def _read(text: str, allowed: Sequence[ReferenceKind], submissions: Collection[str]) -> Reference:

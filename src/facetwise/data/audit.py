@@ -25,7 +25,7 @@ _EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Side:
+class SideSummary:
     """One side of the dataset: `train` or `test`."""
 
     split: str
@@ -37,7 +37,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class FoundKind:
+class FindingGroup:
     """Findings of one kind: how many, and the first few as text."""
 
     level: Level
@@ -81,8 +81,8 @@ class Suspicious:
 class Audit(Plain):
     """What the audit found; `copies` are judged by labels with the overlay's corrections."""
 
-    sides: tuple[Side, ...]
-    findings: tuple[FoundKind, ...]
+    sides: tuple[SideSummary, ...]
+    findings: tuple[FindingGroup, ...]
     """Errors first, then warnings, then the rest; in a level the most frequent first."""
     sizes: tuple[SizeCount, ...]
     """The most frequent first."""
@@ -126,19 +126,19 @@ def audit(
     )
 
 
-def _side(table: pl.DataFrame, split: str) -> Side:
+def _side(table: pl.DataFrame, split: str) -> SideSummary:
     rows = table.filter(pl.col("split") == split)
     status = dict(sorted(rows["status"].value_counts().iter_rows()))
-    return Side(split, rows.height, rows["group"].drop_nulls().n_unique(), status)
+    return SideSummary(split, rows.height, rows["group"].drop_nulls().n_unique(), status)
 
 
-def _kinds(findings: Iterable[Finding]) -> tuple[FoundKind, ...]:
+def _kinds(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
     by_kind: dict[tuple[Level, str], list[Finding]] = {}
     for finding in findings:
         by_kind.setdefault((finding.level, finding.code), []).append(finding)
     ordered = sorted(by_kind.items(), key=lambda item: (LEVELS.index(item[0][0]), -len(item[1]), item[0][1]))
     return tuple(
-        FoundKind(level, code, len(found), tuple(map(str, found[:_EXAMPLES])), found[0].hint)
+        FindingGroup(level, code, len(found), tuple(map(str, found[:_EXAMPLES])), found[0].hint)
         for (level, code), found in ordered
     )
 

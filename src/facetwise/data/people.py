@@ -24,7 +24,7 @@ _PART = re.compile(r"(.*\w)(?:[-_ ][0-9]{1,2}| ?\([0-9]{1,2}\)|[-_ ]copy)", re.I
 """A name, and what people put behind it to tell things of one name apart: `000600-1`, `kim_2`, `kim (2)`."""
 
 
-def look_at_people(table: CsvTable, column: str, same_person: Sequence[Sequence[str]], findings: Findings) -> None:
+def check_people(table: CsvTable, column: str, same_person: Sequence[Sequence[str]], findings: Findings) -> None:
     """Tell whose rows were joined, which names may be of one person, and which are no names.
 
     `column` names the person of a row; `same_person` is the project's.

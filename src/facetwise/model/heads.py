@@ -20,7 +20,7 @@ from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, LabelSpace
 from facetwise.data.labels.views import TrainingView
 from facetwise.model.blocks.block import Block
 from facetwise.model.blocks.registry import block_class
-from facetwise.recipe.head import PLAIN, FlatHead, Head, Kind, MultiLabelHead, SingleHead
+from facetwise.recipe.head import PLAIN, BlockKind, FlatHead, Head, MultiLabelHead, SingleHead
 
 Grids = Mapping[str, tuple[float, ...]]
 """The values, ascending, of each attribute whose block needs them."""
@@ -118,7 +118,7 @@ def _wanted(head: Head, space: LabelSpace) -> dict[str, type[Block]]:
             _check_listable(space)
             return {JOINT: block_class(PLAIN)}
         case SingleHead():
-            kinds: dict[str, Kind] = {space.attribute(head.attribute).name: head.kind}
+            kinds: dict[str, BlockKind] = {space.attribute(head.attribute).name: head.kind}
         case MultiLabelHead():
             names = space.names if head.attributes is None else [space.attribute(n).name for n in head.attributes]
             for name in head.kinds:

@@ -119,21 +119,21 @@ def _ask(url: str) -> str | None:
 
 def load_fitting(backbone: nn.Module, tensors: dict[str, Tensor]) -> bool:
     """Load weights whose names and shapes are the backbone's, and more if there are; False when they are not."""
-    own = backbone.state_dict()
-    if not all(name in tensors and tensors[name].shape == tensor.shape for name, tensor in own.items()):
+    expected = backbone.state_dict()
+    if not all(name in tensors and tensors[name].shape == tensor.shape for name, tensor in expected.items()):
         return False
-    backbone.load_state_dict({name: tensors[name] for name in own})
+    backbone.load_state_dict({name: tensors[name] for name in expected})
     return True
 
 
 def fit_positions(tensors: dict[str, Tensor], backbone: nn.Module) -> dict[str, Tensor]:
     """Resample a map of position embeddings, (1, C, h, w), to the size of the backbone's (PiT: timm does it for rows
     of embeddings, as of ViT, alone)."""
-    own, given = getattr(backbone, "pos_embed", None), tensors.get("pos_embed")
-    if own is None or given is None or own.ndim != 4 or given.ndim != 4 or own.shape == given.shape:
+    expected, loaded = getattr(backbone, "pos_embed", None), tensors.get("pos_embed")
+    if expected is None or loaded is None or expected.ndim != 4 or loaded.ndim != 4 or expected.shape == loaded.shape:
         return tensors
-    resampled = interpolate(given.float(), own.shape[2:], mode="bicubic", antialias=True, align_corners=False)
-    return {**tensors, "pos_embed": resampled.to(given.dtype)}
+    resampled = interpolate(loaded.float(), expected.shape[2:], mode="bicubic", antialias=True, align_corners=False)
+    return {**tensors, "pos_embed": resampled.to(loaded.dtype)}
 
 
 @contextmanager

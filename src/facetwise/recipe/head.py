@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from facetwise.core.files.settings import Spec
 
-Kind = Literal["softmax", "ordinal", "years"]
+BlockKind = Literal["softmax", "ordinal", "years"]
 """How an attribute is predicted: each has a class in `model.blocks`."""
-PLAIN: Kind = "softmax"
+PLAIN: BlockKind = "softmax"
 """The kind where none is named, and of the joint classes."""
 
 
@@ -28,7 +28,7 @@ class MultiLabelHead(Spec):
     """The kind of head."""
     attributes: Annotated[list[str], Field(min_length=1)] | None = None
     """The predicted attributes, for a specialist; default: all."""
-    kinds: dict[str, Kind] = Field(default_factory=dict)
+    kinds: dict[str, BlockKind] = Field(default_factory=dict)
     """How single attributes are predicted, such as `age = "years"`: `softmax` (default), `ordinal` or `years`, as
     `model.head.kind` of a `single` head."""
 
@@ -48,7 +48,7 @@ class SingleHead(Spec):
     """The kind of head."""
     attribute: str
     """The attribute that it predicts."""
-    kind: Kind = PLAIN
+    kind: BlockKind = PLAIN
     """`softmax`: a probability a class. `ordinal`: one score, and ascending thresholds that cut it into classes
     (McCullagh 1980; the loss `binary` makes it the CORAL head of Cao et al. 2020). `years`: a distribution over the
     values themselves, one bin a whole number, summed into classes by the cuts (label distribution learning, Gao et al.

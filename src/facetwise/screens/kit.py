@@ -55,8 +55,8 @@ class Table(rich.table.Table):
     def __init__(self, *, ruled: bool = True, title: str | None = None, **options: Any) -> None:
         look: dict[str, Any] = {"box": box.SIMPLE_HEAD} if ruled else {"box": None, "padding": (0, 2, 0, 0)}
         named = None if title is None else Text(title, style="bold")
-        given = {**look, "pad_edge": False, "show_edge": False, "title_justify": "left", **options}
-        super().__init__(title=named, **given)
+        look_and_options = {**look, "pad_edge": False, "show_edge": False, "title_justify": "left", **options}
+        super().__init__(title=named, **look_and_options)
 
     def add_column(self, header: RenderableType = "", *args: Any, **options: Any) -> None:
         """Add a column; long cells are folded, so that nothing is truncated."""

@@ -24,7 +24,7 @@ class PartialError(InputError):
         )
 
 
-def usable_source(project: Project, manifest: Manifest, reference: AnyReference, tta: str) -> Source:
+def eligible_source(project: Project, manifest: Manifest, reference: AnyReference, tta: str) -> Source:
     """The run or blend that `reference` means, when it predicts every attribute of every test image.
 
     Raises GateError for predictions from elsewhere, PartialError when an attribute is missing, and as `read_source`.

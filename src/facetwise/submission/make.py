@@ -23,11 +23,11 @@ from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source, labels_since
 from facetwise.results.notices import estimate_of
-from facetwise.submission.eligible import joint_classes, usable_source
+from facetwise.submission.eligible import eligible_source, joint_classes
 from facetwise.submission.folder import SubmissionFolder, record_submission
 from facetwise.submission.gate.gate import GateReport, check_submission
 from facetwise.submission.gate.mix import Mix, assumed_people
-from facetwise.submission.gate.opinions import Known
+from facetwise.submission.gate.opinions import TrainingSide
 from facetwise.submission.gate.other_predictions import Asked, answers_here, ask_others, sources_here
 from facetwise.submission.ledger.ledger import Ledger, read_ledger
 from facetwise.submission.madefrom import describe
@@ -79,7 +79,7 @@ def make_submission(
     manifest = load_manifest(project)
     if manifest.test.is_empty():
         raise InputError("the dataset has no test side: there is nothing to submit")
-    source = usable_source(project, manifest, reference, tta)
+    source = eligible_source(project, manifest, reference, tta)
     joint = joint_classes(source)
     known = oof_mix(source, manifest, project.space)
     joint, filled = _filled(joint, known) if spec.fill_missing else (joint, None)
@@ -173,10 +173,10 @@ def oof_mix(source: Source | None, manifest: Manifest, space: LabelSpace) -> Mix
     return Mix(decided[present], true[present], groups[present])
 
 
-def known_side(manifest: Manifest, space: LabelSpace, source: Source | None = None) -> Known:
+def known_side(manifest: Manifest, space: LabelSpace, source: Source | None = None) -> TrainingSide:
     """The training images, with what `source` says of them out of fold."""
     oof = None if source is None or source.oof is None else source.oof.codes
-    return Known(manifest.codes(space), manifest.train["group"].to_numpy(), oof)
+    return TrainingSide(manifest.codes(space), manifest.train["group"].to_numpy(), oof)
 
 
 def unreadable(manifest: Manifest) -> dict[str, str]:

@@ -20,7 +20,7 @@ from facetwise.core.workspace import file_hash
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source
-from facetwise.submission.eligible import joint_classes, usable_source
+from facetwise.submission.eligible import eligible_source, joint_classes
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.madefrom import predictions_file
 from facetwise.submission.make import oof_mix, read_template, side_to_predict
@@ -44,11 +44,11 @@ def replay(project: Project, submission: SubmissionFolder, out: Path | None = No
     """Make a submission's csv again and compare it with the recorded sha256; with `out` also write it there.
 
     Raises MismatchError saying what differs: a table, the decision, the organisers' csv, or the answers; and what
-    `usable_source` raises when the manifest, the classes or a table are not those any more. Nothing is written then.
+    `eligible_source` raises when the manifest, the classes or a table are not those any more. Nothing is written then.
     """
     record, made_from = submission.record(), submission.made_from()
     manifest = load_manifest(project)
-    source = usable_source(project, manifest, made_from.reference, made_from.tta)
+    source = eligible_source(project, manifest, made_from.reference, made_from.tta)
     data, template = _filled_in(project, manifest, source, made_from)
     told = list(_differences(project, source, made_from, template))
     found = hashlib.sha256(data).hexdigest()

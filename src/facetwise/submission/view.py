@@ -36,7 +36,7 @@ class Ingredient:
 
 
 @dataclass(frozen=True)
-class Expected:
+class RecordedForecast:
     """The forecast of the whole test set, as it was recorded."""
 
     expected: float
@@ -46,7 +46,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Finding:
+class RecordedFinding:
     """One thing that the gate looked at when it was made."""
 
     level: Literal["error", "warning", "ok"]
@@ -94,13 +94,13 @@ class SubmissionView(Plain):
     warnings: tuple[Notice, ...]
     notes: tuple[Note, ...]
     """What people wrote about it, in that order."""
-    findings: tuple[Finding, ...]
+    findings: tuple[RecordedFinding, ...]
     """Of the gate, errors first."""
     confirmed: bool
     """Whether somebody confirmed the gate's warnings."""
     overruled: bool
     """Whether somebody overruled errors that only other predictions speak for."""
-    forecast: Expected | None
+    forecast: RecordedForecast | None
     """Of the macro F1 on all of the test side when it was made; None for a source that is not known out of fold."""
     why_num_people: str
     """Where the number of people of the forecast is from."""
@@ -129,7 +129,7 @@ def build_submission_view(project: Project, folder: SubmissionFolder, manifest: 
         filled=_filled(made_from.filled),
         warnings=(*_changed(project, folder, made_from, manifest), *troubles, *wrong),
         notes=notes,
-        findings=tuple(Finding(f.level, f.code, f.message) for f in record.gate.findings),
+        findings=tuple(RecordedFinding(f.level, f.code, f.message) for f in record.gate.findings),
         confirmed=record.confirmed,
         overruled=record.overruled,
         forecast=_forecast(record.forecast),
@@ -156,8 +156,8 @@ def _weights(project: Project, made_from: MadeFrom) -> dict[tuple[str, str], Map
 
 def _decision(project: Project, made_from: MadeFrom) -> str:
     """In words; the rule's kind where it is of other attributes or classes."""
-    given = made_from.decision
-    rule = given if isinstance(given, Mapping) else {"kind": str(given)}
+    decision = made_from.decision
+    rule = decision if isinstance(decision, Mapping) else {"kind": str(decision)}
     with suppress(ArtefactError):
         return rule_from_dict(rule, project.space).describe(project.space)
     return f"Decided by `{rule.get('kind', 'a rule')}`."
@@ -170,10 +170,10 @@ def _filled(filled: Filled | None) -> str | None:
     return f"{count(filled.images, 'image')} that cannot be read: answered with {what}."
 
 
-def _forecast(forecast: ForecastRecord | None) -> Expected | None:
+def _forecast(forecast: ForecastRecord | None) -> RecordedForecast | None:
     if forecast is None:
         return None
-    return Expected(forecast.expected, Interval.of(forecast.interval), forecast.num_people)
+    return RecordedForecast(forecast.expected, Interval.of(forecast.interval), forecast.num_people)
 
 
 def _changed(project: Project, folder: SubmissionFolder, made_from: MadeFrom, manifest: Manifest) -> Iterator[Notice]:

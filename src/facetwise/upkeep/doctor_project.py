@@ -29,7 +29,7 @@ LOW_DISK, NO_DISK = 2 * 2**30, 2**28
 
 def checks(project: Project) -> dict[str, Check]:
     """Topic -> check, in the order of the report."""
-    seen = _Seen(project)
+    state = _ProjectState(project)
     parts = {
         "project": _project,
         "dataset": _dataset,
@@ -44,10 +44,10 @@ def checks(project: Project) -> dict[str, Check]:
         "studies": _studies,
         "leftovers": _leftovers,
     }
-    return {topic: partial(check, seen) for topic, check in parts.items()}
+    return {topic: partial(check, state) for topic, check in parts.items()}
 
 
-class _Seen:
+class _ProjectState:
     """The project, and what several checks read of it."""
 
     def __init__(self, project: Project) -> None:
@@ -74,15 +74,15 @@ class _Seen:
         return sorted(f for f in files if is_locked(f))
 
 
-def _project(seen: _Seen) -> Iterator[DoctorLine]:
-    attributes = " x ".join(f"{a.name} ({a.size})" for a in seen.project.space.attributes)
-    yield DoctorLine("project", "ok", f"`{seen.project.file.name}` in {seen.root}: {attributes}")
+def _project(state: _ProjectState) -> Iterator[DoctorLine]:
+    attributes = " x ".join(f"{a.name} ({a.size})" for a in state.project.space.attributes)
+    yield DoctorLine("project", "ok", f"`{state.project.file.name}` in {state.root}: {attributes}")
 
 
-def _dataset(seen: _Seen) -> Iterator[DoctorLine]:
-    dataset, folder = seen.project.file.dataset, seen.project.dataset_root
+def _dataset(state: _ProjectState) -> Iterator[DoctorLine]:
+    dataset, folder = state.project.file.dataset, state.project.dataset_root
     if not folder.is_dir():
-        yield DoctorLine("dataset", "problem", f"{folder}: no such folder{_read_from(dataset.path)}", _moved(seen))
+        yield DoctorLine("dataset", "problem", f"{folder}: no such folder{_read_from(dataset.path)}", _moved(state))
         return
     sides: list[TrainSide | TestSide] = [dataset.train, *([dataset.test] if dataset.test else [])]
     lacking = [name for side in sides for name in (side.table, side.images) if not (folder / name).exists()]
@@ -97,20 +97,20 @@ def _read_from(path: str) -> str:
     return "" if Path(path).is_absolute() else f" (`dataset.path` is `{path}`, read from the project folder)"
 
 
-def _moved(seen: _Seen) -> str:
+def _moved(state: _ProjectState) -> str:
     """What to edit when the project or its dataset went to another place."""
-    name = Path(seen.project.file.dataset.path).name
-    near = next((p for p in (seen.root / name, seen.root.parent / name) if name and p.is_dir()), None)
+    name = Path(state.project.file.dataset.path).name
+    near = next((p for p in (state.root / name, state.root.parent / name) if name and p.is_dir()), None)
     found = f"there is one of that name at {near}; " if near else ""
     return (
-        f"was the dataset or the project moved? {found}set `dataset.path` in {seen.space.project_file}, then run "
+        f"was the dataset or the project moved? {found}set `dataset.path` in {state.space.project_file}, then run "
         "`facetwise check`; unchanged images keep their folds, stores and runs"
     )
 
 
-def _disk(seen: _Seen) -> Iterator[DoctorLine]:
-    free = shutil.disk_usage(seen.root).free
-    used = {kind.name: folder_bytes(kind) for kind in (seen.space.stores, seen.space.runs) if kind.is_dir()}
+def _disk(state: _ProjectState) -> Iterator[DoctorLine]:
+    free = shutil.disk_usage(state.root).free
+    used = {kind.name: folder_bytes(kind) for kind in (state.space.stores, state.space.runs) if kind.is_dir()}
     parts = ", ".join(f"{name} {gibibytes(held)}" for name, held in used.items())
     message = f"{gibibytes(free)} free" + (f"; this project holds {parts}" if parts else "")
     if free >= LOW_DISK:
@@ -125,14 +125,14 @@ def folder_bytes(folder: Path) -> int:
     return sum(p.lstat().st_blocks * 512 for p in folder.rglob("*"))
 
 
-def _locks(seen: _Seen) -> Iterator[DoctorLine]:
-    if not locks_work(seen.root):
-        message = f"{seen.root}: file locks do not work here, so two processes could train the same run"
+def _locks(state: _ProjectState) -> Iterator[DoctorLine]:
+    if not locks_work(state.root):
+        message = f"{state.root}: file locks do not work here, so two processes could train the same run"
         yield DoctorLine("locks", "problem", message, "keep the project on a local disk, or mount NFS with locking")
         return
-    for path in seen.locked:
-        yield DoctorLine("locks", "ok", f"{path.relative_to(seen.root)} is held: a facetwise process is at work")
-    if not seen.locked:
+    for path in state.locked:
+        yield DoctorLine("locks", "ok", f"{path.relative_to(state.root)} is held: a facetwise process is at work")
+    if not state.locked:
         yield DoctorLine("locks", "ok", "file locks work; none is held")
 
 
@@ -153,26 +153,26 @@ def locks_work(folder: Path) -> bool:
     return False
 
 
-def _manifest(seen: _Seen) -> Iterator[DoctorLine]:
-    if not seen.space.manifest.is_dir():
+def _manifest(state: _ProjectState) -> Iterator[DoctorLine]:
+    if not state.space.manifest.is_dir():
         yield DoctorLine("manifest", "warning", "the dataset was not checked yet", "run `facetwise check`")
         return
-    manifest = load_manifest(seen.project)
+    manifest = load_manifest(state.project)
     counts = dict(manifest.table.group_by("status").len().iter_rows())
     bad = "".join(f", {counts[status]} {status}" for status in ("damaged", "missing") if counts.get(status))
     hint = "`facetwise check` names them" if bad else None
     yield DoctorLine("manifest", "warning" if bad else "ok", f"{len(manifest.table)} images{bad}", hint)
 
 
-def _folds(seen: _Seen) -> Iterator[DoctorLine]:
-    names = list_folds(seen.space)
+def _folds(state: _ProjectState) -> Iterator[DoctorLine]:
+    names = list_folds(state.space)
     if not names:
         yield DoctorLine("folds", "warning", "there are no folds yet", "make them with `facetwise folds`")
-    if seen.manifest is None:
+    if state.manifest is None:
         return
     for name in names:
         try:
-            folds = load_folds(seen.space, seen.manifest, name)
+            folds = load_folds(state.space, state.manifest, name)
         except FacetwiseError as error:
             yield refused("folds", error)
             continue
@@ -181,12 +181,12 @@ def _folds(seen: _Seen) -> Iterator[DoctorLine]:
         yield DoctorLine("folds", "warning" if unsafe else "ok", f"`{name}`: {folds.num_folds} folds{note}")
 
 
-def _stores(seen: _Seen) -> Iterator[DoctorLine]:
-    stores = list_stores(seen.space)
-    used = _stores_of_runs(seen.runs)
+def _stores(state: _ProjectState) -> Iterator[DoctorLine]:
+    stores = list_stores(state.space)
+    used = _stores_of_runs(state.runs)
     for store in stores:
-        yield _store(seen, store, used)
-    strange = {p for p in seen.space.stores.glob("[!.]*") if p.is_dir()} - {s.path for s in stores}
+        yield _store(state, store, used)
+    strange = {p for p in state.space.stores.glob("[!.]*") if p.is_dir()} - {s.path for s in stores}
     for path in sorted(strange):
         yield DoctorLine(
             "stores",
@@ -205,7 +205,7 @@ def _stores_of_runs(runs: list[RunFolder]) -> set[str]:
     return keys
 
 
-def _store(seen: _Seen, store: StoreInfo, used: set[str]) -> DoctorLine:
+def _store(state: _ProjectState, store: StoreInfo, used: set[str]) -> DoctorLine:
     spec = store.spec
     what = f"{store.path.name} ({spec.get('height')}x{spec.get('width')}, {gibibytes(store.num_bytes)})"
     if store.finished and (store.key in used or spec.get("fit") == "letterbox"):
@@ -214,28 +214,28 @@ def _store(seen: _Seen, store: StoreInfo, used: set[str]) -> DoctorLine:
         return DoctorLine(
             "stores", "ok", f"{what}: no run uses it", f"to free the space: rm -r {quote(str(store.path))}"
         )
-    if store.path / ".lock" in seen.locked:
+    if store.path / ".lock" in state.locked:
         return DoctorLine("stores", "ok", f"{what}: being filled now")
     hint = f"`facetwise prepare RECIPE` goes on with it; or: rm -r {quote(str(store.path))}"
     return DoctorLine("stores", "warning", f"{what}: unfinished", hint)
 
 
-def _runs(seen: _Seen) -> Iterator[DoctorLine]:
-    for run in seen.runs:
+def _runs(state: _ProjectState) -> Iterator[DoctorLine]:
+    for run in state.runs:
         try:
-            yield _run(seen, run)
+            yield _run(state, run)
         except ArtefactError as error:
             yield unusable("runs", run.id, error)
 
 
-def _run(seen: _Seen, run: RunFolder) -> DoctorLine:
+def _run(state: _ProjectState, run: RunFolder) -> DoctorLine:
     made_from = run.record().fingerprint_fields.manifest
-    if run.lock_file in seen.locked:
+    if run.lock_file in state.locked:
         return DoctorLine("runs", "ok", f"`{run.id}`: training now")
     if not run.finished:
         return DoctorLine("runs", "warning", f"`{run.id}`: unfinished", f"go on with `facetwise fit --resume {run.id}`")
     run.check_all()
-    if seen.manifest is not None and made_from != seen.manifest.hash:
+    if state.manifest is not None and made_from != state.manifest.hash:
         message = f"`{run.id}`: made from other images or people than the manifest has now"
         return DoctorLine("runs", "warning", message, "put the data back, or train it again")
     return DoctorLine("runs", "ok", f"`{run.id}`: finished{_without_weights(run)}")
@@ -251,22 +251,22 @@ def _without_weights(run: RunFolder) -> str:
     return ", imported with its tables only" if came is not None and came.content == "tables" else ""
 
 
-def _external(seen: _Seen) -> Iterator[DoctorLine]:
-    for folder in list_external(seen.space):
+def _external(state: _ProjectState) -> Iterator[DoctorLine]:
+    for folder in list_external(state.space):
         try:
             made_from = folder.record().made_from
         except ArtefactError as error:
             yield unusable("foreign", f"foreign:{folder.name}", error)
             continue
-        if seen.manifest is not None and made_from.manifest != seen.manifest.hash:
+        if state.manifest is not None and made_from.manifest != state.manifest.hash:
             message = f"`foreign:{folder.name}`: of other images or people than the manifest has now"
             yield DoctorLine("foreign", "warning", message, "put the data back, or import its csv again")
         else:
             yield DoctorLine("foreign", "ok", f"`foreign:{folder.name}`: predictions from elsewhere")
 
 
-def _submissions(seen: _Seen) -> Iterator[DoctorLine]:
-    for folder in list_submissions(seen.space):
+def _submissions(state: _ProjectState) -> Iterator[DoctorLine]:
+    for folder in list_submissions(state.space):
         try:
             folder.record()
             folder.read_csv_bytes()
@@ -275,21 +275,21 @@ def _submissions(seen: _Seen) -> Iterator[DoctorLine]:
             yield unusable("submissions", folder.id, error)
 
 
-def _studies(seen: _Seen) -> Iterator[DoctorLine]:
-    for folder in list_studies(seen.space):
+def _studies(state: _ProjectState) -> Iterator[DoctorLine]:
+    for folder in list_studies(state.space):
         try:
             folder.record()
         except ArtefactError as error:
             yield unusable("studies", folder.id, error)
 
 
-def _leftovers(seen: _Seen) -> Iterator[DoctorLine]:
+def _leftovers(state: _ProjectState) -> Iterator[DoctorLine]:
     """What killed processes left behind; while any process is at work, its own temporary files are among them."""
-    folders = (seen.root, *(p for depth in ("*", "*/*", "*/*/*") for p in seen.root.glob(f"{depth}/")))
+    folders = (state.root, *(p for depth in ("*", "*/*", "*/*/*") for p in state.root.glob(f"{depth}/")))
     found = [path for folder in folders for path in leftovers(folder)]
     if not found:
         return
     held = sum(folder_bytes(p) if p.is_dir() else p.lstat().st_blocks * 512 for p in found)
     message = f"{len(found)} temporary files or folders of processes that were killed ({gibibytes(held)})"
-    when = "when no facetwise process is at work, " if seen.locked else ""
+    when = "when no facetwise process is at work, " if state.locked else ""
     yield DoctorLine("leftovers", "warning", message, f"{when}delete: {' '.join(str(p) for p in found)}")

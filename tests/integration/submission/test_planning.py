@@ -27,7 +27,7 @@ from facetwise.evaluate.metrics import macro_f1
 from facetwise.predictors.sources import Source
 from facetwise.screens.pages.leaderboard_page import leaderboard_page
 from facetwise.screens.text.submissions.planning import plan_text
-from facetwise.submission.eligible import usable_source
+from facetwise.submission.eligible import eligible_source
 from facetwise.submission.ledger.ledger import Ledger
 from facetwise.submission.planning.contenders import comparable, read_contender, widest
 from facetwise.submission.planning.forecast import build_forecast_view
@@ -209,8 +209,8 @@ def test_whoever_predicts_fewer_people_is_left_out_and_so_is_who_predicts_none(
     assert f"lacks {len(whole.oof) - 20} of the {len(whole.oof)} images" in left_out[0].why
     assert comparable([part, whole], part) == ([part, whole], [])
 
-    source = replace(usable_source(made.project, manifest, "b1", "none"), oof=None)
-    monkeypatch.setattr("facetwise.submission.planning.contenders.usable_source", lambda *_: source)
+    source = replace(eligible_source(made.project, manifest, "b1", "none"), oof=None)
+    monkeypatch.setattr("facetwise.submission.planning.contenders.eligible_source", lambda *_: source)
     with pytest.raises(InputError, match=r"no out-of-fold predictions|trained on all"):
         fw.forecast(made.folder, "b1")
 
@@ -271,7 +271,7 @@ def test_a_wrong_ledger_is_told(made: Made) -> None:
 
 
 def test_a_plan_names_all_specialists_in_one_line(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = usable_source(made.project, load_manifest(made.project), "b4", "none")
+    whole = eligible_source(made.project, load_manifest(made.project), "b4", "none")
     partial = {"1": ("mask",), "b5": ("gender", "mask")}
 
     def read(*given: Any, **_: str) -> Source:

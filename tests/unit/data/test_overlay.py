@@ -11,7 +11,7 @@ from made_project import open_project, replace_in, write_contest, write_table
 import facetwise as fw
 from facetwise.core.errors import ProblemsError
 from facetwise.core.project import Project
-from facetwise.data.labels.overlay import Overlay, apply, look_at_overlay, read_overlay, row_weights
+from facetwise.data.labels.overlay import Overlay, apply, check_overlay, read_overlay, row_weights
 from facetwise.data.manifest import Manifest, build_manifest, load_manifest
 
 HEADER = "image,group,attribute,value,reason,author"
@@ -127,7 +127,7 @@ def test_usable_lines_are_kept_beside_wrong_ones(tmp_path: Path, opened: tuple[P
     path = tmp_path / "labels" / "overlay.csv"
     lines = [f"{IMAGE},,mask,wear,seen,me", f"{IMAGE},,mask,normal,no,me", ",000002,gender,mael,asked,me"]
     write_table(path, HEADER, *lines)
-    overlay, findings = look_at_overlay(path, opened[0].space, opened[1])
+    overlay, findings = check_overlay(path, opened[0].space, opened[1])
     assert [c.value for c in overlay.corrections] == ["wear"]
     assert [(f.level, f.where) for f in findings] == [
         ("error", "labels/overlay.csv:3"),

@@ -13,7 +13,7 @@ from facetwise.core.labels import Attribute, IntArray, LabelSpace
 from facetwise.evaluate.agreement import cohen_kappa
 from facetwise.submission.gate.faults import best_order
 from facetwise.submission.gate.mapping import exchanged_classes, kappa_error
-from facetwise.submission.gate.opinions import Known, Opinion
+from facetwise.submission.gate.opinions import Opinion, TrainingSide
 
 FAIR = (0.9, 0.85, 0.65)
 """How often a model that is neither good nor weak is right in mask, gender and age."""
@@ -139,7 +139,7 @@ def test_of_many_classes_any_two_that_are_exchanged_are_found():
     said = truth.copy()
     wrong = draws.random(2000) < 0.15
     said[wrong, 0] = draws.integers(0, 8, wrong.sum())
-    known, other = Known(truth, np.arange(2000)), Opinion("o", truth, truth)
+    known, other = TrainingSide(truth, np.arange(2000)), Opinion("o", truth, truth)
     assert exchanged_classes(said, [other], known, space) == ()
     for one, two in ((0, 1), (2, 7), (5, 6)):
         order = np.arange(8)
@@ -154,7 +154,7 @@ def test_of_many_classes_any_two_that_are_exchanged_are_found():
 def test_two_pairs_exchanged_at_once_are_two_findings():
     space = LabelSpace((Attribute("letter", tuple("abcd")),))
     truth: IntArray = np.random.default_rng(1).integers(0, 4, (800, 1))
-    known, other = Known(truth, np.arange(800)), Opinion("o", truth, truth)
+    known, other = TrainingSide(truth, np.arange(800)), Opinion("o", truth, truth)
     changed = np.array([1, 0, 3, 2])[truth]
     found = exchanged_classes(changed, [other], known, space)
     assert [one.mapping.answered for one in found] == [(("b", "a"), ("a", "b")), (("d", "c"), ("c", "d"))]

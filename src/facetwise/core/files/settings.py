@@ -92,8 +92,8 @@ def _joined(lines: list[str]) -> list[str]:
 
 def _alternatives(rests: list[str]) -> str:
     *others, last = dict.fromkeys(rests)
-    given = last[last.rindex(" (got ") :] if " (got " in last else ""
-    first, *rest = [*(other.removesuffix(given) for other in others), last]
+    got = last[last.rindex(" (got ") :] if " (got " in last else ""
+    first, *rest = [*(other.removesuffix(got) for other in others), last]
     return " or ".join([first, *(part.removeprefix("expected ") for part in rest)])
 
 
@@ -112,11 +112,11 @@ def _explain(spec: type[BaseModel], problem: Any) -> str:
         return f"  - `{where}`: missing"
     message = _WORDS.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
     message = message.replace("Input should be ", "expected ")
-    given = problem.get("input")
-    return f"  - `{where}`: {message}" + ("" if isinstance(given, dict) else f" (got {_shown(given)})")
+    got = problem.get("input")
+    return f"  - `{where}`: {message}" + ("" if isinstance(got, dict) else f" (got {_shown(got)})")
 
 
-def _shown(given: Any) -> str:
+def _shown(got: Any) -> str:
     """A value as it is written in TOML; of an endless one only the beginning."""
     return _cut(str(given).lower() if isinstance(given, bool) else repr(given))
 

@@ -88,13 +88,13 @@ def read_notes(workspace: Workspace) -> tuple[Note, ...]:
 
 
 def write_note(
-    workspace: Workspace, kind: NoteTargetKind, thing: str, text: str, *, author: str | None = None, open: bool = False
+    workspace: Workspace, kind: NoteTargetKind, target: str, text: str, *, author: str | None = None, open: bool = False
 ) -> Note:
-    """Add a note about the thing with the id `thing`, and return it.
+    """Add a note about the thing with the id `target`, and return it.
 
     Raises InputError when text or author cannot be one, ProblemsError when the file has lines that are no notes.
     """
-    note = Note(now(), kind, thing, *checked(text, author), open=open)
+    note = Note(now(), kind, target, *checked(text, author), open=open)
     path = workspace.notes_file
     with adding_to(path, "notes"):
         read_notes(workspace)

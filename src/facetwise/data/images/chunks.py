@@ -108,7 +108,7 @@ class ChunkedArray:
         """Make the journal name these chunks, in order."""
         write_atomic(self.journal, b"".join(_entry(c, crcs[c]) for c in sorted(crcs)))
 
-    def noted(self) -> dict[int, int]:
+    def recorded(self) -> dict[int, int]:
         """Chunk number -> crc32 as the journal has it; torn or garbled lines are skipped."""
         try:
             lines = self.journal.read_bytes().splitlines()
@@ -116,14 +116,14 @@ class ChunkedArray:
             return {}
         return dict(_entries(lines))
 
-    def intact(self, noted: Mapping[int, int]) -> dict[int, int]:
-        """Those of the `noted` chunks whose bytes in the file still have their crc32."""
+    def intact(self, recorded: Mapping[int, int]) -> dict[int, int]:
+        """Those of the `recorded` chunks whose bytes in the file still have their crc32."""
         if not self.file.is_file():
             return {}
         with self.file.open("rb") as file:
             return {
                 chunk: crc
-                for chunk, crc in sorted(noted.items())
+                for chunk, crc in sorted(recorded.items())
                 if 0 <= chunk < self.num_chunks and self._crc(file, chunk) == crc
             }
 

@@ -89,10 +89,10 @@ VIEW = StoreSpec(384, 384, fit="letterbox")
 """For pages and pictures: uncropped, aspect kept, long side 384 at most. `Store.picture` cuts the canvas off."""
 
 
-def recipe_store(given: InputSpec) -> StoreSpec:
+def recipe_store(spec: InputSpec) -> StoreSpec:
     """The store that a recipe's network reads."""
-    boxes = None if given.boxes is None else Path(given.boxes)
-    return StoreSpec(given.height, given.width, box=given.box, boxes=boxes)
+    boxes = None if spec.boxes is None else Path(spec.boxes)
+    return StoreSpec(spec.height, spec.width, box=spec.box, boxes=boxes)
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def _fill(plan: _Plan, workers: int, progress: Progress) -> None:
     array, source = plan.array, plan.source
     info = _info(plan.folder)
     ours = info is not None and info.key == plan.made_from["key"]  # else a folder copied or renamed by hand
-    crcs = array.intact({**_done_crcs(plan.folder), **array.noted()} if ours else {})
+    crcs = array.intact({**_done_crcs(plan.folder), **array.recorded()} if ours else {})
     (plan.folder / DONE).unlink(missing_ok=True)
     write_json(plan.folder / SPEC_FILE, plan.made_from)
     array.start(crcs)
@@ -293,8 +293,8 @@ def _open(plan: _Plan, *, verify: bool) -> Store:
 
 
 def _verify(plan: _Plan) -> None:
-    noted = _done_crcs(plan.folder)
-    damaged = sorted(set(range(plan.array.num_chunks)) - set(plan.array.intact(noted)))
+    recorded = _done_crcs(plan.folder)
+    damaged = sorted(set(range(plan.array.num_chunks)) - set(plan.array.intact(recorded)))
     if damaged:
         rows = plan.array.rows(damaged[0])
         raise ArtefactError(

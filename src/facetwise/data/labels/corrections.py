@@ -18,7 +18,15 @@ from facetwise.core.labels import LabelSpace
 from facetwise.core.workspace import lock
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.images.images import read_bytes
-from facetwise.data.labels.overlay import COLUMNS, Correction, Known, Overlay, checked, corrections_of, name_of
+from facetwise.data.labels.overlay import (
+    COLUMNS,
+    Correction,
+    CorrectionTargets,
+    Overlay,
+    checked,
+    corrections_of,
+    name_of,
+)
 from facetwise.data.manifest import Manifest
 from facetwise.data.reading.csvfile import parse_table_csv
 
@@ -56,7 +64,7 @@ def add_corrections(path: Path, proposed: Sequence[ProposedCorrection], space: L
     with lock(path.with_name(f".{path.name}.lock"), str(path)):
         data = read_bytes(path) if path.exists() else b""
         placed = _read(data, path, space, manifest)
-        new, already = _sorted_out(proposed, placed, name_of(path), space, manifest)
+        new, already = _split_new(proposed, placed, name_of(path), space, manifest)
         before = after = Overlay(tuple(correction for correction, _ in placed))
         if new:
             data = appended(data, new)
@@ -96,7 +104,7 @@ def _read(data: bytes, path: Path, space: LabelSpace, manifest: Manifest) -> lis
     return placed
 
 
-def _sorted_out(
+def _split_new(
     proposed: Sequence[ProposedCorrection],
     placed: Sequence[tuple[Correction, int]],
     name: str,
@@ -104,11 +112,11 @@ def _sorted_out(
     manifest: Manifest,
 ) -> tuple[list[Correction], list[Correction]]:
     """Corrections to write and those that stand there already; raises ProblemsError for all that is wrong."""
-    findings, known = Findings(), Known.of(manifest)
+    findings, targets = Findings(), CorrectionTargets.of(manifest)
     said = {c.target: (c, f"{name}:{line}") for c, line in placed}
     new, already = dict[Correction, None](), list[Correction]()  # keeps the order, and is quick to look into
     for one in proposed:
-        correction = checked(_cells(one.correction), one.where, space, known, findings)
+        correction = checked(_cells(one.correction), one.where, space, targets, findings)
         if correction is None:
             continue
         other, where = said.setdefault(correction.target, (correction, one.where))

@@ -79,12 +79,12 @@ class Overlay:
 
 def read_overlay(path: Path, space: LabelSpace, manifest: Manifest) -> Overlay:
     """The corrections at `path`, none when there is no such file; raises ProblemsError with every wrong line."""
-    overlay, findings = look_at_overlay(path, space, manifest)
+    overlay, findings = check_overlay(path, space, manifest)
     raise_errors(findings, str(path))
     return overlay
 
 
-def look_at_overlay(path: Path, space: LabelSpace, manifest: Manifest) -> tuple[Overlay, Findings]:
+def check_overlay(path: Path, space: LabelSpace, manifest: Manifest) -> tuple[Overlay, Findings]:
     """The usable corrections at `path`, and an error finding for each wrong line.
 
     A manifest with errors lacks rows, so whether it has the images and groups of the corrections is not judged then.
@@ -106,10 +106,10 @@ def corrections_of(
     table: CsvTable, space: LabelSpace, manifest: Manifest, findings: Findings
 ) -> list[tuple[Correction, int]]:
     """The usable corrections of a table, each with its line; the others become errors in `findings`."""
-    known = Known.of(manifest)
+    targets = CorrectionTargets.of(manifest)
     corrections, first = [], dict[tuple[str, str, str], tuple[Correction, int]]()
     for row in table.rows:
-        correction = checked(row.cells, table.at(row), space, known, findings)
+        correction = checked(row.cells, table.at(row), space, targets, findings)
         if correction is None:
             continue
         other, line = first.setdefault(correction.target, (correction, row.line))
@@ -168,14 +168,14 @@ def _rows_by_name(names: Iterable[str]) -> dict[str, list[int]]:
 
 
 @dataclass(frozen=True)
-class Known:
+class CorrectionTargets:
     """What there is to correct on the training side."""
 
     images: Spellings
     manifest: Manifest
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Known:
+    def of(cls, manifest: Manifest) -> CorrectionTargets:
         """The training side of a manifest; one with errors lacks images and people."""
         return cls(Spellings(manifest.table.filter(pl.col("split") == TRAIN)["image"]), manifest)
 
@@ -184,15 +184,17 @@ class Known:
         if self.manifest.errors:
             return []
         named = (("image", image, self.images), ("group", group, self.manifest.spellings))
-        return [f"no {what} `{name}` on the training side" for what, name, known in named if name and name not in known]
+        return [
+            f"no {what} `{name}` on the training side" for what, name, targets in named if name and name not in targets
+        ]
 
 
 def checked(
-    row: Mapping[str, str], where: str, space: LabelSpace, known: Known, findings: Findings
+    row: Mapping[str, str], where: str, space: LabelSpace, targets: CorrectionTargets, findings: Findings
 ) -> Correction | None:
     """The correction of a row's cells, every name in one spelling; None (and errors at `where`) when not usable."""
     cells = {column: row[column].strip() for column in COLUMNS}
-    cells["image"], cells["group"] = known.images.find(cells["image"]), known.manifest.person(cells["group"])
+    cells["image"], cells["group"] = targets.images.find(cells["image"]), targets.manifest.person(cells["group"])
     problems = [f"`{column}` is empty" for column in ("reason", "author") if not cells[column]]
     problems += [
         f"`{column}` has a control character ({ord(found.group()):#04x})"
@@ -201,7 +203,7 @@ def checked(
     ]
     if bool(cells["image"]) == bool(cells["group"]):
         problems.append("fill exactly one of `image` and `group`")
-    problems += known.unknown(cells["image"], cells["group"])
+    problems += targets.unknown(cells["image"], cells["group"])
     weight = plain_number(row.get("weight", "").strip() or "1")
     if not 0 <= weight <= MAX_WEIGHT:
         problems.append(f"`weight` is `{row['weight']}`, expected a number from 0 to {MAX_WEIGHT}; empty means 1")

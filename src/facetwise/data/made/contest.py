@@ -126,10 +126,10 @@ def check_spec(spec: SynthSpec) -> None:
         "wrong_labels": (0, 0.5),
         "quality": (1, 100),
     }
-    given = [(name, getattr(spec, name), *limits) for name, limits in ranges.items()]
+    checks = [(name, getattr(spec, name), *limits) for name, limits in ranges.items()]
     problems = [
         f"{name} is {value!r}; expected {first} to {last}"
-        for name, value, first, last in given
+        for name, value, first, last in checks
         if not first <= value <= last
     ]
     if problems:

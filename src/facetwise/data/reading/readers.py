@@ -20,7 +20,7 @@ from facetwise.core.project import Project, TestSide, TrainSide
 from facetwise.core.tables import TEST, TRAIN, WRITTEN
 from facetwise.core.workspace import inside
 from facetwise.data.findings import Finding, Findings, listed
-from facetwise.data.people import look_at_people
+from facetwise.data.people import check_people
 from facetwise.data.reading.csvfile import read_table_csv
 from facetwise.data.reading.jointcolumn import joint_class_column
 from facetwise.data.reading.labelcells import LabelReader
@@ -89,7 +89,7 @@ class _Sides:
         self._add_rows(side, names, labels, reader)
         rows = reader.finish()
         labels.finish()
-        look_at_people(table, side.group, side.same_person, self.findings)
+        check_people(table, side.group, side.same_person, self.findings)
         return rows
 
     def test(self) -> list[Row]:

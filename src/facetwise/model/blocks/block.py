@@ -17,7 +17,7 @@ from torch import Tensor
 
 from facetwise.core.labels import JOINT, Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.data.labels.views import TrainingView
-from facetwise.recipe.head import Kind
+from facetwise.recipe.head import BlockKind
 
 Logs = npt.NDArray[np.float32]
 """Log-probabilities."""
@@ -34,7 +34,7 @@ class Block(ABC):
     """The outputs of one attribute, or of the joint classes. Unless its kind says otherwise: a logit, a target and a
     column a class, logits as the linear layer gives them, any loss."""
 
-    kind: ClassVar[Kind | str]
+    kind: ClassVar[BlockKind | str]
     """What the recipe calls it; what only takes the place of such a kind has a name of its own."""
     for_numbers: ClassVar[bool] = False
     """Whether it is for ordinal attributes only: their classes are made from numbers by cuts."""

@@ -8,10 +8,10 @@ from facetwise.model.blocks.block import Block
 from facetwise.model.blocks.ordinal import Ordinal
 from facetwise.model.blocks.softmax import Softmax
 from facetwise.model.blocks.years import Years
-from facetwise.recipe.head import Kind
+from facetwise.recipe.head import BlockKind
 
 
-def block_class(kind: Kind) -> type[Block]:
+def block_class(kind: BlockKind) -> type[Block]:
     """The class of a kind that a recipe can name; one without a line here is a type error."""
     match kind:
         case "softmax":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from facetwise.core.text.counting import count
-from facetwise.data.audit import Audit, ClassCount, FoundKind
+from facetwise.data.audit import Audit, ClassCount, FindingGroup
 from facetwise.data.people import how_to_join
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text
 
@@ -32,7 +32,7 @@ def _sides(audit: Audit) -> Iterator[RenderableType]:
         yield Text.assemble(("labels", "bold"), f" {audit.corrections} corrections in the overlay")
 
 
-def _findings(findings: Sequence[FoundKind]) -> Iterator[RenderableType]:
+def _findings(findings: Sequence[FindingGroup]) -> Iterator[RenderableType]:
     for kind in findings:
         label = kind.level.upper() if kind.level == "error" else kind.level
         yield Text.assemble("\n", (f"{label}: {kind.code}", LEVEL_STYLES[kind.level]), f" ({kind.count})")

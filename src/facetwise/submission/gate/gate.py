@@ -21,7 +21,7 @@ from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.gate.mapping import exchanged_classes, people_of
 from facetwise.submission.gate.misplaced import ProjectAnswers, others_that_say, same_in_another_order
 from facetwise.submission.gate.mix import Mix, MixCheck, check_mix
-from facetwise.submission.gate.opinions import Known, Opinion, Verdict, judge
+from facetwise.submission.gate.opinions import Opinion, TrainingSide, Verdict, judge
 
 _SPELT = "spelt differently than asked for (Unicode normal form, blanks), and a platform compares every byte"
 
@@ -95,7 +95,7 @@ def check_submission(
     answer_column: str,
     decided: IntArray | None,
     oof: Mix,
-    known: Known | None = None,
+    known: TrainingSide | None = None,
     opinions: Sequence[Opinion] = (),
     answers_here: Sequence[ProjectAnswers] = (),
     reasons: Mapping[str, str] | None = None,
@@ -289,7 +289,7 @@ def _reordered_findings(
 
 
 def _absent_findings(
-    codes: IntArray, answers: Sequence[ProjectAnswers], known: Known | None, space: LabelSpace
+    codes: IntArray, answers: Sequence[ProjectAnswers], known: TrainingSide | None, space: LabelSpace
 ) -> list[GateFinding]:
     """Classes of an attribute that are never answered here and are by most others, (n, num_attributes).
 
@@ -308,7 +308,7 @@ def _absent_findings(
 
 
 def _what_others_say(
-    codes: IntArray, verdicts: Sequence[Verdict], opinions: Sequence[Opinion], known: Known, space: LabelSpace
+    codes: IntArray, verdicts: Sequence[Verdict], opinions: Sequence[Opinion], known: TrainingSide, space: LabelSpace
 ) -> list[GateFinding]:
     """What the others say; exchanged classes are named alone, unless another fault explains the whole file better."""
     found = _opinion_findings(verdicts)

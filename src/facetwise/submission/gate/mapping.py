@@ -19,7 +19,7 @@ from facetwise.evaluate.agreement import chance_agreement, cohen_kappa
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.resampling import group_numbers
 from facetwise.submission.gate.faults import best_order
-from facetwise.submission.gate.opinions import Known, Opinion
+from facetwise.submission.gate.opinions import Opinion, TrainingSide
 
 ERRORS = 3.0
 """Standard errors by which agreement must lie above chance once the classes are read the other way, by one other at
@@ -67,7 +67,7 @@ class Exchanged:
 
 
 def exchanged_classes(
-    codes: IntArray, opinions: Sequence[Opinion], known: Known, space: LabelSpace
+    codes: IntArray, opinions: Sequence[Opinion], known: TrainingSide, space: LabelSpace
 ) -> tuple[Exchanged, ...]:
     """Classes that a file has exchanged, as most of the others see it; `codes`: (n, num_attributes), none missing.
 
@@ -84,7 +84,7 @@ def exchanged_classes(
 
 
 def _of_attribute(
-    codes: IntArray, opinions: Sequence[Opinion], known: Known, place: int, attribute: Attribute
+    codes: IntArray, opinions: Sequence[Opinion], known: TrainingSide, place: int, attribute: Attribute
 ) -> Iterator[Exchanged]:
     said = {o.name: dict(_mappings(codes, o.codes[:, place], known, place, attribute)) for o in opinions}
     for cycle in dict.fromkeys(cycle for found in said.values() for cycle in found):
@@ -96,7 +96,7 @@ def _of_attribute(
             yield Exchanged(said[sure[0]][cycle], names)
 
 
-def _knows(opinion: Opinion, known: Known, place: int) -> bool:
+def _knows(opinion: Opinion, known: TrainingSide, place: int) -> bool:
     """Whether its classes of this attribute are out of fold what the labels say, more or less."""
     if opinion.oof is None:
         return False
@@ -112,7 +112,7 @@ Cycle = tuple[int, ...]
 
 
 def _mappings(
-    codes: IntArray, other: IntArray, known: Known, place: int, attribute: Attribute
+    codes: IntArray, other: IntArray, known: TrainingSide, place: int, attribute: Attribute
 ) -> Iterator[tuple[Cycle, Mapping]]:
     """Every cycle of classes that one other opinion is sure of."""
     for cycle in _cycles(best_order(codes, other, attribute.classes)):
@@ -160,7 +160,7 @@ def _both(codes: IntArray, other: IntArray, cycle: Cycle) -> tuple[IntArray, Int
     return codes[rows], other[rows]
 
 
-def people_of(num_images: int, known: Known, place: int, classes: Sequence[int]) -> float:
+def people_of(num_images: int, known: TrainingSide, place: int, classes: Sequence[int]) -> float:
     """People that `num_images` images of some classes are of, at those that a labelled person has; 0 without any."""
     rows = np.isin(known.truth[:, place], classes)
     if not rows.any():

@@ -56,7 +56,7 @@ class Opinion:
 
 
 @dataclass(frozen=True)
-class Known:
+class TrainingSide:
     """The training images, in manifest order."""
 
     truth: IntArray
@@ -124,7 +124,7 @@ class Verdict:
 
 
 def judge(
-    joint: IntArray, names: Sequence[str], opinion: Opinion, known: Known, space: LabelSpace, num_people: int
+    joint: IntArray, names: Sequence[str], opinion: Opinion, known: TrainingSide, space: LabelSpace, num_people: int
 ) -> Verdict | None:
     """Compare a file, its joint classes of shape (n,), with one opinion; None when they have no image in common.
 
@@ -165,7 +165,7 @@ def judge(
 
 
 def _misplaced(
-    codes: IntArray, opinion: Opinion, known: Known, place: Sequence[int], num_people: int
+    codes: IntArray, opinion: Opinion, known: TrainingSide, place: Sequence[int], num_people: int
 ) -> Misplaced | None:
     """Rows of a file, (n, num_attributes), that look like answers to other images; `place`: attributes that are seen.
 
@@ -217,7 +217,7 @@ def _lower(seen: Kappa, wanted: Kappa) -> bool:
     return seen.value < wanted.value - max(MIN_DROP, ERRORS * float(np.hypot(seen.error, wanted.error)))
 
 
-def _expected(opinion: Opinion, known: Known, have: Sequence[str], space: LabelSpace) -> dict[str, Kappa] | None:
+def _expected(opinion: Opinion, known: TrainingSide, have: Sequence[str], space: LabelSpace) -> dict[str, Kappa] | None:
     """How far the two agree out of fold; None when either has nothing there, or they share no image."""
     if opinion.oof is None or known.oof is None:
         return None
@@ -229,9 +229,9 @@ def _expected(opinion: Opinion, known: Known, have: Sequence[str], space: LabelS
     return _agreement(known.oof[both], opinion.oof[both], have, space, num_people)
 
 
-def _worth(opinion: Opinion, known: Known, have: Sequence[str], space: LabelSpace) -> dict[str, Kappa] | None:
+def _worth(opinion: Opinion, known: TrainingSide, have: Sequence[str], space: LabelSpace) -> dict[str, Kappa] | None:
     """How far an opinion agrees with the labels out of fold; None where nothing is known of it there."""
-    labels = Known(known.truth, known.groups, known.truth)
+    labels = TrainingSide(known.truth, known.groups, known.truth)
     return _expected(opinion, labels, have, space)
 
 

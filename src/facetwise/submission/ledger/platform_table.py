@@ -73,8 +73,8 @@ def import_table(
     """
     file = read_csv(path, needed=NEEDED, delimiter="\t")
     rows, dropped = _rows(file)
-    given = {number: find_submission(workspace, reference).id for number, reference in (matches or {}).items()}
-    _check_matches(rows, given)
+    matches_by_id = {number: find_submission(workspace, reference).id for number, reference in (matches or {}).items()}
+    _check_matches(rows, matches_by_id)
     with ledger_lock(workspace):
         read_ledger(workspace)  # raises when lines of it are wrong
         before = {
@@ -83,7 +83,7 @@ def import_table(
             if isinstance(e := line.event, ImportedEvent)
         }
         ids = [s.id for s in list_submissions(workspace)]
-        events = [_event(row, _whose(row, given, ids, before), there) for row in rows]
+        events = [_event(row, _whose(row, matches_by_id, ids, before), there) for row in rows]
         new = [e for e in events if e.platform_id not in before or not _same(e, before[e.platform_id])]
         if new:
             append_events(workspace.ledger_file, new, now())
@@ -160,19 +160,21 @@ def _natural(number: str) -> tuple[int, str]:
     return (int(number), "") if re.fullmatch(r"[0-9]{1,18}", number) else (10**18, number)
 
 
-def _check_matches(rows: Sequence[_Row], given: Mapping[str, str]) -> None:
+def _check_matches(rows: Sequence[_Row], matches_by_id: Mapping[str, str]) -> None:
     numbers = {row.cells["id"] for row in rows}
-    if unknown := [number for number in given if number not in numbers]:
+    if unknown := [number for number in matches_by_id if number not in numbers]:
         raise InputError(
             f"the table has no row with `id` {unknown[0]}", hint="`--matches ID=SUBMISSION` names its `id`"
         )
 
 
-def _whose(row: _Row, given: Mapping[str, str], ids: Sequence[str], before: Mapping[str, ImportedEvent]) -> str | None:
+def _whose(
+    row: _Row, matches_by_id: Mapping[str, str], ids: Sequence[str], before: Mapping[str, ImportedEvent]
+) -> str | None:
     """The submission that a row is of: as told, as its text names it, or as was known before."""
     number = row.cells["id"]
-    if number in given:
-        return given[number]
+    if number in matches_by_id:
+        return matches_by_id[number]
     text = "\n".join(normal(row.cells.get(column, "")) for column in MATCHED)
     named = [i for i in ids if re.search(rf"(?<![\w.-]){re.escape(normal(i))}(?![\w-])", text)]
     if len(named) == 1:

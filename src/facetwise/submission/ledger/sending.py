@@ -36,10 +36,10 @@ class GivenScores:
     private_accuracy: float | None = None
 
     def __post_init__(self) -> None:
-        given = {name: value for name, value in asdict(self).items() if value is not None}
-        if not given:
+        scores = {name: value for name, value in asdict(self).items() if value is not None}
+        if not scores:
             raise SettingError("no score was given", hint="such as `--public 0.7478`")
-        for name, value in given.items():
+        for name, value in scores.items():
             if not 0 <= value <= 1:
                 percent = f"; did you mean {value / 100:.4f}?" if 1 < value <= 100 else ""
                 raise SettingError(f"`{name}` is {value}: a score is between 0 and 1{percent}")

@@ -16,7 +16,7 @@ from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source
 from facetwise.results.notices import estimate_of
 from facetwise.submission.answers import submission_answers
-from facetwise.submission.eligible import joint_classes, usable_source
+from facetwise.submission.eligible import eligible_source, joint_classes
 from facetwise.submission.folder import SubmissionFolder, find_submission, list_submissions
 from facetwise.submission.ledger.ledger import Entry, Ledger
 
@@ -77,7 +77,7 @@ def read_contender(project: Project, manifest: Manifest, ledger: Ledger, referen
 
 def possible(project: Project, manifest: Manifest, reference: AnyReference, tta: str = "none") -> Contender:
     """A run or a blend, as the file that could be made from it; raises as `read_contender`."""
-    source = usable_source(project, manifest, reference, tta)
+    source = eligible_source(project, manifest, reference, tta)
     return of_source(source, joint_classes(source))
 
 

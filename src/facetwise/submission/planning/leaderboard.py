@@ -78,7 +78,7 @@ Pair = Literal["out of fold, public", "out of fold, private", "public, private"]
 
 
 @dataclass(frozen=True)
-class Agreement:
+class RankAgreement:
     """Whether two scores put the submissions into the same order."""
 
     what: Pair
@@ -94,7 +94,7 @@ class LeaderboardView:
     """Of the intervals that scores are held against."""
     rows: tuple[LeaderboardRow, ...]
     """In the order of sending."""
-    agreements: tuple[Agreement, ...]
+    agreements: tuple[RankAgreement, ...]
     """For each pair of scores that two submissions or more have."""
     shift: tuple[float, float] | None
     """Mean and standard deviation of leaderboard minus out of fold that all share; None without public scores."""
@@ -134,7 +134,7 @@ class LeaderboardView:
 def findings(view: LeaderboardView) -> Iterator[str]:
     """What the table comes to, a sentence an item."""
     for agreement in view.agreements:
-        yield _agreement(agreement)
+        yield _rank_agreement(agreement)
     yield from _standing_out(view)
     if view.shift is not None:
         mean, spread = view.shift
@@ -144,7 +144,7 @@ def findings(view: LeaderboardView) -> Iterator[str]:
         )
 
 
-def _agreement(agreement: Agreement) -> str:
+def _rank_agreement(agreement: RankAgreement) -> str:
     ranks, one, other = agreement.ranks, *agreement.what.split(", ")
     what = f"Rank correlation of {one} and {other}"
     of = count(ranks.num_pairs, "submission")
@@ -278,7 +278,7 @@ def _outcome(outlook: Outlook | None, place: int | None, part: Part, score: floa
     return Outcome(score, outlook.alone.forecast(part, place))
 
 
-def _agreements(rows: Sequence[LeaderboardRow]) -> Iterator[Agreement]:
+def _agreements(rows: Sequence[LeaderboardRow]) -> Iterator[RankAgreement]:
     columns = {
         "out of fold": [row.out_of_fold for row in rows],
         "public": [None if row.public is None else row.public.score for row in rows],
@@ -289,4 +289,4 @@ def _agreements(rows: Sequence[LeaderboardRow]) -> Iterator[Agreement]:
         one, other = (columns[name] for name in what.split(", "))
         both = [(a, b) for a, b in zip(one, other, strict=True) if a is not None and b is not None]
         if len(both) > 1:
-            yield Agreement(what, rank_correlation([a for a, _ in both], [b for _, b in both]))
+            yield RankAgreement(what, rank_correlation([a for a, _ in both], [b for _, b in both]))

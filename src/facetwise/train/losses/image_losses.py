@@ -15,14 +15,14 @@ from torch.nn.functional import log_softmax, softplus
 
 from facetwise.recipe.loss import Binary, CrossEntropy, Focal
 from facetwise.train.losses.class_weights import class_weights
-from facetwise.train.losses.parts import Part
+from facetwise.train.losses.parts import LossPart
 
 ImageLosses = Callable[[Tensor, Tensor], Tensor]
 MeanLoss = Binary | CrossEntropy | Focal
 """Losses that are a mean over images."""
 
 
-class Constant:
+class DeviceConstant:
     """Numbers that are made once and are moved to a device once, when they are first needed there."""
 
     def __init__(self, values: Tensor) -> None:
@@ -37,17 +37,17 @@ class Constant:
         return self._moved[key]
 
 
-def image_losses(spec: MeanLoss, part: Part, shares: Tensor, num_images: int | Tensor) -> ImageLosses:
+def image_losses(spec: MeanLoss, part: LossPart, shares: Tensor, num_images: int | Tensor) -> ImageLosses:
     """The loss of images over one part; `shares` (t,) are the mean targets of the `num_images` training images."""
     class_shares = part.class_targets(shares.detach().double()[None])[0]
     weights = class_weights(spec, class_shares, num_images)
-    weights_T = None if weights is None else Constant(part.of_targets(weights))
+    weights_T = None if weights is None else DeviceConstant(part.of_targets(weights))
     match spec:
         case Binary():
             return _binary(part, weights_T, spec.smoothing)
         case CrossEntropy() | Focal():
             prior = spec.prior * torch.log(class_shares.clamp_min(1e-8))
-            prior_T = Constant(part.of_targets(prior)) if spec.prior else None
+            prior_T = DeviceConstant(part.of_targets(prior)) if spec.prior else None
             gamma = spec.gamma if isinstance(spec, Focal) else 0.0
             return _cross_entropy(part, weights_T, prior_T, spec.smoothing, gamma)
         case _:
@@ -55,7 +55,7 @@ def image_losses(spec: MeanLoss, part: Part, shares: Tensor, num_images: int | T
 
 
 def _cross_entropy(
-    part: Part, weights_T: Constant | None, prior_T: Constant | None, smoothing: float, gamma: float
+    part: LossPart, weights_T: DeviceConstant | None, prior_T: DeviceConstant | None, smoothing: float, gamma: float
 ) -> ImageLosses:
     """Sum over the targets of t (1 - p)^gamma (-log p)."""
 
@@ -74,7 +74,7 @@ def _cross_entropy(
     return losses
 
 
-def _binary(part: Part, weights_T: Constant | None, smoothing: float) -> ImageLosses:
+def _binary(part: LossPart, weights_T: DeviceConstant | None, smoothing: float) -> ImageLosses:
     """Sum over the outputs of -yes log s(z) - no log s(-z), s the sigmoid."""
 
     def losses(logits: Tensor, targets: Tensor) -> Tensor:
@@ -88,5 +88,5 @@ def _binary(part: Part, weights_T: Constant | None, smoothing: float) -> ImageLo
     return losses
 
 
-def _weighted(targets: Tensor, weights_T: Constant | None) -> Tensor:
+def _weighted(targets: Tensor, weights_T: DeviceConstant | None) -> Tensor:
     return targets if weights_T is None else targets * weights_T.like(targets)

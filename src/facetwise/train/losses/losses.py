@@ -18,8 +18,8 @@ from torch import Tensor
 from facetwise.core.labels import JOINT, FloatArray, IntArray
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe.loss import AnyLoss, Loss, SoftF1
-from facetwise.train.losses.image_losses import Constant, ImageLosses, image_losses
-from facetwise.train.losses.parts import Part, check_loss, parts_of
+from facetwise.train.losses.image_losses import DeviceConstant, ImageLosses, image_losses
+from facetwise.train.losses.parts import LossPart, check_loss, parts_of
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -93,13 +93,13 @@ def _mean_of_images(losses: list[ImageLosses], factors: list[float]) -> LossFunc
     return loss
 
 
-def _soft_f1(parts: list[Part], factors: list[float], *, joint: bool) -> LossFunction:
+def _soft_f1(parts: list[LossPart], factors: list[float], *, joint: bool) -> LossFunction:
     """Weighted sum of 1 - macro F1 over the parts, or (`joint`) of their product; `recipe.loss.SoftF1` says how."""
     arrange = _product if joint else partial(torch.cat, dim=1)
     sizes = [part.num_classes for part in parts]
     part_of_class = np.zeros(math.prod(sizes), int) if joint else np.repeat(np.arange(len(sizes)), sizes)
-    members_PC = Constant(torch.from_numpy(np.eye(len(factors))[:, part_of_class]))
-    factors_P = Constant(torch.tensor(factors, dtype=torch.float64))
+    members_PC = DeviceConstant(torch.from_numpy(np.eye(len(factors))[:, part_of_class]))
+    factors_P = DeviceConstant(torch.tensor(factors, dtype=torch.float64))
 
     def loss(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         p = arrange([part.class_logs(logits).exp() for part in parts])

@@ -20,7 +20,7 @@ from facetwise.recipe.loss import AnyLoss, Binary, Loss, SoftF1, Sum
 
 
 @dataclass(frozen=True)
-class Part:
+class LossPart:
     """One block of a head, or the marginal of one attribute of its joint block."""
 
     name: str
@@ -64,14 +64,14 @@ class Part:
         return own if self.is_marginal else self.block.class_targets(own)
 
 
-def parts_of(term: AnyLoss, layout: HeadLayout) -> list[Part]:
+def parts_of(term: AnyLoss, layout: HeadLayout) -> list[LossPart]:
     """What a loss that fits the head is taken over, in the head's order."""
     first = layout.blocks[0]
     if term.attributes is None:
-        return [Part(b.name, b, layout) for b in layout.blocks]
+        return [LossPart(b.name, b, layout) for b in layout.blocks]
     if first.name == JOINT:
-        return [Part(n, first, layout, is_marginal=True) for n in layout.space.names if n in term.attributes]
-    return [Part(b.name, b, layout) for b in layout.blocks if b.name in term.attributes]
+        return [LossPart(n, first, layout, is_marginal=True) for n in layout.space.names if n in term.attributes]
+    return [LossPart(b.name, b, layout) for b in layout.blocks if b.name in term.attributes]
 
 
 def check_loss(spec: Loss, layout: HeadLayout) -> None:
@@ -122,7 +122,7 @@ def _flat_problems(key: str, term: AnyLoss) -> Iterator[str]:
         yield f"`{key}.attributes`: of a flat `model.head` this loss takes the joint classes as they are; leave it out"
 
 
-def _joint_problems(key: str, parts: list[Part]) -> Iterator[str]:
+def _joint_problems(key: str, parts: list[LossPart]) -> Iterator[str]:
     size = math.prod(part.num_classes for part in parts)
     if size > MAX_LISTED_JOINT:
         yield f"`{key}.joint`: {size} joint classes are too many, at most {MAX_LISTED_JOINT} are supported"
