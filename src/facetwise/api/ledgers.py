@@ -70,12 +70,12 @@ def record(
     """
     from facetwise.submission.folder import find_submission
     from facetwise.submission.ledger.quota import contest_zone
-    from facetwise.submission.ledger.sending import GivenScores, record_score, utc_time
+    from facetwise.submission.ledger.sending import NewScores, record_score, utc_time
 
     opened = opened_project(project)
     found = find_submission(opened.workspace, submission)
     time = None if sent is None else utc_time(sent, contest_zone(opened))
-    scores = GivenScores(public, private, public_accuracy, private_accuracy)
+    scores = NewScores(public, private, public_accuracy, private_accuracy)
     return record_score(opened.workspace, found.id, scores, time, note=note)
 
 

@@ -1,1 +1,1 @@
-"""From predictions to a file for the organisers: writing it, checking it, and keeping what made it."""
+"""Submissions: from predictions to a csv for the organisers, its checks, and its provenance."""

@@ -1,4 +1,4 @@
-"""What a csv says: a recorded submission, or any filled-in file of that shape."""
+"""Answers read from a csv: a recorded submission, or any filled-in file of the same format."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from facetwise.submission.madefrom import predictions_file
 
 
 def read_answers(project: Project, manifest: Manifest, path: Path) -> Answers:
-    """The answers of the csv at `path`, in the organisers' order, whatever order its rows have.
+    """The answers of the csv at `path`, in the organisers' order, independent of the order of its rows.
 
-    Raises InputError or ProblemsError, naming file, line and image, for a file that is not one answer for each test
+    Raises InputError or ProblemsError naming file, line and image unless there is exactly one answer for each test
     image, and InputError when the dataset has no test side.
     """
     return _read(project, manifest, path, "file", str(path))
 
 
 def submission_answers(project: Project, manifest: Manifest, submission: SubmissionFolder) -> Answers:
-    """The answers of a submission, after a check that its csv is the one recorded; raises as `read_answers`.
+    """The answers of a submission, after checking its csv against the record; raises as `read_answers`.
 
-    With the probabilities that it was made from, while they are there and are still the same.
+    Includes the probabilities that it was made from, if they still exist and are unchanged.
     """
     submission.read_csv_bytes()
     answers = _read(project, manifest, submission.csv_file, "submission", submission.id)
@@ -40,7 +40,7 @@ def submission_answers(project: Project, manifest: Manifest, submission: Submiss
 
 
 def _decided_on(project: Project, manifest: Manifest, submission: SubmissionFolder) -> Predictions | None:
-    """The test predictions of a submission's source; None when they are gone, cannot be read, or are others by now."""
+    """The test predictions of a submission's source; None if they are missing, unreadable or changed."""
     with suppress(FacetwiseError):
         made_from = submission.made_from()
         source = read_source(project, manifest, made_from.reference, tta=made_from.tta)

@@ -1,4 +1,4 @@
-"""Which runs and blends can be a submission, and what they answer."""
+"""Runs and blends that can become a submission, and their answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facetwise.predictors.sources import PREDICTORS, Source, read_source
 
 
 class PartialError(InputError):
-    """A run or a blend that predicts only some attributes; `lacks` are the others."""
+    """A run or blend does not predict all attributes; `lacks` are the missing ones."""
 
     def __init__(self, source: Source, lacks: Sequence[str]) -> None:
         self.lacks = tuple(lacks)
@@ -25,15 +25,15 @@ class PartialError(InputError):
 
 
 def eligible_source(project: Project, manifest: Manifest, reference: AnyReference, tta: str) -> Source:
-    """The run or blend that `reference` means, when it predicts every attribute of every test image.
+    """The run or blend named by `reference`, which must predict every attribute of the test images.
 
-    Raises GateError for predictions from elsewhere, PartialError when an attribute is missing, and as `read_source`.
+    Raises GateError for imported predictions, PartialError when an attribute is missing, and as `read_source`.
     """
     named = parse_reference(reference, PREDICTORS)
     if named.kind == "foreign":
         raise GateError(
-            f"`{named}` alone makes no submission: it is a file from elsewhere, and nothing says what it is worth",
-            hint="look at that file with `facetwise gate FILE` and send it as it is; or blend it with runs",
+            f"`{named}` alone cannot be submitted: it is imported, and has no out-of-fold predictions to check it by",
+            hint="check that file with `facetwise gate FILE` and send it as it is; or blend it with runs",
         )
     if named.kind == "blend" and tta != "none":
         raise InputError(
@@ -49,6 +49,6 @@ def eligible_source(project: Project, manifest: Manifest, reference: AnyReferenc
 
 
 def joint_classes(source: Source) -> IntArray:
-    """Joint class of each test image, in the organisers' order; -1 where the image cannot be read."""
+    """Joint class of each test image, in the organisers' order; -1 for unreadable images."""
     assert source.test is not None
     return source.test.classes

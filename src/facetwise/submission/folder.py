@@ -1,4 +1,4 @@
-"""Submissions on disk: the csv that was sent, what made it, what the gate said, and its score once labels are known."""
+"""Submissions on disk: the csv, what it was made from, the gate's findings; and scoring once labels are known."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from facetwise.submission.gate.gate import BY_OPINION, GateFinding, GateReport
 CSV, RECORD = "submission.csv", "record.json"
 M = TypeVar("M", bound=Record)
 PERSON_COLUMNS = ("person", "group")
-"""Columns of a labels file that may say whose image it is."""
+"""Columns of a labels file that may name the person."""
 
 
 @dataclass(frozen=True)
 class SubmissionFolder(Artefact):
     """One submission: `submission.csv`, `record.json`, `DONE.json`.
 
-    Its name is a number, the source's id and what is not usual, such as `01-03-AdamW-StepLR-CE-v0-tta-flip`.
+    Its name is a number, the source's id and any special settings, such as `01-03-AdamW-StepLR-CE-v0-tta-flip`.
     """
 
     kind: ClassVar[ArtefactKind] = "submission"
@@ -43,7 +43,7 @@ class SubmissionFolder(Artefact):
 
     @property
     def way_out(self) -> str:
-        """What to do when its record is damaged; nobody can make one again of what was sent."""
+        """What to do when its record is damaged; the record of a sent submission cannot be made again."""
         return (
             "put the file back from a copy; if it was never sent, move the folder out of the project and "
             "`facetwise submit` again. What was sent stays in the ledger all the same"
@@ -55,9 +55,9 @@ class SubmissionFolder(Artefact):
         return self.path / CSV
 
     def record(self) -> SubmissionRecord:
-        """`record.json`; one of an older version as the present one says it.
+        """`record.json`, converted from older versions.
 
-        Raises DamagedError when it is missing or damaged, ArtefactError for one of a later version.
+        Raises DamagedError when it is missing or damaged, ArtefactError for a later version.
         """
         if not is_done(self.path):
             raise DamagedError(f"{self.path / DONE}: missing", hint=self.way_out)
@@ -70,7 +70,7 @@ class SubmissionFolder(Artefact):
         return self.record().made_from
 
     def needs(self) -> MadeFrom:
-        """`made_from`, by the record or else by the mark; also of a folder that lost either, or is unfinished."""
+        """`made_from` from the record, or else from `DONE.json`; also for unfinished folders."""
         for path in (self.record_file, self.path / DONE):
             with suppress(ArtefactError, OSError):
                 return self._read(path, SubmissionMark).made_from
@@ -84,7 +84,7 @@ class SubmissionFolder(Artefact):
         return parse_record(path, data, model, "a submission", way_out=self.way_out)
 
     def read_csv_bytes(self) -> bytes:
-        """The csv, after a check that it is the one recorded; raises ArtefactError when it is not."""
+        """The csv, after checking it against the record; raises ArtefactError when it was changed."""
         hint = f"`facetwise ledger replay {self.number} --out FILE` makes it again from what it was made from"
         if not self.csv_file.is_file():
             raise DamagedError(f"{self.csv_file}: missing", hint=hint)
@@ -107,8 +107,8 @@ def record_submission(
 ) -> SubmissionFolder:
     """Write a submission that passed the gate under the next number; `data` is the csv.
 
-    `on_all`: its models were trained on all people, which its name tells. `test_people`: the number of people
-    assumed on the test side, and why (`mix.assumed_people`). Raises GateError as `require_passed` does.
+    `on_all`: its models were trained on all people, which becomes part of its name. `test_people`: the assumed number
+    of people on the test side, and why (`mix.assumed_people`). Raises GateError as `require_passed`.
     """
     require_passed(gate, confirmed=confirmed, overruled=overruled)
     with lock(workspace.submissions / ".lock", "submissions"):
@@ -133,9 +133,9 @@ def record_submission(
 
 
 def require_passed(gate: GateReport, *, confirmed: bool, overruled: bool = False) -> None:
-    """Raise GateError for errors, and for warnings that nobody confirmed.
+    """Raise GateError for errors, and for warnings unless `confirmed`.
 
-    `overruled`: errors that only the opinions of other predictions speak for (`gate.BY_OPINION`) do not count.
+    `overruled`: errors that rest only on other predictions (`gate.BY_OPINION`) are ignored.
     """
     errors = [f for f in gate.errors if not (overruled and f.code in BY_OPINION)]
     if errors:
@@ -154,14 +154,14 @@ def _way_out(errors: Sequence[GateFinding]) -> str | None:
 
 
 def list_submissions(workspace: Workspace) -> list[SubmissionFolder]:
-    """Every submission of the project, by number, also damaged ones: `SubmissionFolder.record` raises DamagedError."""
+    """Every submission of the project, by number, including damaged ones, whose `record` raises DamagedError."""
     return list_artefacts(workspace.submissions, SubmissionFolder)
 
 
 def find_submission(workspace: Workspace, reference: AnyReference) -> SubmissionFolder:
-    """The submission that `reference` means: its id, its number, `s1`, or `last`.
+    """The submission named by `reference`: its id, its number, `s1`, or `last`.
 
-    Raises InputError when there is none, and when a submission cannot be meant.
+    Raises InputError when there is no such submission, or when the reference does not name a submission.
     """
     wanted, found = parse_reference(reference, ["submission"]), {s.id: s for s in list_submissions(workspace)}
     if not found:
@@ -174,8 +174,8 @@ def score_submission(
 ) -> Scorecard:
     """Score a filled-in csv (or a submission's folder) against a csv of true joint classes of the same images.
 
-    Rows are matched by image name. Intervals go by person where `labels` has a `person` or `group` column, else by
-    image (`Scorecard.by`). Raises ProblemsError with every row that is not usable, and every image of only one file.
+    Rows are matched by image name. Intervals are by person if `labels` has a `person` or `group` column, else by image
+    (`Scorecard.by`). Raises ProblemsError with every invalid row, and every image that is in only one file.
     """
     path = SubmissionFolder(submission).csv_file if submission.is_dir() else submission
     true_names, truth = read_submission(labels, image_column, answer_column)
@@ -202,7 +202,7 @@ def _people(labels: Path) -> list[str] | None:
 
 
 def check_range(source: Path, names: Sequence[str], classes: Sequence[int], space: LabelSpace) -> None:
-    """Raise ProblemsError naming the images whose class, 0 or more, is none of the joint classes of `space`."""
+    """Raise ProblemsError naming the images whose class (0 or more) is not a joint class of `space`."""
     joint = f"expected 0..{space.num_joint - 1}"
     outside = [f"image {n!r}: class {c}, {joint}" for n, c in zip(names, classes, strict=True) if c >= space.num_joint]
     raise_problems(str(source), outside)

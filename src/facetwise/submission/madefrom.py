@@ -1,4 +1,4 @@
-"""What a submission was made from: its source, the runs below it, and how their probabilities became a csv."""
+"""The provenance of a submission: its source, the underlying runs, and how probabilities became answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from facetwise.predictors.sources import Source
 def describe(
     project: Project, manifest: Manifest, source: Source, *, template_sha256: str, filled: Filled | None
 ) -> MadeFrom:
-    """What a submission of `source`, a run or a blend, is made from."""
+    """The provenance of a submission made from `source`, a run or blend."""
     return MadeFrom(
         kind=source.kind,
         id=source.id,
@@ -36,7 +36,7 @@ def describe(
 
 
 def predictions_file(workspace: Workspace, source: Source) -> Path:
-    """The table of test predictions of a run or a blend."""
+    """The test predictions of a run or blend."""
     if source.kind == "run":
         return RunFolder(workspace.runs / source.id).table_file("test", source.tta)
     return workspace.blends / source.id / "test.parquet"
@@ -76,7 +76,7 @@ def _members(workspace: Workspace, blend: BlendRecord) -> Iterator[PartMadeFrom]
 
 
 def _models(run: RunFolder) -> dict[str, str]:
-    """Hashes of a run's weights; none for a run whose weights were never here (tables from a teammate)."""
+    """Hashes of a run's weights; empty for an imported run without weights."""
     with suppress(ArtefactError):
         return run.weights_hashes()
     return {}

@@ -1,4 +1,4 @@
-"""From a run or a blend to a submission that passed the gate."""
+"""From a run or blend to a submission that passed the gate."""
 
 from __future__ import annotations
 
@@ -28,51 +28,51 @@ from facetwise.submission.folder import SubmissionFolder, record_submission
 from facetwise.submission.gate.gate import GateReport, check_submission
 from facetwise.submission.gate.mix import Mix, assumed_people
 from facetwise.submission.gate.opinions import TrainingSide
-from facetwise.submission.gate.other_predictions import Asked, answers_here, ask_others, sources_here
+from facetwise.submission.gate.other_predictions import OpinionQuery, answers_here, other_opinions, sources_here
 from facetwise.submission.ledger.ledger import Ledger, read_ledger
 from facetwise.submission.madefrom import describe
 from facetwise.submission.planning.contenders import of_source
-from facetwise.submission.planning.forecast import foretell, shift_notes
+from facetwise.submission.planning.forecast import forecast_file, shift_notes
 from facetwise.submission.write import submission_csv
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What was written, what the gate said, and the score to expect."""
+    """A written submission with the gate's report and its forecast."""
 
     folder: SubmissionFolder
     gate: GateReport
     forecast: ScoreForecast | None
-    """Of the whole test set; None for a source without out-of-fold predictions, and where people are too few."""
+    """For the whole test set; None for a source without out-of-fold predictions, or with too few people."""
     forecast_notes: tuple[str, ...]
-    """What to know of it, or why there is none."""
+    """Notes on the forecast, or why there is none."""
     num_people: int
-    """People assumed on the test side."""
+    """Assumed number of people on the test side."""
     num_images: int
     notices: tuple[str, ...] = ()
-    """What to know of the source before it is sent."""
+    """Notices about the source."""
 
 
 @dataclass(frozen=True)
 class SubmitSpec:
-    """What somebody who submits decides."""
+    """The user's decisions when submitting."""
 
     confirmed: bool = False
-    """The gate's warnings are meant to be so."""
+    """Confirm the gate's warnings."""
     overruled: bool = False
-    """Errors that only other predictions speak for are theirs, not this file's."""
+    """Overrule errors that rest only on other predictions."""
     fill_missing: bool = False
-    """Answer images that cannot be read with the class most often decided out of fold."""
+    """Answer unreadable images with the most frequent out-of-fold class."""
 
 
 def make_submission(
     project: Project, reference: str, *, tta: str = "none", spec: SubmitSpec | None = None, others: Sequence[str] = ()
 ) -> Submission:
-    """Decide the test images of a run or a blend, write the csv in the organisers' order, pass the gate.
+    """Decide the test images of a run or blend, write the csv in the organisers' order, and run the gate.
 
-    `tta` other than `none` uses the predictions that `facetwise predict RUN --tta` kept. `others`: runs and blends
-    whose opinion the gate may ask, the best first. Raises GateError when the gate refuses, or warns and it is not
-    confirmed; InputError or MismatchError when the source cannot make a submission. Nothing is written then.
+    `tta` other than `none` uses the stored predictions of `facetwise predict RUN --tta`. `others`: runs and blends that
+    the gate may use as opinions, best first. Raises GateError for errors of the gate, or unconfirmed warnings;
+    InputError or MismatchError when the source cannot be submitted. Nothing is written then.
     """
     spec = spec or SubmitSpec()
     side = side_to_predict(project)
@@ -102,10 +102,10 @@ def _notices(source: Source, manifest: Manifest) -> tuple[str, ...]:
 
 
 def gate_file(project: Project, path: Path, *, others: Sequence[str] = ()) -> GateReport:
-    """What the gate says of any csv file; raises InputError when it cannot be read at all.
+    """The gate's report on any csv file; raises InputError when it is unreadable.
 
-    A file that answers what a run or a blend of the project does is judged as `make_submission` judges that. Of any
-    other nothing is known out of fold: its class mix is compared with that of the labels.
+    A file with the answers of a run or blend of the project is judged like its submission. Any other file has no
+    out-of-fold predictions: its class mix is compared with that of the labels.
     """
     side_to_predict(project)
     manifest, data = load_manifest(project), read_bounded(path)
@@ -115,7 +115,7 @@ def gate_file(project: Project, path: Path, *, others: Sequence[str] = ()) -> Ga
 def _look(
     project: Project, manifest: Manifest, data: bytes, made: tuple[Source, IntArray] | None, others: Sequence[str]
 ) -> GateReport:
-    """The one way to judge a file; `made`: the run or blend that it is of, and what that decides, (n,)."""
+    """The gate for a file; `made`: the run or blend that it comes from, and its decisions, (n,)."""
     side, space = side_to_predict(project), project.space
     source, decided = made or (None, None)
     itself = None if source is None else (source.id, source.tta)
@@ -127,8 +127,8 @@ def _look(
         answer_column=side.answer,
         decided=decided,
         oof=oof_mix(source, manifest, space),
-        known=known_side(manifest, space, source),
-        opinions=ask_others(project, manifest, Asked(itself, others)),
+        known=training_side(manifest, space, source),
+        opinions=other_opinions(project, manifest, OpinionQuery(itself, others)),
         answers_here=answers_here(project, manifest, sources_here(project, manifest), itself),
         reasons=unreadable(manifest),
         columns=_asked_columns(project, side),
@@ -136,7 +136,7 @@ def _look(
 
 
 def _made_here(project: Project, manifest: Manifest, data: bytes) -> tuple[Source, IntArray] | None:
-    """The first run or blend that answers what a file does, and its decisions, images that it cannot read filled in."""
+    """The first run or blend with the answers of the file, and its decisions, with unreadable images filled in."""
     side = side_to_predict(project)
     try:
         file = read_csv(data, "submission")
@@ -155,7 +155,7 @@ def _made_here(project: Project, manifest: Manifest, data: bytes) -> tuple[Sourc
 
 
 def side_to_predict(project: Project) -> TestSide:
-    """Where the images to predict are; raises InputError when the dataset has none."""
+    """The test side of the dataset; raises InputError if there is none."""
     side = project.file.dataset.test
     if side is None:
         raise InputError("the dataset has no test side: there is nothing to submit")
@@ -163,7 +163,7 @@ def side_to_predict(project: Project) -> TestSide:
 
 
 def oof_mix(source: Source | None, manifest: Manifest, space: LabelSpace) -> Mix:
-    """Out-of-fold classes beside the true ones; of a source without, the true ones stand for both."""
+    """Out-of-fold and true classes; without out-of-fold predictions the true ones are used for both."""
     true = space.encode(manifest.codes(space))
     groups = manifest.train["group"].to_numpy()
     if source is None or source.oof is None:
@@ -173,14 +173,14 @@ def oof_mix(source: Source | None, manifest: Manifest, space: LabelSpace) -> Mix
     return Mix(decided[present], true[present], groups[present])
 
 
-def known_side(manifest: Manifest, space: LabelSpace, source: Source | None = None) -> TrainingSide:
-    """The training images, with what `source` says of them out of fold."""
+def training_side(manifest: Manifest, space: LabelSpace, source: Source | None = None) -> TrainingSide:
+    """The training images, with the out-of-fold classes of `source`."""
     oof = None if source is None or source.oof is None else source.oof.codes
     return TrainingSide(manifest.codes(space), manifest.train["group"].to_numpy(), oof)
 
 
 def unreadable(manifest: Manifest) -> dict[str, str]:
-    """Why test images have no prediction, by their names."""
+    """Why test images have no prediction, by name."""
     return dict(manifest.test.filter(pl.col("status") != "ok").select("name", "status").iter_rows())
 
 
@@ -193,20 +193,20 @@ def _filled(joint: IntArray, known: Mix) -> tuple[IntArray, Filled | None]:
 def _forecast(
     project: Project, manifest: Manifest, source: Source, joint: IntArray
 ) -> tuple[ScoreForecast | None, tuple[str, ...]]:
-    """The score to expect of the whole test set and what to know of it; None and why where nothing can be said."""
+    """The forecast for the whole test set with notes on it; or None and the reason."""
     if source.oof is None:
         return None, ("nothing is known of it out of fold",)
     ledger, unread = _ledger(project)
     try:
         target = of_source(source, joint)
-        told = foretell(project, manifest, ledger, target)
+        told = forecast_file(project, manifest, ledger, target)
     except InputError as error:
         return None, (str(error),)
     return told.whole, (*unread, *shift_notes(told.outlook.shift, told.num_scored, averaged=target.averaged))
 
 
 def _ledger(project: Project) -> tuple[Ledger, tuple[str, ...]]:
-    """The ledger; one that cannot be read stops no submission, and is as if nothing was scored."""
+    """The ledger; an unreadable one does not stop a submission and counts as empty."""
     try:
         return read_ledger(project.workspace), ()
     except FacetwiseError as error:
@@ -215,7 +215,7 @@ def _ledger(project: Project) -> tuple[Ledger, tuple[str, ...]]:
 
 
 def _asked_columns(project: Project, side: TestSide) -> tuple[str, ...]:
-    """The organisers' columns, the answer added when it is not there; none where their csv cannot be read."""
+    """The organisers' columns, including the answer column; empty when their csv is unreadable."""
     try:
         names = read_csv(read_template(project, side), "the organisers' csv").names
     except InputError:
@@ -224,7 +224,7 @@ def _asked_columns(project: Project, side: TestSide) -> tuple[str, ...]:
 
 
 def read_template(project: Project, side: TestSide) -> bytes:
-    """The organisers' csv; raises InputError when it cannot be read."""
+    """The organisers' csv; raises InputError when it is unreadable."""
     path = project.dataset_root / side.table
     try:
         return read_bounded(path)

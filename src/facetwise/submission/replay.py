@@ -1,4 +1,4 @@
-"""A submission made again from the tables and the decision that its record names: the same bytes, or why not."""
+"""Replay of a submission from the tables and the decision in its record: the same bytes, or the difference."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from facetwise.submission.write import submission_csv
 
 @dataclass(frozen=True)
 class Replay:
-    """The same bytes once more."""
+    """A reproduced submission."""
 
     submission: str
     data: bytes
     csv_sha256: str
     as_kept: bool
-    """Whether the csv in the submission's folder is still those bytes too."""
+    """Whether the csv in the submission's folder has the same bytes."""
     gone: tuple[str, ...]
-    """What the submission can do without, and is not there any more: weights that were cleaned away."""
+    """Missing files that are not needed: weights that were cleaned."""
 
 
 def replay(project: Project, submission: SubmissionFolder, out: Path | None = None) -> Replay:
-    """Make a submission's csv again and compare it with the recorded sha256; with `out` also write it there.
+    """Reproduce a submission's csv and compare it with the recorded sha256; with `out` also write it there.
 
-    Raises MismatchError saying what differs: a table, the decision, the organisers' csv, or the answers; and what
-    `eligible_source` raises when the manifest, the classes or a table are not those any more. Nothing is written then.
+    Raises MismatchError naming the difference (a table, the decision, the organisers' csv, or the answers), and as
+    `eligible_source` when the manifest, classes or a table have changed. Nothing is written then.
     """
     record, made_from = submission.record(), submission.made_from()
     manifest = load_manifest(project)
@@ -86,7 +86,7 @@ def _with_filled(
 
 
 def _differences(project: Project, source: Source, made_from: MadeFrom, template: bytes) -> Iterator[str]:
-    """What is not as it was recorded, as far as that was recorded."""
+    """Differences from the record."""
     if file_hash(predictions_file(project.workspace, source)) != made_from.test_sha256:
         yield f"the test predictions of {source.kind} `{source.id}` are others than it was made from"
     decision = source.decision
@@ -97,7 +97,7 @@ def _differences(project: Project, source: Source, made_from: MadeFrom, template
 
 
 def _other_answers(project: Project, submission: SubmissionFolder, data: bytes) -> list[str]:
-    """How many answers differ from the csv that is kept, when that is still whole."""
+    """The number of answers that differ from the stored csv, if that is intact."""
     side = side_to_predict(project)
     try:
         kept = read_csv(submission.read_csv_bytes(), str(submission.csv_file))

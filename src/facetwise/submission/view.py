@@ -1,4 +1,4 @@
-"""One submission with all that is known of it: its record, the blend below it, notes, and what the ledger says."""
+"""The view of a submission: record, underlying blend, notes, and ledger entries."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from facetwise.submission.ledger.ledger import Entry, read_ledger
 
 @dataclass(frozen=True)
 class Ingredient:
-    """A run, or predictions from elsewhere, that its probabilities are from."""
+    """A run, or imported predictions, that its probabilities come from."""
 
     name: str
-    """As on a command line."""
+    """Its reference."""
     tta: str
     """Test-time augmentation of its predictions."""
     weights: Mapping[str, float] | None
-    """By block, `joint` or an attribute, as the blend has them; None where it is the only one, or the blend is gone."""
+    """Blend weights by block (`joint` or an attribute); None if it is the only ingredient, or the blend is missing."""
 
 
 @dataclass(frozen=True)
 class RecordedForecast:
-    """The forecast of the whole test set, as it was recorded."""
+    """The recorded forecast for the whole test set."""
 
     expected: float
     interval: Interval
-    """Of 90 %; of 95 % in older records."""
+    """At 90 %; at 95 % in older records."""
     num_people: int
 
 
 @dataclass(frozen=True)
 class RecordedFinding:
-    """One thing that the gate looked at when it was made."""
+    """A recorded finding of the gate."""
 
     level: Literal["error", "warning", "ok"]
     code: str
@@ -56,10 +56,10 @@ class RecordedFinding:
 
 @dataclass(frozen=True)
 class Sending:
-    """One time that it went out, and what came back."""
+    """One sending with its scores."""
 
     sent: str | None
-    """UTC, ISO 8601; None where it is not known."""
+    """UTC, ISO 8601; None if unknown."""
     public: float | None
     private: float | None
     public_accuracy: float | None
@@ -68,12 +68,12 @@ class Sending:
     """Whether the platform says that it is chosen for the final score."""
     description: str
     notes: tuple[str, ...]
-    """Of an old ledger, which kept notes itself; newer ones are among those of the submission."""
+    """Notes in an old ledger; newer ones are among those of the submission."""
 
 
 @dataclass(frozen=True)
 class SubmissionView(Plain):
-    """Everything about one submission."""
+    """One submission."""
 
     id: str
     project: str
@@ -88,30 +88,30 @@ class SubmissionView(Plain):
     """The id of the run or blend that it was made from."""
     ingredients: tuple[Ingredient, ...]
     decision: str
-    """How probabilities became classes, in words."""
+    """Description of the decision rule."""
     filled: str | None
-    """What stands for images that cannot be read; None where there is no such image."""
+    """The answer for unreadable images; None if there are none."""
     warnings: tuple[Notice, ...]
     notes: tuple[Note, ...]
-    """What people wrote about it, in that order."""
+    """Notes on it, in the order of writing."""
     findings: tuple[RecordedFinding, ...]
-    """Of the gate, errors first."""
+    """The gate's findings, errors first."""
     confirmed: bool
-    """Whether somebody confirmed the gate's warnings."""
+    """Whether the gate's warnings were confirmed."""
     overruled: bool
-    """Whether somebody overruled errors that only other predictions speak for."""
+    """Whether errors that rest only on other predictions were overruled."""
     forecast: RecordedForecast | None
-    """Of the macro F1 on all of the test side when it was made; None for a source that is not known out of fold."""
+    """Forecast macro F1 on the whole test side when it was made; None without out-of-fold predictions."""
     why_num_people: str
-    """Where the number of people of the forecast is from."""
+    """How the number of people was estimated."""
     sendings: tuple[Sending, ...] | None
-    """In the order of sending, empty when it was not sent; None when the ledger cannot be read."""
+    """In order of time, empty if it was not sent; None if the ledger is unreadable."""
 
 
 def build_submission_view(project: Project, folder: SubmissionFolder, manifest: Manifest) -> SubmissionView:
     """The view of one submission; raises ArtefactError when its record is damaged.
 
-    A csv that changed, a ledger or notes that cannot be read and data that changed since are told as warnings.
+    A changed csv, an unreadable ledger, unreadable notes and changed data are reported as warnings.
     """
     record, made_from = folder.record(), folder.made_from()
     notes, troubles = notes_on(project, "submission", folder.id)
@@ -146,7 +146,7 @@ def _ingredients(project: Project, made_from: MadeFrom) -> Iterator[Ingredient]:
 
 
 def _weights(project: Project, made_from: MadeFrom) -> dict[tuple[str, str], Mapping[str, float]]:
-    """Weights by kind and id of a blend's members; none where the blend cannot be read any more."""
+    """Weights by kind and id of a blend's members; empty if the blend is unreadable."""
     if made_from.kind == "blend":
         with suppress(ArtefactError, OSError):
             members = BlendFolder(project.workspace.blends / made_from.id).record().made_from.members
@@ -155,7 +155,7 @@ def _weights(project: Project, made_from: MadeFrom) -> dict[tuple[str, str], Map
 
 
 def _decision(project: Project, made_from: MadeFrom) -> str:
-    """In words; the rule's kind where it is of other attributes or classes."""
+    """A description of the rule; only its kind if it belongs to other attributes or classes."""
     decision = made_from.decision
     rule = decision if isinstance(decision, Mapping) else {"kind": str(decision)}
     with suppress(ArtefactError):
@@ -188,7 +188,7 @@ def _changed(project: Project, folder: SubmissionFolder, made_from: MadeFrom, ma
 
 
 def _sendings(project: Project, submission: str) -> tuple[tuple[Sending, ...] | None, tuple[Notice, ...]]:
-    """What the ledger says of it; None, and why, where the ledger cannot be read."""
+    """Its sendings; None and a notice if the ledger is unreadable."""
     try:
         entries = read_ledger(project.workspace).entries
     except InputError as error:

@@ -1,4 +1,4 @@
-"""The organisers' csv, filled in. Reading one is `core.files.csvtable`'s."""
+"""Filling in the organisers' csv. (Reading one is in `core.files.csvtable`.)"""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def submission_csv(
 ) -> bytes:
     """The organisers' csv `template` with `answer_column` filled in (added when absent): UTF-8, `\\n`.
 
-    `joint`: the joint class of each of `names` (as the template's `image_column` spells them), in any order; -1
-    leaves the answer empty, which the gate refuses. Row order and all other columns stay as they are. Raises
-    ProblemsError when the template's names repeat, or are not those in `names`.
+    `joint`: the joint class of each of `names` (as spelt in the template's `image_column`), in any order; -1 leaves the
+    answer empty, which the gate refuses. Row order and all other columns are preserved. Raises ProblemsError when the
+    template's names repeat or differ from `names`.
     """
     file = read_csv(template, "the organisers' csv")
     listed = file.column(image_column)

@@ -27,7 +27,7 @@ from facetwise.submission.ledger.ledger import Ledger, fold, read_ledger
 from facetwise.submission.ledger.notes import all_notes
 from facetwise.submission.ledger.platform_table import import_table
 from facetwise.submission.ledger.quota import quota_left, zone
-from facetwise.submission.ledger.sending import GivenScores, note_sent, record_score, taken_of_two, utc_time
+from facetwise.submission.ledger.sending import NewScores, note_sent, record_score, taken_of_two, utc_time
 
 ONE, TWO = "01-03-AdamW-CE-v0", "02-b01-soft-5"
 DAY = "2026-11-25T10:00:00+00:00"
@@ -175,7 +175,7 @@ def test_a_wrong_line_is_told_by_its_number_and_nothing_changes(space, fault):
         read_ledger(space)
     assert f"line 3: {words}" in str(error.value)
     assert str(space.ledger_file) in str(error.value)
-    for add in (lambda: note_sent(space, TWO), lambda: record_score(space, TWO, GivenScores(public=0.5))):
+    for add in (lambda: note_sent(space, TWO), lambda: record_score(space, TWO, NewScores(public=0.5))):
         with pytest.raises(ProblemsError):
             add()
     assert space.ledger_file.read_bytes() == before
@@ -225,7 +225,7 @@ def test_what_an_editor_saved_is_kept(space, ending, mark, ended):
     text = "".join(line(event="sent", submission=name, sent=DAY) for name in (ONE, TWO)).replace("\n", ending)
     before = mark + (text if ended else text.removesuffix(ending)).encode()
     space.ledger_file.write_bytes(before)
-    record_score(space, ONE, GivenScores(public=0.5))
+    record_score(space, ONE, NewScores(public=0.5))
     assert space.ledger_file.read_bytes().startswith(before)
     assert {e.submission: e.public for e in read_ledger(space).entries} == {ONE: 0.5, TWO: None}
 
@@ -262,7 +262,7 @@ def test_a_known_score_is_not_forgotten_for_a_later_sending_without_one(space):
 def test_a_last_line_that_only_lacks_its_end(space):
     write(space, line(event="sent", submission=ONE, sent=DAY).rstrip("\n"))
     before = space.ledger_file.read_bytes()
-    record_score(space, ONE, GivenScores(public=0.5))
+    record_score(space, ONE, NewScores(public=0.5))
     assert space.ledger_file.read_bytes().startswith(before + b"\n{")
     assert read_ledger(space).entries[0].public == 0.5
 
@@ -302,7 +302,7 @@ def test_several_threads_lose_nothing(space):
 
     def add(number: int) -> None:
         try:
-            record_score(space, ONE, GivenScores(public=number / 100), note=f"note {number}")
+            record_score(space, ONE, NewScores(public=number / 100), note=f"note {number}")
         except LockedError as error:
             failed.append(error)
 
@@ -337,11 +337,11 @@ def test_sent_and_corrected(space):
 
 
 def test_a_score_implies_that_it_was_sent(space):
-    entry = record_score(space, ONE, GivenScores(public=0.7478), "2026-11-24T09:00:00+00:00")
+    entry = record_score(space, ONE, NewScores(public=0.7478), "2026-11-24T09:00:00+00:00")
     assert (entry.public, entry.private, entry.sent) == (0.7478, None, "2026-11-24T09:00:00+00:00")
-    later = record_score(space, ONE, GivenScores(private=0.74))
+    later = record_score(space, ONE, NewScores(private=0.74))
     assert (later.public, later.private, later.sent) == (0.7478, 0.74, entry.sent)
-    assert record_score(space, TWO, GivenScores(private=0)).sent is not None
+    assert record_score(space, TWO, NewScores(private=0)).sent is not None
     assert len(read_ledger(space).entries) == 2
 
 
@@ -352,7 +352,7 @@ def test_a_score_implies_that_it_was_sent(space):
 )  # fmt: skip
 def test_scores_that_are_none(scores, words):
     with pytest.raises(SettingError) as error:
-        GivenScores(**scores)
+        NewScores(**scores)
     assert words in str(error.value)
 
 
@@ -585,7 +585,7 @@ def test_signed_addresses_are_dropped_however_they_are_spelled(address):
 
 def test_a_note_that_is_none_stops_before_anything_is_written(space):
     with pytest.raises(InputError, match="no text"):
-        record_score(space, ONE, GivenScores(public=0.5), note="a\0b")
+        record_score(space, ONE, NewScores(public=0.5), note="a\0b")
     assert not space.ledger_file.exists()
     assert not space.notes_file.exists()
 

@@ -1,1 +1,1 @@
-"""What a csv has to pass before it is sent."""
+"""The gate: checks of a csv before it is sent."""

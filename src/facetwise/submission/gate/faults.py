@@ -1,4 +1,4 @@
-"""Ways in which a file with the right rows goes wrong quietly: how it would read if it had, so that a fault is named.
+"""Silent faults of a file with the right rows: how it would read without each fault, so that the fault can be named.
 
 Seen in the field: classes numbered as folder names sort, an attribute's classes in another order, attributes
 multiplied up in another order, rows in the order of a folder listing.
@@ -16,14 +16,14 @@ from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.evaluate.metrics import MISSING
 
 MAX_PERMUTED = 6
-"""Classes of an attribute of which all orders are tried; of more the alphabet's, the reverse, and exchanges of two."""
+"""Most classes of an attribute for which all orders are tried; with more: alphabetical, reversed, and swaps of two."""
 MAX_ATTRIBUTES = 5
-"""Attributes of which all orders are tried; of more only exchanges of two and the reverse."""
+"""Most attributes for which all orders are tried; with more: swaps of two and the reverse."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A file read as if a fault had been made in it."""
+    """A file read with one assumed fault undone."""
 
     words: str
     """Completes "but on 81 % ...", such as "when `mask` and `gender` are swapped"."""
@@ -34,10 +34,10 @@ class Reading:
 
 
 def readings(joint: IntArray, other: IntArray, names: Sequence[str], space: LabelSpace) -> Iterator[Reading]:
-    """How the joint classes of a file, shape (n,), would read if a known fault had been made, the simplest first.
+    """Readings of the joint classes of a file, shape (n,), with known faults undone, the simplest fault first.
 
-    `other`: another opinion, shape (n, num_attributes), -1 where it has none: an attribute's classes are put in the
-    order that agrees best with it. `names`: image names in the file's order.
+    `other`: another opinion, shape (n, num_attributes), -1 if missing, by which the best order of an attribute's
+    classes is chosen. `names`: image names in the file's order.
     """
     yield from _other_classes(space.decode(joint), other, space)
     yield from _other_orders(joint, space)
@@ -46,7 +46,7 @@ def readings(joint: IntArray, other: IntArray, names: Sequence[str], space: Labe
 
 
 def _other_orders(joint: IntArray, space: LabelSpace) -> Iterator[Reading]:
-    """Attributes multiplied up in another order, so that sizes stand in another order as well."""
+    """Joint classes computed with the attributes in another order."""
     usual = tuple(range(len(space.sizes)))
     for order in _orders(len(usual)):
         if order != usual:
@@ -77,7 +77,7 @@ def _order_words(names: Sequence[str], space: LabelSpace) -> str:
 
 
 def _other_numbers(joint: IntArray, space: LabelSpace) -> Iterator[Reading]:
-    """Joint classes numbered as a listing of folders sorts them, by their number as text or by their names."""
+    """Joint classes numbered in alphabetical order, of their numbers as text or of their names."""
     as_text = np.array(sorted(range(space.num_joint), key=str))
     yield Reading("when classes are numbered as text sorts: 0, 1, 10, 11, ...", space.decode(as_text[joint]))
     names = ["_".join(space.joint_name(i).split("/")) for i in range(space.num_joint)]
@@ -86,7 +86,7 @@ def _other_numbers(joint: IntArray, space: LabelSpace) -> Iterator[Reading]:
 
 
 def _other_classes(codes: IntArray, other: IntArray, space: LabelSpace) -> Iterator[Reading]:
-    """Classes of one attribute in another order, and all attributes' at once."""
+    """Classes of one attribute, or of all attributes, in another order."""
     together, moved = codes.copy(), []
     for i, attribute in enumerate(space.attributes):
         order = best_order(codes[:, i], other[:, i], attribute.classes)
@@ -103,9 +103,9 @@ def _other_classes(codes: IntArray, other: IntArray, space: LabelSpace) -> Itera
 
 
 def best_order(codes: IntArray, other: IntArray, classes: Sequence[str]) -> tuple[int, ...]:
-    """order[k]: the class that the file's k should be read as, so that it agrees best; the usual one of equals.
+    """order[k]: the class that the file's k should be read as for the best agreement; ties keep the usual order.
 
-    Class numbers of shape (n,), of `other` -1 where it has none.
+    Class numbers have shape (n,); -1 in `other` if missing.
     """
     size, known = len(classes), other != MISSING
     cells = np.bincount(codes[known] * size + other[known], minlength=size * size).reshape(size, size)
@@ -114,7 +114,7 @@ def best_order(codes: IntArray, other: IntArray, classes: Sequence[str]) -> tupl
 
 
 def _class_orders(classes: Sequence[str]) -> Iterator[tuple[int, ...]]:
-    """Orders of an attribute's classes that are tried, the usual one first."""
+    """The orders of an attribute's classes to try, the usual one first."""
     usual = tuple(range(len(classes)))
     if len(classes) <= MAX_PERMUTED:
         yield from permutations(usual)
@@ -126,7 +126,7 @@ def _class_orders(classes: Sequence[str]) -> Iterator[tuple[int, ...]]:
 
 
 def _other_rows(codes: IntArray, names: Sequence[str]) -> Iterator[Reading]:
-    """Predictions made in another order of the images than they were written in."""
+    """Predictions made for the images in another order than they were written in."""
     listed = sorted(range(len(names)), key=lambda i: names[i])
     by_name = np.empty_like(codes)
     by_name[listed] = codes

@@ -1,4 +1,4 @@
-"""The last look at a submission before it costs one of the few a day: a pure function that tells all it finds."""
+"""The gate: the last check of a submission before it uses up one of the day's few; a pure function."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _SPELT = "spelt differently than asked for (Unicode normal form, blanks), and a 
 Level = Literal["error", "warning", "ok"]
 
 MAX_NAMED = 5
-"""Images that one finding names; the rest is counted."""
+"""Most images named by one finding; the rest are counted."""
 MAX_CHANCE = 0.01
 MIN_DISTANCE = 0.05
-"""A class mix is said to drift when chance alone rarely (`MAX_CHANCE`) moves it as far, and by at least this share of
-the images: with many people any difference is beyond chance, and averaged fold models predict rare classes a little
-less often than single ones."""
+"""A class mix drifts when chance rarely (`MAX_CHANCE`) moves it as far, and when it moves by at least this share of the
+images: with many people any difference is beyond chance, and averaged fold models predict rare classes a little less
+often than single ones."""
 BY_OPINION = frozenset({"class-mapping", "likely-fault", "at-chance", "reordered"})
-"""Errors that rest on other predictions, which may be the ones that are wrong: they can be overruled."""
+"""Errors that rest on other predictions, which may themselves be wrong; they can be overruled."""
 ABSENT_PEOPLE = 5.0
-"""People to whom others give a class, from which it is odd that a file never does: chance leaves out exp(-5) < 1 %."""
+"""Expected people with a class above which its absence is suspicious: by chance it is absent in exp(-5) < 1 %."""
 MIN_DISTANCE_UNKNOWN = 0.3
 """The same for a file of which nothing is known out of fold, so that the labels' mix stands for its own: a weak model
 gives a fifth of the images other classes than the labels have, and is honest."""
@@ -47,7 +47,7 @@ NEVER_CHANCE = 0.05
 
 @dataclass(frozen=True)
 class GateFinding:
-    """One thing that was looked at: `error` stops, `warning` must be confirmed, `ok` is fine."""
+    """One result of the gate: `error` blocks, `warning` must be confirmed, `ok` is fine."""
 
     level: Level
     code: str
@@ -56,26 +56,26 @@ class GateFinding:
 
 @dataclass(frozen=True)
 class GateReport:
-    """Everything the gate found, errors first, and the class mix it compared (None when the file is not usable)."""
+    """All findings, errors first, and the comparison of class mixes (None for an invalid file)."""
 
     findings: tuple[GateFinding, ...]
     mix: MixCheck | None = None
     verdicts: tuple[Verdict, ...] = ()
-    """How far it agrees with each other opinion."""
+    """Agreement with each other opinion."""
 
     @property
     def errors(self) -> tuple[GateFinding, ...]:
-        """What makes the file unusable."""
+        """Findings of level `error`."""
         return tuple(f for f in self.findings if f.level == "error")
 
     @property
     def warnings(self) -> tuple[GateFinding, ...]:
-        """What somebody should confirm."""
+        """Findings of level `warning`."""
         return tuple(f for f in self.findings if f.level == "warning")
 
     @property
     def may_be_sent(self) -> bool:
-        """Whether nothing was found that stops it or should be looked at first."""
+        """Whether there are no errors and no warnings."""
         return not self.errors and not self.warnings
 
     def as_dict(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def check_submission(
     columns: Sequence[str] = (),
     seed: int = 0,
 ) -> GateReport:
-    """Look at a filled-in csv (`data`, the bytes that would be sent).
+    """Check a filled-in csv (`data`, the bytes to be sent).
 
     `expected`: image names in the organisers' order; `decided`: the joint class that the predictions give each of
     them, shape (n,), -1 where there is none, or None for a file of which only the bytes are known; `reasons`: why
@@ -135,7 +135,7 @@ def check_submission(
     codes = space.decode(classes)
     findings += _reordered_findings(codes, answers_here, opinions, space)
     findings += _absent_findings(codes, answers_here, known, space)
-    findings += _what_others_say(codes, verdicts, opinions, known, space) if known is not None else []
+    findings += _combined_opinions(codes, verdicts, opinions, known, space) if known is not None else []
     return GateReport(_errors_first(findings), mix, verdicts)
 
 
@@ -145,7 +145,7 @@ def _errors_first(findings: Sequence[GateFinding]) -> tuple[GateFinding, ...]:
 
 
 def _column_findings(found: Sequence[str], wanted: Sequence[str]) -> list[GateFinding]:
-    """The organisers' columns, no other, in their order: some platforms refuse a file with more."""
+    """Exactly the organisers' columns, in order: some platforms refuse files with more."""
     extra, lacking = [c for c in found if c not in wanted], [c for c in wanted if c not in found]
     if not wanted or list(found) == list(wanted):
         return []
@@ -159,7 +159,7 @@ def _column_findings(found: Sequence[str], wanted: Sequence[str]) -> list[GateFi
 
 
 def _name_findings(names: Sequence[str], expected: Sequence[str]) -> list[GateFinding]:
-    """Every expected image once, no other, in the expected order."""
+    """Exactly the expected images, each once, in the expected order."""
     known, often, wanted = Spellings(expected), Counter(names), set(expected)
     meant = {n: known.find(n) for n in often if n not in wanted and known.find(n) in wanted}
     faults = (
@@ -209,7 +209,7 @@ def _answer_findings(
 
 
 def _specialist_findings(classes: IntArray, space: LabelSpace) -> list[GateFinding]:
-    """A warning when the answers seem to be the classes of one attribute, and not joint ones."""
+    """A warning when the answers look like classes of one attribute instead of joint classes."""
     if not (alone := attributes_alone(classes, space)):
         return []
     seem = " or ".join(f"`{name}`" for name in alone)
@@ -219,7 +219,7 @@ def _specialist_findings(classes: IntArray, space: LabelSpace) -> list[GateFindi
 
 
 def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray) -> GateFinding:
-    """The file says what the predictions say: a wrong mapping or order between the two cannot pass."""
+    """Whether the file agrees with the predictions, which rules out a wrong mapping or order between them."""
     differs = classes != np.asarray(decided)
     lacking = np.asarray(decided) == MISSING
     if lacking.any():
@@ -236,9 +236,9 @@ def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray
 
 
 def _drift_finding(mix: MixCheck, least: float, *, vouched: bool) -> GateFinding:
-    """`least`: the distance from which it is said.
+    """`least`: the distance from which it is reported.
 
-    `vouched`: others agree with a file of which nothing else is known, whose mix need not be that of the labels.
+    `vouched`: other predictions agree with a file from elsewhere, whose mix may differ from that of the labels.
     """
     drifts = not vouched and mix.chance < MAX_CHANCE and mix.distance >= least
     worst = ", ".join(
@@ -269,9 +269,9 @@ def _never_finding(mix: MixCheck) -> GateFinding:
 def _reordered_findings(
     codes: IntArray, answers: Sequence[ProjectAnswers], opinions: Sequence[Opinion], space: LabelSpace
 ) -> list[GateFinding]:
-    """The first answers of the project that are this file's in another order, (n, num_attributes).
+    """The first answers of the project that equal this file's in another order, (n, num_attributes).
 
-    Which of the two is in order, the opinions say; without any, the older one is believed.
+    Opinions decide which of the two is in order; without any, the older one is assumed to be.
     """
     joint = space.encode(codes)
     for other in answers:
@@ -291,9 +291,9 @@ def _reordered_findings(
 def _absent_findings(
     codes: IntArray, answers: Sequence[ProjectAnswers], known: TrainingSide | None, space: LabelSpace
 ) -> list[GateFinding]:
-    """Classes of an attribute that are never answered here and are by most others, (n, num_attributes).
+    """Classes of an attribute that this file never answers and most others do, (n, num_attributes).
 
-    What the source of the file never says out of fold either is no wonder.
+    Classes that the file's source never predicts out of fold either are not reported.
     """
     found = []
     for place, code, says, images in others_that_say(codes, answers):
@@ -307,10 +307,10 @@ def _absent_findings(
     return found
 
 
-def _what_others_say(
+def _combined_opinions(
     codes: IntArray, verdicts: Sequence[Verdict], opinions: Sequence[Opinion], known: TrainingSide, space: LabelSpace
 ) -> list[GateFinding]:
-    """What the others say; exchanged classes are named alone, unless another fault explains the whole file better."""
+    """Findings from the opinions: exchanged classes only, unless another fault explains the whole file better."""
     found = _opinion_findings(verdicts)
     fault = next((v for v in verdicts if v.word == "fault"), None)
     if fault is not None and not fault.of_classes and any(f.code == "likely-fault" for f in found):
@@ -321,7 +321,7 @@ def _what_others_say(
 
 
 def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
-    """What the others say together. Where as many or more agree with the file, the odd ones are the others."""
+    """The combined opinions. If at least as many agree with the file as speak against it, it is accepted."""
     agreeing = [v for v in verdicts if v.word == "agrees"]
     against = [v for v in verdicts if v.word in ("fault", "chance")]
     doubting = [*against, *(v for w in ("misplaced", "disagrees") for v in verdicts if v.word == w)]
@@ -337,11 +337,11 @@ def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
         findings.append(
             GateFinding("ok", "opinions-differ", f"the odd one is {odd}, not this file: {_against(doubting)}")
         )
-    return findings or [_nothing_said(verdicts)]
+    return findings or [_no_opinion(verdicts)]
 
 
-def _nothing_said(verdicts: Sequence[Verdict]) -> GateFinding:
-    """Nobody speaks for the file or against it: for want of others, or since people are too few to tell."""
+def _no_opinion(verdicts: Sequence[Verdict]) -> GateFinding:
+    """The finding without opinions for or against the file: there are none, or too few people to tell."""
     if not verdicts:
         return GateFinding("ok", "opinions", "there are no other predictions to judge it by")
     best = max(verdicts, key=lambda v: v.kappa)
@@ -360,7 +360,7 @@ _DOUBTS = {
 
 
 def _against(verdicts: Sequence[Verdict]) -> str:
-    """The first of those that speak against the file, what that means, and how many others do."""
+    """The first verdict against the file, its meaning, and the number of others."""
     first, rest = verdicts[0], len(verdicts) - 1
     more = f" ({rest} other{'s' if rest > 1 else ''} likewise)" if rest else ""
     return f"{first.text()}{_DOUBTS[first.word]}{more}"

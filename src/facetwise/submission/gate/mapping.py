@@ -1,10 +1,9 @@
-"""Whether an attribute's classes are numbered otherwise in a file than in others' answers to the same images.
+"""Detection of exchanged classes of an attribute, by comparison with other answers to the same images.
 
-Two rare classes exchanged leave most answers as they should be, and so most of the agreement. Among the images to which
-both sides give one of the two, though, the file is then *worse* than chance: where the other says the one, it says the
-other. A predictor that is only bad, even one that says a single class throughout, cannot get there; it takes knowledge
-to be wrong so often. So that is what is asked: below chance as it is, and well above it once the classes are read in
-another order.
+Exchanging two rare classes leaves most answers, and most of the agreement, intact. But among the images to which both
+sides give one of the two classes, the agreement is then *worse* than chance. A predictor that is merely bad, even one
+that always answers the same class, cannot be that wrong. So the criterion is: agreement below chance as it is, and well
+above chance once the classes are read in another order.
 """
 
 from __future__ import annotations
@@ -22,40 +21,40 @@ from facetwise.submission.gate.faults import best_order
 from facetwise.submission.gate.opinions import Opinion, TrainingSide
 
 ERRORS = 3.0
-"""Standard errors by which agreement must lie above chance once the classes are read the other way, by one other at
-least: several attributes and others are looked at."""
+"""Standard errors above chance required of the agreement after the exchange, with at least one opinion; high because
+several attributes and opinions are tested."""
 MIN_UNDONE = 0.25
-"""Kappa that it must reach then: a file is told to be wrong only by how good it is."""
+"""Kappa required after the exchange: only a good file can be shown to be exchanged."""
 MIN_PEOPLE = 8
-"""Fewer people with these classes tell nothing."""
+"""Fewest people with these classes."""
 SOME = 0.1
-"""Kappa with the labels, out of fold and in that attribute, from which an opinion is asked."""
+"""Out-of-fold kappa with the labels in that attribute from which an opinion is used."""
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """Classes of an attribute that a file gives other numbers than another opinion does."""
+    """Classes of an attribute that a file numbers differently from another opinion."""
 
     attribute: str
     answered: tuple[tuple[str, str], ...]
-    """What the other calls each of these classes, and what the file answers instead."""
+    """Each of these classes in the opinion, and the class that the file answers instead."""
     share: float
-    """Of the images to which both give one of these classes: how many agree."""
+    """Share of agreement among the images to which both give one of these classes."""
     undone: float
-    """How many would agree if the classes were read as they are meant."""
+    """The same share with the exchange undone."""
 
 
 @dataclass(frozen=True)
 class Exchanged:
-    """A mapping that more others speak of than speak for the file as it is."""
+    """A mapping supported by more opinions than the file as it is."""
 
     mapping: Mapping
-    """As the first of them sees it."""
+    """With the numbers of the first opinion."""
     names: tuple[str, ...]
-    """All that say so."""
+    """All opinions that support it."""
 
     def text(self) -> str:
-        """In words."""
+        """The finding's text."""
         first, *more = (f"`{other}` is answered as `{here}`" for other, here in self.mapping.answered)
         what = ", ".join([first, *(text.replace(" is answered as", " as") for text in more)])
         others = len(self.names) - 1
@@ -69,10 +68,10 @@ class Exchanged:
 def exchanged_classes(
     codes: IntArray, opinions: Sequence[Opinion], known: TrainingSide, space: LabelSpace
 ) -> tuple[Exchanged, ...]:
-    """Classes that a file has exchanged, as most of the others see it; `codes`: (n, num_attributes), none missing.
+    """Classes exchanged in a file according to most opinions; `codes`: (n, num_attributes), none missing.
 
-    An opinion is asked about the attributes of which it knows something out of fold. Where as many or more speak for
-    the file as it is, the odd ones are the others.
+    An opinion is used for the attributes that it predicts well enough out of fold. If at least as many support the file
+    as it is, it is accepted.
     """
     return tuple(
         found
@@ -97,7 +96,7 @@ def _of_attribute(
 
 
 def _knows(opinion: Opinion, known: TrainingSide, place: int) -> bool:
-    """Whether its classes of this attribute are out of fold what the labels say, more or less."""
+    """Whether it predicts this attribute well enough out of fold."""
     if opinion.oof is None:
         return False
     there = opinion.oof[:, place] != MISSING
@@ -108,13 +107,13 @@ def _knows(opinion: Opinion, known: TrainingSide, place: int) -> bool:
 
 
 Cycle = tuple[int, ...]
-"""Classes of the file, each to be read as the next one, the last as the first; begins with the smallest."""
+"""Classes of the file, each to be read as the next one and the last as the first; starts with the smallest."""
 
 
 def _mappings(
     codes: IntArray, other: IntArray, known: TrainingSide, place: int, attribute: Attribute
 ) -> Iterator[tuple[Cycle, Mapping]]:
-    """Every cycle of classes that one other opinion is sure of."""
+    """Every cycle of classes that one opinion supports."""
     for cycle in _cycles(best_order(codes, other, attribute.classes)):
         here, there = _both(codes, other, cycle)
         read = np.arange(attribute.size)
@@ -126,7 +125,7 @@ def _mappings(
 
 
 def _is_exchanged(here: IntArray, undone: IntArray, there: IntArray, cycle: Cycle, num_people: float) -> bool:
-    """Whether a file is below chance as it is, and well above once undone, in every one of the classes."""
+    """Whether agreement is below chance as it is, and well above once undone, in each of the classes."""
     as_it_is, then = cohen_kappa(here, there), cohen_kappa(undone, there)
     if num_people < MIN_PEOPLE or as_it_is is None or then is None:
         return False
@@ -136,13 +135,13 @@ def _is_exchanged(here: IntArray, undone: IntArray, there: IntArray, cycle: Cycl
 
 
 def _lift(here: IntArray, there: IntArray, code: int) -> float:
-    """How many times as often as elsewhere a class is answered where the other says it, but for a common factor."""
+    """Odds of a class being answered where the opinion has it, relative to elsewhere, up to a common factor."""
     said = here == code
     return float(said[there == code].mean() / said.mean()) if said.any() and (there == code).any() else 0.0
 
 
 def _cycles(order: Sequence[int]) -> Iterator[Cycle]:
-    """The cycles of a permutation that move something."""
+    """The non-trivial cycles of a permutation."""
     seen: set[int] = set()
     for start in range(len(order)):
         cycle, place = [], start
@@ -155,13 +154,14 @@ def _cycles(order: Sequence[int]) -> Iterator[Cycle]:
 
 
 def _both(codes: IntArray, other: IntArray, cycle: Cycle) -> tuple[IntArray, IntArray]:
-    """Answers of the two to the images to which both give one of these classes."""
+    """Both sides' answers to the images to which both give one of these classes."""
     rows = np.isin(codes, cycle) & np.isin(other, cycle)
     return codes[rows], other[rows]
 
 
 def people_of(num_images: int, known: TrainingSide, place: int, classes: Sequence[int]) -> float:
-    """People that `num_images` images of some classes are of, at those that a labelled person has; 0 without any."""
+    """Estimated number of people in `num_images` images of some classes, from the images of a labelled person; 0 if
+    there are none."""
     rows = np.isin(known.truth[:, place], classes)
     if not rows.any():
         return 0.0
@@ -170,15 +170,15 @@ def people_of(num_images: int, known: TrainingSide, place: int, classes: Sequenc
 
 
 def _as_it_is(codes: IntArray, other: IntArray, cycle: Cycle) -> float:
-    """Kappa of a file with another opinion, among the images to which both give one of these classes."""
+    """Kappa of a file with an opinion, among the images to which both give one of these classes."""
     return cohen_kappa(*_both(codes, other, cycle)) or 0.0
 
 
 def kappa_error(one: IntArray, two: IntArray, num_people: float) -> float:
-    """Standard error of Cohen's kappa if the two know nothing of one another, with people as the units.
+    """Standard error of Cohen's kappa under independence, with people as the units.
 
-    Fleiss, Cohen and Everitt, *Large sample standard errors of kappa and weighted kappa* (1969), equation 14. 0 where
-    chance alone gives all agreement.
+    Fleiss, Cohen and Everitt, *Large sample standard errors of kappa and weighted kappa* (1969), equation 14. 0 if
+    chance agreement is 1.
     """
     size, chance = int(max(one.max(), two.max())) + 1, chance_agreement(one, two)
     p, q = (np.bincount(side, minlength=size) / len(side) for side in (one, two))

@@ -1,9 +1,9 @@
-"""Rows of a file that hold the answers to other images: how many, where, and whose answers they are.
+"""Detection of misplaced rows, which hold the answers to other images: their share, their place, and their source.
 
-A shuffled row agrees with another opinion in each attribute by chance alone, so the attributes go wrong together; an
-honest mistake is mostly made in one. Rows are then a mixture of two kinds, and the share of the second follows from how
-often each set of attributes agrees (a latent class model of two classes, Lazarsfeld & Henry 1968, whose second class is
-known). Rows are shuffled one by one, so images are the units here, not people.
+A shuffled row agrees with another opinion in each attribute only by chance, so that all attributes are wrong together,
+while an ordinary mistake mostly concerns one. Rows are a mixture of both kinds, and the share of the second follows
+from how often each set of attributes agrees (a latent class model with two classes, Lazarsfeld & Henry 1968, of which
+the second is known). Rows are shuffled individually, so images are the units here, not people.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from facetwise.core.labels import BoolArray, FloatArray, IntArray
 from facetwise.evaluate.metrics import MISSING
 
 SHARES: FloatArray = np.linspace(0, 0.99, 100)
-"""Shares of misplaced rows that are tried."""
+"""Grid of shares of misplaced rows."""
 USUAL = 0.05
-"""Share that is always allowed: images that nobody can see go wrong in every attribute."""
+"""Share that is always allowed: unrecognisable images are wrong in every attribute."""
 MIN_MORE = 0.1
-"""Share above the usual one from which anything is said."""
+"""Smallest share above the usual one that is reported."""
 LIKELIER = 9.0
-"""Twice the gain in log-likelihood over the usual share that is asked for: three standard errors."""
+"""Required likelihood-ratio statistic against the usual share: three standard errors."""
 MIN_BLOCK, MAX_BLOCK = 1 / 16, 3 / 4
-"""Rows of a block that is named, as a share of the file."""
+"""Size of a reported block as a share of the file."""
 ACCIDENT = 3e-3
-"""Chance, all blocks that could be found taken together, below which a block is no accident."""
+"""Significance level of a block, over all possible blocks together."""
 MIN_DROP = 0.4
-"""Kappa, mean of the attributes, by which a block must agree less than the other rows: some images are harder."""
+"""Difference in mean kappa between a block and the other rows that is required, since some images are harder."""
 MAX_UNLIKE = 3.0
-"""Most that the rows of a block may differ from chance, as chi-square a degree of freedom: they may be merely hard."""
+"""Largest chi-square per degree of freedom between the rows of a block and chance; above it they are merely hard."""
 MIN_PIECES = 4
-"""The same in pieces of two people each: the images of a few people may go wrong together."""
+"""Smallest size of a block in pieces of two people: the images of a few people may be wrong together."""
 SAME_COUNTS = 1e-5
-"""Chance below which two answers that differ do not have every class equally often by accident."""
+"""Significance level for two different answers having every class equally often."""
 
 
 @dataclass(frozen=True)
 class Misplaced:
-    """Rows that look as if they were of other images."""
+    """Rows that look like answers to other images."""
 
     share: float
-    """Of all rows, 0..1."""
+    """Share of all rows, 0..1."""
     block: tuple[int, int] | None
-    """First and last of the rows, from 0, when they stand together."""
+    """First and last row, from 0, if they are contiguous."""
 
-    def told(self) -> str:
-        """In words, to follow how far two agree."""
+    def text(self) -> str:
+        """Text that follows the agreement of two sides."""
         if self.block is not None:
             first, last = (row + 1 for row in self.block)
             return f", but in rows {first:,} to {last:,} by chance alone: are they of other images?"
@@ -56,10 +56,10 @@ class Misplaced:
 
 
 def misplaced_rows(here: IntArray, there: IntArray, num_people: int, usual: float = USUAL) -> Misplaced | None:
-    """Rows of `here` that are misplaced, beside another opinion, shape (n, k >= 2) each, none missing; None without.
+    """Misplaced rows of `here`, compared with `there`, (n, k >= 2) each, none missing; None if there are none.
 
-    `num_people`: whose images they are. `usual`: the share that the same two, or the other and the truth, seem to have
-    out of fold.
+    `num_people`: number of people in the images. `usual`: the share found out of fold for the same two sides, or for
+    the other side and the truth.
     """
     if here.shape[1] < 2 or len(here) < 2:
         return None
@@ -74,7 +74,7 @@ def misplaced_rows(here: IntArray, there: IntArray, num_people: int, usual: floa
 
 
 def misplaced_share(here: IntArray, there: IntArray) -> float:
-    """The share of misplaced rows that explains best how two agree, shape (n, k) each; 0 where k is 1."""
+    """Maximum-likelihood share of misplaced rows of two sides, (n, k) each; 0 if k is 1."""
     if here.shape[1] < 2 or len(here) < 2:
         return 0.0
     chance = _by_chance(here, there)
@@ -83,13 +83,13 @@ def misplaced_share(here: IntArray, there: IntArray) -> float:
 
 
 def _agreeing(here: IntArray, there: IntArray) -> IntArray:
-    """The set of attributes in which two agree, a bit an attribute, shape (n,)."""
+    """The set of attributes in which two sides agree, as bits, shape (n,)."""
     found: IntArray = (here == there) @ (1 << np.arange(here.shape[1]))
     return found
 
 
 def _by_chance(here: IntArray, there: IntArray) -> FloatArray:
-    """How often each set agrees between a row of one and any row of the other."""
+    """Probability of each set of agreeing attributes between independent rows of both sides."""
     (one, num_one), (two, num_two) = (np.unique(side, axis=0, return_counts=True) for side in (here, there))
     sets = (one[:, None] == two[None]) @ (1 << np.arange(here.shape[1]))
     counts = np.bincount(sets.ravel(), np.outer(num_one, num_two).ravel(), minlength=1 << here.shape[1])
@@ -98,9 +98,9 @@ def _by_chance(here: IntArray, there: IntArray) -> FloatArray:
 
 
 def _profile(counts: IntArray, chance: FloatArray) -> FloatArray:
-    """Log-likelihood of each of `SHARES`, given how often each set of attributes agrees, and does by chance.
+    """Log-likelihood of each of `SHARES`, from the counts of sets of agreeing attributes and their chance frequencies.
 
-    The other rows agree in each attribute independently, as often as the file as a whole demands.
+    The other rows are assumed to agree in each attribute independently, at the rate implied by the whole file.
     """
     bits = (np.arange(len(chance))[:, None] >> np.arange(len(chance).bit_length() - 1)) & 1
     seen, num, shares = counts @ bits / counts.sum(), counts.sum(), SHARES[:, None]
@@ -112,10 +112,10 @@ def _profile(counts: IntArray, chance: FloatArray) -> FloatArray:
 
 
 def _block(sets: IntArray, chance: FloatArray, num_people: int) -> tuple[int, int] | None:
-    """First and last of rows that stand together and agree less than all others; None where there are none.
+    """First and last row of a contiguous block that agrees less than all other rows; None if there is none.
 
-    The run of rows that agree least beyond chance, compared with half of what the other rows agree; found twice: the
-    second time the other rows are those outside the first run.
+    The segment with the lowest agreement beyond chance, relative to half of that of the other rows; searched twice, the
+    second time relative to the rows outside the first segment.
     """
     beyond = _beyond_chance(sets, chance)
     inside, start, end = np.zeros(len(sets), bool), 0, 0
@@ -132,7 +132,7 @@ def _block(sets: IntArray, chance: FloatArray, num_people: int) -> tuple[int, in
 
 
 def _is_chance(here: IntArray, there: IntArray, block: tuple[int, int]) -> bool:
-    """Whether the rows of a block agree as they do in any order, and are not merely hard."""
+    """Whether the rows of a block agree only by chance, and are not merely hard."""
     part = slice(block[0], block[1] + 1)
     sets, expected = _agreeing(here[part], there[part]), _by_chance(here[part], there[part])
     expected *= len(sets)
@@ -141,9 +141,9 @@ def _is_chance(here: IntArray, there: IntArray, block: tuple[int, int]) -> bool:
 
 
 def _beyond_chance(sets: IntArray, chance: FloatArray) -> FloatArray:
-    """How far each row agrees: 0 as chance would have it, 1 in every attribute, shape (n,); the mean is that of kappas.
+    """Agreement of each row beyond chance, shape (n,): 0 for chance, 1 in every attribute; its mean is the mean kappa.
 
-    An attribute of which both say one class throughout tells nothing.
+    Attributes for which both sides always answer the same class are ignored.
     """
     bits = (np.arange(len(chance))[:, None] >> np.arange(len(chance).bit_length() - 1)) & 1
     alike = chance @ bits
@@ -155,12 +155,11 @@ def _beyond_chance(sets: IntArray, chance: FloatArray) -> FloatArray:
 
 
 def _stands_out(beyond: FloatArray, inside: BoolArray, size: int) -> bool:
-    """Whether the rows of a block agree less than as many others ever do by accident.
+    """Whether the rows of a block agree significantly less than the others.
 
-    Counted in pieces of `size` rows, those of two people: images of one person may stand together and go wrong
-    together. Their variance is that of differences of neighbours (von Neumann 1941), which a block leaves as it is.
-    Any of the m^2 / 2 blocks of m pieces could have been found (Bonferroni); the variance is one of 2/3 (m - 1) degrees
-    of freedom.
+    Tested on means of pieces of `size` rows (two people), since the images of one person may be adjacent and wrong
+    together. The variance is estimated from differences of neighbours (von Neumann 1941), which a block hardly affects,
+    with 2/3 (m - 1) degrees of freedom; Bonferroni over the m^2 / 2 possible blocks of m pieces.
     """
     from scipy.special import stdtrit  # takes a moment, and most commands look at no file
 
@@ -174,20 +173,20 @@ def _stands_out(beyond: FloatArray, inside: BoolArray, size: int) -> bool:
 
 @dataclass(frozen=True)
 class ProjectAnswers:
-    """What a submission, a run, a blend or predictions from elsewhere answer, in the organisers' order."""
+    """Answers of a submission, run, blend or imported predictions, in the organisers' order."""
 
     name: str
     codes: IntArray
-    """(n, num_attributes), -1 where there is none."""
+    """(n, num_attributes), -1 if missing."""
 
 
 def same_in_another_order(joint: IntArray, other: IntArray) -> int | None:
-    """Rows that differ, when two give every class equally often but to other images; None when that may be accident.
+    """Number of differing rows if two sides have the same class counts but in another order; None if by chance.
 
-    Joint classes, (n,) each; the other may lack some (-1), for which the file says anything. When each row that differs
-    is as likely to differ one way as the other, counts of classes differ by a random walk on the classes. The chance
-    that it ends where it began is (2 / pi)^(r/2) / sqrt(D): D is the determinant of the Laplacian of that graph
-    without one class a connected part, r its size (a local limit theorem).
+    Joint classes, (n,) each; `other` may have missing ones (-1). If each differing row is equally likely to differ in
+    either direction, the differences of class counts are a random walk on the classes. The probability that it returns
+    to its start is (2 / pi)^(r/2) / sqrt(D), where D is the determinant of the Laplacian of the graph of differing
+    classes, reduced by one class in each component, and r its size (a local limit theorem).
     """
     size = int(max(joint.max(), other.max())) + 1
     spare = np.bincount(joint, minlength=size) - np.bincount(other[other != MISSING], minlength=size)
@@ -198,7 +197,7 @@ def same_in_another_order(joint: IntArray, other: IntArray) -> int | None:
 
 
 def chance_of_equal_counts(one: IntArray, two: IntArray) -> float:
-    """How likely two answers, (r,) each and different in every row, have every class equally often by accident."""
+    """Probability that two answers, (r,) each and different in every row, have equal class counts by chance."""
     classes, flat = np.unique(np.concatenate([one, two]), return_inverse=True)
     here, there = flat[: len(one)], flat[len(one) :]
     laplacian = np.zeros((len(classes), len(classes)))
@@ -208,14 +207,14 @@ def chance_of_equal_counts(one: IntArray, two: IntArray) -> float:
     np.add.at(laplacian, (there, here), -1)
     values = np.linalg.eigvalsh(laplacian)
     values = values[values > 1e-9]
-    # The product of non-zero eigenvalues is the determinant times the number of classes of each part (Kirchhoff).
+    # The product of non-zero eigenvalues is the determinant times the number of classes of each component (Kirchhoff).
     return float(np.exp(-0.5 * (np.log(values * np.pi / 2).sum() - np.log(len(classes)))))
 
 
 def others_that_say(codes: IntArray, others: Sequence[ProjectAnswers]) -> Iterator[tuple[int, int, int, int]]:
     """Classes of an attribute that a file never answers and more than half of the others do.
 
-    Yields (attribute, class, how many of the others say it, the median of their images).
+    Yields (attribute, class, number of others that answer it, median of their numbers of images).
     """
     for place in range(codes.shape[1]):
         sides = [o.codes[:, place] for o in others if (o.codes[:, place] != MISSING).any()]

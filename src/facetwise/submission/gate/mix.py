@@ -1,8 +1,8 @@
-"""Whether the classes predicted on the test side come as often as out of fold, people accounted for.
+"""Comparison of the class mix on the test side with that out of fold, accounting for people.
 
-The images of a person share gender and age, so counts of images vary far more than independent draws would. The test
-side's people are unknown; their number is taken from the images a person has out of fold. What chance does is then
-simulated: the class shares of that many people against those of as many people as out of fold has, both drawn
+The images of a person share gender and age, so counts of images vary far more than with independent images. The people
+on the test side are unknown; their number is estimated from the images per person out of fold. The effect of chance is
+then simulated: class shares of that many people against those of as many people as there are out of fold, both drawn
 with replacement from the out-of-fold people.
 """
 
@@ -31,7 +31,7 @@ class Mix:
 
 @dataclass(frozen=True)
 class ClassMix:
-    """One joint class: its share of the images, and how unusual that is."""
+    """Share of one joint class, and how unusual it is."""
 
     name: str
     test: float
@@ -51,15 +51,15 @@ class MixCheck:
     """The class mix of a test side against out of fold."""
 
     distance: float
-    """Total variation distance of the predicted shares, 0..1: the share of images that stand elsewhere."""
+    """Total variation distance of the predicted shares, 0..1."""
     usual: float
-    """Median of that distance when only chance moves it."""
+    """Median of that distance by chance alone."""
     chance: float
     """Share of simulated distances at least as large (one added to both counts, so never 0)."""
     num_people: int
     """People assumed on the test side."""
     classes: tuple[ClassMix, ...]
-    """Every class that occurs on a side, in class order."""
+    """Every class that occurs on either side, in class order."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -67,7 +67,8 @@ class MixCheck:
 
 
 def assumed_people(num_images: int, num_known_images: int, num_known_people: int) -> tuple[int, str]:
-    """How many people `num_images` images are of, at the images a person of the known side, and a sentence why."""
+    """Estimated number of people in `num_images` images, from the known side's images per person; and an
+    explanation."""
     each = num_known_images / num_known_people
     people = max(1, round(num_images / each))
     return people, f"{num_images} test images at {each:.1f} images a person, as on the labelled side"

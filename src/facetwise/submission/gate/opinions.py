@@ -1,9 +1,9 @@
-"""What other predictions of the same images say of a file: faults that nothing else shows.
+"""Comparison of a file with other predictions of the same images, which reveals faults that nothing else shows.
 
-A file with swapped attributes or shuffled rows has all its names and a believable class mix. Only beside others does it
-look like chance. How far two honest predictions agree depends on how good they are, so the measure is how far the same
-two agree out of fold (`Opinion.oof`), in Cohen's kappa, which takes out what chance alone gives. Images of one person
-are not independent; standard errors count people.
+A file with swapped attributes or shuffled rows has all names and a plausible class mix; only its agreement with other
+predictions is at chance. Because the agreement of two correct predictions depends on how good they are, the reference
+is the agreement of the same two out of fold (`Opinion.oof`), measured by Cohen's kappa. Images of one person are not
+independent, so standard errors count people.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from facetwise.submission.gate.faults import Reading, readings
 from facetwise.submission.gate.misplaced import Misplaced, misplaced_rows, misplaced_share
 
 ERRORS = 4.0
-"""Standard errors beyond which a difference is not taken for chance: several opinions and attributes are looked at."""
+"""Standard errors from which a difference is significant; high because several opinions and attributes are tested."""
 MIN_DROP = 0.25
-"""Kappa on the test side must be lower than out of fold by at least this: test sides differ a little from training."""
+"""Smallest drop of kappa from out of fold to the test side that is reported: test data differ a little."""
 CHANCE_ERRORS = 3.0
-"""Standard errors within which agreement is taken for chance."""
+"""Standard errors within which agreement counts as chance."""
 GAIN_ERRORS = 3.0
-"""Standard errors of a gain that are asked for: undoing a fault that was not made is expected to lose, not to gain."""
+"""Standard errors required of a gain: undoing a fault that was not made is expected to lower agreement."""
 MIN_GAIN = 0.1
-"""Share of the images, at least, that must agree in addition when a fault is undone, to say that it was made."""
+"""Smallest gain in the share of agreeing images for a fault to be reported."""
 GOOD = 0.4
-"""Kappa with the labels, in some attribute, from which an opinion can judge a file that is not known out of fold."""
+"""Kappa with the labels, in some attribute, from which an opinion can judge a file without out-of-fold predictions."""
 
 MIN_PEOPLE = 20
-"""Fewer people on the test side say nothing of a file that is at chance, or has rows out of order."""
+"""Fewest people on the test side for findings about chance agreement or misplaced rows."""
 
 SOME = 0.2
-"""Kappa with the labels, of all attributes together, below which a file at chance is no wonder."""
+"""Kappa with the labels, over all attributes together, below which chance agreement is expected."""
 
 Word = Literal["agrees", "disagrees", "misplaced", "fault", "chance", "unknown"]
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one other says."""
+    """The predictions of one other source."""
 
     name: str
     """Id of an earlier submission, a run or a blend."""
     codes: IntArray
-    """Class numbers of the test images in the file's order, shape (n, num_attributes); -1 where it has none."""
+    """Class numbers of the test images in the file's order, shape (n, num_attributes); -1 if missing."""
     oof: IntArray | None = None
-    """The same of the training images, out of fold, shape (m, num_attributes); None when that is not known."""
+    """Out-of-fold class numbers of the training images, shape (m, num_attributes); None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -62,79 +62,78 @@ class TrainingSide:
     truth: IntArray
     """True class numbers, shape (m, num_attributes)."""
     groups: Groups
-    """The person of each."""
+    """The person in each image."""
     oof: IntArray | None = None
-    """What the predictions in hand say of them out of fold; None when nothing is known."""
+    """Out-of-fold class numbers of the file's own source; None if unknown."""
 
 
 @dataclass(frozen=True)
 class Kappa:
-    """Agreement of two, Cohen's kappa (1960): 1 is the same throughout, 0 what chance gives."""
+    """Agreement of two sides by Cohen's kappa (1960): 1 for full agreement, 0 for chance."""
 
     share: float
-    """Of the images."""
+    """Share of agreeing images."""
     value: float
     error: float
     """Standard error with people as the units: sqrt(p (1 - p) / people) / (1 - chance)."""
     by_chance: float
-    """Standard error when the two know nothing of one another: sqrt(chance / (1 - chance) / images). Here images are
-    the units: rows that are out of order have nothing to do with one another."""
+    """Standard error under independence: sqrt(chance / (1 - chance) / images). Images are the units, because shuffled
+    rows are unrelated."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A file beside one other opinion."""
+    """Comparison of a file with one opinion."""
 
     name: str
     word: Word
-    """`fault`: it agrees far better when one is undone; `chance`: no better than chance; `misplaced`: some rows look
-    like answers to other images; `disagrees`: far less than out of fold; `unknown`: nothing can be said, or an opinion
-    that lacks attributes cannot vouch for a file from elsewhere."""
+    """`fault`: it agrees far better when a fault is undone; `chance`: agreement at chance; `misplaced`: some rows look
+    like answers to other images; `disagrees`: far less agreement than out of fold; `unknown`: undecided, also when an
+    opinion that lacks attributes cannot confirm a file from elsewhere."""
     share: float
-    """Of the images that agree in all attributes that the opinion has."""
+    """Share of images that agree in all attributes of the opinion."""
     kappa: float
     expected: float | None
-    """Kappa of the same two out of fold."""
+    """Kappa of the same two sides out of fold."""
     attributes: dict[str, float]
     """Kappa of each attribute."""
     fault: str | None = None
-    """Of `fault`: which, as in "when `mask` and `gender` are swapped"."""
+    """The fault, as in "when `mask` and `gender` are swapped"."""
     of_classes: bool = False
-    """Of `fault`: whether it is that attributes' classes are in another order (`mapping` then says which)."""
+    """Whether the fault is that attributes' classes are in another order (`mapping` then tells which)."""
     undone: float | None = None
-    """Share that agrees when the fault is undone."""
+    """Share of agreeing images when the fault is undone."""
     misplaced: Misplaced | None = None
-    """Of `misplaced`: how many rows, and which."""
+    """The misplaced rows."""
     at_chance: bool = False
-    """Whether no attribute agrees more than two agree that know nothing of one another, though the other is known to
-    know something, or nothing is known of it."""
+    """Whether no attribute agrees beyond chance, although the opinion is informative or its quality is unknown."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         return asdict(self)
 
     def text(self, start: str = "agrees with") -> str:
-        """In words."""
+        """The verdict as a phrase."""
         said = f"{start} `{self.name}` on {self.share:.0%} of the images"
         if self.word == "fault":
             return f"{said}, but on {self.undone:.0%} {self.fault}"
         wanted = "" if self.expected is None else f", out of fold {self.expected:z.2f}"
-        rows = "" if self.misplaced is None else self.misplaced.told()
+        rows = "" if self.misplaced is None else self.misplaced.text()
         return f"{said} (kappa {self.kappa:z.2f}{wanted}){rows}"
 
 
 def judge(
     joint: IntArray, names: Sequence[str], opinion: Opinion, known: TrainingSide, space: LabelSpace, num_people: int
 ) -> Verdict | None:
-    """Compare a file, its joint classes of shape (n,), with one opinion; None when they have no image in common.
+    """Compare a file's joint classes, shape (n,), with one opinion; None if they have no image in common.
 
-    `num_people`: on the test side.
+    `num_people`: number of people on the test side.
     """
     have = [name for name in space.names if (opinion.codes[:, space.index(name)] != MISSING).any()]
     if not have:
         return None
     seen = _agreement(space.decode(joint), opinion.codes, have, space, num_people)
-    wanted, worth = _expected(opinion, known, have, space), _worth(opinion, known, have, space)
+    wanted, worth = _expected(opinion, known, have, space), _kappa_with_labels(opinion, known, have, space)
     whole = seen[""]
     judged: dict[str, Any] = {
         "share": whole.share,
@@ -167,9 +166,9 @@ def judge(
 def _misplaced(
     codes: IntArray, opinion: Opinion, known: TrainingSide, place: Sequence[int], num_people: int
 ) -> Misplaced | None:
-    """Rows of a file, (n, num_attributes), that look like answers to other images; `place`: attributes that are seen.
+    """Rows of a file, (n, num_attributes), that look like answers to other images; `place`: attributes to compare.
 
-    More of them than the opinion seems to have out of fold, beside the truth and the predictions in hand.
+    There must be more of them than out of fold, where the opinion is compared with the truth and the file's source.
     """
     there = (opinion.codes[:, place] != MISSING).all(axis=1)
     usual = [
@@ -184,7 +183,7 @@ def _misplaced(
 def _fault(
     joint: IntArray, names: Sequence[str], opinion: Opinion, have: Sequence[str], space: LabelSpace, num_people: int
 ) -> tuple[Reading, float] | None:
-    """The fault whose undoing agrees best, when it agrees far better than the file as it is."""
+    """The fault whose undoing agrees best, if it agrees far better than the file as it is."""
     place = [space.index(name) for name in have]
     there = (opinion.codes[:, place] != MISSING).all(axis=1)
 
@@ -200,9 +199,9 @@ def _fault(
 
 
 def _is_chance(seen: dict[str, Kappa], wanted: dict[str, Kappa] | None, few: bool) -> bool:
-    """Whether no attribute agrees more than by chance, while all together should, and there are people enough to tell.
+    """Whether no attribute agrees beyond chance although all together should, with enough people to tell.
 
-    A weak file, which agrees in one attribute and guesses the others, is not meant.
+    Does not hold for a weak file that agrees in one attribute and guesses the others.
     """
     whole = seen[""]
     enough = not few and ERRORS * whole.by_chance < MIN_DROP if wanted is None else _lower(whole, wanted[""])
@@ -218,7 +217,7 @@ def _lower(seen: Kappa, wanted: Kappa) -> bool:
 
 
 def _expected(opinion: Opinion, known: TrainingSide, have: Sequence[str], space: LabelSpace) -> dict[str, Kappa] | None:
-    """How far the two agree out of fold; None when either has nothing there, or they share no image."""
+    """Agreement of both sides out of fold; None if either has no such predictions, or they share no image."""
     if opinion.oof is None or known.oof is None:
         return None
     place = [space.index(name) for name in have]
@@ -229,8 +228,10 @@ def _expected(opinion: Opinion, known: TrainingSide, have: Sequence[str], space:
     return _agreement(known.oof[both], opinion.oof[both], have, space, num_people)
 
 
-def _worth(opinion: Opinion, known: TrainingSide, have: Sequence[str], space: LabelSpace) -> dict[str, Kappa] | None:
-    """How far an opinion agrees with the labels out of fold; None where nothing is known of it there."""
+def _kappa_with_labels(
+    opinion: Opinion, known: TrainingSide, have: Sequence[str], space: LabelSpace
+) -> dict[str, Kappa] | None:
+    """Agreement of an opinion with the labels out of fold; None without out-of-fold predictions."""
     labels = TrainingSide(known.truth, known.groups, known.truth)
     return _expected(opinion, labels, have, space)
 
@@ -238,7 +239,7 @@ def _worth(opinion: Opinion, known: TrainingSide, have: Sequence[str], space: La
 def _agreement(
     first: IntArray, second: IntArray, have: Sequence[str], space: LabelSpace, num_people: int
 ) -> dict[str, Kappa]:
-    """Kappa of each attribute, and under an empty name that of all of `have` together; codes (n, num_attributes)."""
+    """Kappa of each attribute, and under the empty name that of all of `have` together; codes (n, num_attributes)."""
     place = [space.index(name) for name in have]
     both = ((first[:, place] != MISSING) & (second[:, place] != MISSING)).all(axis=1)
     sides = first[both][:, place], second[both][:, place]
@@ -250,7 +251,7 @@ def _agreement(
 
 
 def kappa(first: IntArray, second: IntArray, num_people: int) -> Kappa:
-    """Agreement of two sides' class numbers, shape (n,), none missing; 1 for two that say one class throughout."""
+    """Agreement of two sides' class numbers, shape (n,), none missing; 1 if both always answer the same class."""
     share, chance, value = float((first == second).mean()), chance_agreement(first, second), cohen_kappa(first, second)
     if value is None:
         return Kappa(share, 1.0, 0.0, 0.0)
@@ -260,5 +261,5 @@ def kappa(first: IntArray, second: IntArray, num_people: int) -> Kappa:
 
 
 def _widened(share: float, num_people: int) -> float:
-    """A share drawn a little to the middle (Agresti & Coull 1998), so that none of few is not taken for never."""
+    """A share shrunk towards 1/2 (Agresti & Coull 1998), so that 0 of few does not mean never."""
     return (share * num_people + 2) / (num_people + 4)

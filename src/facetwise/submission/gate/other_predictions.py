@@ -1,4 +1,4 @@
-"""Everything in a project that answers the test images; and whom of it to ask about a submission."""
+"""All answers to the test images in a project, and the choice of opinions about a submission."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from facetwise.submission.gate.opinions import Opinion
 from facetwise.submission.ledger.ledger import Ledger, read_ledger
 
 MAX_OPINIONS, MAX_SENT = 5, 2
-"""Others that are asked, and how many of them may be earlier submissions."""
+"""Most opinions that are used, and how many of them may be earlier submissions."""
 FAILED = 0.5
-"""A submission that scored less than this share of its forecast is no opinion: it may have the very fault."""
+"""A submission that scored less than this share of its forecast is not used: it may have the same fault."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Whom not to ask, because it is what the file was made from, and in which order to ask."""
+class OpinionQuery:
+    """Which opinions to use: all except the file's own source, in this order."""
 
     itself: tuple[str, str] | None = None
-    """Id and test-time augmentation of the source in hand."""
+    """Id and test-time augmentation of the file's own source."""
     candidates: Sequence[str] = ()
     """References of runs and blends, the best first."""
 
 
-def ask_others(project: Project, manifest: Manifest, asked: Asked) -> list[Opinion]:
-    """At most `MAX_OPINIONS` others that can be read and belong to this manifest; earlier submissions first."""
+def other_opinions(project: Project, manifest: Manifest, asked: OpinionQuery) -> list[Opinion]:
+    """At most `MAX_OPINIONS` readable opinions for this manifest; earlier submissions first."""
     done = set() if asked.itself is None else {asked.itself}
     found: list[Opinion] = []
     for submission in _sent(project):
@@ -59,7 +59,7 @@ def ask_others(project: Project, manifest: Manifest, asked: Asked) -> list[Opini
 
 
 def sources_here(project: Project, manifest: Manifest) -> Iterator[Source]:
-    """Every run (with each test-time augmentation that is kept), blend and import that can be read, the newest last."""
+    """Every readable run (with each stored test-time augmentation), blend and import, newest last."""
     workspace = project.workspace
     runs = [(run.id, tta) for run in list_runs(workspace) if run.finished for tta in run.kept_ttas()]
     others = [blend.id for blend in list_blends(workspace)] + [f"foreign:{f.name}" for f in list_external(workspace)]
@@ -73,7 +73,7 @@ def sources_here(project: Project, manifest: Manifest) -> Iterator[Source]:
 def answers_here(
     project: Project, manifest: Manifest, sources: Iterable[Source], itself: tuple[str, str] | None
 ) -> list[ProjectAnswers]:
-    """What every submission and each of `sources` answers; without those made from `itself` (id, augmentation)."""
+    """Answers of every submission and of `sources`, except those made from `itself` (id, augmentation)."""
     found = []
     for submission in list_submissions(project.workspace):
         with suppress(FacetwiseError):
@@ -89,7 +89,7 @@ def answers_here(
 
 
 def _sent(project: Project) -> Iterator[SubmissionFolder]:
-    """Earlier submissions: the best public score first, then those without one, the newest first."""
+    """Earlier submissions, by public score, then those without one, newest first."""
     ledger = _ledger(project)
     submissions = list_submissions(project.workspace)[::-1]
     public = {s.id: e.public for s in submissions if (e := ledger.by_submission.get(s.id)) and e.public is not None}
@@ -99,7 +99,7 @@ def _sent(project: Project) -> Iterator[SubmissionFolder]:
 
 
 def _ledger(project: Project) -> Ledger:
-    """The ledger, or an empty one when it cannot be read: that is told elsewhere, and only costs the order here."""
+    """The ledger, or an empty one if it is unreadable, which is reported elsewhere and only affects the order here."""
     try:
         return read_ledger(project.workspace)
     except FacetwiseError:
@@ -115,7 +115,7 @@ def _failed(submission: SubmissionFolder, public: float) -> bool:
 
 
 def _of_submission(project: Project, manifest: Manifest, submission: SubmissionFolder) -> Opinion:
-    """The classes of its file, with the out-of-fold ones of its source when that can still be read."""
+    """The classes of its file, with out-of-fold classes if its source is still readable."""
     oof: IntArray | None = None
     with suppress(FacetwiseError):
         made_from = submission.made_from()
@@ -125,7 +125,7 @@ def _of_submission(project: Project, manifest: Manifest, submission: SubmissionF
 
 
 def _codes_of(project: Project, manifest: Manifest, submission: SubmissionFolder) -> IntArray:
-    """Class numbers in a submission's file, (n, num_attributes), in the organisers' order; -1 for images it lacks."""
+    """Class numbers in a submission's file, (n, num_attributes), in the organisers' order; -1 for missing images."""
     side = project.file.dataset.test
     assert side is not None
     file = read_csv(submission.read_csv_bytes(), str(submission.csv_file))

@@ -1,1 +1,1 @@
-"""What was sent, when, and what it scored."""
+"""The ledger: submissions sent, with times and scores."""

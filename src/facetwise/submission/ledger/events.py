@@ -1,4 +1,4 @@
-"""Lines of the ledger: what may stand in one, reading all of them strictly, and appending whole or not at all."""
+"""Lines of the ledger: their schema, strict reading, and atomic appending."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from facetwise.core.workspace import canonical_json
 
 _WORD = re.compile(r"[^\s\"'<>]+")
 _SIGNED = re.compile(r"/.*[;&?#/](x-amz-|x-goog-|x-oss-)?(sig|signature|token|credential|se|key|accesskeyid)=", re.I)
-"""Parameters that grant access, also where an address has them without a question mark."""
+"""Parameters that grant access, also in addresses without a question mark."""
 MOST_ENCODED = 5
-"""Times that an address is taken to be encoded at most."""
+"""Most levels of percent-encoding of an address that are undone."""
 DROPPED = "(address dropped)"
-"""Stands for an address that might grant access to whoever reads it."""
+"""Replaces an address that might grant access to its readers."""
 MAX_LISTED = 20
-"""Wrong lines of a ledger that are written out; the rest is counted."""
+"""Number of invalid lines that are listed; the rest are counted."""
 STORE = "the ledger"
 KINDS = ("sent", "scored", "imported", "note")
 
 
 def moment_of(text: str, there: tzinfo | None = None) -> datetime | None:
-    """A time in ISO 8601 as UTC; None when it is none, or has no offset and none is meant (`there`).
+    """A time in ISO 8601 as UTC; None if it is invalid, or has no offset and no time zone `there` is given.
 
-    Of a time that comes twice, when the clock there is put back, the first is taken; one that is skipped is none.
+    Of a local time that occurs twice, when clocks are set back, the first is taken; a skipped one is invalid.
     """
     try:
         time = datetime.fromisoformat(text.strip())
@@ -47,7 +47,7 @@ def moment_of(text: str, there: tzinfo | None = None) -> datetime | None:
 
 
 def is_skipped(time: datetime, there: tzinfo) -> bool:
-    """Whether the clock there never shows this time (without an offset), since it is put forward over it."""
+    """Whether this local time (without an offset) is skipped because clocks are set forward."""
     shown = time.replace(tzinfo=there).astimezone(UTC).astimezone(there)
     return shown.replace(tzinfo=None, fold=0) != time.replace(fold=0)
 
@@ -61,7 +61,7 @@ def utc(text: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """A text without addresses that may grant access: any with a query, a fragment or a user in it."""
+    """A text without addresses that may grant access: those with a query, a fragment or a user name."""
     return _WORD.sub(lambda found: DROPPED if _grants(found.group()) else found.group(), text)
 
 
@@ -74,7 +74,7 @@ def _grants(word: str) -> bool:
 
 
 def _decoded(word: str) -> str:
-    """A word without percent-encoding, however often it was encoded."""
+    """A word with all levels of percent-encoding undone."""
     for _ in range(MOST_ENCODED):
         before, word = word, unquote(word)
         if word == before:
@@ -87,16 +87,16 @@ Score = Annotated[float, Field(ge=0, le=1)]
 
 
 class Event(Spec):
-    """What all events share. Names a sending by `submission`, by `platform_id`, or by both."""
+    """Common fields of all events. A sending is named by `submission`, by `platform_id`, or by both."""
 
     schema_version: Literal[1] = 1
     """Version of the line's format."""
     time: Time
     """When the line was written."""
     submission: str | None = None
-    """Id of a submission of this project; none for a file that was made elsewhere."""
+    """Id of a submission of this project; None for a file made elsewhere."""
     platform_id: str | None = None
-    """The platform's number of it, as its record table has."""
+    """Its number in the platform's record table."""
 
     @model_validator(mode="after")
     def _named(self) -> Event:
@@ -106,7 +106,7 @@ class Event(Spec):
 
 
 class Scores(Event):
-    """Macro F1 and accuracy, 0..1, as far as they are known."""
+    """Macro F1 and accuracy, 0..1, as far as known."""
 
     public: Score | None = None
     private: Score | None = None
@@ -115,7 +115,7 @@ class Scores(Event):
 
 
 class SentEvent(Event):
-    """A file went out. A later one of the same submission corrects the time."""
+    """A file was sent. A later event for the same submission corrects the time."""
 
     event: Literal["sent"] = "sent"
     sent: Time
@@ -123,7 +123,7 @@ class SentEvent(Event):
 
 
 class ScoredEvent(Scores):
-    """The platform said what it is worth. A later one adds to it, or corrects it."""
+    """The platform published a score. A later event adds to it or corrects it."""
 
     event: Literal["scored"] = "scored"
 
@@ -134,7 +134,7 @@ class ImportedEvent(Scores):
     event: Literal["imported"] = "imported"
     platform_id: str
     sent: Time | None = None
-    """When it was sent, where the table says it."""
+    """When it was sent, if the table tells."""
     description: str = ""
     final: bool | None = None
     """Whether it is chosen for the final score."""
@@ -143,14 +143,14 @@ class ImportedEvent(Scores):
 
 
 class NoteEvent(Event):
-    """Something that somebody wrote about it. Notes are kept in `notes.jsonl` now; those of old ledgers are read."""
+    """A note. Notes are now stored in `notes.jsonl`; those in old ledgers are still read."""
 
     event: Literal["note"] = "note"
     text: str
 
 
 class CutEvent(Spec):
-    """The beginning of a line that was never finished; kept, and means nothing."""
+    """The start of a line that was never finished; preserved without meaning."""
 
     event: Literal["cut"] = "cut"
     schema_version: Literal[1] = 1
@@ -164,17 +164,17 @@ _LINE: TypeAdapter[AnyEvent | CutEvent] = TypeAdapter(Annotated[AnyEvent | CutEv
 
 @dataclass(frozen=True)
 class Line:
-    """An event and the line it stands on, from 1."""
+    """An event and its line number, from 1."""
 
     number: int
     event: AnyEvent
 
 
 def read_events(path: Path) -> list[Line]:
-    """Every event of the file, in its order; none when there is no file. A last line that was cut off is passed over.
+    """Every event of the file, in order; empty without a file. A last line that was cut off is skipped.
 
-    Raises ProblemsError with every line that is not an event: no JSON, unknown keys, wrong types, scores outside
-    0..1, times that are none.
+    Raises ProblemsError with every invalid line: no JSON, unknown keys, wrong types, scores outside 0..1, invalid
+    times.
     """
     events, problems = read_lines(path, _LINE, STORE, KINDS)
     raise_wrong_lines(path, problems)
@@ -182,7 +182,7 @@ def read_events(path: Path) -> list[Line]:
 
 
 def raise_wrong_lines(path: Path, problems: Sequence[str]) -> None:
-    """Raise ProblemsError with these lines, if there are any."""
+    """Raise ProblemsError with these problems, if any."""
     if problems:
         rest = len(problems) - MAX_LISTED
         listed = [*problems[:MAX_LISTED], *([f"and {rest} more"] if rest > 0 else [])]
@@ -191,9 +191,9 @@ def raise_wrong_lines(path: Path, problems: Sequence[str]) -> None:
 
 
 def append_events(path: Path, events: Sequence[AnyEvent], time: str) -> None:
-    """Add lines at the end, all or none; the caller holds the ledger's lock.
+    """Append lines atomically; the caller holds the ledger's lock.
 
-    Lines that are there stay as they are, byte for byte. One that was cut off is kept as the text of an event `cut`.
+    Existing lines are preserved byte for byte. A cut-off last line becomes the text of an event `cut`.
     """
 
     def mend(tail: str) -> str:
@@ -204,7 +204,7 @@ def append_events(path: Path, events: Sequence[AnyEvent], time: str) -> None:
 
 
 def last_line_cut(path: Path) -> bool:
-    """Whether the last line is the beginning of one that was never finished."""
+    """Whether the last line was cut off."""
     return any(not line.ended and _is_cut(line.text) for line in text_lines(path, STORE))
 
 

@@ -1,4 +1,4 @@
-"""The ledger: what was sent to the contest, when, and what it scored (`ledger.jsonl`, a line an event)."""
+"""The ledger: submissions sent to the contest, with times and scores (`ledger.jsonl`, one event on each line)."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ from facetwise.submission.ledger.events import (
 
 @dataclass(frozen=True)
 class Entry:
-    """One sending: all that the events about it say, the later ones correcting the earlier."""
+    """One sending, from all events about it; later events correct earlier ones."""
 
     submission: str | None
-    """Id of the submission; None for a file that is not of this project."""
+    """Id of the submission; None for a file that is not from this project."""
     platform_id: str | None
-    """The platform's number of it; None until its record table was imported."""
+    """Its number on the platform; None until its record table is imported."""
     sent: str | None
-    """When it was sent: UTC, ISO 8601 to the second. None where only the platform knows it, and did not say it."""
+    """When it was sent: UTC, ISO 8601 to the second. None if unknown."""
     public: float | None = None
-    """Macro F1 on the public part, 0..1; None until it is known."""
+    """Macro F1 on the public part, 0..1; None until known."""
     private: float | None = None
-    """Macro F1 on the private part, 0..1; None until it is known."""
+    """Macro F1 on the private part, 0..1; None until known."""
     public_accuracy: float | None = None
     private_accuracy: float | None = None
     public_told: str | None = None
-    """When its public score was first written into the ledger, UTC."""
+    """When its public score was first recorded, UTC."""
     private_told: str | None = None
-    """When its private score was first written into the ledger, UTC."""
+    """When its private score was first recorded, UTC."""
     final: bool | None = None
-    """Whether the platform says that it is chosen for the final score."""
+    """Whether it is chosen for the final score, according to the platform."""
     description: str = ""
     """As given to the platform."""
     notes: tuple[str, ...] = ()
-    """Of an old ledger; `noted.all_notes` has them together with those in `notes.jsonl`."""
+    """Notes in an old ledger; `notes.all_notes` merges them with those in `notes.jsonl`."""
     more: Mapping[str, str] = field(default_factory=dict)
     """Other columns of the platform's table."""
 
     @property
     def name(self) -> str:
-        """What to call it: its submission's id, else the platform's number."""
+        """Its submission's id, else its number on the platform."""
         return self.submission or f"platform {self.platform_id}"
 
     @property
@@ -66,25 +66,25 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ledger:
-    """All sendings, in the order of sending; those whose time is not known come first, in the order of the file."""
+    """All sendings in order of time; those without a time come first, in the order of the file."""
 
     entries: tuple[Entry, ...] = ()
 
     @cached_property
     def by_submission(self) -> dict[str, Entry]:
-        """The sending that stands for each submission, by its id: of a file sent more than once the last one with a
-        score, else the last one. Every screen tells this one."""
+        """The representative sending of each submission, by id: the last one with a score, else the last one. Every
+        screen shows this one."""
         last = sorted(self.entries, key=lambda e: e.scored)
         return {e.submission: e for e in last if e.submission is not None}
 
     @cached_property
     def files(self) -> tuple[Entry, ...]:
-        """One sending a file, in the order of sending: `by_submission`, and every file that is not of this project."""
+        """One sending for each file, in order: `by_submission`, and every file that is not from this project."""
         return tuple(e for e in self.entries if e.submission is None or self.by_submission[e.submission] is e)
 
     @property
     def best_public(self) -> tuple[str, float] | None:
-        """The file with the highest public score of all that were sent, and that score; None where none is known."""
+        """The file with the highest public score, and that score; None without public scores."""
         scores = [(e.name, e.public) for e in self.files if e.public is not None]
         return max(scores, key=lambda pair: pair[1], default=None)
 
@@ -102,8 +102,7 @@ class Ledger:
 def read_ledger(workspace: Workspace) -> Ledger:
     """The project's ledger; empty when nothing was sent yet.
 
-    Raises ProblemsError with every line that is not right: see `events.read_events`, and submissions that the project
-    does not have.
+    Raises ProblemsError with every invalid line (see `events.read_events`) and every unknown submission.
     """
     lines = read_events(workspace.ledger_file)
     known = {p.name for p in workspace.submissions.glob("[!.]*/")} if workspace.submissions.is_dir() else set()
@@ -118,9 +117,9 @@ def _unknown(lines: Sequence[Line], known: set[str]) -> Iterator[str]:
 
 
 def fold(events: Sequence[AnyEvent]) -> tuple[Entry, ...]:
-    """One entry a sending, in the order of sending.
+    """One entry for each sending, in order of time.
 
-    Which submission a number of the platform is of is what was said last; it holds for all that was said before.
+    The last event that links a platform number to a submission also applies to all earlier events.
     """
     owners = {e.platform_id: e.submission for e in events if e.platform_id and e.submission}
     entries: list[Entry] = []
@@ -135,7 +134,7 @@ def fold(events: Sequence[AnyEvent]) -> tuple[Entry, ...]:
 
 
 def _place(entries: Sequence[Entry], event: AnyEvent) -> int | None:
-    """Which entry an event is about: the one of the same platform number, else the submission's last."""
+    """The index of the entry that an event belongs to: by platform number, else the submission's last."""
     for i, entry in enumerate(entries):
         if event.platform_id is not None and entry.platform_id == event.platform_id:
             return i
@@ -147,7 +146,7 @@ def _place(entries: Sequence[Entry], event: AnyEvent) -> int | None:
 
 
 def _with(entry: Entry, event: AnyEvent) -> Entry:
-    """The entry after one more event about it."""
+    """The entry updated by one more event."""
     submission, platform_id = event.submission or entry.submission, event.platform_id or entry.platform_id
     entry = replace(entry, submission=submission, platform_id=platform_id)
     if isinstance(event, NoteEvent):

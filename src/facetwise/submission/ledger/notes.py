@@ -1,4 +1,4 @@
-"""Notes on submissions, wherever they were written: they live in `notes.jsonl`, those of old ledgers are read too."""
+"""All notes: those in `notes.jsonl`, and those in old ledgers."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from facetwise.submission.ledger.events import NoteEvent, read_events
 
 
 def all_notes(workspace: Workspace) -> tuple[Note, ...]:
-    """Every note on a run, a blend or a submission, in the order of writing, whatever a clock did between two of them.
+    """Every note on a run, blend or submission, in the order of writing, even if a clock was set back in between.
 
-    Raises ProblemsError for lines of either file that are not right.
+    Raises ProblemsError for invalid lines in either file.
     """
     both = merge(_timed(read_notes(workspace)), _timed(_of_ledger(workspace)), key=itemgetter(0))
     return tuple(note for _, note in both)
 
 
 def _timed(notes: Sequence[Note]) -> Iterator[tuple[datetime, Note]]:
-    """Notes of a file in its order, each with the latest time up to it."""
+    """Notes of a file in order, each with the latest time so far."""
     moments = accumulate((note.moment for note in notes), max)
     return zip(moments, notes, strict=True)
 
 
 def _of_ledger(workspace: Workspace) -> list[Note]:
-    """What `facetwise ledger record --note` once wrote into the ledger itself."""
+    """Notes that older versions wrote into the ledger itself."""
     events = [line.event for line in read_events(workspace.ledger_file)]
     owners = {e.platform_id: e.submission for e in events if e.platform_id and e.submission}
     found = [(owners.get(e.platform_id or "", e.submission), e) for e in events if isinstance(e, NoteEvent)]

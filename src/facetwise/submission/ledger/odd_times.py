@@ -1,4 +1,4 @@
-"""Times that cannot be: a file sent before it was made, or in the future, and a clock that was set back."""
+"""Detection of impossible times: files sent before they were made or in the future, and clocks set back."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from facetwise.submission.ledger.events import Line, moment_of, read_events
 from facetwise.submission.ledger.ledger import Entry, Ledger
 
 TOLERANCE = timedelta(minutes=5)
-"""By how much clocks may differ."""
+"""Largest accepted difference between clocks."""
 
 
 def odd_sending(workspace: Workspace, entry: Entry, now: datetime) -> str | None:
-    """What cannot be about the time at which a file was sent, in words; None where nothing is known against it."""
+    """Why the time of a sending is impossible; None if it is plausible."""
     sent = moment_of(entry.sent or "")
     made = None if entry.submission is None else _made(SubmissionFolder(workspace.submissions / entry.submission))
     if sent is None:
@@ -33,7 +33,7 @@ def odd_sending(workspace: Workspace, entry: Entry, now: datetime) -> str | None
 
 
 def odd_times(workspace: Workspace, ledger: Ledger, now: datetime) -> Iterator[str]:
-    """Everything in the ledger that cannot be by its times, a line each."""
+    """Impossible times in the ledger, one line each."""
     for entry in ledger.entries:
         if (told := odd_sending(workspace, entry, now)) is not None:
             yield told
@@ -41,7 +41,7 @@ def odd_times(workspace: Workspace, ledger: Ledger, now: datetime) -> Iterator[s
 
 
 def made_in_the_future(workspace: Workspace, now: datetime) -> Iterator[str]:
-    """Runs and submissions whose records say that they were made later than `now`, a line each."""
+    """Runs and submissions recorded as made later than `now`, one line each."""
     folders: list[RunFolder | SubmissionFolder] = [*list_runs(workspace), *list_submissions(workspace)]
     for folder in folders:
         made = _made(folder)
@@ -60,7 +60,7 @@ def _set_back(lines: Sequence[Line]) -> Iterator[str]:
 
 
 def _made(folder: RunFolder | SubmissionFolder) -> datetime | None:
-    """When a run or a submission was made, as its record says; None where it cannot be read."""
+    """When a run or submission was made according to its record; None if unreadable."""
     with suppress(FacetwiseError):
         return moment_of(folder.record().provenance.made)
     return None

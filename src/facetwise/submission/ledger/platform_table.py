@@ -1,7 +1,8 @@
-"""The platform's own table of what was sent: read strictly, freed of what grants access, and added to the ledger.
+"""Import of the platform's table of submissions: strict reading, removal of addresses that grant access, and merging.
 
-The table is tab-separated, a row a sending: `id`, `submission_id`, `user`, `hyperparameter`, `description`, `result`,
-`last`, `final`, `accuracy`, `f1`, ..., `downloadURL`. Its addresses are signed: whoever has one can fetch the file.
+The table is tab-separated with one row for each sending: `id`, `submission_id`, `user`, `hyperparameter`,
+`description`, `result`, `last`, `final`, `accuracy`, `f1`, ..., `downloadURL`. Its addresses are signed: whoever has
+one can fetch the file.
 """
 
 from __future__ import annotations
@@ -33,50 +34,50 @@ NEEDED = ("id", "f1")
 MATCHED = ("submission_id", "description", "hyperparameter")
 """Columns in which a submission's id is looked for."""
 TIMES = ("created_at", "createdAt", "submitted_at", "submittedAt", "sent_at", "sentAt", "date", "time")
-"""Columns that may say when it was sent; the first that is there is read."""
+"""Columns that may hold the time of sending; the first one present is used."""
 _YES, _NO = {"true", "1", "yes", "y", "o"}, {"false", "0", "no", "n", "x", ""}
 
 
 @dataclass(frozen=True)
 class TableImport:
-    """What came of a table."""
+    """The result of importing a table."""
 
     added: int
-    """Rows that said something new."""
+    """Rows with new information."""
     known: int
-    """Rows that the ledger had already."""
+    """Rows that were already in the ledger."""
     matched: dict[str, str]
-    """The platform's number -> the submission whose it is."""
+    """Platform number -> submission."""
     unmatched: tuple[str, ...]
-    """Numbers of rows that are no submission of this project, as far as one can tell."""
+    """Numbers of rows that match no submission of this project."""
     rescored: tuple[str, ...]
-    """Submissions to which this table gives another score than another sending of the same file has, in words."""
+    """Descriptions of submissions whose score differs from that of another sending of the same file."""
     dropped: int
-    """Cells with an address that might grant access; it was not kept."""
+    """Number of cells from which an address that might grant access was removed."""
 
 
 @dataclass(frozen=True)
 class _Row:
     line: int
     cells: Mapping[str, str]
-    """Without what grants access; columns of addresses are left out."""
+    """Without addresses that grant access."""
 
 
 def import_table(
     workspace: Workspace, path: Path, there: tzinfo, matches: Mapping[str, str] | None = None
 ) -> TableImport:
-    """Add the rows of the platform's table that are new, or say something new; a second time adds nothing.
+    """Add rows of the platform's table with new information to the ledger; importing again adds nothing.
 
-    `there`: the time zone of its times; `matches`: the platform's number -> a reference to a submission, for rows whose
-    text does not name one. Raises InputError or ProblemsError for a table that cannot be read, naming its lines; the
-    ledger stays as it is then.
+    `there`: the time zone of its times; `matches`: platform number -> reference of a submission, for rows whose text
+    does not name one. Raises InputError or ProblemsError naming the lines of an invalid table; the ledger is not
+    changed then.
     """
     file = read_csv(path, needed=NEEDED, delimiter="\t")
     rows, dropped = _rows(file)
     matches_by_id = {number: find_submission(workspace, reference).id for number, reference in (matches or {}).items()}
     _check_matches(rows, matches_by_id)
     with ledger_lock(workspace):
-        read_ledger(workspace)  # raises when lines of it are wrong
+        read_ledger(workspace)  # raises for invalid lines
         before = {
             e.platform_id: e
             for line in read_events(workspace.ledger_file)
@@ -94,7 +95,7 @@ def import_table(
 
 
 def _rescored(ledger: Ledger, touched: Collection[str | None]) -> Iterator[str]:
-    """Of the files of which something new was said, those whose sendings scored differently."""
+    """Descriptions of updated files whose sendings have different scores."""
     for entry in ledger.files:
         if entry.submission is None or entry.submission not in touched:
             continue
@@ -111,7 +112,7 @@ def _score_told(entry: Entry) -> str:
 
 
 def _rows(file: CsvTable) -> tuple[list[_Row], int]:
-    """The rows by their number, ascending, and how many cells lost an address; raises ProblemsError."""
+    """Rows sorted by number, and the number of cells from which an address was removed; raises ProblemsError."""
     rows, dropped = [], 0
     for name in file.columns:
         file.column(name)  # raises when it stands there twice
@@ -142,7 +143,7 @@ def _problems(rows: Sequence[_Row]) -> list[str]:
 
 
 def _as_share(cell: str) -> str:
-    """A hint for a score that seems to be in per cent."""
+    """A hint for a score that looks like a percentage."""
     number = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%?", cell)
     value = float(number.group(1)) if number else 0.0
     return f"; in per cent? did you mean {value / 100:.6g}?" if 1 < value <= 100 else ""
@@ -156,7 +157,7 @@ def _score(cell: str) -> float | None:
 
 
 def _natural(number: str) -> tuple[int, str]:
-    """Numbers by size, before what is no number."""
+    """Sort key: numbers by value, before anything else."""
     return (int(number), "") if re.fullmatch(r"[0-9]{1,18}", number) else (10**18, number)
 
 
@@ -171,7 +172,7 @@ def _check_matches(rows: Sequence[_Row], matches_by_id: Mapping[str, str]) -> No
 def _whose(
     row: _Row, matches_by_id: Mapping[str, str], ids: Sequence[str], before: Mapping[str, ImportedEvent]
 ) -> str | None:
-    """The submission that a row is of: as told, as its text names it, or as was known before."""
+    """The submission of a row: from `matches`, from its text, or from an earlier import."""
     number = row.cells["id"]
     if number in matches_by_id:
         return matches_by_id[number]
@@ -204,5 +205,5 @@ def _event(row: _Row, submission: str | None, there: tzinfo) -> ImportedEvent:
 
 
 def _same(one: ImportedEvent, two: ImportedEvent) -> bool:
-    """Whether two rows say the same, whenever they were imported."""
+    """Whether two rows have the same content, apart from the time of import."""
     return one.model_dump(exclude={"time"}) == two.model_dump(exclude={"time"})

@@ -1,4 +1,4 @@
-"""How many files may still be sent today: a day of the contest's own time zone, counted by what was sent."""
+"""The remaining submissions of a day in the contest's time zone, counted from the ledger."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from facetwise.submission.ledger.ledger import Ledger
 
 @dataclass(frozen=True)
 class Quota:
-    """What is left of a day."""
+    """The quota of a day."""
 
     per_day: int
     sent: int
-    """Files sent on this day; the ledger may lack some."""
+    """Files sent on this day, as far as recorded."""
     day: str
-    """The day there, such as `2026-11-25`."""
+    """The day in the contest's time zone, such as `2026-11-25`."""
     time_zone: str
     renews: str
-    """When the next day begins there: UTC, ISO 8601."""
+    """Start of the next day: UTC, ISO 8601."""
     renews_there: str
-    """The same moment by the clock there, such as `2026-11-26 00:00`."""
+    """The same moment in the contest's time zone, such as `2026-11-26 00:00`."""
     undated: int = 0
-    """Sendings whose time is not known, and which are not counted."""
+    """Sendings without a time, which are not counted."""
 
     @property
     def left(self) -> int:
-        """Files that may still be sent, 0 or more."""
+        """Remaining submissions, 0 or more."""
         return max(0, self.per_day - self.sent)
 
     def as_dict(self) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class Quota:
         return {**asdict(self), "left": self.left}
 
     def text(self) -> str:
-        """In a line."""
+        """The quota on one line."""
         undated = f"; {self.undated} in the ledger have no time and are not counted" if self.undated else ""
         return (
             f"{self.left} of {self.per_day} submissions left today ({self.day} in {self.time_zone}; it renews at "
@@ -59,19 +59,19 @@ def zone(name: str) -> tzinfo:
 
 
 def contest_zone(project: Project) -> tzinfo:
-    """The zone in which the contest counts days, UTC unless `facetwise.toml` says another; raises as `zone`."""
+    """The contest's time zone from `facetwise.toml`, default UTC; raises as `zone`."""
     contest = project.file.contest
     return zone("UTC" if contest is None else contest.time_zone)
 
 
 def quota_left(ledger: Ledger, contest: ContestSpec | None, moment: datetime) -> Quota | None:
-    """What is left on the contest's day that `moment` (with an offset) is in; None where no limit is set."""
+    """The quota of the contest's day that contains `moment` (with an offset); None without a limit."""
     if contest is None or contest.submissions_per_day is None:
         return None
     there = zone(contest.time_zone)
     today = moment.astimezone(there).date()
     days = [datetime.fromisoformat(e.sent).astimezone(there).date() for e in ledger.entries if e.sent is not None]
-    # The clock there may jump in the night: midnight of tomorrow's date, not 24 hours from today's.
+    # Midnight of tomorrow's date, not 24 hours from today's: clocks may change in the night.
     renews = datetime.combine(today + timedelta(days=1), time.min, there)
     return Quota(
         per_day=contest.submissions_per_day,

@@ -1,4 +1,4 @@
-"""Writing into the ledger by hand: a file went out, a score came back, a note."""
+"""Manual ledger entries: a file was sent, a score arrived, a note."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from facetwise.submission.ledger.ledger import Entry, read_ledger
 
 
 @dataclass(frozen=True)
-class GivenScores:
-    """Macro F1 and accuracy, 0..1, as far as they are given; raises SettingError when none is, or one is no score."""
+class NewScores:
+    """Macro F1 and accuracy, 0..1; raises SettingError if all are missing or one is out of range."""
 
     public: float | None = None
     private: float | None = None
@@ -47,15 +47,16 @@ class GivenScores:
 
 @contextmanager
 def ledger_lock(workspace: Workspace) -> Iterator[None]:
-    """Held while the ledger is read and added to; raises LockedError when another process adds to it."""
+    """Lock for reading and appending; raises LockedError while another process holds it."""
     with adding_to(workspace.ledger_file, STORE):
         yield
 
 
 def note_sent(workspace: Workspace, submission: str, sent: str | None = None, *, note: str = "") -> Entry:
-    """Write that a submission went out, now or at `sent` (UTC, ISO 8601).
+    """Record that a submission was sent, now or at `sent` (UTC, ISO 8601).
 
-    With a time it corrects that of a submission that is in the ledger already; without one that is an InputError.
+    For a submission that is already in the ledger, a time corrects the recorded one; without a time it is an
+    InputError.
     """
     text = _checked(note)
     with ledger_lock(workspace):
@@ -70,9 +71,10 @@ def note_sent(workspace: Workspace, submission: str, sent: str | None = None, *,
 
 
 def record_score(
-    workspace: Workspace, submission: str, scores: GivenScores, sent: str | None = None, *, note: str = ""
+    workspace: Workspace, submission: str, scores: NewScores, sent: str | None = None, *, note: str = ""
 ) -> Entry:
-    """Write what a submission scored; it counts as sent, now or at `sent`, if it was not yet. A later call corrects."""
+    """Record a submission's scores, and that it was sent, now or at `sent`, if not yet recorded. Later calls
+    correct."""
     text = _checked(note)
     with ledger_lock(workspace):
         before = read_ledger(workspace).by_submission.get(submission)
@@ -82,17 +84,17 @@ def record_score(
         return _added(workspace, submission, events, text)
 
 
-def _plain(scores: GivenScores) -> dict[str, Any]:
+def _plain(scores: NewScores) -> dict[str, Any]:
     return {name: None if value is None else float(value) for name, value in asdict(scores).items()}
 
 
 def _checked(note: str) -> str:
-    """A note as it is kept, empty for none; raises InputError for what is no text."""
+    """A normalised note, empty for none; raises InputError for invalid text."""
     return checked(without_secrets(note))[0] if note.strip() else ""
 
 
 def _added(workspace: Workspace, submission: str, events: Sequence[AnyEvent], note: str) -> Entry:
-    if note and note != _last_note(workspace, submission):  # first, so that a call that was stopped is given again
+    if note and note != _last_note(workspace, submission):  # first, so that an interrupted call can be repeated
         write_note(workspace, "submission", submission, note)
     append_events(workspace.ledger_file, events, now())
     return read_ledger(workspace).by_submission[submission]
@@ -104,7 +106,7 @@ def _last_note(workspace: Workspace, submission: str) -> str | None:
 
 
 def taken_of_two(text: str, there: tzinfo) -> str | None:
-    """What was taken of a time that the clock there shows twice, in words; None for any other time."""
+    """Which of two moments an ambiguous local time was taken for; None for any other time."""
     time = _local(text)
     if time is None:
         return None
@@ -126,9 +128,9 @@ def _local(text: str) -> datetime | None:
 
 
 def utc_time(text: str, there: tzinfo) -> str:
-    """A time as people write it, by the clock `there` unless it has an offset, as UTC, ISO 8601.
+    """Convert a time, local to the zone `there` unless it has an offset, to UTC, ISO 8601.
 
-    Raises SettingError when it is no time, or lies in the future.
+    Raises SettingError for an invalid time or one in the future.
     """
     moment = moment_of(text, there)
     if moment is None and (time := _local(text)) is not None and is_skipped(time, there):

@@ -1,4 +1,4 @@
-"""The ledger as people look at it: what was sent, what it scored beside what was expected, and what is left today."""
+"""The view of the ledger: submissions sent, scores beside forecasts, and the remaining quota."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from facetwise.submission.ledger.quota import Quota, quota_left
 
 @dataclass(frozen=True)
 class Expected:
-    """The macro F1 that was to be expected, and its prediction interval."""
+    """The forecast macro F1 with its prediction interval."""
 
     score: float
     low: float
@@ -31,21 +31,21 @@ class Expected:
 
     @property
     def interval(self) -> Interval:
-        """Of the level that the record has: 95 % in older ones."""
+        """The interval, with the level from the record (95 % in older ones)."""
         return Interval(self.low, self.high, self.level)
 
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """A file that was sent, by the sending that stands for it (`Ledger.by_submission`)."""
+    """A sent file, represented by one sending (`Ledger.by_submission`)."""
 
     entry: Entry
     expected: Expected | None
-    """As the submission's record has it; None for a file from elsewhere, and for a source without out-of-fold."""
+    """From the submission's record; None for a file from elsewhere, or a source without out-of-fold predictions."""
     notes: tuple[str, ...]
-    """What people wrote about it, in the order of writing."""
+    """Notes on it, in the order of writing."""
     others: tuple[Entry, ...] = ()
-    """Other sendings of the same file; this one stands for it."""
+    """Other sendings of the same file."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -56,16 +56,16 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class LedgerView:
-    """Everything that `facetwise ledger show` tells."""
+    """The view of `facetwise ledger show`."""
 
     rows: tuple[LedgerRow, ...]
-    """In the order of sending; those without a known time first."""
+    """In order of time; those without a time first."""
     unsent: tuple[str, ...]
-    """Submissions that were made and not sent."""
+    """Submissions that were not sent."""
     quota: Quota | None
-    """None where `facetwise.toml` sets no limit."""
+    """None if `facetwise.toml` sets no limit."""
     odd: tuple[str, ...] = ()
-    """Submissions that are damaged, and what cannot be by its times, in words."""
+    """Descriptions of damaged submissions and impossible times."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -78,7 +78,7 @@ class LedgerView:
 
 
 def build_ledger_view(project: Project, moment: datetime) -> LedgerView:
-    """The ledger at `moment`; raises ProblemsError when lines of it are wrong."""
+    """The ledger at `moment`; raises ProblemsError for invalid lines."""
     ledger = read_ledger(project.workspace)
     notes = [n for n in all_notes(project.workspace) if n.kind == "submission"]
     rows = tuple(_row(project.workspace, ledger, entry, notes) for entry in ledger.files)
@@ -95,7 +95,7 @@ def _row(workspace: Workspace, ledger: Ledger, entry: Entry, notes: Sequence[Not
 
 
 def expected(workspace: Workspace, submission: str | None) -> Expected | None:
-    """What the record of a submission forecast; None when it did not, or cannot be read."""
+    """The forecast in a submission's record; None if there is none, or it is unreadable."""
     if submission is None:
         return None
     with suppress(FacetwiseError):

@@ -1,1 +1,1 @@
-"""What to expect of submissions, which to send next, which to choose in the end, and what came of it."""
+"""Planning of submissions: forecasts, which files to send next, which to choose finally, and the outcome."""

@@ -1,8 +1,8 @@
-"""Which of several files to send, one after the other, and why.
+"""Which files to send, in which order, and why.
 
-A file is worth sending for what can be done afterwards: once its public score is known, the file with the highest
-expected private score is chosen (`picks.final_value`). Files are taken one by one, each the one that adds most to that;
-what is nearly a copy of a file that was sent or taken is not taken.
+The value of sending a file comes from the later choice: once its public score is known, the file with the highest
+expected private score is chosen (`picks.final_value`). Files are taken greedily, each time the one that adds most
+value; near copies of files that were sent or taken are skipped.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from facetwise.evaluate.forecasts.picks import Gain, final_value, gain_over, var
 from facetwise.submission.planning.outlook import Outlook
 
 NEAR = 0.005
-"""Files that answer fewer images otherwise are near copies."""
+"""Largest share of differing answers of near copies."""
 MIN_WORTH = 0.0001
-"""A file that adds less to the private score to expect is not worth one: it is the leaderboard's last decimal."""
+"""Smallest added private score for which a file is sent: the leaderboard's last decimal."""
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """The file, sent or taken before, that a candidate answers most like."""
+    """The sent or taken file with the most similar answers."""
 
     id: str
     reference: str
-    """In short."""
+    """Short reference."""
     apart: float
-    """Share of the test images answered otherwise, 0..1."""
+    """Share of differing test answers, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -37,34 +37,34 @@ class Candidate:
     """A file that could be sent."""
 
     kind: str
-    """`submission` when it is made already, else `run` or `blend`."""
+    """`submission` if it exists, else `run` or `blend`."""
     id: str
     reference: str
-    """In short: `s3`, `4`, `b2`."""
+    """Short reference: `s3`, `4`, `b2`."""
     order: int | None
-    """Its place in what to send today, from 1; None when it is not to be sent."""
+    """Its position among the files to send today, from 1; None if it is not to be sent."""
     why: str
     out_of_fold: float
     public: ScoreForecast
     private: ScoreForecast
     gain: Gain | None
-    """Over the best public score so far; None when there is none."""
+    """Possible improvement over the best public score so far; None without one."""
     nearest: Nearest | None
-    """None when nothing was sent or taken before it."""
+    """None if nothing was sent or taken before it."""
     teaches: float
-    """Share of the variance of the other candidates' private forecasts that its public score would take away."""
+    """Share of the variance of the other candidates' private scores that its public score would explain."""
     worth: float | None
-    """What sending it adds to the private score to expect of the file that is chosen in the end, after what was sent
-    and taken before; None of the first file of all."""
+    """What sending it adds to the expected private score of the finally chosen file, given the files sent and taken
+    before; None for the very first file."""
 
 
 @dataclass(frozen=True)
 class _Taken:
-    """What was sent, and what is to be sent after it, as places in the outlook."""
+    """Files that were sent, and those to send next, as indices into the outlook."""
 
     scored: tuple[int, ...]
     later: tuple[int, ...]
-    """Whose public scores are still to come."""
+    """Files without a public score yet."""
 
     @property
     def all(self) -> tuple[int, ...]:
@@ -75,16 +75,16 @@ class _Taken:
 
 
 def ordered_candidates(outlook: Outlook, num: int, best: tuple[str, float] | None) -> tuple[Candidate, ...]:
-    """Those of the contenders that were not sent: at most `num` to send, in their order, then the rest.
+    """The unsent contenders: at most `num` to send, in order, then the rest.
 
-    Greedy: one after the other the file that adds most; the rest with what they would add after those. `best` is the
-    best public score so far and whose it is.
+    Greedy: each time the file that adds most; the rest with what they would add after those. `best`: id and value of
+    the best public score so far.
     """
     everyone = tuple(k for k, c in enumerate(outlook.contenders) if not c.sent)
     pending = tuple(k for k, c in enumerate(outlook.contenders) if c.sent and c.public is None)
     taken, chosen, found = _Taken(outlook.scored, pending), list[int](), list[Candidate]()
     while len(chosen) < num:
-        place, worth = _most_worth(outlook, taken, [k for k in everyone if k not in chosen])
+        place, worth = _best_next(outlook, taken, [k for k in everyone if k not in chosen])
         if place is None:
             break
         candidate = _candidate(outlook, place, everyone, taken, best, worth)
@@ -92,24 +92,24 @@ def ordered_candidates(outlook: Outlook, num: int, best: tuple[str, float] | Non
         found.append(replace(candidate, order=len(chosen), why=_why_sent(candidate, best)))
         taken = taken.with_(place)
     for place in (k for k in everyone if k not in chosen):
-        candidate = _candidate(outlook, place, everyone, taken, best, _worth(outlook, taken, place))
+        candidate = _candidate(outlook, place, everyone, taken, best, _added_value(outlook, taken, place))
         found.append(replace(candidate, why=_why_not(candidate, num)))
     return tuple(sorted(found, key=lambda c: (c.order or len(found) + 1, -(c.worth or 0.0), c.id)))
 
 
-def _most_worth(outlook: Outlook, taken: _Taken, rest: Sequence[int]) -> tuple[int | None, float | None]:
-    """The candidate to take next and what it adds; none when no candidate is worth it."""
+def _best_next(outlook: Outlook, taken: _Taken, rest: Sequence[int]) -> tuple[int | None, float | None]:
+    """The next candidate and the value that it adds; None if none adds enough."""
     fresh = [k for k in rest if not (near := _nearest(outlook, k, taken)) or near.apart >= NEAR]
     if not fresh:
         return None, None
     if not taken.all:
         return max(fresh, key=lambda k: (outlook.forecast("private", k).expected, -k)), None
-    worths = {k: _worth(outlook, taken, k) or 0.0 for k in fresh}
+    worths = {k: _added_value(outlook, taken, k) or 0.0 for k in fresh}
     place = max(fresh, key=lambda k: (worths[k], -k))
     return (place, worths[place]) if worths[place] >= MIN_WORTH else (None, None)
 
 
-def _worth(outlook: Outlook, taken: _Taken, place: int) -> float | None:
+def _added_value(outlook: Outlook, taken: _Taken, place: int) -> float | None:
     before = final_value(outlook.joint, taken.scored, taken.later)
     after = final_value(outlook.joint, taken.scored, taken.with_(place).later)
     return None if before is None or after is None else max(0.0, after - before)

@@ -1,4 +1,4 @@
-"""Whoever may be forecast: submissions, runs and blends, with what they answer out of fold and on the test side."""
+"""Contenders, which can be forecast: submissions, runs and blends, with out-of-fold and test answers."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ ContenderKind = Literal["submission", "run", "blend"]
 
 @dataclass(frozen=True)
 class Contender:
-    """A file that was made, or one that could be."""
+    """An existing submission, or one that could be made."""
 
     kind: ContenderKind
     id: str
     source: str
-    """Id of the run or blend that it is made from; of a run or blend its own."""
+    """Id of the run or blend that it is made from; for a run or blend its own id."""
     oof: IntArray
-    """Joint classes out of fold, (n,), in manifest order; -1 where no fold covered the image."""
+    """Joint classes out of fold, (n,), in manifest order; -1 if no fold covered the image."""
     test: IntArray
-    """Joint classes of the test images, (m,), in the organisers' order; -1 where an image cannot be read."""
+    """Joint classes of the test images, (m,), in the organisers' order; -1 for unreadable images."""
     public: float | None = None
-    """Its public score, as the ledger has it."""
+    """Its public score from the ledger."""
     sent: bool = False
     averaged: bool = True
-    """Whether the test images are predicted by several fold models; by one of a hold-out run."""
+    """Whether several fold models predict the test images; False for a hold-out run."""
 
     @property
     def reference(self) -> str:
-        """How to name it in short, here and on a command line: `s1`, `3`, `b2`."""
+        """Its short reference: `s1`, `3`, `b2`."""
         return short_name(self.kind, self.id)
 
 
 @dataclass(frozen=True)
 class LeftOut(Plain):
-    """Something that takes no part, and why."""
+    """Something that is left out, and why."""
 
     name: str
     why: str
     lacks: tuple[str, ...] = ()
-    """Attributes that a specialist does not predict, where that is why."""
+    """Attributes that a specialist does not predict, if that is the reason."""
     hint: str | None = None
     """What to do about it."""
 
@@ -64,34 +64,34 @@ class LeftOut(Plain):
 
 
 def read_contender(project: Project, manifest: Manifest, ledger: Ledger, reference: AnyReference) -> Contender:
-    """The run, blend or submission that `reference` means.
+    """The run, blend or submission named by `reference`.
 
-    Raises InputError when there is none, when it lacks an attribute, and when nothing is known of it out of fold; and
-    as `read_source`.
+    Raises InputError when there is none, or when it lacks an attribute or out-of-fold predictions; and as
+    `read_source`.
     """
     named = parse_reference(reference, submissions=[s.id for s in list_submissions(project.workspace)])
     if named.kind == "submission":
-        return submitted(project, manifest, ledger, find_submission(project.workspace, named))
-    return possible(project, manifest, named)
+        return submission_contender(project, manifest, ledger, find_submission(project.workspace, named))
+    return possible_contender(project, manifest, named)
 
 
-def possible(project: Project, manifest: Manifest, reference: AnyReference, tta: str = "none") -> Contender:
-    """A run or a blend, as the file that could be made from it; raises as `read_contender`."""
+def possible_contender(project: Project, manifest: Manifest, reference: AnyReference, tta: str = "none") -> Contender:
+    """A run or blend as a possible submission; raises as `read_contender`."""
     source = eligible_source(project, manifest, reference, tta)
     return of_source(source, joint_classes(source))
 
 
 def of_source(source: Source, test: IntArray) -> Contender:
-    """A run or a blend that answers `test`, (m,); raises InputError when nothing is known of it out of fold."""
+    """A run or blend with test answers `test`, (m,); raises InputError without out-of-fold predictions."""
     kind: ContenderKind = "blend" if source.kind == "blend" else "run"
     averaged = source.run is None or estimate_of(source.run) != "hold-out"
     return Contender(kind, source.id, source.id, source.require_oof().classes, test, averaged=averaged)
 
 
-def submitted(project: Project, manifest: Manifest, ledger: Ledger, folder: SubmissionFolder) -> Contender:
-    """A submission: the answers are those of its csv; raises as `read_contender`, and when the csv was changed."""
+def submission_contender(project: Project, manifest: Manifest, ledger: Ledger, folder: SubmissionFolder) -> Contender:
+    """A submission with the answers of its csv; raises as `read_contender`, and when the csv was changed."""
     made_from = folder.made_from()
-    source = possible(project, manifest, made_from.reference, made_from.tta)
+    source = possible_contender(project, manifest, made_from.reference, made_from.tta)
     entry = ledger.by_submission.get(folder.id)
     test = submission_answers(project, manifest, folder).joint
     public = None if entry is None else entry.public
@@ -102,16 +102,16 @@ def submitted(project: Project, manifest: Manifest, ledger: Ledger, folder: Subm
 def submissions(
     project: Project, manifest: Manifest, ledger: Ledger, *, sent_only: bool = False
 ) -> tuple[list[Contender], list[LeftOut]]:
-    """Every submission of the project that can be forecast, by number, and those that cannot.
+    """Every submission of the project that can be forecast, by number; and those that cannot.
 
-    Sendings of files that are not of this project are left out too: nothing says who answers like them out of fold.
+    Sendings of files that are not from this project are left out: they have no out-of-fold predictions.
     """
     found, left_out = [], []
     for folder in list_submissions(project.workspace):
         if sent_only and folder.id not in ledger.by_submission:
             continue
         try:
-            found.append(submitted(project, manifest, ledger, folder))
+            found.append(submission_contender(project, manifest, ledger, folder))
         except FacetwiseError as error:
             left_out.append(LeftOut(folder.id, str(error), hint=error.hint))
     return found, [*left_out, *_external(ledger.entries)]
@@ -124,7 +124,7 @@ def _external(entries: Sequence[Entry]) -> Iterator[LeftOut]:
 
 
 def comparable(contenders: Sequence[Contender], anchor: Contender) -> tuple[list[Contender], list[LeftOut]]:
-    """Those that predict out of fold at least the images that `anchor` does, and the others."""
+    """Those that cover at least the out-of-fold images of `anchor`, and the others."""
     needed, found, left_out = anchor.oof != MISSING, [], []
     for contender in contenders:
         if lacking := int((needed & (contender.oof == MISSING)).sum()):
@@ -136,5 +136,5 @@ def comparable(contenders: Sequence[Contender], anchor: Contender) -> tuple[list
 
 
 def widest(contenders: Sequence[Contender]) -> Contender:
-    """The one that predicts most images out of fold, the first of them."""
+    """The one that covers most images out of fold; the first of ties."""
     return max(contenders, key=lambda c: int((c.oof != MISSING).sum()))

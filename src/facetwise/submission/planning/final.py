@@ -1,8 +1,8 @@
 """Which submissions to choose for the private score, and why not by the public score alone.
 
-The best of the chosen counts, so what is maximised is the mean of the highest private score among them, under the joint
-forecast given all public scores. Two good files that differ beat twins. The highest public score of many was lucky too:
-its private score is to be expected lower, by what the forecast says.
+The best of the chosen files counts, so the choice maximises the mean of their highest private score under the joint
+forecast given all public scores. Two good files that differ are better than twins. The highest public score of many was
+also lucky: its private score is expected to be lower.
 """
 
 from __future__ import annotations
@@ -31,44 +31,44 @@ class Finalist:
 
     id: str
     reference: str
-    """In short: `s3`."""
+    """Short reference: `s3`."""
     chosen: bool
     out_of_fold: float
     public: float | None
     private: ScoreForecast
     chance: float
-    """Of having the highest private score of all that were sent, 0..1; copies share it."""
+    """Probability of the highest private score of all sent files, 0..1; copies share it."""
 
 
 @dataclass(frozen=True)
 class FinalView:
-    """What `facetwise final` tells."""
+    """The view of `facetwise final`."""
 
     project: str
     level: float
     test: TestSet
     finalists: tuple[Finalist, ...]
-    """By the private score to expect, the highest first."""
+    """Sorted by expected private score, highest first."""
     expected_best: float
-    """Mean of the highest private score of those chosen."""
+    """Mean of the highest private score of the chosen files."""
     by_public: tuple[str, ...]
-    """As many as are chosen, by their public score alone, the highest first; empty where no public score is known."""
+    """The same number of files chosen by public score alone, highest first; empty without public scores."""
     by_public_best: float | None
     """Mean of the highest private score of these."""
     highest_public: tuple[str, float] | None
-    """What was sent with the highest public score of the whole ledger, whether it can be forecast or not."""
+    """The file with the highest public score in the ledger, whether it can be forecast or not."""
     apart: float | None
-    """Share of the test images that the two most alike of the chosen answer otherwise; None of a single one."""
+    """Smallest share of differing test answers between two chosen files; None for a single one."""
     shift: tuple[float, float] | None
     averaged: bool
-    """Whether several fold models predict the test images of any of them."""
+    """Whether several fold models predict the test images of any file."""
     exhaustive: bool
-    """Whether all sets were looked at."""
+    """Whether all sets were compared."""
     left_out: tuple[LeftOut, ...]
 
     @property
     def chosen(self) -> tuple[Finalist, ...]:
-        """What to choose, the highest private score to expect first."""
+        """The chosen files, highest expected private score first."""
         return tuple(f for f in self.finalists if f.chosen)
 
     def as_dict(self) -> dict[str, Any]:
@@ -80,8 +80,8 @@ class FinalView:
 def build_final(project: Project, count: int = 2, *, seed: int = 0) -> FinalView:
     """Choose `count` of the submissions in the ledger.
 
-    Raises SettingError when `count` is not positive, InputError when nothing was sent that can be forecast, and
-    ProblemsError for a wrong ledger.
+    Raises SettingError when `count` is not positive, InputError when no sent file can be forecast, and ProblemsError
+    for an invalid ledger.
     """
     if count < 1:
         raise SettingError(f"`count` is {count}: expected how many submissions the contest lets you choose, 1 or more")
@@ -113,7 +113,7 @@ def build_final(project: Project, count: int = 2, *, seed: int = 0) -> FinalView
 
 
 def final_reasons(view: FinalView) -> Iterator[str]:
-    """Why these, why not by public score alone, and what to know of the numbers."""
+    """Why these files, why not by public score alone, and notes on the numbers."""
     yield from _why_these(view)
     yield from _why_not_public(view)
     if not view.exhaustive:
@@ -188,7 +188,7 @@ def _why_not_public(view: FinalView) -> Iterator[str]:
 
 
 def _not_forecast(view: FinalView) -> Iterator[str]:
-    """The highest public score of all, when nothing says what is to be expected of that file in private."""
+    """A note on the file with the highest public score, if it cannot be forecast."""
     if view.highest_public is None:
         return
     name, public = view.highest_public
@@ -201,7 +201,7 @@ def _not_forecast(view: FinalView) -> Iterator[str]:
 
 
 def _fall(top: Finalist, *, alone: bool) -> str:
-    """From the highest public score to what is to be expected of it in private; `alone`: no other sent is higher."""
+    """The expected drop from the highest public score to its private score; `alone`: it is the highest of all."""
     assert top.public is not None
     fall = top.private.expected - top.public
     of_whom = "" if alone else " of those that can be forecast"

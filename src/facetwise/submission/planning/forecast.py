@@ -1,6 +1,6 @@
 """The leaderboard score to expect of a run, a blend or a submission, by out of fold and by what was scored already.
 
-`foretell` is the one place where a file is forecast: when it is made, and whenever it is asked for later.
+`forecast_file` is the one place where a file is forecast: when it is made, and whenever it is asked for later.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FEW_SCORED = 3
 
 
 @dataclass(frozen=True)
-class Foretold:
+class FileForecast:
     """The forecast of one file."""
 
     outlook: Outlook
@@ -94,7 +94,7 @@ def build_forecast_view(project: Project, reference: str, *, seed: int = 0) -> F
     """Forecast what `reference` means; raises InputError when it cannot be, and ProblemsError for a wrong ledger."""
     manifest, ledger = load_manifest(project), read_ledger(project.workspace)
     target = read_contender(project, manifest, ledger, reference)
-    told = foretell(project, manifest, ledger, target, seed=seed)
+    told = forecast_file(project, manifest, ledger, target, seed=seed)
     outlook, parts = told.outlook, told.outlook.joint.people.parts
     return ForecastView(
         project=project.file.name,
@@ -114,7 +114,9 @@ def build_forecast_view(project: Project, reference: str, *, seed: int = 0) -> F
     )
 
 
-def foretell(project: Project, manifest: Manifest, ledger: Ledger, target: Contender, *, seed: int = 0) -> Foretold:
+def forecast_file(
+    project: Project, manifest: Manifest, ledger: Ledger, target: Contender, *, seed: int = 0
+) -> FileForecast:
     """Forecast `target`, learning from the public scores in the ledger; without any by out of fold alone.
 
     Raises InputError when there are too few people, on the labelled side or on the test side.
@@ -123,7 +125,7 @@ def foretell(project: Project, manifest: Manifest, ledger: Ledger, target: Conte
     scored = [c for c in found if c.public is not None and (c.kind, c.id) != (target.kind, target.id)]
     used, narrow = comparable(scored, target)
     outlook = read_outlook(project, manifest, [target, *used], seed=seed)
-    return Foretold(outlook, (*narrow, *left_out))
+    return FileForecast(outlook, (*narrow, *left_out))
 
 
 def notes(view: ForecastView) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The joint forecast of contenders in this project: people, public share, shifts, and the scores that are known."""
+"""The joint forecast of contenders: people, public share, shifts, and known scores."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PUBLIC_SHARE = 0.5
 
 @dataclass(frozen=True)
 class TestSet:
-    """What is assumed of the test side."""
+    """Assumptions about the test side."""
 
     __test__ = False  # not a test class for pytest
 
     people: TestPeople
     num_images: int
     why: str
-    """How the number of people was come by, in words."""
+    """How the number of people was estimated."""
     public_share: float
     share_assumed: bool
     """Whether `contest.public_share` is not set."""
@@ -51,40 +51,40 @@ class TestSet:
 
 @dataclass(frozen=True)
 class Outlook:
-    """Contenders and the distribution of their scores, before and after public scores are known."""
+    """Contenders and the joint distribution of their scores, with and without known public scores."""
 
     contenders: tuple[Contender, ...]
     in_hand: tuple[float, ...]
-    """Macro F1 of each out of fold."""
+    """Out-of-fold macro F1 of each contender."""
     num_people: int
-    """Labelled people that all of them predict out of fold."""
+    """Number of labelled people with out-of-fold predictions of all contenders."""
     test: TestSet
     alone: JointScores
-    """By out of fold alone, with room for the shifts of `OFFSET`: what to expect before any score is known."""
+    """From out-of-fold predictions alone, with the shifts of `OFFSET`, before any score is known."""
     joint: JointScores
-    """With all public scores that are known; the same as `alone` where none is."""
+    """Conditioned on all known public scores; equal to `alone` without any."""
 
     @property
     def scored(self) -> tuple[int, ...]:
-        """Places of the contenders whose public score is known."""
+        """Indices of contenders with a public score."""
         return tuple(k for k, c in enumerate(self.contenders) if c.public is not None)
 
     def forecast(self, part: Part, place: int) -> ScoreForecast:
-        """With everything that is known."""
+        """The forecast conditioned on all known scores."""
         return self.joint.forecast(part, place)
 
     @property
     def shift(self) -> tuple[float, float] | None:
-        """Mean and standard deviation of leaderboard minus out of fold, as far as all share it and people do not
-        explain it; None while no public score is known."""
+        """Mean and standard deviation of the common shift, leaderboard minus out of fold; None without public
+        scores."""
         return self.joint.shift if self.scored else None
 
 
 def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Contender], *, seed: int = 0) -> Outlook:
-    """The joint forecast of contenders, all of which predict the same labelled images out of fold.
+    """The joint forecast of contenders that cover the same labelled images out of fold.
 
-    Raises InputError when there are too few people, on the labelled side or on the test side, and when they answer no
-    test image in common.
+    Raises InputError when there are too few people on the labelled or the test side, or when they have no test image in
+    common.
     """
     rows = np.flatnonzero(np.all([c.oof != MISSING for c in contenders], axis=0))
     truth = manifest_truth(manifest, project.space)
@@ -106,7 +106,7 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
 
 
 def _apart(contenders: Sequence[Contender]) -> FloatArray:
-    """Shares of the images that all answer, since only over the same images shares are distances."""
+    """Shares of differing answers over the images that all answer, so that they are distances."""
     answered = np.all([c.test != MISSING for c in contenders], axis=0)
     if not answered.any():
         raise InputError("no image of the test side is answered by all: nothing says how alike they are")
@@ -114,7 +114,7 @@ def _apart(contenders: Sequence[Contender]) -> FloatArray:
 
 
 def read_test_set(project: Project, manifest: Manifest, num_known_images: int, num_known_people: int) -> TestSet:
-    """How many people the parts of the test side are assumed to have; raises InputError for a single one."""
+    """The assumed number of people in the parts of the test side; raises InputError for a single person."""
     contest, num_images = project.file.contest, manifest.test.height
     share = None if contest is None else contest.public_share
     num_people, why = assumed_people(num_images, num_known_images, num_known_people)

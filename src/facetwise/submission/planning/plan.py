@@ -1,4 +1,4 @@
-"""What to send today: submissions that were made, and runs and blends that could be one, held against each other."""
+"""What to send today: existing submissions, and runs and blends that could become one, compared."""
 
 from __future__ import annotations
 
@@ -18,41 +18,48 @@ from facetwise.submission.eligible import PartialError
 from facetwise.submission.ledger.ledger import read_ledger
 from facetwise.submission.ledger.quota import Quota, quota_left
 from facetwise.submission.planning.candidates import Candidate, ordered_candidates
-from facetwise.submission.planning.contenders import Contender, LeftOut, comparable, possible, submissions, widest
+from facetwise.submission.planning.contenders import (
+    Contender,
+    LeftOut,
+    comparable,
+    possible_contender,
+    submissions,
+    widest,
+)
 from facetwise.submission.planning.forecast import people_notes, shift_notes
 from facetwise.submission.planning.outlook import TestSet, read_outlook
 from facetwise.submission.planning.sent_scores import SentFile, sent_as, sent_files
 
 MAX_POSSIBLE = 6
-"""Runs and blends that are looked at beside the submissions that were made already: the best out of fold."""
+"""Most runs and blends that are compared with existing submissions: the best out of fold."""
 MAX_READ = 12
-"""Runs and blends that are read to find them."""
+"""Most runs and blends that are read to find them."""
 
 
 @dataclass(frozen=True)
 class PlanView:
-    """What `facetwise plan` tells."""
+    """The view of `facetwise plan`."""
 
     project: str
     level: float
     quota: Quota | None
-    """None where `facetwise.toml` sets no limit."""
+    """None if `facetwise.toml` sets no limit."""
     test: TestSet
     num_sent: int
-    """Submissions in the ledger that can be forecast."""
+    """Number of submissions in the ledger that can be forecast."""
     num_scored: int
     best: tuple[str, float] | None
-    """The sending with the best public score, and that score."""
+    """Id and value of the best public score."""
     candidates: tuple[Candidate, ...]
-    """Those to send in their order, then the others by what they are worth."""
+    """Files to send in order, then the others by added value."""
     shift: tuple[float, float] | None
     averaged: bool
-    """Whether several fold models predict the test images of any of them."""
+    """Whether several fold models predict the test images of any file."""
     left_out: tuple[LeftOut, ...]
 
     @property
     def chosen(self) -> tuple[Candidate, ...]:
-        """What to send today, in order."""
+        """The files to send today, in order."""
         return tuple(c for c in self.candidates if c.order is not None)
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,9 +73,9 @@ class PlanView:
 
 
 def build_plan(project: Project, moment: datetime, others: Sequence[str], *, seed: int = 0) -> PlanView:
-    """What to send on the contest's day that `moment` is in; `others`: runs and blends that may be sent, best first.
+    """The plan for the contest's day that contains `moment`; `others`: possible runs and blends, best first.
 
-    Raises InputError when there is nothing that could be sent, and ProblemsError for a wrong ledger.
+    Raises InputError when there is nothing to send, and ProblemsError for an invalid ledger.
     """
     manifest, ledger = load_manifest(project), read_ledger(project.workspace)
     made, left_out = submissions(project, manifest, ledger)
@@ -98,7 +105,7 @@ def build_plan(project: Project, moment: datetime, others: Sequence[str], *, see
 
 
 def plan_notes(view: PlanView) -> Iterator[str]:
-    """What a reader has to know of the numbers."""
+    """Notes on the numbers."""
     yield from people_notes(view.test)
     yield from shift_notes(view.shift, view.num_scored, averaged=view.averaged)
     if view.quota is None:
@@ -108,7 +115,7 @@ def plan_notes(view: PlanView) -> Iterator[str]:
 def _not_sent(
     project: Project, manifest: Manifest, made: Sequence[Contender], sent: Sequence[SentFile]
 ) -> tuple[list[Contender], list[LeftOut]]:
-    """Those that are not the very file of a submission that was sent and whose csv cannot be read any more."""
+    """Those that do not equal a sent submission whose csv is no longer readable."""
     copies = {c.id: file for c in made if not c.sent and (file := sent_as(project, manifest, c, sent))}
     left_out = [LeftOut(name, f"the same file as `{file}`, which was sent") for name, file in copies.items()]
     return [c for c in made if c.id not in copies], left_out
@@ -121,12 +128,12 @@ def _possible(
     made: Sequence[Contender],
     sent: Sequence[SentFile],
 ) -> tuple[list[Contender], list[LeftOut]]:
-    """The best runs and blends out of fold that no submission was made from, with the answers of no submission."""
+    """The best runs and blends without a submission, and whose answers differ from those of every submission."""
     found: list[Contender] = []
     left_out: list[LeftOut] = []
     for reference in others[:MAX_READ]:
         try:
-            contender = possible(project, manifest, reference)
+            contender = possible_contender(project, manifest, reference)
         except FacetwiseError as error:
             left_out.append(LeftOut(reference, str(error), error.lacks if isinstance(error, PartialError) else ()))
             continue
@@ -137,7 +144,7 @@ def _possible(
 
 
 def _damaged(project: Project, looked_at: Sequence[str]) -> Iterator[LeftOut]:
-    """Runs and blends that are damaged, but for those that were looked at anyway."""
+    """Damaged runs and blends, except those that were read anyway."""
     for artefact in (*list_runs(project.workspace), *list_blends(project.workspace)):
         if artefact.id not in looked_at and (damage := artefact.damage) is not None:
             yield LeftOut(artefact.id, f"damaged: {damage}", hint=damage.hint)

@@ -1,4 +1,4 @@
-"""Files that were sent, by the sha256 in their records: still known when a csv was changed since, or is lost."""
+"""Sent files by the sha256 in their records, which is known even when a csv was changed or lost."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from facetwise.submission.write import submission_csv
 
 @dataclass(frozen=True)
 class SentFile:
-    """What the record of a submission that was sent says of its csv."""
+    """The csv of a sent submission, according to its record."""
 
     id: str
     sha256: str
     fill: int | None
-    """The class that images without a prediction were answered with."""
+    """The class given to images without a prediction."""
 
 
 def sent_files(workspace: Workspace, ledger: Ledger) -> Iterator[SentFile]:
-    """Every submission in the ledger whose record can be read."""
+    """Every submission in the ledger with a readable record."""
     for folder in list_submissions(workspace):
         if folder.id in ledger.by_submission:
             with suppress(FacetwiseError):
@@ -42,7 +42,7 @@ def sent_files(workspace: Workspace, ledger: Ledger) -> Iterator[SentFile]:
 
 
 def sent_as(project: Project, manifest: Manifest, contender: Contender, sent: Sequence[SentFile]) -> str | None:
-    """Id of the submission that was sent and has the very bytes that this contender has, or would have."""
+    """Id of a sent submission with the same bytes as this contender has or would have."""
     if not sent:
         return None
     if contender.kind == "submission":
@@ -53,7 +53,7 @@ def sent_as(project: Project, manifest: Manifest, contender: Contender, sent: Se
 
 
 def _would_be(project: Project, manifest: Manifest, contender: Contender, fills: set[int | None]) -> Iterator[str]:
-    """sha256 of the csv that a run or blend makes, with each of these classes where it predicts nothing."""
+    """sha256 of the csv that a run or blend would give, for each of these fill classes."""
     side, names = side_to_predict(project), manifest.test["name"].to_list()
     template, lacking = read_template(project, side), contender.test == MISSING
     for fill in fills if lacking.any() else {None}:
