@@ -1,1 +1,1 @@
-"""What everything else stands on: labels, tables, the workspace, provenance and errors."""
+"""The foundations: labels, tables, the workspace, provenance and errors."""

@@ -1,4 +1,4 @@
-"""The words of options that both doors take, in a module so light that the list of commands loads nothing else."""
+"""Values of options of the API and the CLI, in a module light enough for the list of commands to import."""
 
 from typing import Literal
 

@@ -29,11 +29,12 @@ class FacetwiseError(Exception):
 
 
 class InputError(FacetwiseError, ValueError):
-    """A file, row or image from outside is not what it should be."""
+    """A file, row or image from outside is invalid."""
 
 
 class ProblemsError(InputError):
-    """Several problems of one input, reported at once: `problems` has all, a line each, the text the first of them."""
+    """Several problems of one input, reported at once: `problems` holds all, one line each; the text lists the first
+    ones."""
 
     MAX_TOLD = 20
 
@@ -50,7 +51,7 @@ class SettingError(FacetwiseError, ValueError):
 
 
 class ArtefactError(FacetwiseError):
-    """Something this project made is missing, unfinished or damaged."""
+    """An artefact of this project is missing, unfinished or damaged."""
 
 
 class DamagedError(ArtefactError):
@@ -61,7 +62,7 @@ class DamagedError(ArtefactError):
 
     @property
     def summary(self) -> str:
-        """For a list: what is wrong and the way out in one line."""
+        """The error and its hint in one line, for a list."""
         return f"damaged: {self}" + (f" ({self.hint})" if self.hint else "")
 
 
@@ -74,7 +75,7 @@ class LockedError(FacetwiseError):
 
 
 class LeakError(FacetwiseError):
-    """People would stand on both sides of a validation."""
+    """The same people would be in training and validation."""
 
 
 class GateError(FacetwiseError):
@@ -82,11 +83,11 @@ class GateError(FacetwiseError):
 
 
 class TrainingError(FacetwiseError):
-    """Training had to stop; what was saved last is still good."""
+    """Training had to stop; the last checkpoint is still good."""
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """A half-sentence with the closest match of `word` and the allowed values, for the end of a message."""
+    """The end of a message: the closest match of `word`, and the allowed values."""
     options = sorted(allowed)
     meant = closest(word, options)
     listed = ", ".join(f"`{o}`" for o in options)
@@ -94,7 +95,8 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 
 
 def closest(word: str, options: Iterable[str]) -> str | None:
-    """The option that `word` seems to mean; of a number (`1.0`) one that is equal (`1`), never one that looks alike."""
+    """The option that `word` most likely means; for a number (`1.0`) an equal one (`1`), never one that only looks
+    alike."""
     options = list(options)
     if re.fullmatch(r"\s*[+-]?[0-9]{1,15}(\.[0-9]{1,15})?\s*", word, re.ASCII):
         numbers = ((o, re.fullmatch(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?", o, re.ASCII)) for o in options)

@@ -1,4 +1,4 @@
-"""The label space: the only place that knows how attributes make up the joint class.
+"""The label space: the only module that knows how attributes form the joint class.
 
 A label is a product of attributes. `codes` hold one class number an attribute, shape (..., num_attributes); the
 joint class is their mixed-radix number with the first attribute most significant.
@@ -36,7 +36,7 @@ class Attribute:
     """One part of the label: a name and its classes, in the order of their class numbers.
 
     An *ordinal* attribute has `cuts`, ascending, one fewer than classes: its class is the number of cuts that are
-    less than or equal to the value. `valid` is the closed range of values that are believable.
+    less than or equal to the value. `valid` is the closed range of plausible values.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Attribute:
     def codes_of_values(self, values: npt.ArrayLike) -> IntArray:
         """Class numbers of ordinal `values` (any shape): how many cuts are <= the value.
 
-        Raises InputError for NaN: a value that is not known has no place among the cuts.
+        Raises InputError for NaN, which no cut can classify.
         """
         if self.cuts is None:
             raise SettingError(f"attribute `{self.name}` has no cuts: its classes are not made from numbers")

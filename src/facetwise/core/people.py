@@ -1,4 +1,4 @@
-"""Who a person is: the one spelling of a name, and what weights remember of the people that they were trained on."""
+"""Identity of people: the canonical spelling of a name, and the hashes of their training people that weights carry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WHOLE = re.compile(r"(-?[0-9]+)\.0*")
 
 
 def person(name: str) -> str:
-    """The one spelling of a person's name, or of a class in a table: `normal`, and a whole number without `.0`.
+    """The canonical spelling of a person's name, or of a class in a table: `normal`, and a whole number without `.0`.
 
     Tables of numbers gain and lose that `.0` (a column with one empty cell is read as decimal fractions). Zeros at the
     beginning stay, since `000600` is an identifier and `600` may be another one; so does case. Idempotent.
@@ -30,19 +30,19 @@ def person(name: str) -> str:
 
 @takes(same_person=each(each(text())))
 def called(same_person: Iterable[Sequence[str]]) -> dict[str, str]:
-    """What each person of these lists of one person's names is called, by `person`: the first name of the list."""
+    """The display name of each person, by `person`: the first name of their list."""
     return {person(name): person(names[0]) for names in same_person for name in names}
 
 
 @takes(name=text())
 def person_hash(name: str) -> str:
-    """What weights remember of a person: 16 hex digits."""
+    """The hash of a person that weights carry: 16 hex digits."""
     return content_hash(name)[:16]
 
 
 @takes(hashes=each(text()))
 def people_text(hashes: Iterable[str]) -> str:
-    """The hashes as they stand in the metadata."""
+    """The hashes as text for the metadata."""
     return json.dumps(sorted(hashes))
 
 

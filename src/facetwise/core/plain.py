@@ -20,7 +20,7 @@ def plain(value: Any) -> Any:
 
 
 class Plain:
-    """A frozen dataclass that is shown as plain JSON data as well, each field under its name."""
+    """A frozen dataclass with plain JSON data: each field under its name."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""

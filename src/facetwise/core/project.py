@@ -117,7 +117,7 @@ Layout = Literal["folders", "images"]
 
 
 class DatasetSpec(Spec):
-    """Where the dataset is; it is only ever read."""
+    """Where the dataset is; it is never written to."""
 
     path: str
     """Folder of the dataset: absolute, or relative to the project."""
@@ -130,7 +130,7 @@ class DatasetSpec(Spec):
 
 
 class ContestSpec(Spec):
-    """The rules of a contest, as far as they say when and how often something may be sent."""
+    """The rules of a contest on when and how often something may be submitted."""
 
     submissions_per_day: Annotated[int, Field(ge=1)] | None = None
     """How many files may be sent a day."""
@@ -226,7 +226,7 @@ class Project:
 
     @property
     def dataset_root(self) -> Path:
-        """The dataset's folder (may be missing: the manifest says so)."""
+        """The dataset's folder (may be missing; the manifest reports that)."""
         return (self.root / self.file.dataset.path).resolve()
 
     @property

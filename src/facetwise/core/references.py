@@ -1,11 +1,11 @@
-"""How people name a run, a blend, a submission or predictions from elsewhere: one grammar for every command.
+"""References to a run, a blend, a submission or imported predictions: one grammar for every command.
 
 | kind | by number | the newest | by id |
 | --- | --- | --- | --- |
 | run | `3`, `run:3` | `last`, `run:last` | `03-AdamW`, the beginning of one, `run:03-AdamW` |
 | blend | `b3`, `blend:3` | `blend:last` | `b03-soft-5`, `blend:b03-soft-5` |
 | submission | `s1`, `submission:1` | `submission:last` | `01-03-AdamW`, `submission:01-03-AdamW` |
-| predictions from elsewhere | | | `foreign:NAME` |
+| imported predictions | | | `foreign:NAME` |
 
 Where only one kind can stand, a bare number and `last` mean that kind.
 """
@@ -46,7 +46,7 @@ _DIGITS = r"\d{1,9}"
 
 @dataclass(frozen=True)
 class Reference:
-    """What somebody named: the kind of thing, and which of them."""
+    """A parsed reference: the kind, and which one."""
 
     kind: ReferenceKind
     key: int | str
@@ -59,7 +59,7 @@ class Reference:
         return f"{_LETTERS[self.kind]}{self.key}" if isinstance(self.key, int) else f"{self.kind}:{self.key}"
 
     def means(self, name: str) -> bool:
-        """Whether it names the thing of its kind with this id, by number or in full."""
+        """Whether it refers to this id of its kind, by number or in full."""
         return number_of(self.kind, name) == self.key if isinstance(self.key, int) else name == self.key
 
 
@@ -70,11 +70,11 @@ AnyReference = str | int | Reference
 def parse_reference(
     reference: AnyReference, allowed: Sequence[ReferenceKind] = KINDS, *, submissions: Collection[str] = ()
 ) -> Reference:
-    """Read a reference; whether there is such a thing is for `pick` to say.
+    """Parse a reference; `pick` checks that its target exists.
 
-    `allowed`: the kinds that can stand here; a bare number, `last` or name means the first of them. `submissions`: ids
-    of submissions, which look like those of runs: a text that is one of them names the submission. Raises InputError
-    for a text that names nothing, and for another kind.
+    `allowed`: the kinds allowed here; a bare number, `last` or name means the first of them. `submissions`: ids of
+    submissions, which look like those of runs: a text equal to one of them names the submission. Raises InputError for
+    an invalid reference, and for another kind.
     """
     if isinstance(reference, bool) or not isinstance(reference, str | int | Reference):
         raise InputError(f"a reference is text or a number, got {reference!r:.60}", hint=_hint(allowed))
@@ -87,7 +87,7 @@ def parse_reference(
 
 
 def pick(reference: Reference, ids: Sequence[str]) -> str:
-    """The one of `ids`, the newest last, that a reference means; raises InputError when that is none, or several."""
+    """The one of `ids`, the newest last, that a reference means; raises InputError for none or several."""
     if reference.key == LAST and reference.kind != "foreign" and ids:
         return ids[-1]
     key = reference.key
@@ -103,18 +103,18 @@ def pick(reference: Reference, ids: Sequence[str]) -> str:
 
 
 def has_prefix(text: str) -> bool:
-    """Whether a text says its kind by a prefix, such as `foreign:`."""
+    """Whether a text states its kind by a prefix, such as `foreign:`."""
     return text.partition(":")[0] in KINDS and ":" in text
 
 
 def number_of(kind: ReferenceKind, name: str) -> int:
-    """The number that the id of a thing begins with; 0 when it has none."""
+    """The number at the start of an id; 0 if it has none."""
     match = re.match(rf"{'b' if kind == 'blend' else ''}(\d+)", name)
     return int(match.group(1)) if match else 0
 
 
 def short_name(kind: ReferenceKind, name: str) -> str:
-    """How people refer to the thing with this id: `3`, `b2`, `s1`; in full when its id has no number."""
+    """The short reference for an id: `3`, `b2`, `s1`; the id itself if it has no number."""
     number = number_of(kind, name) if kind in _LETTERS else 0
     return str(Reference(kind, number or name))
 

@@ -1,4 +1,4 @@
-"""The run folder: what is in it and how to find one. Reading needs no torch."""
+"""Run folders: their contents and how to find one. Reading needs no torch."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RunFolder(Artefact):
 
     @property
     def way_out(self) -> str:
-        """What to do when it is damaged: it is trained again, or imported again."""
+        """What to do when it is damaged: train or import it again."""
         back = f"put the file back from a copy; or move {self.path} out of the project and"
         if self.imported_file.is_file() or self._was_imported:
             return f"{back} import its pack again: `facetwise run import FILE`"
@@ -59,44 +59,44 @@ class RunFolder(Artefact):
 
     @property
     def events_file(self) -> Path:
-        """One JSON object a line, appended while it trains."""
+        """One JSON object per line, appended during training."""
         return self.path / "events.jsonl"
 
     @property
     def lock_file(self) -> Path:
-        """Held by the process that trains the run."""
+        """Lock file held by the process that trains the run."""
         return self.path / ".lock"
 
     @property
     def finished(self) -> bool:
-        """Whether every fold was trained and the tables were written."""
+        """Whether every fold is trained and the tables are written."""
         return is_done(self.path)
 
     def fold(self, fold: int) -> Path:
-        """Folder of one fold's model and predictions."""
+        """The folder of one fold's model and predictions."""
         return self.path / f"fold-{fold}"
 
     def weights_file(self, fold: int) -> Path:
-        """Weights of one fold's model; `facetwise clean` may have deleted them, then `cleaned_file` is there."""
+        """Weights of one fold's model; `facetwise clean` may have deleted them, then `cleaned_file` exists."""
         return self.fold(fold) / WEIGHTS
 
     @property
     def cleaned_file(self) -> Path:
-        """Written before weights are deleted to free the disk: when, and their hashes. The tables always stay."""
+        """Written before weights are deleted to free disk space: the time, and their hashes. The tables always stay."""
         return self.path / "cleaned.json"
 
     @property
     def backbone_file(self) -> Path:
-        """What the networks of all folds share, of a run of heads on a frozen backbone; other runs have none."""
+        """The shared backbone of a run of heads on a frozen backbone; other runs have none."""
         return self.path / BACKBONE
 
     @property
     def imported_file(self) -> Path:
-        """Of a run that was trained in another project: where it came from."""
+        """The origin of a run that was trained in another project."""
         return self.path / IMPORTED
 
     def imported(self) -> ImportRecord | None:
-        """Where the run came from; None when it was trained here. Raises DamagedError when the note is damaged."""
+        """The origin of the run; None when it was trained here. Raises DamagedError when the file is damaged."""
         if not self.imported_file.is_file() and not self._was_imported:
             return None
         return read_record(self.imported_file, ImportRecord, "an imported run", way_out=self.way_out)
@@ -116,7 +116,7 @@ class RunFolder(Artefact):
         return read_done(self.path, RunMadeFrom, way_out=hint).made_from
 
     def why_no_oof(self) -> str | None:
-        """Why a finished run has no out-of-fold table to use here, to follow its name; None when it has one."""
+        """Why a finished run has no usable out-of-fold table, worded to follow its name; None when it has one."""
         came = self.imported()
         if came is not None and came.other_folds:
             return (
@@ -127,7 +127,7 @@ class RunFolder(Artefact):
         return "was trained on all people: nobody was held out, so it has no score"
 
     def hashes(self) -> dict[str, Any]:
-        """sha256 of tables, recipe, record and, where there are such, backbone and origin: for the mark of its end."""
+        """sha256 of tables, recipe, record and, if present, backbone and origin, for the DONE mark."""
         tables = {p.stem: file_hash(p) for p in sorted(self.path.glob("*.parquet"))}
         kept = {"recipe_file": self.recipe_file, "record_file": self.record_file}
         if self.backbone_file.is_file():
@@ -137,7 +137,7 @@ class RunFolder(Artefact):
         return {"tables": tables, **{key: file_hash(path) for key, path in kept.items()}}
 
     def verify(self) -> None:
-        """Compare recipe and record of a finished run with the hashes that were noted; raises DamagedError."""
+        """Compare recipe and record of a finished run with their recorded hashes; raises DamagedError."""
         if not self.finished:
             return
         made_from = self._made_from()
@@ -148,14 +148,14 @@ class RunFolder(Artefact):
             verify_file(path, expected, self.way_out)
 
     def missing_weights(self) -> list[Path]:
-        """Files of a finished run's weights that are not there (any more): of its folds, and what they share."""
+        """Missing weight files of a finished run: those of its folds, and the shared backbone."""
         files = [self.weights_file(fold) for fold in self.record().folds]
         if self._backbone_hash() is not None:
             files.append(self.backbone_file)
         return [path for path in files if not path.is_file()]
 
     def check_weights(self) -> None:
-        """Raise ArtefactError when weights of the finished run are not there, saying how to get them again."""
+        """Raise ArtefactError when weights of the finished run are missing, saying how to get them again."""
         if not (missing := self.missing_weights()):
             return
         again = (
@@ -173,13 +173,14 @@ class RunFolder(Artefact):
         raise ArtefactError(f"run `{self.id}` {what}", hint=again)
 
     def verify_backbone(self) -> None:
-        """Compare what the folds of a finished run share with the hash that was noted; raises ArtefactError."""
+        """Compare the shared backbone of a finished run with its recorded hash; raises ArtefactError."""
         noted = self._backbone_hash()
         if noted is not None:
             verify_file(self.backbone_file, noted, self.way_out)
 
     def weights_hashes(self) -> dict[str, str]:
-        """Fold -> sha256 of its model's weights, as noted when it was finished; `backbone` -> of what they share."""
+        """Fold -> sha256 of its model's weights, as recorded when it was finished; `backbone` -> that of the shared
+        backbone."""
         found, shared = {str(fold): self._weights_hash(fold) for fold in self.record().folds}, self._backbone_hash()
         return found if shared is None else {**found, "backbone": shared}
 
@@ -199,11 +200,11 @@ class RunFolder(Artefact):
         return record
 
     def events(self) -> list[dict[str, Any]]:
-        """All events so far; lines that a kill cut off are left out."""
+        """All events so far, without lines that were cut off by a kill."""
         return list(_read_events(self.events_file))
 
     def epochs(self) -> list[EpochEvent]:
-        """The `epoch` events, the last one of each fold and epoch, in that order; those that are none are left out."""
+        """The last `epoch` event of each fold and epoch, in that order; invalid ones are left out."""
         latest: dict[tuple[int, int], EpochEvent] = {}
         for event in self.events():
             with suppress(ValidationError):
@@ -213,9 +214,9 @@ class RunFolder(Artefact):
         return [latest[key] for key in sorted(latest)]
 
     def check(self) -> None:
-        """Raise DamagedError unless everything of the run that is small is there, and as it was written.
+        """Raise DamagedError unless all small files of the run exist as they were written.
 
-        Weights have to be there, where they are not gone on purpose; `check_all` reads them as well.
+        Weights must exist unless they were deleted on purpose; `check_all` reads them as well.
         """
         self.record()
         if not self.finished:
@@ -233,7 +234,7 @@ class RunFolder(Artefact):
             raise DamagedError(f"{self.events_file}: {what}", hint=hint)
 
     def check_all(self) -> None:
-        """`check`, and the weights that are there against the hashes that were noted."""
+        """`check`, and the existing weights against their recorded hashes."""
         self.check()
         if self.finished:
             for fold in self.record().folds:
@@ -243,28 +244,28 @@ class RunFolder(Artefact):
                 self.verify_backbone()
 
     def oof(self, tta: str = "none") -> pl.DataFrame | None:
-        """The out-of-fold table in manifest order, or None where nothing is known (`why_no_oof`); see `table`."""
+        """The out-of-fold table in manifest order, or None without one (`why_no_oof`); see `table`."""
         return self.table("oof", tta)
 
     def test(self, tta: str = "none") -> pl.DataFrame | None:
-        """The test table (each image once a fold model), or None when the dataset has no test side; see `table`."""
+        """The test table (one row per image and fold model), or None when the dataset has no test side; see `table`."""
         return self.table("test", tta)
 
     def kept_ttas(self) -> list[str]:
-        """Test-time augmentations of which it has predictions: `none`, and those of `facetwise predict --tta`."""
+        """Test-time augmentations with predictions: `none`, and those of `facetwise predict --tta`."""
         folders = sorted((self.path / "predictions").glob("tta-*"))
         return ["none", *(f.name.removeprefix("tta-") for f in folders if is_done(f))]
 
     def table_file(self, side: Side, tta: str = "none") -> Path:
-        """Where a table is: the run's own, or the one that `facetwise predict --tta` made."""
+        """The file of a table: the run's own, or one that `facetwise predict --tta` made."""
         folder = self.path if tta == "none" else self.path / "predictions" / f"tta-{tta}"
         return folder / f"{side}.parquet"
 
     def table(self, side: Side, tta: str = "none") -> pl.DataFrame | None:
-        """A table of predictions, compared with the hash that was noted when it was made; None when there is none.
+        """A table of predictions, compared with its recorded hash; None when there is none.
 
-        The out-of-fold table of a run that was imported with other folds is kept, but never given out: what it was
-        validated on is not known here. Raises ArtefactError when a table changed since, or was never made.
+        The out-of-fold table of a run imported with other folds is stored but never returned, as its validation people
+        are unknown here. Raises ArtefactError when a table has changed, or was never made.
         """
         came = self.imported()
         if side == "oof" and came is not None and came.other_folds:
@@ -274,13 +275,13 @@ class RunFolder(Artefact):
         return read_table(path, PREDICTIONS) if path.is_file() else None
 
     def table_hash(self, side: Side) -> str | None:
-        """sha256 of a table of a finished run, as noted when it was finished; None where there was none."""
+        """sha256 of a table of a finished run, as recorded when it was finished; None without one."""
         return self._made_from().tables.get(side)
 
     def verify_table(self, side: Side, tta: str = "none") -> None:
-        """Compare a table with the hash that was noted when it was made.
+        """Compare a table with its recorded hash.
 
-        Raises ArtefactError when it changed since or, with test-time augmentation, was never made.
+        Raises ArtefactError when it has changed or, with test-time augmentation, was never made.
         """
         path = self.table_file(side, tta)
         if tta != "none":
@@ -296,7 +297,7 @@ class RunFolder(Artefact):
     def check_labels(self, space_hash: str) -> None:
         """Raise MismatchError unless the run predicts the classes of the label space with this hash.
 
-        Also raises ArtefactError when the run's recipe or record changed since it was finished.
+        Also raises ArtefactError when the run's recipe or record has changed.
         """
         self.verify()
         if self.record().fingerprint_fields.space != space_hash:
@@ -316,12 +317,12 @@ def _read_events(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def list_runs(workspace: Workspace) -> list[RunFolder]:
-    """Every run of the project, by number, also damaged ones: `RunFolder.record` raises DamagedError for those."""
+    """Every run of the project, by number, including damaged ones, whose `RunFolder.record` raises DamagedError."""
     return list_artefacts(workspace.runs, RunFolder)
 
 
 def runs_lock(workspace: Workspace) -> AbstractContextManager[None]:
-    """The lock on the list of runs: whoever adds a run holds it from choosing its number until it has its name.
+    """The lock on the list of runs, held while a run is added, from choosing its number until the folder has its name.
 
     Raises LockedError, as `lock`, when another process holds it.
     """
@@ -329,14 +330,14 @@ def runs_lock(workspace: Workspace) -> AbstractContextManager[None]:
 
 
 def run_number(run_id: str) -> int:
-    """The number a run id begins with; 0 when it has none."""
+    """The number at the start of a run id; 0 if it has none."""
     return number_of("run", run_id)
 
 
 def find_run(workspace: Workspace, reference: AnyReference) -> RunFolder:
     """The run that `reference` means: a run id, its number, an unambiguous beginning of it, or `last`.
 
-    Raises InputError when there is none, and when a run cannot be meant.
+    Raises InputError when there is none, and for a reference that cannot mean a run.
     """
     wanted, runs = parse_reference(reference, ["run"]), {run.id: run for run in list_runs(workspace)}
     if not runs:

@@ -1,4 +1,4 @@
-"""The columns of every table on disk, checked when written and when read."""
+"""Schemas of all tables on disk, checked on writing and reading."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_table(table: pl.DataFrame, schema: Schema, what: str) -> None:
 
 
 def write_table(table: pl.DataFrame, path: Path, schema: Schema) -> None:
-    """Write a checked Parquet file, whole or not at all."""
+    """Check a table and write it as Parquet, atomically."""
     check_table(table, schema, str(path))
     buffer = io.BytesIO()
     table.write_parquet(buffer, compression="zstd")
@@ -83,7 +83,7 @@ def read_table(path: Path, schema: Schema) -> pl.DataFrame:
 
 
 def prediction_columns(table: pl.DataFrame) -> list[str]:
-    """Names of all columns that hold what was predicted, log-probabilities and scores, in table order."""
+    """Names of all prediction columns, log-probabilities and scores, in table order."""
     return [c for c in table.columns if "=" in c or c.endswith(_SCORE)]
 
 
@@ -99,7 +99,7 @@ def year_columns(attribute: str, values: Sequence[float]) -> tuple[str, ...]:
 
 
 def year_values(table: pl.DataFrame, attribute: str) -> tuple[float, ...]:
-    """Values that `table` has a `year_columns` column for, in table order; none where it has no such block.
+    """Values with a `year_columns` column in `table`, in table order; empty without such a block.
 
     Raises ArtefactError for a value that is no number.
     """

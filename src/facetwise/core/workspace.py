@@ -1,4 +1,4 @@
-"""Where artefacts live, and how they are written so that a half-written one is never taken for a whole one."""
+"""The project folder, and writing artefacts so that an unfinished one is never taken for a finished one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOCK_TRIES, LOCK_PAUSE = 25, 0.02
 
 @dataclass(frozen=True)
 class Workspace:
-    """A project folder: `facetwise.toml` and, beside it, one folder a kind of artefact."""
+    """A project folder: `facetwise.toml` and one folder per kind of artefact."""
 
     root: Path
 
@@ -71,7 +71,7 @@ class Workspace:
 
     @property
     def features(self) -> Path:
-        """Of frozen backbones; derived, may be deleted at any time."""
+        """Features of frozen backbones; derived, may be deleted at any time."""
         return self.root / "features"
 
     @property
@@ -84,42 +84,42 @@ class Workspace:
 
     @property
     def studies(self) -> Path:
-        """Ablations and searches: many runs as one question."""
+        """Ablations and searches, each over several runs."""
         return self.root / "studies"
 
     @property
     def blends(self) -> Path:
-        """Several runs put together: what they weigh, how classes are decided, and what that is worth."""
+        """Blends of several predictors."""
         return self.root / "blends"
 
     @property
     def external(self) -> Path:
-        """Predictions of the test side that were made elsewhere."""
+        """Imported predictions of the test side."""
         return self.root / "foreign"
 
     @property
     def ledger_file(self) -> Path:
-        """What was sent to the contest and what it scored, a JSON object a line."""
+        """The ledger of submissions and scores, one JSON object per line."""
         return self.root / "ledger.jsonl"
 
     @property
     def notes_file(self) -> Path:
-        """Notes that people put on runs, blends and submissions, a JSON object a line."""
+        """Notes on runs, blends and submissions, one JSON object per line."""
         return self.root / "notes.jsonl"
 
     @property
     def journal(self) -> Path:
-        """The journal, a Markdown file a day."""
+        """The journal, one Markdown file per day."""
         return self.root / "journal"
 
     @property
     def cache(self) -> Path:
-        """What is derived from the artefacts to be quicker; may be deleted at any time."""
+        """Derived data for speed; may be deleted at any time."""
         return self.root / ".cache"
 
 
 def canonical_json(value: Any) -> str:
-    """One spelling a value: sorted keys, no spaces, any Unicode kept."""
+    """Canonical JSON: sorted keys, no spaces, Unicode unescaped."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -129,13 +129,13 @@ def content_hash(value: Any) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """sha256 (hex) of a file's bytes, read in pieces."""
+    """sha256 (hex) of a file, read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write plain data as readable JSON, whole or not at all."""
+    """Write plain data as indented JSON, atomically."""
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -154,8 +154,8 @@ def new_artefact(folder: Path, made_from: dict[str, Any], *, schema_version: int
     """Make an artefact folder: yields a temporary folder to fill, marks it done and renames it when the block ends.
 
     When the block raises, nothing is left behind. An older artefact of the same name is exchanged for the new one in
-    one step, so that a process that is killed leaves the one or the other. (A file system that cannot exchange folders
-    needs two steps: killed between them, the process leaves neither, but both as `leftovers`.)
+    one step, so that a killed process leaves either the old or the new one. (On a file system that cannot exchange
+    folders this takes two steps: a process killed between them leaves both as `leftovers`.)
     """
     temporary = temporary_name(folder)
     folder = resolved(folder) if folder.is_symlink() else folder  # a link stays one
@@ -175,9 +175,9 @@ def new_artefact(folder: Path, made_from: dict[str, Any], *, schema_version: int
 
 
 def discard(path: Path) -> None:
-    """Delete a file or a folder so that a kill leaves all of it, or what `leftovers` lists; follows no link.
+    """Delete a file or a folder so that a kill leaves it whole or among the `leftovers`; links are not followed.
 
-    Raises OSError when it cannot be deleted.
+    Raises OSError.
     """
     if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
@@ -187,14 +187,14 @@ def discard(path: Path) -> None:
 
 
 def mark_done(folder: Path, made_from: dict[str, Any], *, schema_version: int = 1, hash_files: bool = True) -> None:
-    """Write the DONE mark of a finished artefact, with the sha256 of each of its files."""
+    """Write the DONE mark of an artefact, with the sha256 of each of its files."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != DONE)
     hashes = {p.relative_to(folder).as_posix(): file_hash(p) for p in files} if hash_files else {}
     write_json(folder / DONE, {"schema_version": schema_version, "made_from": made_from, "files": hashes})
 
 
 def is_done(folder: Path) -> bool:
-    """Whether the artefact in `folder` was finished."""
+    """Whether the artefact in `folder` is finished."""
     return (folder / DONE).is_file()
 
 
@@ -202,7 +202,7 @@ def is_done(folder: Path) -> bool:
 def lock(path: Path, what: str) -> Iterator[None]:
     """Hold an exclusive `flock` on `path` (made if missing); raises LockedError when another process holds it.
 
-    It is tried for half a second, because `is_locked` holds it for a moment.
+    It retries for half a second, because `is_locked` holds the lock for a moment.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
@@ -218,7 +218,7 @@ def lock(path: Path, what: str) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock file `path` now; needs no right to write, and several may ask at once."""
+    """Whether a process holds the lock file `path` now; needs no write access, and may be called concurrently."""
     try:
         with path.open("rb") as file:
             return not _flock(file, fcntl.LOCK_SH)
@@ -227,7 +227,7 @@ def is_locked(path: Path) -> bool:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Temporary files and folders that a killed process left directly in `folder`."""
+    """Temporary files and folders of killed processes directly in `folder`."""
     return sorted(p for p in folder.iterdir() if is_temporary(p)) if folder.is_dir() else []
 
 

@@ -16,7 +16,7 @@ _STEM = 3
 """Modules before the first block."""
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two 3x3 convolutions, skipped for a share `drop` of the images while training, and a shortcut."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, drop: float = 0.0) -> None:
@@ -56,7 +56,7 @@ class SmallResNet(nn.Module):
         channels, last = stem, -1
         for number, stage in enumerate(self.stages, start=1):
             drop = drop_path * number / len(self.stages)
-            layers.append(Block(channels, widths[stage], 2 if stage != last else 1, drop))
+            layers.append(ResidualBlock(channels, widths[stage], 2 if stage != last else 1, drop))
             channels, last = widths[stage], stage
         self.layers = nn.Sequential(*layers)
 

@@ -1,4 +1,4 @@
-"""What a full disk says to the user: which file it was, how much was wanted, how much was free."""
+"""The error for a full disk: which file, bytes needed, bytes free."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FREE_SOME = "free some space (`facetwise clean` shows what may go), then give th
 
 @contextmanager
 def disk_full_errors(path: Path, num_bytes: int | None = None, *, hint: str = FREE_SOME) -> Iterator[None]:
-    """Turn the errors of a full disk into a FacetwiseError that names `path`; any other error passes as it is.
+    """Turn the errors of a full disk into a FacetwiseError that names `path`; other errors pass through.
 
-    `num_bytes`: bytes that were to be written, where they are known.
+    `num_bytes`: bytes to be written, if known.
     """
     try:
         yield

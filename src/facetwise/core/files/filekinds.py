@@ -1,4 +1,4 @@
-"""What a file from outside is, when it is not what it was taken for: said by its first bytes, with what to do."""
+"""Recognises by its first bytes what an unexpected file from outside is, with what to do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KIND_BYTES = 512
 
 
 def other_kind(beginning: bytes) -> str | None:
-    """What a file that begins so is, and what to do; None when that is not known."""
+    """What a file with these first bytes is, and what to do; None if unknown."""
     if beginning[4:8] == b"ftyp":
         return _of_brand(beginning[8:12])
     if beginning[128:132] == b"DICM":  # DICOM PS3.10, 7.1

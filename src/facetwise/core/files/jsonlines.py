@@ -1,7 +1,8 @@
-"""Stores that are a JSON object a line: only added to, at times edited by hand, never half-written.
+"""Stores with one JSON object per line: append-only, sometimes edited by hand, never half-written.
 
-What editors do to such a file is fine: a byte order mark, CRLF or CR, blank lines, a last line without its end. A last
-line that is the beginning of an object was cut off, by a full disk or a kill of another program, and means nothing.
+What editors do to such a file is accepted: a byte order mark, CRLF or CR, blank lines, a last line without a line
+break. A last line with an incomplete object was cut off (by a full disk, or when another program was killed) and is
+ignored.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _ENDS = (b"\n", b"\r")
 
 @dataclass(frozen=True)
 class TextLine:
-    """A line that is not blank."""
+    """A non-blank line."""
 
     number: int
     """From 1, as an editor counts."""
@@ -36,9 +37,9 @@ class TextLine:
 
 
 def lock_file(path: Path) -> Path:
-    """The file to lock while the store at `path` is read and added to: `.ledger.lock` of `ledger.jsonl`.
+    """The file to lock while the store at `path` is read and appended to: `.ledger.lock` for `ledger.jsonl`.
 
-    Of a link it lies beside what the link leads to, so that all projects that share a store take turns.
+    For a link it lies beside the target, so that all projects that share a store take turns.
     """
     real = resolved(path)
     return real.with_name(f".{real.stem}.lock")
@@ -46,13 +47,13 @@ def lock_file(path: Path) -> Path:
 
 @contextmanager
 def adding_to(path: Path, what: str) -> Iterator[None]:
-    """Held while a store is read and added to; raises LockedError when another process adds to it."""
+    """Held while a store is read and appended to; raises LockedError when another process appends to it."""
     with lock(lock_file(path), what):
         yield
 
 
 def text_lines(path: Path, what: str) -> Iterator[TextLine]:
-    """The lines of a store in their order; none when there is no file. `what` calls it, should it be a folder."""
+    """The lines of a store in order; empty without a file. `what` names it in the error when it is a folder."""
     if path.is_dir():
         raise InputError(f"{path}: is a folder, expected {what}", hint="move it away")
     if path.is_symlink() and not path.exists():
@@ -64,7 +65,7 @@ def text_lines(path: Path, what: str) -> Iterator[TextLine]:
 
 
 def parsed_object(text: str) -> dict[str, Any]:
-    """The object that a line holds; raises ValueError saying what else it is."""
+    """The object on a line; raises ValueError saying what it is instead."""
     if any("\udc80" <= c <= "\udcff" for c in text):
         raise ValueError("not UTF-8 text")
     found = parse_json(text, strict=True)
@@ -74,9 +75,10 @@ def parsed_object(text: str) -> dict[str, Any]:
 
 
 def append_lines(path: Path, lines: Sequence[str], mend: Callable[[str], str]) -> None:
-    """Add lines (without their ends), all or none; the caller holds the lock. Those that are there stay, byte for byte.
+    """Append lines (without line breaks) atomically; the caller holds the lock.
 
-    `mend`: what to make of a last line without its end, one line again; it may raise.
+    Existing lines are preserved byte for byte. `mend`: turns a last line without a line break into a complete one; it
+    may raise.
     """
     there = _bytes(path)
     tail = b"" if not there or there.endswith(_ENDS) else there.splitlines(keepends=True)[-1]

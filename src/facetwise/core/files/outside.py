@@ -1,4 +1,4 @@
-"""What the file system gives: files that may be no files, or endless, and names that may not be text."""
+"""Guarded access to the file system: paths that are not regular files, huge files, and names that are not text."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_size(size: int, name: str, most: int = MAX_BYTES) -> None:
 
 
 def exists(path: Path) -> bool:
-    """Whether something is there and can be asked for; a link in a circle and a name too long are not."""
+    """Whether something exists at the path; False for circular links and names that are too long."""
     return _mode(path) is not None
 
 
@@ -57,7 +57,7 @@ def is_folder(path: Path) -> bool:
 
 
 def require_folder(path: Path, hint: str | None = None) -> None:
-    """Raise InputError, which says what it is instead, when `path` is no folder."""
+    """Raise InputError, saying what it is instead, unless `path` is a folder."""
     if is_folder(path):
         return
     what = "no such folder"
@@ -100,7 +100,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Everything below `folder` that is no folder, links included; folders that cannot be listed are passed over."""
+    """Everything below `folder` except folders, including links; folders that cannot be listed are skipped."""
     for parent, _, names in os.walk(folder):
         yield from (Path(parent, name) for name in names)
 
@@ -113,10 +113,10 @@ def _mode(path: Path) -> int | None:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name from the file system is UTF-8: others cannot be written to a table, nor named by one."""
+    """Whether a name from the file system is UTF-8: others cannot stand in a table."""
     return printable(name) == name
 
 
 def printable(name: str) -> str:
-    r"""A name from the file system as text: bytes that are not UTF-8 are written out, such as `caf\xe9.jpg`."""
+    r"""A name from the file system as text, with bytes that are not UTF-8 escaped, such as `caf\xe9.jpg`."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,7 +1,7 @@
 """Parquet from outside: a small file may decode to more than the memory holds.
 
-Neither its size nor what it says of itself tells how much that is, so a process of its own tries, with a limit on its
-memory. What is read here afterwards has been read there.
+Neither its size nor its metadata tells how much, so a separate process tries first, with a limit on its memory. Only
+what it could read is read in this process.
 """
 
 from __future__ import annotations

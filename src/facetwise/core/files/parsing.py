@@ -1,4 +1,4 @@
-"""JSON and TOML to plain data, within limits: no text of any file makes a parser run out of stack, memory or time."""
+"""JSON and TOML to plain data, within limits, so that no file makes a parser run out of stack, memory or time."""
 
 from __future__ import annotations
 

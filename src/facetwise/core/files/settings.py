@@ -1,4 +1,4 @@
-"""Typed settings from TOML: one way to read them, and one way to say what is wrong with them."""
+"""Typed settings from TOML: how they are read, and how errors in them are reported."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _explain(spec: type[BaseModel], problem: Any) -> str:
 
 def _shown(got: Any) -> str:
     """A value as it is written in TOML; of an endless one only the beginning."""
-    return _cut(str(given).lower() if isinstance(given, bool) else repr(given))
+    return _cut(str(got).lower() if isinstance(got, bool) else repr(got))
 
 
 def _cut(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, and never in the place of what is no plain file."""
+"""Writing files atomically, and never in place of anything that is not a plain file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STDOUT = Path("-")
 
 
 def write_output(path: Path, data: bytes | str) -> None:
-    """Write a file that a user asked for: `write_atomic`, or standard output for `-`."""
+    """Write an output of a command: `write_atomic`, or standard output for `-`."""
     if path != STDOUT:
         write_atomic(path, data)
         return
@@ -32,9 +32,9 @@ def write_output(path: Path, data: bytes | str) -> None:
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write a file as a whole or not at all; see `whole_file` for links, devices and modes.
+    """Write a file atomically; see `whole_file` for links, devices and modes.
 
-    Raises FacetwiseError naming the file and its size when the disk is full; the file before it is kept then.
+    Raises FacetwiseError naming the file and its size when the disk is full; the previous file is then kept.
     """
     content = data.encode() if isinstance(data, str) else data
     with disk_full_errors(path, len(content)), whole_file(path) as file:
@@ -43,12 +43,12 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to fill, which takes its place when the block ends: until then, and after an error, nothing has changed.
+    """A file to fill, which takes its place when the block ends; until then, and after an error, nothing changes.
 
-    It is filled under a temporary name beside its place, flushed to the disk, then renamed. A link stays a link: what
-    it leads to is exchanged. A file that is there keeps its mode and, where that is allowed, its owner. A device or a
-    named pipe is written to as it is, and so is the file that is this process's standard output. Missing folders are
-    made, but for what a link leads to. Raises InputError where no file can be.
+    It is filled under a temporary name in the same folder, flushed to the disk, then renamed. A link stays a link: its
+    target is replaced. An existing file keeps its mode and, if allowed, its owner. A device or a named pipe is written
+    to as it is, and so is the file that is this process's standard output. Missing folders are made, but for what a
+    link leads to. Raises InputError where no file can be.
     """
     status = check_target(path)
     if status is not None and not stat.S_ISREG(status.st_mode):
@@ -64,7 +64,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def check_target(path: Path) -> os.stat_result | None:
-    """What stands where a file is to be written, or None; raises InputError where no file can be."""
+    """What exists where a file is to be written, or None; raises InputError where no file can be."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -82,17 +82,17 @@ def check_target(path: Path) -> os.stat_result | None:
 
 
 def temporary_name(path: Path) -> Path:
-    """A new name beside `path` for something that is being written."""
+    """A new temporary name in the folder of `path`."""
     return path.with_name(f".{path.name}.tmp-{uuid.uuid4().hex[:8]}")
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether a file or folder has the name of one that is being written (or was, by a process that was killed)."""
+    """Whether this is the temporary name of something being written (or left by a killed process)."""
     return re.fullmatch(r"\..+\.tmp-\w+", path.name) is not None
 
 
 def flush_folder(folder: Path) -> None:
-    """Have the names in a folder written to the disk."""
+    """Flush the entries of a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

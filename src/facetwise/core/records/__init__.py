@@ -1,1 +1,1 @@
-"""What the json files of artefacts hold, as typed records: one model for writers, readers and packs alike."""
+"""The JSON files of artefacts as typed records: one model for writers, readers and packs."""

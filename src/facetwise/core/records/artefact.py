@@ -1,7 +1,7 @@
-"""Folders of artefacts: every folder there is, its one reader, and one word for what is wrong with it: damaged.
+"""Folders of artefacts, and their checks.
 
-A list holds every folder, whatever is wrong with it: `record` of one that lacks a file, or whose files are not as they
-were written, raises DamagedError, which names the file and the way out.
+A list holds every folder, intact or not: `record` raises DamagedError, with the file and the way out, where a file is
+missing or not as it was written.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Artefact(ABC):
 
     @property
     def id(self) -> str:
-        """Its name, which is that of the folder."""
+        """The name of its folder."""
         return self.path.name
 
     @property
     def number(self) -> int:
-        """The number that its name begins with; 0 when it has none."""
+        """The number at the start of its name; 0 if it has none."""
         return number_of("blend" if self.kind == "blend" else "run", self.id)
 
     @property
     def record_file(self) -> Path:
-        """What it was made from and with."""
+        """The file of its record."""
         return self.path / self.record_name
 
     @property
@@ -60,7 +60,7 @@ class Artefact(ABC):
 
     @property
     def damage(self) -> DamagedError | None:
-        """What is wrong with it as a whole; None when nothing is."""
+        """What is wrong with it; None if it is intact."""
         try:
             self.check()
         except DamagedError as error:
@@ -68,13 +68,13 @@ class Artefact(ABC):
         return None
 
     def check_whole(self) -> None:
-        """Raise DamagedError unless the mark of its end is there, and the files are as they were written."""
+        """Raise DamagedError unless it has its DONE mark, and its files are as they were written."""
         if not is_done(self.path):
             raise DamagedError(f"{self.path / DONE}: missing", hint=self.way_out)
         verify_files(self.path, way_out=self.way_out)
 
     def check_no_copy(self, own_id: str | None) -> None:
-        """Raise DamagedError for a copy of the folder of another artefact, whose id (`own_id`) its record has."""
+        """Raise DamagedError for a copy of another artefact's folder, whose id (`own_id`) the record holds."""
         if own_id not in (None, self.id) and (self.path.parent / str(own_id) / self.record_name).is_file():
             raise DamagedError(
                 f"{self.path}: a copy of `{own_id}`",
@@ -86,12 +86,13 @@ A = TypeVar("A", bound=Artefact)
 
 
 def list_artefacts(parent: Path, kind: type[A]) -> list[A]:
-    """All artefacts whose folders lie in `parent`, by number and name, also damaged and unfinished ones."""
+    """All artefacts with a folder in `parent`, by number and name, including damaged and unfinished ones."""
     folders = parent.iterdir() if parent.is_dir() else ()
     found = [kind(f) for f in folders if not f.name.startswith(".") and f.is_dir()]
     return sorted(found, key=lambda a: (a.number, a.id))
 
 
 def next_number(parent: Path, kind: type[A]) -> int:
-    """The number of a new artefact, one above all others, damaged ones too; its list is locked by the caller."""
+    """The number of a new artefact: one above all others, including damaged ones; the caller holds the lock of the
+    list."""
     return max((artefact.number for artefact in list_artefacts(parent, kind)), default=0) + 1

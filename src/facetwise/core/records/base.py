@@ -1,4 +1,4 @@
-"""Typed records: how a json file of an artefact is checked when it is read, and written as it is read."""
+"""Typed records: how the JSON files of artefacts are checked and written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Record(BaseModel):
-    """Base of all records: frozen; keys that this version does not know are kept, so that writing loses nothing."""
+    """Base of all records: frozen; unknown keys are preserved, so that rewriting loses nothing."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -35,7 +35,7 @@ class Record(BaseModel):
         return self.model_dump(mode="json")
 
     def changed(self, **changes: object) -> Self:
-        """The same record with other values; raises pydantic's ValidationError for what cannot stand in it."""
+        """A copy with other values; raises pydantic's ValidationError for invalid ones."""
         return checked(type(self), {**self.as_dict(), **changes})
 
 
@@ -61,15 +61,15 @@ class Bounds(Record):
 
 
 def checked(model: type[M], data: Mapping[str, Any], *, strict_keys: bool = False) -> M:
-    """Plain JSON data as `model`, without any guess at kinds (no number for a text); raises ValidationError.
+    """Plain JSON data as `model`, without coercion between types; raises ValidationError.
 
-    `strict_keys`: a key that the model does not know is an error too.
+    `strict_keys`: unknown keys are errors too.
     """
     return model.model_validate_json(json.dumps(data), strict=True, extra="forbid" if strict_keys else None)
 
 
 def read_record(path: Path, model: type[M], what: str, *, way_out: str, versions: Sequence[int] = (1,)) -> M:
-    """The record in a json file; one of `what`, such as `a run`.
+    """The record in a JSON file; `what` names its kind in errors, such as `a run`.
 
     Raises DamagedError, with `way_out` as its hint, when the file is missing, no JSON, or not such a record, and
     ArtefactError when a later version of facetwise wrote it.
@@ -82,7 +82,7 @@ def read_record(path: Path, model: type[M], what: str, *, way_out: str, versions
 
 
 def parse_record(path: Path, data: Mapping[str, Any], model: type[M], what: str, *, way_out: str) -> M:
-    """What the json file at `path` holds (`data`) as a record; raises DamagedError with all that is wrong in it."""
+    """The content (`data`) of the JSON file at `path` as a record; raises DamagedError with all its faults."""
     try:
         return checked(model, data)
     except ValidationError as error:
@@ -92,9 +92,9 @@ def parse_record(path: Path, data: Mapping[str, Any], model: type[M], what: str,
 
 
 def versioned(path: Path, versions: Sequence[int] = (1,)) -> dict[str, Any]:
-    """The object in a json file; one that does not say its version is of the first.
+    """The object in a JSON file; without a version key, version 1 is assumed.
 
-    Raises DamagedError when it is missing or no object, ArtefactError for a version that is none of `versions`.
+    Raises DamagedError when it is missing or not an object, ArtefactError for a version not in `versions`.
     """
     data = read_json(path)
     if not isinstance(data, dict):
@@ -109,18 +109,18 @@ def versioned(path: Path, versions: Sequence[int] = (1,)) -> dict[str, Any]:
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write a record, whole or not at all."""
+    """Write a record atomically."""
     write_json(path, record.as_dict())
 
 
 def problems_line(error: ValidationError) -> str:
-    """What is wrong with a record, the first few faults in one line."""
+    """The first few faults of a record in one line."""
     found = explained(error)
     return "; ".join(found[:MAX_TOLD]) + (f"; and {len(found) - MAX_TOLD} more" if len(found) > MAX_TOLD else "")
 
 
 def explained(error: ValidationError, tags: Sequence[str] = ()) -> list[str]:
-    """What is wrong with each key, in words; `tags`: of a union, the kinds of object that may be meant."""
+    """The fault of each key, in words; `tags`: the tags of a union."""
     return [_explained(problem, tags) for problem in error.errors()]
 
 

@@ -1,4 +1,4 @@
-"""`blend.json`: what a blend was made from, what was chosen, and what that is worth."""
+"""`blend.json`: the members of a blend, the chosen weights and decision, and their scores."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class BlendScores(Record):
 
 
 class WayRecord(Record):
-    """One way of blending that was looked at."""
+    """One variant of blending that was evaluated."""
 
     by: str
     nested: float
@@ -109,7 +109,8 @@ class WayRecord(Record):
 
 
 class ContributionsRecord(Record):
-    """What each member that is known out of fold adds, and how alike they decide; in the order of `members`."""
+    """What each member with out-of-fold predictions adds, and how often the members agree; in the order of
+    `members`."""
 
     members: list[str]
     added: list[float | None]
@@ -127,7 +128,7 @@ class MoveRecord(Record):
 
 
 class PartRecord(Record):
-    """What was chosen without one part of the people."""
+    """The choice without one part of the people."""
 
     weights: dict[str, dict[str, float]]
     """By block and member."""
@@ -135,7 +136,7 @@ class PartRecord(Record):
 
 
 class BlendQuestion(Record):
-    """What was asked; all of `blending.spec.BlendSpec`, of which this is read."""
+    """The options of a blend: all of `blending.spec.BlendSpec`; these fields are read."""
 
     given: list[dict[str, Any]]
     weigh: str
@@ -167,5 +168,5 @@ class BlendRecord(Record):
 
     @property
     def shared(self) -> bool:
-        """Whether a member has a share of the whole and is not known out of fold: then the blend is not either."""
+        """Whether a member without out-of-fold predictions has a share of the whole: then the blend has none either."""
         return any(member.share for member in self.made_from.members)

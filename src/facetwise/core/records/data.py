@@ -1,4 +1,4 @@
-"""What the marks of a manifest, of folds and of an image store say that they were made from."""
+"""`made_from` in the DONE marks of manifests, folds and image stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`DONE.json`: written last into every artefact folder, with what it was made from and a hash a file."""
+"""`DONE.json`: written last into every artefact folder, with its inputs and the hash of each file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ F = TypeVar("F", bound=BaseModel)
 
 
 class Anything(Record):
-    """What an artefact was made from, of which nothing needs to be read."""
+    """Inputs of an artefact that are not read."""
 
 
 class Done(Record, Generic[F]):
-    """`DONE.json` of an artefact that was made from `F`."""
+    """`DONE.json` of an artefact with inputs of type `F`."""
 
     schema_version: int
     made_from: F
@@ -42,8 +42,8 @@ class RunMadeFrom(Record):
 
 
 def read_done(folder: Path, made_from: type[F], *, version: int = 1, way_out: str = AGAIN) -> Done[F]:
-    """The mark of a finished artefact; raises ArtefactError when it is unfinished or of another version, and
-    DamagedError with `way_out` as its hint when the mark is not as it was written.
+    """The DONE mark of an artefact; raises ArtefactError when it is unfinished or of another version, and DamagedError
+    with `way_out` as its hint when the mark is damaged.
     """
     if not is_done(folder):
         raise ArtefactError(f"{folder}: not finished")

@@ -1,4 +1,4 @@
-"""`foreign.json`: where predictions that were made elsewhere came from, and how they were read."""
+"""`foreign.json`: the origin of imported predictions, and how they were read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facetwise.core.records.base import Record
 
 
 class ExternalMadeFrom(Record):
-    """The data that they are of, and the file."""
+    """The data that they predict, and the file."""
 
     label_space: str
     manifest: str

@@ -1,6 +1,6 @@
-"""Notes that people put on runs, blends and submissions: `notes.jsonl`, an object a line, in the order of writing.
+"""Notes on runs, blends and submissions: `notes.jsonl`, one object per line, in the order of writing.
 
-A note names its thing by id, so it stays when the thing is deleted. The file may be edited by hand.
+A note names its target by id, and outlives it. The file may be edited by hand.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _zoned(text: str) -> str:
 
 @dataclass(frozen=True)
 class Note:
-    """What somebody wrote about a thing."""
+    """A note by a person on a run, blend or submission."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -58,7 +58,7 @@ class Note:
 
     @property
     def asks(self) -> bool:
-        """Whether it waits for an answer: said to be open, or it ends in a question mark."""
+        """Whether it is a question: marked as open, or ending in a question mark."""
         return self.open or self.text.endswith(_QUESTION_MARKS)
 
     @property
@@ -76,9 +76,9 @@ _LINE: TypeAdapter[Note] = TypeAdapter(Annotated[Note, AfterValidator(_readable)
 
 
 def read_notes(workspace: Workspace) -> tuple[Note, ...]:
-    """All notes, in the order of writing; a last line that was cut off is left out.
+    """All notes, in the order of writing; a last line that was cut off is skipped.
 
-    Raises ProblemsError with every line that is no note.
+    Raises ProblemsError with every line that is not a note.
     """
     notes, problems = read_lines(workspace.notes_file, _LINE, "notes")
     if problems:
@@ -90,9 +90,9 @@ def read_notes(workspace: Workspace) -> tuple[Note, ...]:
 def write_note(
     workspace: Workspace, kind: NoteTargetKind, target: str, text: str, *, author: str | None = None, open: bool = False
 ) -> Note:
-    """Add a note about the thing with the id `target`, and return it.
+    """Add a note on the artefact with the id `target`, and return it.
 
-    Raises InputError when text or author cannot be one, ProblemsError when the file has lines that are no notes.
+    Raises InputError for an invalid text or author, ProblemsError when the file has lines that are not notes.
     """
     note = Note(now(), kind, target, *checked(text, author), open=open)
     path = workspace.notes_file
@@ -103,7 +103,7 @@ def write_note(
 
 
 def checked(text: str, author: str | None = None) -> tuple[str, str | None]:
-    """Text and author as they are kept, without space around them; raises InputError for what can be neither."""
+    """Text and author, stripped; raises InputError if they are invalid."""
     text, author = text.replace("\r\n", "\n").strip(), (author or "").strip() or None
     if not text:
         raise InputError("the note is empty", hint="write something: `facetwise note REF TEXT`")
@@ -116,7 +116,7 @@ def checked(text: str, author: str | None = None) -> tuple[str, str | None]:
 
 
 def open_notes(notes: Sequence[Note]) -> tuple[Note, ...]:
-    """Notes that wait for an answer: nobody wrote a later one on the same thing that does not ask itself."""
+    """Notes that wait for an answer: no later note on the same target answers them."""
     return tuple(n for place, n in enumerate(notes) if n.asks and not any(_answers(m, n) for m in notes[place + 1 :]))
 
 

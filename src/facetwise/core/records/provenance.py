@@ -1,4 +1,4 @@
-"""What an artefact was made with: versions, commit, machine. No paths of the machine and no names of people."""
+"""Provenance of an artefact: versions, commit, machine. It holds no local paths and no names of people."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ def now() -> str:
 
 
 def provenance() -> dict[str, Any]:
-    """Plain data: when, with which versions and code, on what kind of machine."""
+    """Plain data: time, versions, commit, machine."""
     return {"made": now(), "versions": versions(), "commit": commit(), "machine": machine()}
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of the packages that shape results."""
+    """Installed versions of the packages that affect results."""
     return {"python": platform.python_version(), **{p: v for p in PACKAGES if (v := _version(p))}}
 
 
 def commit() -> str | None:
-    """The commit of facetwise's own source, `+changed` when the tree differs; None when it is no checkout.
+    """The commit of facetwise's source, with `+changed` when the tree differs; None outside a checkout.
 
-    Installed inside another project's repository (in its `.venv`, or as a copy) it is none: that commit is not ours.
+    Installed inside another project's repository (in its `.venv`, or as a copy), there is none: that commit is not
+    ours.
     """
     root = Path(__file__).resolve().parents[4]  # of `src/facetwise/core/records/provenance.py`
     top = _git(root, "rev-parse", "--show-toplevel")

@@ -1,4 +1,4 @@
-"""`run.json`, and where a run came from that was imported: `imported.json`."""
+"""`run.json`, and the origin of an imported run: `imported.json`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FoldsHere = Literal["same", "other", "none"]
 
 
 class FingerprintFields(Record):
-    """What a fingerprint is made of: hashes, and the recipe as plain data."""
+    """Fields of a fingerprint: hashes, and the recipe as plain data."""
 
     recipe: dict[str, Any] = Field(default_factory=dict)
     space: str = Field(alias="label space")
@@ -27,7 +27,7 @@ class FingerprintFields(Record):
 
 
 class ChoiceRecord(Record):
-    """Something that facetwise chose by itself when the run began."""
+    """An automatic choice made when the run began."""
 
     value: bool | int | float | str | None
     reason: str
@@ -68,22 +68,22 @@ class RunRecord(Record):
 
     @property
     def fold_plan(self) -> int | str:
-        """How many folds are trained, or `holdout`, or `none` for one model on everybody."""
+        """The number of folds, or `holdout`, or `none` for one model on everybody."""
         plan: int | str = self.setting("folds", "plan")
         return plan
 
     def setting(self, section: str, key: str) -> Any:
-        """A value of the recipe; None where it is not set."""
+        """A value of the recipe; None if unset."""
         return self.recipe.get(section, {}).get(key)
 
     @property
     def by_image(self) -> bool:
-        """Whether the folds were split by image, so that the scores are known to be too high."""
+        """Whether the folds were split by image, which makes the scores too high."""
         return self.split == "image"
 
 
 class EpochEvent(Record):
-    """A line of `events.jsonl`: an epoch of a fold. Where it was not validated, or the loss ran away, None or NaN."""
+    """A line of `events.jsonl`: an epoch of a fold. Values are None without validation, NaN where the loss diverged."""
 
     model_config = ConfigDict(allow_inf_nan=True)
 
@@ -124,5 +124,5 @@ class ImportRecord(Record):
 
     @property
     def other_folds(self) -> bool:
-        """Whether it was validated on folds that this project does not have."""
+        """Whether it was validated on folds other than those of this project."""
         return self.folds == "other"

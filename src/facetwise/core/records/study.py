@@ -1,4 +1,4 @@
-"""`study.json`: what a study asks of which data, and what came of it so far."""
+"""`study.json`: the question of a study, its data, and its results so far."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ StudyKind = Literal["ablation", "search"]
 
 
 class StudyIdentity(Record):
-    """What makes a study this one; what else is asked (a search's `space`, its `objective`, ...) stands beside."""
+    """The identity of a study; the rest of the question (a search's `space`, its `objective`, ...) is stored beside."""
 
     recipe: dict[str, Any]
     data: dict[str, Any] = Field(default_factory=dict)

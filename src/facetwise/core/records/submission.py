@@ -1,4 +1,4 @@
-"""`record.json`: what a submission was made from, what the gate said of it, and what it was expected to score."""
+"""`record.json`: the source of a submission, the findings of the gate, and the forecast."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERSION = 2
 
 
 class PartMadeFrom(Record):
-    """A run, or predictions from elsewhere, that the source takes its probabilities from."""
+    """A run, or imported predictions, that the source takes its probabilities from."""
 
     kind: PredictorKind
     id: str
@@ -30,7 +30,7 @@ class PartMadeFrom(Record):
 
 
 class Filled(Record):
-    """Images that cannot be read, all answered with one class."""
+    """Unreadable images, all answered with one class."""
 
     images: int
     joint: int | None
@@ -38,7 +38,7 @@ class Filled(Record):
 
 
 class MadeFrom(Record):
-    """Enough to make a submission again, and to see when it no longer can be."""
+    """What is needed to reproduce a submission, and to detect when that is no longer possible."""
 
     kind: PredictorKind
     id: str
@@ -64,7 +64,7 @@ class MadeFrom(Record):
 
     @property
     def name(self) -> str:
-        """What a submission of it is called after its number: the source, with its test-time augmentation."""
+        """The name of its submission after the number: the source, with its test-time augmentation."""
         return self.id if self.tta == "none" else f"{self.id}-tta-{self.tta}"
 
     @property
@@ -74,7 +74,7 @@ class MadeFrom(Record):
 
 
 class FindingRecord(Record):
-    """One thing that the gate looked at: `error` stops, `warning` must be confirmed, `ok` is fine."""
+    """One check of the gate: `error` blocks, `warning` must be confirmed, `ok` passes."""
 
     level: Literal["error", "warning", "ok"]
     code: str
@@ -82,13 +82,13 @@ class FindingRecord(Record):
 
 
 class GateRecord(Record):
-    """What the gate found; the class mix and the opinions that it compared are kept beside."""
+    """The findings of the gate; the compared class mix and opinions are stored beside."""
 
     findings: list[FindingRecord]
 
 
 class ForecastRecord(Record):
-    """The macro F1 to expect on all of the test side."""
+    """The macro F1 expected on the whole test side."""
 
     expected: float
     interval: Bounds
@@ -123,20 +123,20 @@ class SubmissionRecord(Record):
 
     @property
     def num_warnings(self) -> int:
-        """Of the gate, all confirmed."""
+        """Number of warnings of the gate, all confirmed."""
         return sum(finding.level == "warning" for finding in self.gate.findings)
 
 
 class SubmissionMark(Record):
-    """What is read of `DONE.json`, or of a damaged record, to know what a submission needs."""
+    """The part of `DONE.json`, or of a damaged record, that tells what a submission needs."""
 
     made_from: MadeFrom
 
 
 def migrated(data: Mapping[str, Any], place: str, way_out: str) -> dict[str, Any]:
-    """A `record.json` or `DONE.json` as version 2 says it; raises DamagedError for one that does not tell its source.
+    """A `record.json` or `DONE.json` in version 2; raises DamagedError if it does not name its source.
 
-    Version 1 knew a run alone, and words for images that were filled in.
+    Version 1 allowed only runs, and described filled images in words.
     """
     old = data.get("made_from")
     try:

@@ -1,1 +1,1 @@
-"""Text from outside: its one spelling, and how it is shown or written into Markdown as nothing but text."""
+"""Text from outside: canonical spelling, and escaping for terminals and Markdown."""

@@ -1,4 +1,4 @@
-"""Words of people in Markdown: nothing in them is read as markup, and no line of theirs begins a block."""
+"""Text from people in Markdown, escaped so that nothing in it is markup and no line begins a block."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FIRST = re.compile(r"(\d{1,9})[.)](?:\s|$)|()(?:#{1,6}(?:\s|$)|[+-](?:\s|$)|=+$
 
 
 def words(text: str) -> str:
-    """Text as one line that reads as it is written, wherever on a line it stands, in a table too."""
+    """Text as one line that renders verbatim anywhere on a line, including in a table."""
     line = one_line(text)
     first = _FIRST.match(line)
     place = len(first[1] or "") if first else 0
@@ -22,7 +22,8 @@ def words(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text as one line of code; as `words` when a code span cannot hold it: nothing, or what ends a cell or a part."""
+    """Text as a code span; as `words` when a code span cannot hold it (empty text, or characters that end a cell or
+    block)."""
     line = one_line(text)
     if not line or "|" in line or "<!--" in line:
         return words(text)
@@ -32,12 +33,12 @@ def code(text: str) -> str:
 
 
 def quote(text: str) -> list[str]:
-    """Text as the lines of a block quote, whose lines are kept apart."""
+    """Text as the lines of a block quote, with its line breaks."""
     lines = [f"> {words(line)}".rstrip() for line in text.split("\n")]
     pairs = zip(lines, [*lines[1:], ">"], strict=True)
     return [f"{line}  " if line != ">" and after != ">" else line for line, after in pairs]
 
 
 def one_line(text: str) -> str:
-    """With a single space for every gap or break of any script, and controls escaped."""
+    """With every run of white space as one space, and control characters escaped."""
     return printable(" ".join(text.split()))

@@ -1,7 +1,7 @@
-"""Text from outside on its way to people: what a terminal would obey is shown escaped, and can be read back.
+"""Text from outside, escaped for display so that a terminal obeys nothing in it; the escapes can be reversed.
 
-Names of files, people and classes are data, and may hold anything. A terminal obeys control characters, and shows
-letters behind U+202E in another order than they stand. Data for programs (`--json`, Parquet, csv) keeps them.
+Names of files, people and classes may hold any characters. A terminal obeys control characters, and reorders letters
+after U+202E. Data for programs (`--json`, Parquet, csv) is not escaped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def printable(text: str) -> str:
-    r"""The text as it may be shown: controls as `\x1b`, marks of direction as `\u202e`; line breaks and tabs are kept.
+    r"""The text for display: control characters as `\x1b`, direction marks as `\u202e`; line breaks and tabs are kept.
 
     Text without any of these stays as it is. The inverse is `unprintable`, for all text; so a backslash is doubled in
     text that holds such a character or reads like an escape.
@@ -35,19 +35,19 @@ def printable(text: str) -> str:
 
 
 def unprintable(text: str) -> str:
-    """The text that `printable` shows so."""
+    """The inverse of `printable`."""
     return _ESCAPE.sub(lambda found: _meant(found.group()), text)
 
 
 def list_cell(text: str) -> str:
-    """A cell of a csv that people open in a spreadsheet: printable, and text that it would run as a formula is quoted
-    by an apostrophe. `from_list_cell` is the inverse."""
+    """A cell of a csv for spreadsheets: printable, with an apostrophe before text that would run as a formula.
+    `from_list_cell` is the inverse."""
     shown = printable(text)
     return f"'{shown}" if _FORMULA.match(shown) and not _is_number(shown) else shown
 
 
 def from_list_cell(cell: str) -> str:
-    """The text that `list_cell` writes so."""
+    """The inverse of `list_cell`."""
     return unprintable(cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell)
 
 

@@ -1,4 +1,4 @@
-"""Names that mean one thing and are written differently: normal forms of Unicode, blanks, signs that nobody sees."""
+"""Canonical spelling of names that differ in Unicode normal form, white space or invisible characters."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ _UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\
 
 
 def normal(name: str) -> str:
-    """The one spelling of a name: Unicode NFC, no blanks around it, any run of blanks in it one space; case is kept.
+    """The canonical spelling of a name: Unicode NFC, stripped, runs of white space as one space; case is kept.
 
-    A blank is whatever Unicode calls white space, so a no-break space is one. Idempotent.
+    White space is as Unicode defines it, so it includes the no-break space. Idempotent.
     """
     return unicodedata.normalize("NFC", " ".join(_UNSEEN.sub("", name).split()))
 
 
 def folded(name: str) -> str:
-    """A name without the difference of spelling and of upper and lower case."""
+    """The canonical spelling of a name without case."""
     return normal(normal(name).casefold())
 
 
 def spelt_as(header: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
-    """A table's header in which each of `names` that is not there stands for the only column spelt like it."""
+    """A table's header in which the only column spelt like one of `names` is renamed to it."""
     columns = Spellings(header)
     meant = {columns.find(name): name for name in names if name not in columns}
     return tuple(meant.get(column, column) for column in header)
 
 
 class Spellings:
-    """Finds which of some names is meant by one that may be spelt differently."""
+    """Looks up names that may be spelt differently."""
 
     def __init__(self, names: Iterable[str], form: Callable[[str], str] = normal) -> None:
         """`form` makes one of all spellings of a name."""
@@ -45,7 +45,8 @@ class Spellings:
         return name in self._names
 
     def find(self, name: str) -> str:
-        """`name` itself when it is one of the names, else the only one of its form; unchanged when there is none."""
+        """`name` itself if it is one of the names, else the only one with the same canonical spelling; `name` if there
+        is none."""
         if name in self._names:
             return name
         meant = self._by_form.get(self._form(name), [])
