@@ -198,7 +198,7 @@ def _forecast(
         return None, ("nothing is known of it out of fold",)
     ledger, unread = _ledger(project)
     try:
-        target = of_source(source, joint)
+        target = of_source(project, source, joint)
         told = forecast_file(project, manifest, ledger, target)
     except InputError as error:
         return None, (str(error),)

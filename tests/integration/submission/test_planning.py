@@ -390,8 +390,17 @@ def test_only_a_hold_out_is_not_said_to_average() -> None:
     for shift in (None, (0.01, 0.02)):
         assert "Submissions average fold models" in " ".join(shift_notes(shift, 1, averaged=True))
         told = " ".join(shift_notes(shift, 1, averaged=False))
-        assert "average fold models" not in told
-        assert "none are averaged" in told
+        assert "Submissions average" not in told
+        assert "no fold models are averaged" in told
+
+
+@pytest.mark.parametrize("plan", ["hold-out", "cross-validation"])
+def test_a_blend_averages_fold_models_when_a_member_does(
+    made: Made, monkeypatch: pytest.MonkeyPatch, plan: str
+) -> None:
+    monkeypatch.setattr("facetwise.submission.planning.contenders.estimate_of", lambda _: plan)
+    blend = read_contender(made.project, load_manifest(made.project), Ledger(), "b1")
+    assert blend.averaged == (plan == "cross-validation")
 
 
 def test_the_final_choice_needs_something_sent(made: Made) -> None:

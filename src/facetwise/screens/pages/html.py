@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from facetwise.core.files.writing import write_output
+from facetwise.core.text.counting import count
 from facetwise.core.text.printable import printable
 from facetwise.results import wording
 from facetwise.results.runs import RunView
@@ -89,8 +90,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    named = ("score", "loss", "interval", "percent", "count", "duration")
-    environment.filters.update({name: getattr(wording, name) for name in named})
+    written = (wording.score, wording.loss, wording.interval, wording.percent, wording.duration, count)
+    environment.filters.update({how.__name__: how for how in written})
     environment.filters["grouped"] = lambda number: f"{number:,}"
     environment.filters["ticked"] = _ticked
     environment.globals["dash"] = wording.DASH

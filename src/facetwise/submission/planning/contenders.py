@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from facetwise.core.errors import FacetwiseError
+from facetwise.core.errors import ArtefactError, FacetwiseError
 from facetwise.core.labels import IntArray
 from facetwise.core.plain import Plain
 from facetwise.core.project import Project
+from facetwise.core.records.blend import BlendRecord
+from facetwise.core.records.external import ExternalRecord
+from facetwise.core.records.run import RunRecord
 from facetwise.core.references import AnyReference, parse_reference, short_name
+from facetwise.core.runs import RunFolder
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.metrics import MISSING
+from facetwise.predictors.blend_folder import BlendFolder
 from facetwise.predictors.sources import Source
 from facetwise.results.notices import estimate_of
 from facetwise.submission.answers import submission_answers
@@ -78,14 +84,29 @@ def read_contender(project: Project, manifest: Manifest, ledger: Ledger, referen
 def possible_contender(project: Project, manifest: Manifest, reference: AnyReference, tta: str = "none") -> Contender:
     """A run or blend as a possible submission; raises as `read_contender`."""
     source = eligible_source(project, manifest, reference, tta)
-    return of_source(source, joint_classes(source))
+    return of_source(project, source, joint_classes(source))
 
 
-def of_source(source: Source, test: IntArray) -> Contender:
+def of_source(project: Project, source: Source, test: IntArray) -> Contender:
     """A run or blend with test answers `test`, (m,); raises InputError without out-of-fold predictions."""
     kind: ContenderKind = "blend" if source.kind == "blend" else "run"
-    averaged = source.run is None or estimate_of(source.run) != "hold-out"
+    averaged = _averages_folds(project, source.record)
     return Contender(kind, source.id, source.id, source.require_oof().classes, test, averaged=averaged)
+
+
+def _averages_folds(project: Project, record: RunRecord | BlendRecord | ExternalRecord) -> bool:
+    """Whether several fold models of any run in it predict the test images: not of a hold-out, or a blend of those."""
+    if isinstance(record, RunRecord):
+        return estimate_of(record) != "hold-out"
+    members = record.made_from.members if isinstance(record, BlendRecord) else []
+    folders = {"run": project.workspace.runs, "blend": project.workspace.blends}
+    for member in members:
+        if member.kind != "foreign" and any(member.weights.values()):
+            folder = (RunFolder if member.kind == "run" else BlendFolder)(folders[member.kind] / member.id)
+            with suppress(ArtefactError):  # told where the blend is looked at
+                if _averages_folds(project, folder.record()):
+                    return True
+    return False
 
 
 def submission_contender(project: Project, manifest: Manifest, ledger: Ledger, folder: SubmissionFolder) -> Contender:

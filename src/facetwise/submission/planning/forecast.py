@@ -154,7 +154,9 @@ def shift_notes(shift: tuple[float, float] | None, num_scored: int, *, averaged:
     why = "Submissions average fold models, which tends to score higher than out of fold"
     unknown = f"{why}; no public score tells yet by how much"
     if not averaged:
-        why = unknown = "The model that was scored on held-out people predicts the test images alone: none are averaged"
+        why = unknown = (
+            "What was scored on held-out people predicts the test images as it is: no fold models are averaged"
+        )
     if shift is None:
         room = f"The intervals have room for ±{OFFSET.common} between leaderboard and out of fold"
         yield f"{unknown}. {room}, the expected scores have none of it."
