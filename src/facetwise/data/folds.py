@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from facetwise.core.errors import ArtefactError, InputError, LeakError, MismatchError, SettingError
+from facetwise.core.errors import ArtefactError, DamagedError, InputError, LeakError, MismatchError, SettingError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.people import person
 from facetwise.core.records.data import FoldsMadeFrom
 from facetwise.core.records.done import read_done, verify_files
 from facetwise.core.tables import FOLDS, read_table, write_table
 from facetwise.core.text.spelling import Spellings, normal
-from facetwise.core.workspace import Workspace, content_hash, is_done, new_artefact
+from facetwise.core.workspace import AGAIN, DONE, Workspace, content_hash, is_done, new_artefact
 from facetwise.data.manifest import Manifest
 from facetwise.recipe.folds import FOLDS_NAME
 
@@ -139,7 +139,7 @@ def make_folds(
     """
     folder = _folder(workspace, name)
     _check_settings(name, num_folds, split)
-    if is_done(folder) and not new:
+    if folder.is_dir() and not new:
         there = load_folds(workspace, manifest, name)
         if (there.num_folds, there.seed, there.split) == (num_folds, seed, split):
             return there
@@ -164,9 +164,11 @@ def making_folds(name: str, num_folds: int | None = None, seed: int = 0) -> list
 def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") -> Folds:
     """Read saved folds; ArtefactError when there are none or they are damaged, MismatchError on another manifest."""
     folder = _folder(workspace, name)
-    if not is_done(folder):
+    if not folder.is_dir():
         command = shlex.join(["facetwise", *making_folds(name)])
         raise ArtefactError(f"no folds are called `{name}`", hint=f"make them with `{command}`")
+    if not is_done(folder):
+        raise DamagedError(f"{folder / DONE}: missing", hint=AGAIN)
     verify_files(folder)
     made = read_done(folder, FoldsMadeFrom).made_from
     if made.manifest_hash != manifest.hash:
@@ -181,9 +183,9 @@ def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") 
 
 
 def list_folds(workspace: Workspace) -> list[str]:
-    """Names of all saved folds."""
+    """Names of all saved folds, damaged ones too."""
     folders = workspace.folds.iterdir() if workspace.folds.is_dir() else ()
-    return sorted(p.name for p in folders if is_done(p) and not p.name.startswith("."))
+    return sorted(p.name for p in folders if p.is_dir() and not p.name.startswith("."))
 
 
 def _deal(joint: IntArray, groups: npt.NDArray[np.object_], num_folds: int, seed: int, split: Split) -> IntArray:

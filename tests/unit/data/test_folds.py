@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from facetwise.core.errors import ArtefactError, InputError, MismatchError, SettingError
+from facetwise.core.errors import ArtefactError, DamagedError, InputError, MismatchError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import MANIFEST
 from facetwise.core.workspace import Workspace
@@ -179,11 +179,18 @@ def test_folds_that_are_not_there_or_damaged(tmp_path):
     workspace = Workspace(tmp_path)
     with pytest.raises(ArtefactError, match="no folds are called `mine`"):
         load_folds(workspace, MANIFEST_30, "mine")
-    make_folds(workspace, MANIFEST_30, SPACE, name="mine")
+    asked = (workspace, MANIFEST_30, SPACE)
+    make_folds(*asked, name="mine")
     path = workspace.folds / "mine" / "folds.parquet"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ArtefactError, match="changed since it was made"):
         load_folds(workspace, MANIFEST_30, "mine")
+    (workspace.folds / "mine" / "DONE.json").unlink()
+    assert list_folds(workspace) == ["mine"]
+    for again in (lambda: load_folds(workspace, MANIFEST_30, "mine"), lambda: make_folds(*asked, name="mine")):
+        with pytest.raises(DamagedError, match=r"mine/DONE\.json: missing"):
+            again()
+    assert make_folds(*asked, name="mine", new=True).hash == load_folds(workspace, MANIFEST_30, "mine").hash
 
 
 @pytest.mark.parametrize("name", ["", "../out", "a/b", ".hidden", "_x", "a b"])
