@@ -225,7 +225,7 @@ def test_what_cannot_be_forecast_is_said(made: Made) -> None:
         fw.forecast(made.folder, "99")
     with pytest.raises(InputError, match="no submissions"):
         fw.forecast(made.folder, "s1")
-    with pytest.raises(GateError, match="from elsewhere"):
+    with pytest.raises(GateError, match="it is imported"):
         fw.forecast(made.folder, "foreign:theirs")
 
 
