@@ -45,19 +45,18 @@ def fit(
     from facetwise.core.errors import SettingError
     from facetwise.recipe import load_recipe
 
-    need_training()
-    from facetwise.train import crossval
-
     opened = opened_project(project)
     executor = local_executor(jobs)
     if (recipe is None) == (resume is None):
         raise SettingError("give a recipe to train, or a run to resume")
-    if resume is not None:
-        if settings or again:
-            raise SettingError("a resumed run keeps its recipe: give `resume` alone")
-        return crossval.resume(opened, resume, executor=executor, listener=listener, progress=progress)
-    assert recipe is not None
+    if resume is not None and (settings or again):
+        raise SettingError("a resumed run keeps its recipe: give `resume` alone")
     chosen = load_recipe(found_recipe(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
+    need_training()  # loads torch, which takes seconds: what was typed wrongly is told before
+    from facetwise.train import crossval
+
+    if chosen is None:
+        return crossval.resume(opened, str(resume), executor=executor, listener=listener, progress=progress)
     return crossval.fit(opened, chosen, again=again, executor=executor, listener=listener, progress=progress)
 
 
@@ -80,10 +79,6 @@ def predict(
     from facetwise.core.errors import SettingError
     from facetwise.core.runs import find_run
 
-    need_training("facetwise.inference.own_images")
-    from facetwise.inference.other_images import predict_other_images
-    from facetwise.inference.own_images import predict_own_images
-
     opened = opened_project(project)
     found = find_run(opened.workspace, run)
     if images is not None and dataset is not None:
@@ -94,6 +89,11 @@ def predict(
                 f"nothing to predict: run `{found.id}` has the predictions of its own images",
                 hint="give a kind of `tta`, or other photos with `images` or `dataset`",
             )
+    need_training("facetwise.inference.own_images")
+    from facetwise.inference.other_images import predict_other_images
+    from facetwise.inference.own_images import predict_own_images
+
+    if images is None and dataset is None:
         return predict_own_images(opened, found, tta=tta, progress=progress)
     return predict_other_images(opened, found, images=images, dataset=dataset, tta=tta, progress=progress)
 
