@@ -125,7 +125,7 @@ def test_what_is_odd_about_a_submission_is_told_and_stops_nothing(own: Project) 
         assert words in told(view)
     assert view.sendings is None
     assert "Whether it was sent is not known." in call(own, "show", "s1")
-    assert (view.notes, view.sendings) == ((), ())
+    assert view.notes == ()
     assert "! " in call(own, "show", "s1")
 
 

@@ -145,7 +145,8 @@ def test_a_disk_that_is_really_full_is_told_and_room_made_is_enough(own, crash):
     assert outcome.status == 2
     assert "1.safetensors: the disk is full (File too large); " in outcome.stderr
     assert "bytes were to be written" in outcome.stderr
-    assert "hint: free some space (`facetwise clean` shows what may go)" in outcome.stderr
+    assert "hint: free some space (`facetwise " in outcome.stderr
+    assert " clean` shows what may go), then give the same command again" in outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert go_on(own, crash) == expected
 
