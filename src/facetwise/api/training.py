@@ -83,12 +83,11 @@ def predict(
     found = find_run(opened.workspace, run)
     if images is not None and dataset is not None:
         raise SettingError("give a folder of images or a dataset, not both")
-    if images is None and dataset is None:
-        if tta == "none":
-            raise SettingError(
-                f"nothing to predict: run `{found.id}` has the predictions of its own images",
-                hint="give a kind of `tta`, or other photos with `images` or `dataset`",
-            )
+    if images is None and dataset is None and tta == "none":
+        raise SettingError(
+            f"nothing to predict: run `{found.id}` has the predictions of its own images",
+            hint="give a kind of `tta`, or other photos with `images` or `dataset`",
+        )
     need_training("facetwise.inference.own_images")
     from facetwise.inference.other_images import predict_other_images
     from facetwise.inference.own_images import predict_own_images

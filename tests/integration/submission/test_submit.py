@@ -406,7 +406,7 @@ def test_what_makes_no_submission(own_finished):
     write_blend(project, run, name="b02-other", changes={"manifest": "another"})
     write_blend(project, run, name="b03-other", changes={"label_space": "another"})
     for reference, kind, words in (
-        ("foreign:friend", GateError, "a file from elsewhere"),
+        ("foreign:friend", GateError, "it is imported"),
         ("b2", MismatchError, "blend `b02-other` was made from another manifest"),
         ("b3", MismatchError, "other attributes, classes or cuts"),
         ("b7", InputError, "no blend is called `b7`"),
