@@ -167,6 +167,7 @@ def build_run_view(
     card = _score(scored)
     estimate, state, curves = estimate_of(record), state_of(run), _curves(run.epochs())
     times = [s for c in curves for s in c.seconds]
+    cautions = notices(estimate, record, card, state, CurrentData.of(manifest))
     notes, troubles = notes_on(project, "run", run.id)
     return RunView(
         id=run.id,
@@ -176,7 +177,7 @@ def build_run_view(
         estimate=estimate,
         folds_done=_folds_done(run, record),
         num_folds=len(record.folds),
-        warnings=(*origin_notices(came), *notices(estimate, record, card, state, CurrentData.of(manifest)), *troubles),
+        warnings=(*_damage(run), *origin_notices(came), *cautions, *troubles),
         notes=notes,
         scorecard=card,
         interval_meaning=interval_meaning(card, record) if card else None,
@@ -192,6 +193,15 @@ def build_run_view(
         fingerprint=record.fingerprint,
         provenance=record.provenance.as_dict(),
     )
+
+
+def _damage(run: RunFolder) -> tuple[Notice, ...]:
+    """The notice that a file is missing or was changed, which no number on the screen is made from."""
+    try:
+        run.check()
+    except DamagedError as error:
+        return (Notice("caution", error.summary),)
+    return ()
 
 
 def state_of(run: RunFolder) -> State:

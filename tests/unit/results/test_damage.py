@@ -11,7 +11,7 @@ from made_runs import add_run, made_contest
 
 from facetwise.blending.members import read_members
 from facetwise.blending.spec import BlendSpec
-from facetwise.core.errors import ArtefactError
+from facetwise.core.errors import ArtefactError, DamagedError
 from facetwise.core.project import Project
 from facetwise.core.records.artefact import next_number
 from facetwise.core.records.base import write_record
@@ -19,7 +19,7 @@ from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.workspace import mark_done
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
-from facetwise.results.runs import build_runs_view
+from facetwise.results.runs import build_run_view, build_runs_view
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,19 @@ def test_a_damaged_run_is_listed_with_the_way_out(
     assert told in str(rows[1].damaged)
     assert "put the file back from a copy" in str(rows[1].damaged)
     assert next_number(project.workspace.runs, RunFolder) == 3
+
+
+@pytest.mark.parametrize(("damage", "told"), DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_run_is_shown_with_the_same_words(
+    project: Project, damage: Callable[[RunFolder], object], told: str
+) -> None:
+    run = list_runs(project.workspace)[1]
+    damage(run)
+    try:
+        words = [notice.text for notice in build_run_view(project, run).warnings]
+    except DamagedError as error:
+        words = [error.summary]
+    assert any(told in word and "put the file back from a copy" in word for word in words)
 
 
 def test_a_copied_run_is_no_second_member(project: Project) -> None:
