@@ -198,7 +198,7 @@ def outcome(setting: Setting, commit: str, options: argparse.Namespace) -> Outco
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="everywhere-") as scratch:
         try:
-            found = Outcome(setting.name, commit, **run(setting, Path(scratch), options))
+            found = Outcome(setting.name, commit, **run(setting, Path(scratch), commit, options))
         except CannotBeTriedError as error:
             found = Outcome(setting.name, commit, untried=str(error))
     found = replace(found, minutes=round((time.monotonic() - started) / 60, 1))
@@ -208,12 +208,13 @@ def outcome(setting: Setting, commit: str, options: argparse.Namespace) -> Outco
     return found
 
 
-def run(setting: Setting, scratch: Path, options: argparse.Namespace) -> dict[str, Any]:
+def run(setting: Setting, scratch: Path, commit: str, options: argparse.Namespace) -> dict[str, Any]:
     """The suite under `setting`, in folders of its own below `scratch`: what passed, was skipped and failed."""
     base = scratch / setting.folder
     tree, home, report = base / "tree", base / "home", base / "report.xml"
     home.mkdir(parents=True)
-    git("clone", "--quiet", str(ROOT), str(tree))
+    git("clone", "--quiet", "--no-checkout", str(ROOT), str(tree))
+    git("-C", str(tree), "checkout", "--quiet", commit)
     temporary = temporary_folder(setting, base)
     try:
         python, own = options.python, {}
