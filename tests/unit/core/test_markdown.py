@@ -1,6 +1,6 @@
 """Words in Markdown: a parser of Markdown reads back what was written, and nothing else."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -52,6 +52,7 @@ def test_words_and_code_are_one_cell_of_a_table(text: str) -> None:
 
 
 @settings(max_examples=100)
+@example("__0__")
 @given(TEXTS)
 def test_a_quote_holds_its_lines_and_nothing_else(text: str) -> None:
     lines = quote(text)

@@ -6,8 +6,8 @@ import re
 
 from facetwise.core.text.printable import printable
 
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~]|&(?=[#\w])|(?<!\w)_|_(?!\w)")
-"""What CommonMark, its tables or its strike-through would read as markup; `_` inside a word is none."""
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~]|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])")
+"""What CommonMark, its tables or its strike-through would read as markup; `_` between letters or digits is none."""
 _FIRST = re.compile(r"(\d{1,9})[.)](?:\s|$)|()(?:#{1,6}(?:\s|$)|[+-](?:\s|$)|=+$|-[-\s]*$)")
 """What makes a block when a line begins with it, behind the digits of a number; others that do are escaped anywhere."""
 
