@@ -71,7 +71,9 @@ def _check(name: str, value: object, kind: Any, option: Option) -> None:
             f"`{name}` is {value!r}, expected {' or '.join(words)}", hint=did_you_mean(str(value), words)
         )
     low, high = option.min, option.max
-    if isinstance(value, int | float) and not (low is None or low <= value) & (high is None or value <= high):
+    if not isinstance(value, int | float):
+        return
+    if (low is not None and not low <= value) or (high is not None and not value <= high):
         wanted = f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
         raise SettingError(f"`{name}` is {value}, expected {wanted}: {option.help[0].lower()}{option.help[1:]}")
 

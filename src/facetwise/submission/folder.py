@@ -23,7 +23,8 @@ from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock, 
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import Scorecard, score_decided
-from facetwise.submission.gate.gate import BY_OPINION, GateFinding, GateReport
+from facetwise.submission.gate.finding import GateFinding
+from facetwise.submission.gate.gate import BY_OPINION, GateReport
 
 CSV, RECORD = "submission.csv", "record.json"
 M = TypeVar("M", bound=Record)

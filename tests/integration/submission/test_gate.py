@@ -14,7 +14,8 @@ import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import InputError
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.submission.gate.gate import GateFinding, GateReport, check_submission
+from facetwise.submission.gate.finding import GateFinding
+from facetwise.submission.gate.gate import GateReport, check_submission
 from facetwise.submission.gate.mix import Mix, assumed_people, check_mix
 
 SPACE = LabelSpace((Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue"))))

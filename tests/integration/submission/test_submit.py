@@ -40,7 +40,8 @@ from facetwise.submission.folder import (
     record_submission,
     score_submission,
 )
-from facetwise.submission.gate.gate import GateFinding, GateReport
+from facetwise.submission.gate.finding import GateFinding
+from facetwise.submission.gate.gate import GateReport
 from facetwise.submission.write import submission_csv
 
 SPACE = LabelSpace((Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue"))))

@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from facetwise.core.errors import InputError
-from facetwise.core.files.answers_csv import answer_fault, attributes_alone, fault_of_all
-from facetwise.core.files.csvtable import CsvTable, read_csv
+from facetwise.core.files.answers_csv import attributes_alone
+from facetwise.core.files.csvtable import read_csv
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.text.counting import count
-from facetwise.core.text.spelling import Spellings
 from facetwise.evaluate.agreement import disagreement
 from facetwise.evaluate.decide import encode_joint
 from facetwise.evaluate.metrics import MISSING
+from facetwise.submission.gate.finding import GateFinding, listed, listed_names
+from facetwise.submission.gate.form import answer_findings, column_findings, name_findings
 from facetwise.submission.gate.mapping import exchanged_classes, people_of
 from facetwise.submission.gate.misplaced import ProjectAnswers, others_that_say, same_in_another_order
 from facetwise.submission.gate.mix import Mix, MixCheck, check_mix
 from facetwise.submission.gate.opinions import Opinion, TrainingSide, Verdict, judge
 
-_SPELT = "spelt differently than asked for (Unicode normal form, blanks), and a platform compares every byte"
-
-Level = Literal["error", "warning", "ok"]
-
-MAX_NAMED = 5
-"""Most images named by one finding; the rest are counted."""
 MAX_CHANCE = 0.01
 MIN_DISTANCE = 0.05
 """A class mix drifts when chance rarely (`MAX_CHANCE`) moves it as far, and when it moves by at least this share of the
 images: with many people any difference is beyond chance, and averaged fold models predict rare classes a little less
 often than single ones."""
+MIN_DISTANCE_UNKNOWN = 0.3
+"""The same for a file of which nothing is known out of fold, so that the labels' mix stands for its own: a weak model
+gives a fifth of the images other classes than the labels have, and is honest."""
 BY_OPINION = frozenset({"class-mapping", "likely-fault", "at-chance", "reordered"})
 """Errors that rest on other predictions, which may themselves be wrong; they can be overruled."""
 ABSENT_PEOPLE = 5.0
 """Expected people with a class above which its absence is suspicious: by chance it is absent in exp(-5) < 1 %."""
-MIN_DISTANCE_UNKNOWN = 0.3
-"""The same for a file of which nothing is known out of fold, so that the labels' mix stands for its own: a weak model
-gives a fifth of the images other classes than the labels have, and is honest."""
 NEVER_CHANCE = 0.05
 """Classes that are never predicted are a warning when chance leaves out any class, by how many there are, as rarely."""
-
-
-@dataclass(frozen=True)
-class GateFinding:
-    """One result of the gate: `error` blocks, `warning` must be confirmed, `ok` is fine."""
-
-    level: Level
-    code: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -108,8 +93,7 @@ def check_submission(
     them, shape (n,), -1 where there is none, or None for a file of which only the bytes are known; `reasons`: why
     images have none (`damaged`, `missing`), by name; `oof`: out-of-fold classes and people, for the class mix; `known`
     and `opinions`: what others say of the same images; `answers_here`: what everything else in the project answers;
-    `columns`: the organisers', where they are known. Never raises
-    for what is in `data`.
+    `columns`: the organisers', where they are known. Never raises for what is in `data`.
     """
     try:
         file = read_csv(data, "submission", (image_column, answer_column))
@@ -117,9 +101,9 @@ def check_submission(
     except InputError as error:
         return GateReport((GateFinding("error", "format", "; ".join(p for p in (str(error), error.hint) if p)),))
     findings = [
-        *_column_findings([name.strip() for name in file.header], columns),
-        *_name_findings(names, expected),
-        *_answer_findings(file, names, answers, space, reasons or {}),
+        *column_findings([name.strip() for name in file.header], columns),
+        *name_findings(names, expected),
+        *answer_findings(file, names, answers, space, reasons or {}),
     ]
     if any(f.level == "error" for f in findings):
         return GateReport(_errors_first(findings))
@@ -144,70 +128,6 @@ def _errors_first(findings: Sequence[GateFinding]) -> tuple[GateFinding, ...]:
     return tuple(sorted(findings, key=lambda f: order.index(f.level)))
 
 
-def _column_findings(found: Sequence[str], wanted: Sequence[str]) -> list[GateFinding]:
-    """Exactly the organisers' columns, in order: some platforms refuse files with more."""
-    extra, lacking = [c for c in found if c not in wanted], [c for c in wanted if c not in found]
-    if not wanted or list(found) == list(wanted):
-        return []
-    faults = [
-        *([f"{_named(extra)} not asked for"] if extra else []),
-        *([f"{_named(lacking)} missing"] if lacking else []),
-    ]
-    message = f"columns: {', '.join(faults) or 'in another order'}; the organisers' csv has {_named(wanted)}"
-    index = "" if not any(not c or c.startswith("Unnamed:") for c in extra) else "; leave the index out (`index=False`)"
-    return [GateFinding("warning", "columns", message + index)]
-
-
-def _name_findings(names: Sequence[str], expected: Sequence[str]) -> list[GateFinding]:
-    """Exactly the expected images, each once, in the expected order."""
-    known, often, wanted = Spellings(expected), Counter(names), set(expected)
-    meant = {n: known.find(n) for n in often if n not in wanted and known.find(n) in wanted}
-    faults = (
-        ("names-spelling", _SPELT, list(meant)),
-        ("names-missing", "not in the file", [n for n in expected if n not in often and n not in meant.values()]),
-        ("names-extra", "not asked for", [n for n in often if n not in wanted and n not in meant]),
-        ("names-twice", "in the file more than once", [n for n, times in often.items() if times > 1]),
-    )
-    findings = [
-        GateFinding("error", code, f"{count(len(found), 'image')} {what}: {_named(found)}")
-        for code, what, found in faults
-        if found
-    ]
-    if findings:
-        return findings
-    moved = [n for n, e in zip(names, expected, strict=True) if n != e]
-    if moved:
-        message = f"{count(len(moved), 'row')} not in the organisers' order; the first is image {moved[0]!r}"
-        return [GateFinding("error", "order", message)]
-    return [GateFinding("ok", "names", f"all {len(names)} images once, in the organisers' order")]
-
-
-def _answer_findings(
-    file: CsvTable, names: Sequence[str], answers: Sequence[str], space: LabelSpace, reasons: Mapping[str, str]
-) -> list[GateFinding]:
-    """An integer class of the label space in every row."""
-    rows = list(zip(names, answers, file.lines, strict=True))
-    empty = [f"{n!r} ({reasons[n]})" if n in reasons else repr(n) for n, a, _ in rows if not a.strip()]
-    faulty = [f"{fault} (line {line})" for _, a, line in rows if a.strip() and (fault := answer_fault(a))]
-    outside = [
-        f"{a} for {n!r} (line {line})" for n, a, line in rows if not answer_fault(a) and int(a) >= space.num_joint
-    ]
-    alike = fault_of_all(answers)
-    range_text = f"0..{space.num_joint - 1}"
-    faults = (
-        ("no-prediction", f"{count(len(empty), 'image')} without a prediction", empty),
-        (
-            "not-integer",
-            count(len(faulty), "answer is no integer", "answers are no integers"),
-            faulty if alike is None else [],
-        ),
-        ("out-of-range", f"{count(len(outside), 'answer')} outside {range_text}", outside),
-    )
-    findings = [GateFinding("error", code, f"{what}: {_first(found)}") for code, what, found in faults if found]
-    findings += [] if alike is None else [GateFinding("error", "not-integer", alike)]
-    return findings or [GateFinding("ok", "classes", f"every answer is an integer of {range_text}")]
-
-
 def _specialist_findings(classes: IntArray, space: LabelSpace) -> list[GateFinding]:
     """A warning when the answers look like classes of one attribute instead of joint classes."""
     if not (alone := attributes_alone(classes, space)):
@@ -225,7 +145,7 @@ def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray
     if lacking.any():
         found = [n for n, lacks in zip(names, lacking, strict=True) if lacks]
         return GateFinding(
-            "error", "no-prediction", f"{count(len(found), 'answer')} without a prediction: {_named(found)}"
+            "error", "no-prediction", f"{count(len(found), 'answer')} without a prediction: {listed_names(found)}"
         )
     if differs.any():
         first = int(np.flatnonzero(differs)[0])
@@ -258,10 +178,10 @@ def _never_finding(mix: MixCheck) -> GateFinding:
     if odd:
         found = [f"{c.name} ({c.predicted:.1%} out of fold, chance {c.never_chance:.3f})" for c in odd]
         return GateFinding(
-            "warning", "never-predicted", f"{count(len(odd), 'class', 'classes')} never predicted: {_first(found)}"
+            "warning", "never-predicted", f"{count(len(odd), 'class', 'classes')} never predicted: {listed(found)}"
         )
     if never:
-        message = f"never predicted, as chance would have it: {_first([c.name for c in never])}"
+        message = f"never predicted, as chance would have it: {listed([c.name for c in never])}"
         return GateFinding("ok", "never-predicted", message)
     return GateFinding("ok", "never-predicted", "every class that is predicted out of fold is predicted here")
 
@@ -333,7 +253,7 @@ def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
     elif len(doubting) > len(agreeing):
         findings.append(GateFinding("warning", "opinions-differ", _against(doubting)))
     elif doubting:
-        odd = _first([f"`{v.name}`" for v in doubting])
+        odd = listed([f"`{v.name}`" for v in doubting])
         findings.append(
             GateFinding("ok", "opinions-differ", f"the odd one is {odd}, not this file: {_against(doubting)}")
         )
@@ -364,12 +284,3 @@ def _against(verdicts: Sequence[Verdict]) -> str:
     first, rest = verdicts[0], len(verdicts) - 1
     more = f" ({rest} other{'s' if rest > 1 else ''} likewise)" if rest else ""
     return f"{first.text()}{_DOUBTS[first.word]}{more}"
-
-
-def _named(names: Sequence[str]) -> str:
-    return _first([repr(n) for n in names])
-
-
-def _first(texts: Sequence[str]) -> str:
-    rest = len(texts) - MAX_NAMED
-    return ", ".join(texts[:MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "")
