@@ -92,8 +92,8 @@ class LocalProcess:
                 yield event
         if not self._cancelled:
             raise TrainingError(
-                f"a process that trained a fold ended with code {process.wait()} and said nothing",
-                hint="was it out of memory? use fewer `--jobs`; the run goes on after the last whole epoch",
+                f"the process of a task ended with code {process.wait()} and said nothing",
+                hint="was it out of memory? use fewer `--jobs`; the same command goes on with what was saved",
             )
 
 
