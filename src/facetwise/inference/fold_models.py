@@ -36,15 +36,14 @@ def prediction_setup(project: Project, run: RunFolder, images: npt.NDArray[np.ui
 
 def fold_model(setup: Setup, run: RunFolder, fold: int) -> Network:
     """The network of one fold; raises ArtefactError when its weights are damaged or belong to another network."""
-    verify_files(run.fold(fold))
-    tensors, _ = load_tensors(run.weights_file(fold))
+    verify_files(run.fold(fold), way_out=run.way_out)
+    tensors, _ = load_tensors(run.weights_file(fold), way_out=run.way_out)
     run.verify_backbone()
     if run.backbone_file.is_file():  # the file has the head only: folds share one frozen backbone
-        tensors |= load_tensors(run.backbone_file)[0]
+        tensors |= load_tensors(run.backbone_file, way_out=run.way_out)[0]
     try:
         return setup.load_network(tensors)
     except RuntimeError as error:  # in an imported run, names and shapes of weights can be anything
-        hint = "the run is damaged: train it again, or have it sent again"
         raise ArtefactError(
-            f"{run.weights_file(fold)}: not weights of the run's network ({error})", hint=hint
+            f"{run.weights_file(fold)}: not weights of the run's network ({error})", hint=run.way_out
         ) from None

@@ -63,6 +63,8 @@ class Table(rich.table.Table):
         super().add_column(_cell(header) or "", *args, **{"overflow": "fold", **options})
 
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        for _ in cells[len(self.columns) :]:  # rich would add columns that truncate
+            self.add_column()
         super().add_row(*map(_cell, cells), **options)
 
 

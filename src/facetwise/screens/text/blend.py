@@ -159,7 +159,6 @@ def _scores(view: BlendView) -> Table:
 def _members_table(view: BlendView) -> Table:
     blocks = list(view.members[0].weights)
     table = table_of("member", *(f"weight {b}" if len(blocks) == 1 else b for b in blocks), "adds, same people")
-    table.columns[0].overflow = "fold"
     for member in sorted(view.members, key=lambda m: -sum(m.weights.values())):
         if not member.used:
             continue

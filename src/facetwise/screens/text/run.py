@@ -30,7 +30,6 @@ def _external_table(rows: Sequence[ExternalRow]) -> Table:
     table = table_of(
         "from elsewhere", "images", title=f"{count(len(rows), 'prediction')} from elsewhere, test side only"
     )
-    table.columns[0].overflow = "fold"
     for row in rows:
         made = (row.imported or "").replace("T", " ")[:16]
         about = ", ".join(part for part in (row.content, row.what, made) if part)
@@ -43,7 +42,6 @@ def _external_table(rows: Sequence[ExternalRow]) -> Table:
 
 def _runs_table(view: RunsView) -> Table:
     table = table_of("run", "macro F1", "acc.", "folds", title=f"{view.project}: {count(len(view.runs), 'run')}")
-    table.columns[0].overflow = "fold"
     for row in view.runs:
         folds = Text.assemble(f"{row.folds_done}/{row.num_folds}", (f"\n{row.epochs} ep", "dim"))
         table.add_row(_run_cell(row), _score_cell(row), score(row.accuracy), folds)
@@ -136,7 +134,6 @@ def _classes_table(what: str, classes: Sequence[ClassScore]) -> Table:
     table = table_of("", f"{what} class", "F1", "", "precision", "recall", "images")
     table.columns[1].justify = table.columns[3].justify = "left"
     table.columns[0].style = "dim"
-    table.columns[1].overflow = "fold"
     for number, c in enumerate(classes):
         scores = score(c.precision), score(c.recall), f"{c.support:,}"
         table.add_row(str(number), Text(c.name), score(c.f1), bar(c.f1), *scores)

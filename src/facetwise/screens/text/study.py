@@ -42,7 +42,6 @@ def ablation_text(view: Ablation) -> RenderableType:
     people = f"{count(view.num_people, 'person', 'people')}, {count(view.num_images, 'image')}"
     head = Text.assemble((view.name, "bold"), (f"  {count(len(view.rows), 'change')} of one base, {people}", "dim"))
     table = table_of("change", "run", "macro F1", "change - base", "time")
-    table.columns[0].overflow = "fold"
     table.add_row(Text("base", style="bold"), *_score_cells(view.base, "", None))
     for row in view.rows:
         table.add_row(*_change_cells(row, view.base))
@@ -61,7 +60,6 @@ def search_text(view: Search) -> RenderableType:
     head = Text.assemble((view.name, "bold"), (f"  {count(len(view.trials), 'trial')}: {counted}", "dim"))
     table = table_of("trial", "settings", "macro F1", "folds", "run", "time")
     table.columns[1].justify = "left"
-    table.columns[1].overflow = "fold"
     for trial in view.trials:
         table.add_row(*_trial_cells(trial, view.best is not None and trial.number == view.best.trial))
     return Group(head, Text(), table, Text(), *_best(view), *_method(view.method))
@@ -97,8 +95,6 @@ def _changed(changes: Iterable[Change]) -> list[RenderableType]:
     if not listed:
         return [section("The recipes are the same")]
     table = Table(ruled=False, show_header=False)
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
     for c in listed:
         table.add_row(Text(c.key), Text(f"{value_text(c.before)} → {value_text(c.after)}"))
     return [section("What the recipes differ in: A → B"), Padding(table, (0, 0, 0, 2), expand=False)]
