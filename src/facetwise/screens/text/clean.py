@@ -31,7 +31,7 @@ def _table(first: str, second: str, rows: list[tuple[str, str, str]]) -> Rendera
     table = Table()
     table.add_column(first)
     table.add_column(second)
-    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("size", justify="right")
     for what, why, held in rows:
         table.add_row(Text(what), Text(why, style="dim"), held)
     return table

@@ -160,7 +160,7 @@ def _joint_matrix(counts: Matrix) -> RenderableType:
     size = len(counts)
     table = Table(ruled=False, padding=(0, 0, 0, 1), header_style="dim")
     for heading in ("", *map(str, range(size))):
-        table.add_column(heading, justify="right", min_width=3 if heading else 2, no_wrap=True)
+        table.add_column(heading, justify="right", min_width=3 if heading else 2)
     for true, row in enumerate(counts):
         total = sum(row)
         cells = [_cell(n, total, f"{100 * n / total:.0f}" if n else "·", true == k) for k, n in enumerate(row)]

@@ -80,7 +80,7 @@ def _attribute_text(found: AttributeSuspects) -> Iterator[RenderableType]:
         return
     table = Table()
     one_image = any(row.suspect.image for row in found.rows)
-    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("#", justify="right")
     table.add_column("image" if one_image else "person")
     for heading in ("recorded", "predicted"):
         table.add_column(heading)

@@ -13,7 +13,7 @@ def leaderboard_text(view: LeaderboardView) -> RenderableType:
     table.add_column("submission")
     level, made = view.out_of_fold_level, view.made_level
     for name in (heading("out of fold", level), heading("forecast when made", made), "public", "private"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name)
     for row in view.rows:
         cells = [
             below_heading(row.out_of_fold, row.out_of_fold_interval, level),

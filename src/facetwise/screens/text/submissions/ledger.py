@@ -31,7 +31,7 @@ def _table(rows: tuple[LedgerRow, ...]) -> RenderableType:
     table = Table()
     table.add_column("submission")
     for name in ("sent (UTC)", "public", "private", heading("forecast", level)):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name)
     table.add_column("")
     for row in rows:
         entry = row.entry

@@ -62,7 +62,7 @@ def _sendings(view: SubmissionView) -> Iterator[RenderableType]:
         return
     table = Table()
     for heading in ("sent (UTC)", "public", "accuracy", "private", "accuracy"):
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading)
     table.add_column("")
     for s in view.sendings:
         time = "not known" if s.sent is None else s.sent[:16].replace("T", " ")
