@@ -43,7 +43,7 @@ from blend_members import IMAGES, Members, Truth, by_attribute, whole
 from printed import machine_line, table
 
 from facetwise.blending.select import GreedySearch, score_of, select
-from facetwise.blending.votes import Votes, decided
+from facetwise.blending.votes import Votes, decide_classes
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.rows import Part, deal_parts, nested
 
@@ -208,8 +208,11 @@ def _nested(votes: Votes, truth: Truth, search: GreedySearch, seed: int) -> floa
     def weights(part: Part) -> np.ndarray:
         return select(votes, truth.joint, truth.person, search=search, times=part.rest).weights
 
-    _, said = nested(weights, lambda w, part: decided(votes.rows(part.held_out), w), deal_parts(truth.person, seed))
-    return macro_f1(truth.joint, said, votes.space.num_joint)
+    def decide(chosen: np.ndarray, part: Part) -> np.ndarray:
+        return decide_classes(votes.rows(part.held_out), chosen)
+
+    _, classes = nested(weights, decide, deal_parts(truth.person, seed))
+    return macro_f1(truth.joint, classes, votes.space.num_joint)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -155,5 +155,5 @@ def drawn_and_real(project: Project, model: Model, num_people: int = 5000) -> li
     for run, said in zip(model.names, drawn.tables, strict=True):
         real = read_source(project, manifest, run).require_oof()
         scores = [macro_f1(a, t.classes, SPACE.num_joint) for a, t in ((truth, real), (drawn.joint, said))]
-        found.append((run, *scores))
+        found.append((run, scores[0], scores[1]))
     return found

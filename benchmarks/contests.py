@@ -32,7 +32,7 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -49,6 +49,7 @@ from facetwise.blending.members import Member
 from facetwise.blending.spec import BlendSpec
 from facetwise.blending.votes import By, collect_votes
 from facetwise.core.project import Project
+from facetwise.core.records.external import ExternalMadeFrom, ExternalRecord
 from facetwise.data.manifest import load_manifest
 from facetwise.evaluate.agreement import disagreement_matrix
 from facetwise.evaluate.forecasts.forecast import Part, TestPeople, simulate
@@ -62,6 +63,15 @@ NUM_TRUE = 20_000
 SIZES = (800, 2700)
 WAYS: tuple[By, ...] = ("whole", "attribute")
 RESAMPLES = 1000
+DRAWN = ExternalRecord(
+    name="drawn",
+    imported="",
+    made_from=ExternalMadeFrom(label_space="", manifest="", csv_sha256=""),
+    content="probabilities",
+    attributes=list(SPACE.names),
+    how="drawn",
+    num_images=0,
+)
 SLICE = 2000
 """People of the truth that are decided at a time, to hold little memory."""
 
@@ -132,7 +142,7 @@ def blend(known: People, spec: BlendSpec) -> tuple[ChosenVariant, float]:
     """What `facetwise blend` would choose, and its score on the people that chose."""
     truth = Truth(SPACE, known.tables[0].images, known.codes, known.person)
     members = [
-        Member(Source("run", str(i), "none", SPACE.names, t, None, {}), math.nan) for i, t in enumerate(known.tables)
+        Member(Source("run", str(i), "none", SPACE.names, t, None, DRAWN), math.nan) for i, t in enumerate(known.tables)
     ]
     outcomes = [fit(collect_votes(known.tables, by=by, method=spec.method)[0], by, truth, spec, members) for by in WAYS]
     best = choose(outcomes, truth, spec.seed)
@@ -194,10 +204,15 @@ def population(parameters: Path) -> tuple[People, ...]:
 def run_truths(parameters: Path) -> tuple[float, ...]:
     """The truth about every single run."""
     slices = population(parameters)
-    return tuple(true_score(slices, lambda people, k=k: people.tables[k].classes) for k in range(len(slices[0].tables)))
+    return tuple(true_score(slices, partial(_classes, k)) for k in range(len(slices[0].tables)))
 
 
-def true_score(slices: Sequence[People], decide: partial[Ints]) -> float:
+def _classes(run: int, people: People) -> Ints:
+    """What one run answers."""
+    return people.tables[run].classes
+
+
+def true_score(slices: Sequence[People], decide: Callable[[People], Ints]) -> float:
     """Macro F1 on the population."""
     said = np.concatenate([decide(people) for people in slices])
     return macro_f1(np.concatenate([people.joint for people in slices]), said, SPACE.num_joint)
@@ -221,7 +236,7 @@ def share(values: Sequence[bool]) -> str:
 def nested_row(people: int, found: Sequence[Contest]) -> list[str]:
     """A row of table 1."""
     blends = [(c.estimates[-2], c.truths[-2], c) for c in found]
-    runs = [(max(range(len(c.truths) - 2), key=lambda k, c=c: c.estimates[k]), c) for c in found]
+    runs = [(int(np.argmax(c.estimates[:-2])), c) for c in found]
     return [
         f"{people:,}",
         mean([e - t for e, t, _ in blends]),

@@ -1,6 +1,7 @@
 """How many broken files the gate tells, and how many honest ones it doubts: made predictions of made people.
 
-    python benchmarks/gate.py [FILES]
+    python benchmarks/gate.py
+    python benchmarks/gate.py --files 2        # only to see it run
 
 Everything is drawn from seeds. A file of a good model (0.97, 0.90, 0.80 right in mask, gender, age) is judged beside
 two others, once known out of fold and once from elsewhere. Honest files are those of the good model, of a weak one
@@ -9,6 +10,7 @@ two others, once known out of fold and once from elsewhere. Honest files are tho
 
 from __future__ import annotations
 
+import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import numpy as np
-from made_opinions import SPACE, WEAK, World, in_classes
+from made_opinions import SPACE, WEAK, World, in_classes, oof_of
 
 from facetwise.submission.gate.misplaced import ProjectAnswers
 from facetwise.submission.gate.opinions import Opinion
@@ -47,8 +49,10 @@ def no_normal(codes: np.ndarray) -> np.ndarray:
 
 def hard(models: list[Opinion], draws: np.random.Generator) -> list[Opinion]:
     """The same models when 15 % of the images say nothing: there each answers as it does elsewhere, but at random."""
-    test, train = (draws.permutation(len(side))[: int(0.15 * len(side))] for side in (models[0].codes, models[0].oof))
-    return [replace(m, codes=moved(m.codes, test, draws), oof=moved(m.oof, train, draws)) for m in models]
+    test, train = (
+        draws.permutation(len(side))[: int(0.15 * len(side))] for side in (models[0].codes, oof_of(models[0]))
+    )
+    return [replace(m, codes=moved(m.codes, test, draws), oof=moved(oof_of(m), train, draws)) for m in models]
 
 
 def files_of(world: World) -> dict[str, tuple[np.ndarray, list[Opinion]]]:
@@ -59,8 +63,11 @@ def files_of(world: World) -> dict[str, tuple[np.ndarray, list[Opinion]]]:
     return found | {kind: (joint, good) for kind, joint in broken(good[0].codes, world.draws).items()}
 
 
-def main(files: int) -> None:
+def main() -> None:
     """Print a row a kind of file: how many are to be looked at first, known out of fold / from elsewhere."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=20, help="of each kind")
+    files = parser.parse_args().files
     for people in (40, 200, 800, 2700):
         looked: dict[str, np.ndarray] = {}
         for seed in range(files if people < 800 else max(files // 5, 4)):
@@ -77,4 +84,4 @@ def main(files: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+    main()

@@ -32,7 +32,7 @@ from facetwise.evaluate.forecasts.forecast import TestPeople, simulate
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.study.ablation import MAX_RESAMPLES
-from facetwise.study.wording import better, bonferroni
+from facetwise.study.wording import bonferroni, winner
 
 IMAGES = 7
 NUM_CLASSES = 18
@@ -174,10 +174,10 @@ def _family_trial(draws: np.random.Generator, num_people: int, seed: int) -> lis
     own, sure, resolved = [], [], []
     for change in flat[1:]:
         rows = truth.ravel(), change, flat[0], people, NUM_CLASSES
-        left_out = better(paired_interval(*rows, seed=seed)) != "neither"
+        left_out = winner(paired_interval(*rows, seed=seed)) != "neither"
         many = paired_interval(*rows, level=bonferroni(NUM_CHANGES), resamples=WIDENED, seed=seed) if left_out else None
         own.append(left_out)
-        sure.append(many is not None and better(many) != "neither")
+        sure.append(many is not None and winner(many) != "neither")
         resolved.append(many is not None and many.resolved)
     return [own, sure, resolved]
 

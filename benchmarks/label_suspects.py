@@ -38,6 +38,7 @@ from facetwise.data.made.people import AGE_RANGES, QUOTAS, TRAIN, age_group, dra
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.label_issues.ranking import Suspect, find_suspects, margins, standing_for
 from facetwise.predictors.sources import read_source
+from facetwise.results.runs import RunView
 
 WAYS = ("margin", "recorded class alone", "cleanlab", "by the draw")
 Hits = dict[tuple[str, str], list[tuple[int, int]]]
@@ -102,10 +103,11 @@ def planted_contest(folder: Path, seed: int, options: argparse.Namespace) -> Pla
         fw.check(project)
         fw.folds(project)
     run = fw.fit(project, options.recipe, settings=options.settings)
-    card = fw.show(project, run.id).scorecard
-    assert card is not None
+    view = fw.show(project, run.id)
+    assert isinstance(view, RunView)
+    assert view.scorecard is not None
     wrong = {"mask": frozenset(mark.read_text(encoding="utf-8").split()), **wrong_people(contest)}
-    return Planted(project, seed, options.people, card.macro_f1, wrong)
+    return Planted(project, seed, options.people, view.scorecard.macro_f1, wrong)
 
 
 def swapped_masks(contest: Path, share: float, seed: int) -> list[str]:

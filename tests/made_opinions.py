@@ -65,11 +65,16 @@ class World:
     ) -> GateReport:
         text = "ImageID,ans\n" + "".join(f"{n},{c}\n" for n, c in zip(self.names, joint, strict=True))
         true = SPACE.encode(self.train)
-        oof = Mix(true if own is None else SPACE.encode(own.oof), true, self.groups)
+        oof = Mix(true if own is None else SPACE.encode(oof_of(own)), true, self.groups)
         return check_submission(
             text.encode(), self.names, SPACE, image_column="ImageID", answer_column="ans",
             decided=None if own is None else joint, oof=oof, known=self.known(own), opinions=others, answers_here=here,
         )  # fmt: skip
+
+
+def oof_of(model: Opinion) -> IntArray:
+    assert model.oof is not None
+    return model.oof
 
 
 def in_classes(codes: IntArray, attribute: int, order: tuple[int, ...]) -> IntArray:
