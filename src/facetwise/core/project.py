@@ -163,6 +163,13 @@ class ProjectFile(Spec):
     contest: ContestSpec | None = None
     """The contest's rules, if it is one."""
 
+    @field_validator("schema_version", mode="before")
+    @classmethod
+    def _integer_version(cls, version: object) -> object:
+        if type(version) is not int:  # true and 1.0 are equal to 1
+            raise ValueError("expected an integer")
+        return version
+
     @model_validator(mode="after")
     def _consistent(self) -> ProjectFile:
         wanted = "folder" if self.dataset.layout == "folders" else "image"

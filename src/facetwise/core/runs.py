@@ -21,7 +21,7 @@ from facetwise.core.records.done import Anything, RunMadeFrom, read_done, verify
 from facetwise.core.records.run import EpochEvent, ImportRecord, RunRecord
 from facetwise.core.references import AnyReference, number_of, parse_reference, pick
 from facetwise.core.tables import PREDICTIONS, read_table
-from facetwise.core.workspace import Workspace, file_hash, is_done, lock
+from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock
 
 Side = Literal["oof", "test"]
 SIDES: tuple[Side, ...] = ("oof", "test")
@@ -154,6 +154,9 @@ class RunFolder(Artefact):
             files.append(self.backbone_file)
         return [path for path in files if not path.is_file()]
 
+    def _missing_marks(self) -> list[Path]:
+        return [self.fold(k) / DONE for k in self.record().folds if not is_done(self.fold(k))]
+
     def check_weights(self) -> None:
         """Raise ArtefactError when weights of the finished run are missing, saying how to get them again."""
         if not (missing := self.missing_weights()):
@@ -214,7 +217,7 @@ class RunFolder(Artefact):
         return [latest[key] for key in sorted(latest)]
 
     def check(self) -> None:
-        """Raise DamagedError unless all small files of the run exist as they were written.
+        """Raise DamagedError unless all small files of the run, and the marks of its folds, exist as they were written.
 
         Weights must exist unless they were deleted on purpose; `check_all` reads them as well.
         """
@@ -226,7 +229,7 @@ class RunFolder(Artefact):
             self.verify_table(side)
         came = self.imported()
         if not self.cleaned_file.is_file() and (came is None or came.content == "whole"):
-            for path in self.missing_weights():
+            for path in (*self.missing_weights(), *self._missing_marks()):
                 raise DamagedError(f"{path}: missing", hint=self.way_out)
         if {"done"}.isdisjoint(str(event.get("event")) for event in self.events()):
             what = "missing" if not self.events_file.is_file() else "cut off (the end of the run is not in it)"

@@ -23,7 +23,15 @@ from typing import Literal
 import numpy as np
 
 from facetwise.core.errors import InputError, did_you_mean
-from facetwise.core.files.answers_csv import answer_fault, attributes_alone, fault_of_all, name_fault, repeats, shown
+from facetwise.core.files.answers_csv import (
+    answer_fault,
+    attributes_alone,
+    counted_from_one,
+    fault_of_all,
+    name_fault,
+    repeats,
+    shown,
+)
 from facetwise.core.files.csvtable import CsvTable, raise_problems, read_csv
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.core.project import Project, TestSide
@@ -238,7 +246,7 @@ def _refuse_specialist(answers: IntArray, source: str, space: LabelSpace) -> Non
 
 def _answers(file: CsvTable, column: str, num_joint: int) -> tuple[IntArray, list[str]]:
     texts, problems = file.column(column), []
-    if alike := fault_of_all(texts):
+    if alike := fault_of_all(texts) or counted_from_one(texts, num_joint):
         return np.zeros(len(texts), np.int64), [alike]
     for line, text in zip(file.lines, texts, strict=True):
         if fault := answer_fault(text):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from facetwise.core.text.counting import count
+
 if TYPE_CHECKING:
     from facetwise.core.records.run import FingerprintFields, RunRecord
     from facetwise.data.manifest import Manifest
     from facetwise.evaluate.scorecard import Scorecard
-from facetwise.core.text.counting import count
 
 Estimate = Literal["cross-validation", "hold-out", "none"]
 

@@ -13,6 +13,7 @@ import tomli_w
 
 from facetwise.core.errors import ArtefactError, DamagedError
 from facetwise.core.files.outside import read_bounded
+from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.records.notes import Note
 from facetwise.core.records.run import EpochEvent, RunRecord
@@ -32,7 +33,6 @@ from facetwise.results.origin import OTHER_FOLDS, ExternalRow, external_rows, or
 
 if TYPE_CHECKING:
     from facetwise.evaluate.intervals import Interval
-from facetwise.core.plain import Plain
 
 UNUSABLE = "cannot be used"
 State = Literal["finished", "training", "unfinished"]

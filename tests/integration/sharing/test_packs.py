@@ -641,13 +641,13 @@ def test_strange_test_tables(pack, reader, tmp_path, change, message):
 
 
 def test_what_is_not_parquet_or_more_than_the_memory_holds(pack, reader, tmp_path):
-    assert "cannot be read" in refused(reader, edited(pack, tmp_path / "bad.pack", {"oof.parquet": b"PAR1" * 9}))
+    assert "are damaged, or need more" in refused(reader, edited(pack, tmp_path / "bad.pack", {"oof.parquet": b"PAR1" * 9}))
     part, whole = tmp_path / "part.parquet", tmp_path / "whole.parquet"
     pl.DataFrame({"image": pl.zeros(10**7, dtype=pl.Int64, eager=True)}).write_parquet(part)
     pl.scan_parquet([part] * 10).sink_parquet(whole)  # 800 MB of zeros
     assert whole.stat().st_size < 10**6
     bomb = {"oof.parquet": whole.read_bytes()}
-    assert "cannot be read into" in refused(reader, edited(pack, tmp_path / "bomb.pack", bomb))
+    assert "are damaged, or need more than" in refused(reader, edited(pack, tmp_path / "bomb.pack", bomb))
 
 
 def test_tables_that_are_there_and_should_not_be_or_the_other_way(pack, reader, tmp_path):
@@ -763,7 +763,7 @@ def test_decoding_is_tried_by_a_process_of_its_own(tmp_path):
     pl.DataFrame({"x": np.zeros(10)}).write_parquet(tmp_path / "x.parquet")
     check_decodes([tmp_path / "x.parquet"], 2**20)
     check_decodes([], 0)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="are damaged, or need more"):
         check_decodes([tmp_path / "none.parquet"], 2**20)
 
 

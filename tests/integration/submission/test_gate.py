@@ -243,6 +243,13 @@ def test_printed_lists_of_probabilities_are_one_fact():
     assert "printed lists: write probabilities as a column a class" in report.errors[0].message
 
 
+def test_answers_counted_from_one_are_one_fact():
+    answers = (1 + np.arange(len(EXPECTED)) % SPACE.num_joint).tolist()
+    report = gate(rows(EXPECTED, answers))
+    assert codes(report.errors) == ["out-of-range"]
+    assert "the answers are from 1 to 6, the classes from 0 to 5: subtract 1" in report.errors[0].message
+
+
 def test_what_is_only_odd_is_to_be_looked_at_first(finished, tmp_path):
     """Nobody is said to be `normal`: a warning, and `gate FILE && send` sends nothing."""
     path = tmp_path / "file.csv"

@@ -347,7 +347,7 @@ def test_a_score_implies_that_it_was_sent(space):
 
 @pytest.mark.parametrize(
     ("scores", "words"),
-    [({}, "no score was given"), ({"public": 74.78}, "did you mean 0.7478?"), ({"public": -1}, "between 0 and 1"),
+    [({}, "no score was given"), ({"public": 74.78}, "74.78 per cent is 0.7478"), ({"public": -1}, "between 0 and 1"),
      ({"private": float("nan")}, "between 0 and 1"), ({"private": 101}, "is 101: a score is between 0 and 1")],
 )  # fmt: skip
 def test_scores_that_are_none(scores, words):

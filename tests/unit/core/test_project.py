@@ -81,6 +81,8 @@ def test_a_project_file_by_hand(tmp_path):
         ("[dataset.train]", "[dataset.trian]", "did you mean `train`"),
         ('group = "person"', 'gruop = "person"', "did you mean `group`"),
         ('name = "glasses"\n[dataset]', "schema_version = 2\nname = 'x'\n[dataset]", "schema_version"),
+        ('name = "glasses"\n[dataset]', "schema_version = true\nname = 'x'\n[dataset]", "schema_version"),
+        ('name = "glasses"\n[dataset]', "schema_version = 1.0\nname = 'x'\n[dataset]", "schema_version"),
     ],
 )
 def test_project_files_that_cannot_be(tmp_path, old, new, words):

@@ -53,6 +53,7 @@ DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "an empty table": (lambda run: run.table_file("oof").write_bytes(b""), "oof.parquet: changed since it was made"),
     "no test table": (lambda run: run.table_file("test").unlink(), "test.parquet: missing"),
     "no weights": (lambda run: run.weights_file(3).unlink(), "model.safetensors: missing"),
+    "no mark of a fold": (lambda run: (run.fold(3) / "DONE.json").unlink(), "DONE.json: missing"),
     "cut events": (cut_events, "events.jsonl: cut off"),
     "no events": (lambda run: run.events_file.unlink(), "events.jsonl: missing"),
     "a mark that is a list": (lambda run: change_mark(run, []), "DONE.json: damaged (not an object)"),

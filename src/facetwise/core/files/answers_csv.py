@@ -62,6 +62,17 @@ def fault_of_all(answers: Sequence[str]) -> str | None:
     return None
 
 
+def counted_from_one(answers: Sequence[str], num_joint: int) -> str | None:
+    """What is wrong with answers that run from 1 to `num_joint`, and what to do; None for others.
+
+    Nothing is said of fewer than `MIN_TO_TELL` answers.
+    """
+    numbers = [int(text) for text in answers if answer_fault(text) is None]
+    if len(numbers) < max(len(answers), MIN_TO_TELL) or (min(numbers), max(numbers)) != (1, num_joint):
+        return None
+    return f"the answers are from 1 to {num_joint}, the classes from 0 to {num_joint - 1}: subtract 1 from all of them"
+
+
 def attributes_alone(classes: IntArray, space: LabelSpace) -> tuple[str, ...]:
     """Attributes whose own classes these answers, (n,), seem to be, and not joint classes: too low for that.
 

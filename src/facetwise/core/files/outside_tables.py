@@ -47,4 +47,4 @@ def check_decodes(paths: Sequence[Path], num_bytes: int) -> None:
         raise InputError(f"its tables take longer than {PATIENCE:.0f} seconds to read") from None
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["killed"])[-1][:200]
-        raise InputError(f"its tables cannot be read into {num_bytes:,} bytes of memory ({reason})")
+        raise InputError(f"its tables are damaged, or need more than {num_bytes:,} bytes of memory ({reason})")

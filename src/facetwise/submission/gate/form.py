@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from facetwise.core.files.answers_csv import answer_fault, fault_of_all
+from facetwise.core.files.answers_csv import answer_fault, counted_from_one, fault_of_all
 from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.labels import LabelSpace
 from facetwise.core.text.counting import count
@@ -63,7 +63,7 @@ def answer_findings(
     outside = [
         f"{a} for {n!r} (line {line})" for n, a, line in rows if not answer_fault(a) and int(a) >= space.num_joint
     ]
-    alike = fault_of_all(answers)
+    alike, shifted = fault_of_all(answers), counted_from_one(answers, space.num_joint)
     range_text = f"0..{space.num_joint - 1}"
     faults = (
         ("no-prediction", f"{count(len(empty), 'image')} without a prediction", empty),
@@ -72,8 +72,13 @@ def answer_findings(
             count(len(faulty), "answer is no integer", "answers are no integers"),
             faulty if alike is None else [],
         ),
-        ("out-of-range", f"{count(len(outside), 'answer')} outside {range_text}", outside),
+        (
+            "out-of-range",
+            f"{count(len(outside), 'answer')} outside {range_text}",
+            outside if shifted is None else [],
+        ),
     )
     findings = [GateFinding("error", code, f"{what}: {listed(found)}") for code, what, found in faults if found]
     findings += [] if alike is None else [GateFinding("error", "not-integer", alike)]
+    findings += [] if shifted is None else [GateFinding("error", "out-of-range", shifted)]
     return findings or [GateFinding("ok", "classes", f"every answer is an integer of {range_text}")]

@@ -146,7 +146,7 @@ def _as_share(cell: str) -> str:
     """A hint for a score that looks like a percentage."""
     number = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%?", cell)
     value = float(number.group(1)) if number else 0.0
-    return f"; in per cent? did you mean {value / 100:.6g}?" if 1 < value <= 100 else ""
+    return f" ({value:g} per cent is {value / 100:.6g})" if 1 < value <= 100 else ""
 
 
 def _score(cell: str) -> float | None:

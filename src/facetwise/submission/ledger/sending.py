@@ -41,8 +41,8 @@ class NewScores:
             raise SettingError("no score was given", hint="such as `--public 0.7478`")
         for name, value in scores.items():
             if not 0 <= value <= 1:
-                percent = f"; did you mean {value / 100:.4f}?" if 1 < value <= 100 else ""
-                raise SettingError(f"`{name}` is {value}: a score is between 0 and 1{percent}")
+                per_cent = f" ({value:g} per cent is {value / 100:.6g})" if 1 < value <= 100 else ""
+                raise SettingError(f"`{name}` is {value:g}: a score is between 0 and 1{per_cent}")
 
 
 @contextmanager
