@@ -641,7 +641,7 @@ def test_strange_test_tables(pack, reader, tmp_path, change, message):
 
 
 def test_what_is_not_parquet_or_more_than_the_memory_holds(pack, reader, tmp_path):
-    assert "are damaged, or need more" in refused(reader, edited(pack, tmp_path / "bad.pack", {"oof.parquet": b"PAR1" * 9}))
+    assert "are damaged" in refused(reader, edited(pack, tmp_path / "bad.pack", {"oof.parquet": b"PAR1" * 9}))
     part, whole = tmp_path / "part.parquet", tmp_path / "whole.parquet"
     pl.DataFrame({"image": pl.zeros(10**7, dtype=pl.Int64, eager=True)}).write_parquet(part)
     pl.scan_parquet([part] * 10).sink_parquet(whole)  # 800 MB of zeros
