@@ -41,9 +41,16 @@ class TrainingDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bars.stop()
-        if kind is not None and self.run is not None and not issubclass(kind, TrainingError):
-            number = self.run.split("-")[0]
-            self.console.print(f"stopped: `facetwise fit --resume {number}` goes on after the last whole epoch")
+        if error is not None and self.run is not None and not isinstance(error, TrainingError):
+            self._tell_stop(error, f"`facetwise fit --resume {self.run.split('-')[0]}`")
+
+    def _tell_stop(self, error: BaseException, command: str) -> None:
+        """Say how to go on; of Ctrl-C that is told with the stop itself, in one line."""
+        words = f"{command} goes on after the last whole epoch"
+        if isinstance(error, KeyboardInterrupt):
+            error.args = (words,)
+        else:
+            self.console.print(f"stopped; {words}")
 
     def preparing(self, done: int, total: int) -> None:
         """Progress of the image store, or of the pass over a frozen backbone."""
@@ -124,8 +131,8 @@ class StudyDisplay(TrainingDisplay):
     ) -> None:
         stopped, self.run = self.run is not None, None  # resuming the run alone is not what to do next
         super().__exit__(kind, error, trace)
-        if kind is not None and stopped:
-            self.console.print("stopped: the same command goes on after the last whole epoch")
+        if error is not None and stopped:
+            self._tell_stop(error, "the same command")
 
     def event(self, event: dict[str, Any]) -> None:
         """One event of the study, or of the run that is trained."""

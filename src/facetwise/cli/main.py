@@ -40,7 +40,7 @@ class _ReaderGone(Exception):
 
 
 class _Stopped(Exception):
-    """Ctrl-C."""
+    """Ctrl-C, with how to go on where that is known."""
 
 
 @contextmanager
@@ -50,8 +50,8 @@ def _past_typer() -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise _ReaderGone from None
-    except KeyboardInterrupt:
-        raise _Stopped from None
+    except KeyboardInterrupt as stop:
+        raise _Stopped(*stop.args) from None
 
 
 JOBS = {
@@ -90,6 +90,9 @@ class _Commands(TyperGroup):
         with _past_typer():
             try:
                 return super().invoke(ctx)
+            except KeyboardInterrupt as stop:
+                stop.args = tuple(in_project(str(words), ctx.params["project"]) for words in stop.args)
+                raise
             except (FacetwiseError, OSError, UnicodeEncodeError) as error:
                 if isinstance(error, FacetwiseError) and error.hint is not None:
                     error.hint = in_project(error.hint, ctx.params["project"])
@@ -162,8 +165,8 @@ def _run() -> int | str | None:
         return end.code
     except FacetwiseError as error:
         _explain(error)
-    except (KeyboardInterrupt, _Stopped):
-        say("\nstopped; what was finished is kept")
+    except (KeyboardInterrupt, _Stopped) as stop:
+        say(f"\nstopped; {stop.args[0] if stop.args else 'what was finished is kept'}")
         return 130
     except BrokenPipeError:
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import polars as pl
 from facetwise.core.arrays import numbers, takes
 from facetwise.core.errors import ArtefactError
 from facetwise.core.files.writing import write_atomic
+
+signal.siginterrupt(signal.SIGINT, True)
+"""Loading polars makes Ctrl-C leave waits for a lock, a queue or a process as they were; here it ends them again."""
 
 Schema = Mapping[str, pl.DataType]
 

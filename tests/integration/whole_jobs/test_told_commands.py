@@ -15,7 +15,6 @@ import shlex
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -280,15 +279,15 @@ def not_finished(at: At) -> str:
         ("compare", "1", "2"),
     ]
     shown = [("show", "1"), ("doctor",), ("clean",), ("journal",)]
-    stream = io.StringIO()
-    with suppress(KeyboardInterrupt), TrainingDisplay(stream) as display:
-        display.event({"event": "run", "run": at.run.name})
-        raise KeyboardInterrupt
+    display = TrainingDisplay(io.StringIO())
+    display.event({"event": "run", "run": at.run.name})
+    stop = KeyboardInterrupt()
+    display.__exit__(KeyboardInterrupt, stop, None)
     return "\n".join(
         [
             *(at.refused(*words) for words in refused),
             *(at.call(*words, code=None) for words in shown),
-            stream.getvalue(),
+            stop.args[0],
         ]
     )
 

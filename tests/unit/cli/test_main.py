@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from facetwise import api
+from facetwise.cli.display import StudyDisplay, TrainingDisplay
 from facetwise.cli.main import main
 from facetwise.core.errors import InputError
 
@@ -45,6 +47,49 @@ def test_ctrl_c_says_what_is_kept(monkeypatch, capsys, command):
     monkeypatch.setattr("facetwise.upkeep.doctor.examine_folder", lambda *_: api.open_project())
     assert ended(monkeypatch, KeyboardInterrupt(), command) == 130
     assert capsys.readouterr().err == "\nstopped; what was finished is kept\n"
+
+
+def test_ctrl_c_says_in_one_line_how_to_go_on(monkeypatch, capsys):
+    words = "`facetwise fit --resume 02` goes on after the last whole epoch"
+    assert ended(monkeypatch, KeyboardInterrupt(words), "--project", "there", "runs") == 130
+    assert capsys.readouterr().err == f"\nstopped; {words.replace('facetwise', 'facetwise --project there')}\n"
+
+
+@pytest.mark.parametrize(
+    ("display", "told"),
+    [
+        (TrainingDisplay, "`facetwise fit --resume 02` goes on after the last whole epoch"),
+        (StudyDisplay, "the same command goes on after the last whole epoch"),
+    ],
+)
+def test_a_stopped_training_tells_its_way_on_once(display, told):
+    stop, stream = KeyboardInterrupt(), io.StringIO()
+    for error in (stop, OSError("full")):
+        shown = display(stream)
+        shown.event({"event": "run", "run": "02-AdamW"})
+        shown.__exit__(type(error), error, None)
+    assert stop.args == (told,)
+    assert stream.getvalue().splitlines() == ["run 02-AdamW", "run 02-AdamW", f"stopped; {told}"]
+
+
+def test_ctrl_c_ends_every_wait():
+    """What waits for a lock or a queue is woken by a signal only without `SA_RESTART`, which loading polars sets."""
+    check = """
+import ctypes, signal
+
+def waits_go_on():
+    action = ctypes.create_string_buffer(256)  # struct sigaction: a handler, a mask of 1,024 bits, flags
+    assert ctypes.CDLL(None).sigaction(signal.SIGINT, None, action) == 0
+    flags = int.from_bytes(action.raw[ctypes.sizeof(ctypes.c_void_p) + 128 :][:4], "little")
+    return bool(flags & 0x10000000)
+
+import polars, facetwise.core.tables
+assert not waits_go_on()
+signal.siginterrupt(signal.SIGINT, False)
+assert waits_go_on()
+"""
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("error", [InputError("it is wrong", hint="mend it"), PermissionError(13, "denied", "f")])
