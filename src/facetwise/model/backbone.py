@@ -20,13 +20,14 @@ from facetwise.model.network import Network as Network
 from facetwise.model.small import SmallResNet
 from facetwise.model.weights import (
     Weights,
+    differing_keys,
     few,
     first_line,
     fit_positions,
     hub_file,
     load_fitting,
-    missing_keys,
     read_weights,
+    unused,
 )
 from facetwise.recipe.model import SMALL, ModelSpec, SmallArgs
 
@@ -101,9 +102,20 @@ def _create(spec: ModelSpec, weights: Weights | None, height: int, width: int) -
     if spec.drop_path:
         arguments["drop_path_rate"] = spec.drop_path
     plain = _create_plain(spec, height, width, arguments)
-    if weights is None or load_fitting(plain, weights.tensors):
+    if weights is None:
         return plain
-    return _create_converted(spec, fit_positions(weights.tensors, plain), height, width, arguments)
+    head = head_parts(spec.backbone, spec.args) if unused(weights.tensors, plain.state_dict()) else ()
+    tensors = {name: tensor for name, tensor in weights.tensors.items() if not name.startswith(head)}
+    if load_fitting(plain, tensors):
+        return plain
+    return _create_converted(spec, fit_positions(tensors, plain), height, width, arguments)
+
+
+def head_parts(backbone: str, args: dict[str, Any]) -> tuple[str, ...]:
+    """How the names begin of what a timm model has for its classes and its backbone has not, such as `head.fc.`."""
+    with torch.device("meta"):  # nothing is drawn or filled
+        whole, bare = (set(timm.create_model(backbone, **{**args, "num_classes": n}).state_dict()) for n in (1, 0))
+    return tuple(sorted({name.rpartition(".")[0] + "." for name in whole - bare}))
 
 
 def _create_converted(
@@ -112,17 +124,25 @@ def _create_converted(
     """Let timm rename and resize what does not fit as it is, as it does with its own downloads."""
     overlay = {"state_dict": tensors, "custom_load": False}
     try:
-        with missing_keys() as missing:
+        with differing_keys() as differing:
             backbone = _create_sized(
                 spec.backbone, height, width, {**arguments, "pretrained": True, "pretrained_cfg_overlay": overlay}
             )
     except (RuntimeError, KeyError, ValueError) as error:
         raise _no_weights(spec, error) from None
-    if missing:
-        raise _no_weights(spec, KeyError(f"the file has no {few(missing)}"))
+    left_over = [] if spec.weights == "hub" else unused(differing.unexpected, ())  # timm knows what it publishes
+    if differing.missing or left_over:
+        raise _no_weights(spec, KeyError(_differences(differing.missing, left_over)))
     cfg: Any = backbone.pretrained_cfg
     cfg.pop("state_dict")  # else every copy of the network would copy the file's tensors too
     return backbone
+
+
+def _differences(missing: list[str], left_over: list[str]) -> str:
+    """What a file and a backbone have not in common."""
+    told = [f"the file has no {few(missing)}"] if missing else []
+    told += [f"the backbone has no {few(left_over)}, which the file has"] if left_over else []
+    return "; ".join(told) + ": it is of another network"
 
 
 def _create_plain(spec: ModelSpec, height: int, width: int, arguments: dict[str, Any]) -> nn.Module:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -27,6 +27,8 @@ _HUB_FILE = "model.safetensors"
 _BACKBONE = "backbone."
 _WRAPPERS = ("module.", "_orig_mod.", "module.")
 """Before the names of a network in `DataParallel`, of a compiled one, and of one that is compiled in the other."""
+COUNTER = "num_batches_tracked"
+"""The end of the name of what counts the batches of a norm."""
 _NO_ANSWER = (407, 502, 503, 504)
 """Statuses by which a proxy, and not the hub, answers."""
 
@@ -118,12 +120,19 @@ def _ask(url: str) -> str | None:
 
 
 def load_fitting(backbone: nn.Module, tensors: dict[str, Tensor]) -> bool:
-    """Load weights whose names and shapes are the backbone's, and more if there are; False when they are not."""
+    """Load weights whose names and shapes are the backbone's, and no others; False when they are not."""
     expected = backbone.state_dict()
     if not all(name in tensors and tensors[name].shape == tensor.shape for name, tensor in expected.items()):
         return False
+    if unused(tensors, expected):
+        return False
     backbone.load_state_dict({name: tensors[name] for name in expected})
     return True
+
+
+def unused(names: Iterable[str], expected: Collection[str]) -> list[str]:
+    """Those of `names` that are not expected; how many batches a norm has seen is no weight."""
+    return [name for name in names if name not in expected and not name.endswith(COUNTER)]
 
 
 def fit_positions(tensors: dict[str, Tensor], backbone: nn.Module) -> dict[str, Tensor]:
@@ -136,13 +145,28 @@ def fit_positions(tensors: dict[str, Tensor], backbone: nn.Module) -> dict[str, 
     return {**tensors, "pos_embed": resampled.to(loaded.dtype)}
 
 
+@dataclass
+class Differing:
+    """Names of weights that only one of a model and a file has."""
+
+    missing: list[str] = field(default_factory=list)
+    """In the model alone."""
+    unexpected: list[str] = field(default_factory=list)
+    """In the file alone."""
+
+    def read(self, message: str) -> None:
+        """Take the names from a line of timm's log."""
+        if match := re.match(r"(Missing|Unexpected) keys \((.*?)\)", message):
+            (self.missing if match[1] == "Missing" else self.unexpected).extend(match[2].split(", "))
+
+
 @contextmanager
-def missing_keys() -> Iterator[list[str]]:
-    """Collects the names of weights that timm finds in a model and not in the file; it tells them its log alone."""
-    found: list[str] = []
+def differing_keys() -> Iterator[Differing]:
+    """Collects the names of weights that timm finds in a model or a file alone; it tells them its log only."""
+    found = Differing()
     logger = logging.getLogger("timm.models._builder")
     handler = logging.Handler(logging.INFO)
-    handler.emit = lambda record: found.extend(_named_in(record.getMessage()))  # type: ignore[method-assign]
+    handler.emit = lambda record: found.read(record.getMessage())  # type: ignore[method-assign]
     level, passed_on, silenced, below = logger.level, logger.propagate, logger.disabled, logging.root.manager.disable
     logger.addHandler(handler)
     logger.propagate = logger.disabled = False  # whoever silenced logging must not hide what is missing
@@ -155,11 +179,6 @@ def missing_keys() -> Iterator[list[str]]:
         logger.propagate, logger.disabled = passed_on, silenced
         logging.disable(below)
         logger.setLevel(level)
-
-
-def _named_in(message: str) -> list[str]:
-    match = re.match(r"Missing keys \((.*?)\)", message)
-    return match[1].split(", ") if match else []
 
 
 def few(names: list[str]) -> str:

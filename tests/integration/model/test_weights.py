@@ -72,6 +72,49 @@ def test_weights_of_another_network_are_refused(weights):
         build("test_efficientnet", weights=str(path))
 
 
+@pytest.mark.parametrize(
+    ("given", "asked", "named"),
+    [
+        ("resnet34", "resnet18", r"the backbone has no `layer1\.2\.bn1\.bias`, .*which the file has"),
+        ("resnet18", "resnet34", r"the file has no `layer1\.2\.conv1\.weight`"),
+        ("efficientnet_b0", "efficientnet_lite0", r"the backbone has no `blocks\.0\.0\.se\."),
+    ],
+)
+def test_a_larger_or_smaller_network_of_the_family_is_refused(tmp_path, given, asked, named):
+    save_file(timm.create_model(given).state_dict(), tmp_path / "given.safetensors")
+    with pytest.raises(InputError, match=f"no weights for `{asked}` .*: {named}") as error:
+        build(asked, weights=str(tmp_path / "given.safetensors"))
+    assert "another network" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["test_resnet", "test_vit", "test_efficientnet", "caformer_s18", "deit_tiny_distilled_patch16_224"]
+)
+def test_a_head_of_any_number_of_classes_is_left_out(tmp_path, name):
+    model = timm.create_model(name, num_classes=7, **({"img_size": 32} if "vit" in name else {}))
+    save_file(model.state_dict(), tmp_path / "seven.safetensors")
+    side = 224 if "deit" in name else 32
+    loaded = build(name, side, side, weights=str(tmp_path / "seven.safetensors")).backbone.state_dict()
+    assert len(loaded) < len(model.state_dict())
+    assert all(torch.equal(tensor, model.state_dict()[key]) for key, tensor in loaded.items())
+
+
+def test_a_head_of_several_layers_is_a_head(weights):
+    path, model = weights
+    tensors = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("fc.")}
+    save_file({**tensors, "fc.1.weight": torch.ones(4, 8), "fc.4.bias": torch.ones(3)}, path)
+    assert torch.equal(build("test_resnet", weights=str(path)).backbone.conv1[0].weight, model.conv1[0].weight)
+
+
+def test_making_a_head_aside_draws_nothing(weights):
+    path, _ = weights
+    torch.manual_seed(5)
+    with_weights = build("test_resnet", weights=str(path)).head.state_dict()
+    torch.manual_seed(5)
+    without = build("test_resnet").head.state_dict()
+    assert all(torch.equal(tensor, without[name]) for name, tensor in with_weights.items())
+
+
 @pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors.pkl", "missing.safetensors"])
 def test_pickles_and_missing_files_are_refused_unread(tmp_path, name):
     class Bomb:
