@@ -143,6 +143,7 @@ def _options(
 
 def main() -> None:
     """Entry point: runs the app; an error meant for the user is one or two lines on stderr and exit code 2."""
+    _open_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what its encoding cannot show is replaced, and no traceback
             stream.reconfigure(errors=SIGNS)
@@ -154,6 +155,13 @@ def main() -> None:
             os.dup2(nowhere, stream.fileno())
         code = 141
     sys.exit(code)
+
+
+def _open_closed() -> None:
+    """What a stream that the caller closed (`>&-`) is given goes nowhere; a file must not get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # the order of their numbers
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 def _run() -> int | str | None:
@@ -171,7 +179,8 @@ def _run() -> int | str | None:
     except BrokenPipeError:
         raise
     except OSError as error:  # a full disk, no permission, a folder that went away
-        say(f"error: {error.filename or ''}: {error.strerror or error}; what was finished is kept")
+        named = "" if error.filename is None else f"{error.filename}: "
+        say(f"error: {named}{error.strerror or error}; what was finished is kept")
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             say("hint: the folder must be one that you may write to")
     except UnicodeEncodeError as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,25 @@ def test_a_reader_that_went_away_is_no_error(tmp_path, words):
     done = subprocess.run([sys.executable, "-c", RUN, *words], stdout=writer, stderr=writer, cwd=tmp_path, check=False)
     os.close(writer)
     assert done.returncode == 141
+
+
+@pytest.mark.parametrize(
+    ("words", "closed", "code"),
+    [("doctor", ">&-", 0), ("--help", "<&- >&- 2>&-", 0), ("runs", "2>&-", 2), ("nonsense", ">&- 2>&-", 2)],
+)
+def test_what_a_closed_stream_is_given_goes_nowhere(tmp_path, words, closed, code):
+    command = f'exec "$0" -c "{RUN}" {words} {closed}'
+    done = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, cwd=tmp_path, check=False)
+    assert done.returncode == code
+    assert b"Traceback" not in done.stdout + done.stderr
+
+
+def test_a_full_device_is_one_line(tmp_path):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, "-c", RUN, "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"error: {os.strerror(errno.ENOSPC)}; what was finished is kept\n"
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, error: BaseException, *words: str) -> int:
