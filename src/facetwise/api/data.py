@@ -76,7 +76,9 @@ def folds(
     project: AnyProject = ".",
     *,
     name: Annotated[str | None, Option("Name to save them under; the default is `default`, or `unsafe-image`.")] = None,
-    num_folds: Annotated[int, Option("Number of folds.", ("--folds", "-k"), min=2, max=20)] = 5,
+    num_folds: Annotated[
+        int | None, Option("Number of folds; 5, or those of a given split.", ("--folds", "-k"), min=2, max=20)
+    ] = None,
     seed: Annotated[int, Option("Seed of the dealing.", min=0)] = 0,
     new: Annotated[bool, Option("Replace folds of that name.")] = False,
     unsafe_split: Annotated[
@@ -86,6 +88,7 @@ def folds(
 ) -> "Folds":
     """Deal people into folds, stratified by joint class, and save them under `name` (`default`, or `unsafe-image`).
 
+    A given split (`split` in facetwise.toml) is kept in place of dealing. The number of folds is 5 by default.
     Raises ArtefactError when other folds of that name exist, unless `new`. `unsafe_split="image"` is for teaching only:
     a person stands on both sides, the estimate is too high, and no submission is made from such a run.
     """
@@ -96,8 +99,17 @@ def folds(
     manifest = load_manifest(opened)
     split: Split = unsafe_split or "group"
     chosen = name or ("default" if split == "group" else "unsafe-image")
+    given = opened.file.dataset.train.split
     return make_folds(
-        opened.workspace, manifest, opened.space, name=chosen, num_folds=num_folds, seed=seed, split=split, new=new
+        opened.workspace,
+        manifest,
+        opened.space,
+        name=chosen,
+        num_folds=num_folds,
+        seed=seed,
+        split=split,
+        new=new,
+        given=given,
     )
 
 

@@ -10,9 +10,10 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from facetwise.core.errors import SettingError
+from facetwise.core.errors import SettingError, did_you_mean
 from facetwise.core.files.settings import LISTED, Spec, parse, read_toml
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
 from facetwise.core.text.spelling import Spellings, normal
 from facetwise.core.workspace import Workspace, content_hash
@@ -56,15 +57,44 @@ class AttributeSpec(Spec):
         return self
 
 
-class TrainSide(Spec):
-    """The labelled side of the dataset."""
+NO_GROUP = "none"
+"""In the place of the column of the group: there is none."""
+Delimiter = Literal[",", ";", "\t", "|"]
+Encoding = Literal["utf-8", "utf-16", "cp949", "cp1252"]
 
-    table: str
-    """The csv of labels, relative to the dataset."""
+
+class Side(Spec):
+    """What both sides of a dataset have."""
+
+    table: str | None = None
+    """The table, relative to the dataset: csv, or by its ending `.jsonl` or `.parquet`."""
     images: str
     """The folder of images, relative to the dataset."""
+    delimiter: Delimiter = ","
+    """What stands between the cells of a csv."""
+    encoding: Encoding = "utf-8"
+    """What a csv is written in: `utf-16` of spreadsheets, `cp949` of Korean and `cp1252` of western Windows."""
+    where: dict[str, list[str]] = Field(default_factory=dict)
+    """Which rows belong to this side: column -> the values that it has in them. Left out, all do."""
+
+    @field_validator("where")
+    @classmethod
+    def _one_spelling(cls, where: dict[str, list[str]]) -> dict[str, list[str]]:
+        return {column: [person(value) for value in values] for column, values in where.items()}
+
+
+class TrainSide(Side):
+    """The labelled side of the dataset."""
+
     group: str
-    """Column that names the group (the person): what must never stand on both sides of a split."""
+    """Column that names the group (the person): what must never stand on both sides of a split. `"none"`: there is
+    none, each image is taken as its own group, and an estimate is too high where they are not."""
+    pattern: str | None = None
+    """Layout `names`, in place of a table: what the parts of an image's path below `images` mean, such as
+    `"{mask}_{gender}/{person}_{n:int}.jpg"`. Each `{name}` is a column and stands for one or more letters, as many as
+    can be, but no `/`; `{name:int}` for digits, `{name:path}` for anything."""
+    split: str | None = None
+    """Column with a given split: `facetwise folds` makes a fold of each of its values in place of dealing."""
     folder: str | None = None
     """Layout `folders`: column with the group's folder under `images`, a row a group."""
     image: str | None = None
@@ -76,9 +106,25 @@ class TrainSide(Spec):
 
     @model_validator(mode="after")
     def _one_layout(self) -> TrainSide:
-        if (self.folder is None) == (self.image is None):
-            raise ValueError("give exactly one of `folder` (a row a group) and `image` (a row an image)")
+        if [self.folder, self.image, self.pattern].count(None) != 2:
+            raise ValueError(
+                "give exactly one of `folder` (a row a group), `image` (a row an image) and `pattern` (labels in names)"
+            )
+        if (self.table is None) == (self.pattern is None):
+            raise ValueError("give a `table`, or a `pattern` in its place")
         return self
+
+    @property
+    def group_column(self) -> str | None:
+        """Column of the group; None where each image is its own."""
+        return None if normal(self.group).casefold() == NO_GROUP else self.group
+
+    @field_validator("pattern")
+    @classmethod
+    def _readable(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            NamePattern(pattern)
+        return pattern
 
     @field_validator("same_person")
     @classmethod
@@ -91,19 +137,22 @@ class TrainSide(Spec):
         return lists
 
 
-class TestSide(Spec):
-    """The side to predict: its csv is the template of a submission."""
+class TestSide(Side):
+    """The side to predict: its table is the template of a submission, and its order that of the submission. Without a
+    `table` it is all images in `images`, by name."""
 
     __test__ = False  # not a test class for pytest
 
-    table: str
-    """The csv that lists the images, relative to the dataset; its order is the submission's order."""
-    images: str
-    """The folder of images, relative to the dataset."""
-    image: str
+    image: str = "image"
     """Column with the image's path under `images`."""
-    answer: str
-    """Column to fill with the joint class; added when the csv lacks it."""
+    answer: str = "answer"
+    """Column to fill with the joint class; added when the table lacks it."""
+
+    @property
+    def is_of_its_own_form(self) -> bool:
+        """Whether the table is no csv of this side alone in UTF-8 with commas, as a submission is."""
+        plain = (self.delimiter, self.encoding, self.where) == (",", "utf-8", {})
+        return not plain or str(self.table).lower().endswith((".jsonl", ".ndjson", ".parquet"))
 
     @model_validator(mode="after")
     def _two_columns(self) -> TestSide:
@@ -112,7 +161,7 @@ class TestSide(Spec):
         return self
 
 
-Layout = Literal["folders", "images"]
+Layout = Literal["folders", "images", "names"]
 """How a training side lies on the disk: each has a reader in `data.reading.layouts`."""
 
 
@@ -122,7 +171,8 @@ class DatasetSpec(Spec):
     path: str
     """Folder of the dataset: absolute, or relative to the project."""
     layout: Layout
-    """`folders`: the training table has a row a group with a folder; `images`: a row an image."""
+    """`folders`: the training table has a row a group with a folder; `images`: a row an image; `names`: there is no
+    table, labels are in the names of folders and files, see `dataset.train.pattern`."""
     train: TrainSide
     """The labelled side."""
     test: TestSide | None = None
@@ -172,12 +222,17 @@ class ProjectFile(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> ProjectFile:
-        wanted = "folder" if self.dataset.layout == "folders" else "image"
+        wanted = {"folders": "folder", "images": "image", "names": "pattern"}[self.dataset.layout]
         if getattr(self.dataset.train, wanted) is None:
             raise ValueError(f"layout `{self.dataset.layout}` needs `dataset.train.{wanted}`")
-        if self.dataset.layout == "images" and any(a.files for a in self.attributes):
-            raise ValueError("layout `images` has a row an image: every attribute needs a `column`, not `files`")
+        if self.dataset.layout != "folders" and any(a.files for a in self.attributes):
+            layout = self.dataset.layout
+            raise ValueError(f"layout `{layout}` has a row an image: every attribute needs a `column`, not `files`")
         _check_stems([a for a in self.attributes if a.files])
+        _check_fields(self.dataset.train, [str(a.column) for a in self.attributes])
+        split = self.dataset.train.split
+        if split is not None and split in (self.dataset.train.group_column, *(a.column for a in self.attributes)):
+            raise ValueError(f"`split` is `{split}`, which is the group's or an attribute's column already")
         try:
             _label_space(self)
         except SettingError as error:
@@ -196,6 +251,16 @@ def _check_stems(named: list[AttributeSpec]) -> None:
         for one, two in ((named[0], other), (other, named[0])):
             if lacking := [stem for stem in one.files if stem not in two.files]:
                 raise ValueError(f"`{two.name}` has no class for the file {lacking[0]!r} that `{one.name}` lists")
+
+
+def _check_fields(side: TrainSide, columns: list[str]) -> None:
+    """What stands for columns in a project without a table must be fields of its pattern."""
+    if side.pattern is None:
+        return
+    named = [*columns, *side.where, *(name for name in (side.group_column, side.split) if name is not None)]
+    fields = NamePattern(side.pattern).fields
+    if unknown := [name for name in named if name not in fields]:
+        raise ValueError(f"`pattern` has no field `{unknown[0]}`; {did_you_mean(unknown[0], fields)}")
 
 
 def _label_space(file: ProjectFile) -> LabelSpace:

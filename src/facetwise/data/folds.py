@@ -17,8 +17,10 @@ from facetwise.core.people import person
 from facetwise.core.records.data import FoldsMadeFrom
 from facetwise.core.records.done import read_done, verify_files
 from facetwise.core.tables import FOLDS, read_table, write_table
-from facetwise.core.text.spelling import Spellings, normal
+from facetwise.core.text.counting import count
+from facetwise.core.text.spelling import Spellings, class_order, normal
 from facetwise.core.workspace import AGAIN, DONE, Workspace, content_hash, is_done, new_artefact
+from facetwise.data.findings import listed
 from facetwise.data.manifest import Manifest
 from facetwise.recipe.folds import FOLDS_NAME
 
@@ -26,6 +28,9 @@ Split = Literal["group", "image"]
 
 MIN_FOLDS, MAX_FOLDS = 2, 20
 """Numbers of folds that a recipe can name (`folds.plan`)."""
+DEFAULT_FOLDS = 5
+VALIDATION = ("val", "valid", "validation", "dev")
+"""What the part of a given split to validate on is called, in any case."""
 UNSAFE = "unsafe-"
 """What names of folds split by image begin with, and no others."""
 IMAGE_FOLDS = {"image": pl.String(), "fold": pl.Int32()}
@@ -78,13 +83,35 @@ class Folds:
         return joined.to_numpy().astype(np.int64)
 
 
+def given_folds(manifest: Manifest, column: str) -> tuple[tuple[str, ...], IntArray]:
+    """A split that the dataset's table gives in `column`: its values in the order of their folds, and each image's.
+
+    What is called as a part to validate on (`val`, `dev`, ...) is fold 0; numbers are in order, and so are names.
+    Raises InputError for an image without a value, and for less than two values.
+    """
+    cells = [person(cell) for cell in manifest.train[f"meta:{column}"].fill_null("")]
+    values = tuple(sorted(set(cells), key=lambda value: (value.casefold() not in VALIDATION, class_order(value))))
+    if "" in values or len(values) < 2:
+        got = "is empty for some image" if "" in values else f"is {values[0]!r} for all images"
+        raise InputError(f"`{column}` {got}: no split", hint="take `split` out of facetwise.toml")
+    return values, np.asarray([values.index(cell) for cell in cells], np.int64)
+
+
 def split_folds(
-    manifest: Manifest, space: LabelSpace, *, name: str, num_folds: int, seed: int, split: Split = "group"
+    manifest: Manifest,
+    space: LabelSpace,
+    *,
+    name: str,
+    num_folds: int,
+    seed: int,
+    split: Split = "group",
+    given: str | None = None,
 ) -> Folds:
     """Deal people into folds so that each fold has its share of every joint class; every invariant is checked.
 
     Raises InputError when there are fewer people than folds. `split="image"` deals images instead of people: one
-    person then stands on both sides and the estimate is too high; for teaching only.
+    person then stands on both sides and the estimate is too high; for teaching only. With `given`, a column of the
+    dataset's table, its values are the folds (`given_folds`): InputError when they part a person's images.
     """
     train = manifest.train
     joint = space.encode(manifest.codes(space))
@@ -93,12 +120,27 @@ def split_folds(
         few = "two people with usable photos are needed: see `facetwise check`"
         hint = f"`{shlex.join(['facetwise', *making_folds(name, people, seed)])}`, or fewer" if people > 1 else few
         raise InputError(f"{people} people cannot be dealt into {num_folds} folds", hint=hint)
-    fold = _deal(joint, groups, num_folds, seed, split)
+    if given is None:
+        fold = _deal(joint, groups, num_folds, seed, split)
+    else:
+        _, fold = given_folds(manifest, given)
+        _check_given(given, fold, groups)
     key = "group" if split == "group" else "image"
     table = pl.DataFrame({key: train[key], "fold": fold.astype(np.int32)}).unique(maintain_order=True)
     stats = fold_stats(fold, groups, joint, num_folds)
     _check(table, stats, key, split)
     return Folds(name, split, num_folds, seed, manifest.hash, table, stats)
+
+
+def _check_given(column: str, fold: IntArray, groups: npt.NDArray[np.object_]) -> None:
+    """Raise InputError unless each person is in one fold of a given split."""
+    pairs = pl.DataFrame({"group": groups, "fold": fold}).unique(maintain_order=True)
+    if parted := pairs.filter(pl.col("group").is_duplicated())["group"].unique(maintain_order=True).to_list():
+        raise InputError(
+            f"the given split `{column}` has {count(len(parted), 'person', 'people')} on several sides: "
+            f"{listed(parted)}",
+            hint="take `split` out of facetwise.toml: `facetwise folds` deals whole people then",
+        )
 
 
 def fold_stats(fold: IntArray, groups: npt.NDArray[np.object_], joint: IntArray, num_folds: int) -> FoldStats:
@@ -125,19 +167,23 @@ def make_folds(
     space: LabelSpace,
     *,
     name: str = "default",
-    num_folds: int = 5,
+    num_folds: int | None = None,
     seed: int = 0,
     split: Split = "group",
     new: bool = False,
+    given: str | None = None,
 ) -> Folds:
     """Make and save folds; the same again are those that are there.
 
-    Others of the same name are never silently replaced: ArtefactError unless `new`.
+    Others of the same name are never silently replaced: ArtefactError unless `new`. Without `num_folds` they
+    are 5; with `given` (as of `split_folds`) as many as that has.
 
     Raises SettingError unless `num_folds` is `MIN_FOLDS` to `MAX_FOLDS`, and the name begins with `UNSAFE` when, and
     only when, the split is by image: where folds are named, that shows.
     """
     folder = _folder(workspace, name)
+    given = given if split == "group" else None
+    num_folds = _number_of_folds(manifest, num_folds, given)
     _check_settings(name, num_folds, split)
     if folder.is_dir() and not new:
         there = load_folds(workspace, manifest, name)
@@ -148,15 +194,30 @@ def make_folds(
             f"folds `{name}` exist; runs made with them could not be compared with runs on others",
             hint=f"use them, give another `--name`, or replace them with `{command}`",
         )
-    folds = split_folds(manifest, space, name=name, num_folds=num_folds, seed=seed, split=split)
+    folds = split_folds(manifest, space, name=name, num_folds=num_folds, seed=seed, split=split, given=given)
     with new_artefact(folder, _record(folds)) as temporary:
         write_table(folds.table, temporary / "folds.parquet", FOLDS if split == "group" else IMAGE_FOLDS)
     return folds
 
 
+def _number_of_folds(manifest: Manifest, wanted: int | None, given: str | None) -> int:
+    if given is None:
+        return DEFAULT_FOLDS if wanted is None else wanted
+    values, _ = given_folds(manifest, given)
+    if wanted is not None and wanted != len(values):
+        raise SettingError(
+            f"{wanted} folds, but the given split `{given}` has {len(values)}: {listed(values, 8)}",
+            hint="leave the number out, or take `split` out of facetwise.toml",
+        )
+    return len(values)
+
+
 def making_folds(name: str, num_folds: int | None = None, seed: int = 0) -> list[str]:
     """Words of the command that makes folds; what is as usual is left out."""
-    words = {"--name": name if name != "default" else None, "--folds": num_folds if num_folds != 5 else None}
+    words = {
+        "--name": name if name != "default" else None,
+        "--folds": num_folds if num_folds != DEFAULT_FOLDS else None,
+    }
     words |= {"--seed": seed or None, "--unsafe-split": "image" if name.startswith(UNSAFE) else None}
     return ["folds", *(str(word) for pair in words.items() if pair[1] is not None for word in pair)]
 

@@ -41,6 +41,9 @@ from facetwise.data.reading.readers import Listing, read_dataset
 
 TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-3.parquet"
 _CHECK = "run `facetwise check`"
+_NEW_KEYS: dict[str, Any] = {"same_person": [], "delimiter": ",", "encoding": "utf-8", "where": {}, "pattern": None}
+_NEW_KEYS |= {"split": None}
+"""Keys of a side that came after the first version, with their defaults."""
 MAX_OTHERS = 10_000
 """Files without an image's ending that a folder of photos may hold, unless most files have one."""
 
@@ -303,13 +306,15 @@ def _compare(project: Project, made_from: ManifestMadeFrom) -> None:
 
 def _tables(project: Project) -> list[str]:
     dataset = project.file.dataset
-    return [dataset.train.table, *([dataset.test.table] if dataset.test else [])]
+    return [side.table for side in (dataset.train, dataset.test) if side is not None and side.table is not None]
 
 
 def _project_hash(project: Project) -> str:
     file = project.file.model_dump(mode="json", include={"dataset", "attributes"})
-    if not file["dataset"]["train"]["same_person"]:  # files without it have the hash that they always had
-        del file["dataset"]["train"]["same_person"]
+    for side in filter(None, (file["dataset"]["train"], file["dataset"]["test"])):
+        for key, default in _NEW_KEYS.items():  # files without them have the hash that they always had
+            if side.get(key) == default:
+                side.pop(key, None)
     return content_hash(file)
 
 

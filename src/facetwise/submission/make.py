@@ -12,13 +12,16 @@ import polars as pl
 
 from facetwise.core.errors import FacetwiseError, InputError
 from facetwise.core.files.answers_csv import answer_fault
+from facetwise.core.files.csvrecords import csv_row
 from facetwise.core.files.csvtable import read_csv
 from facetwise.core.files.outside import read_bounded
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project, TestSide
 from facetwise.core.records.blend import BlendRecord
 from facetwise.core.records.submission import Filled
+from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.data.reading.sidetable import read_side
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source, labels_since
@@ -225,8 +228,19 @@ def _asked_columns(project: Project, side: TestSide) -> tuple[str, ...]:
 
 def read_template(project: Project, side: TestSide) -> bytes:
     """The organisers' csv; raises InputError when it is unreadable."""
+    if side.table is None or side.is_of_its_own_form:
+        return _made_template(project, side)
     path = project.dataset_root / side.table
     try:
         return read_bounded(path)
     except InputError as error:
         raise InputError(f"the organisers' csv: {error}", hint="is the dataset where facetwise.toml says?") from None
+
+
+def _made_template(project: Project, side: TestSide) -> bytes:
+    """A plain csv of the images to predict and what else their table says, where that is none itself."""
+    findings = Findings()
+    table, _ = read_side(project.dataset_root, side, side.image, [side.image], findings)
+    raise_errors(findings, f"the list of images to predict in {project.dataset_root}")
+    assert table is not None
+    return "".join(csv_row(row) for row in (table.header, *(cells for _, cells in table.records))).encode()

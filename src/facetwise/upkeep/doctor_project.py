@@ -85,7 +85,7 @@ def _dataset(state: _ProjectState) -> Iterator[DoctorLine]:
         yield DoctorLine("dataset", "problem", f"{folder}: no such folder{_read_from(dataset.path)}", _moved(state))
         return
     sides: list[TrainSide | TestSide] = [dataset.train, *([dataset.test] if dataset.test else [])]
-    lacking = [name for side in sides for name in (side.table, side.images) if not (folder / name).exists()]
+    lacking = [name for side in sides for name in (side.table, side.images) if name and not (folder / name).exists()]
     if lacking:
         hint = "put it back, or edit `dataset` in facetwise.toml"
         yield DoctorLine("dataset", "problem", f"{folder}: lacks {', '.join(f'`{n}`' for n in lacking)}", hint)

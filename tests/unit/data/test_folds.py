@@ -15,7 +15,16 @@ from facetwise.core.errors import ArtefactError, DamagedError, InputError, Misma
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import MANIFEST
 from facetwise.core.workspace import Workspace
-from facetwise.data.folds import MAX_FOLDS, MIN_FOLDS, fold_stats, list_folds, load_folds, make_folds, split_folds
+from facetwise.data.folds import (
+    MAX_FOLDS,
+    MIN_FOLDS,
+    fold_stats,
+    given_folds,
+    list_folds,
+    load_folds,
+    make_folds,
+    split_folds,
+)
 from facetwise.data.manifest import Manifest
 from facetwise.recipe.folds import FoldsSpec
 from facetwise.screens.text.folds import MAX_LISTED, folds_text
@@ -241,3 +250,41 @@ def test_korean_names_are_fine(tmp_path):
     assert list_folds(Workspace(tmp_path)) == ["다섯"]
     for name in ("다섯", decomposed):
         assert load_folds(Workspace(tmp_path), MANIFEST_30, name).hash == made.hash
+
+
+def with_split(parts: list[str]) -> Manifest:
+    """The manifest of 30 people, whose table gives the `parts` in a column, one after the other, person by person."""
+    column = pl.Series("meta:part", [parts[g % len(parts)] for g in range(30) for _ in range(4)])
+    return Manifest.of(MANIFEST_30.table.with_columns(column))
+
+
+@pytest.mark.parametrize(
+    ("parts", "values"),
+    [
+        (["train", "val"], ("val", "train")),
+        (["10", "9", "2.0"], ("2", "9", "10")),
+        (["b", "Dev", "a"], ("Dev", "a", "b")),
+    ],
+)
+def test_a_given_split_is_kept_and_decides_how_many_folds_there_are(parts, values, tmp_path):
+    manifest = with_split(parts)
+    assert given_folds(manifest, "part")[0] == values
+    made = make_folds(Workspace(tmp_path), manifest, SPACE, given="part")
+    assert made.num_folds == len(values)
+    by_fold = (
+        manifest.train.with_columns(fold=made.of(manifest.train)).group_by("fold").agg(pl.col("meta:part").unique())
+    )
+    assert {f: v[0].removesuffix(".0") for f, v in by_fold.rows()} == dict(enumerate(values))
+    assert make_folds(Workspace(tmp_path), manifest, SPACE, given="part").hash == made.hash
+
+
+def test_a_given_split_that_parts_a_person_or_is_none_is_refused(tmp_path):
+    images = pl.Series("meta:part", ["a", "b", "a", "a"] * 30)
+    parted = Manifest.of(MANIFEST_30.table.with_columns(images))
+    with pytest.raises(InputError, match="30 people on several sides: p0, p1, p2 and 27 more"):
+        make_folds(Workspace(tmp_path), parted, SPACE, given="part")
+    for parts in (["a"], ["a", ""]):
+        with pytest.raises(InputError, match="no split"):
+            make_folds(Workspace(tmp_path), with_split(parts), SPACE, given="part")
+    with pytest.raises(SettingError, match="5 folds, but the given split `part` has 2"):
+        make_folds(Workspace(tmp_path), with_split(["a", "b"]), SPACE, num_folds=5, given="part")

@@ -1,4 +1,4 @@
-"""Bytes of a csv to records and back: UTF-8, quotes, one character between cells."""
+"""Bytes of a csv to records and back: text in a known encoding, quotes, one character between cells."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ Record = tuple[int, tuple[str, ...]]
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Characters that no table has, and that a terminal would obey: what is written must not hold them."""
+ENCODINGS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "cp949": "cp949", "cp1252": "cp1252"}
+"""Encodings that a table may be said to be in -> what Python calls them."""
 _AS_UTF8 = "save it as UTF-8 (in a spreadsheet: `CSV UTF-8`)"
 _MARKS = ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 """Byte order marks of other encodings than UTF-8, the longer ones first."""
@@ -43,12 +45,12 @@ class CsvError(Exception):
         super().__init__(str(self.fault))
 
 
-def csv_records(data: bytes, delimiter: str = ",") -> list[Record]:
+def csv_records(data: bytes, delimiter: str = ",", encoding: str = "utf-8") -> list[Record]:
     """Every record that is not blank, the header first. A byte order mark, CRLF and quoted line breaks are fine.
 
-    Raises CsvError: `not-csv`, `not-utf8`, `nul-in-csv` or `broken-csv`.
+    `encoding` is one of `ENCODINGS`. Raises CsvError: `not-csv`, `not-utf8`, `nul-in-csv` or `broken-csv`.
     """
-    reader = csv.reader(io.StringIO(_text(data), newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(_text(data, encoding), newline=""), delimiter=delimiter, strict=True)
     records: list[Record] = []
     line = 1
     try:
@@ -69,9 +71,11 @@ def csv_row(cells: Iterable[str], newline: str = "\n") -> str:
     return ",".join('"' + c.replace('"', '""') + '"' if re.search('[",\r\n]', c) else c for c in cells) + newline
 
 
-def _text(data: bytes) -> str:
+def _text(data: bytes, encoding: str) -> str:
     if kind := other_kind(data[:KIND_BYTES]):
         raise CsvError("not-csv", None, *_other_file(kind, data))
+    if encoding != "utf-8":
+        return _plain(_decoded(data, encoding))
     other = next((name for mark, name in _MARKS if data.startswith(mark)), "UTF-16" if b"\0" in data[:4] else None)
     if other is not None:
         raise CsvError("not-utf8", None, f"{other} text, expected UTF-8", _AS_UTF8)
@@ -80,6 +84,19 @@ def _text(data: bytes) -> str:
     except UnicodeDecodeError as error:
         what = f"not UTF-8 text (byte {data[error.start]:#04x}{_seems(data)})"
         raise CsvError("not-utf8", _line(data[: error.start].decode()), what, _AS_UTF8) from None
+    return _plain(text)
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(ENCODINGS[encoding])
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode(ENCODINGS[encoding], "replace")
+        what = f"no {encoding} text (byte {data[error.start]:#04x}), as which facetwise.toml has it"
+        raise CsvError("wrong-encoding", _line(before), what, "set its `encoding` in facetwise.toml") from None
+
+
+def _plain(text: str) -> str:
     if found := CONTROL.search(text):
         what = "NUL" if found.group() == "\0" else f"control ({ord(found.group()):#04x})"
         raise CsvError("nul-in-csv", _line(text[: found.start()]), f"a {what} character: not a text file")

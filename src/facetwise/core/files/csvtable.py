@@ -1,4 +1,4 @@
-"""The one reader of csv files from outside: UTF-8, a header, rows as long as it, and everything that may be wrong."""
+"""The one reader of csv files from outside: a header, rows as long as it, and everything that may be wrong."""
 
 from __future__ import annotations
 
@@ -86,6 +86,7 @@ def look_at_csv(
     needed: Sequence[str] = (),
     *,
     delimiter: str = ",",
+    encoding: str = "utf-8",
     may_be_empty: bool = True,
     spelt: Spelt | None = None,
 ) -> tuple[CsvTable | None, list[CsvFault]]:
@@ -98,11 +99,28 @@ def look_at_csv(
     """
     try:
         check_size(len(data), name)
-        records = csv_records(data, delimiter)
+        records = csv_records(data, delimiter, encoding)
     except InputError as error:
         return None, [CsvFault("unreadable-csv", None, str(error).removeprefix(f"{name}: "))]
     except CsvError as error:
         return None, [error.fault]
+    sha256 = hashlib.sha256(data).hexdigest()
+    return look_at_records(
+        records, name, needed, sha256=sha256, delimiter=delimiter, may_be_empty=may_be_empty, spelt=spelt
+    )
+
+
+def look_at_records(
+    records: Sequence[Record],
+    name: str,
+    needed: Sequence[str] = (),
+    *,
+    sha256: str = "",
+    delimiter: str = ",",
+    may_be_empty: bool = True,
+    spelt: Spelt | None = None,
+) -> tuple[CsvTable | None, list[CsvFault]]:
+    """The table that is made of records, the header first, and all that is wrong with it; as `look_at_csv`."""
     if not records:
         return None, [CsvFault("empty-csv", 1, "the file is empty, expected a header with column names")]
     (_, header), *rest = records
@@ -117,7 +135,7 @@ def look_at_csv(
     good = tuple((line, cells[: len(names)]) for line, cells in rest if line not in wrong)
     if rest and (not good or None in wrong):
         return None, faults
-    return CsvTable(name, header, names, good, hashlib.sha256(data).hexdigest()), faults
+    return CsvTable(name, header, names, good, sha256), faults
 
 
 def read_csv(

@@ -18,6 +18,12 @@ def normal(name: str) -> str:
     return unicodedata.normalize("NFC", " ".join(_UNSEEN.sub("", name).split()))
 
 
+def class_order(name: str) -> tuple[bool, int, str]:
+    """The key by which names of classes are in order: whole numbers as numbers, before all others by name."""
+    whole = re.fullmatch(r"-?[0-9]{1,18}", name, re.ASCII) is not None
+    return not whole, int(name) if whole else 0, name
+
+
 def folded(name: str) -> str:
     """The canonical spelling of a name without case."""
     return normal(normal(name).casefold())

@@ -1,4 +1,4 @@
-"""A csv of a dataset or of a project: what `core.files.csvtable` finds wrong with it becomes findings."""
+"""A table of a dataset or of a project: what `core.files` finds wrong with it becomes findings."""
 
 from __future__ import annotations
 
@@ -6,13 +6,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facetwise.core.errors import InputError
+from facetwise.core.files.csvrecords import CsvFault
 from facetwise.core.files.csvtable import CsvTable, look_at_csv
 from facetwise.core.files.outside import read_bounded
 from facetwise.data.findings import Findings
 
 
+def read_any_table(
+    path: Path,
+    name: str,
+    needed: Sequence[str],
+    findings: Findings,
+    *,
+    delimiter: str = ",",
+    encoding: str = "utf-8",
+) -> CsvTable | None:
+    """The table at `path`, whose name says whether it is JSON lines, Parquet or a csv, which is in `encoding`."""
+    from facetwise.core.files.othertables import ENDINGS, look_at_other_table
+
+    if path.suffix.lower() in ENDINGS:
+        return _with_faults(look_at_other_table(path, name, needed), name, findings)
+    return read_table_csv(path, name, needed, findings, delimiter=delimiter, encoding=encoding)
+
+
 def read_table_csv(
-    path: Path, name: str, needed: Sequence[str], findings: Findings, *, may_be_empty: bool = False
+    path: Path,
+    name: str,
+    needed: Sequence[str],
+    findings: Findings,
+    *,
+    may_be_empty: bool = False,
+    delimiter: str = ",",
+    encoding: str = "utf-8",
 ) -> CsvTable | None:
     """The table at `path`, called `name` in messages; None when it is unusable (then `findings` has the errors)."""
     try:
@@ -20,14 +45,19 @@ def read_table_csv(
     except InputError as error:
         findings.error("unreadable-csv", name, str(error).removeprefix(f"{path}: "))
         return None
-    return parse_table_csv(data, name, needed, findings, may_be_empty=may_be_empty)
+    found = look_at_csv(data, name, needed, delimiter=delimiter, encoding=encoding, may_be_empty=may_be_empty)
+    return _with_faults(found, name, findings)
 
 
 def parse_table_csv(
     data: bytes, name: str, needed: Sequence[str], findings: Findings, *, may_be_empty: bool = False
 ) -> CsvTable | None:
     """The table that the bytes of a file hold; as `read_table_csv`."""
-    table, faults = look_at_csv(data, name, needed, may_be_empty=may_be_empty)
+    return _with_faults(look_at_csv(data, name, needed, may_be_empty=may_be_empty), name, findings)
+
+
+def _with_faults(found: tuple[CsvTable | None, list[CsvFault]], name: str, findings: Findings) -> CsvTable | None:
+    table, faults = found
     for fault in faults:
         findings.error(fault.code, f"{name}:{fault.line}" if fault.line else name, fault.message, fault.hint)
     return table

@@ -136,7 +136,8 @@ def _tables(file: ProjectFile) -> list[tuple[str, list[str]]]:
     """Each side's table and the columns it needs."""
     train, test = file.dataset.train, file.dataset.test
     columns = [c for c in (train.group, train.folder, train.image, *(a.column for a in file.attributes)) if c]
-    return [(train.table, columns), *([(test.table, [test.image])] if test else [])]
+    sides = [(train.table, columns), (test.table, [test.image])] if test else [(train.table, columns)]
+    return [(table, columns) for table, columns in sides if table is not None]
 
 
 def _has_table(dataset: Path, name: str, columns: list[str]) -> bool:

@@ -16,7 +16,7 @@ import polars as pl
 from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.files.outside import exists, require_folder, resolved
 from facetwise.core.people import called, person
-from facetwise.core.project import Project, TestSide, TrainSide
+from facetwise.core.project import Project, Side, TestSide, TrainSide
 from facetwise.core.tables import TEST, TRAIN, WRITTEN
 from facetwise.core.workspace import inside
 from facetwise.data.findings import Finding, Findings, listed
@@ -27,6 +27,7 @@ from facetwise.data.reading.labelcells import LabelReader
 from facetwise.data.reading.layouts.layout import Reader, Row, TrainTable
 from facetwise.data.reading.layouts.registry import reader_class
 from facetwise.data.reading.rowfaults import RowFaults
+from facetwise.data.reading.sidetable import read_side
 from facetwise.data.reading.spelling import DiskNames
 from facetwise.data.reading.tablenames import TableNames
 from facetwise.data.reading.unlisted import Unlisted
@@ -80,28 +81,33 @@ class _Sides:
         layout = reader_class(self.project.file.dataset.layout)
         key = layout.column(side)
         columns = [s.column for s in specs if s.column is not None]
-        table = self._read(side.table, [side.group, key, *columns])
+        group = side.group_column
+        table, others = self._read(side, key, [*([group] if group is not None else []), key, *columns])
         if table is None:
             return []
         labels = LabelReader(specs, self.project.space, table, self.findings)
         names = TableNames(table, key, self.root, side.images, self.findings, layout.names_folders)
         reader = layout(TrainTable(self.project, self.root, side, names, labels, self.unlisted, self.findings))
+        self.unlisted.pass_over(names, others)
         self._add_rows(side, names, labels, reader)
         rows = reader.finish()
         labels.finish()
-        check_people(table, side.group, side.same_person, self.findings)
+        if group is None:
+            return [{**row, "group": row["image"], WRITTEN: row["image"]} for row in rows]
+        check_people(table, group, side.same_person, self.findings)
         return rows
 
     def test(self) -> list[Row]:
         side = self.project.file.dataset.test
         if side is None or not self._has_side(side, "test"):
             return []
-        table = self._read(side.table, [side.image])
+        table, others = self._read(side, side.image, [side.image])
         if table is None:
             return []
-        if side.answer not in table.columns:
+        if side.answer not in table.columns and side.table is not None:
             self.findings.info("no-answer-column", f"{table.name}:1", f"no column `{side.answer}`: it will be added")
         names = TableNames(table, side.image, self.root, side.images, self.findings)
+        self.unlisted.pass_over(names, others)
         rows: dict[str, Row] = {}
         for row in table.rows:
             image = names.find(row)
@@ -120,21 +126,23 @@ class _Sides:
 
     def _has_side(self, side: TrainSide | TestSide, name: str) -> bool:
         """Whether a side is there; half a side is an error, and so are two sides that are not there."""
-        table, images = self.root / side.table, self.root / side.images
-        for relative in (side.table, side.images):
+        source = side.images if side.table is None else side.table
+        table, images = self.root / source, self.root / side.images
+        for relative in dict.fromkeys((source, side.images)):
             if inside(self.root, relative) is None:
                 self.findings.error("leaves-dataset", relative, *self._way_out(relative))
                 return False
         if exists(table):
             return True
         other = self.project.file.dataset.test if name == "train" else self.project.file.dataset.train
-        if exists(images) or other is None or not exists(self.root / other.table):
-            found = DiskNames(self.root).find(side.table)
-            hint = None if found == side.table else f"the disk spells it differently: {found!a}, rename one of them"
-            self.findings.error("missing-csv", side.table, f"no such file in {self.root}", hint)
+        if exists(images) or other is None or not exists(self.root / (other.table or other.images)):
+            found = DiskNames(self.root).find(source)
+            hint = None if found == source else f"the disk spells it differently: {found!a}, rename one of them"
+            code, what = ("missing-images", "folder") if side.table is None else ("missing-csv", "file")
+            self.findings.error(code, source, f"no such {what} in {self.root}", hint)
         else:
             what = "nothing to train on" if name == "train" else "nothing to predict"
-            self.findings.warning(f"no-{name}-side", side.table, f"the dataset has no {name} side: {what}")
+            self.findings.warning(f"no-{name}-side", source, f"the dataset has no {name} side: {what}")
         return False
 
     def _way_out(self, relative: str) -> tuple[str, str | None]:
@@ -149,14 +157,14 @@ class _Sides:
         )
         return f"leads out of the dataset, to {target}", hint
 
-    def _read(self, name: str, needed: list[str]) -> CsvTable | None:
-        known = len(self.findings)
-        table = read_table_csv(self.root / name, name, needed, self.findings)
-        if table is not None:
+    def _read(self, side: Side, key: str, needed: list[str]) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
+        known, name = len(self.findings), side.table
+        table, others = read_side(self.root, side, key, needed, self.findings)
+        if table is not None and name is not None:
             self.sources[name] = table.sha256
-        elif any(f.code == "missing-column" for f in self.findings[known:]):
+        elif name is not None and any(f.code == "missing-column" for f in self.findings[known:]):
             self._note_joint_class(name, needed, known)
-        return table
+        return table, others
 
     def _note_joint_class(self, name: str, needed: list[str], known: int) -> None:
         """Tell columns of attributes that are missing as one fact (in place of findings from `known` on) when it is."""
@@ -171,13 +179,14 @@ class _Sides:
         seen: dict[str, CsvRow] = {}
         table, key = names.table, names.column
         faults, names_of = RowFaults(table, self.findings), called(side.same_person)
-        meta = table.others([side.group, key, *labels.columns])
+        column = side.group_column
+        meta = table.others([*([] if column is None else [column]), key, *labels.columns])
         for row in table.rows:
             path, read = names.find(row), labels.read(row)
-            written = row.cells[side.group]
+            written = row.cells[key if column is None else column]
             group = names_of.get(person(written), person(written))
-            if not group:
-                faults.add("empty-group", side.group, row, f"`{side.group}` is empty")
+            if not group and column is not None:
+                faults.add("empty-group", column, row, f"`{column}` is empty")
             elif path is not None and path in seen:
                 self._repeated(table, seen[path], row, key)
             elif path is not None:

@@ -41,8 +41,7 @@ class TableNames:
 
     def find(self, row: CsvRow) -> str | None:
         """Path in the dataset of what a row names; None when it is empty, leads out, or is no folder but should be."""
-        cell = row.cells[self.column]
-        written = Path(os.path.normpath(Path(self.images) / cell)).as_posix()
+        cell, written = row.cells[self.column], self.written(row)
         path = self._disk.find(written) if _stays(self.root / self.images, cell) else None
         below = None if path is None else os.path.relpath(path, self.images)
         if path is None or below is None or not _stays(self.root / self.images, below):
@@ -59,6 +58,10 @@ class TableNames:
                 self._faults.add("missing-folder", self.column, row, f"`{path}`: no such folder")
                 return None
         return path
+
+    def written(self, row: CsvRow) -> str:
+        """Path in the dataset as a row writes it, wherever it leads."""
+        return Path(os.path.normpath(Path(self.images) / row.cells[self.column])).as_posix()
 
     def finish(self) -> bool:
         """Add what was found; whether anything that the table names is there."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from facetwise.core.files.csvtable import CsvRow
 from facetwise.core.files.outside import files_below, is_text
 from facetwise.core.text.counting import count
 from facetwise.data.findings import Findings, listed
@@ -23,6 +26,8 @@ class Unlisted:
     """Folder of images -> the table that lists them."""
     _named: set[str] = field(default_factory=set)
     """Every path that a table names, of refused rows as well."""
+    _passed: dict[str, str] = field(default_factory=dict)
+    """Path -> the table of a row that is not of the side that was read."""
 
     def listed_by(self, names: TableNames) -> bool:
         """Note what a table has named; whether any of it is there."""
@@ -31,8 +36,18 @@ class Unlisted:
             self._folders[names.images] = names.table.name
         return found
 
+    def pass_over(self, names: TableNames, others: Iterable[CsvRow]) -> None:
+        """Note the images of a table's rows that are not of the side, so that they are not taken for unlisted ones."""
+        for row in others:
+            self._passed.setdefault(names.written(row), names.table.name)
+
     def finish(self) -> None:
-        """One warning a folder for the images on disk that no table lists."""
+        """One warning a folder for the images on disk that no table lists, one a table for those of neither side."""
+        neither = Counter(table for path, table in self._passed.items() if path not in self._named)
+        for table, number in neither.items():
+            message = f"{count(number, 'row')} of neither side by `where`, left out"
+            self.findings.warning("rows-left-out", table, message)
+        self._named.update(self._passed)
         for images, table in self._folders.items():
             found = (p for p in files_below(self.root / images) if p.suffix.lower() in IMAGE_ENDINGS)
             names = sorted(p.relative_to(self.root).as_posix() for p in found if not is_hidden(p.name))

@@ -8,6 +8,7 @@ from facetwise.core.project import Layout
 from facetwise.data.reading.layouts.folders import FolderReader
 from facetwise.data.reading.layouts.images import ImageReader
 from facetwise.data.reading.layouts.layout import Reader
+from facetwise.data.reading.layouts.names import NameReader
 
 
 def reader_class(layout: Layout) -> type[Reader]:
@@ -17,5 +18,7 @@ def reader_class(layout: Layout) -> type[Reader]:
             return FolderReader
         case "images":
             return ImageReader
+        case "names":
+            return NameReader
         case _:
             assert_never(layout)

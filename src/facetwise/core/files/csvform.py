@@ -1,0 +1,61 @@
+"""Recognises what a csv is written in: its encoding, and the character between its cells."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from facetwise.core.files.csvrecords import ENCODINGS, CsvError, csv_records
+
+DELIMITERS = (",", ";", "\t", "|")
+_BEGINNING = 2**18
+"""Bytes whose records are enough to tell the character between cells."""
+_HANGUL = re.compile("[가-힣]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+@dataclass(frozen=True)
+class CsvForm:
+    """What a csv is written in."""
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    """One of `csvrecords.ENCODINGS`."""
+
+
+def recognised_form(data: bytes) -> CsvForm:
+    """What the csv in `data` is most likely written in; UTF-8 with commas where nothing is plain."""
+    encoding = _encoding(data)
+    return CsvForm(_delimiter(data, encoding), encoding)
+
+
+def _encoding(data: bytes) -> str:
+    """UTF-16 by its mark or its zeros, UTF-8 if it is that, cp949 if most of what is not ASCII is Korean then."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
+        return "utf-16"
+    for encoding in ("utf-8", "cp949", "cp1252"):
+        try:
+            text = data.decode(ENCODINGS[encoding])
+        except UnicodeDecodeError:
+            continue
+        if encoding != "cp949" or 2 * len(_HANGUL.findall(text)) > len(_NOT_ASCII.findall(text)):
+            return encoding
+    return "utf-8"
+
+
+def _delimiter(data: bytes, encoding: str) -> str:
+    """The character that parts the header into the most cells, as many as the rows have."""
+    return max(DELIMITERS, key=lambda delimiter: _num_cells(data, delimiter, encoding))
+
+
+def _num_cells(data: bytes, delimiter: str, encoding: str) -> int:
+    """Cells of the header where most rows have as many; 1 where they do not."""
+    beginning = data[:_BEGINNING]
+    if len(data) > _BEGINNING:  # whole lines; a UTF-16 character is two bytes
+        beginning = beginning[: max(beginning.rfind(b"\n") + 1, 2) // 2 * 2]
+    try:
+        (_, header), *rows = csv_records(beginning, delimiter, encoding)
+    except (CsvError, ValueError):
+        return 1
+    alike = sum(len(cells) == len(header) for _, cells in rows)
+    return len(header) if 2 * alike >= len(rows) else 1
