@@ -100,7 +100,7 @@ def test_every_verb_has_its_command() -> None:
         ("folds", {"num_folds": 21}, "`num_folds` is 21, expected 2 to 20"),
         ("draw_contest", {"folder": "new", "wrong_labels": float("nan")}, "`wrong_labels` is nan, expected 0 to 0.5"),
         ("blend", {"method": "sofft"}, "`method` is 'sofft', expected soft or geometric or hard or rank"),
-        ("diff", {"project": ".", "limit": -1}, "`limit` is -1, expected 0 or more: images to show"),
+        ("diff", {"project": ".", "limit": -1}, "`limit` is -1, expected 0 or more: the most images to show"),
         ("submit", {"tta": "flips"}, "`tta` is 'flips', expected none or flip or crops or flip-crops"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What verbs are given: a project or a folder in one, a recipe by path or name."""
+"""Arguments that verbs share: a project or a folder in one, a recipe by path or name, a file to write."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +17,8 @@ Listener = Callable[[dict[str, Any]], None]
 
 
 def found_recipe(project: "Project", recipe: str | Path) -> "str | Path":
-    """A recipe's path as given, or else in the project; a shipped recipe's name stays as it is."""
+    """The recipe's file: at the path itself if there is one, else at that path in the project. The name of a shipped
+    recipe is returned as it is."""
     in_project = project.root / recipe
     return in_project if not Path(recipe).is_file() and in_project.is_file() else recipe
 
@@ -38,10 +39,10 @@ def study_base(
 
 
 def checked_output(project: "Project", path: str | Path, *, stdout: bool = True) -> Path:
-    """Where a person wants something written; raises InputError when that is no file that may be written to.
+    """The output path that a user gave; raises InputError when it may not be written.
 
-    `-`, for standard output, is one when `stdout`. The folder has to exist. The dataset and what the project keeps (its
-    records, and all below the folders of its artefacts) are written by nobody but their own commands.
+    `-` means standard output and is accepted if `stdout`. The folder has to exist. Files of the dataset, and the
+    project's records and artefacts, are refused.
     """
     from facetwise.core.errors import InputError
     from facetwise.core.files.writing import STDOUT, check_target
@@ -68,7 +69,7 @@ def checked_output(project: "Project", path: str | Path, *, stdout: bool = True)
 
 
 def need_training(module: str = "facetwise.train.crossval") -> None:
-    """Raise an error that says what to install when the extra `train` is missing for `module`."""
+    """Raise an error that says what to install when `module` cannot be imported without the extra `train`."""
     import importlib
 
     from facetwise.core.errors import FacetwiseError
@@ -86,14 +87,14 @@ def need_training(module: str = "facetwise.train.crossval") -> None:
 
 
 def local_executor(jobs: int) -> "Executor | None":
-    """What trains `jobs` folds at a time; None for this process, one after the other."""
+    """An executor that trains `jobs` folds at a time; None for one fold after the other in this process."""
     from facetwise.jobs.local import LocalProcesses
 
     return LocalProcesses(jobs) if jobs > 1 else None
 
 
 def opened_project(project: AnyProject) -> "Project":
-    """The project itself, or the one that a folder is in."""
+    """The project itself, or the project that a folder belongs to."""
     from facetwise.core.project import Project
 
     return project if isinstance(project, Project) else Project.open(Path(project))

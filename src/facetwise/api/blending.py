@@ -1,4 +1,4 @@
-"""Several runs put together."""
+"""Blends of several runs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -16,37 +16,41 @@ def blend(
     project: AnyProject = ".",
     members: Annotated[
         Sequence[str | int],
-        Option("Runs, and predictions from elsewhere (`foreign:NAME`); none: every cross-validated run."),
+        Option("Runs and imported predictions (`foreign:NAME`); default: every cross-validated run."),
     ] = (),
     *,
     by: Annotated[
         BlendBy, Option("Blend joint probabilities, or each attribute by itself; `auto` takes the better one.")
     ] = "auto",
-    method: Annotated[BlendMethod, Option("How the members' votes are added up.")] = "soft",
-    weighting: Annotated[Weighting, Option("Choose weights by out-of-fold predictions, or none at all.")] = "greedy",
+    method: Annotated[BlendMethod, Option("How the members' predictions are combined.")] = "soft",
+    weighting: Annotated[
+        Weighting, Option("Choose weights on out-of-fold predictions, or weigh all members alike.")
+    ] = "greedy",
     weights: Annotated[
         Sequence[str],
         Option("Give a weight: `3=2`, `age:5=1` for one attribute, `foreign:alice=0.3`. May be repeated."),
     ] = (),
-    max_models: Annotated[int | None, Option("Most runs with a weight.", min=1)] = None,
-    max_cost: Annotated[float | None, Option("Most that predicting may cost, in units of the cheapest run.")] = None,
+    max_models: Annotated[int | None, Option("The most runs that may have a weight.", min=1)] = None,
+    max_cost: Annotated[
+        float | None, Option("The most that predicting may cost, in units of the cheapest run.")
+    ] = None,
     rules: Annotated[
         Sequence[str],
         Option("Decision rule to choose among (`argmax` always is). May be repeated; default: all."),
     ] = (),
     rounds: Annotated[int, Option("Members that a selection adds.", min=1)] = 50,
     bags: Annotated[int, Option("Selections whose weights are averaged; 0: one, not bagged.", min=0)] = 20,
-    seed: Annotated[int, Option("Of the bags, and of how people are dealt in parts.")] = 0,
+    seed: Annotated[int, Option("Seed of the bags and of the nested estimate's parts.")] = 0,
     tta: Views = "none",
     html: Page = None,
 ) -> "BlendView":
-    """Put runs together by what they prove out of fold, and keep the blend; needs no torch.
+    """Blend runs with weights chosen on their out-of-fold predictions, and save the blend; needs no torch.
 
-    `members`: references of runs and of predictions from elsewhere; none is every finished cross-validated run.
-    `weights`: such as `"3=2"`, `"age:5=1"` or `"foreign:alice=0.3"`; with any for a run that is known out of fold, none
-    are chosen. `rules`: decision rules to choose among, all that apply unless told. The score to believe is
-    `BlendView.nested`. The same members and settings give the blend that is there. With `html` it is also written as
-    one self-contained page.
+    `members`: references to runs and imported predictions; by default every finished cross-validated run. `weights`:
+    such as `"3=2"`, `"age:5=1"` or `"foreign:alice=0.3"`; if a run with out-of-fold predictions is given a weight, no
+    weights are chosen. `rules`: decision rules to choose among; by default all that apply. The score to trust is
+    `BlendView.nested`. If a blend of the same members and settings exists, it is returned. With `html` it is also
+    written as one self-contained page.
     """
     from facetwise.api.results import show_blend
     from facetwise.blending.make import make_blend

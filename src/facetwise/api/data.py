@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def open_project(folder: str | Path = ".") -> "Project":
     """The project that `folder` is in (it or a folder above holds `facetwise.toml`).
 
-    Raises InputError when there is none, SettingError naming every key of the file that is not usable.
+    Raises InputError when there is none, and SettingError with every invalid key of the file.
     """
     from facetwise.core.project import Project
 
@@ -35,8 +35,8 @@ def init(
 ) -> "Project":
     """Make a project in `folder` for a dataset in a known layout: `facetwise.toml`, and the shipped recipes to edit.
 
-    Raises InputError when the layout is not known (the message shows how to write the file by hand) or when there is
-    a project already, here or in a folder above. A call that was stopped is finished by another.
+    Raises InputError when the layout is not known (the message shows how to write the file by hand), or when there is
+    already a project here or in a folder above. Calling it again completes an interrupted call.
     """
     from facetwise.core.project import Project
     from facetwise.data.reading.presets import write_project_file
@@ -51,15 +51,15 @@ def init(
 def check(
     project: AnyProject = ".",
     *,
-    all: Annotated[bool, Option("Read every image again, unchanged or not.")] = False,
+    all: Annotated[bool, Option("Read every image again, even if unchanged.")] = False,
     workers: Workers = None,
     progress: Progress | None = None,
 ) -> "Audit":
-    """Look into every image and row of the dataset, save the manifest, and report all that was found at once.
+    """Check every image and row of the dataset, save the manifest, and report all findings at once.
 
-    When the dataset has errors the report says so (`Audit.has_errors`) and no manifest is saved (`Audit.usable`). Wrong
-    lines of the overlay are errors as well, and the manifest is saved all the same. A second call reads only what
-    changed (by size, time of change, and the inode's, which no program sets back), or `all` of them.
+    If the dataset has errors, `Audit.has_errors` is true and no manifest is saved (`Audit.usable`). Invalid lines of
+    the overlay are errors too, but the manifest is saved. A second call reads only images that changed (by size,
+    modification time and inode change time), or with `all` every image again.
     """
     from facetwise.data.audit import audit
     from facetwise.data.labels.overlay import check_overlay
@@ -83,14 +83,14 @@ def folds(
     new: Annotated[bool, Option("Replace folds of that name.")] = False,
     unsafe_split: Annotated[
         Literal["image"] | None,
-        Option("UNSAFE, for teaching: split by image, so that people stand on both sides."),
+        Option("UNSAFE, for teaching: split by image, so that a person is in training and validation."),
     ] = None,
 ) -> "Folds":
-    """Deal people into folds, stratified by joint class, and save them under `name` (`default`, or `unsafe-image`).
+    """Split people into folds, stratified by joint class, and save them under `name` (`default`, or `unsafe-image`).
 
     A given split (`split` in facetwise.toml) is kept in place of dealing. The number of folds is 5 by default.
     Raises ArtefactError when other folds of that name exist, unless `new`. `unsafe_split="image"` is for teaching only:
-    a person stands on both sides, the estimate is too high, and no submission is made from such a run.
+    the same person is in training and validation, so the score is too high, and such runs cannot be submitted.
     """
     from facetwise.data.folds import Split, make_folds
     from facetwise.data.manifest import load_manifest
@@ -122,9 +122,10 @@ def prepare(
     workers: Workers = None,
     progress: Progress | None = None,
 ) -> "Store":
-    """Decode, crop and resize every image once: the store that `recipe` reads, or without one the store for pages.
+    """Decode, crop and resize every image once, into the store that `recipe` reads; without a recipe, the store for
+    pages.
 
-    A store that is there is verified and reused; an interrupted one is continued, a damaged one repaired.
+    An existing store is verified and reused, an interrupted one continued, a damaged one repaired.
     """
     from facetwise.core.errors import SettingError
     from facetwise.data.images.store import VIEW, prepare_store, recipe_store
@@ -150,7 +151,7 @@ def draw_contest(
 ) -> "Contest":
     """Draw a made contest (procedural faces, hidden labels) into the new folder `folder`; same seed, same bytes.
 
-    More than one of `workers` are processes, so a script needs its `if __name__ == "__main__"` then.
+    With `workers` above 1 they are processes, so a script needs `if __name__ == "__main__":`.
     """
     from facetwise.data.made import contest as synth
 

@@ -1,4 +1,4 @@
-"""From probabilities to classes: by which rule, where to cut, and how far to believe them."""
+"""From probabilities to classes: decision rules, cuts of ordinal attributes, and calibration."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,9 +19,10 @@ def cuts(
     *,
     attribute: Annotated[str | None, Option("The attribute; the default is all that can be cut.")] = None,
 ) -> "CutsView":
-    """Where an ordinal attribute would better be cut after training, and what that is worth by a nested estimate.
+    """Better cuts for an ordinal attribute after training, and the nested estimate of what they gain.
 
-    For a run whose head has `kind = "years"` or `"ordinal"`; without `attribute` all that can be cut. It only reports.
+    For a run whose head has `kind = "years"` or `"ordinal"`; by default for all attributes that can be cut. Changes
+    nothing.
     """
     from facetwise.core.runs import find_run
     from facetwise.results.cuts import build_cuts_view
@@ -32,7 +33,7 @@ def cuts(
 
 @verb
 def rules(project: AnyProject = ".", reference: RunOrBlend = "last") -> "RulesView":
-    """What each decision rule would be worth for a run or a blend, by a nested estimate. It only reports."""
+    """The nested score of each decision rule for a run or a blend. Changes nothing."""
     from facetwise.data.manifest import load_manifest
     from facetwise.predictors.sources import read_source
     from facetwise.results.rules import build_rules_view
@@ -44,7 +45,7 @@ def rules(project: AnyProject = ".", reference: RunOrBlend = "last") -> "RulesVi
 
 @verb
 def calibration(project: AnyProject = ".", reference: RunOrBlend = "last", *, html: Page = None) -> "CalibrationView":
-    """How far the probabilities of a run or a blend can be believed; with `html` also as one self-contained page."""
+    """How well calibrated the probabilities of a run or a blend are; with `html` also as one self-contained page."""
     from facetwise.data.manifest import load_manifest
     from facetwise.predictors.sources import read_source
     from facetwise.results.calibration import build_calibration_view

@@ -1,4 +1,4 @@
-"""Label issues: which labels the predictions contradict, and corrections of them."""
+"""Label issues: labels that the predictions contradict, and their corrections."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,13 +31,13 @@ Source = Annotated[
 
 @dataclass(frozen=True)
 class Corrected:
-    """What came of accepting or correcting labels."""
+    """The result of accepting or correcting labels."""
 
     added: "Added"
     scores: "LabelScores | None"
-    """Before and after; None where nothing predicts the whole label out of fold, or nothing was written."""
+    """Scores before and after; None if nothing predicts the whole label out of fold, or nothing was written."""
     taken_from: str | None = None
-    """The list of suspects whose ranks or rows were chosen, in words; None for a correction by hand."""
+    """Description of the list of suspects that was chosen from; None for a correction by hand."""
 
     def as_dict(self) -> "dict[str, Any]":
         """Plain JSON data."""
@@ -56,17 +56,17 @@ def suspects(
     project: AnyProject = ".",
     source: Source = None,
     *,
-    attribute: Annotated[str | None, Option("Only this attribute; the default is all predicted.")] = None,
+    attribute: Annotated[str | None, Option("Only this attribute; default: all that are predicted.")] = None,
     method: Annotated[SuspectMethod, Option("How to rank; `cleanlab` needs the extra `labels`.")] = "margin",
-    limit: Annotated[int, Option("Most suspects of an attribute.", min=1)] = 20,
-    with_corrected: Annotated[bool, Option("List labels too that are corrected already.")] = False,
+    limit: Annotated[int, Option("The most suspects to list for each attribute.", min=1)] = 20,
+    with_corrected: Annotated[bool, Option("Also list labels that are already corrected.")] = False,
     html: Annotated[str | Path | None, Option("Write a page with the photos to this file.")] = None,
     csv: Annotated[str | Path | None, Option("Write a csv to fill in to this file.")] = None,
 ) -> "SuspectsView":
-    """Labels that the out-of-fold predictions of a run or blend contradict, the surest first, by attribute.
+    """Labels that the out-of-fold predictions of a run or blend contradict, by attribute, the most certain first.
 
-    Without `source` by the best blend, else by the best finished run of the whole label. The list is kept for
-    `accept_labels`; with `html` it is also written as a page with the photos, with `csv` as a table to fill in.
+    `source` defaults to the best blend, or else the best finished run that predicts the whole label. The list is saved
+    for `accept_labels`; with `html` it is also written as a page with the photos, with `csv` as a table to fill in.
     """
     from facetwise.data.manifest import load_manifest
     from facetwise.label_issues.list_csv import write_list_csv
@@ -106,10 +106,11 @@ def accept_labels(
     author: Author,
     weight: Weight = 1.0,
 ) -> "Corrected":
-    """Write the proposals of the last list of suspects to `labels/overlay.csv`: all that are chosen, or none.
+    """Write chosen proposals of the last list of suspects to `labels/overlay.csv`: all of them, or none.
 
     `selection`: ranks and person ids, such as `"1,3,5-9"`, or a csv of `suspects(csv=...)` with its column `accept`
-    filled in. Raises ProblemsError with all that is wrong, MismatchError when the dataset changed since the list.
+    filled in. Raises ProblemsError with everything that is wrong, and MismatchError when the dataset changed since the
+    list was made.
     """
     from facetwise.data.manifest import load_manifest
     from facetwise.label_issues.list_csv import read_list_csv
@@ -139,8 +140,8 @@ def correct_label(
 ) -> "Corrected":
     """Write one correction to `labels/overlay.csv`: of all images of a person, or of one image.
 
-    `value`: a class, or for an ordinal attribute a number. Raises SettingError unless exactly one of `person` and
-    `image` is given, ProblemsError for anything else that is wrong, or when the overlay says something else already.
+    `value`: a class, or a number for an ordinal attribute. Raises SettingError unless exactly one of `person` and
+    `image` is given, and ProblemsError for any other fault, or when it contradicts a line of the overlay.
     """
     from facetwise.core.errors import SettingError
     from facetwise.data.labels.corrections import ProposedCorrection
@@ -157,7 +158,7 @@ def correct_label(
 
 @verb
 def show_labels(project: AnyProject = ".") -> "Overlay":
-    """What `labels/overlay.csv` corrects; raises ProblemsError with every wrong line."""
+    """The corrections in `labels/overlay.csv`; raises ProblemsError with every invalid line."""
     from facetwise.data.manifest import load_manifest
 
     opened = opened_project(project)
@@ -166,9 +167,9 @@ def show_labels(project: AnyProject = ".") -> "Overlay":
 
 @verb
 def score_labels(project: AnyProject = ".", source: Source = None) -> "LabelScores":
-    """The score of a run's or blend's out-of-fold predictions, and beside it the one on corrected labels.
+    """Out-of-fold scores of a run or blend: on the dataset's labels, and separately on corrected labels.
 
-    Without `source` as for `suspects`.
+    `source` defaults as for `suspects`.
     """
     from facetwise.data.manifest import load_manifest
     from facetwise.label_issues.scores import label_scores
@@ -189,7 +190,7 @@ def _overlay(project: "Project", manifest: "Manifest") -> "Overlay":
 def _add(
     project: "Project", manifest: "Manifest", proposed: "list[ProposedCorrection]", source: str | None
 ) -> "Corrected":
-    """Add corrections, and score before and after by `source` where it can still be read, else by the usual one."""
+    """Add corrections, and score before and after with `source` if it can still be read, else with the default one."""
     from facetwise.core.errors import FacetwiseError
     from facetwise.data.labels.corrections import add_corrections
     from facetwise.label_issues.scores import label_scores

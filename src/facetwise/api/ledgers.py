@@ -1,4 +1,4 @@
-"""What was sent to a contest and what it scored; a submission made again."""
+"""The ledger: what was sent to a contest and what it scored; replaying a submission."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,9 +19,9 @@ NoteText = Annotated[str, Option("A note to keep with it.")]
 
 @verb
 def ledger(project: AnyProject = ".") -> "LedgerView":
-    """Everything that was sent, with its scores and what was expected, and what is left today.
+    """All sent submissions with their scores and forecasts, and how many may still be sent today.
 
-    Raises ProblemsError with every line of the ledger that is wrong.
+    Raises ProblemsError with every invalid line of the ledger.
     """
     from datetime import UTC, datetime
 
@@ -38,9 +38,10 @@ def sent(
     at: Annotated[str | None, Option(TIME, metavar="TIME")] = None,
     note: NoteText = "",
 ) -> "Entry":
-    """Write into the ledger that a submission went out, now or `at` a time (by the contest's clock, or with an offset).
+    """Record in the ledger that a submission was sent, now or `at` a time (in the contest's time zone, or with an
+    offset).
 
-    Raises InputError when it is there already and no time corrects it, SettingError when `at` is no time.
+    Raises InputError when it is already recorded and `at` is not given, and SettingError when `at` is not a time.
     """
     from facetwise.submission.folder import find_submission
     from facetwise.submission.ledger.quota import contest_zone
@@ -64,9 +65,9 @@ def record(
     sent: Annotated[str | None, Option("When it was sent. " + TIME, metavar="TIME")] = None,
     note: NoteText = "",
 ) -> "Entry":
-    """Write into the ledger what a submission scored; it counts as sent, if it was not yet. A later call corrects.
+    """Record the scores of a submission in the ledger; it then counts as sent. A later call corrects them.
 
-    Raises SettingError for scores outside of 0..1, and when none is given.
+    Raises SettingError for scores outside 0..1, and when none is given.
     """
     from facetwise.submission.folder import find_submission
     from facetwise.submission.ledger.quota import contest_zone
@@ -87,16 +88,16 @@ def import_ledger(
     matches: Annotated[
         Mapping[str, str] | None,
         Option(
-            "Whose a row is, by its `id`: `--matches 31=2`. May be repeated.",
+            "The submission of a row, by the row's `id`: `--matches 31=2`. May be repeated.",
             metavar="ID=SUBMISSION",
             kind=list[str],
         ),
     ] = None,
 ) -> "TableImport":
-    """Add the platform's record table (tab-separated) to the ledger; a second time adds nothing.
+    """Add the platform's record table (tab-separated) to the ledger; rows that are already there are skipped.
 
-    `matches`: the platform's `id` of a row -> the submission whose it is, where its text does not say so. Addresses
-    that grant access are not kept. Raises ProblemsError for a table with other columns, or with wrong cells.
+    `matches`: the platform's `id` of a row -> its submission, where the row's text does not name it. Addresses that
+    grant access are not stored. Raises ProblemsError for a table with missing columns or invalid cells.
     """
     from facetwise.submission.ledger.platform_table import import_table
     from facetwise.submission.ledger.quota import contest_zone
@@ -112,9 +113,9 @@ def replay(
     *,
     out: Annotated[str | Path | None, Option("Write the csv to this file.")] = None,
 ) -> "Replay":
-    """Make the csv of a submission again from what it was made from: the same bytes, or MismatchError saying why not.
+    """Make the csv of a submission again from its sources: the same bytes, or MismatchError with the differences.
 
-    With `out` they are also written there.
+    With `out` the csv is also written there.
     """
     from facetwise.core.files.outside import resolved
     from facetwise.submission.folder import find_submission

@@ -1,4 +1,4 @@
-"""What the arguments of verbs mean, said once: the options of the command line are made of these annotations."""
+"""Annotations of the arguments of verbs, from which the command line makes its options."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -19,21 +19,22 @@ VERBS: dict[str, Callable[..., Any]] = {}
 
 @dataclass(frozen=True)
 class Option:
-    """One argument of a verb. A keyword is an option of the command line, a positional one an argument."""
+    """One argument of a verb. On the command line keywords are options and positional arguments are arguments."""
 
     help: str
     flags: tuple[str, ...] = ()
-    """How the option is spelt where that is not the argument's name; with any, a positional one is an option too."""
+    """Names of the option where they differ from the argument's name; they also make a positional argument an option.
+    """
     min: float | None = None
     max: float | None = None
-    """Only beside a `min`."""
+    """Only together with a `min`."""
     metavar: str | None = None
     kind: Any = None
-    """What the command line reads, where that does not follow from the annotation."""
+    """The type on the command line, where it does not follow from the annotation."""
 
 
 def options_of(verb: Callable[..., Any]) -> dict[str, tuple[inspect.Parameter, Any, Option]]:
-    """Argument of a verb -> its parameter, its type and what it means; arguments that only Python has are left out."""
+    """Argument of a verb -> its parameter, its type and its `Option`; arguments without an `Option` are left out."""
     found = {}
     for name, parameter in inspect.signature(verb).parameters.items():
         for part in (parameter.annotation, *get_args(parameter.annotation)):  # itself, or `Annotated[...] | None`
@@ -44,9 +45,10 @@ def options_of(verb: Callable[..., Any]) -> dict[str, tuple[inspect.Parameter, A
 
 
 def verb(function: Verb) -> Verb:
-    """Make a function a verb: listed under its name, its arguments checked against their ranges and choices.
+    """Make a function a verb: it is listed under its name, and its arguments are checked against their ranges and
+    choices.
 
-    Raises SettingError, when it is called, for an argument that is out of its range or none of its choices.
+    A call raises SettingError for an argument outside its range or choices.
     """
     signature, options = inspect.signature(function), options_of(function)
 

@@ -1,4 +1,4 @@
-"""What came of runs, studies and blends, and how two of them differ."""
+"""Results of runs, studies and blends, and how they differ."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,8 +43,8 @@ def show(
 ) -> "RunView | BlendView | SubmissionView":
     """Everything about one run (`3`, `last`), blend (`b1`, `blend:last`) or submission (`s1`), with its notes.
 
-    With `html` a run or a blend is also written as one self-contained page. Raises InputError when there is no such
-    thing, and for `html` of a submission; ArtefactError when its files are damaged.
+    With `html` a run or a blend is also written as one self-contained page. Raises InputError when it does not exist,
+    and for `html` of a submission; ArtefactError when its files are damaged.
     """
     from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
@@ -64,7 +64,7 @@ def show(
 
 
 def show_blend(project: AnyProject, blend: str, *, html: str | Path | None = None, new: bool = False) -> "BlendView":
-    """As `show`, of a blend; `new`: whether it was made just now."""
+    """`show` for a blend; `new`: whether it was made just now."""
     from facetwise.data.manifest import load_manifest
     from facetwise.predictors.blend_folder import find_blend
     from facetwise.results.blends import build_blend_view
@@ -80,7 +80,7 @@ def show_blend(project: AnyProject, blend: str, *, html: str | Path | None = Non
 
 
 def show_run(project: AnyProject, run: str, *, html: str | Path | None = None) -> "RunView":
-    """As `show`, of a run."""
+    """`show` for a run."""
     from facetwise.core.runs import find_run
     from facetwise.data.manifest import load_manifest
     from facetwise.results.runs import build_run_view
@@ -107,10 +107,11 @@ def compare(
     tta_a: Annotated[Tta, Option("Of A: take its predictions with this test-time augmentation.")] = "none",
     tta_b: Annotated[Tta, Option("Of B: take its predictions with this test-time augmentation.")] = "none",
 ) -> "Comparison":
-    """Compare two finished runs, paired by person: is the second better than the first, by how much, and where.
+    """Compare two finished runs, paired by person: whether the second is better than the first, by how much, and where.
 
-    `tta_a`, `tta_b`: which predictions of either to take, as `predict` made them. Scored on the dataset's own labels of
-    the images that both predicted. Raises MismatchError when the runs were made from other images or people.
+    `tta_a`, `tta_b`: the test-time augmentation whose predictions to take, as made by `predict`. Scored on the
+    dataset's own labels, on the images that both predicted. Raises MismatchError when the runs were made from other
+    images or people.
     """
     from facetwise.core.runs import find_run
     from facetwise.study.compare import compare_runs
@@ -124,7 +125,7 @@ def compare(
 def studies(
     project: AnyProject, name: Annotated[str, Option("A study's name, or `last`.")] = "last"
 ) -> "Ablation | Search":
-    """The table of a study as it stands, also while another process works on it; `last`: the one worked on last."""
+    """The current table of a study, also while another process works on it; `last` is the most recent one."""
     from facetwise.study.show import build_study, find_study
 
     opened = opened_project(project)
@@ -142,19 +143,20 @@ def diff(
             metavar="SIDE",
         ),
     ],
-    oof: Annotated[bool, Option("Compare runs and blends out of fold, where the truth is known.")] = False,
+    oof: Annotated[bool, Option("Compare out-of-fold answers of runs and blends, where the truth is known.")] = False,
     html: Annotated[str | Path | None, Option("Write one self-contained page with photos to this file.")] = None,
-    limit: Annotated[int, Option("Images to show of each kind of disagreement.", min=0)] = 24,
+    limit: Annotated[int, Option("The most images to show for each kind of disagreement.", min=0)] = 24,
 ) -> "DiffView":
-    """How the answers of two or more to the same images differ: what moved, from where to where, and on which images.
+    """How the answers of two or more predictors to the same images differ: which classes became which, on which images.
 
-    `references`: runs (`3`, `last`, an id), blends (`b3`, `blend:last`), predictions from elsewhere (`foreign:NAME`),
-    submissions (`s1`, `submission:last`, an id), or paths of filled-in csv files. Answers are to the test images; with
-    `oof` to the training images out of fold, by runs and blends, and each disagreement says who is right. With `html`
-    also written as one self-contained page with photos, at most `limit` of each kind of disagreement.
+    `references`: runs (`3`, `last`, an id), blends (`b3`, `blend:last`), imported predictions (`foreign:NAME`),
+    submissions (`s1`, `submission:last`, an id), or paths of filled-in csv files. Compares answers to the test images;
+    with `oof` the out-of-fold answers of runs and blends to the training images, and each disagreement names who is
+    right. With `html` also written as one self-contained page with at most `limit` photos of each kind of disagreement.
 
-    Raises InputError for fewer than two, the same twice, a csv that is not one answer an image, a project without
-    test side, and out of fold for whom nothing is known there; errors of a run, blend or submission as in reading it.
+    Raises InputError for fewer than two references, a repeated one, a csv without exactly one answer for each image, a
+    project without a test side, and with `oof` a reference without out-of-fold predictions. Runs, blends and
+    submissions raise as when they are read.
     """
     from facetwise.data.manifest import load_manifest
     from facetwise.results.differences.diff import build_diff_view
@@ -174,7 +176,7 @@ def diff(
 
 
 def read_answers(project: "Project", manifest: "Manifest", reference: str | Path, *, oof: bool = False) -> "Answers":
-    """What `reference`, as `diff` takes it, answers for the test images, or with `oof` for the training images."""
+    """The answers of a `reference` of `diff` to the test images, or with `oof` to the training images."""
     from facetwise.core.references import parse_reference
     from facetwise.predictors.answers import answers_of
     from facetwise.predictors.sources import read_source
@@ -193,7 +195,7 @@ def read_answers(project: "Project", manifest: "Manifest", reference: str | Path
 
 
 def _check_side(reference: str | Path, what: str, oof: bool) -> None:
-    """Raise InputError when answers out of fold are asked of what answers the test images only."""
+    """Raise InputError when out-of-fold answers are requested from something that only answers the test images."""
     from facetwise.core.errors import InputError
 
     if oof:
@@ -210,7 +212,8 @@ def _submissions(project: "Project") -> "list[str]":
 
 
 def _path(reference: str | Path) -> "Path | None":
-    """The file that is meant: a `Path`, something with a slash, or what ends in `.csv`, unless its kind is said."""
+    """The file that a reference names: a `Path`, or a text with a slash or the ending `.csv`, unless it has a prefix
+    such as `run:`."""
     from facetwise.core.references import has_prefix
 
     if isinstance(reference, Path):

@@ -1,4 +1,4 @@
-"""What goes out to a contest: files, the gate, forecasts, and what to choose in the end."""
+"""Submissions to a contest: files, the gate, forecasts, and the final choice."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,13 +23,13 @@ def submit(
     *,
     tta: Views = "none",
     yes: Annotated[bool, Option("Confirm what the gate warns of.")] = False,
-    fill_missing: Annotated[bool, Option("Answer unreadable images with the commonest predicted class.")] = False,
-    against_others: Annotated[bool, Option("Send it though other predictions speak against it.")] = False,
+    fill_missing: Annotated[bool, Option("Answer unreadable images with the most frequent predicted class.")] = False,
+    against_others: Annotated[bool, Option("Make it even though other predictions contradict it.")] = False,
 ) -> "Submission":
     """Make a submission from a run or a blend and record it; nothing is written when the gate refuses (GateError).
 
-    `yes` confirms the gate's warnings; `fill_missing` answers images that cannot be read with the commonest class;
-    `against_others` overrules the gate where only other predictions speak against the file.
+    `yes` confirms the gate's warnings; `fill_missing` answers unreadable images with the most frequent predicted class;
+    `against_others` overrides the gate where only other predictions contradict the file.
     """
     from facetwise.results.ranked import rank_predictors
     from facetwise.submission.make import SubmitSpec, make_submission
@@ -41,11 +41,11 @@ def submit(
 
 @verb
 def gate(
-    project: AnyProject, file: Annotated[str | Path, Option("A csv file to send, from wherever.")]
+    project: AnyProject, file: Annotated[str | Path, Option("A csv file to check before it is sent.")]
 ) -> "GateReport":
-    """What the gate says of any csv file, made here or elsewhere; sends and records nothing.
+    """The gate's report on any csv file, made by this project or not; sends and records nothing.
 
-    Raises InputError when the file cannot be read; what is wrong with its content is in the report.
+    Raises InputError when the file cannot be read; faults of its content are in the report.
     """
     from facetwise.results.ranked import rank_predictors
     from facetwise.submission.make import gate_file
@@ -86,8 +86,8 @@ def forecast(
 ) -> "ForecastView":
     """The leaderboard score to expect of a run (`3`, `last`), a blend (`b1`) or a submission (`s1`).
 
-    Every score has a 90 % interval. Learns from public scores in the ledger, the more the more alike the answers are.
-    Raises InputError when nothing is known of it out of fold, or it lacks an attribute.
+    Every score has a 90 % prediction interval. Public scores in the ledger count the more, the more similar the answers
+    are. Raises InputError when it has no out-of-fold predictions, or lacks an attribute.
     """
     from facetwise.submission.planning.forecast import build_forecast_view
 
@@ -96,7 +96,7 @@ def forecast(
 
 @verb
 def plan(project: AnyProject = ".") -> "PlanView":
-    """Which files to send today, in which order and why; raises InputError when nothing could be sent."""
+    """Which files to send today, in which order and why; raises InputError when there is nothing to send."""
     from datetime import UTC, datetime
 
     from facetwise.results.ranked import rank_predictors
@@ -112,7 +112,7 @@ def final(
     *,
     count: Annotated[int, Option("How many the contest lets you choose.")] = 2,
 ) -> "FinalView":
-    """Which of the submissions that were sent to choose for the private score, and why.
+    """Which sent submissions to choose for the private score, and why.
 
     Raises SettingError when `count` is not positive, InputError when nothing was sent.
     """
@@ -123,7 +123,7 @@ def final(
 
 @verb
 def leaderboard(project: AnyProject = ".", *, html: Page = None) -> "LeaderboardView":
-    """What was expected of every submission that was sent, and what it scored; with `html` also written as a page.
+    """Forecast and score of every sent submission; with `html` also written as a page.
 
     Raises InputError when nothing was sent yet.
     """

@@ -1,4 +1,4 @@
-"""Runs and predictions that travel between teammates, notes, and the journal."""
+"""Runs and predictions exchanged with teammates, notes, and the journal."""
 
 import shlex
 from collections.abc import Sequence
@@ -45,10 +45,10 @@ def export_run(
 
 @verb
 def import_run(project: AnyProject, file: str | Path, *, name: str | None = None) -> "ImportedRun":
-    """Take a run that a teammate packed into the project, under the next number; packs are checked, not trusted.
+    """Import a teammate's packed run into the project, under the next number; packs are checked, not trusted.
 
-    Raises MismatchError naming the difference when the pack belongs to another dataset or label space. A run on folds
-    that this project does not have can be used for the test side only, and is listed as such.
+    Raises MismatchError with the difference when the pack is of another dataset or label space. A run on folds that
+    this project does not have can be used for the test side only, and is listed as such.
     """
     from facetwise.sharing.import_run import import_run as import_pack
 
@@ -61,19 +61,19 @@ def import_predictions(
     file: Annotated[str | Path, Option("A pack of `facetwise run export`, or a csv of predictions.")],
     *,
     name: Annotated[
-        str | None, Option("Of a csv: what to call its predictions. Of a pack: another name for its run.")
+        str | None, Option("For a csv: the name of its predictions. For a pack: another name for its run.")
     ] = None,
     answers_of: Annotated[
         str | None,
-        Option("Of a csv of answers: the attribute whose classes they are, or `joint`.", metavar="ATTRIBUTE"),
+        Option("For a csv of answers: the attribute whose classes they are, or `joint`.", metavar="ATTRIBUTE"),
     ] = None,
 ) -> "ExternalFolder":
-    """Bring in a csv of predictions that were made elsewhere, as `foreign:NAME`: for the test side only.
+    """Import a csv of predictions as `foreign:NAME`: for the test side only.
 
-    The csv holds probabilities by image (columns `<attribute>=<class>`, `joint=<i>`, or the bare numbers of the joint
-    classes), or the answers of a submission. `answers_of` names the attribute that the answers are classes of, or
-    `joint`; without it, answers that look like classes of one attribute are refused. All problems are reported at once,
-    by line.
+    The csv has a row for each image: probabilities (columns `<attribute>=<class>`, `joint=<i>`, or the bare numbers of
+    the joint classes), or answers as in a submission. `answers_of` names the attribute whose classes the answers are,
+    or `joint`; without it, answers that look like classes of one attribute are refused. All problems are reported at
+    once, by line.
     """
     from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
@@ -92,12 +92,12 @@ class JournalPage:
 
     journal: "JournalDay"
     text: str
-    """Its page as Markdown, with what people wrote in it."""
+    """The page as Markdown, including what people wrote in it."""
     written: "Written | None"
-    """Where it is kept; None when nothing was written."""
+    """The file it was saved to; None when nothing was written."""
 
     def as_dict(self) -> "dict[str, Any]":
-        """Plain JSON data: what the records say, without what people wrote."""
+        """Plain JSON data: what the records hold, without what people wrote."""
         return self.journal.as_dict()
 
 
@@ -107,16 +107,16 @@ def journal(
     day: Annotated[str | None, Option("A day such as 2026-11-25, `today` or `yesterday`.", ("--day",))] = None,
     *,
     since: Annotated[
-        str | None, Option("Every day from this one on, as far as something happened on it.", metavar="DAY")
+        str | None, Option("Also every earlier day with records, from this one on.", metavar="DAY")
     ] = None,
-    out: Annotated[str | Path | None, Option("The file to keep it in; the default is `journal/<day>.md`.")] = None,
+    out: Annotated[str | Path | None, Option("The file to write; the default is `journal/<day>.md`.")] = None,
     write: bool = True,
     progress: "Progress | None" = None,
 ) -> "list[JournalPage]":
-    """The journal of a day, made from the records; kept in `journal/<day>.md`, or in the file `out`.
+    """The journal of a day, made from the records; saved as `journal/<day>.md`, or as the file `out`.
 
     `day`: such as `2026-11-25`, `today` (the default) or `yesterday`, in the contest's time zone. `since` adds every
-    earlier day from that one on that has records. What people wrote in a page is preserved.
+    day with records from that one on. What people wrote in a page is preserved.
     """
     from facetwise.core.errors import SettingError
     from facetwise.journals.day import days_between, read_day
@@ -162,14 +162,12 @@ def note(
     about: Annotated[str, Option(ABOUT, metavar="REF")],
     text: Annotated[str, Option("Any text, in any language.")],
     *,
-    author: Annotated[str | None, Option("Who says it.", metavar="NAME")] = None,
-    open: Annotated[
-        bool, Option("Keep it among what is open until a later note on the same thing answers it.")
-    ] = False,
+    author: Annotated[str | None, Option("Who writes it.", metavar="NAME")] = None,
+    open: Annotated[bool, Option("List it as open until a later note on the same reference answers it.")] = False,
 ) -> "Note":
     """Put a note on a run (`3`, `last`, an id), a blend (`b2`) or a submission (`s1`), in any language.
 
-    A note that is `open`, or ends in a question mark, is listed as open until a later note on the same target.
+    A note that is `open`, or ends in a question mark, is listed as open until a later note on the same reference.
     """
     from facetwise.core.records.notes import write_note
     from facetwise.journals.note_targets import find_target
@@ -184,7 +182,7 @@ def notes(
     project: AnyProject = ".",
     about: Annotated[str | None, Option(f"{ABOUT} Without it all notes.", metavar="[REF]")] = None,
 ) -> "tuple[Note, ...]":
-    """All notes in the order of writing, or those on one thing, which may be gone."""
+    """All notes in the order in which they were written, or those on one reference, which need not exist any more."""
     from facetwise.journals.note_targets import find_noted_target
     from facetwise.submission.ledger.notes import all_notes
 

@@ -31,16 +31,16 @@ def fit(
     *,
     settings: Settings = (),
     resume: Annotated[str | None, Option("Continue an interrupted run.", metavar="RUN")] = None,
-    again: Annotated[bool, Option("Train even if the same was trained before.")] = False,
+    again: Annotated[bool, Option("Train even if the same recipe was already trained.")] = False,
     jobs: Jobs = 1,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> "RunFolder":
     """Train a recipe (a path, a shipped name or a `Recipe`) on every fold, or continue the run called `resume`.
 
-    A run with the same fingerprint is not trained twice: a finished one is returned, an interrupted one continued,
-    unless `again`. `jobs` folds are trained at a time, each in a process of its own with its share of the cores.
-    `listener` gets every event (dicts with an `event` key), `progress` that of preparing the store.
+    Unless `again`, a run with the same fingerprint is not trained twice: a finished one is returned, an interrupted one
+    continued. `jobs` folds are trained at a time, each in its own process with its share of the cores. `listener` is
+    called with every event (a dict with an `event` key), `progress` while the store is prepared.
     """
     from facetwise.core.errors import SettingError
     from facetwise.recipe import load_recipe
@@ -65,16 +65,16 @@ def predict(
     project: AnyProject = ".",
     run: Run = "last",
     *,
-    images: Annotated[str | Path | None, Option("Any folder of photos to predict.")] = None,
+    images: Annotated[str | Path | None, Option("A folder of photos to predict.")] = None,
     dataset: Annotated[str | Path | None, Option("Another dataset in the project's layout.")] = None,
     tta: Views = "none",
     progress: Progress | None = None,
 ) -> Path:
-    """Predict with every fold model of a run; returns the folder of the predictions, kept beside the run.
+    """Predict with every fold model of a run; returns the folder of the predictions, in the run's folder.
 
-    Without `images` or `dataset` it is the project's own data: `oof.parquet` and `test.parquet` with `tta`. With
-    `images` (any folder of photos) or `dataset` (another dataset in the project's layout) it is `images.parquet`, a
-    row an image and fold model, and `classes.csv`, the decision for each image.
+    By default predicts the project's own data with `tta`, into `oof.parquet` and `test.parquet`. With `images` (any
+    folder of photos) or `dataset` (another dataset in the project's layout) writes `images.parquet`, a row for each
+    image and fold model, and `classes.csv`, the decision for each image.
     """
     from facetwise.core.errors import SettingError
     from facetwise.core.runs import find_run
@@ -105,14 +105,14 @@ def augment(
     out: Annotated[str | Path, Option("The PNG to write.")],
     rows: Annotated[int, Option("Training images to show.", min=1, max=64)] = 8,
     columns: Annotated[int, Option("Pictures of each: as stored, then augmented.", min=2, max=64)] = 8,
-    seed: Annotated[int, Option("Another seed shows other images and draws.", min=0)] = 0,
+    seed: Annotated[int, Option("Seed of the choice of images and of their augmentation.", min=0)] = 0,
     settings: Settings = (),
     progress: Progress | None = None,
 ) -> Path:
-    """Draw a contact sheet to the PNG `out`: what a recipe's augmentation makes of some training images.
+    """Draw a contact sheet of some training images as a recipe augments them, to the PNG `out`.
 
-    `rows` images, each as stored and then augmented `columns` - 1 times, mixing included. Makes the image store when it
-    is not there. Raises InputError when `out` is no PNG in a folder that exists, or when nothing can be shown.
+    `rows` images, each as stored and then augmented `columns` - 1 times, mixing included. Makes the image store if
+    needed. Raises InputError when `out` is not a PNG in an existing folder, or when there is nothing to show.
     """
     from facetwise.core.errors import InputError
     from facetwise.core.files.writing import STDOUT, write_output
@@ -140,7 +140,7 @@ def ablate(
     tries: Annotated[
         Sequence[str],
         Option(
-            "A change: `--try loss=focal`; several settings with `;` between. May be repeated.",
+            "A change: `--try loss=focal`; separate several settings by `;`. May be repeated.",
             ("--try",),  # a keyword of Python
         ),
     ],
@@ -150,10 +150,10 @@ def ablate(
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> "Ablation":
-    """Train a base recipe and one run for each change of it, on the same folds, and compare each with the base.
+    """Train a base recipe and one run for each change of it on the same folds, and compare each run with the base.
 
-    `tries`: a change each, such as `"loss=focal"`, or several settings with `;` between. What was trained before is not
-    trained again, so the same call goes on after an interruption. All recipes are checked before anything is trained.
+    `tries`: the changes, each such as `"loss=focal"`, or several settings separated by `;`. Finished runs are not
+    trained again, so the same call continues after an interruption. All recipes are checked before anything is trained.
     `jobs` folds are trained at a time, as by `fit`.
     """
     from facetwise.study.ablate import ablate as run_ablation
@@ -171,13 +171,13 @@ def tune(
     *,
     space: Annotated[
         str | Path | Mapping[str, Any],
-        Option("A TOML file: a table a recipe key, with `low` and `high`, or `choices`."),
+        Option("A TOML file with a table for each recipe key: `low` and `high`, or `choices`."),
     ],
-    trials: Annotated[int, Option("How many trials the study shall have in all.", min=1)],
+    trials: Annotated[int, Option("Total number of trials of the study.", min=1)],
     settings: Settings = (),
     name: StudyName = None,
     pruner: Annotated[
-        Pruner, Option("Stop a trial after a fold when it is below the median of the others so far, or never.")
+        Pruner, Option("Stop a trial after a fold if it is below the median of the others so far, or never.")
     ] = "median",
     listener: Listener | None = None,
     progress: Progress | None = None,
@@ -185,7 +185,7 @@ def tune(
     """Search a space of settings around a recipe until the study has `trials` trials in all.
 
     `space`: a TOML file, or the same as a dict: `{"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}}`. The same
-    call goes on after an interruption, and several processes may work on one study. Needs the extra `search`.
+    call continues after an interruption, and several processes may work on one study. Needs the extra `search`.
     """
     from facetwise.study.tune import tune as run_search
 

@@ -1,4 +1,4 @@
-"""What machine and project lack, and the disk."""
+"""Checks of the machine and the project, and freeing disk space."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @verb
 def doctor(folder: str | Path = ".") -> "Doctor":
-    """What this machine and the project around `folder` have and lack, and what to do about it."""
+    """What this machine and the project of `folder` have and lack, and what to do about it."""
     from facetwise.upkeep.doctor import examine_folder
     from facetwise.upkeep.doctor_submissions import checks
 
@@ -24,17 +24,20 @@ def doctor(folder: str | Path = ".") -> "Doctor":
 def clean(
     project: AnyProject = ".",
     *,
-    keep: Annotated[int, Option("How many of the best runs of a kind keep their weights.", min=0)] = 5,
-    stores: Annotated[bool, Option("Image stores too that no kept run and no recipe reads.")] = False,
-    predictions: Annotated[bool, Option("Predictions of other photos too.")] = False,
-    yes: Annotated[bool, Option("Delete; without it only show what would go.")] = False,
+    keep: Annotated[
+        int,
+        Option("How many of the best runs keep their weights, among those that predict the same attributes.", min=0),
+    ] = 5,
+    stores: Annotated[bool, Option("Also delete image stores that no kept run and no recipe reads.")] = False,
+    predictions: Annotated[bool, Option("Also delete predictions of other photos.")] = False,
+    yes: Annotated[bool, Option("Delete; without it only show what would be deleted.")] = False,
 ) -> "CleanPlan":
-    """What may be deleted to free the disk, and what stays and why; with `yes` it is deleted.
+    """What may be deleted to free disk space, what stays, and why; with `yes` it is deleted.
 
-    Weights go of finished runs that no submission needs, that are not among the best `keep` of what they predict, and
-    are not the newest; the folds of trials that a search stopped; and what crashes left behind. `stores`,
-    `predictions`: also image stores that no kept run and no recipe reads, and predictions of other photos. Tables,
-    recipe and record of every run stay.
+    Deletes the weights of finished runs that no submission needs and that are neither the newest nor among the best
+    `keep` of those that predict the same attributes; folds of trials that a search stopped; and leftovers of crashes.
+    With `stores`, `predictions`: also image stores that no kept run and no recipe reads, and predictions of other
+    photos. Tables, recipe and record of every run stay.
     """
     from facetwise.upkeep import clean as cleaning
 

@@ -33,7 +33,7 @@ class BlendSpec:
     """Which members to blend, how their weights are chosen, and which decision rules to consider."""
 
     members: tuple[str, ...] = ()
-    """References of runs and of predictions from elsewhere; none: every finished cross-validated run."""
+    """References of runs and of imported predictions; none: every finished cross-validated run."""
     by: BlendBy = "auto"
     """`whole` adds up joint probabilities, `attribute` those of each attribute by itself; `auto` takes the better one
     by nested estimate."""

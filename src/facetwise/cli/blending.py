@@ -1,4 +1,4 @@
-"""`blend`, `blends`: several runs put together, and what that is worth."""
+"""`blend`, `blends`: blends of runs and their scores."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ from facetwise.cli.next_steps import say_next
 if TYPE_CHECKING:
     from facetwise.results.blends import BlendsView, BlendView
 
-Explain = Annotated[bool, typer.Option("--explain", help="Say in words what was chosen, and why.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Explain what was chosen, and why.")]
 
 ROOM = room()
 
@@ -22,10 +22,10 @@ ROOM = room()
 def _(
     call: "Call[BlendView]", context: typer.Context, html: Path | None, explain: Explain = False, json: Json = False
 ) -> None:
-    """Put runs together by what they prove out of fold.
+    """Blend runs by their out-of-fold predictions.
 
-    Weights and decision rule are chosen on out-of-fold predictions, and what the whole choice is worth is told by a
-    nested estimate: chosen on four fifths of the people, applied to the fifth. Kept as a blend, which can be submitted.
+    Weights and decision rule are chosen on out-of-fold predictions. The score of the whole choice is a nested estimate:
+    chosen on four fifths of the people, applied to the fifth. The blend is saved and can be submitted.
     """
     from facetwise.screens.text.blend import blend_text
 
@@ -38,7 +38,7 @@ def _(
     if not page_only:
         console().print(blend_text(view, explain=explain))
     if not view.new:
-        say(f"blend {view.id} was there already: the same members and settings")
+        say(f"blend {view.id} already exists, with the same members and settings")
     say_next(context, ["submit", view.id.split("-")[0]])
 
 

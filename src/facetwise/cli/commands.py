@@ -1,4 +1,4 @@
-"""Commands made of verbs: their arguments and options are those of the verb, see `api.options`."""
+"""Commands made from verbs: arguments and options are those of the verb, see `api.options`."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -22,20 +22,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print data for programs inst
 
 @dataclass(frozen=True)
 class Call(Generic[Result]):
-    """A verb with what the command line gave it, to be called once."""
+    """A verb and its arguments from the command line, ready to be called once."""
 
     verb: Callable[..., Result]
     given: dict[str, Any]
-    """Argument -> value, without those that were left out."""
+    """Argument -> value, without arguments that were not given."""
     context: typer.Context
 
     @cached_property
     def project(self) -> "Project":
-        """The project of `--project` or the current folder, opened."""
+        """The project that `--project` or the current folder is in."""
         return get_context(self.context).project()
 
     def __call__(self, **more: Any) -> Result:
-        """Call the verb on the project, with `more` arguments that are no options or in the place of options."""
+        """Call the verb on the project; `more` are further arguments, or replace some of `given`."""
         signature = inspect.signature(self.verb)
         bound = signature.bind_partial()
         bound.arguments.update(self.given | more)
@@ -45,17 +45,17 @@ class Call(Generic[Result]):
 
 
 def room(name: str | None = None, about: str | None = None) -> typer.Typer:
-    """Commands of one module; with a name they share it as their first word."""
+    """The commands of one module; with a `name` it is the first word of each of them."""
     return typer.Typer(name=name, help=about, no_args_is_help=True, rich_markup_mode=None)
 
 
 def command(
     room: typer.Typer, verb: Callable[..., Result], name: str | None = None
 ) -> Callable[[Callable[Concatenate[Call[Result], ...], None]], None]:
-    """Make a command of a verb, called by the verb's first word unless it has a `name`.
+    """Make a command from a verb, called `name`, by default the first word of the verb's name.
 
-    What is decorated is called with the `Call`, and by name with what else it asks for: `context`, and values of the
-    verb's options. Its parameters that are annotated as typer's options are the command's own.
+    The decorated function is called with the `Call` and, by name, with its other parameters: `context`, values of the
+    verb's options, and options of the command alone, which are annotated as typer's.
     """
     options = options_of(verb)
 
@@ -84,7 +84,7 @@ def command(
 
 
 def _typed(parameter: inspect.Parameter, kind: Any, option: Option) -> inspect.Parameter:
-    """An argument of a verb as typer wants it: what cannot be told apart on a command line is one type."""
+    """An argument of a verb as a parameter for typer, with one type for all those that look alike on a command line."""
     kinds = [k for k in (get_args(kind) if get_origin(kind) in (Union, UnionType) else [kind]) if k is not NoneType]
     many = parameter.kind is parameter.VAR_POSITIONAL or get_origin(kinds[0]) is Sequence
     read = option.kind or (list[str] if many else next((k for k in (Path, str) if k in kinds), kinds[0]))

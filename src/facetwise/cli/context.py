@@ -1,4 +1,4 @@
-"""What every command shares: the opened project, output, progress."""
+"""What all commands share: the global options, output, progress."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Context:
     folder: Path
 
     def project(self) -> Project:
-        """The project of `--project` or the current folder."""
+        """The project that `--project` or the current folder is in."""
         from facetwise import api
 
         return api.open_project(self.folder)
@@ -44,19 +44,19 @@ def get_context(context: typer.Context) -> Context:
 
 
 def console() -> Printer:
-    """Where text for people goes: stdout, colours only on a terminal."""
+    """A printer of text for people on stdout, in colour only on a terminal."""
     from facetwise.screens.kit import Printer
 
     return Printer()
 
 
 def say(message: str) -> None:
-    """A line about what is happening: stderr, so that stdout holds data only."""
+    """Print a line about what is happening to stderr, so that stdout holds data only."""
     typer.echo(printable(message), err=True)
 
 
 def print_json(value: Any) -> None:
-    """Data for programs: JSON on stdout."""
+    """Print data for programs as JSON to stdout."""
     text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
     try:
         text.encode(sys.stdout.encoding or "ascii")
@@ -66,7 +66,7 @@ def print_json(value: Any) -> None:
 
 
 def print_view(view: Any, json: bool, render: Callable[[Any], RenderableType]) -> None:
-    """A view for programs, or rendered for people."""
+    """Print a view as JSON, or rendered for people."""
     if json:
         print_json(view.as_dict())
     else:
@@ -74,17 +74,18 @@ def print_view(view: Any, json: bool, render: Callable[[Any], RenderableType]) -
 
 
 def owns_stdout(json: bool, *outputs: Path | None) -> bool:
-    """Whether one of the files to write is standard output (`-`); raises SettingError when more than one thing is."""
+    """Whether an output file is standard output (`-`); raises SettingError when several of them, or one and `json`,
+    are."""
     from facetwise.core.errors import SettingError
 
     wanted = [str(path) for path in outputs if path is not None].count("-")
     if wanted + json > 1:
-        raise SettingError("two things cannot be on standard output", hint="give one of them a file's name")
+        raise SettingError("only one output can be standard output", hint="give the name of a file for the others")
     return wanted == 1
 
 
 def say_written(*outputs: Path | None) -> None:
-    """Name the files that were written; standard output is none."""
+    """Report which files were written, except standard output."""
     for path in outputs:
         if path is not None and str(path) != "-":
             say(f"wrote {path}")
@@ -92,7 +93,7 @@ def say_written(*outputs: Path | None) -> None:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
-    """A bar on stderr for what takes longer than a moment; nothing when stderr is not a terminal."""
+    """A progress bar on stderr, shown after one second; nothing when stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return

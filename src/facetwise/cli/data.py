@@ -38,9 +38,9 @@ def _(call: "Call[Project]", folder: Path) -> None:
 
 @command(ROOM, api.check)
 def _(call: "Call[Audit]", context: typer.Context, json: Json = False) -> None:
-    """Look into every image and row of the dataset.
+    """Check every image and row of the dataset.
 
-    Saves the manifest and reports all that is found in one go; a second call reads only what changed.
+    Saves the manifest and reports all findings at once; a second call reads only what changed.
     """
     from facetwise.screens.text.check import audit_text
 
@@ -69,9 +69,9 @@ def _(call: "Call[Audit]", context: typer.Context, json: Json = False) -> None:
 
 @command(ROOM, api.folds)
 def _(call: "Call[Folds]", context: typer.Context, json: Json = False) -> None:
-    """Deal people into folds.
+    """Split people into folds.
 
-    Stratified by joint class; every invariant is checked, and folds that exist are never silently remade.
+    Stratified by joint class. Every invariant is checked, and existing folds are never silently replaced.
     """
     from facetwise.screens.text.folds import folds_dict, folds_text
 

@@ -17,10 +17,10 @@ ROOM = room()
 
 @command(ROOM, api.rules)
 def _(call: "Call[RulesView]", json: Json = False) -> None:
-    """Say what each decision rule would be worth.
+    """Score each decision rule.
 
-    Class multipliers, per attribute or joint, and moved cuts, against taking the most probable class. Each is fitted on
-    four fifths of the people and applied to the fifth. Nothing is changed.
+    Compares class multipliers, per attribute or joint, and moved cuts with taking the most probable class. Each is
+    fitted on four fifths of the people and applied to the fifth. Changes nothing.
     """
     from facetwise.screens.text.decisions.rules import rules_text
 
@@ -31,8 +31,8 @@ def _(call: "Call[RulesView]", json: Json = False) -> None:
 def _(call: "Call[CutsView]", json: Json = False) -> None:
     """Choose where to cut an attribute after training.
 
-    For a run whose head has `kind = "years"` or `"ordinal"`. Says what the choice is worth by a nested estimate: people
-    are split in five, cuts chosen on four parts and applied to the fifth. Nothing is changed.
+    For a run whose head has `kind = "years"` or `"ordinal"`. The gain is a nested estimate: people are split into five
+    parts, cuts chosen on four and applied to the fifth. Changes nothing.
     """
     from facetwise.screens.text.decisions.cuts import cuts_text
 
@@ -41,10 +41,10 @@ def _(call: "Call[CutsView]", json: Json = False) -> None:
 
 @command(ROOM, api.calibration)
 def _(call: "Call[CalibrationView]", html: Path | None, json: Json = False) -> None:
-    """Say how far probabilities can be believed.
+    """Show how well calibrated probabilities are.
 
-    Fits a temperature an attribute on out-of-fold predictions, and says what it would do by a nested estimate; `--html`
-    writes a page with reliability plots. Nothing is changed.
+    Fits a temperature for each attribute on out-of-fold predictions, with a nested estimate of its effect; `--html`
+    writes a page with reliability plots. Changes nothing.
     """
     from facetwise.screens.text.decisions.calibration import calibration_text
 

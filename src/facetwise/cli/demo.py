@@ -63,7 +63,7 @@ def demo(
 
 
 def _clear(folder: Path) -> None:
-    """Make the demo's folder, or delete what an earlier demo made in it, and nothing else."""
+    """Make the demo's folder, or delete what an earlier demo made in it and nothing else."""
     import shutil
 
     from facetwise.core.errors import InputError

@@ -1,4 +1,4 @@
-"""What a person sees while runs train: bars on a terminal, a line an epoch anywhere else."""
+"""Display of training: progress bars on a terminal, a line for each epoch anywhere else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MANY = 1000
 
 
 class TrainingDisplay:
-    """Takes the events of a run; use as a context manager."""
+    """Displays the events of a run; use as a context manager."""
 
     def __init__(self, stream: TextIO) -> None:
         self.console = Printer(stream)
@@ -59,7 +59,7 @@ class TrainingDisplay:
         self._say_tenths(what, done, total)
 
     def _say_tenths(self, what: str, done: int, total: int) -> None:
-        """Where there are no bars, a line whenever another tenth of many images is done: passes take minutes."""
+        """Without bars, print a line after each tenth of a pass over many images, which takes minutes."""
         tenths = 10 * done // max(total, 1)
         if self.bars.disable and total >= MANY and 0 < done < total and tenths != self.tenths:
             self.console.print(f"{what}: {done:,} of {total:,}")
@@ -90,9 +90,9 @@ class TrainingDisplay:
                 pass
 
     def _content(self, event: dict[str, Any]) -> None:
-        """What an epoch holds by class: of a run's first fold all of it, of the others what differs most.
+        """The classes in an epoch: all of them for a run's first fold, the largest differences for the others.
 
-        Nothing is told twice: most changes of a study leave it as it was.
+        Nothing is printed twice: in a study most runs have the same.
         """
         run = event.get("run", self.run)
         first = self.contents.setdefault(run, event)
@@ -118,7 +118,7 @@ class TrainingDisplay:
 
 
 class StudyDisplay(TrainingDisplay):
-    """Takes the events of a study and of its runs; use as a context manager."""
+    """Displays the events of a study and of its runs; use as a context manager."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
@@ -135,7 +135,7 @@ class StudyDisplay(TrainingDisplay):
             self._tell_stop(error, "the same command")
 
     def event(self, event: dict[str, Any]) -> None:
-        """One event of the study, or of the run that is trained."""
+        """One event of the study, or of the run that is being trained."""
         match event["event"]:
             case "change":
                 self.num_changes = event["of"] - 1  # the base is no change
@@ -168,7 +168,7 @@ class StudyDisplay(TrainingDisplay):
 
 
 def epoch_line(event: dict[str, Any], epochs: int, width: int) -> str:
-    """An epoch in a line of at most `width` columns: the speed is told where there is room."""
+    """One line for an epoch, at most `width` columns wide, with the speed if there is room."""
     parts = [f"fold {event['fold']}  epoch {event['epoch']:>3}/{epochs}  train loss {event['train_loss']:.4f}"]
     if event["val_loss"] is not None:
         parts.append(f"val log loss {event['val_loss']:.4f}  macro F1 {event['val_macro_f1']:.4f}")

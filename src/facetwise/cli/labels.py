@@ -1,4 +1,4 @@
-"""`labels`: which labels may be wrong, and corrections of them in `labels/overlay.csv`."""
+"""`labels`: labels that may be wrong, and their corrections in `labels/overlay.csv`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,8 @@ ROOM = room("labels", "Find labels that may be wrong, and correct them.")
 def _(call: "Call[SuspectsView]", html: Path | None, csv: Path | None, json: Json = False) -> None:
     """List labels that may be wrong.
 
-    Ranks recorded labels by how surely out-of-fold predictions contradict them, and keeps the list for `facetwise
-    labels accept`. Look at the photos before you accept: the model is often wrong, and the label right.
+    Ranks labels by how strongly out-of-fold predictions contradict them, and saves the list for `facetwise labels
+    accept`. Look at the photos before you accept: often the model is wrong and the label right.
     """
     from facetwise.screens.text.suspects import suspects_text
 
@@ -44,7 +44,7 @@ def _(call: "Call[SuspectsView]", html: Path | None, csv: Path | None, json: Jso
 def _(call: "Call[Corrected]", json: Json = False) -> None:
     """Write proposals of the last list of suspects to `labels/overlay.csv`.
 
-    All that are chosen or, when one of them cannot be used, none. The dataset itself is never changed.
+    Either all chosen proposals are written or, if one is invalid, none. The dataset itself is never changed.
     """
     _tell(call(), json=json)
 
@@ -71,14 +71,14 @@ def _(call: "Call[Overlay]", json: Json = False) -> None:
 
 @command(ROOM, api.score_labels)
 def _(call: "Call[LabelScores]", json: Json = False) -> None:
-    """Score predictions on the dataset's labels and, apart, on corrected ones."""
+    """Score predictions on the dataset's labels and, separately, on corrected ones."""
     from facetwise.screens.text.suspects import scores_text
 
     print_view(call(), json, scores_text)
 
 
 def _tell(found: "Corrected", *, json: bool) -> None:
-    """What was written, and the scores before and after."""
+    """Print what was written, and the scores before and after."""
     from facetwise.screens.text.corrections import corrections_text
     from facetwise.screens.text.suspects import scores_text
 

@@ -1,4 +1,4 @@
-"""`ledger`: what was sent to the contest and what it scored; a submission made again."""
+"""`ledger`: what was sent to the contest and what it scored; replaying a submission."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ ROOM = room("ledger", "What was sent to the contest, and what it scored.")
 
 @command(ROOM, api.ledger, name="show")
 def _(call: "Call[LedgerView]", json: Json = False) -> None:
-    """List what was sent, with scores and forecasts, and what is left today."""
+    """List sent submissions with scores and forecasts, and how many may still be sent today."""
     from facetwise.screens.text.submissions.ledger import ledger_text
 
     print_view(call(), json, ledger_text)
@@ -29,9 +29,9 @@ def _(call: "Call[LedgerView]", json: Json = False) -> None:
 
 @command(ROOM, api.sent)
 def _(call: "Call[Entry]", at: str | None) -> None:
-    """Note that a submission was sent.
+    """Record that a submission was sent.
 
-    With `--at` it also corrects the time of one that is in the ledger.
+    With `--at` also corrects the time of a submission that is already in the ledger.
     """
     _say(call.project, call())
     _say_which(call.project, at)
@@ -41,9 +41,9 @@ def _(call: "Call[Entry]", at: str | None) -> None:
 
 @command(ROOM, api.record)
 def _(call: "Call[Entry]", sent: str | None) -> None:
-    """Note what a submission scored.
+    """Record the scores of a submission.
 
-    It counts as sent then. A later call adds scores, or corrects them.
+    The submission then counts as sent. A later call adds or corrects scores.
     """
     _say(call.project, call())
     _say_which(call.project, sent)
@@ -53,17 +53,18 @@ def _(call: "Call[Entry]", sent: str | None) -> None:
 def _(call: "Call[TableImport]", matches: list[str] | None) -> None:
     """Add the platform's record table to the ledger.
 
-    Needed columns are `id` and `f1`; others are kept, but for addresses that grant access. A second time adds nothing.
+    The columns `id` and `f1` are required; others are kept, except addresses that grant access. Rows that are already
+    there are skipped.
     """
     from facetwise.core.text.counting import count
 
     done = call(matches=_pairs(matches or []))
     ours = count(len(done.matched), "submission")
-    say(f"{count(done.added, 'row')} added, {done.known} known already; they are of {ours} of this project")
+    say(f"{count(done.added, 'row')} added, {done.known} already there; they belong to {ours} of this project")
     if done.unmatched:
         say(
-            f"not matched: {', '.join(done.unmatched)}; they stand without a file. `--matches ID=SUBMISSION` says "
-            "whose a row is"
+            f"not matched to a submission: {', '.join(done.unmatched)}; give the submission of a row with "
+            "`--matches ID=SUBMISSION`"
         )
     for line in done.rescored:
         say(f"note: {line}")
@@ -75,16 +76,16 @@ def _(call: "Call[TableImport]", matches: list[str] | None) -> None:
 
 @command(ROOM, api.replay)
 def _(call: "Call[Replay]", out: Path | None) -> None:
-    """Make the csv of a submission again, from its tables and decision.
+    """Make the csv of a submission again from its tables and decision.
 
-    The same bytes, or an error that says what differs.
+    Gives the same bytes, or an error with the differences.
     """
     done = call()
     say(f"submission {done.submission}: the same bytes, sha256 {done.csv_sha256}")
     if not done.as_kept:
-        say("note: the csv in its folder is missing, or was changed since")
+        say("note: the csv in its folder is missing or was changed")
     if done.gone:
-        say(f"note: not needed for that, and gone: {', '.join(done.gone)}")
+        say(f"note: missing, but not needed to make it again: {', '.join(done.gone)}")
     if out is not None and str(out) != "-":
         typer.echo(str(out))
 
@@ -99,7 +100,7 @@ def _pairs(texts: list[str]) -> dict[str, str]:
 
 
 def _say_which(project: "Project", time: str | None) -> None:
-    """Which of two moments was taken, of a time that the contest's clock shows twice."""
+    """Say which of two moments was taken for a time that the contest's clock shows twice."""
     from facetwise.submission.ledger.quota import contest_zone
     from facetwise.submission.ledger.sending import taken_of_two
 

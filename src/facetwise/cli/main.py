@@ -36,7 +36,7 @@ from facetwise.core.text.printable import SIGNS
 
 
 class _ReaderGone(Exception):
-    """Whoever read standard output or standard error went away."""
+    """The reader of standard output or standard error is gone."""
 
 
 class _Stopped(Exception):
@@ -45,7 +45,7 @@ class _Stopped(Exception):
 
 @contextmanager
 def _past_typer() -> Iterator[None]:
-    """Typer ends the program itself on some errors, with codes of its own: those pass it under other names."""
+    """Typer exits by itself on some errors, with its own codes; renamed, they pass through it."""
     try:
         yield
     except BrokenPipeError:
@@ -67,7 +67,7 @@ JOBS = {
 
 
 class _Commands(TyperGroup):
-    """All commands, by job; with `--debug` the traceback of an error is printed before the error is told."""
+    """All commands, by job; with `--debug` an error's traceback is printed before its message."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Names in the order of `JOBS`."""
@@ -102,7 +102,7 @@ class _Commands(TyperGroup):
 
 
 def command_names(rooms: Iterable[typer.Typer]) -> list[str]:
-    """What the commands of rooms are called; those that share a first word are that word."""
+    """Names of all commands; a group of commands counts as its first word."""
     named = [[room.info] if room.info.name else room.registered_commands for room in rooms]
     return [str(info.name) for infos in named for info in infos]
 
@@ -165,7 +165,7 @@ def _open_closed() -> None:
 
 
 def _run() -> int | str | None:
-    """Run the app and tell its errors; returns the exit code."""
+    """Run the app and print its errors; returns the exit code."""
     try:
         app()
     except SystemExit as end:

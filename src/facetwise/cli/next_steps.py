@@ -1,4 +1,4 @@
-"""What to do next: commands that work as they are printed, in the state that they are printed in."""
+"""Next steps: commands that work as printed, in the state in which they are printed."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ STARTER = "cpu-tiny"
 
 
 def say_next(context: typer.Context, *commands: Sequence[str]) -> None:
-    """Print the next command, or several with "then" between, for the project of this one."""
+    """Print the next command, or several joined by "then", for the project of this command."""
     say("next: " + ", then ".join(typed(get_context(context).folder, *words) for words in commands))
 
 
 def typed(folder: Path, *words: str) -> str:
-    """A command as one types it, for the project that `--project` named."""
+    """A command as one types it, with the same `--project`."""
     return shlex.join(["facetwise", *([] if folder == Path() else ["--project", str(folder)]), *words])
 
 
 def in_project(text: str, folder: Path) -> str:
-    """The same text, whose commands are for the project that `--project` named."""
+    """A text with the same `--project` in its commands."""
     return re.sub("`facetwise (?!init |--project )", lambda _: f"`{typed(folder)} ", text)
 
 
 def starter_recipe(project: Project) -> str:
-    """The project's own copy of the recipe to start with, which `init` makes, else the shipped one."""
+    """The recipe to start with: the project's copy, which `init` makes, or else the shipped one."""
     own = f"recipes/{STARTER}.toml"
     return own if (project.root / own).is_file() else STARTER
 
 
 def with_settings(settings: Sequence[str]) -> list[str]:
-    """Settings as words of a command."""
+    """Settings as arguments of a command."""
     return [word for setting in settings for word in ("--set", setting)]
 
 
 def after_folds(project: Project, folds: Folds) -> list[str]:
-    """`prepare`, with what makes the recipe to start with train on these folds."""
+    """`prepare` for the starter recipe, with the setting that makes it train on these folds."""
     from facetwise.recipe.folds import FoldsSpec
 
     used, usual = {"name": folds.name, "plan": folds.num_folds}, FoldsSpec()
@@ -55,7 +55,7 @@ def after_folds(project: Project, folds: Folds) -> list[str]:
 
 
 def after_prepare(project: Project, recipe: str | None, settings: Sequence[str]) -> list[str]:
-    """`fit` with the same settings, or `folds` first where those of the recipe are not there."""
+    """`fit` with the same settings, after `folds` if the recipe's folds do not exist."""
     from facetwise.api.arguments import found_recipe
     from facetwise.data.folds import list_folds, load_folds, making_folds
     from facetwise.data.manifest import load_manifest

@@ -1,4 +1,4 @@
-"""`runs`, `show`, `compare`, `diff`, `studies`: what came of it."""
+"""`runs`, `show`, `compare`, `diff`, `studies`: results."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,8 +32,8 @@ def _(call: "Call[RunsView]", json: Json = False) -> None:
 def _(call: "Call[RunView | BlendView | SubmissionView]", html: Path | None, json: Json = False) -> None:
     """Show everything about one run, blend or submission, with its notes.
 
-    Of a run scores with intervals, per attribute, class and fold, and its mistakes; of a blend its worth, its members
-    and how it came about; of a submission what it was made of, the gate, forecast and scores.
+    For a run: scores with intervals, per attribute, class and fold, and its mistakes. For a blend: its nested score,
+    its members and how they were chosen. For a submission: its sources, the gate's findings, forecast and scores.
     """
     owns_stdout(json, html)
     view = call()
@@ -61,8 +61,8 @@ def _shown(view: "RunView | BlendView | SubmissionView") -> "RenderableType":
 def _(call: "Call[Comparison]", json: Json = False) -> None:
     """Say whether run B is better than run A.
 
-    Paired by person: the difference B - A in macro F1 with an interval, per attribute and fold, and what the recipes
-    differ in.
+    Paired by person: the difference B - A in macro F1 with an interval, per attribute and fold, and the differences
+    between the recipes.
     """
     from facetwise.screens.text.study import comparison_text
 
@@ -71,10 +71,10 @@ def _(call: "Call[Comparison]", json: Json = False) -> None:
 
 @command(ROOM, api.diff)
 def _(call: "Call[DiffView]", html: Path | None, json: Json = False) -> None:
-    """Show where two or more answer the same images differently.
+    """Show where two or more predictors answer the same images differently.
 
-    Agreement, which attribute moved, from which class to which, and the surest disagreements first. Of three or more
-    also who is outvoted. Nothing is changed.
+    Agreement, which attributes differ, from which class to which, and the most certain disagreements first. For three
+    or more also which one is outvoted. Changes nothing.
     """
     from facetwise.screens.text.diff import diff_text
 
@@ -87,9 +87,9 @@ def _(call: "Call[DiffView]", html: Path | None, json: Json = False) -> None:
 
 @command(ROOM, api.studies)
 def _(call: "Call[Ablation | Search]", json: Json = False) -> None:
-    """Show the table of an ablation or a search as it stands.
+    """Show the current table of an ablation or a search.
 
-    Also while another process works on it. Trains and changes nothing.
+    Also while another process works on it. Trains nothing and changes nothing.
     """
     from facetwise.screens.text.study import study_text
 

@@ -1,4 +1,4 @@
-"""`submit`, `gate`, `score`, `forecast`, `plan`, `final`, `leaderboard`: what goes out, and what to choose."""
+"""`submit`, `gate`, `score`, `forecast`, `plan`, `final`, `leaderboard`: submissions and the final choice."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ ROOM = room()
 def _(call: "Call[Submission]", json: Json = False) -> None:
     """Make a submission from a run or a blend.
 
-    It passes the gate first, is recorded with what made it, and comes with the score to expect.
+    The gate checks it first; it is recorded with its sources, and its expected score is shown.
     """
     from facetwise.screens.text.submissions.gate import submission_dict, submission_text
 
@@ -41,7 +41,7 @@ def _(call: "Call[Submission]", json: Json = False) -> None:
 
 
 def _say_what_is_left(folder: Path, project: "Project", made: "Submission") -> None:
-    """How many files may still be sent; the submission is made, whatever the ledger looks like."""
+    """Print how many files may still be sent; a damaged ledger is no error here, as the submission is already made."""
     from facetwise.core.errors import FacetwiseError
 
     try:
@@ -56,10 +56,10 @@ def _say_what_is_left(folder: Path, project: "Project", made: "Submission") -> N
 
 @command(ROOM, api.gate)
 def _(call: "Call[GateReport]", file: Path, json: Json = False) -> None:
-    """Look at a csv file before it is sent, as `submit` does.
+    """Check a csv file before it is sent, as `submit` does.
 
-    For files that were made elsewhere. Nothing is recorded. The last line says `may be sent`, or `look first`, and then
-    the exit code is 2.
+    For files that this project did not make. Nothing is recorded. The last line is `may be sent`, or `look first` with
+    exit code 2.
     """
     from facetwise.screens.text.submissions.gate import gate_text
 
@@ -88,7 +88,7 @@ def _(call: "Call[ForecastView]", json: Json = False) -> None:
     """Forecast the leaderboard score of a run, a blend or a submission.
 
     With 90 % prediction intervals for the people of the public and of the private part, from out-of-fold predictions
-    and from the public scores in the ledger, the more the more alike the answers are.
+    and public scores in the ledger; these count the more, the more similar the answers are.
     """
     from facetwise.screens.text.submissions.planning import forecast_text
 
@@ -99,7 +99,7 @@ def _(call: "Call[ForecastView]", json: Json = False) -> None:
 def _(call: "Call[PlanView]", json: Json = False) -> None:
     """Say which files to send today, and why.
 
-    Looks at submissions that were made and not sent, and at the best runs and blends that could be one.
+    Considers unsent submissions, and the best runs and blends that could be submitted.
     """
     from facetwise.screens.text.submissions.planning import plan_text
 
@@ -110,7 +110,7 @@ def _(call: "Call[PlanView]", json: Json = False) -> None:
 def _(call: "Call[FinalView]", json: Json = False) -> None:
     """Say which submissions to choose for the private score.
 
-    Those whose better one is to be expected highest, given all public scores; and why not by public score alone.
+    The choice with the highest expected best private score, given all public scores; and why not by public score alone.
     """
     from facetwise.screens.text.submissions.planning import final_text
 
@@ -119,10 +119,10 @@ def _(call: "Call[FinalView]", json: Json = False) -> None:
 
 @command(ROOM, api.leaderboard)
 def _(call: "Call[LeaderboardView]", html: Path | None, json: Json = False) -> None:
-    """Hold what was sent against what was expected of it.
+    """Compare the scores of sent submissions with their forecasts.
 
-    Out-of-fold score, forecast, public and private score of every submission, whether both put them into the same
-    order, and which stand out.
+    Out-of-fold score, forecast, public and private score of every submission, whether out-of-fold and public scores
+    rank them alike, and which ones stand out.
     """
     from facetwise.screens.text.submissions.leaderboard import leaderboard_text
 

@@ -1,4 +1,4 @@
-"""`run export`, `run import`, `note`, `notes`, `journal`: what teammates exchange and write down."""
+"""`run export`, `run import`, `note`, `notes`, `journal`: exchange with teammates, notes and the journal."""
 
 import shlex
 from dataclasses import asdict
@@ -29,14 +29,14 @@ ROOM = room()
 def _(call: "Call[Exported]", json: Json = False) -> None:
     """Pack a finished run into one file.
 
-    Recipe, record, events and tables, and the weights of every fold. The same run gives the same bytes.
+    Holds recipe, record, events, tables, and the weights of every fold. The same run gives the same bytes.
     """
     made = call()
     if json:
         print_json(made.as_dict())
         return
     for key in made.shortened:
-        say(f"note: `{key}` of the recipe is a path of this machine, only the file's name is packed")
+        say(f"note: `{key}` of the recipe is a path on this machine; only the file's name is packed")
     left = " without its weights" if made.content == "tables" else ""
     say(f"packed run {made.run}{left}: {made.path}, {_size(made.num_bytes)}")
     say(f"next, in a teammate's project: facetwise run import {shlex.quote(made.path.name)}")
@@ -47,10 +47,10 @@ def _(
     call: "Call[ExternalFolder]", context: typer.Context, file: Path, name: str | None, answers_of: str | None,
     json: Json = False,
 ) -> None:  # fmt: skip
-    """Take in a teammate's run, or a csv of predictions.
+    """Import a teammate's run, or a csv of predictions.
 
-    A pack becomes a run of this project, if it is of the same images, people and classes. A csv holds probabilities by
-    image, or is a submission; it is used for the test side only. Both are checked first and not trusted.
+    A pack becomes a run of this project, if it is of the same images, people and classes. A csv with probabilities or
+    answers for each image is used for the test side only. Both are checked, not trusted.
     """
     from facetwise.core.errors import SettingError
     from facetwise.sharing.read import is_pack
@@ -80,7 +80,7 @@ def _tell_run(context: typer.Context, taken: "ImportedRun", json: bool) -> None:
         if taken.same_folds:
             say(f"hint: `{taken.same_folds}` makes its folds; then move the run away and import it again")
     if taken.origin.content == "tables":
-        say("note: its weights are not here: it can be shown, compared and blended, but predicts nothing new")
+        say("note: its weights are not included: it can be shown, compared and blended, but not predict new images")
     say_next(context, ["show", number])
 
 
@@ -94,8 +94,8 @@ def _tell_predictions(taken: "ExternalFolder", json: bool) -> None:
     if record.num_respelt:
         say(f"note: {count(record.num_respelt, 'image')} spelt differently in the csv (normal form, blanks): found")
     if record.ignored_columns:
-        say(f"note: not read were the columns {', '.join(record.ignored_columns)}")
-    say("note: nothing is known of them out of fold: they can be used for the test side only")
+        say(f"note: columns that were not read: {', '.join(record.ignored_columns)}")
+    say("note: they have no out-of-fold predictions: they can be used for the test side only")
 
 
 def _size(num_bytes: int) -> str:
@@ -106,7 +106,7 @@ def _size(num_bytes: int) -> str:
 def _(call: "Call[Note]") -> None:
     """Put a note on a run, a blend or a submission.
 
-    It is shown with its thing and in the journal. One that ends in a question mark counts as open.
+    It is shown there and in the journal. A note that ends in a question mark counts as open.
     """
     written = call()
     say(f"noted on {written.kind} {written.id}" + (" (open)" if written.asks else ""))
@@ -114,7 +114,7 @@ def _(call: "Call[Note]") -> None:
 
 @command(ROOM, api.notes)
 def _(call: "Call[tuple[Note, ...]]", json: Json = False) -> None:
-    """List notes, also of things that are gone."""
+    """List notes, including those on what was deleted."""
     from facetwise.screens.text.notes import notes_text
 
     found = call()
@@ -128,9 +128,9 @@ def _(call: "Call[tuple[Note, ...]]", json: Json = False) -> None:
 def _(call: "Call[list[JournalPage]]", since: str | None, out: Path | None, json: Json = False) -> None:
     """Write the journal of a day from the records.
 
-    What was run and what changed, results with intervals, what was sent and what it scored, what failed, what is open.
-    Made again, it keeps what you wrote in it. Days are those of the contest's time zone. `--json` writes no file unless
-    `--out` names one.
+    Runs and what changed in them, results with intervals, sent submissions and their scores, failures, open questions.
+    Writing it again keeps what you wrote in it. Days are those of the contest's time zone. `--json` writes no file
+    unless `--out` names one.
     """
     from facetwise.journals.page_file import readable
 
@@ -149,6 +149,6 @@ def _(call: "Call[list[JournalPage]]", since: str | None, out: Path | None, json
 def _tell(written: "Written") -> None:
     if written.backup is not None:
         parts = ", ".join(f"`{name}`" for name in written.edited)
-        say(f"warning: somebody wrote inside {parts}, which is made again; the page as it was is in {written.backup}")
-        say("hint: write outside of facetwise's comments, under Thoughts for one: that stays")
+        say(f"warning: {parts} had been edited and was written again; the edited page is saved as {written.backup}")
+        say("hint: what you write outside of facetwise's comments, such as under Thoughts, is kept")
     say(f"wrote {written.path}")

@@ -22,9 +22,9 @@ ROOM = room()
 
 @command(ROOM, api.augment)
 def _(call: "Call[Path]") -> None:
-    """Draw a contact sheet: training images as the network will see them.
+    """Draw a contact sheet: training images as the network sees them.
 
-    The first column is as stored, the others are augmented, mixed images with the shares of their labels.
+    The first column shows images as stored, the others as augmented; mixed images name the shares of their labels.
     """
     with progress_bar("decoding images") as progress:
         written = call(progress=progress)
@@ -35,7 +35,7 @@ def _(call: "Call[Path]") -> None:
 def _(call: "Call[RunFolder]", context: typer.Context) -> None:
     """Train a recipe on every fold.
 
-    Keeps weights, out-of-fold and test predictions. What was trained before is not trained again.
+    Saves weights, out-of-fold and test predictions. A finished run is not trained again.
     """
     from facetwise.api.results import show_run
     from facetwise.cli.display import TrainingDisplay
@@ -58,7 +58,7 @@ def _(call: "Call[RunFolder]", context: typer.Context) -> None:
 
 
 def _can_submit(project: "Project", run: "RunFolder") -> bool:
-    """Whether a submission can be made of a run."""
+    """Whether a run can be submitted."""
     record = run.record()
     whole = set(record.attributes) == set(project.space.names)
     return whole and not record.by_image and project.file.dataset.test is not None
@@ -68,7 +68,8 @@ def _can_submit(project: "Project", run: "RunFolder") -> bool:
 def _(call: "Call[Path]", images: Path | None, dataset: Path | None) -> None:
     """Predict photos with the models of a run.
 
-    Any folder, another dataset, or the project's own again with test-time augmentation; kept beside the run.
+    Predicts any folder, another dataset, or the project's own data with test-time augmentation; saved in the run's
+    folder.
     """
     if (other := images or dataset) and other.is_dir():
         say(f"looking through {other}")
@@ -83,8 +84,8 @@ def _(call: "Call[Path]", images: Path | None, dataset: Path | None) -> None:
 def _(call: "Call[Ablation]", json: Json = False) -> None:
     """Train a run for each change of a base recipe and compare it with the base.
 
-    Same folds, same seed. What was trained before is not trained again; after an interruption the same command goes on.
-    When a change fails the others are trained all the same, and it ends with exit code 2.
+    All with the same folds and seed. Finished runs are not trained again; after an interruption the same command
+    continues. If a change fails, the others are still trained, and the exit code is 2.
     """
     from facetwise.cli.display import StudyDisplay
     from facetwise.core.text.counting import count
@@ -107,8 +108,8 @@ def _(call: "Call[Ablation]", json: Json = False) -> None:
 def _(call: "Call[Search]", json: Json = False) -> None:
     """Search a space of settings around a recipe.
 
-    Goes on where it was stopped, and several processes may work on one study. Writes the best recipe, and what choosing
-    the best of so many is worth. Needs the extra `search`.
+    Continues where it was stopped, and several processes may work on one study. Writes the best recipe, and an honest
+    score for the best of so many. Needs the extra `search`.
     """
     from facetwise.cli.display import StudyDisplay
     from facetwise.screens.text.study import search_text

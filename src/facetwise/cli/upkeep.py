@@ -1,4 +1,4 @@
-"""`doctor`, `clean`: what machine and project lack, and the disk."""
+"""`doctor`, `clean`: checks of the machine and the project, and freeing disk space."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ ROOM = room()
 
 @command(ROOM, api.doctor)
 def _(call: "Call[Doctor]", context: typer.Context, json: Json = False) -> None:
-    """Say what machine and project have and lack."""
+    """Check what the machine and the project have and lack."""
     from facetwise.screens.text.doctor import doctor_text
 
     folder = get_context(context).folder
@@ -33,8 +33,8 @@ def _(call: "Call[Doctor]", context: typer.Context, json: Json = False) -> None:
 def _(call: "Call[CleanPlan]", yes: bool, json: Json = False) -> None:
     """Free disk space.
 
-    Shows what would go and what stays, and why. Keeps what submissions need, the best runs, the newest and the
-    unfinished ones (but for trials that a search stopped), and the tables, recipe and record of every run.
+    Shows what would be deleted, what stays, and why. Keeps what submissions need, the best runs, the newest and the
+    unfinished ones (except trials that a search stopped), and the tables, recipe and record of every run.
     """
     from facetwise.screens.text.clean import clean_text, size
     from facetwise.upkeep.clean import clean as delete
@@ -56,5 +56,5 @@ def _(call: "Call[CleanPlan]", yes: bool, json: Json = False) -> None:
 
 
 def _asked() -> bool:
-    """Ask on a terminal; elsewhere nobody can answer."""
+    """Ask for confirmation on a terminal; without one the answer is no."""
     return sys.stdin.isatty() and sys.stderr.isatty() and typer.confirm("Delete this?", default=False, err=True)

@@ -1,11 +1,11 @@
-"""What a public function of arrays takes: said beside its signature, checked once a call, before anything is computed.
+"""Checks of array arguments: declared beside a function's signature, run once per call before anything is computed.
 
     @takes(truth=classes("n"), probs=numbers("n k", low=0, high=1))
     def score(truth: IntArray, probs: FloatArray) -> float: ...
 
-Shapes are written as jaxtyping writes them: a letter is one size throughout a call, `*n` any number of axes that are
-alike throughout, `...` any axes. Lists become arrays. Nothing is rounded or cast to another kind: fractions are no
-class numbers, not even whole ones (1.0), and True and False are no numbers.
+Shapes are written as in jaxtyping: within a call a letter stands for one size, `*n` for the same axes, `...` for any
+axes. Lists become arrays. Nothing is rounded or cast to another kind: floats are not class numbers, even if whole
+(1.0), and True and False are not numbers.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from facetwise.core.errors import SettingError, did_you_mean
 P = ParamSpec("P")
 R = TypeVar("R")
 Sizes = dict[str, tuple[int, ...]]
-"""What the letters of shapes stand for in one call."""
+"""The sizes that letters of shapes stand for in one call."""
 Check = Callable[[Any, Sizes], Any]
-"""The value as the function gets it; raises `_NotAsked`. Scalars put themselves among the sizes (`takes`)."""
+"""Returns the value that the function receives; raises `_NotAsked`. `takes` adds whole numbers to the sizes."""
 
 
 class _NotAsked(Exception):
@@ -34,7 +34,7 @@ class _NotAsked(Exception):
 
 
 def takes(**checks: Check) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Check arguments of a function by name, but defaults; ValueError says which is not what it must be."""
+    """Check the arguments of a function, by name, except defaults; a wrong one is a ValueError that names it."""
 
     def door(function: Callable[P, R]) -> Callable[P, R]:
         parameters = signature(function).parameters
@@ -63,17 +63,17 @@ def takes(**checks: Check) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def classes(shape: str, *, below: str | None = None) -> Check:
-    """Class numbers, from 0; less than `below`, a letter of a shape or an argument that was checked before."""
+    """Class numbers from 0, less than `below`: a letter of a shape, or the name of an argument checked before."""
     return _whole(shape, 0, below)
 
 
 def answers(shape: str, *, below: str | None = None) -> Check:
-    """As `classes`, or -1 where there is none."""
+    """As `classes`, or -1 for no answer."""
     return _whole(shape, -1, below)
 
 
 def numbers(shape: str, *, low: float = -math.inf, high: float = math.inf, missing: bool = False) -> Check:
-    """Real numbers from `low` to `high`, both included; NaN where one is `missing`."""
+    """Real numbers from `low` to `high`, both included; with `missing` also NaN."""
 
     def check(value: Any, sizes: Sizes) -> npt.NDArray[Any]:
         array = _array(value, "iuf", f"real numbers of shape ({shape})", shape, sizes)
@@ -88,12 +88,12 @@ def numbers(shape: str, *, low: float = -math.inf, high: float = math.inf, missi
 
 
 def probabilities(shape: str, *, missing: bool = False) -> Check:
-    """Numbers from 0 to 1, but for what sums of them are rounded by; NaN where one is `missing`."""
+    """Numbers from 0 to 1, with a tolerance for rounded sums; with `missing` also NaN."""
     return numbers(shape, low=0, high=1 + 1e-6, missing=missing)
 
 
 def flags(shape: str) -> Check:
-    """True or False each."""
+    """Booleans."""
 
     def check(value: Any, sizes: Sizes) -> npt.NDArray[np.bool_]:
         return _array(value, "b", f"True or False in shape ({shape})", shape, sizes).astype(np.bool_, copy=False)
@@ -102,7 +102,7 @@ def flags(shape: str) -> Check:
 
 
 def names(shape: str) -> Check:
-    """One name a row, of whatever kind: what may be a name is for the function to say. Text is not its letters."""
+    """One name a row, of any type; the function itself checks the names. A single text is refused."""
 
     def check(value: Any, sizes: Sizes) -> Any:
         what = f"a list or array of shape ({shape})"
@@ -115,7 +115,7 @@ def names(shape: str) -> Check:
 
 
 def each(check: Check) -> Check:
-    """A sequence whose items are each what `check` says."""
+    """A sequence of items that each pass `check`."""
 
     def every(value: Any, sizes: Sizes) -> list[Any]:
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
@@ -126,7 +126,7 @@ def each(check: Check) -> Check:
 
 
 def count(least: int = 1) -> Check:
-    """A whole number of this or more."""
+    """A whole number, at least `least`."""
 
     def check(value: Any, _: Sizes) -> int:
         if _is_flag(value) or not isinstance(value, int | np.integer) or value < least:
@@ -137,7 +137,7 @@ def count(least: int = 1) -> Check:
 
 
 def number(above: float = -math.inf, below: float = math.inf) -> Check:
-    """A finite number between two others, neither of them included."""
+    """A finite number between `above` and `below`, both excluded."""
 
     def check(value: Any, _: Sizes) -> float:
         is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
@@ -172,7 +172,8 @@ def one_of(allowed: Sequence[str]) -> Check:
 
 
 def taken(rows: npt.ArrayLike, size: int) -> npt.NDArray[np.int64]:
-    """The positions of some of `size` rows: of a mask, (size,), or of positions, which may repeat; else ValueError."""
+    """The positions of selected rows among `size`: `rows` is a mask, (size,), or positions, which may repeat; else
+    ValueError."""
     array = np.asarray(rows)
     if array.dtype.kind == "b" and array.shape == (size,):
         return np.flatnonzero(array)
@@ -205,7 +206,7 @@ def _array(value: Any, kinds: str, what: str, shape: str, sizes: Sizes) -> npt.N
 
 
 def _items(values: Any) -> Iterable[Any]:
-    """The entries of lists in lists: numpy makes numbers of the truth values among them."""
+    """The entries of nested lists, in which numpy would turn booleans into numbers."""
     for value in values:
         yield from _items(value) if isinstance(value, list | tuple) else (value,)
 
@@ -215,7 +216,7 @@ def _is_flag(value: Any) -> bool:
 
 
 def _bind(shape: str, found: tuple[int, ...], sizes: Sizes, what: str) -> None:
-    """Let the letters of `shape` stand for the sizes `found`, or see that they do already."""
+    """Bind the letters of `shape` to the sizes `found`; letters that are bound already must have the same sizes."""
     if shape == "...":
         return
     letters = [shape] if shape.startswith("*") else shape.split()
@@ -233,7 +234,7 @@ def _within(array: npt.NDArray[Any], low: float, high: float) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """A value in a message: an array by its kind, shape and range."""
+    """A value for a message; arrays by dtype, shape and range."""
     if not isinstance(value, np.ndarray | list | tuple):
         return f"{value!r:.60}"
     array = np.asarray(value)

@@ -27,18 +27,18 @@ MAX_LENGTH = 255
 """Characters of a reference: no folder has a longer name."""
 
 _LETTERS: dict[ReferenceKind, str] = {"run": "", "blend": "b", "submission": "s"}
-"""What tells numbers of one kind from those of another; predictions from elsewhere have none."""
+"""What tells numbers of one kind from those of another; imported predictions have none."""
 _WORDS: dict[ReferenceKind, str] = {
     "run": "a run",
     "blend": "a blend",
     "submission": "a submission",
-    "foreign": "predictions from elsewhere",
+    "foreign": "imported predictions",
 }
 _FORMS: dict[ReferenceKind, str] = {
     "run": "a run is `3`, `last` or its id",
     "blend": "a blend `b3`, `blend:last` or its id",
     "submission": "a submission `s1`, `submission:last` or its id",
-    "foreign": "predictions from elsewhere `foreign:NAME`",
+    "foreign": "imported predictions `foreign:NAME`",
 }
 _DIGITS = r"\d{1,9}"
 """Of a number; a longer row of digits is a name."""
@@ -50,7 +50,7 @@ class Reference:
 
     kind: ReferenceKind
     key: int | str
-    """Its number, 1 or more; or `last`, an id, the beginning of an id. Of predictions from elsewhere their name."""
+    """Its number, 1 or more; or `last`, an id, the beginning of an id. Of imported predictions their name."""
     text: str = field(default="", compare=False)
     """As it was written, without a prefix such as `blend:`."""
 

@@ -30,10 +30,10 @@ WEIGHTS = "model.safetensors"
 """File in a fold's folder."""
 
 BACKBONE = "backbone.safetensors"
-"""Of a run of heads on a frozen backbone: everything of the network that its folds share."""
+"""For heads on a frozen backbone: the part of the network that all folds share."""
 
 ARRIVING = ".arriving-"
-"""What the temporary names of runs begin with that are being imported; whoever imports holds no lock meanwhile."""
+"""Prefix of the temporary names of runs that are being imported, during which no lock is held."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,13 @@ class RunFolder(Artefact):
 
     @property
     def _was_imported(self) -> bool:
-        """Whether the mark of its end says so; False when there is none that can be read."""
+        """Whether the DONE mark says so; False without a readable one."""
         with suppress(ArtefactError):
             return self.finished and self._made_from().imported_file is not None
         return False
 
     def _made_from(self) -> RunMadeFrom:
-        """Of a finished run, the hashes that were noted."""
+        """The hashes in the DONE mark of a finished run."""
         hint = "put the file back from a copy"
         if not self.imported_file.is_file():
             hint += f"; or delete it: `facetwise fit --resume {self.id}` finishes the run again"
@@ -182,8 +182,7 @@ class RunFolder(Artefact):
             verify_file(self.backbone_file, noted, self.way_out)
 
     def weights_hashes(self) -> dict[str, str]:
-        """Fold -> sha256 of its model's weights, as recorded when it was finished; `backbone` -> that of the shared
-        backbone."""
+        """Fold -> sha256 of its weights, as recorded when it was finished; `backbone` -> that of the shared one."""
         found, shared = {str(fold): self._weights_hash(fold) for fold in self.record().folds}, self._backbone_hash()
         return found if shared is None else {**found, "backbone": shared}
 
@@ -193,7 +192,7 @@ class RunFolder(Artefact):
         return found
 
     def _backbone_hash(self) -> str | None:
-        """As noted when the run was finished; None for a run of whole networks."""
+        """As recorded when the run was finished; None without a shared backbone."""
         return self._made_from().backbone_file if self.finished else None
 
     def record(self) -> RunRecord:

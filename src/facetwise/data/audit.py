@@ -1,4 +1,4 @@
-"""The audit: everything a person should know about a dataset before training on it, as plain data."""
+"""The audit: everything to know about a dataset before training on it, as plain data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SideSummary:
 
 @dataclass(frozen=True)
 class FindingGroup:
-    """Findings of one kind: how many, and the first few as text."""
+    """Findings of one kind: their number, and the first few as text."""
 
     level: Level
     code: str
@@ -74,41 +74,41 @@ class Suspicious:
     image: str
     reason: str
     noted: bool = False
-    """Whether an `odd-image` finding says so as well."""
+    """Whether an `odd-image` finding reports it as well."""
 
 
 @dataclass(frozen=True)
 class Audit(Plain):
-    """What the audit found; `copies` are judged by labels with the overlay's corrections."""
+    """The result of an audit; `copies` are judged by labels with the overlay's corrections."""
 
     sides: tuple[SideSummary, ...]
     findings: tuple[FindingGroup, ...]
     """Errors first, then warnings, then the rest; in a level the most frequent first."""
     sizes: tuple[SizeCount, ...]
-    """The most frequent first."""
+    """The most frequent size first."""
     balance: dict[str, tuple[ClassCount, ...]]
     """Class counts by attribute, classes in order."""
     joint: tuple[ClassCount, ...]
-    """Class counts of the joint class, in order; of more than `MAX_LISTED_JOINT` classes those that occur."""
+    """Counts of the joint classes, in order; with more than `MAX_LISTED_JOINT` classes only of those that occur."""
     copies: Copies
     suspicious: tuple[Suspicious, ...]
     corrections: int
-    """Usable corrections in the overlay."""
+    """Number of valid corrections in the overlay."""
     usable: bool
-    """Whether the dataset itself has no errors, so that its manifest is saved; the overlay may have some."""
+    """Whether the dataset itself has no errors, so that its manifest is saved; the overlay may have errors."""
 
     @property
     def has_errors(self) -> bool:
-        """Whether something forbids training: an error of the dataset, or of the overlay."""
+        """Whether errors of the dataset or of the overlay prevent training."""
         return any(f.level == "error" for f in self.findings)
 
 
 def audit(
     project: Project, manifest: Manifest, overlay: Overlay | None = None, findings: Iterable[Finding] = ()
 ) -> Audit:
-    """Audit a manifest (also one with errors); reads small versions of the few images that may be copies.
+    """Audit a manifest, also one with errors; reads the few images that may be copies at a small size.
 
-    `findings` are told with those of the manifest: what is wrong with the overlay.
+    `findings` of the overlay are reported together with those of the manifest.
     """
     overlay = overlay or Overlay()
     codes, _ = apply(overlay, manifest, project.space)

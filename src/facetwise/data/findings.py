@@ -1,4 +1,4 @@
-"""What a look at a dataset finds: collected, never raised one at a time."""
+"""Findings of a check: collected, never raised one at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "info")
 
 @dataclass(frozen=True)
 class Finding(Plain):
-    """One thing found: `code` is a short kebab-case id of its kind, `where` a file, `file:line` or an image."""
+    """One finding: `code` is a short kebab-case id of its kind, `where` a file, `file:line` or an image."""
 
     level: Level
     code: str
@@ -33,22 +33,22 @@ BAD_NAME = "its name is not UTF-8"
 
 
 class Findings(list[Finding]):
-    """Findings while they are collected, in the order they were met. What is no text in them is escaped."""
+    """Findings in the order in which they are collected. Invalid text in them is escaped."""
 
     def error(self, code: str, where: str, message: str, hint: str | None = None) -> None:
-        """Add what makes the dataset unusable until it is mended."""
+        """Add a fault that makes the dataset unusable until it is fixed."""
         self._add("error", code, where, message, hint)
 
     def warning(self, code: str, where: str, message: str, hint: str | None = None) -> None:
-        """Add what is handled, but a person should know."""
+        """Add something that is handled, but should be known."""
         self._add("warning", code, where, message, hint)
 
     def info(self, code: str, where: str, message: str, hint: str | None = None) -> None:
-        """Add what is as it may be."""
+        """Add a remark on something that is in order."""
         self._add("info", code, where, message, hint)
 
     def bad_names(self, files: Iterable[str]) -> None:
-        """Add a warning for each of these files, whose names are not UTF-8: no table can name them."""
+        """Add a warning for each of these files, whose names are not UTF-8, so that no table can name them."""
         for file in files:
             self.warning("bad-file-name", file, f"{BAD_NAME}; left out", "rename it")
 

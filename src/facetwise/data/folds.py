@@ -39,7 +39,7 @@ IMAGE_FOLDS = {"image": pl.String(), "fold": pl.Int32()}
 
 @dataclass(frozen=True)
 class FoldStats:
-    """How even the folds are."""
+    """Sizes of the folds and how evenly classes are spread."""
 
     num_groups: tuple[int, ...]
     """People with images in each fold."""
@@ -55,7 +55,7 @@ class FoldStats:
 
 @dataclass(frozen=True)
 class Folds:
-    """Which fold holds each person out (or, for the unsafe split, each image)."""
+    """The fold that holds out each person (or, for the unsafe split, each image)."""
 
     name: str
     split: Split
@@ -107,7 +107,7 @@ def split_folds(
     split: Split = "group",
     given: str | None = None,
 ) -> Folds:
-    """Deal people into folds so that each fold has its share of every joint class; every invariant is checked.
+    """Split people into folds so that each fold has its share of every joint class; every invariant is checked.
 
     Raises InputError when there are fewer people than folds. `split="image"` deals images instead of people: one
     person then stands on both sides and the estimate is too high; for teaching only. With `given`, a column of the
@@ -173,13 +173,13 @@ def make_folds(
     new: bool = False,
     given: str | None = None,
 ) -> Folds:
-    """Make and save folds; the same again are those that are there.
+    """Make and save folds; with the same settings again, existing folds are returned.
 
     Others of the same name are never silently replaced: ArtefactError unless `new`. Without `num_folds` they
     are 5; with `given` (as of `split_folds`) as many as that has.
 
-    Raises SettingError unless `num_folds` is `MIN_FOLDS` to `MAX_FOLDS`, and the name begins with `UNSAFE` when, and
-    only when, the split is by image: where folds are named, that shows.
+    Raises SettingError unless `num_folds` is `MIN_FOLDS` to `MAX_FOLDS`, and `name` begins with `UNSAFE` if and only if
+    the split is by image.
     """
     folder = _folder(workspace, name)
     given = given if split == "group" else None
@@ -223,7 +223,7 @@ def making_folds(name: str, num_folds: int | None = None, seed: int = 0) -> list
 
 
 def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") -> Folds:
-    """Read saved folds; ArtefactError when there are none or they are damaged, MismatchError on another manifest."""
+    """Read saved folds; ArtefactError when there are none or they are damaged, MismatchError for another manifest."""
     folder = _folder(workspace, name)
     if not folder.is_dir():
         command = shlex.join(["facetwise", *making_folds(name)])
@@ -244,7 +244,7 @@ def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") 
 
 
 def list_folds(workspace: Workspace) -> list[str]:
-    """Names of all saved folds, damaged ones too."""
+    """Names of all saved folds, including damaged ones."""
     folders = workspace.folds.iterdir() if workspace.folds.is_dir() else ()
     return sorted(p.name for p in folders if p.is_dir() and not p.name.startswith("."))
 
@@ -273,7 +273,7 @@ def _quietly(splitter: Any, joint: IntArray, groups: npt.NDArray[np.object_] | N
 
 
 def _check(table: pl.DataFrame, stats: FoldStats, key: str, split: Split) -> None:
-    """What must hold after every split, whatever made it."""
+    """Check what must hold after every split."""
     if table["fold"].min() < 0:  # type: ignore[operator]
         raise LeakError("the split left images out: every image must be held out exactly once")
     if table[key].n_unique() != table.height:

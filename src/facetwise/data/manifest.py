@@ -1,4 +1,4 @@
-"""The manifest: one row an image, what it is, whose it is, and what is wrong with it. Everything later hangs on it.
+"""The manifest: one row per image with its content, its person and its faults. Everything later refers to it.
 
 Rows: training rows in the order of the training table, and within a group's folder in the order of the project's
 `files`; then the test rows in the order of the test table.
@@ -51,21 +51,22 @@ MAX_OTHERS = 10_000
 @dataclass(frozen=True)
 class Manifest:
     """The rows and their hashes: columns as in `core.tables.MANIFEST`, then `label:`, `value:` and `meta:` ones, and
-    `written` where names of people are spelt differently in the dataset's table."""
+    `written` if names of people are spelt differently in the dataset's table."""
 
     table: pl.DataFrame
     hash: str
-    """Of paths, contents, groups and sides, in order; correcting a label does not change it."""
+    """Hash of paths, contents, groups and sides, in order; correcting a label does not change it."""
     labels_hash: str
-    """Of the dataset's own labels and values."""
+    """Hash of the dataset's own labels and values."""
     findings: tuple[Finding, ...] = ()
-    """What was found when it was made."""
+    """Findings from when it was made."""
     depth: int | None = None
-    """How many bits all files with more than 8 bits a channel are read as (see `data.depth`); None without such."""
+    """Bit depth with which all files of more than 8 bits per channel are read (see `images.depth`); None without such
+    files."""
 
     @classmethod
     def of(cls, table: pl.DataFrame, findings: Iterable[Finding] = (), depth: int | None = None) -> Manifest:
-        """The manifest of finished rows: computes both hashes."""
+        """The manifest with these rows; computes both hashes."""
         return cls(table, _rows_hash(table), _labels_hash(table), tuple(findings), depth)
 
     @cached_property
@@ -80,7 +81,7 @@ class Manifest:
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """The findings that forbid its use; a saved manifest has none."""
+        """The findings that prevent its use; a saved manifest has none."""
         return errors(self.findings)
 
     @cached_property
@@ -94,12 +95,12 @@ class Manifest:
         return {name: frozenset(written) for name, written in found.items()}
 
     def person(self, name: str) -> str:
-        """What the person is called in `group` whom a table, or somebody at a terminal, calls `name`."""
+        """The name in `group` of the person whom a table or a user calls `name`."""
         return self._people.get(person(name), person(name))
 
     @cached_property
     def people_hashes(self) -> dict[str, frozenset[str]]:
-        """By which hashes weights may remember each person of the training side: one a spelling."""
+        """The hashes under which weights may have recorded each person of the training side: one per spelling."""
         return {name: frozenset(map(person_hash, written)) for name, written in self.spellings.items()}
 
     @cached_property
@@ -126,9 +127,9 @@ def build_manifest(
 ) -> Manifest:
     """Read the project's dataset, look into every image and save the manifest.
 
-    Unless `anew`, images whose size and times are as at the last look are not read again. When the dataset has errors
-    the manifest is returned with them (see `Manifest.errors`) and nothing is saved; one saved before is marked as not
-    to be used. `workers` defaults to the number of cores. Raises InputError when there is no such dataset.
+    Unless `anew`, images with the same size and times as at the last check are not read again. If the dataset has
+    errors, the manifest is returned with them (see `Manifest.errors`) but not saved, and a manifest saved before
+    becomes invalid. `workers` defaults to the number of cores. Raises InputError when there is no such dataset.
     """
     folder = project.workspace.manifest
     with lock(project.root / ".manifest.lock", str(folder)):
@@ -166,7 +167,7 @@ def load_manifest(project: Project) -> Manifest:
 
 
 def saved_depth(project: Project) -> int | None:
-    """`Manifest.depth` of the saved manifest, as far as there is one: what the project's networks have seen."""
+    """`Manifest.depth` of the saved manifest, with which the project's networks were trained; None without one."""
     try:
         return read_done(project.workspace.manifest, ManifestMadeFrom).made_from.depth
     except ArtefactError:
@@ -176,7 +177,7 @@ def saved_depth(project: Project) -> int | None:
 def describe_other(
     project: Project, dataset: Path, *, workers: int | None = None, progress: Progress | None = None
 ) -> Manifest:
-    """A manifest, not saved, of another dataset of the project's layout; raises ProblemsError when it has errors."""
+    """An unsaved manifest of another dataset in the project's layout; raises ProblemsError when it has errors."""
     require_folder(dataset)
     listing = read_dataset(project, dataset)
     raise_errors(listing.findings, str(dataset))
@@ -187,12 +188,12 @@ def describe_other(
 
 
 def list_images(folder: Path, *, workers: int | None = None, progress: Progress | None = None) -> Manifest:
-    """A manifest, not saved, of every image below `folder`, by path; all rows are test rows.
+    """An unsaved manifest of every image below `folder`, by path; all rows are test rows.
 
-    Hidden files and links are skipped; a file that is not a readable image is a row with status `damaged` when its
-    name ends like an image's, and is left out otherwise; so is one whose name is not UTF-8, which stands there escaped.
-    Raises InputError, which says what was left out, when no image can be read, and for a folder with more than
-    `MAX_OTHERS` files that are none, most of all that are in it.
+    Hidden files and links are skipped. A file that is not a readable image, or whose name is not UTF-8 (then escaped),
+    is a row with status `damaged` if it has an image's file ending, and is left out otherwise. Raises InputError when
+    no image can be read, with what was left out, and for a folder with more than `MAX_OTHERS` other files that are also
+    the majority.
     """
     require_folder(folder)
     found = _photos_below(folder)
@@ -209,10 +210,10 @@ def list_images(folder: Path, *, workers: int | None = None, progress: Progress 
 
 
 def _with_former_hash(manifest: Manifest, folder: Path) -> Manifest:
-    """The manifest with the hash of the one in `folder` when the two differ in nothing but how names are spelt.
+    """The manifest with the hash of the one in `folder`, if the two differ only in the spelling of names.
 
-    Older versions took names as they were written. Where that made no two people of one, folds, runs and submissions
-    of such a manifest stay good.
+    Older versions took names as they were written. If that split no person in two, folds, runs and submissions of such
+    a manifest stay valid.
     """
     try:
         former, table = read_done(folder, ManifestMadeFrom).made_from.hash, read_table(folder / TABLE, MANIFEST)
@@ -237,7 +238,7 @@ def _in_one_spelling(table: pl.DataFrame, folder: Path) -> pl.DataFrame:
 
 
 def _photos_below(folder: Path) -> list[Path]:
-    """Every file below `folder`, sorted; raises InputError as soon as it is plain that the folder is not of photos."""
+    """Every file below `folder`, sorted; raises InputError as soon as it is clear that it is no folder of photos."""
     found, others = [], 0
     for path in files_below(folder):
         found.append(path)
@@ -251,7 +252,7 @@ def _photos_below(folder: Path) -> list[Path]:
 
 
 def _left_out(folder: Path, found: Iterable[Path], scanned: pl.DataFrame) -> str:
-    """Why nothing in a folder is an image, for the end of a message: the first few files, each with its reason."""
+    """The end of a message on a folder without images: the first few files, each with the reason."""
     notes = dict(scanned.select("image", "note").iter_rows())
     reasons = []
     for path in found:
@@ -290,7 +291,7 @@ def _made_from(project: Project, sources: dict[str, str], manifest: Manifest) ->
 
 
 def _compare(project: Project, made_from: ManifestMadeFrom) -> None:
-    """A dataset that is away (another machine) is not a mismatch: blends and submissions need no images."""
+    """A missing dataset (on another machine) is not a mismatch: blends and submissions need no images."""
     folder = project.workspace.manifest
     if made_from.project != _project_hash(project):
         raise MismatchError(

@@ -1,4 +1,4 @@
-"""The people of a training table: names that were taken as one, names that may be one, names that are no names."""
+"""The people of a training table: names that were joined, names that may be one person, names that are not names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PART = re.compile(r"(.*\w)(?:[-_ ][0-9]{1,2}| ?\([0-9]{1,2}\)|[-_ ]copy)", re.I
 
 
 def check_people(table: CsvTable, column: str, same_person: Sequence[Sequence[str]], findings: Findings) -> None:
-    """Tell whose rows were joined, which names may be of one person, and which are no names.
+    """Report spellings that were joined, names that may be one person, and names that are not names.
 
     `column` names the person of a row; `same_person` is the project's.
     """
@@ -52,13 +52,13 @@ def check_people(table: CsvTable, column: str, same_person: Sequence[Sequence[st
 
 
 def how_to_join(names: Sequence[str]) -> str:
-    """What to do when these are names of one person."""
+    """What to do if these are names of one person."""
     quoted = ", ".join(json.dumps(name, ensure_ascii=False) for name in names)
     return f"if so, add to `[dataset.train]` in facetwise.toml: same_person = [[{quoted}]]"
 
 
 def _differences(spellings: Sequence[str]) -> str:
-    """What was put right in spellings that were taken as one."""
+    """How spellings that were joined differ."""
     composed = [unicodedata.normalize("NFC", name) for name in spellings]
     plain, people = [normal(name) for name in spellings], [person(name) for name in spellings]
     steps = {
@@ -75,7 +75,7 @@ def _lines(spellings: Mapping[str, int]) -> str:
 
 
 def _alike(people: Sequence[str]) -> Iterator[list[str]]:
-    """People who may be one: names alike but for case, marks and zeros, or one name with a number behind it."""
+    """People who may be one: names that differ only in case, marks and zeros, or by a number at the end."""
     alike: dict[str, list[str]] = {}
     for name in people:
         alike.setdefault(_loosely(name), []).append(name)
@@ -88,9 +88,9 @@ def _alike(people: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _loosely(name: str) -> str:
-    """What names have alike that may be of one person: the number, or the letters and digits without leading zeros.
+    """A key that is equal for names that may be one person: the number, or letters and digits without leading zeros.
 
-    Digits of any script count alike; accents, quotes and what nobody sees do not count.
+    Digits of all scripts are equal; accents, quotes and invisible characters are ignored.
     """
     parts = unicodedata.normalize("NFKD", folded(name))
     seen = "".join(str(unicodedata.digit(c, c)) for c in parts if unicodedata.category(c) != "Cf")

@@ -1,4 +1,4 @@
-"""Backbones and optimizers by name: the only place that knows timm."""
+"""Backbones and optimizers by name; the only module that imports timm."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from facetwise.recipe.model import SMALL, ModelSpec, SmallArgs
 
 
 def build_network(spec: ModelSpec, layout: HeadLayout, height: int, width: int) -> Network:
-    """A new network; first weights come from torch's global generator.
+    """A new network, initialised from torch's global generator.
 
     Raises SettingError for an unknown backbone or argument, InputError for weights that cannot be loaded.
     """
@@ -50,9 +50,10 @@ def build_network(spec: ModelSpec, layout: HeadLayout, height: int, width: int) 
 
 
 def layer_ids(backbone: nn.Module, *, coarse: bool = False) -> dict[str, int]:
-    """Layer of each weight by its name, from 0 (the stem): a stage (`coarse`) or a block each, as timm groups them.
+    """Weight name -> number of its layer, from 0 (the stem); a layer is a block, or a stage if `coarse`, as timm groups
+    them.
 
-    A few of timm's models (PiT) tell no groups: there, what is numbered in the names of the weights is a layer.
+    A few of timm's models (PiT) have no groups: there the numbers in the weights' names decide.
     """
     matcher: Any = getattr(backbone, "group_matcher", None)
     if matcher is None:
@@ -62,8 +63,8 @@ def layer_ids(backbone: nn.Module, *, coarse: bool = False) -> dict[str, int]:
 
 
 def _numbered(names: list[str], depth: int) -> dict[str, int]:
-    """A layer a prefix that ends in the `depth`-th number of a name, in the names' order; weights without a number
-    belong to the layer before them."""
+    """Layers by the prefix up to the `depth`-th number of a name, in the names' order; weights without a number belong
+    to the layer before them."""
     layers, found = dict[str, int](), dict[str, int]()
     for name in names:
         numbers = list(re.finditer(r"\.\d+(?=\.)", name))[:depth]
@@ -74,7 +75,7 @@ def _numbered(names: list[str], depth: int) -> dict[str, int]:
 
 
 def mean_colour(backbone: str) -> tuple[float, float, float]:
-    """What a network of this backbone subtracts from images of 0 to 255; ImageNet's mean for a name without another."""
+    """The mean that a network of this backbone subtracts from images of 0 to 255; by default ImageNet's."""
     try:
         cfg = timm.get_pretrained_cfg(backbone)
     except RuntimeError:  # no such tag
@@ -121,7 +122,7 @@ def head_parts(backbone: str, args: dict[str, Any]) -> tuple[str, ...]:
 def _create_converted(
     spec: ModelSpec, tensors: dict[str, Tensor], height: int, width: int, arguments: dict[str, Any]
 ) -> nn.Module:
-    """Let timm rename and resize what does not fit as it is, as it does with its own downloads."""
+    """Let timm rename and resize tensors that do not fit, as it does with its own downloads."""
     overlay = {"state_dict": tensors, "custom_load": False}
     try:
         with differing_keys() as differing:
@@ -159,7 +160,7 @@ def _create_plain(spec: ModelSpec, height: int, width: int, arguments: dict[str,
 
 
 def _create_sized(name: str, height: int, width: int, arguments: dict[str, Any]) -> nn.Module:
-    """Models with position embeddings must be told the size; the others reject the argument."""
+    """Pass the image size to models with position embeddings; the others reject the argument."""
     try:
         return timm.create_model(name, img_size=(height, width), **arguments)
     except TypeError as error:
@@ -212,9 +213,10 @@ def _weights(spec: ModelSpec) -> Weights | None:
 
 
 def hub_weights(backbone: str) -> Path:
-    """The file of `weights = "hub"` in the local cache; downloaded when it is not there, else without a network.
+    """The file of `weights = "hub"` in the local cache; downloaded if it is not there.
 
-    Raises SettingError for a backbone that timm does not have, InputError when the hub has no weights or no answer.
+    Raises SettingError for a backbone that timm does not have, InputError when the hub has no weights or does not
+    answer.
     """
     if backbone == SMALL:
         raise SettingError(f"`model.weights`: `{SMALL}` has no pretrained weights", hint="use `none`, or a file")
@@ -247,7 +249,8 @@ def _no_weights(spec: ModelSpec, error: Exception) -> InputError:
 def timm_optimizer(
     name: str, groups: list[dict[str, Any]], lr: float, weight_decay: float, args: dict[str, Any]
 ) -> torch.optim.Optimizer:
-    """One of timm's optimizers; raises SettingError for a name that is none, and where a resumed run would differ."""
+    """One of timm's optimizers; raises SettingError for an unknown name, and for one with which a resumed run would
+    differ."""
     import timm.optim  # here, since predicting needs none
 
     optimizers: Any = timm.optim  # its types do not export its functions

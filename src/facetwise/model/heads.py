@@ -1,7 +1,7 @@
 """Heads: what the outputs of a network mean, laid out by the label space.
 
-A head is a row of blocks (`model.blocks`), one an attribute or one for the joint classes.
-Shapes: n images, A attributes of the label space.
+A head is a sequence of blocks (`model.blocks`), one per attribute or one for the joint classes. Shapes: n images, A
+attributes of the label space.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class HeadLayout:
 
     @property
     def num_outputs(self) -> int:
-        """Logits an image."""
+        """Number of logits."""
         return int(self.blocks[-1].outputs.stop)
 
     @property
     def num_columns(self) -> int:
-        """Numbers an image that tables keep."""
+        """Number of table columns."""
         return int(self.blocks[-1].columns.stop)
 
     @property
@@ -51,7 +51,7 @@ class HeadLayout:
 
     @property
     def grids(self) -> dict[str, tuple[float, ...]]:
-        """The values of blocks that need them: with the recipe, all that the layout is made from again."""
+        """The values of blocks that need them; with the recipe, enough to make the layout again."""
         return {b.name: b.values for b in self.blocks if b.values}
 
     def block(self, name: str) -> Block:
@@ -59,22 +59,22 @@ class HeadLayout:
         return {b.name: b for b in self.blocks}[name]
 
     def soft_targets(self, view: TrainingView) -> npt.NDArray[np.float32]:
-        """Target probabilities, shape (n, t), of a view of the labels.
+        """Target probabilities, shape (n, t), from a view of the labels.
 
         A joint block gets the product of the attributes: their errors are taken as independent.
         """
         return np.concatenate([b.soft_targets(view, self.space) for b in self.blocks], axis=1)
 
     def log_probs(self, logits: Tensor) -> Tensor:
-        """What tables keep, shape (n, num_columns), float32: log-probabilities, and the scores of ordinal blocks."""
+        """The table columns, shape (n, num_columns), float32: log-probabilities, and the scores of ordinal blocks."""
         return torch.cat([part for b in self.blocks for part in b.table_parts(logits[:, b.outputs].float())], dim=1)
 
     def columns(self) -> list[str]:
-        """Table column of each kept number, length num_columns."""
+        """Names of the table columns, length num_columns."""
         return [column for b in self.blocks for column in b.column_names(self.space)]
 
     def is_log_prob(self) -> npt.NDArray[np.bool_]:
-        """Which kept numbers are log-probabilities, (num_columns,); the others are scores."""
+        """Which table columns are log-probabilities, (num_columns,); the others are scores."""
         found = np.ones(self.num_columns, bool)
         for block in self.blocks:
             found[block.columns.stop - block.num_scores : block.columns.stop] = False

@@ -1,4 +1,4 @@
-"""Networks too large to be built: told while they are built, before they fill the memory or take hours."""
+"""Limits on the size of networks, checked while they are built, before they fill the memory or take hours."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _HINT = "make the network or its input smaller: `model.args`, `input.height`, `i
 
 @contextmanager
 def within_limits() -> Iterator[None]:
-    """Raises SettingError as soon as what is built in the block, or applied to an image, is beyond the limits."""
+    """Raises SettingError as soon as a network that is built, or applied to an image, inside the block exceeds the
+    limits."""
     weights = parts = 0
 
     def built(_module: nn.Module, _name: str, parameter: nn.Parameter) -> None:
@@ -46,7 +47,7 @@ def within_limits() -> Iterator[None]:
 
 
 def _values(module: nn.Module, inputs: tuple[Tensor, ...]) -> int:
-    """How many values a layer is about to make of its input."""
+    """How many values a layer will compute from its input."""
     if isinstance(module, nn.Conv2d):
         height, width = (math.ceil(s / by) for s, by in zip(inputs[0].shape[-2:], module.stride, strict=True))
         return module.out_channels * height * width

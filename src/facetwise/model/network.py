@@ -1,4 +1,4 @@
-"""The network: normalisation, backbone, dropout, head; and which part of it does not train."""
+"""The network: normalisation, backbone, dropout and head; freezing parts of it."""
 
 from __future__ import annotations
 
@@ -46,16 +46,17 @@ class Network(nn.Module):
         return features
 
     def train(self, mode: bool = True) -> Network:
-        """As any module's, but what is frozen stays in evaluation: its norms keep their statistics."""
+        """As for any module, but frozen parts stay in evaluation mode: their norms keep their statistics."""
         super().train(mode)
         for name in self.frozen:
             self.backbone.get_submodule(name).eval()
         return self
 
     def freeze(self, layers: Mapping[str, int], amount: int | Literal["backbone"]) -> None:
-        """Stop the layers below `amount` from training, or the whole backbone.
+        """Freeze the layers below `amount`, or the whole backbone.
 
-        `layers`: the layer of each weight of the backbone, by name, from 0. Raises SettingError when there are fewer.
+        `layers`: name of each weight of the backbone -> its layer, from 0. Raises SettingError when there are fewer
+        layers.
         """
         num_layers = max(layers.values()) + 1
         limit = num_layers if amount == "backbone" else amount

@@ -17,7 +17,7 @@ _STEM = 3
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions, skipped for a share `drop` of the images while training, and a shortcut."""
+    """Two 3x3 convolutions and a shortcut; in training, a share `drop` of the images skips the convolutions."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, drop: float = 0.0) -> None:
         super().__init__()
@@ -37,10 +37,10 @@ class ResidualBlock(nn.Module):
 
 
 class SmallResNet(nn.Module):
-    """`widths` channels a stage, `depths` blocks a stage; gives features of shape (n, widths[-1]).
+    """Stages of `widths` channels and `depths` blocks; returns features of shape (n, widths[-1]).
 
-    With stochastic depth, block l of L is skipped for a share `drop_path` * l / L of the images (Huang et al. 2016,
-    eq. 4).
+    With stochastic depth, block l of L is skipped for a share `drop_path` * l / L of the images (Huang et al. 2016, eq.
+    4).
     """
 
     def __init__(
@@ -66,7 +66,8 @@ class SmallResNet(nn.Module):
         return features
 
     def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
-        """Layer of a weight by its name, as timm's models tell: 0 is the stem, then each stage (`coarse`) or block."""
+        """A function from a weight's name to its layer, as timm's models have: 0 is the stem, then each stage
+        (`coarse`) or block."""
 
         def layer(name: str) -> int:
             block = int(name.split(".")[1]) - _STEM
@@ -85,5 +86,5 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
 
 
 def _kept(y: Tensor, share: float) -> Tensor:
-    """1 / `share` for a random share of the images and 0 for the others, (n, 1, 1, 1): the mean stays."""
+    """1 / `share` for a random share of the images and 0 for the others, (n, 1, 1, 1), so that the mean is kept."""
     return y.new_empty(len(y), 1, 1, 1).bernoulli_(share).div_(share)

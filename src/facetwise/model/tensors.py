@@ -1,4 +1,4 @@
-"""Tensors by name in safetensors files: no pickle, whole or not at all."""
+"""Tensors by name in safetensors files: no pickle, written atomically."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ CHECKSUM = "sha256"
 def save_tensors(
     tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None, *, checksum: bool = False
 ) -> None:
-    """Write tensors by name, whole or not at all; the same tensors and metadata give the same bytes.
+    """Write tensors by name atomically; the same tensors and metadata give the same bytes.
 
-    With `checksum` a sha256 of both stands in the metadata, which `load_tensors` compares: for files that no mark of an
-    artefact has the hash of.
+    With `checksum` the metadata holds a sha256 of both, which `load_tensors` verifies; for files whose hash no DONE
+    mark holds.
     """
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     if checksum:
@@ -60,7 +60,8 @@ def _in_order(file: bytes) -> bytes:
 def load_tensors(path: Path, *, way_out: str = AGAIN) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors by name and the metadata of a safetensors file.
 
-    Raises DamagedError, with `way_out` as its hint, when it is missing, no such file, or not what its checksum says.
+    Raises DamagedError, with `way_out` as its hint, when it is missing, not a safetensors file, or contradicts its
+    checksum.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -1,5 +1,5 @@
-"""Where first weights come from: a `.safetensors` file of ours or of timm, or the hub, which says at once when it is
-not there. Pickles are never opened."""
+"""Sources of initial weights: a `.safetensors` file of ours or of timm, or the hub, with a short timeout. Pickles are
+never opened."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NO_ANSWER = (407, 502, 503, 504)
 
 @dataclass(frozen=True)
 class Weights:
-    """The tensors of a backbone by their names in it."""
+    """The tensors of a backbone, by their names in it."""
 
     tensors: dict[str, Tensor]
     normalisation: dict[str, Tensor]
@@ -43,9 +43,9 @@ class Weights:
 
 
 def read_weights(path: Path) -> Weights:
-    """Read timm's file of a backbone, or take the backbone out of a network of ours; raises InputError.
+    """Read a backbone from a file of timm, or from a network of ours; raises InputError.
 
-    What wrappers put before every name (`DataParallel`, `torch.compile`) is taken off.
+    Prefixes that wrappers add to every name (`DataParallel`, `torch.compile`) are removed.
     """
     tensors = _read(path)
     for wrapper in _WRAPPERS:
@@ -58,7 +58,7 @@ def read_weights(path: Path) -> Weights:
 
 
 def made_here(names: Collection[str]) -> bool:
-    """Whether tensors of these names are a network of ours."""
+    """Whether these are the tensor names of a network of ours."""
     return "mean" in names and "std" in names and any(name.startswith(_BACKBONE) for name in names)
 
 
@@ -80,8 +80,8 @@ def _read(path: Path) -> dict[str, Tensor]:
 def hub_file(repository: str) -> Path:
     """The weights in a repository of the hub, `owner/name` or `owner/name@revision`.
 
-    They are taken from the local cache, without asking the network, or else downloaded. Raises InputError within
-    `PATIENCE` seconds when the hub does not answer.
+    They come from the local cache without any connection, or else are downloaded. Raises InputError within `PATIENCE`
+    seconds when the hub does not answer.
     """
     name, _, revision = repository.partition("@")
     cached = try_to_load_from_cache(name, _HUB_FILE, revision=revision or None)
@@ -96,7 +96,7 @@ def hub_file(repository: str) -> Path:
 
 
 def _no_answer() -> str | None:
-    """Why the hub does not answer; None when it does.
+    """The reason why the hub does not answer; None when it does.
 
     Asked in a thread of its own, since looking a name up may take longer than any timeout of the connection.
     """
@@ -111,7 +111,7 @@ def _no_answer() -> str | None:
 
 
 def _ask(url: str) -> str | None:
-    """Ask as the hub's client would, through the same proxies and certificates."""
+    """Send a request as the hub's client would, through the same proxies and certificates."""
     try:
         status = get_session().head(url, timeout=PATIENCE).status_code
     except Exception as error:
@@ -120,7 +120,7 @@ def _ask(url: str) -> str | None:
 
 
 def load_fitting(backbone: nn.Module, tensors: dict[str, Tensor]) -> bool:
-    """Load weights whose names and shapes are the backbone's, and no others; False when they are not."""
+    """Load weights whose names and shapes are exactly the backbone's; returns whether they are."""
     expected = backbone.state_dict()
     if not all(name in tensors and tensors[name].shape == tensor.shape for name, tensor in expected.items()):
         return False
@@ -136,8 +136,8 @@ def unused(names: Iterable[str], expected: Collection[str]) -> list[str]:
 
 
 def fit_positions(tensors: dict[str, Tensor], backbone: nn.Module) -> dict[str, Tensor]:
-    """Resample a map of position embeddings, (1, C, h, w), to the size of the backbone's (PiT: timm does it for rows
-    of embeddings, as of ViT, alone)."""
+    """Resample a map of position embeddings, (1, C, h, w), to the backbone's size (for PiT; timm does it only for rows
+    of embeddings, as in ViT)."""
     expected, loaded = getattr(backbone, "pos_embed", None), tensors.get("pos_embed")
     if expected is None or loaded is None or expected.ndim != 4 or loaded.ndim != 4 or expected.shape == loaded.shape:
         return tensors
@@ -162,7 +162,7 @@ class Differing:
 
 @contextmanager
 def differing_keys() -> Iterator[Differing]:
-    """Collects the names of weights that timm finds in a model or a file alone; it tells them its log only."""
+    """Collects the names of weights that only a model or only a file has, which timm logs and does not return."""
     found = Differing()
     logger = logging.getLogger("timm.models._builder")
     handler = logging.Handler(logging.INFO)
@@ -187,6 +187,6 @@ def few(names: list[str]) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """The beginning of what an error of a library says."""
+    """The beginning of the message of a library's error."""
     text = str(error).strip()
     return text.splitlines()[0][:200] if text else type(error).__name__

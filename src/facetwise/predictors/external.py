@@ -53,7 +53,7 @@ class ExternalFolder(Artefact):
     def record(self) -> ExternalRecord:
         """`foreign.json`: source and format; raises DamagedError when any file has changed."""
         self.check_whole()
-        record = read_record(self.record_file, ExternalRecord, "predictions from elsewhere", way_out=self.way_out)
+        record = read_record(self.record_file, ExternalRecord, "imported predictions", way_out=self.way_out)
         self.check_no_copy(record.name)
         return record
 
@@ -93,7 +93,7 @@ def import_predictions(
     read = parse_predictions(data, str(file), project, manifest, answers_of=answers_of)
     record = _record(project, manifest, data, name, read)
     folder = project.workspace.external / name
-    with lock(project.workspace.external / ".lock", "predictions from elsewhere"):
+    with lock(project.workspace.external / ".lock", "imported predictions"):
         _check_new(project.workspace, folder, record.made_from.csv_sha256)
         with new_artefact(folder, record.made_from.as_dict()) as temporary:
             write_atomic(temporary / ORIGINAL, data)

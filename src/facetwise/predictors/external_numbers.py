@@ -1,4 +1,4 @@
-"""Numbers from elsewhere that are no probabilities: what all rows of a csv are in place of them, said once."""
+"""Numbers of an imported csv that are not probabilities: what they are instead, reported once for all rows."""
 
 from __future__ import annotations
 

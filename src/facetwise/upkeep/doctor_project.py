@@ -262,7 +262,7 @@ def _external(state: _ProjectState) -> Iterator[DoctorLine]:
             message = f"`foreign:{folder.name}`: of other images or people than the manifest has now"
             yield DoctorLine("foreign", "warning", message, "put the data back, or import its csv again")
         else:
-            yield DoctorLine("foreign", "ok", f"`foreign:{folder.name}`: predictions from elsewhere")
+            yield DoctorLine("foreign", "ok", f"`foreign:{folder.name}`: imported predictions")
 
 
 def _submissions(state: _ProjectState) -> Iterator[DoctorLine]:

@@ -245,5 +245,5 @@ def test_a_page_is_written_with_the_blend_or_the_blend_is_not_begun(own: Project
 def test_submissions_have_no_page_and_predictions_from_elsewhere_are_not_shown(made: Project, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="submission s1 has no page"):
         fw.show(made, "s1", html=tmp_path / "x.html")
-    with pytest.raises(InputError, match="`foreign:x` is predictions from elsewhere, expected a run, a blend or a sub"):
+    with pytest.raises(InputError, match="`foreign:x` is imported predictions, expected a run, a blend or a sub"):
         fw.show(made, "foreign:x")

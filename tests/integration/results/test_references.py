@@ -172,7 +172,7 @@ def test_beginnings_are_enough_where_only_one_begins_so() -> None:
 
 @pytest.fixture(scope="module")
 def contest(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Run 1 and 2, blend 1 of run 1, predictions from elsewhere, submission 1."""
+    """Run 1 and 2, blend 1 of run 1, imported predictions, submission 1."""
     project, manifest = made_contest(tmp_path_factory.mktemp("references"))
     run, _ = add_run(project, manifest, 1, skill=6.0), add_run(project, manifest, 2, skill=6.0)
     write_blend(project.root, run)

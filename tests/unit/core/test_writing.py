@@ -97,7 +97,7 @@ def test_a_hyphen_is_standard_output_and_nothing_else_is_on_it(made, tmp_path, m
 
 def test_two_things_are_not_both_on_standard_output(made):
     for words in (["calibration", "1", "--json", "--html", "-"], ["labels", "suspects", "--csv", "-", "--html", "-"]):
-        with pytest.raises(FacetwiseError, match="two things cannot be on standard output"):
+        with pytest.raises(FacetwiseError, match="only one output can be standard output"):
             CliRunner().invoke(app, ["-p", str(made.root), *words], catch_exceptions=False)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from facetwise.core.files.filekinds import KIND_BYTES, other_kind
 
 Record = tuple[int, tuple[str, ...]]
-"""The line, as an editor counts, on which the record begins, and its cells as they are written."""
+"""The editor's number of the record's first line, and its cells as written."""
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Characters that no table has, and that a terminal would obey: what is written must not hold them."""
@@ -21,12 +21,12 @@ ENCODINGS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "cp949": "cp949", "cp1252
 """Encodings that a table may be said to be in -> what Python calls them."""
 _AS_UTF8 = "save it as UTF-8 (in a spreadsheet: `CSV UTF-8`)"
 _MARKS = ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
-"""Byte order marks of other encodings than UTF-8, the longer ones first."""
+"""Byte order marks of encodings other than UTF-8, the longer ones first."""
 
 
 @dataclass(frozen=True)
 class CsvFault:
-    """What is wrong with a csv: a short code, the line (None: the whole file), a message and what to do."""
+    """A fault of a csv: a short code, the line (None: the whole file), a message and what to do."""
 
     code: str
     line: int | None
@@ -38,7 +38,7 @@ class CsvFault:
 
 
 class CsvError(Exception):
-    """Why bytes are no csv."""
+    """Bytes are not a csv; `fault` says why."""
 
     def __init__(self, *fault: Any) -> None:
         self.fault = CsvFault(*fault)
@@ -66,7 +66,7 @@ def csv_records(data: bytes, delimiter: str = ",", encoding: str = "utf-8") -> l
 def csv_row(cells: Iterable[str], newline: str = "\n") -> str:
     """A record as text, each cell quoted where it must be.
 
-    (`csv.writer` with `\\n` for its line ends leaves a carriage return bare, which ends a line for its readers.)
+    Unlike `csv.writer` with LF line ends, it quotes carriage returns: readers take a bare one for a line end.
     """
     return ",".join('"' + c.replace('"', '""') + '"' if re.search('[",\r\n]', c) else c for c in cells) + newline
 
@@ -104,7 +104,7 @@ def _plain(text: str) -> str:
 
 
 def _other_file(kind: str, data: bytes) -> tuple[str, str]:
-    """What a file of another kind is, and what to do."""
+    """The kind of a file that is no csv, and what to do."""
     what, _, way = kind.partition(": ")
     if b"[Content_Types].xml" in data[:KIND_BYTES]:  # ECMA-376 part 2, 10.1.2
         return "an Office file, expected a csv", _AS_UTF8
@@ -112,12 +112,12 @@ def _other_file(kind: str, data: bytes) -> tuple[str, str]:
 
 
 def _line(before: str) -> int:
-    """The line, as an editor counts, that comes after so much text."""
+    """The editor's number of the line on which the text `before` ends."""
     return len(re.findall("\r\n|\r|\n", before)) + 1
 
 
 def _seems(data: bytes) -> str:
-    """What text that is not UTF-8 seems to be."""
+    """The probable encoding of text that is not UTF-8, for a message."""
     with suppress(UnicodeDecodeError):
         return ", it reads as cp949 of Korean Windows" if re.search("[가-힣]", data.decode("cp949")) else ""
     return ""

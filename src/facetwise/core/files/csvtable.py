@@ -19,15 +19,15 @@ MAX_LISTED = 8
 MAX_COLUMNS = 12
 """Columns that a message lists."""
 MAX_CELL = 4096
-"""Most characters of a cell that is believable."""
+"""The most characters that a cell may have."""
 Spelt = Callable[[Sequence[str]], tuple[str, ...]]
-"""From the names of columns, without blanks around them, to those that they stand for."""
+"""From column names as written, stripped of blanks, to the names they stand for."""
 _SEPARATORS = {",": "commas", ";": "`;`", "\t": "tabs", "|": "`|`"}
 
 
 @dataclass(frozen=True)
 class CsvRow:
-    """One row: `line` is the number an editor shows where it begins (the header is on line 1); `cells` by column."""
+    """One row: `line` is the editor's number of its first line (the header is line 1); `cells` by column."""
 
     line: int
     cells: dict[str, str]
@@ -38,14 +38,14 @@ class CsvTable:
     """A csv as text."""
 
     name: str
-    """What messages call it."""
+    """The file's name in messages."""
     header: tuple[str, ...]
     """The cells of the first line as they are written."""
     names: tuple[str, ...]
-    """The same without blanks around them, those that were asked for as they were asked for. Columns that nobody asks
-    for may repeat or have none."""
+    """Column names stripped of blanks, needed ones in the spelling of `needed`. Other columns may be repeated or
+    unnamed."""
     records: tuple[Record, ...]
-    """All other lines, each with a cell a column."""
+    """All other records, each with one cell per column."""
     sha256: str
 
     @property
@@ -66,7 +66,7 @@ class CsvTable:
         )
 
     def at(self, row: CsvRow) -> str:
-        """Where `row` is, for messages: `train.csv:12`."""
+        """The place of `row` for messages: `train.csv:12`."""
         return f"{self.name}:{row.line}"
 
     def others(self, used: Sequence[str]) -> list[str]:
@@ -90,12 +90,11 @@ def look_at_csv(
     may_be_empty: bool = True,
     spelt: Spelt | None = None,
 ) -> tuple[CsvTable | None, list[CsvFault]]:
-    """The table in the bytes of a csv, and all that is wrong with it.
+    """The table in the bytes of a csv, and all its faults.
 
-    A byte order mark, CRLF, quoted line breaks and blank lines are fine; what columns are called is for `spelt` to say,
-    which finds the `needed` ones in other spellings unless it is given. Rows that are wrong are left out; there is no
-    table when the file is no csv, has no rows (unless it `may_be_empty`), or its header lacks or repeats what is
-    needed.
+    A byte order mark, CRLF, quoted line breaks and blank lines are accepted. `spelt` maps the names in the header to
+    column names; by default it finds the `needed` ones in other spellings. Faulty rows are left out. The table is None
+    when the file is no csv, has no rows (unless it `may_be_empty`), or its header lacks or repeats a needed column.
     """
     try:
         check_size(len(data), name)
@@ -147,9 +146,10 @@ def read_csv(
     may_be_empty: bool = True,
     spelt: Spelt | None = None,
 ) -> CsvTable:
-    """The table at a path, or in bytes that are called `name`, without any fault.
+    """The table of a csv without faults, at a path or in bytes that messages call `name`.
 
-    Raises InputError, of several faults ProblemsError, as `look_at_csv` finds them; and when it is no regular file.
+    Raises InputError for a fault that `look_at_csv` finds, ProblemsError for several, and InputError when it is no
+    regular file.
     """
     name = str(source) if name is None else name
     data = source if isinstance(source, bytes) else read_bounded(source)
@@ -197,7 +197,7 @@ def _meant(column: str, names: Sequence[str], shown: str) -> str:
 
 
 def _row_faults(names: Sequence[str], records: Sequence[Record]) -> Iterator[CsvFault]:
-    """Rows that are shorter than the header, longer by more than empty cells, or hold endless ones."""
+    """Faults of rows: shorter than the header, longer by non-empty cells, or with cells over `MAX_CELL`."""
     size = len(names)
     uneven = [r for r in records if len(r[1]) < size or any(cell.strip() for cell in r[1][size:])]
     if 1 < len(uneven) == len(records):

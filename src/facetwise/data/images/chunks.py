@@ -1,8 +1,8 @@
 """A large `.npy` file of bytes that is filled chunk by chunk and survives being killed at any moment.
 
-`images.npy` has its full size from the start. A chunk is written, flushed to disk, and only then noted with its crc32
-in `chunks.jsonl`; what is not noted, or no longer has its crc, is written again. Plain writes, not a writable memory
-map: a full disk is then an error that can be told, where a map would kill the process.
+`images.npy` has its full size from the start. A chunk is written, flushed to disk, and only then recorded with its
+crc32 in `chunks.jsonl`; a chunk that is not recorded, or has another crc32, is written again. It uses plain writes, not
+a writable memory map: a full disk is then an error, where a map would kill the process.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ChunkedArray:
 
     @property
     def header(self) -> bytes:
-        """The npy header: the same shape gives the same bytes."""
+        """The npy header, a function of the shape alone."""
         buffer = io.BytesIO()
         np.lib.format.write_array_header_1_0(
             buffer, {"descr": "|u1", "fortran_order": False, "shape": tuple(self.shape)}
@@ -91,7 +91,7 @@ class ChunkedArray:
         self.write_journal(good)
 
     def write(self, chunk: int, content: Bytes) -> int:
-        """Write the rows of a chunk, flush them to disk, then note their crc32, which is returned."""
+        """Write the rows of a chunk, flush them to disk, then record their crc32; returns it."""
         data = np.ascontiguousarray(content).data.cast("B")
         assert len(data) == len(self.rows(chunk)) * self.row_bytes
         with self.file.open("r+b") as file:
@@ -105,11 +105,11 @@ class ChunkedArray:
         return crc
 
     def write_journal(self, crcs: Mapping[int, int]) -> None:
-        """Make the journal name these chunks, in order."""
+        """Rewrite the journal with exactly these chunks, in order."""
         write_atomic(self.journal, b"".join(_entry(c, crcs[c]) for c in sorted(crcs)))
 
     def recorded(self) -> dict[int, int]:
-        """Chunk number -> crc32 as the journal has it; torn or garbled lines are skipped."""
+        """Chunk number -> crc32 from the journal; torn or garbled lines are skipped."""
         try:
             lines = self.journal.read_bytes().splitlines()
         except FileNotFoundError:
@@ -128,7 +128,7 @@ class ChunkedArray:
             }
 
     def map(self) -> Bytes:
-        """The array, mapped read-only. Raises ArtefactError when the file has not its size or header."""
+        """The array, mapped read-only. Raises ArtefactError when the file has another size or header."""
         try:
             with self.file.open("rb") as file:
                 size, header = os.fstat(file.fileno()).st_size, file.read(len(self.header))

@@ -1,4 +1,4 @@
-"""Copies of images where none should be: in two groups, on both sides, or under two labels."""
+"""Copies of images where there should be none: in two groups, on both sides, or under two labels."""
 
 from __future__ import annotations
 
@@ -30,39 +30,39 @@ Pair = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class CopyPair:
-    """Two images that are the same or nearly so."""
+    """Two images that are identical or nearly so."""
 
     first: str
     second: str
     exact: bool
-    """Whether the files are the same byte by byte."""
+    """Whether the files are identical byte by byte."""
     distance: int
     """Differing bits of the perceptual hashes, 0 to 7."""
     between: Between
-    """Two training groups, the training and the test side, or inside one group."""
+    """Whether they are in two training groups, on both sides, or in one group."""
     labels_differ: bool
-    """Whether they carry different labels; False when one has none."""
+    """Whether they have different labels; False if one has none."""
     people: tuple[str, str] | None = None
     """The two training groups that they lie between."""
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Pairs found, exact ones first; `not_compared` candidate pairs were too many to look at."""
+    """Pairs found, exact ones first; `not_compared` further candidate pairs were too many to compare."""
 
     pairs: tuple[CopyPair, ...]
     not_compared: int = 0
 
     @property
     def conflicts(self) -> tuple[CopyPair, ...]:
-        """Pairs under different labels."""
+        """Pairs with different labels."""
         return tuple(p for p in self.pairs if p.labels_differ)
 
 
 def find_copies(root: Path, manifest: Manifest, codes: IntArray) -> Copies:
-    """Exact copies (also in one group when labels differ) and near copies between groups and between sides.
+    """Exact copies (within a group only if labels differ) and near copies between groups and between sides.
 
-    `codes` are the class numbers of `manifest.train`. Of many copies of one file each is paired with the first only.
+    `codes` are the class numbers of `manifest.train`. If a file has several copies, each is paired with the first only.
     """
     rows = manifest.table.filter(pl.col("status") == "ok")
     # Labels of readable rows by row number: training rows come first, in the order of `manifest.train`.
@@ -117,7 +117,7 @@ def _thumbnail(path: Path) -> Thumbnail | None:
 
 
 def _between(rows: pl.DataFrame, i: int, j: int) -> Between | None:
-    """What lies between two rows; None inside one group and inside the test side, where people are not known."""
+    """The boundary between two rows; None within a group and within the test side, where people are not known."""
     (a, b), (g, h) = (rows["split"][i], rows["split"][j]), (rows["group"][i], rows["group"][j])
     if a != b:
         return "sides"

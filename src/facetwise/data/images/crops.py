@@ -1,4 +1,4 @@
-"""Which part of an image is kept, and how that part becomes pixels of a fixed size.
+"""Cropping images, and resizing the crop to a fixed size.
 
 A *region* is `left, top, right, bottom` in pixels of the image after EXIF orientation, as floats. Regions and sizes of
 many images are arrays with one row an image; the rows of unreadable images are NaN (sizes: 0).
@@ -44,10 +44,9 @@ def fraction_regions(extents: FloatArray, box: Box) -> FloatArray:
 def read_boxes(path: Path, images: Sequence[str], extents: FloatArray, missing: Missing = "error") -> FloatArray:
     """Regions (N, 4) of `images`, in their order, from a csv `image,left,top,right,bottom` in pixels.
 
-    Boxes are clipped to their image; other columns are ignored. An image without a row is kept whole when
-    `missing="whole"`. Raises ProblemsError with every problem and its line: no such csv, an image unknown or named
-    twice, a side that is no finite number, a box that is empty or has less than a pixel inside its image, an image
-    without a box.
+    Boxes are clipped to their image; other columns are ignored. With `missing="whole"` an image without a row is kept
+    whole. Raises ProblemsError with every problem and its line: no such csv, an unknown or repeated image, a side that
+    is not a finite number, a box that is empty or has less than a pixel inside its image, an image without a box.
     """
     findings = Findings()
     table = read_table_csv(path, path.name, ("image", *SIDES), findings)
@@ -81,10 +80,9 @@ _BOXES_HINT = (
 
 
 def fitted_sizes(regions: FloatArray, height: int, width: int, fit: Fit) -> IntArray:
-    """Height and width (N, 2) in pixels that each region gets on a canvas of `height` x `width`; 0, 0 for NaN regions.
+    """Height and width (N, 2) in pixels of each region on a canvas of `height` x `width`; 0, 0 for NaN regions.
 
-    `stretch` fills the canvas. `letterbox` keeps the aspect, touches the canvas on one side at least, and never
-    enlarges: a smaller region keeps its size.
+    `stretch` fills the canvas. `letterbox` keeps the aspect ratio and shrinks a region to fit, but never enlarges it.
     """
     readable = ~np.isnan(regions[:, :1])
     if fit == "stretch":
@@ -95,7 +93,8 @@ def fitted_sizes(regions: FloatArray, height: int, width: int, fit: Fit) -> IntA
 
 
 def crop_resize(pixels: Pixels, region: Sequence[float], height: int, width: int) -> Pixels:
-    """The `region` of `pixels` (H, W, 3) as (height, width, 3): antialiased bilinear, one step, borders of fractions.
+    """The `region` of `pixels` (H, W, 3), resized to (height, width, 3) in one antialiased bilinear step; borders may
+    be fractional.
 
     Pillow's filter: a triangle as wide as the scale, sampled at pixel centres; it may read up to one filter width
     beyond the region, never beyond the image.
@@ -108,7 +107,7 @@ def crop_resize(pixels: Pixels, region: Sequence[float], height: int, width: int
 
 
 def shortened(problems: Sequence[str]) -> list[str]:
-    """The first `LISTED` problems and, when there are more, a line that counts the rest."""
+    """The first `LISTED` problems, and a line that counts the rest if there are more."""
     more = len(problems) - LISTED
     return [*problems[:LISTED], *([f"and {more} more"] if more > 0 else [])]
 

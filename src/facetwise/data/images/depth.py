@@ -1,9 +1,9 @@
-"""How many bits the values of a picture with 16 bits a channel take, and how they become 8.
+"""Bit depth of pictures with 16 bits per channel, and their conversion to 8 bits.
 
 Files of 16 bits often hold 10, 12 or 14 (X-rays, microscopes, cameras): their upper byte alone is nearly black. So the
-values decide: the *depth* is the least of `DEPTHS` that holds the largest one. It is decided once for a whole dataset,
-by the file that takes most (see `Manifest.depth`), so that pictures keep their brightness beside each other; a file
-read alone decides for itself. PNG's `sBIT` does not count: with it the values fill all 16 bits.
+values decide: the *depth* is the smallest of `DEPTHS` that holds the largest value. A dataset has one depth, that of
+its deepest file (see `Manifest.depth`), so that the relative brightness of its pictures is kept; a file read alone has
+its own. PNG's `sBIT` is not used: with it the values fill all 16 bits.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _GREY_WITH_ALPHA, _COLOUR_WITH_ALPHA = 4, 6
 
 
 def used_depth(image: Image.Image) -> int:
-    """Bits that the values of a loaded picture with 16 bits a channel take: the first of `DEPTHS` that is enough."""
+    """Depth of a loaded picture with 16 bits per channel: the first of `DEPTHS` that holds its largest value."""
     if image.mode not in _BRIGHTNESS:
         return 16
     largest = int(_upper_bytes(image)[..., : _BRIGHTNESS[image.mode]].max())
@@ -34,10 +34,10 @@ def used_depth(image: Image.Image) -> int:
 
 
 def in_8_bits(image: Image.Image, data: bytes, depth: int) -> Image.Image:
-    """A loaded picture with 16 bits a channel, as 8: values are divided by 2 ** (depth - 8), at most 255.
+    """A loaded picture with 16 bits per channel, in 8 bits: values are divided by 2 ** (depth - 8) and limited to 255.
 
-    `data` is its file: Pillow keeps the upper bytes of several channels, and gives the lower ones when it is asked
-    again. Alpha always fills 16 bits.
+    `data` is its file: of several channels Pillow keeps the upper bytes only, so the lower ones are decoded from the
+    file. Alpha always has 16 bits.
     """
     grey = image.mode.startswith("I")
     if image.mode not in _BRIGHTNESS or (depth == 16 and not grey):

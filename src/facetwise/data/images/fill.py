@@ -1,4 +1,4 @@
-"""Files of images to chunks of pixels, in threads: read, check against the manifest, decode, crop, resize.
+"""Image files to chunks of pixels, in threads: read, check against the manifest, decode, crop, resize.
 
 Decoding, hashing and resizing release the interpreter lock, so threads share the cores without copies.
 """
@@ -23,29 +23,29 @@ from facetwise.data.images.images import decode, read_bytes
 
 @dataclass(frozen=True)
 class FileSource:
-    """What each row of a store is made from."""
+    """The sources of a store's rows."""
 
     root: Path
     """The folder that image paths are relative to."""
     table: pl.DataFrame
-    """`image, sha256, bytes, width, height, ok`; a row that is not `ok` stays zeros."""
+    """`image, sha256, bytes, width, height, ok`; rows that are not `ok` stay zeros."""
     regions: FloatArray
-    """(N, 4) part of each image to keep, in its pixels."""
+    """(N, 4) crop of each image, in its pixels."""
     sizes: IntArray
-    """(N, 2) height and width that the part gets, at the canvas's left top."""
+    """(N, 2) height and width of the resized crop, at the canvas's top left."""
     shape: tuple[int, int, int]
     """Height, width and channels of the canvas."""
     depth: int | None
-    """The manifest's."""
+    """The manifest's bit depth."""
 
 
 def filled_chunks(
     source: FileSource, chunks: Mapping[int, range], workers: int
 ) -> Generator[tuple[int, Pixels, list[str]], None, None]:
-    """For each chunk (number -> rows), in order: its number, its pixels (rows, H, W, 3) and its problems.
+    """For each chunk (number -> rows), in order: its number, its pixels (rows, H, W, 3) and the problems of its images.
 
-    The threads work on the next chunk while the caller has this one, so two chunks are in memory at most. Closing the
-    iterator drops the work that has not begun.
+    Threads fill the next chunk while the caller uses this one, so at most two chunks are in memory. Closing the
+    iterator drops work that has not begun.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="store")
     started: deque[tuple[int, Pixels, list[Future[str | None]]]] = deque()
@@ -63,7 +63,7 @@ def filled_chunks(
 
 
 def fill_row(source: FileSource, row: int, out: Pixels) -> str | None:
-    """Put the image of a row into `out` (H, W, 3, zeros before); returns what is wrong with it, or None."""
+    """Write the image of a row into `out` (H, W, 3, all zeros); returns its problem, or None."""
     image, sha256, num_bytes, width, height, ok = source.table.row(row)
     if not ok:
         return None
@@ -82,7 +82,7 @@ def fill_row(source: FileSource, row: int, out: Pixels) -> str | None:
 
 
 def raise_changed(root: Path, problems: Sequence[str]) -> None:
-    """Raise MismatchError with these problems of images, if there are any."""
+    """Raise MismatchError with these problems of images; return if there are none."""
     if problems:
         told = "\n".join(f"  - {p}" for p in shortened(problems))
         raise MismatchError(

@@ -1,4 +1,4 @@
-"""What is odd about an image file that can be read: its name says something else, or something of it is not kept."""
+"""Notes on readable image files: a misleading name, or content that is not kept."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _BITS_PER_SAMPLE = 258
 
 
 def oddity(kind: str, mode: str, name: str, bits: int = 8, depth: int = 8) -> str | None:
-    """What was read, when the name says something else or the pixels had to be converted.
+    """A note on the format or the pixels, if the name is misleading or the pixels had to be converted.
 
-    `bits` are those of a channel in the file, of which its values take `depth`; more than 8 are reduced.
+    `bits`: per channel in the file, of which its values use `depth`; more than 8 are reduced to 8.
     """
     ending = Path(name).suffix.lower()
     expected = not ending or ending in ENDINGS[kind]
@@ -39,7 +39,7 @@ def oddity(kind: str, mode: str, name: str, bits: int = 8, depth: int = 8) -> st
 
 
 def channel_bits(image: Image.Image, data: bytes) -> int:
-    """Bits a channel in the file of an opened PNG or TIFF; 8 for other formats, whose readers know no more."""
+    """Bits per channel in the file of an opened PNG or TIFF; 8 for other formats."""
     if image.format == "PNG" and len(data) > 24:
         return data[24]  # IHDR is always first; PNG specification, 11.2.1
     if image.format == "TIFF":
@@ -50,7 +50,7 @@ def channel_bits(image: Image.Image, data: bytes) -> int:
 
 
 def frames_note(data: bytes, kind: str) -> str | None:
-    """A note when a file holds several pictures, of which the first is taken; `data` is opened anew to count them."""
+    """A note if a file holds several pictures, of which the first is used; `data` is opened again to count them."""
     if kind not in _SEVERAL:
         return None
     try:

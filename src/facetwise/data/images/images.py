@@ -1,8 +1,9 @@
-"""Bytes of an image file from outside to RGB pixels: bounded in size, whole or refused, never half an image.
+"""From bytes of an untrusted image file to RGB pixels: limited in size, and refused unless the whole image can be
+decoded.
 
 A plain JPEG goes through simplejpeg (libjpeg-turbo, strict: a warning about missing data refuses the file); everything
-else goes through Pillow, which is told the few formats that are accepted. The format is found by content, not by name.
-Everything here may be called from several threads; large images are decoded one at a time to bound the memory.
+else goes through Pillow, limited to a few formats. The content, not the name, decides the format. All functions may be
+called from several threads; large images are decoded one at a time to limit memory.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ _TURNS: dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image: `pixels` uint8 (height, width, 3) RGB, upright; `note` says what was odd about it."""
+    """A decoded image: `pixels` uint8 (height, width, 3) RGB, upright; `note` on anything unusual about the file."""
 
     pixels: Pixels
     note: str | None
@@ -71,23 +72,23 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a cheap look at the whole file tells: size in pixels when upright, a small grey image, a note."""
+    """The result of a cheap check of a whole file: size in pixels when upright, a small grey image, a note."""
 
     width: int
     height: int
     grey: Pixels
     note: str | None
     depth: int | None = None
-    """Of a file with more than 8 bits a channel, how many its values take (see `data.depth`); else None."""
+    """Bit depth of a file with more than 8 bits per channel (see `depth`); else None."""
 
 
 def decode(data: bytes, name: str, depth: int | None = None) -> Decoded:
     """Decode a whole image file to RGB; `name` is for messages.
 
-    Orientation (EXIF, or else XMP) is applied, transparency is put on white, of several frames the first is taken. Of
-    16 bits a channel the upper 8 of `depth` are taken: those that the dataset's files use, or this one when it is read
-    alone. Raises InputError naming the file when it is empty, no image, damaged or cut off, smaller than `MIN_SIDE` or
-    larger than `MAX_PIXELS` or `MAX_BYTES`.
+    Orientation (EXIF, or else XMP) is applied, transparency is drawn on white, and the first of several frames is used.
+    Channels of 16 bits are reduced to the upper 8 of `depth` bits, by default the file's own depth. Raises InputError
+    with the file's name when it is empty, no image, damaged or cut off, smaller than `MIN_SIDE` or larger than
+    `MAX_PIXELS` or `MAX_BYTES`.
     """
     _check_bytes(len(data), name)
     plain = _plain_jpeg(data, name)
@@ -123,7 +124,7 @@ def probe(data: bytes, name: str) -> Probe:
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of a regular file, as `core.outside.read_bounded`; an empty one is an InputError as well."""
+    """All bytes of a regular file, as `read_bounded`; an empty file is an InputError too."""
     data = read_bounded(path)
     _check_bytes(len(data), str(path))
     return data
@@ -138,7 +139,7 @@ _heavy_lock = threading.RLock()
 
 
 def heavy(pixels: int = 0, size: int = 0) -> AbstractContextManager[object]:
-    """A context in which work on an image of `pixels` or `size` bytes may be done: large ones wait for each other."""
+    """A context for work on an image of `pixels` pixels or `size` bytes, in which large images wait for each other."""
     return _one_at_a_time() if pixels > _HEAVY_PIXELS or size > _HEAVY_BYTES else nullcontext()
 
 
@@ -152,7 +153,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _give_back_memory() -> None:
-    """Each thread's allocator keeps what it freed; after large images that adds up with the number of threads."""
+    """Return freed memory to the system: after large images each thread's allocator would hold on to it."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
 
@@ -181,7 +182,8 @@ def _turned(pixels: Pixels, orientation: int) -> Pixels:
 
 
 def _plain_jpeg(data: bytes, name: str) -> tuple[int, str | None] | None:
-    """Orientation and note of a JPEG that simplejpeg reads as it should be read, else None; refuses a wrong size."""
+    """Orientation and note of a JPEG that simplejpeg can read correctly, else None; raises InputError for a size beyond
+    the limits."""
     if not data.startswith(b"\xff\xd8\xff"):
         return None
     try:
@@ -201,7 +203,7 @@ def _jpeg_pixels(data: bytes) -> int:
 
 
 def _simplejpeg(data: bytes, name: str, **how: Any) -> Pixels | None:
-    """Pixels by simplejpeg; None when Pillow should judge; InputError when data is missing or corrupt."""
+    """Pixels by simplejpeg; None if Pillow should try instead; InputError when data is missing or corrupt."""
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(data, strict=True, **how)
     except ValueError as error:
@@ -214,7 +216,7 @@ def _simplejpeg(data: bytes, name: str, **how: Any) -> Pixels | None:
 
 
 def _segment(data: bytes, begins: bytes) -> bytes | None:
-    """The application segment of a JPEG that begins so, without its marker and length."""
+    """The application segment of a JPEG that begins with `begins`, without its marker and length."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] not in (0xDA, 0xD9):
         if data[at + 1] == 0xFF:  # a fill byte
@@ -228,7 +230,7 @@ def _segment(data: bytes, begins: bytes) -> bytes | None:
 
 
 def _orientation(exif: bytes | None, xmp: str | bytes | None) -> tuple[int, str | None]:
-    """Orientation (1 when none is told), of EXIF or else of XMP, and a note when EXIF is broken."""
+    """Orientation from EXIF, or else from XMP (1 if neither has one), and a note if EXIF is broken."""
     text = xmp.decode(errors="replace") if isinstance(xmp, bytes) else xmp or ""
     told = _XMP_ORIENTATION.search(text)
     by_xmp = int(told[1]) if told else 1
@@ -248,7 +250,7 @@ def _orientation(exif: bytes | None, xmp: str | bytes | None) -> tuple[int, str 
 def _pillow(
     data: bytes, name: str, depth: int | None = None
 ) -> Iterator[tuple[Image.Image, int, str | None, int | None]]:
-    """The first frame in 8 bits a channel, the orientation still to be applied, a note, and its own depth."""
+    """The first frame in 8 bits per channel, the orientation still to be applied, a note, and the file's depth."""
     if size := _webp_size(data):  # Pillow reserves the canvas of a WebP when it opens it
         _check_size(*size, name)
     try:
@@ -278,7 +280,7 @@ def _pillow(
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
-    """The image on white as RGB; may change `image`, since a large one should not be held twice."""
+    """The image as RGB on white; may change `image`, so that a large one is not held twice."""
     if image.mode in ("I", "F"):
         raise InputError(f"{name}: {image.mode} pixels (32 bits a channel, or with a sign) are not read")
     if image.has_transparency_data:

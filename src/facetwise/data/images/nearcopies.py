@@ -1,4 +1,4 @@
-"""Near copies: a 64-bit hash of how an image looks, and all pairs of hashes a few bits apart without comparing all."""
+"""Near copies: a 64-bit perceptual hash, and all pairs of hashes a few bits apart without comparing every pair."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GRID, _BANDS, _BAND_BITS = 32, 4, 16
 
 
 def perceptual_hash(grey: npt.NDArray[np.uint8]) -> int:
-    """64 bits of a grey image (height, width) that hardly change when it is re-encoded or resized a little.
+    """A 64-bit hash of a grey image (height, width) that hardly changes when it is re-encoded or slightly resized.
 
     The image is averaged to 32x32, and each of its 64 lowest frequencies but the mean (two-dimensional DCT-II) gives a
     bit: whether it is above their median. After pHash (C. Zauner, Implementation and Benchmarking of Perceptual Image
@@ -36,16 +36,16 @@ def perceptual_hash(grey: npt.NDArray[np.uint8]) -> int:
 
 
 def thumbnail(grey: npt.NDArray[np.uint8]) -> Thumbnail:
-    """A grey image averaged to 32x32, its mean taken off."""
+    """A grey image averaged to 32x32, minus its mean."""
     small: Thumbnail = _averaging(grey.shape[0]) @ grey.astype(np.float32) @ _averaging(grey.shape[1]).T
     small -= small.mean()
     return small
 
 
 def look_alike(a: Thumbnail, b: Thumbnail) -> bool:
-    """Whether two thumbnails show the same picture: hashes only propose, this decides.
+    """Whether two thumbnails show the same picture: the final test of pairs that hashes propose.
 
-    The limits leave room for another encoding, size or brightness, and not for another picture with the same layout.
+    The limits allow for another encoding, size or brightness, but not for another picture with the same layout.
     """
     size = float(np.linalg.norm(a) * np.linalg.norm(b))
     alike = size > 0 and float((a * b).sum()) / size >= MIN_CORRELATION
@@ -62,7 +62,7 @@ def close_pairs(hashes: Hashes, distance: int = MAX_DISTANCE) -> IntArray:
     """All pairs i < j of different hashes (unique, shape (n,)) at most `distance` bits apart, shape (pairs, 2), sorted.
 
     Multi-index hashing (Norouzi, Punjani and Fleet, CVPR 2012): of four bands of 16 bits, two hashes at most seven bits
-    apart have one that differs in at most one bit. So each band is looked up as it is and with each bit turned.
+    apart have one that differs in at most one bit. So each band is looked up as it is and with each bit flipped.
     """
     if not 0 <= distance <= MAX_DISTANCE:
         raise ValueError(f"distance must be 0 to {MAX_DISTANCE}, got {distance}")

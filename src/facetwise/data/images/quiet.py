@@ -1,4 +1,4 @@
-"""Pillow's warnings, silenced while image files from outside are read, in any number of threads."""
+"""Pillow's warnings, silenced while untrusted image files are read, in any number of threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 
 class _Quiet:
-    """Threads inside Pillow are counted: warning filters are global, so the first in sets and the last out resets."""
+    """Counts threads inside Pillow: warning filters are global, so the first thread sets them and the last one resets
+    them."""
 
     lock = threading.Lock()
     users = 0
@@ -18,7 +19,7 @@ class _Quiet:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Silence Pillow's own warnings (broken metadata, large images): the reader makes errors or notes of them."""
+    """Silence Pillow's own warnings (broken metadata, large images), which the reader turns into errors or notes."""
     with _Quiet.lock:
         _Quiet.users += 1
         if _Quiet.users == 1:

@@ -1,4 +1,4 @@
-"""Looking into every image file once, in parallel: hash, size, whether it is whole. Unchanged files are not reread."""
+"""Scanning image files once, in parallel: hash, size, whether they are whole. Unchanged files are not read again."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def scan(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pl.DataFrame:
-    """One row an image, in order, columns as in `SCAN`: status `ok`, `damaged` (`note` says why) or `missing`.
+    """One row per image, in order, columns as in `SCAN`; the status is `ok`, `damaged` (`note` says why) or `missing`.
 
     `images` are paths relative to `root`; one that is not UTF-8 is a damaged row under its escaped name. Rows of
     `cache` whose file has the same size and times (of its content and of its inode) are reused.
@@ -72,7 +72,7 @@ def scan(
 
 
 def read_cache(path: Path) -> pl.DataFrame | None:
-    """The rows of an earlier scan; None when there are none, or they cannot be read (the cache is then made again)."""
+    """The rows of an earlier scan; None if there are none, or they cannot be read (the cache is then made again)."""
     try:
         return read_table(path, SCAN)
     except ArtefactError:
@@ -85,9 +85,9 @@ def write_cache(scanned: pl.DataFrame, path: Path) -> None:
 
 
 def scan_findings(table: pl.DataFrame) -> Findings:
-    """A warning for each image that is missing or damaged, and one line a kind of note on readable ones.
+    """A warning for each missing or damaged image, and one line for each kind of note on readable ones.
 
-    Of a side on which no image can be used, one error with the reasons instead.
+    If no image of a side can be used, one error with the reasons instead.
     """
     found = Findings()
     useless = [side for (side,), rows in table.group_by("split") if not (rows["status"] == "ok").any()]
@@ -116,7 +116,7 @@ def _note_useless(rows: pl.DataFrame, side: str, found: Findings) -> None:
 
 
 def depth_findings(scanned: pl.DataFrame) -> Findings:
-    """What the files with more than 8 bits a channel are read as, and a warning where that makes most of them dark."""
+    """How files with more than 8 bits per channel are read, and a warning if that makes most of them dark."""
     found = Findings()
     deep = scanned.filter(pl.col("depth").is_not_null()).sort("depth", descending=True, maintain_order=True)
     if deep.is_empty():
@@ -150,7 +150,7 @@ def in_parallel(work: Callable[[T], R], items: Sequence[T], workers: int | None)
 
 
 def _on_disk(root: Path, image: str) -> Row:
-    """A row of what the file system says; without a status when the content is to be looked into."""
+    """A row with what the file system knows; without a status if the content has to be read."""
     row: Row = {"image": printable(image), **dict.fromkeys(list(SCAN)[1:])}
     if row["image"] != image:
         return row | {"status": "damaged", "note": BAD_NAME}

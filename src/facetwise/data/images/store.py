@@ -5,8 +5,8 @@
                  spec.json      what it is made from, for lists
                  DONE.json      the same and all crc32, written last
 
-The key is a hash of the files' contents, the spec and the format, so another dataset, size or box is another store,
-and corrected labels keep it. An interrupted store goes on where it stopped and ends with the same bytes.
+The key is a hash of the files' contents, the spec and the format, so another dataset, size or box means another store,
+and corrected labels do not. An interrupted store is continued and ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ SPEC_FILE, LOCK_FILE = "spec.json", ".lock"
 
 @dataclass(frozen=True)
 class StoreSpec:
-    """What the images of a store look like. Raises SettingError for sizes and boxes that cannot be."""
+    """How the images of a store are cropped and resized. Raises SettingError for impossible sizes and boxes."""
 
     height: int
     """Rows of pixels, 1 to 4096."""
@@ -68,7 +68,7 @@ class StoreSpec:
     boxes: Path | None = None
     """A csv with a box for each image instead (`image,left,top,right,bottom` in pixels); relative to the project."""
     missing: crops.Missing = "error"
-    """An image without a row in `boxes`: an error, or kept whole."""
+    """For an image without a row in `boxes`: an error, or keep it whole."""
     fit: crops.Fit = "stretch"
     """`stretch` fills height x width; `letterbox` keeps the aspect, never enlarges; zeros right and below."""
 
@@ -90,7 +90,7 @@ VIEW = StoreSpec(384, 384, fit="letterbox")
 
 
 def recipe_store(spec: InputSpec) -> StoreSpec:
-    """The store that a recipe's network reads."""
+    """The spec of the store that a recipe's network reads."""
     boxes = None if spec.boxes is None else Path(spec.boxes)
     return StoreSpec(spec.height, spec.width, box=spec.box, boxes=boxes)
 
@@ -105,14 +105,14 @@ class Store:
     images: npt.NDArray[np.uint8]
     """(N, H, W, 3) RGB, mapped read-only, in manifest order."""
     rows: pl.DataFrame
-    """`image, filled, height, width`: which rows hold pixels, and how much of the canvas they take (else 0)."""
+    """`image, filled, height, width`: which rows hold pixels, and the size of their image on the canvas (else 0)."""
 
     @cached_property
     def _row_of(self) -> dict[str, int]:
         return {image: row for row, image in enumerate(self.rows["image"])}
 
     def index(self, images: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Rows (len(images),) of these images, filled or not; raises MismatchError naming the first unknown ones."""
+        """Rows (len(images),) of these images, filled or not; raises MismatchError with the first unknown ones."""
         rows = [self._row_of.get(image, -1) for image in images]
         if unknown := [image for image, row in zip(images, rows, strict=True) if row < 0]:
             raise MismatchError(
@@ -122,7 +122,7 @@ class Store:
         return np.asarray(rows, dtype=np.int64)
 
     def picture(self, row: int) -> npt.NDArray[np.uint8]:
-        """The pixels (h, w, 3) of one row without the canvas around them; (0, 0, 3) when it is not filled."""
+        """The pixels (h, w, 3) of one row without the rest of the canvas; (0, 0, 3) if it is not filled."""
         height, width = self.rows.row(row)[2:]
         return self.images[row, :height, :width]
 
@@ -134,10 +134,10 @@ class StoreInfo:
     path: Path
     key: str
     files_hash: str
-    """Which files it was made from; see `files_hash`."""
+    """Hash of the files it was made from; see `files_hash`."""
     spec: dict[str, Any]
     num_bytes: int
-    """Bytes that it takes on the disk."""
+    """Its size on the disk in bytes."""
     finished: bool
 
 
@@ -150,11 +150,11 @@ def prepare_store(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Store:
-    """Make the store of `spec`, or go on with an interrupted one, or repair a damaged one; open it.
+    """Open the store of `spec`, after making it, continuing an interrupted one or repairing a damaged one.
 
-    `dataset` is the folder of the images, when it is not the project's. `workers` threads (one a core unless told) do
-    the work. Chunks already there are kept when their crc32 holds. Raises MismatchError naming every file that is not
-    what the manifest says (the rest is done by then), LockedError, and FacetwiseError when the disk is full.
+    `dataset`: the folder of the images, by default the project's. `workers`: threads, by default one per core. Existing
+    chunks with the right crc32 are kept. Raises MismatchError with every file that differs from the manifest (after the
+    others are done), LockedError, and FacetwiseError when the disk is full.
     """
     plan = _plan(project, manifest, spec, dataset)
     if (store := _whole(plan)) is not None:
@@ -170,7 +170,8 @@ def prepare_store(
 def open_store(
     project: Project, manifest: Manifest, spec: StoreSpec, *, dataset: Path | None = None, verify: bool = True
 ) -> Store:
-    """Open a finished store. `verify` reads it all and compares crc32; else size and header are checked.
+    """Open a finished store. `verify` reads it all and compares every crc32; otherwise only size and header are
+    checked.
 
     Raises ArtefactError when it is absent, unfinished or damaged.
     """
@@ -178,20 +179,20 @@ def open_store(
 
 
 def list_stores(workspace: Workspace) -> list[StoreInfo]:
-    """Every store of the workspace, by key; what is no store is left out."""
+    """Every store of the workspace, by key."""
     folders = sorted(p for p in workspace.stores.glob("*") if (p / SPEC_FILE).is_file())
     return [info for folder in folders if (info := _info(folder)) is not None]
 
 
 def files_hash(manifest: Manifest) -> str:
-    """Of the contents of the readable files, in order: stores of one manifest share it, whatever their size."""
+    """Hash of the contents of the readable files, in order: all stores of a manifest share it, whatever their size."""
     readable = manifest.table.select(pl.when(pl.col("status") == "ok").then("sha256"))
     return content_hash(readable.to_series().to_list())
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """Where a store goes, what it is made from, and what each of its rows holds."""
+    """Where a store is made, its sources, and the contents of its rows."""
 
     folder: Path
     spec: StoreSpec
@@ -232,20 +233,20 @@ def _where_ok(table: pl.DataFrame, column: str) -> crops.FloatArray:
 
 
 def _describe(spec: StoreSpec, regions: crops.FloatArray) -> dict[str, Any]:
-    """Plain data; boxes of a csv by their values, so that where the csv lies does not matter."""
+    """The spec as plain data; boxes of a csv by value, so that the path of the csv does not matter."""
     boxes = None if spec.boxes is None else hashlib.sha256(np.ascontiguousarray(regions).tobytes()).hexdigest()
     return {"height": spec.height, "width": spec.width, "fit": spec.fit, "box": list(spec.box), "boxes_hash": boxes}
 
 
 def _whole(plan: _Plan) -> Store | None:
-    """The finished store, read and verified; None when it is absent, unfinished or damaged."""
+    """The finished store, verified; None if it is absent, unfinished or damaged."""
     with suppress(ArtefactError):
         return _open(plan, verify=True)
     return None
 
 
 def _fill(plan: _Plan, workers: int, progress: Progress) -> None:
-    """Write every chunk that is not there yet, then the DONE mark."""
+    """Write every missing chunk, then the DONE mark."""
     array, source = plan.array, plan.source
     info = _info(plan.folder)
     ours = info is not None and info.key == plan.made_from["key"]  # else a folder copied or renamed by hand
@@ -304,7 +305,7 @@ def _verify(plan: _Plan) -> None:
 
 
 def _done_crcs(folder: Path) -> dict[int, int]:
-    """Chunk number -> crc32 as the DONE mark has it; empty when there is none to be trusted."""
+    """Chunk number -> crc32 from the DONE mark; empty without a valid one."""
     try:
         return dict(enumerate(read_done(folder, StoreMadeFrom, version=FORMAT).made_from.crc32))
     except ArtefactError:

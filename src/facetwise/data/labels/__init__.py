@@ -1,1 +1,1 @@
-"""Labels of training images: the two views of them, and the overlay of corrections."""
+"""Labels of training images: scored and training view, and the overlay of corrections."""

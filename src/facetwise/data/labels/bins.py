@@ -1,4 +1,4 @@
-"""Numbers that are not known exactly, as probabilities of the bins between cuts."""
+"""Uncertain numbers as probabilities of the bins between cuts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from facetwise.core.labels import FloatArray
 
 @takes(values=numbers("n"), cuts=numbers("c"), deviation=number(0))
 def soft_bins(values: FloatArray, cuts: Sequence[float], deviation: float) -> npt.NDArray[np.float32]:
-    """Probability of each of the bins that ascending `cuts` make, shape (n, cuts + 1), of values with a normal error of
-    this standard deviation."""
+    """Probability of each bin between ascending `cuts`, shape (n, cuts + 1), for values with a normal error of this
+    standard deviation."""
     normal = NormalDist()
     distinct, row = np.unique(values, return_inverse=True)
     below = np.array([[normal.cdf((cut - v) / deviation) for cut in cuts] for v in distinct])

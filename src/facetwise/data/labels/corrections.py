@@ -1,4 +1,4 @@
-"""Adding to the label overlay: rows are appended, what stands in the file keeps its bytes, nothing is half-written."""
+"""Adding to the label overlay: rows are appended atomically, and existing rows keep their bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WEIGHT = "weight"
 
 @dataclass(frozen=True)
 class ProposedCorrection:
-    """A correction to add, and where it was asked for, for messages: `suspects.csv:4`, `rank 3`, `person 000123`."""
+    """A correction to add, and its origin for messages: `suspects.csv:4`, `rank 3`, `person 000123`."""
 
     where: str
     correction: Correction
@@ -43,22 +43,21 @@ class ProposedCorrection:
 
 @dataclass(frozen=True)
 class Added:
-    """What came of adding corrections."""
+    """The result of adding corrections."""
 
     written: tuple[Correction, ...]
     already: tuple[Correction, ...]
-    """Those that the overlay says already: not written again."""
+    """Corrections that the overlay already had: not written again."""
     before: Overlay
     after: Overlay
 
 
 def add_corrections(path: Path, proposed: Sequence[ProposedCorrection], space: LabelSpace, manifest: Manifest) -> Added:
-    """Append corrections to the overlay at `path`, made when it is not there; all of them or none.
+    """Append corrections to the overlay at `path`, which is made if needed; all of them or none.
 
-    Header, order, encoding and line ends of the file stay as they are; a weight other than 1 adds the column `weight`
-    to a file without it, empty for the rows that are there. Raises ProblemsError with everything that is wrong, in the
-    file or in what is to be added; a correction that contradicts one of the file names its line. LockedError when
-    another process writes it.
+    Header, order, encoding and line ends of the file are kept; a weight other than 1 adds the column `weight` to a file
+    without it, empty for existing rows. Raises ProblemsError with everything that is wrong in the file or in the new
+    corrections; one that contradicts the file names its line. Raises LockedError when another process writes it.
     """
     path = resolved(path)
     with lock(path.with_name(f".{path.name}.lock"), str(path)):
@@ -74,9 +73,9 @@ def add_corrections(path: Path, proposed: Sequence[ProposedCorrection], space: L
 
 
 def appended(data: bytes, corrections: Sequence[Correction]) -> bytes:
-    """The bytes of an overlay with rows for `corrections` at its end, in the order of its columns.
+    """The bytes of an overlay with rows for `corrections` appended, in the order of its columns.
 
-    Raises InputError for text that has no UTF-8.
+    Raises InputError for text that cannot be encoded as UTF-8.
     """
     records = csv_records(data)
     if not records:
@@ -94,7 +93,7 @@ def appended(data: bytes, corrections: Sequence[Correction]) -> bytes:
 
 
 def _read(data: bytes, path: Path, space: LabelSpace, manifest: Manifest) -> list[tuple[Correction, int]]:
-    """The corrections of an overlay's bytes with their lines; raises ProblemsError when any cannot be used."""
+    """The corrections in an overlay's bytes, with their lines; raises ProblemsError when any is invalid."""
     findings = Findings()
     if not data.strip():
         return []
@@ -111,7 +110,7 @@ def _split_new(
     space: LabelSpace,
     manifest: Manifest,
 ) -> tuple[list[Correction], list[Correction]]:
-    """Corrections to write and those that stand there already; raises ProblemsError for all that is wrong."""
+    """Corrections to write, and those that exist already; raises ProblemsError with everything that is wrong."""
     findings, targets = Findings(), CorrectionTargets.of(manifest)
     said = {c.target: (c, f"{name}:{line}") for c, line in placed}
     new, already = dict[Correction, None](), list[Correction]()  # keeps the order, and is quick to look into
@@ -132,7 +131,7 @@ def _split_new(
 
 
 def _cells(correction: Correction) -> dict[str, str]:
-    """A correction as the file has it: a weight of 1 is left empty, and nothing is written as `1e-05`."""
+    """The cells of a correction: a weight of 1 is left empty, and no number is written as `1e-05`."""
     cells = {f.name: str(getattr(correction, f.name)) for f in fields(Correction)}
     weight = correction.weight
     return {**cells, WEIGHT: "" if weight == 1 else np.format_float_positional(weight, trim="-")}
@@ -143,7 +142,7 @@ def _names(header: Sequence[str]) -> list[str]:
 
 
 def _with_column(data: bytes, name: str) -> bytes:
-    """The csv with one more column, empty in all rows."""
+    """The csv with another column, empty in all rows."""
     lines = list(io.StringIO(data.decode(), newline=""))
     for number, end in enumerate(_last_lines(lines)):
         text = lines[end].rstrip("\r\n")
@@ -152,7 +151,7 @@ def _with_column(data: bytes, name: str) -> bytes:
 
 
 def _last_lines(lines: Sequence[str]) -> Iterator[int]:
-    """The position of the last line of each record that is not blank: a quoted cell may go over several lines."""
+    """The position of the last line of each record that is not blank: a quoted cell may span several lines."""
     reader = csv.reader(list(lines), strict=True)
     for cells in reader:
         if any(cell.strip() for cell in cells):

@@ -31,7 +31,7 @@ from facetwise.recipe.labels import MAX_WEIGHT
 
 @dataclass(frozen=True)
 class Correction:
-    """One label put right, for an image or for a whole group (exactly one of the two; the other is empty)."""
+    """A corrected label of one image or of a whole group (exactly one of the two; the other is empty)."""
 
     image: str
     group: str
@@ -41,17 +41,17 @@ class Correction:
     reason: str
     author: str
     weight: float = 1.0
-    """Weight in the loss of the images it holds for, times the recipe's `labels.overlay_weight`; 0 leaves them out of
+    """Weight in the loss of the images it applies to, times the recipe's `labels.overlay_weight`; 0 leaves them out of
     training."""
 
     @property
     def target(self) -> tuple[str, str, str]:
-        """What is corrected: two corrections of one target must agree."""
+        """The corrected label: two corrections with one target must agree."""
         return self.image, self.group, self.attribute
 
     @property
     def what(self) -> str:
-        """Whose label it is: `person 000123`, or the image."""
+        """The owner of the label: `person 000123`, or the image."""
         return f"`{self.image}`" if self.image else f"person {self.group}"
 
     def __str__(self) -> str:
@@ -64,13 +64,13 @@ COLUMNS = tuple(f.name for f in fields(Correction) if f.name != "weight")
 
 @dataclass(frozen=True)
 class Overlay:
-    """Checked corrections, in file order."""
+    """Valid corrections, in file order."""
 
     corrections: tuple[Correction, ...] = ()
 
     @cached_property
     def hash(self) -> str:
-        """Of what is corrected to what, with which weight, in any order; reasons and authors do not change it."""
+        """Hash of targets, values and weights in any order; reasons and authors do not change it."""
         return content_hash(sorted({(*c.target, c.value, c.weight) for c in self.corrections}))
 
     def __len__(self) -> int:
@@ -78,16 +78,16 @@ class Overlay:
 
 
 def read_overlay(path: Path, space: LabelSpace, manifest: Manifest) -> Overlay:
-    """The corrections at `path`, none when there is no such file; raises ProblemsError with every wrong line."""
+    """The corrections at `path`, none if there is no such file; raises ProblemsError with every invalid line."""
     overlay, findings = check_overlay(path, space, manifest)
     raise_errors(findings, str(path))
     return overlay
 
 
 def check_overlay(path: Path, space: LabelSpace, manifest: Manifest) -> tuple[Overlay, Findings]:
-    """The usable corrections at `path`, and an error finding for each wrong line.
+    """The valid corrections at `path`, and an error finding for each invalid line.
 
-    A manifest with errors lacks rows, so whether it has the images and groups of the corrections is not judged then.
+    Images and groups are not checked against a manifest with errors, which lacks rows.
     """
     if not path.exists():
         return Overlay(), Findings()
@@ -98,14 +98,14 @@ def check_overlay(path: Path, space: LabelSpace, manifest: Manifest) -> tuple[Ov
 
 
 def name_of(path: Path) -> str:
-    """What the overlay's file is called in messages."""
+    """The overlay's name in messages."""
     return f"{path.parent.name}/{path.name}"
 
 
 def corrections_of(
     table: CsvTable, space: LabelSpace, manifest: Manifest, findings: Findings
 ) -> list[tuple[Correction, int]]:
-    """The usable corrections of a table, each with its line; the others become errors in `findings`."""
+    """The valid corrections of a table, each with its line; the others become errors in `findings`."""
     targets = CorrectionTargets.of(manifest)
     corrections, first = [], dict[tuple[str, str, str], tuple[Correction, int]]()
     for row in table.rows:
@@ -124,7 +124,8 @@ def corrections_of(
 def apply(overlay: Overlay, manifest: Manifest, space: LabelSpace) -> tuple[IntArray, dict[str, FloatArray]]:
     """Corrected labels of `manifest.train`: class numbers (n_train, num_attributes), and values (n_train,) by ordinal.
 
-    A correction of an image goes before one of its group. `space` has the true cuts; nothing given is changed.
+    A correction of an image takes precedence over one of its group. `space` has the true cuts; arguments are not
+    changed.
     """
     codes = manifest.codes(space)
     values = {a.name: manifest.values(a.name) for a in space.attributes if a.is_ordinal}
@@ -141,8 +142,9 @@ def row_weights(
 ) -> npt.NDArray[np.float32]:
     """Weight in the loss of each row of `manifest.train`, (n_train,): 1 where nothing is corrected.
 
-    Elsewhere `overlay_weight` times the weights of the row's corrections, one an attribute: as for labels, that of the
-    image goes before that of its group. A correction that repeats the dataset's own label counts like any other.
+    For corrected rows it is `overlay_weight` times the weights of the row's corrections, one per attribute: as for
+    labels, that of the image takes precedence over that of its group. A correction that repeats the dataset's own label
+    counts like any other.
     """
     weights = np.ones((manifest.train.height, len(space.attributes)))
     corrected = np.zeros(len(weights), bool)
@@ -153,7 +155,7 @@ def row_weights(
 
 
 def _placed(overlay: Overlay, manifest: Manifest) -> Iterator[tuple[Correction, list[int]]]:
-    """Each correction with its rows of `manifest.train`: groups first, so that what holds for an image comes last."""
+    """Each correction with its rows of `manifest.train`: groups first, so that corrections of images override them."""
     of_image, of_group = (_rows_by_name(manifest.train[column].to_list()) for column in ("image", "group"))
     for correction in sorted(overlay.corrections, key=lambda c: bool(c.image)):
         found = of_image.get(correction.image) if correction.image else of_group.get(correction.group)
@@ -169,18 +171,18 @@ def _rows_by_name(names: Iterable[str]) -> dict[str, list[int]]:
 
 @dataclass(frozen=True)
 class CorrectionTargets:
-    """What there is to correct on the training side."""
+    """The images and groups whose labels can be corrected."""
 
     images: Spellings
     manifest: Manifest
 
     @classmethod
     def of(cls, manifest: Manifest) -> CorrectionTargets:
-        """The training side of a manifest; one with errors lacks images and people."""
+        """The targets of a manifest; one with errors lacks images and people."""
         return cls(Spellings(manifest.table.filter(pl.col("split") == TRAIN)["image"]), manifest)
 
     def unknown(self, image: str, group: str) -> list[str]:
-        """What is wrong with the name of an image or person; nothing is when the manifest has errors."""
+        """The problem with the name of an image or person, if any; names are not checked if the manifest has errors."""
         if self.manifest.errors:
             return []
         named = (("image", image, self.images), ("group", group, self.manifest.spellings))
@@ -192,7 +194,7 @@ class CorrectionTargets:
 def checked(
     row: Mapping[str, str], where: str, space: LabelSpace, targets: CorrectionTargets, findings: Findings
 ) -> Correction | None:
-    """The correction of a row's cells, every name in one spelling; None (and errors at `where`) when not usable."""
+    """The correction in a row's cells, names in their canonical spelling; None (and errors at `where`) if invalid."""
     cells = {column: row[column].strip() for column in COLUMNS}
     cells["image"], cells["group"] = targets.images.find(cells["image"]), targets.manifest.person(cells["group"])
     problems = [f"`{column}` is empty" for column in ("reason", "author") if not cells[column]]
@@ -218,7 +220,7 @@ def checked(
 
 
 def _value(attribute: Attribute, cell: str) -> str:
-    """One spelling a value: the class name, or the shortest form of the number."""
+    """The canonical spelling of a value: the class name, or the shortest form of the number."""
     if not attribute.is_ordinal:
         return attribute.classes[attribute.code_of(cell)]
     number = plain_number(cell)

@@ -1,5 +1,5 @@
-"""The two views of the labels. *Scored*: the dataset's own labels with the true cuts, all images, always
-(`Manifest.codes`). *Training*: what a recipe makes of them, here."""
+"""The two views of the labels. *Scored*: always the dataset's own labels with the true cuts, for all images
+(`Manifest.codes`). *Training*: those that a recipe derives from them, made here."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ Targets = tuple[npt.NDArray[np.float32], ...]
 
 @dataclass(frozen=True)
 class TrainingView:
-    """What a recipe makes of the labels of `manifest.train` (n rows, in order), for training only."""
+    """The labels of `manifest.train` (n rows, in order) as a recipe trains on them."""
 
     classes: Targets
-    """An attribute: class probabilities, (n, K), with the moved cuts. Hard labels are rows of one 1."""
+    """By attribute: class probabilities, (n, K), with the moved cuts. Hard labels are one-hot rows."""
     values: Mapping[str, FloatArray]
-    """An ordinal attribute: values, (n,), after the overlay; NaN where only the class is known."""
+    """By ordinal attribute: values, (n,), after the overlay; NaN where only the class is known."""
     spread: Mapping[str, float]
-    """A softened attribute: standard deviation of the values' error, in their unit."""
+    """By softened attribute: standard deviation of the values' error, in their unit."""
     included: npt.NDArray[np.bool_]
-    """(n,): False for a row that no model trains on. It is validated and predicted like any other."""
+    """(n,): False for rows that no model trains on. They are validated and predicted like any other."""
     weights: npt.NDArray[np.float32]
     """(n,): weight of each row in the loss, 0 or more; 1 where the overlay corrects nothing."""
 
     @property
     def codes(self) -> IntArray:
-        """The most probable classes, (n, A): what samplers go by. Of equals the highest, as a value on a cut."""
+        """The most probable classes, (n, A), for samplers. Ties go to the higher class, as a value on a cut does."""
         return np.stack([c.shape[1] - 1 - c[:, ::-1].argmax(axis=1) for c in self.classes], axis=1).astype(np.int64)
 
 
 def training_view(manifest: Manifest, space: LabelSpace, spec: LabelsSpec, overlay: Overlay) -> TrainingView:
-    """What to train on: overlay first, then moved cuts, then softening; bands are dropped by the overlay's values.
+    """The training view: overlay first, then moved cuts, then softening; bands are dropped by the overlay's values.
 
-    A row whose class is known by name, without a number, keeps its class and stays: cuts, softening and bands have
-    nothing to go by. Raises SettingError with every attribute of `spec` that is not ordinal, number of cuts that is
-    another, and when no row is left.
+    A row with a class but no number keeps its class and is never dropped, as cuts, softening and bands need a number.
+    Raises SettingError with every attribute of `spec` that is not ordinal, every wrong number of cuts, and when no row
+    is left.
     """
     if problems := list(_problems(spec, space)):
         raise SettingError("\n".join(problems))
@@ -64,12 +64,12 @@ def training_view(manifest: Manifest, space: LabelSpace, spec: LabelsSpec, overl
 
 
 def one_hot(codes: IntArray, num_classes: int) -> npt.NDArray[np.float32]:
-    """Rows of one 1, shape (n, num_classes)."""
+    """One-hot rows, shape (n, num_classes)."""
     return np.eye(num_classes, dtype=np.float32)[codes]
 
 
 def _classes(codes: IntArray, values: Mapping[str, FloatArray], spec: LabelsSpec, space: LabelSpace) -> Targets:
-    """Class probabilities of corrected labels, an attribute at a time."""
+    """Class probabilities of corrected labels, by attribute."""
     return tuple(
         _from_values(values[a.name], codes[:, i], a, spec.soften.get(a.name))
         if a.name in spec.soften or a.name in spec.cuts
@@ -81,7 +81,7 @@ def _classes(codes: IntArray, values: Mapping[str, FloatArray], spec: LabelsSpec
 def _from_values(
     values: FloatArray, codes: IntArray, moved: Attribute, deviation: float | None
 ) -> npt.NDArray[np.float32]:
-    """Targets by the numbers where there are any, with the `moved` cuts; elsewhere by class number."""
+    """Class probabilities from values with the `moved` cuts, where there are any; otherwise from class numbers."""
     targets = one_hot(codes, moved.size)
     known = ~np.isnan(values)
     if deviation is None:
@@ -103,7 +103,7 @@ def _in_bands(
 
 
 def _problems(spec: LabelsSpec, space: LabelSpace) -> Iterator[str]:
-    """What does not fit the label space, each naming its key."""
+    """Settings that do not fit the label space, each with its key."""
     for key, names, wanted in (
         ("cuts", spec.cuts, "to move"),
         ("drop", spec.drop, "to drop a band by"),

@@ -75,7 +75,7 @@ class SynthSpec:
 
 @dataclass(frozen=True)
 class Contest:
-    """Where a drawn contest lies."""
+    """The paths of a drawn contest."""
 
     root: Path
     """The folder with `train` and `eval`."""
@@ -89,8 +89,8 @@ def draw_contest(root: Path, spec: SynthSpec, *, workers: int | None = None) -> 
     """Draw a contest into the folder `root`, which must not exist yet, or be empty.
 
     Everything is drawn next to `root` and moved there when finished: a failure leaves no trace. `workers` processes
-    draw, 1 draws in this one; None takes what the machine and the number of people suggest. The bytes written are
-    the same. With more than one, a script must call this under `if __name__ == "__main__"`, as always with processes.
+    draw, with the same bytes for any number; 1 draws in this process, None chooses by machine and number of people.
+    With more than one, a script must call this under `if __name__ == "__main__":`.
 
     Raises `InputError` (a `ValueError`) for a spec or `workers` out of range, `FileExistsError` when `root` is a file
     or holds something.
@@ -240,7 +240,7 @@ def _draw_person(folder: Path, spec: SynthSpec, person: Person, paths: Sequence[
 
 
 def _plan_masks(rng: np.random.Generator) -> list[tuple[Design, Fit] | None]:
-    """What a person wears in each of the photos: the five designs in an order of their own, one of them badly, none."""
+    """The mask in each photo of a person: the five designs in random order, one of them worn incorrectly, none."""
     designs = [list(Design)[place] for place in rng.permutation(len(Design))]
     worn = [(design, Fit.WORN) for design in designs]
     fit = Fit.NOSE_OUT if rng.random() < NOSE_OUT_SHARE else Fit.ON_CHIN

@@ -1,6 +1,6 @@
-"""How a made-up person and a mask are drawn: from a `Look` to a photo.
+"""Drawing a made-up person with or without a mask: from a `Look` to a photo.
 
-Numbers in the drawing functions are places and sizes in face units (see `synth_canvas`): the face's own proportions.
+Numbers in the drawing functions are places and sizes in face units (see `canvas`).
 """
 
 import math
@@ -38,7 +38,7 @@ SIDES = (-1, 1)
 
 
 class Design(Enum):
-    """The five masks that everybody wears, in an order of their own."""
+    """The five masks, which everybody wears in random order."""
 
     SURGICAL_WHITE = "surgical white"
     SURGICAL_BLUE = "surgical blue"

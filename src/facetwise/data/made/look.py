@@ -1,9 +1,9 @@
-"""Who is drawn in the made contest: a person as a handful of numbers.
+"""People of the made contest, each as a handful of numbers.
 
-A `Look` is the same in all photos of a person. Most of it is *identity* (wall, clothes, skin, hair colour, shape of
-the face) and says nothing about the labels: a model that recognises it has memorised the person. The rest are *cues*,
-drawn from two hidden numbers that only lean towards the labels, so that no model can be perfect:
-`femininity` (see `GENDER_NOISE`) and `apparent_age` (see `APPARENT_AGE_NOISE`).
+A `Look` is the same in all photos of a person. Most of it is *identity* (wall, clothes, skin, hair colour, shape of the
+face) and says nothing about the labels: a model that recognises it has memorised the person. The rest are *cues*, drawn
+from two hidden numbers that only lean towards the labels, so that no model can be perfect: `femininity` (see
+`GENDER_NOISE`) and `apparent_age` (see `APPARENT_AGE_NOISE`).
 """
 
 import math

@@ -1,6 +1,6 @@
-"""The people of the made contest, and what the training table says about them.
+"""The people of the made contest, and their labels in the training table.
 
-Everybody is drawn by quota: the cells gender x age group have the proportions of a contest-like dataset of real faces
+People are drawn by quota: the cells gender x age group have the proportions of a contest-like dataset of real faces
 (male 39 %, female 61 %; under 30 47.5 %, 30..59 45.4 %, 60 and over 7.1 %), at any number of people.
 """
 
@@ -74,9 +74,9 @@ def age_group(age: int) -> int:
 
 
 def record_labels(people: Sequence[Person], wrong_share: float, seed: int) -> list[Person]:
-    """The people as the training table has them: a share of them with a wrong gender or a wrong age group.
+    """The people as in the training table: a share of them with a wrong gender or a wrong age group.
 
-    The errors alternate between the two attributes; nobody has both wrong.
+    Errors alternate between the two attributes; nobody has both wrong.
     """
     rng = person_rng(seed, TRAIN, 0, stream=1)
     chosen = rng.permutation(len(people))[: round(wrong_share * len(people))]

@@ -1,1 +1,1 @@
-"""From a dataset's folders and tables to rows: layouts, csv files, cells, and what is wrong with them."""
+"""From a dataset's folders and tables to rows: layouts, csv files, cells, and their faults."""

@@ -39,7 +39,7 @@ def read_table_csv(
     delimiter: str = ",",
     encoding: str = "utf-8",
 ) -> CsvTable | None:
-    """The table at `path`, called `name` in messages; None when it is unusable (then `findings` has the errors)."""
+    """The table at `path`, called `name` in messages; None if it is unusable (then `findings` has the errors)."""
     try:
         data = read_bounded(path)
     except InputError as error:

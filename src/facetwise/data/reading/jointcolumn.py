@@ -1,4 +1,4 @@
-"""A table whose one column of whole numbers is the joint class, where the project names a column an attribute."""
+"""A table with one column of joint classes, where the project expects a column for each attribute."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from facetwise.data.reading.csvfile import read_table_csv
 
 
 def joint_class_column(path: Path, needed: Sequence[str], project: Project) -> tuple[str, str] | None:
-    """What to say of such a column, and how to read the attributes from it; None when the table has none.
+    """A message on such a column, and how to read the attributes from it; None if the table has none.
 
-    It has none of the attributes' columns then, and only one column that is not `needed` may be the joint class.
+    The table then has none of the attributes' columns, and only one column besides the `needed` ones may be the joint
+    class.
     """
     table = read_table_csv(path, path.name, (), Findings())
     wanted = {spec.column for spec in project.file.attributes if spec.column is not None}

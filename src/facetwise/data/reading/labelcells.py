@@ -1,4 +1,4 @@
-"""Cells of a csv to class numbers and values, with what is wrong with them."""
+"""Cells of a csv to class numbers and values, and their faults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 @dataclass
 class LabelReader:
-    """Reads the attributes that come from columns of `table`, and notes oddities of whole columns."""
+    """Reads the attributes that come from columns of `table`, and reports oddities of whole columns."""
 
     specs: Sequence[AttributeSpec]
     space: LabelSpace
@@ -43,7 +43,7 @@ class LabelReader:
         return [s.column for s in self.specs if s.column is not None]
 
     def read(self, row: CsvRow) -> dict[str, Any] | None:
-        """`label:` and `value:` cells of a row; None when one is wrong (every wrong one is an error finding)."""
+        """`label:` and `value:` cells of a row; None if one is invalid (each invalid one is an error finding)."""
         read = [self._attribute(row, spec) for spec in self.specs if spec.column is not None]
         if any(part is None for part in read):
             return None
@@ -83,7 +83,7 @@ class LabelReader:
         self._faults.add(code, spec.name, row, f"`{spec.column}` is {got}, expected {expected}", hint)
 
     def _naming(self, spec: AttributeSpec) -> str | None:
-        """How to name the cells of a column when none of them is a class; None when they are too many to be classes."""
+        """How to map a column's cells to classes if none of them is one; None if they are too many to be classes."""
         cells = {row.cells[spec.column].strip() for row in self.table.rows} if spec.column else set()
         if not 0 < len(cells) <= _MAX_NAMED or "" in cells:
             return None
@@ -91,7 +91,7 @@ class LabelReader:
         return f"say which class each is, in `{spec.name}` of facetwise.toml: `values = {{ {pairs} }}`"
 
     def note_folder(self, row: CsvRow, folder: str, labels: dict[str, Any]) -> None:
-        """Remember whether the name of a row's folder says what the row says."""
+        """Remember whether the name of a row's folder agrees with the row's labels."""
         parts = normal(folder).split("_")
         for spec in self.specs:
             told = None if spec.column is None else _told(self.space.attribute(spec.name), parts, labels)
@@ -103,7 +103,7 @@ class LabelReader:
             self._names[spec.name] = (agreeing + told, differing)
 
     def finish(self) -> None:
-        """Add what is wrong with cells, and what needs the whole column: fractions, contradicting folder names."""
+        """Add faults of cells, and of whole columns: fractions, contradicting folder names."""
         self._faults.finish({("unknown-class", s.name): hint for s in self.specs if (hint := self._naming(s))})
         for column, lines in self._fractions.items():
             if 2 * len(lines) <= len(self.table.rows):
@@ -118,7 +118,7 @@ class LabelReader:
 
 
 def plain_number(cell: str) -> float:
-    """The number that plain decimal notation gives (`29`, `-1.5`); NaN for anything else, `3e1` and `.5` included."""
+    """A number in plain decimal notation (`29`, `-1.5`); NaN for anything else, including `3e1` and `.5`."""
     return float(cell) if _NUMBER.fullmatch(cell) else math.nan
 
 
@@ -127,7 +127,7 @@ def _label(attribute: Attribute, value: float) -> dict[str, int]:
 
 
 def _told(attribute: Attribute, parts: Iterable[str], labels: dict[str, Any]) -> bool | None:
-    """Whether the parts of a folder's name agree with a row's label; None when they do not speak of the attribute."""
+    """Whether the parts of a folder's name agree with a row's label; None if they do not name the attribute."""
     words = list(parts)
     if attribute.is_ordinal:
         value = labels.get(f"value:{attribute.name}")

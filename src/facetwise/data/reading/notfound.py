@@ -1,4 +1,4 @@
-r"""Why the names in a table are not on the disk: the one cause that explains most of them, and what would match.
+r"""Why names in a table are not on the disk: the one cause that explains most of them, and what would match.
 
 Each name is paired with the one file that its last part can mean, whatever folder, ending, blanks and zeros stand
 around it: `C:\photos\7` with `img/007.png`. How the two differ is then the same for most pairs, and that is told.
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"0*([0-9]+)(?:\.0+)?")
 
 @dataclass(frozen=True)
 class Cause:
-    """`message` says what one of the names seems to mean, and how it differs; `hint` what to do with all of them."""
+    """`message`: what one of the names probably means, and how it differs; `hint`: what to do with all of them."""
 
     message: str
     hint: str
@@ -33,9 +33,9 @@ class Cause:
 @dataclass(frozen=True)
 class _Difference:
     text: str
-    """Goes on after "it "."""
+    """A phrase to follow "it "."""
     way: str
-    """What to do about it, with the table or with `images` in the project file."""
+    """What to change in the table, or in `images` of the project file."""
     ways: str
     """The same where it is not one way for all names; also the kind of difference."""
 
@@ -43,7 +43,7 @@ class _Difference:
 def why_not_found(cells: Sequence[str], root: Path, images: str, *, folders: bool = False) -> Cause | None:
     """Why `cells` (at least one) name no files, or with `folders` no folders, below `root / images`.
 
-    None when fewer than half of them can be paired with something on the disk.
+    None if fewer than half of them can be paired with something on the disk.
     """
     for base in (root / images, root):
         pairs = _pairs(cells, root, base, folders)
@@ -53,7 +53,7 @@ def why_not_found(cells: Sequence[str], root: Path, images: str, *, folders: boo
 
 
 def nothing_alike(cell: str, root: Path, images: str, *, folders: bool = False) -> Cause:
-    """What to say when there is no such cause: what `cell` is, and what lies there instead."""
+    """The message when there is no such cause: what `cell` is, and what is there instead."""
     there = [p.relative_to(root).as_posix() for p in _entries(root / images, folders)]
     if not is_folder(root / images):
         has = "which is no folder of the dataset"
@@ -63,14 +63,14 @@ def nothing_alike(cell: str, root: Path, images: str, *, folders: bool = False) 
 
 
 def _entries(base: Path, folders: bool) -> Iterable[Path]:
-    """Folders below `base`, or the files there that are called as images are."""
+    """Folders below `base`, or files there with image endings."""
     for parent, below, files in os.walk(base):
         images = (name for name in files if _split(name)[1])
         yield from (Path(parent, name) for name in (below if folders else images) if is_text(name))
 
 
 def _pairs(cells: Sequence[str], root: Path, base: Path, folders: bool) -> list[tuple[str, PurePosixPath]]:
-    """Each cell with the path, relative to `root`, of the one entry below `base` that it can mean."""
+    """Each cell with the path, relative to `root`, of the only entry below `base` that it can mean."""
     known: dict[str, list[PurePosixPath]] = {}
     for entry in _entries(base, folders):
         known.setdefault(_key(entry.name), []).append(PurePosixPath(entry.relative_to(root).as_posix()))
@@ -85,7 +85,7 @@ def _pairs(cells: Sequence[str], root: Path, base: Path, folders: bool) -> list[
 
 
 def _key(name: str) -> str:
-    """What two names of one image have in common: no blanks, no ending, no case, no zeros around a number."""
+    """A key that two names of one image share: without blanks, ending, case and zeros around a number."""
     stem, _ = _split(name.strip())
     number = _NUMBER.fullmatch(stem)
     return number[1] if number else folded(stem)
@@ -97,7 +97,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _shared(parts: Sequence[str], others: Sequence[str]) -> int:
-    """How many last parts two paths have in common, of which the very last only means the same."""
+    """How many trailing parts two paths share; the very last one need only have the same key."""
     before = zip(reversed(parts[:-1]), reversed(others[:-1]), strict=False)
     return 1 + next((k for k, (a, b) in enumerate(before) if folded(a) != folded(b)), min(len(parts), len(others)) - 1)
 
@@ -113,7 +113,7 @@ def _cause(pairs: Sequence[tuple[str, PurePosixPath]], images: str) -> Cause:
 
 
 def _differences(cell: str, path: PurePosixPath, images: PurePosixPath) -> list[_Difference]:
-    """How a cell differs from the path, relative to the dataset, that it seems to mean."""
+    """How a cell differs from the path, relative to the dataset, that it probably means."""
     plain = cell.strip()
     places = _places(plain)
     parts = [place.group() for place in places]

@@ -1,4 +1,4 @@
-"""Shipped layouts of datasets: recognising one, and writing the project file `facetwise.toml` for it."""
+"""Shipped layouts of datasets: recognising one, and writing its project file `facetwise.toml`."""
 
 from __future__ import annotations
 
@@ -73,8 +73,7 @@ def presets() -> tuple[Preset, ...]:
 def recognise(dataset: Path) -> Preset:
     """The shipped layout whose tables `dataset` has, on one side at least; InputError when there is none.
 
-    A table with most of the columns counts, and so does one that cannot be read: what is wrong with it is for the
-    check to say, with its line.
+    A table with most of the columns counts, and so does one that cannot be read: `check` reports its faults by line.
     """
     require_folder(dataset, "give the folder of the dataset")
     known = presets()
@@ -93,10 +92,10 @@ def write_project_file(
 ) -> Path:
     """Make the folder `project` with a `facetwise.toml` for `dataset`; returns the file's path.
 
-    The files `beside` (relative path -> content) are put into the folder first, but for those that are there: with
-    `facetwise.toml` written last, a call that was stopped is finished by another. The dataset's path is written
-    relative to the project when it lies in it or beside it. Raises InputError when there is a project already, here or
-    in a folder above, when no shipped layout fits, or when the project would lie in the dataset.
+    Files in `beside` (relative path -> content) are written first, unless they exist; `facetwise.toml` is written last,
+    so that calling it again completes an interrupted call. The dataset's path is relative to the project if it is in it
+    or beside it. Raises InputError when there is already a project here or in a folder above, when no shipped layout
+    fits, or when the project would be inside the dataset.
     """
     project, dataset = resolved(project), resolved(dataset)
     target = project / PROJECT_FILE

@@ -1,7 +1,7 @@
 """Reading a dataset: its tables and folders become a listing of images with labels, and findings. Nothing is written.
 
-How the training side lies on the disk is told by `facetwise.toml`: each layout has a reader in `layouts`. Either side
-may be absent: without a training side there is nothing to train on, but images can be predicted.
+`facetwise.toml` names the layout of the training side; each has a reader in `layouts`. Either side may be absent:
+without a training side nothing can be trained, but images can be predicted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from facetwise.data.reading.unlisted import Unlisted
 @dataclass(frozen=True)
 class Listing:
     """Images that a dataset's tables name, in manifest order: `image, split, group, written, name, label:*, value:*,
-    meta:*`. `group` is a person in one spelling, `written` as the table has it, left out where no two differ."""
+    meta:*`. `group` is a person in canonical spelling, `written` as in the table, absent if no two differ."""
 
     table: pl.DataFrame
     findings: tuple[Finding, ...]
@@ -45,7 +45,7 @@ class Listing:
 
 
 def read_dataset(project: Project, dataset: Path | None = None) -> Listing:
-    """Read the project's dataset, or another one of its layout; raises InputError only when there is no such folder."""
+    """Read the project's dataset, or another one in its layout; raises InputError only when there is no such folder."""
     root = resolved(dataset or project.dataset_root)
     require_folder(root, f"set `dataset.path` in {project.workspace.project_file} to the dataset")
     findings = Findings()
@@ -119,7 +119,7 @@ class _Sides:
         return list(rows.values()) if self.unlisted.listed_by(names) else []
 
     def compare(self, rows: list[Row]) -> None:
-        """An image may not be trained on and predicted."""
+        """Report images that are on both sides."""
         test = {row["image"] for row in rows if row["split"] == TEST}
         for image in dict.fromkeys(r["image"] for r in rows if r["split"] == TRAIN and r["image"] in test):
             self.findings.error("on-both-sides", image, "is listed by the training table and by the test table")
@@ -146,7 +146,7 @@ class _Sides:
         return False
 
     def _way_out(self, relative: str) -> tuple[str, str | None]:
-        """What is wrong with a path that leads out of the dataset, and what to do."""
+        """The fault of a path that leads out of the dataset, and what to do."""
         target = resolved(self.root / relative)
         if not exists(target):
             return "leads out of the dataset", None
@@ -167,7 +167,7 @@ class _Sides:
         return table, others
 
     def _note_joint_class(self, name: str, needed: list[str], known: int) -> None:
-        """Tell columns of attributes that are missing as one fact (in place of findings from `known` on) when it is."""
+        """Replace findings from `known` on by one, if the table has a joint class in place of attributes."""
         attributes = [spec.column for spec in self.project.file.attributes]
         if found := joint_class_column(self.root / name, needed, self.project):
             del self.findings[known:]
@@ -175,7 +175,7 @@ class _Sides:
             self.findings.error("joint-class", f"{name}:1", *found)
 
     def _add_rows(self, side: TrainSide, names: TableNames, labels: LabelReader, reader: Reader) -> None:
-        """Give the reader every good row of the training table; a repeated row counts once."""
+        """Pass every valid row of the training table to the reader; a repeated row counts once."""
         seen: dict[str, CsvRow] = {}
         table, key = names.table, names.column
         faults, names_of = RowFaults(table, self.findings), called(side.same_person)

@@ -1,4 +1,4 @@
-"""What is wrong with the rows of a table: a line each, but once when it is the same with all of them."""
+"""Faults of a table's rows: one finding each, or a single one if all rows have the same."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class RowFaults:
     _by_kind: dict[tuple[str, str], list[tuple[CsvRow, str, str | None]]] = field(default_factory=dict)
 
     def add(self, code: str, what: str, row: CsvRow, message: str, hint: str | None = None) -> None:
-        """Note that `what` (a column, an attribute) is wrong in `row`; at most once a row and code."""
+        """Add a fault of `what` (a column, an attribute) in `row`; at most once per row and code."""
         self._by_kind.setdefault((code, what), []).append((row, message, hint))
 
     def finish(self, for_all: Mapping[tuple[str, str], str] | None = None) -> None:
-        """Add an error a fault, or one for all rows when all have it: then with the hint that `for_all` has for it."""
+        """Add an error for each fault, or one for all rows if all have it, with its hint from `for_all`."""
         for kind, faults in self._by_kind.items():
             if 1 < len(faults) == len(self.table.rows):
                 row, message, hint = faults[0]

@@ -1,4 +1,4 @@
-"""Paths that a table spells differently than the disk."""
+"""Paths that are spelt differently in a table than on the disk."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from facetwise.core.text.spelling import Spellings, folded
 
 @dataclass(frozen=True)
 class DiskNames:
-    """Finds the paths below `root` that a table writes in another normal form or case, or with other blanks."""
+    """Finds paths below `root` that a table spells in another normal form or case, or with other blanks."""
 
     root: Path
     _entries: dict[str, tuple[Spellings, Spellings]] = field(default_factory=dict)
 
     def find(self, relative: str) -> str:
-        """`relative` as the disk writes it; unchanged when it exists, or when not exactly one entry is meant."""
+        """`relative` as spelt on the disk; unchanged if it exists, or if it does not match exactly one entry."""
         if exists(self.root / relative):
             return relative
         found = PurePosixPath()

@@ -1,4 +1,4 @@
-"""The names of images (or of folders of them) in a column of a table, found on the disk."""
+"""Names of images, or of folders of images, in a column of a table, found on the disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facetwise.data.reading.spelling import DiskNames
 
 @dataclass
 class TableNames:
-    """Finds what `column` of `table` names below `images`, a folder of the dataset `root`; `finish` adds findings."""
+    """Finds the names in `column` of `table` below `images`, a folder of the dataset `root`; `finish` adds findings."""
 
     table: CsvTable
     column: str
@@ -26,14 +26,14 @@ class TableNames:
     images: str
     findings: Findings
     folders: bool = False
-    """Whether folders are named; else images, which may be missing."""
+    """Whether names are of folders; otherwise of images, which may be missing."""
     named: set[str] = field(default_factory=set)
-    """Every path in the dataset that a row names, whatever else is wrong with the row."""
+    """Every path in the dataset that a row names, including faulty rows."""
     _faults: RowFaults = field(init=False)
     _disk: DiskNames = field(init=False)
     _respelt: list[str] = field(default_factory=list)
     _lost: list[str] = field(default_factory=list)
-    """Cells that name nothing which is there."""
+    """Cells that name nothing on the disk."""
 
     def __post_init__(self) -> None:
         self._faults = RowFaults(self.table, self.findings)
@@ -64,7 +64,7 @@ class TableNames:
         return Path(os.path.normpath(Path(self.images) / row.cells[self.column])).as_posix()
 
     def finish(self) -> bool:
-        """Add what was found; whether anything that the table names is there."""
+        """Add findings; returns whether anything that the table names exists."""
         if self._respelt:
             many = count(len(self._respelt), "name")
             message = f"{many} that the disk spells differently (case, normal form, blanks), found"
@@ -93,7 +93,7 @@ class TableNames:
 
 
 def _stays(folder: Path, cell: str) -> bool:
-    """Whether a cell names something in `folder`; a link in a circle leads nowhere, and so not out of it."""
+    """Whether a cell names something inside `folder`; a circular link leads nowhere, and so not out of it."""
     if inside(folder, cell) is not None:
         return True
     harmless = bool(cell) and not Path(cell).is_absolute() and ".." not in Path(cell).parts

@@ -1,4 +1,4 @@
-"""Images that lie beside those which a table lists one by one."""
+"""Images beside those in a table, which no table lists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facetwise.data.reading.tablenames import TableNames
 
 @dataclass(frozen=True)
 class Unlisted:
-    """Knows what all tables list, so that what is left can be told."""
+    """Collects what all tables list, to report the remaining images."""
 
     root: Path
     findings: Findings
@@ -30,7 +30,7 @@ class Unlisted:
     """Path -> the table of a row that is not of the side that was read."""
 
     def listed_by(self, names: TableNames) -> bool:
-        """Note what a table has named; whether any of it is there."""
+        """Add what a table names; returns whether any of it exists."""
         if found := names.finish():
             self._named.update(names.named)
             self._folders[names.images] = names.table.name

@@ -1,7 +1,8 @@
-"""A block of a head: the outputs of one attribute, or of the joint classes, and all that differs between its kinds.
+"""A block of a head: the outputs of one attribute or of the joint classes, and everything in which kinds of block
+differ.
 
-Shapes: n images, d outputs (logits) of the block, t targets, K classes. What a method takes and gives is the block's
-own part; where that lies in the whole head say `outputs`, `targets` and `columns`.
+Shapes: n images, d outputs (logits) of the block, t targets, K classes. Methods take and return the block's own part;
+`outputs`, `targets` and `columns` are its slices of the whole head.
 """
 
 from __future__ import annotations
@@ -31,38 +32,38 @@ def floored(logs: Logs) -> FloatArray:
 
 @dataclass(frozen=True)
 class Block(ABC):
-    """The outputs of one attribute, or of the joint classes. Unless its kind says otherwise: a logit, a target and a
-    column a class, logits as the linear layer gives them, any loss."""
+    """The outputs of one attribute, or of the joint classes. By default: one logit, target and column per class, the
+    linear outputs as logits, and any loss."""
 
     kind: ClassVar[BlockKind | str]
-    """What the recipe calls it; what only takes the place of such a kind has a name of its own."""
+    """Its name in recipes; a kind that only replaces another one has its own name."""
     for_numbers: ClassVar[bool] = False
-    """Whether it is for ordinal attributes only: their classes are made from numbers by cuts."""
+    """Whether it is only for ordinal attributes, whose classes are made from numbers by cuts."""
     needs_values: ClassVar[bool] = False
-    """Whether `of` needs the values, ascending, that the attribute takes."""
+    """Whether `of` needs the ascending values of the attribute."""
     is_linear: ClassVar[bool] = True
-    """Whether logits are the linear outputs as they are; else `logits` makes them."""
+    """Whether the linear outputs are the logits; otherwise `logits` computes them."""
     num_scores: ClassVar[int] = 0
-    """How many of its last columns are no log-probabilities."""
+    """How many of its last columns are not log-probabilities."""
     refused: ClassVar[Mapping[str, str]] = {}
-    """Losses that it does not allow, by the name in a recipe: why, and what to do. `{name}` is the attribute."""
+    """Losses that it does not allow, by their name in recipes: why, and what to do. `{name}` is the attribute."""
 
     name: str
-    """Of the attribute, or `joint`."""
+    """The attribute's name, or `joint`."""
     num_classes: int
     values: tuple[float, ...] = ()
-    """Of a kind that needs them: the value of each bin, ascending."""
+    """For kinds that need them, the ascending values of the bins."""
     starts: tuple[int, int, int] = (0, 0, 0)
-    """Where its outputs, targets and columns begin in the whole head's."""
+    """Where its outputs, targets and columns begin in those of the whole head."""
 
     @classmethod
     def of(cls, attribute: Attribute, values: tuple[float, ...]) -> Self:  # noqa: ARG003  # most kinds know no values
-        """The block of an attribute as it is trained; raises SettingError when it cannot be of this kind."""
+        """The block of an attribute; raises SettingError when the attribute cannot have this kind."""
         return cls(attribute.name, attribute.size)
 
     @classmethod
     def as_yes_or_no(cls) -> type[Block]:
-        """The kind that takes its place under a loss that asks yes or no of each output (`binary`)."""
+        """The kind that replaces it under a loss with a yes or no for each output (`binary`)."""
         return cls
 
     # ------------------------------------------------------------------------------------------------ where it lies
@@ -79,31 +80,31 @@ class Block(ABC):
 
     @property
     def besides(self) -> tuple[str, ...]:
-        """Columns that tables keep after those of the classes."""
+        """Names of the table columns after those of the classes."""
         return ()
 
     @property
     def outputs(self) -> slice:
-        """In the logits."""
+        """Its slice of the logits."""
         return slice(self.starts[0], self.starts[0] + self.num_outputs)
 
     @property
     def targets(self) -> slice:
-        """In the target probabilities."""
+        """Its slice of the target probabilities."""
         return slice(self.starts[1], self.starts[1] + self.num_targets)
 
     @property
     def columns(self) -> slice:
-        """In what tables keep: first a column a class, then those `besides`."""
+        """Its slice of the table columns: one per class, then those of `besides`."""
         return slice(self.starts[2], self.classes.stop + len(self.besides))
 
     @property
     def classes(self) -> slice:
-        """The class columns in what tables keep."""
+        """The slice of its class columns in tables."""
         return slice(self.starts[2], self.starts[2] + self.num_classes)
 
     def column_names(self, space: LabelSpace) -> tuple[str, ...]:
-        """Table column of each number that is kept."""
+        """Names of its table columns."""
         own = space.joint_columns if self.name == JOINT else space.columns(self.name)
         return (*own, *self.besides)
 
@@ -111,16 +112,16 @@ class Block(ABC):
 
     @property
     def num_linear(self) -> int:
-        """Linear outputs that its logits are made of."""
+        """Number of linear outputs from which its logits are computed."""
         return self.num_outputs
 
     @property
     def num_gaps(self) -> int:
-        """Further parameters that they are made of."""
+        """Number of further parameters for its logits."""
         return 0
 
     def logits(self, linear: Tensor, gaps: Tensor) -> Tensor:  # noqa: ARG002  # most kinds have none
-        """Logits, (..., d), of the linear outputs, (..., num_linear), and the `gaps`, (..., num_gaps)."""
+        """Logits, (..., d), from the linear outputs, (..., num_linear), and the `gaps`, (..., num_gaps)."""
         return linear
 
     # -------------------------------------------------------------------------------------------------- what it says
@@ -130,13 +131,13 @@ class Block(ABC):
         """Log-probabilities of the classes, (n, K); differentiable."""
 
     def table_parts(self, logits: Tensor) -> list[Tensor]:
-        """What tables keep: parts of shape (n, columns)."""
+        """The table columns, in parts of shape (n, columns)."""
         return [self.class_logs(logits)]
 
     # -------------------------------------------------------------------------------------- what it is trained on
 
     def soft_targets(self, view: TrainingView, space: LabelSpace) -> npt.NDArray[np.float32]:
-        """Target probabilities, (n, t), of a view of the labels; of the joint classes the product of the attributes."""
+        """Target probabilities, (n, t), from a view of the labels; for joint classes the product over attributes."""
         if self.name != JOINT:
             return view.classes[space.index(self.name)]
         joint = view.classes[0]
@@ -145,16 +146,16 @@ class Block(ABC):
         return joint
 
     def losses(self, kept: Logs, truth: IntArray, values: FloatArray | None) -> FloatArray:  # noqa: ARG002
-        """Loss of each image, (n,), in nats, by what tables keep of the block, (n, columns): the cross-entropy of what
-        it is trained on. `truth`: class numbers, (n,); `values`: the numbers these come from, where they are known."""
+        """Loss of each image, (n,), in nats: the cross-entropy that it is trained on, from its table columns `kept`,
+        (n, columns). `truth`: class numbers, (n,); `values`: the numbers behind them, where known."""
         return -floored(np.take_along_axis(kept, truth[:, None], axis=1))[:, 0]
 
     def class_targets(self, targets: Tensor) -> Tensor:
-        """Target probabilities of the classes, (n, K), of the targets, (n, t)."""
+        """Target probabilities of the classes, (n, K), from those of the targets, (n, t)."""
         return targets
 
     def of_targets(self, of_classes: Tensor) -> Tensor:
-        """Numbers of each target, (t,), from numbers of each class, (K,)."""
+        """A number for each target, (t,), from one for each class, (K,)."""
         return of_classes
 
     def scores(self, logits: Tensor) -> Tensor:
@@ -162,5 +163,5 @@ class Block(ABC):
         return self.class_logs(logits)
 
     def yes(self, targets: Tensor) -> Tensor:
-        """Probability that the answer of each output is yes, (n, d), for `binary`, of the targets, (n, t)."""
+        """Target probability of a yes for each output, (n, d), from the targets, (n, t); for `binary`."""
         raise AssertionError(f"`{self.kind}` refuses `binary`, and gives {targets.shape[1]} targets no yes or no")

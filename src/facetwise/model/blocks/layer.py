@@ -15,7 +15,7 @@ _GAP = math.log(math.expm1(2.0))
 
 
 class BlockLinear(nn.Module):
-    """Features (n, F) -> logits (n, d), where some block makes its logits of linear outputs and of gaps."""
+    """Features (n, F) -> logits (n, d), where some block computes its logits from linear outputs and gaps."""
 
     def __init__(self, num_features: int, blocks: Sequence[Block]) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class BlockLinear(nn.Module):
 
 
 def block_logits(linear: Tensor, blocks: Sequence[Block], gaps: Mapping[str, Tensor]) -> Tensor:
-    """Logits, (..., d), of the linear outputs, (..., sum of `num_linear`); `gaps` by the number of their block."""
+    """Logits, (..., d), from the linear outputs, (..., sum of `num_linear`); `gaps` by the block's number."""
     parts = torch.split(linear, [b.num_linear for b in blocks], dim=-1)
     nothing = linear.new_zeros(0)
     own = (b.logits(part, gaps.get(str(i), nothing)) for i, (b, part) in enumerate(zip(blocks, parts, strict=True)))

@@ -1,4 +1,4 @@
-"""Which class is which kind of block."""
+"""The class of each kind of block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facetwise.recipe.head import BlockKind
 
 
 def block_class(kind: BlockKind) -> type[Block]:
-    """The class of a kind that a recipe can name; one without a line here is a type error."""
+    """The class of a kind in recipes; a kind without a line here is a type error."""
     match kind:
         case "softmax":
             return Softmax

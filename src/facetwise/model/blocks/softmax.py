@@ -1,4 +1,4 @@
-"""A softmax over the classes, and one sigmoid a class, which takes its place under a binary loss."""
+"""A softmax over the classes, and one sigmoid per class, which replaces it under a binary loss."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ class Sigmoid(Block):
         return log_softmax(logsigmoid(logits), dim=1)
 
     def yes(self, targets: Tensor) -> Tensor:
-        """Of each class its own probability."""
+        """The probability of each class."""
         return targets

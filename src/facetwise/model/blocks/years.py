@@ -41,7 +41,7 @@ class Years(Block):
     class_of_bin: tuple[int, ...] = ()
     """Class of each bin by the training view's cuts."""
     edges: tuple[float, ...] = ()
-    """Between the bins, ascending, one fewer than bins."""
+    """Ascending edges between the bins, one fewer than bins."""
 
     @classmethod
     def of(cls, attribute: Attribute, values: tuple[float, ...]) -> Self:
@@ -109,11 +109,11 @@ class Years(Block):
         return total
 
     def class_targets(self, targets: Tensor) -> Tensor:
-        """Sums over the values of each class."""
+        """Sums over each class's values."""
         return torch.stack([targets[:, own].sum(dim=1) for own in self.bins_of_classes], dim=1)
 
     def of_targets(self, of_classes: Tensor) -> Tensor:
-        """Of each value the number of its class."""
+        """For each value the number of its class."""
         return of_classes[torch.tensor(self.class_of_bin, device=of_classes.device)]
 
     def scores(self, logits: Tensor) -> Tensor:

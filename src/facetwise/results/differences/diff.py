@@ -35,7 +35,7 @@ LIMIT = 24
 KINDS: dict[AnswerKind, str] = {
     "run": "run",
     "blend": "blend",
-    "foreign": "predictions from elsewhere",
+    "foreign": "imported predictions",
     "submission": "submission",
     "file": "csv file",
 }

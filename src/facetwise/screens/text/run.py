@@ -27,9 +27,7 @@ def runs_text(view: RunsView) -> RenderableType:
 
 
 def _external_table(rows: Sequence[ExternalRow]) -> Table:
-    table = table_of(
-        "from elsewhere", "images", title=f"{count(len(rows), 'prediction')} from elsewhere, test side only"
-    )
+    table = table_of("imported", "images", title=f"{count(len(rows), 'imported prediction')}, test side only")
     for row in rows:
         made = (row.imported or "").replace("T", " ")[:16]
         about = ", ".join(part for part in (row.content, row.what, made) if part)

@@ -1,4 +1,4 @@
-"""The files of a group's folder: which are images of the dataset, which are missing, and what else lies there."""
+"""The files of a group's folder: images of the dataset, missing ones, and other files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from facetwise.data.images.images import IMAGE_ENDINGS
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file is one that systems leave behind: hidden, or a cache of small pictures."""
+    """Whether a file was left behind by the system: hidden, or a cache of thumbnails."""
     return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini", "__macosx")
 
 
 @dataclass(frozen=True)
 class FolderFiles:
-    """Finds the images of group folders; `finish` adds the summaries of what else was met."""
+    """Finds the images of group folders; `finish` adds summaries of other files."""
 
     root: Path
     specs: Sequence[AttributeSpec]
@@ -34,7 +34,7 @@ class FolderFiles:
 
     @property
     def stems(self) -> list[str]:
-        """File stems that are images, in the project's order; empty when every image file is one."""
+        """File stems of images, in the project's order; empty if every image file counts."""
         return next((list(s.files) for s in self.specs if s.files), [])  # all attributes name the same
 
     def images(self, folder: str) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ class FolderFiles:
         return [{"image": f"{folder}/{name}", **self._labels(stem)} for stem, name in found]
 
     def finish(self, images: str, folders: Collection[str], table: str) -> None:
-        """Add one finding a kind for what is no image of the dataset, and for folders that no row lists."""
+        """Add one finding for each kind of file that is no image of the dataset, and for folders that no row lists."""
         used = {f.removeprefix(f"{images}/").split("/")[0] for f in folders}
         unused = []
         for entry in self._entries(images) or ():
@@ -84,9 +84,9 @@ class FolderFiles:
             self.findings.info("hidden-file", images, message)
 
     def _by_stem(self, folder: str, entries: Sequence[os.DirEntry[str]]) -> dict[str, list[str]]:
-        """Names of the image files in `folder` by stem; everything else is remembered for the summaries.
+        """Stem -> name of each image file in `folder`; other files are remembered for the summaries.
 
-        A stem stands as the project writes it, whatever its case and normal form on the disk.
+        Stems are spelt as in the project file, whatever their case and normal form on the disk.
         """
         by_stem: dict[str, list[str]] = {}
         written = {folded(stem): stem for stem in self.stems}
@@ -103,7 +103,7 @@ class FolderFiles:
         return by_stem
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]] | None:
-        """What lies in `folder`, by name; None (and an error) when it cannot be listed."""
+        """The entries of `folder`, by name; None (and an error) if it cannot be listed."""
         try:
             with os.scandir(self.root / folder) as entries:
                 found = sorted(entries, key=lambda e: e.name)
@@ -118,7 +118,7 @@ class FolderFiles:
 
 
 def _is(question: Callable[[], bool]) -> bool:
-    """The answer of a folder entry; False where the system refuses it, as for a link that leads back to itself."""
+    """The answer of `question`; False if the system refuses it, as for a link to itself."""
     try:
         return question()
     except OSError:

@@ -1,4 +1,4 @@
-"""The layout `folders`: a row a group, whose folder holds its images."""
+"""The layout `folders`: a row per group, whose folder holds its images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facetwise.data.reading.layouts.layout import Row, TrainTable
 
 
 class FolderReader:
-    """Lists the images of each row's folder, whose names may hold labels."""
+    """Lists the images of each row's folder, whose file names may hold labels."""
 
     names_folders: ClassVar[bool] = True
 
@@ -25,17 +25,17 @@ class FolderReader:
 
     @staticmethod
     def column(side: TrainSide) -> str:
-        """Of the folder."""
+        """The column with the folder."""
         return str(side.folder)
 
     def add(self, row: CsvRow, path: str, cells: Row) -> None:
-        """Take in the images of the folder `path`."""
+        """Add the images of the folder `path`."""
         self._read.append((row, cells))
         self._table.labels.note_folder(row, Path(path).name, cells)
         self._rows.extend({**cells, **part} for part in self._files.images(path))
 
     def finish(self) -> list[Row]:
-        """All images; notes groups of several folders, and what else lies there."""
+        """All images; reports groups with several folders, and other files."""
         names = self._table.names
         several_folders(self._read, self._specs, names.table, self._table.findings)
         if names.finish():

@@ -1,4 +1,4 @@
-"""Groups that stand on several rows of a training table, each with a folder of its own."""
+"""Groups on several rows of a training table, each with its own folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Read = tuple[CsvRow, dict[str, Any]]
 
 
 def several_folders(rows: Sequence[Read], specs: Sequence[AttributeSpec], table: CsvTable, findings: Findings) -> None:
-    """A group whose rows name several folders: it stays one group, but may be two people under one name."""
+    """Report a group whose rows name several folders: it stays one group, but may be two people with one name."""
     by_group: dict[str, list[Read]] = {}
     for row, cells in rows:
         by_group.setdefault(cells["group"], []).append((row, cells))
@@ -31,7 +31,7 @@ def several_folders(rows: Sequence[Read], specs: Sequence[AttributeSpec], table:
 
 
 def _conflict(spec: AttributeSpec, rows: Sequence[Read]) -> str | None:
-    """The values of a column with their lines; None when all rows say the same."""
+    """The values of a column with their lines; None if all rows agree."""
     if spec.column is None:
         return None
     first: dict[Any, str] = {}

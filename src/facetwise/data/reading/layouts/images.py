@@ -1,4 +1,4 @@
-"""The layout `images`: a row an image."""
+"""The layout `images`: a row per image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facetwise.data.reading.layouts.layout import Row, TrainTable
 
 
 class ImageReader:
-    """Takes images as the rows name them."""
+    """Lists the images that rows name."""
 
     names_folders: ClassVar[bool] = False
 
@@ -20,11 +20,11 @@ class ImageReader:
 
     @staticmethod
     def column(side: TrainSide) -> str:
-        """Of the image's path."""
+        """The column with the image's path."""
         return str(side.image)
 
     def add(self, row: CsvRow, path: str, cells: Row) -> None:  # noqa: ARG002  # all that it says is in the cells
-        """Take in the image."""
+        """Add the image."""
         self._rows.append({"image": path, **cells})
 
     def finish(self) -> list[Row]:

@@ -1,4 +1,4 @@
-"""What a reader of a layout is, and what it is given."""
+"""The interface of a layout's reader, and its input."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class TrainTable:
-    """The training table of a dataset, and what its rows are read with."""
+    """The training table of a dataset, and the helpers that read its rows."""
 
     project: Project
     root: Path
-    """Of the dataset."""
+    """The dataset's folder."""
     side: TrainSide
     names: TableNames
-    """Of what the rows name."""
+    """Finds on the disk what rows name."""
     labels: LabelReader
     unlisted: Unlisted
     findings: Findings
@@ -36,21 +36,21 @@ class Reader(Protocol):
     """Reads the training side of one layout: `add` is called for every good row, then `finish`."""
 
     names_folders: ClassVar[bool]
-    """Whether a row names a folder of images; else an image."""
+    """Whether a row names a folder of images; otherwise an image."""
 
     def __init__(self, table: TrainTable) -> None:
-        """Nothing is read yet."""
+        """Start without reading anything."""
         ...
 
     @staticmethod
     def column(side: TrainSide) -> str:
-        """The column of the table with what a row names."""
+        """The column of the table with the name of the folder or image."""
         ...
 
     def add(self, row: CsvRow, path: str, cells: Row) -> None:
-        """Take in a row that names `path` in the dataset; `cells` are its group, name, labels and others."""
+        """Add a row that names `path` in the dataset; `cells` are its group, name, labels and other columns."""
         ...
 
     def finish(self) -> list[Row]:
-        """A row of the listing an image, in the table's order; adds what was found in all rows together."""
+        """The listing, a row per image in the table's order; adds findings on all rows together."""
         ...

@@ -1,4 +1,4 @@
-"""Which reader reads which layout."""
+"""The reader of each layout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facetwise.data.reading.layouts.names import NameReader
 
 
 def reader_class(layout: Layout) -> type[Reader]:
-    """The reader of a layout that a project file can name; one without a line here is a type error."""
+    """The reader of a layout in project files; a layout without a line here is a type error."""
     match layout:
         case "folders":
             return FolderReader
