@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from facetwise.core.labels import Attribute, IntArray, LabelSpace
-from facetwise.submission.gate.gate import GateReport, check_submission
+from facetwise.submission.gate.gate import ExpectedFile, GateReport, check_submission
 from facetwise.submission.gate.misplaced import ProjectAnswers
-from facetwise.submission.gate.mix import Mix
 from facetwise.submission.gate.opinions import Opinion, TrainingSide
 
 SPACE = LabelSpace(
@@ -64,11 +63,9 @@ class World:
         self, joint: IntArray, own: Opinion | None, others: list[Opinion], here: Sequence[ProjectAnswers] = ()
     ) -> GateReport:
         text = "ImageID,ans\n" + "".join(f"{n},{c}\n" for n, c in zip(self.names, joint, strict=True))
-        true = SPACE.encode(self.train)
-        oof = Mix(true if own is None else SPACE.encode(oof_of(own)), true, self.groups)
         return check_submission(
-            text.encode(), self.names, SPACE, image_column="ImageID", answer_column="ans",
-            decided=None if own is None else joint, oof=oof, known=self.known(own), opinions=others, answers_here=here,
+            text.encode(), ExpectedFile(self.names, "ImageID", "ans"), self.known(own), SPACE,
+            decided=None if own is None else joint, opinions=others, answers_here=here,
         )  # fmt: skip
 
 

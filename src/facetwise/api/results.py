@@ -158,11 +158,16 @@ def diff(
     project without a test side, and with `oof` a reference without out-of-fold predictions. Runs, blends and
     submissions raise as when they are read.
     """
+    from facetwise.core.errors import InputError
     from facetwise.data.manifest import load_manifest
     from facetwise.results.differences.diff import build_diff_view
 
     opened = opened_project(project)
-    _check_asked(opened, references, oof)
+    if opened.file.dataset.test is None and not oof:
+        raise InputError(
+            "the dataset has no test side: there are no test images to compare answers for",
+            hint="compare runs and blends out of fold with `--oof`",
+        )
     if html is not None:
         checked_output(opened, html)
     manifest = load_manifest(opened)
@@ -220,21 +225,6 @@ def _path(reference: str | Path) -> "Path | None":
         return reference
     looks = "/" in reference or reference.lower().endswith(".csv")
     return Path(reference) if looks and not has_prefix(reference) else None
-
-
-def _check_asked(project: "Project", references: tuple[str | Path, ...], oof: bool) -> None:
-    from facetwise.core.errors import InputError
-
-    if len(references) < 2:
-        raise InputError(
-            f"{len(references)} given to compare: expected two or more",
-            hint="give runs, blends, submissions or csv files: `facetwise diff RUN RUN`",
-        )
-    if project.file.dataset.test is None and not oof:
-        raise InputError(
-            "the dataset has no test side: there are no test images to compare answers for",
-            hint="compare runs and blends out of fold with `--oof`",
-        )
 
 
 def _check_different(answers: "list[Answers]") -> None:

@@ -10,6 +10,7 @@ from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
 from facetwise.cli.context import console, get_context, print_json, progress_bar, say
 from facetwise.cli.next_steps import after_folds, after_prepare, say_next, typed
+from facetwise.core.text.counting import in_bytes
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
@@ -99,7 +100,7 @@ def _(
         with progress_bar("decoding") as progress:
             store = call(recipe=wanted, progress=progress)
         num, height, width = store.images.shape[:3]
-        say(f"store {store.path.name}: {num} images of {height}x{width}, {store.images.nbytes / 2**20:.0f} MiB")
+        say(f"store {store.path.name}: {num} images of {height}x{width}, {in_bytes(store.images.nbytes)}")
     say_next(context, after_prepare(call.project, recipe, settings or ()))
 
 

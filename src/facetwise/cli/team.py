@@ -11,7 +11,7 @@ from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
 from facetwise.cli.context import console, print_json, progress_bar, say
 from facetwise.cli.next_steps import say_next
-from facetwise.core.text.counting import count
+from facetwise.core.text.counting import count, in_bytes
 
 if TYPE_CHECKING:
     from facetwise.api.team import JournalPage
@@ -38,7 +38,7 @@ def _(call: "Call[Exported]", json: Json = False) -> None:
     for key in made.shortened:
         say(f"note: `{key}` of the recipe is a path on this machine; only the file's name is packed")
     left = " without its weights" if made.content == "tables" else ""
-    say(f"packed run {made.run}{left}: {made.path}, {_size(made.num_bytes)}")
+    say(f"packed run {made.run}{left}: {made.path}, {in_bytes(made.num_bytes)}")
     say(f"next, in a teammate's project: facetwise run import {shlex.quote(made.path.name)}")
 
 
@@ -96,10 +96,6 @@ def _tell_predictions(taken: "ExternalFolder", json: bool) -> None:
     if record.ignored_columns:
         say(f"note: columns that were not read: {', '.join(record.ignored_columns)}")
     say("note: they have no out-of-fold predictions: they can be used for the test side only")
-
-
-def _size(num_bytes: int) -> str:
-    return f"{num_bytes / 2**20:,.1f} MiB" if num_bytes >= 2**20 else f"{num_bytes:,} bytes"
 
 
 @command(ROOM, api.note)

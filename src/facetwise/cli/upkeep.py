@@ -9,6 +9,7 @@ from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
 from facetwise.cli.context import console, get_context, print_json, print_view, say
 from facetwise.cli.next_steps import in_project
+from facetwise.core.text.counting import in_bytes
 
 if TYPE_CHECKING:
     from facetwise.upkeep.clean import CleanPlan
@@ -36,7 +37,7 @@ def _(call: "Call[CleanPlan]", yes: bool, json: Json = False) -> None:
     Shows what would be deleted, what stays, and why. Keeps what submissions need, the best runs, the newest and the
     unfinished ones (except trials that a search stopped), and the tables, recipe and record of every run.
     """
-    from facetwise.screens.text.clean import clean_text, size
+    from facetwise.screens.text.clean import clean_text
     from facetwise.upkeep.clean import clean as delete
 
     plan = call(yes=False)
@@ -50,7 +51,7 @@ def _(call: "Call[CleanPlan]", yes: bool, json: Json = False) -> None:
     for line in plan.refused:
         say(f"not deleted: {line}")
     if plan.deleted:
-        say(f"freed {size(plan.num_bytes)}")
+        say(f"freed {in_bytes(plan.num_bytes)}")
     elif plan.freed:
         say("nothing was deleted; `--yes` deletes it")
 

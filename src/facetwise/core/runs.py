@@ -296,6 +296,20 @@ class RunFolder(Artefact):
             if expected is not None or path.is_file():
                 verify_file(path, expected, self.way_out)
 
+    def require_finished(self) -> None:
+        """Raise ArtefactError unless the run is finished."""
+        if not self.finished:
+            hint = f"continue it: `facetwise fit --resume {self.id}`"
+            raise ArtefactError(f"run `{self.id}` is not finished", hint=hint)
+
+    def check_manifest(self, manifest_hash: str) -> None:
+        """Raise MismatchError unless the run was made from the manifest with this hash."""
+        if self.record().fingerprint_fields.manifest != manifest_hash:
+            raise MismatchError(
+                f"run `{self.id}` was made from another manifest: images, people or the test side changed since",
+                hint="put the dataset back, or train again (`facetwise check` says what is odd now)",
+            )
+
     def check_labels(self, space_hash: str) -> None:
         """Raise MismatchError unless the run predicts the classes of the label space with this hash.
 

@@ -19,8 +19,7 @@ from facetwise.recipe import Recipe, load_recipe
 
 def recipe_of(run: RunFolder) -> Recipe:
     """The recipe of a finished run; raises ArtefactError when it is not finished or its weights are missing."""
-    if not run.finished:
-        raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
+    run.require_finished()
     run.check_weights()
     return load_recipe(run.recipe_file)
 

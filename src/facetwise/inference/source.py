@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from facetwise.core.text.counting import in_bytes
 from facetwise.inference.choices import Choice
 
 
@@ -45,5 +46,5 @@ def place_store(num_bytes: int, device: torch.device) -> Choice:
         return Choice("mapped", "training is on the CPU: pages of the store are read where they are")
     free, _ = torch.cuda.mem_get_info(device)
     if num_bytes < free // 2:
-        return Choice("device", f"{num_bytes / 2**20:.0f} MiB fit in half of the device's free memory")
-    return Choice("mapped", f"{num_bytes / 2**20:.0f} MiB do not fit in half of the device's free memory")
+        return Choice("device", f"{in_bytes(num_bytes)} fit in half of the device's free memory")
+    return Choice("mapped", f"{in_bytes(num_bytes)} do not fit in half of the device's free memory")

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import polars as pl
 
-from facetwise.core.errors import ArtefactError, GateError, InputError, MismatchError
+from facetwise.core.errors import GateError, InputError, MismatchError
 from facetwise.core.labels import LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.records.blend import BlendMadeFrom, BlendRecord
@@ -165,8 +165,7 @@ def _read(
 
 
 def _checked_record(project: Project, manifest: Manifest, run: RunFolder) -> RunRecord:
-    if not run.finished:
-        raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
+    run.require_finished()
     run.check_labels(project.space_hash)
     record = run.record()
     if record.by_image:
@@ -174,11 +173,7 @@ def _checked_record(project: Project, manifest: Manifest, run: RunFolder) -> Run
             f"run `{run.id}` was validated on folds split by image: its score is too high",
             hint="train it on folds split by person",
         )
-    if record.fingerprint_fields.manifest != manifest.hash:
-        raise MismatchError(
-            f"run `{run.id}` was made from another manifest: images, people or the test side changed since",
-            hint="put the dataset back, or train again (`facetwise check` says what is odd now)",
-        )
+    run.check_manifest(manifest.hash)
     return record
 
 

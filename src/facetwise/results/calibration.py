@@ -75,12 +75,6 @@ def verdict(part: Calibration, temperature: float | None, num_people: int) -> st
     return f"{_confidence(part)} {better}{_at_the_end(temperature)}"
 
 
-def people_text(check: CalibrationCheck) -> str:
-    """`800 people, 5,600 images.`"""
-    counted = f"{count(check.num_people, 'person', 'people')}, {count(check.num_images, 'image')}"
-    return counted + (f" ({check.num_left_out:,} without a prediction left out)." if check.num_left_out else ".")
-
-
 def _nats(difference: float) -> str:
     return f"{difference:+z.4f}"
 

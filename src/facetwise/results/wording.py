@@ -6,11 +6,22 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from facetwise.core.text.counting import count
+
 if TYPE_CHECKING:
     from facetwise.evaluate.intervals import Interval
+    from facetwise.evaluate.reliability import CalibrationCheck
+    from facetwise.evaluate.rules.choose import RuleChoice
+    from facetwise.evaluate.rules.cuts import CutChoice
 
 
 DASH = "–"  # noqa: RUF001 - an en dash, as typography wants it for "no value"
+
+
+def sample(found: CalibrationCheck | CutChoice | RuleChoice) -> str:
+    """`800 people, 5,600 images (7 without a prediction left out).`"""
+    counted = f"{count(found.num_people, 'person', 'people')}, {count(found.num_images, 'image')}"
+    return counted + (f" ({found.num_left_out:,} without a prediction left out)." if found.num_left_out else ".")
 
 
 def score(value: float | None) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, MismatchError
+from facetwise.core.errors import ArtefactError, FacetwiseError, InputError
 from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.files.writing import whole_file
 from facetwise.core.project import Project
@@ -102,15 +102,10 @@ def _check_target(out: Path) -> None:
 
 
 def _checked_record(project: Project, run: RunFolder, manifest: Manifest) -> RunRecord:
-    if not run.finished:
-        raise ArtefactError(f"run `{run.id}` is not finished", hint=f"continue it: `facetwise fit --resume {run.id}`")
+    run.require_finished()
     run.check_labels(project.space_hash)
     record = parse_record(run.record().as_dict(), str(run.record_file))
-    if record.fingerprint_fields.manifest != manifest.hash:
-        raise MismatchError(
-            f"run `{run.id}` was made from another manifest: images, people or the test side changed since",
-            hint="put the dataset back, or train again (`facetwise check` says what is odd now)",
-        )
+    run.check_manifest(manifest.hash)
     return record
 
 

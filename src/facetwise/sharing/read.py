@@ -18,6 +18,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from facetwise.core.errors import InputError, SettingError
+from facetwise.core.files.outside import opened_regular
 from facetwise.core.files.settings import parse
 from facetwise.core.workspace import content_hash
 from facetwise.sharing.format import EVENTS, PACK, SCHEMA_VERSION, Pack, max_bytes
@@ -69,7 +70,7 @@ class OpenPack:
 def open_pack(path: Path) -> Iterator[OpenPack]:
     """Open a pack; raises InputError when it is not a pack or contains anything not allowed in one."""
     source = path.name
-    with _opened(path) as file:
+    with opened_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         _check_directory(file, size, source)
         try:
@@ -95,24 +96,10 @@ def raise_pack_faults(source: str, faults: list[str]) -> None:
 def is_pack(path: Path) -> bool:
     """Whether a file starts like a zip; False when it cannot be read."""
     try:
-        with _opened(path) as file:
+        with opened_regular(path) as file:
             return file.read(2) == b"PK"
     except InputError:
         return False
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BufferedReader]:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{path}: cannot be read ({reason})") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise InputError(f"{path}: not a regular file")
-    with os.fdopen(descriptor, "rb") as file:
-        yield file
 
 
 def _check_directory(file: BufferedReader, size: int, source: str) -> None:

@@ -28,7 +28,7 @@ from facetwise.predictors.sources import Source, labels_since
 from facetwise.results.notices import estimate_of
 from facetwise.submission.eligible import eligible_source, joint_classes
 from facetwise.submission.folder import SubmissionFolder, record_submission
-from facetwise.submission.gate.gate import GateReport, check_submission
+from facetwise.submission.gate.gate import ExpectedFile, GateReport, check_submission
 from facetwise.submission.gate.mix import Mix, assumed_people
 from facetwise.submission.gate.opinions import TrainingSide
 from facetwise.submission.gate.other_predictions import OpinionQuery, answers_here, other_opinions, sources_here
@@ -84,7 +84,7 @@ def make_submission(
         raise InputError("the dataset has no test side: there is nothing to submit")
     source = eligible_source(project, manifest, reference, tta)
     joint = joint_classes(source)
-    known = oof_mix(source, manifest, project.space)
+    known = training_side(manifest, project.space, source).mix(project.space)
     joint, filled = _filled(joint, known) if spec.fill_missing else (joint, None)
     names, template = manifest.test["name"].to_list(), read_template(project, side)
     data = submission_csv(names, joint, template, side.image, side.answer)
@@ -122,19 +122,15 @@ def _look(
     side, space = side_to_predict(project), project.space
     source, decided = made or (None, None)
     itself = None if source is None else (source.id, source.tta)
+    images, unreadable = manifest.test["name"].to_list(), _unreadable(manifest)
     return check_submission(
         data,
-        manifest.test["name"].to_list(),
+        ExpectedFile(images, side.image, side.answer, _asked_columns(project, side), unreadable),
+        training_side(manifest, space, source),
         space,
-        image_column=side.image,
-        answer_column=side.answer,
         decided=decided,
-        oof=oof_mix(source, manifest, space),
-        known=training_side(manifest, space, source),
         opinions=other_opinions(project, manifest, OpinionQuery(itself, others)),
         answers_here=answers_here(project, manifest, sources_here(project, manifest), itself),
-        reasons=unreadable(manifest),
-        columns=_asked_columns(project, side),
     )
 
 
@@ -165,24 +161,13 @@ def side_to_predict(project: Project) -> TestSide:
     return side
 
 
-def oof_mix(source: Source | None, manifest: Manifest, space: LabelSpace) -> Mix:
-    """Out-of-fold and true classes; without out-of-fold predictions the true ones are used for both."""
-    true = space.encode(manifest.codes(space))
-    groups = manifest.train["group"].to_numpy()
-    if source is None or source.oof is None:
-        return Mix(true, true, groups)
-    decided = source.oof.classes
-    present = decided != MISSING
-    return Mix(decided[present], true[present], groups[present])
-
-
 def training_side(manifest: Manifest, space: LabelSpace, source: Source | None = None) -> TrainingSide:
     """The training images, with the out-of-fold classes of `source`."""
     oof = None if source is None or source.oof is None else source.oof.codes
     return TrainingSide(manifest.codes(space), manifest.train["group"].to_numpy(), oof)
 
 
-def unreadable(manifest: Manifest) -> dict[str, str]:
+def _unreadable(manifest: Manifest) -> dict[str, str]:
     """Why test images have no prediction, by name."""
     return dict(manifest.test.filter(pl.col("status") != "ok").select("name", "status").iter_rows())
 

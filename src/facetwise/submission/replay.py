@@ -23,7 +23,7 @@ from facetwise.predictors.sources import Source
 from facetwise.submission.eligible import eligible_source, joint_classes
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.madefrom import predictions_file
-from facetwise.submission.make import oof_mix, read_template, side_to_predict
+from facetwise.submission.make import read_template, side_to_predict, training_side
 from facetwise.submission.write import submission_csv
 
 
@@ -81,7 +81,7 @@ def _with_filled(
         return joint
     common = made_from.filled.joint
     if common is None:
-        common = int(np.bincount(oof_mix(source, manifest, space).predicted).argmax())
+        common = int(np.bincount(training_side(manifest, space, source).mix(space).predicted).argmax())
     return np.where(joint == MISSING, common, joint)
 
 

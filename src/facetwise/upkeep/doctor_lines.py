@@ -1,4 +1,4 @@
-"""One line of `facetwise doctor`, and how an error or a size becomes part of one."""
+"""One line of `facetwise doctor`, and how an error becomes one."""
 
 from __future__ import annotations
 
@@ -37,8 +37,3 @@ def unusable(topic: str, name: str, error: ArtefactError) -> DoctorLine:
     """The finding that an artefact is damaged, or of another version or label."""
     damaged = "damaged: " if isinstance(error, DamagedError) else ""
     return DoctorLine(topic, "problem", f"`{name}`: {damaged}{error}", error.hint)
-
-
-def gibibytes(num_bytes: float) -> str:
-    """`num_bytes` for people, such as `1.2 GiB` or `34 MiB`."""
-    return f"{num_bytes / 2**30:.1f} GiB" if num_bytes >= 2**30 else f"{num_bytes / 2**20:.0f} MiB"

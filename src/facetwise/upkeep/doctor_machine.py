@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from facetwise.core.records.provenance import machine, versions
-from facetwise.upkeep.doctor_lines import Check, DoctorLine, gibibytes
+from facetwise.core.text.counting import in_bytes
+from facetwise.upkeep.doctor_lines import Check, DoctorLine
 
 EXTRAS = {"train": "training and prediction; all else works without it"}
 """What each extra brings, for people."""
@@ -76,7 +77,7 @@ def gpus(torch: Any) -> Iterator[DoctorLine]:
         num_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
     for index in range(num_devices):
         about = torch.cuda.get_device_properties(index)
-        yield DoctorLine("device", "ok", f"GPU {index}: {about.name}, {gibibytes(about.total_memory)}")
+        yield DoctorLine("device", "ok", f"GPU {index}: {about.name}, {in_bytes(about.total_memory)}")
     if num_devices:
         return
     if GPU_FILE.exists():
@@ -101,7 +102,7 @@ def _weights() -> Iterator[DoctorLine]:
     models = sorted(folder.glob("models--*")) if folder.is_dir() else []
     if models:
         held = sum(p.lstat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
-        yield DoctorLine("weights", "ok", f"{len(models)} cached models in {folder} ({gibibytes(held)})")
+        yield DoctorLine("weights", "ok", f"{len(models)} cached models in {folder} ({in_bytes(held)})")
     elif offline:
         message = f"`HF_HUB_OFFLINE` is set and {folder} has no models: pretrained weights cannot be loaded"
         hint = "unset it, or give `model.weights` a file, or train from scratch with `model.weights` = `none`"

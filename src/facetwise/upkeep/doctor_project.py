@@ -14,6 +14,7 @@ from shlex import quote
 from facetwise.core.errors import ArtefactError, FacetwiseError
 from facetwise.core.project import Project, TestSide, TrainSide
 from facetwise.core.runs import RunFolder, list_runs
+from facetwise.core.text.counting import in_bytes
 from facetwise.core.workspace import is_locked, leftovers
 from facetwise.data.folds import list_folds, load_folds
 from facetwise.data.images.store import StoreInfo, list_stores
@@ -21,7 +22,7 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.predictors.external import list_external
 from facetwise.study.record import list_studies
 from facetwise.submission.folder import list_submissions
-from facetwise.upkeep.doctor_lines import Check, DoctorLine, gibibytes, refused, unusable
+from facetwise.upkeep.doctor_lines import Check, DoctorLine, refused, unusable
 
 LOW_DISK, NO_DISK = 2 * 2**30, 2**28
 """Bytes free below which a project is warned, and below which training is likely to stop."""
@@ -111,8 +112,8 @@ def _moved(state: _ProjectState) -> str:
 def _disk(state: _ProjectState) -> Iterator[DoctorLine]:
     free = shutil.disk_usage(state.root).free
     used = {kind.name: folder_bytes(kind) for kind in (state.space.stores, state.space.runs) if kind.is_dir()}
-    parts = ", ".join(f"{name} {gibibytes(held)}" for name, held in used.items())
-    message = f"{gibibytes(free)} free" + (f"; this project holds {parts}" if parts else "")
+    parts = ", ".join(f"{name} {in_bytes(held)}" for name, held in used.items())
+    message = f"{in_bytes(free)} free" + (f"; this project holds {parts}" if parts else "")
     if free >= LOW_DISK:
         yield DoctorLine("disk", "ok", message)
     else:
@@ -207,7 +208,7 @@ def _stores_of_runs(runs: list[RunFolder]) -> set[str]:
 
 def _store(state: _ProjectState, store: StoreInfo, used: set[str]) -> DoctorLine:
     spec = store.spec
-    what = f"{store.path.name} ({spec.get('height')}x{spec.get('width')}, {gibibytes(store.num_bytes)})"
+    what = f"{store.path.name} ({spec.get('height')}x{spec.get('width')}, {in_bytes(store.num_bytes)})"
     if store.finished and (store.key in used or spec.get("fit") == "letterbox"):
         return DoctorLine("stores", "ok", what)
     if store.finished:
@@ -290,6 +291,6 @@ def _leftovers(state: _ProjectState) -> Iterator[DoctorLine]:
     if not found:
         return
     held = sum(folder_bytes(p) if p.is_dir() else p.lstat().st_blocks * 512 for p in found)
-    message = f"{len(found)} temporary files or folders of processes that were killed ({gibibytes(held)})"
+    message = f"{len(found)} temporary files or folders of processes that were killed ({in_bytes(held)})"
     when = "when no facetwise process is at work, " if state.locked else ""
     yield DoctorLine("leftovers", "warning", message, f"{when}delete: {' '.join(str(p) for p in found)}")

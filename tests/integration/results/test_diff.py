@@ -288,8 +288,8 @@ def test_the_page_has_photos_and_loads_nothing(project: Project, tmp_path: Path)
 def test_what_cannot_be_compared(project: Project, tmp_path: Path) -> None:
     right = write_csv(tmp_path / "right.csv", [0] * 12)
     for given, how, said in (
-        ((), {}, "0 given to compare: expected two or more"),
-        (("1",), {}, "1 given to compare: expected two or more"),
+        ((), {}, "0 given to compare: expected 2 to"),
+        (("1",), {}, "1 given to compare: expected 2 to"),
         (("1", "01-made"), {}, "run `01-made` is given twice"),
         ((right, str(right)), {}, "is given twice"),
         (("1", "9"), {}, "no run is called `9`"),

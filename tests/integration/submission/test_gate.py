@@ -15,8 +15,9 @@ from facetwise.cli.main import app
 from facetwise.core.errors import InputError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.submission.gate.finding import GateFinding
-from facetwise.submission.gate.gate import GateReport, check_submission
+from facetwise.submission.gate.gate import ExpectedFile, GateReport, check_submission
 from facetwise.submission.gate.mix import Mix, assumed_people, check_mix
+from facetwise.submission.gate.opinions import TrainingSide
 
 SPACE = LabelSpace((Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue"))))
 
@@ -42,10 +43,13 @@ def rows(names: list[str], answers: list[object]) -> bytes:
 GOOD = rows(EXPECTED, DECIDED.tolist())
 
 
-def gate(data: bytes, *, decided: np.ndarray = DECIDED, **more: dict[str, str]) -> GateReport:
-    return check_submission(
-        data, EXPECTED, SPACE, image_column="ImageID", answer_column="ans", decided=decided, oof=oof(), **more
-    )
+def known() -> TrainingSide:
+    mix = oof()
+    return TrainingSide(SPACE.decode(mix.true), mix.groups, SPACE.decode(mix.predicted))
+
+
+def gate(data: bytes, *, decided: np.ndarray = DECIDED, **more: object) -> GateReport:
+    return check_submission(data, ExpectedFile(EXPECTED, "ImageID", "ans", **more), known(), SPACE, decided=decided)
 
 
 def codes(findings: tuple[GateFinding, ...]) -> list[str]:
@@ -56,7 +60,7 @@ def test_a_good_submission_passes():
     report = gate(GOOD)
     assert not report.errors
     assert not report.warnings
-    assert codes(report.findings) == ["names", "classes", "decisions", "mix", "never-predicted"]
+    assert codes(report.findings) == ["names", "classes", "decisions", "mix", "never-predicted", "opinions"]
     assert json.loads(json.dumps(report.as_dict(), allow_nan=False)) == report.as_dict()
 
 
@@ -76,7 +80,7 @@ PLANTED = {
 @pytest.mark.parametrize("code", PLANTED)
 def test_planted_faults_are_errors(code):
     data, part = PLANTED[code]
-    report = gate(data, reasons={"0.jpg": "damaged"})
+    report = gate(data, unreadable={"0.jpg": "damaged"})
     assert codes(report.errors) == [code]
     assert part in report.errors[0].message
 
@@ -97,9 +101,7 @@ def test_columns_that_nobody_asked_for():
 
 def test_names_in_another_spelling_are_told_as_such():
     asked, sent = ["é.jpg", "b c.jpg"], ["e\u0301.jpg", "b\u00a0c.jpg"]
-    report = check_submission(
-        rows(sent, [0, 1]), asked, SPACE, image_column="ImageID", answer_column="ans", decided=None, oof=oof()
-    )
+    report = check_submission(rows(sent, [0, 1]), ExpectedFile(asked, "ImageID", "ans"), known(), SPACE)
     assert codes(report.errors) == ["names-spelling"]
     assert report.errors[0].message.startswith("2 images spelt differently than asked for")
 

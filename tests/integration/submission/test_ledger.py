@@ -700,7 +700,7 @@ def test_from_submission_to_score_on_the_command_line(own_finished, tmp_path):
     assert "2 rows added, 0 already there; they belong to 1 submission of this project" in told
     assert "not matched to a submission: 5" in told
     assert "2 addresses that may grant access not kept" in told
-    assert "0 rows added, 2 known" in call(*at, "ledger", "import", path)
+    assert "0 rows added, 2 already there" in call(*at, "ledger", "import", path)
     assert "1 row added" in call(*at, "ledger", "import", path, "--matches", "5=1")
 
 

@@ -319,7 +319,7 @@ def test_a_full_disk_is_a_problem(project: Project, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10 * 2**20))
     line = only(examine(project), "disk")
     assert line.level == "problem"
-    assert line.message.startswith("10 MiB free; this project holds stores")
+    assert line.message.startswith("10.0 MiB free; this project holds stores")
 
 
 def test_a_check_that_cannot_look_becomes_a_finding(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,7 +367,7 @@ def test_weights(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blob.write_bytes(bytes(2**20))
     first, second = lines(examine(None), "weights")
     assert first.message.startswith("1 cached models")
-    assert first.message.endswith("(1 MiB)")
+    assert first.message.endswith("(1.0 MiB)")
     assert "only cached models" in second.message
 
 

@@ -6,6 +6,8 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from facetwise.core.errors import InputError
@@ -15,19 +17,25 @@ MAX_BYTES = 64 * 2**20
 """Most bytes that are read of one file, an image or a table."""
 
 
-def read_bounded(path: Path, most: int = MAX_BYTES) -> bytes:
-    """All bytes of a regular file of at most `most`; raises InputError for anything else (a pipe, a folder)."""
+@contextmanager
+def opened_regular(path: Path) -> Iterator[BufferedReader]:
+    """A regular file opened for reading; raises InputError for anything else (a pipe, a folder)."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"{path}: cannot be read ({reason})") from None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise InputError(f"{path}: not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        check_size(status.st_size, str(path), most)
+        yield file
+
+
+def read_bounded(path: Path, most: int = MAX_BYTES) -> bytes:
+    """All bytes of a regular file of at most `most`; raises InputError for anything else."""
+    with opened_regular(path) as file:
+        check_size(os.fstat(file.fileno()).st_size, str(path), most)
         try:
             data = file.read(most + 1)
             if data is None:  # a file of the system that has nothing to read now

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from facetwise.core.files.writing import write_output
-from facetwise.results.calibration import MEANING, CalibrationView, people_text
+from facetwise.results.calibration import MEANING, CalibrationView
+from facetwise.results.wording import sample
 from facetwise.screens.pages.html import page
 from facetwise.screens.pages.plots import reliability
 from facetwise.screens.pages.theme import Figure
@@ -19,7 +20,7 @@ def write_calibration_page(view: CalibrationView, out: Path) -> None:
 def calibration_page(view: CalibrationView) -> str:
     """The page: one file that loads nothing."""
     figures = calibration_figures(view)
-    return page("calibration.html.j2", view, figures, check=view.check, people=people_text(view.check), meaning=MEANING)
+    return page("calibration.html.j2", view, figures, check=view.check, people=sample(view.check), meaning=MEANING)
 
 
 def calibration_figures(view: CalibrationView) -> dict[str, Figure]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from facetwise.submission.gate.finding import GateFinding, listed, listed_names
 from facetwise.submission.gate.form import answer_findings, column_findings, name_findings
 from facetwise.submission.gate.mapping import exchanged_classes, people_of
 from facetwise.submission.gate.misplaced import ProjectAnswers, others_that_say, same_in_another_order
-from facetwise.submission.gate.mix import Mix, MixCheck, check_mix
+from facetwise.submission.gate.mix import MixCheck, check_mix
 from facetwise.submission.gate.opinions import Opinion, TrainingSide, Verdict, judge
 
 MAX_CHANCE = 0.01
@@ -71,55 +71,61 @@ class GateReport:
         return {"may_be_sent": self.may_be_sent, "findings": findings, "mix": mix, "opinions": opinions}
 
 
+@dataclass(frozen=True)
+class ExpectedFile:
+    """The organisers' csv, as far as it is known."""
+
+    images: Sequence[str]
+    """Image names, in order."""
+    image_column: str
+    answer_column: str
+    columns: Sequence[str] = ()
+    """All columns; empty if they are not known."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Why images have no prediction (`damaged`, `missing`), by name."""
+
+
 def check_submission(
     data: bytes,
-    expected: Sequence[str],
+    expected: ExpectedFile,
+    known: TrainingSide,
     space: LabelSpace,
     *,
-    image_column: str,
-    answer_column: str,
-    decided: IntArray | None,
-    oof: Mix,
-    known: TrainingSide | None = None,
+    decided: IntArray | None = None,
     opinions: Sequence[Opinion] = (),
     answers_here: Sequence[ProjectAnswers] = (),
-    reasons: Mapping[str, str] | None = None,
-    columns: Sequence[str] = (),
-    seed: int = 0,
 ) -> GateReport:
     """Check a filled-in csv (`data`, the bytes to be sent).
 
-    `expected`: image names in the organisers' order; `decided`: the joint class that the predictions give each of
-    them, shape (n,), -1 where there is none, or None for a file of which only the bytes are known; `reasons`: why
-    images have none (`damaged`, `missing`), by name; `oof`: out-of-fold classes and people, for the class mix; `known`
-    and `opinions`: what others say of the same images; `answers_here`: what everything else in the project answers;
-    `columns`: the organisers', where they are known. Never raises for what is in `data`.
+    `decided`: the joint class that the predictions give each expected image, shape (n,), -1 where there is none, or
+    None for a file of which only the bytes are known; `opinions`: predictions of the same images; `answers_here`:
+    answers of everything else in the project. Never raises for what is in `data`.
     """
     try:
-        file = read_csv(data, "submission", (image_column, answer_column))
-        names, answers = file.column(image_column), file.column(answer_column)
+        file = read_csv(data, "submission", (expected.image_column, expected.answer_column))
+        names, answers = file.column(expected.image_column), file.column(expected.answer_column)
     except InputError as error:
         return GateReport((GateFinding("error", "format", "; ".join(p for p in (str(error), error.hint) if p)),))
     findings = [
-        *column_findings([name.strip() for name in file.header], columns),
-        *name_findings(names, expected),
-        *answer_findings(file, names, answers, space, reasons or {}),
+        *column_findings([name.strip() for name in file.header], expected.columns),
+        *name_findings(names, expected.images),
+        *answer_findings(file, names, answers, space, expected.unreadable),
     ]
     if any(f.level == "error" for f in findings):
         return GateReport(_errors_first(findings))
     classes = np.array([int(a) for a in answers], dtype=np.int64)
     findings += _specialist_findings(classes, space)
     findings += [] if decided is None else [_decision_finding(names, classes, decided)]
-    mix = check_mix(classes, oof, space, seed=seed)
-    found = [judge(classes, names, o, known, space, mix.num_people) for o in opinions] if known is not None else ()
+    mix = check_mix(classes, known.mix(space), space)
+    found = [judge(classes, names, o, known, space, mix.num_people) for o in opinions]
     verdicts = tuple(v for v in found if v is not None)
     vouched = decided is None and any(v.word == "agrees" for v in verdicts)
-    least = MIN_DISTANCE_UNKNOWN if known is not None and known.oof is None else MIN_DISTANCE
+    least = MIN_DISTANCE_UNKNOWN if known.oof is None else MIN_DISTANCE
     findings += [_drift_finding(mix, least, vouched=vouched), _never_finding(mix)]
     codes = space.decode(classes)
     findings += _reordered_findings(codes, answers_here, opinions, space)
     findings += _absent_findings(codes, answers_here, known, space)
-    findings += _combined_opinions(codes, verdicts, opinions, known, space) if known is not None else []
+    findings += _combined_opinions(codes, verdicts, opinions, known, space)
     return GateReport(_errors_first(findings), mix, verdicts)
 
 
@@ -209,7 +215,7 @@ def _reordered_findings(
 
 
 def _absent_findings(
-    codes: IntArray, answers: Sequence[ProjectAnswers], known: TrainingSide | None, space: LabelSpace
+    codes: IntArray, answers: Sequence[ProjectAnswers], known: TrainingSide, space: LabelSpace
 ) -> list[GateFinding]:
     """Classes of an attribute that this file never answers and most others do, (n, num_attributes).
 
@@ -218,9 +224,9 @@ def _absent_findings(
     found = []
     for place, code, says, images in others_that_say(codes, answers):
         attribute = space.attributes[place]
-        if known is not None and known.oof is not None and not (known.oof[:, place] == code).any():
+        if known.oof is not None and not (known.oof[:, place] == code).any():
             continue
-        people = images if known is None else people_of(images, known, place, (code,))
+        people = people_of(images, known, place, (code,))
         who = f"{says} other answer{'s give' if says > 1 else ' gives'} it to {images:,}"
         message = f"`{attribute.name}`: no image is answered `{attribute.classes[code]}`; {who}"
         found.append(GateFinding("warning" if people >= ABSENT_PEOPLE else "ok", "class-absent", message))

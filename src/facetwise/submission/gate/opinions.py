@@ -16,10 +16,12 @@ import numpy as np
 
 from facetwise.core.labels import BoolArray, FloatArray, IntArray, LabelSpace
 from facetwise.evaluate.agreement import chance_agreement, cohen_kappa
+from facetwise.evaluate.decide import encode_joint
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.resampling import Groups, group_numbers
 from facetwise.submission.gate.faults import Reading, readings
 from facetwise.submission.gate.misplaced import Misplaced, misplaced_rows, misplaced_share
+from facetwise.submission.gate.mix import Mix
 
 ERRORS = 4.0
 """Standard errors from which a difference is significant; high because several opinions and attributes are tested."""
@@ -65,6 +67,13 @@ class TrainingSide:
     """The person in each image."""
     oof: IntArray | None = None
     """Out-of-fold class numbers of the file's own source; None if unknown."""
+
+    def mix(self, space: LabelSpace) -> Mix:
+        """Out-of-fold and true joint classes; without out-of-fold predictions, the true ones for both."""
+        true = space.encode(self.truth)
+        decided = true if self.oof is None else encode_joint(self.oof, space)
+        covered = decided != MISSING
+        return Mix(decided[covered], true[covered], np.asarray(self.groups)[covered])
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,8 @@ def build_ledger_view(project: Project, moment: datetime) -> LedgerView:
     ledger = read_ledger(project.workspace)
     notes = [n for n in all_notes(project.workspace) if n.kind == "submission"]
     rows = tuple(_row(project.workspace, ledger, entry, notes) for entry in ledger.files)
-    unsent = tuple(s.id for s in list_submissions(project.workspace) if s.id not in ledger.by_submission)
     folders = list_submissions(project.workspace)
+    unsent = tuple(folder.id for folder in folders if folder.id not in ledger.by_submission)
     damaged = [f"`{folder.id}` is {folder.damage.summary}" for folder in folders if folder.damage is not None]
     odd = (*damaged, *odd_times(project.workspace, ledger, moment))
     return LedgerView(rows, unsent, quota_left(ledger, project.file.contest, moment), odd)

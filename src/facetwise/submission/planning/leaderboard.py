@@ -1,10 +1,10 @@
-"""What was expected of submissions, and what the leaderboard said: submission and report brought together."""
+"""Forecasts of sent submissions beside their leaderboard scores."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from facetwise.core.project import Project
 from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.forecasts.forecast import LEVEL, Part, ScoreForecast
-from facetwise.evaluate.intervals import Interval, bootstrap_interval
-from facetwise.evaluate.metrics import MISSING, macro_f1
+from facetwise.evaluate.intervals import Interval
+from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.ranks import MIN_PAIRS, RankCorrelation, rank_correlation
+from facetwise.predictors.sources import manifest_truth
 from facetwise.results.wording import interval, percent, shared_level, signed
 from facetwise.submission.ledger.ledger import Entry, Ledger, read_ledger
 from facetwise.submission.ledger.view import expected
@@ -24,21 +25,18 @@ from facetwise.submission.planning.contenders import Contender, comparable, subm
 from facetwise.submission.planning.forecast import people_notes
 from facetwise.submission.planning.outlook import Outlook, read_outlook
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class Outcome:
-    """A score of one part of the test set, beside what out of fold alone said of it."""
+    """A score on one part of the test set, beside its forecast from out-of-fold predictions alone."""
 
     score: float
     expected: ScoreForecast | None
-    """None where nothing is known out of fold."""
+    """None without out-of-fold predictions."""
 
     @property
     def deviation(self) -> float | None:
-        """Score minus expectation, in standard deviations of the forecast; None where it had none."""
+        """Score minus forecast, in standard deviations of the forecast; None without a forecast."""
         if self.expected is None or self.expected.spread <= 0:
             return None
         return (self.score - self.expected.expected) / self.expected.spread
@@ -53,7 +51,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class LeaderboardRow:
-    """One submission, or a file from elsewhere, that was sent."""
+    """A sent file: a submission, or one that was not made here."""
 
     name: str
     sent: str | None
@@ -61,16 +59,16 @@ class LeaderboardRow:
     out_of_fold: float | None
     out_of_fold_interval: Interval | None
     made_expected: float | None
-    """The score that was forecast when the submission was made, for the whole test set."""
+    """The forecast for the whole test set, from when the submission was made."""
     made_interval: Interval | None
     public: Outcome | None
     private: Outcome | None
     why_not: str = ""
-    """Why nothing could be expected of it; empty where something was."""
+    """Why there is no forecast; empty if there is one."""
 
     @property
     def stands_out(self) -> bool:
-        """Whether a score of it lies outside of its prediction interval."""
+        """Whether one of its scores lies outside of its prediction interval."""
         return any(o is not None and o.stands_out for o in (self.public, self.private))
 
 
@@ -79,7 +77,7 @@ Pair = Literal["out of fold, public", "out of fold, private", "public, private"]
 
 @dataclass(frozen=True)
 class RankAgreement:
-    """Whether two scores put the submissions into the same order."""
+    """Rank correlation of the submissions by two scores."""
 
     what: Pair
     ranks: RankCorrelation
@@ -87,42 +85,42 @@ class RankAgreement:
 
 @dataclass(frozen=True)
 class LeaderboardView:
-    """What `facetwise leaderboard` tells."""
+    """The view of `facetwise leaderboard`."""
 
     project: str
     level: float
-    """Of the intervals that scores are held against."""
+    """Level of the intervals that scores are compared with."""
     rows: tuple[LeaderboardRow, ...]
     """In the order of sending."""
     agreements: tuple[RankAgreement, ...]
-    """For each pair of scores that two submissions or more have."""
+    """For each pair of scores that at least two submissions have."""
     shift: tuple[float, float] | None
-    """Mean and standard deviation of leaderboard minus out of fold that all share; None without public scores."""
+    """Mean and standard deviation of the common shift, leaderboard minus out of fold; None without public scores."""
     notes: tuple[str, ...]
 
     @property
     def expected(self) -> tuple[LeaderboardRow, ...]:
-        """Rows of which something was expected, and whose public score is known."""
+        """Rows with a public score and a forecast of it."""
         return tuple(r for r in self.rows if r.public is not None and r.public.expected is not None)
 
     @property
     def out_of_fold_level(self) -> float | None:
-        """Of all intervals of scores out of fold; None without any."""
+        """Level of the intervals of out-of-fold scores; None without any."""
         return shared_level(row.out_of_fold_interval for row in self.rows)
 
     @property
     def made_level(self) -> float | None:
-        """Of all forecasts that were recorded; None where they differ (older records have 95 %), or without any."""
+        """Level of the recorded forecasts; None if they differ (older records have 95 %), or without any."""
         return shared_level(row.made_interval for row in self.rows)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data, with deviations and what stands out."""
+        """Plain JSON data, with deviations and findings."""
         data: dict[str, Any] = plain(
             {
                 "project": self.project,
                 "level": self.level,
                 "rows": [_row_dict(row) for row in self.rows],
-                "agreements": [{"what": a.what, **_ranks_dict(a.ranks)} for a in self.agreements],
+                "agreements": [{"what": a.what, **asdict(a.ranks)} for a in self.agreements],
                 "shift": None if self.shift is None else {"expected": self.shift[0], "spread": self.shift[1]},
                 "findings": list(findings(self)),
                 "notes": self.notes,
@@ -132,7 +130,7 @@ class LeaderboardView:
 
 
 def findings(view: LeaderboardView) -> Iterator[str]:
-    """What the table comes to, a sentence an item."""
+    """Conclusions from the table, one sentence each."""
     for agreement in view.agreements:
         yield _rank_agreement(agreement)
     yield from _standing_out(view)
@@ -170,18 +168,8 @@ def _standing_out(view: LeaderboardView) -> Iterator[str]:
 
 
 def _row_dict(row: LeaderboardRow) -> dict[str, Any]:
-    return {
-        "name": row.name,
-        "sent": row.sent,
-        "out_of_fold": row.out_of_fold,
-        "out_of_fold_interval": _interval_dict(row.out_of_fold_interval),
-        "made_expected": row.made_expected,
-        "made_interval": _interval_dict(row.made_interval),
-        "public": _outcome_dict(row.public),
-        "private": _outcome_dict(row.private),
-        "stands_out": row.stands_out,
-        "why_not": row.why_not,
-    }
+    parts = {"public": _outcome_dict(row.public), "private": _outcome_dict(row.private)}
+    return {**asdict(row), **parts, "stands_out": row.stands_out}
 
 
 def _outcome_dict(outcome: Outcome | None) -> dict[str, Any] | None:
@@ -191,27 +179,19 @@ def _outcome_dict(outcome: Outcome | None) -> dict[str, Any] | None:
     return {
         "score": outcome.score,
         "expected": None if found is None else found.expected,
-        "interval": None if found is None else _interval_dict(found.interval),
+        "interval": None if found is None else asdict(found.interval),
         "num_people": None if found is None else found.num_people,
         "deviation": outcome.deviation,
         "stands_out": outcome.stands_out,
     }
 
 
-def _ranks_dict(ranks: RankCorrelation) -> dict[str, Any]:
-    return {"value": ranks.value, "interval": _interval_dict(ranks.interval), "num_pairs": ranks.num_pairs}
-
-
-def _interval_dict(found: Interval | None) -> dict[str, float] | None:
-    return None if found is None else {"low": found.low, "high": found.high, "level": found.level}
-
-
 def build_leaderboard(project: Project, *, seed: int = 0) -> LeaderboardView:
-    """Every sending with what was expected of it.
+    """Every sent file with its forecast and scores.
 
-    Scores are held against the forecast by out of fold alone for the people of their part, which is narrower or wider
-    than the forecast for the whole test set that the submission's record has. Raises InputError when nothing was sent,
-    and ProblemsError for a wrong ledger.
+    Scores are compared with forecasts from out-of-fold predictions alone for the people of their part, whose intervals
+    differ from those for the whole test set in submissions' records. Raises InputError when nothing was sent, and
+    ProblemsError for an invalid ledger.
     """
     manifest, ledger = load_manifest(project), read_ledger(project.workspace)
     if not ledger.entries:
@@ -263,11 +243,10 @@ def _why_not(entry: Entry, place: int | None, why: Mapping[str, str]) -> str:
 
 
 def _in_hand(project: Project, manifest: Manifest, contender: Contender) -> tuple[float, Interval]:
-    """Macro F1 on all images that it predicts out of fold, and its interval by person."""
+    """Out-of-fold macro F1 on all images that it predicts, and its interval by person."""
     rows = np.flatnonzero(contender.oof != MISSING)
-    truth, groups = project.space.encode(manifest.codes(project.space))[rows], manifest.train["group"].to_numpy()[rows]
-    answers, num = contender.oof[rows], project.space.num_joint
-    return macro_f1(truth, answers, num), bootstrap_interval(truth, answers, groups, num)
+    truth, answers = manifest_truth(manifest, project.space).where(rows), contender.oof[rows]
+    return truth.score(answers), truth.interval(answers)
 
 
 def _outcome(outlook: Outlook | None, place: int | None, part: Part, score: float | None) -> Outcome | None:

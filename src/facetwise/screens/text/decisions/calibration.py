@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from facetwise.results.calibration import MEANING, CalibrationView, people_text
-from facetwise.results.wording import DASH, loss, score
+from facetwise.results.calibration import MEANING, CalibrationView
+from facetwise.results.wording import DASH, loss, sample, score
 from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 
@@ -13,7 +13,7 @@ def calibration_text(view: CalibrationView) -> RenderableType:
     """The view for a terminal: a row an attribute, and its verdict."""
     parts: list[RenderableType] = [Text(view.id, style="bold")]
     parts += [Text(f"! {n.text}", style="yellow") for n in view.warnings]
-    parts += [Text(), Text(f"How far probabilities can be believed. {people_text(view.check)}"), _table(view), Text()]
+    parts += [Text(), Text(f"How far probabilities can be believed. {sample(view.check)}"), _table(view), Text()]
     parts += [Text.assemble((p.name, "bold"), f"  {view.verdict(p)}") for p in view.check.parts]
     note = f"After: with temperatures that were fitted without each person's fifth. {MEANING}"
     return Group(*parts, Text(), Text(note, style="dim"))

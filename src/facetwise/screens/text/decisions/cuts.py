@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from facetwise.core.text.counting import count
 from facetwise.evaluate.rules.cuts import CutChoice
 from facetwise.results.cuts import CutsView, numbers, verdict, what_is_cut
-from facetwise.results.wording import score, with_interval
+from facetwise.results.wording import sample, score, with_interval
 from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 
@@ -22,7 +22,7 @@ def cuts_text(view: CutsView) -> RenderableType:
 
 
 def _choice_text(choice: CutChoice, by_image: bool) -> Iterator[RenderableType]:
-    aim = f" for the macro F1 of {_aim(choice)}. {_people(choice)}"
+    aim = f" for the macro F1 of {_aim(choice)}. {sample(choice)}"
     yield Text.assemble("Cuts of ", (choice.attribute, "bold"), aim)
     table = Table()
     for heading, justify in (("", "left"), (what_is_cut(choice), "left"), ("macro F1", "right")):
@@ -35,11 +35,6 @@ def _choice_text(choice: CutChoice, by_image: bool) -> Iterator[RenderableType]:
     yield table
     yield Text(f"Without each fifth: {_spread(choice)}. {count(choice.num_changed, 'image')} would change class.")
     yield Text(verdict(choice, by_image), style="bold" if choice.worth_it and not by_image else "")
-
-
-def _people(choice: CutChoice) -> str:
-    people = f"{count(choice.num_people, 'person', 'people')}, {count(choice.num_images, 'image')}"
-    return people + (f" ({choice.num_left_out:,} without a prediction left out)." if choice.num_left_out else ".")
 
 
 def _aim(choice: CutChoice) -> str:

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from facetwise.core.labels import JOINT
-from facetwise.core.text.counting import count
 from facetwise.evaluate.rules.choose import ARGMAX, Picked, RuleCandidate, RuleChoice
 from facetwise.results.rules import RulesView, verdict
-from facetwise.results.wording import DASH, score, signed, with_interval, with_signs
+from facetwise.results.wording import DASH, sample, score, signed, with_interval, with_signs
 from facetwise.screens.kit import Group, RenderableType, Table, Text
 
 
@@ -28,7 +27,7 @@ def rules_text(view: RulesView) -> RenderableType:
 
 
 def _head(view: RulesView) -> Iterator[Text]:
-    yield Text(f"Decision rules for the macro F1 of {_aim(view)}. {_people(view.choice)}")
+    yield Text(f"Decision rules for the macro F1 of {_aim(view)}. {sample(view.choice)}")
     yield Text(f"Plain argmax: {with_interval(view.choice.plain, view.choice.plain_interval)}.")
 
 
@@ -72,8 +71,3 @@ def _times(number: int) -> str:
 
 def _aim(view: RulesView) -> str:
     return f"{view.space.num_joint:,} joint classes" if view.what == JOINT else f"{view.what} alone"
-
-
-def _people(choice: RuleChoice) -> str:
-    people = f"{count(choice.num_people, 'person', 'people')}, {count(choice.num_images, 'image')}"
-    return people + (f" ({choice.num_left_out:,} without a prediction left out)." if choice.num_left_out else ".")
