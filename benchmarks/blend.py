@@ -152,8 +152,8 @@ def run_autogluon(python: Path, votes: Votes, truth: Classes, rounds: int) -> tu
         given = Path(folder) / "given.npz"
         np.savez(given, votes=votes.blocks[0].votes, truth=truth)
         call = [str(python), "-W", "ignore", "-c", AUTOGLUON, str(given), str(rounds)]
-        said = subprocess.run(call, check=True, capture_output=True, encoding="utf-8").stdout
-    seconds, weights = json.loads(said.splitlines()[-1])
+        printed = subprocess.run(call, check=True, capture_output=True, encoding="utf-8").stdout
+    seconds, weights = json.loads(printed.splitlines()[-1])
     return (seconds[0], seconds[1]), np.array([weights])
 
 
@@ -183,8 +183,8 @@ def _draw_rows(first: list[str], found: Weights) -> list[list[str]]:
             rows.append([*first, name, *(f"{s:.4f}" for s in scores)])
             continue
         errors = 2 * less.std(axis=0, ddof=1) / len(found) ** 0.5 if len(found) > 1 else np.full(3, np.nan)
-        told = [f"{d:+.4f} +- {e:.4f}" for d, e in zip(less.mean(axis=0)[1:], errors[1:], strict=True)]
-        rows.append([*first, name, f"{scores[0]:.4f}", *told])
+        differences = [f"{d:+.4f} +- {e:.4f}" for d, e in zip(less.mean(axis=0)[1:], errors[1:], strict=True)]
+        rows.append([*first, name, f"{scores[0]:.4f}", *differences])
     return rows
 
 

@@ -93,21 +93,21 @@ class Model:
         joint = SPACE.encode(np.stack([np.tile(MASKS, num_people), gender, age], axis=1))
         roots = [_root(c) for c in (self.between, self.within)]
         people, images = (draws.standard_normal((n, self.means.shape[1])) for n in (num_people, len(joint)))
-        said = self.means[joint] + (people @ roots[0].T)[person] + images @ roots[1].T
-        return People(joint, person, tuple(_table(part, person) for part in np.split(said, len(self.names), axis=1)))
+        logs = self.means[joint] + (people @ roots[0].T)[person] + images @ roots[1].T
+        return People(joint, person, tuple(_table(part, person) for part in np.split(logs, len(self.names), axis=1)))
 
 
 def fit(project: Project, manifest: Manifest, runs: Sequence[str]) -> Model:
     """The model of some finished runs with every attribute."""
-    said = np.hstack([_numbers(project, manifest, run) for run in runs])
+    logs = np.hstack([_numbers(project, manifest, run) for run in runs])
     codes, group = manifest.codes(SPACE), manifest.train["group"].to_numpy()
     joint = SPACE.encode(codes)
     _, person = np.unique(group, return_inverse=True)
     counts = np.bincount(joint, minlength=SPACE.num_joint)
-    sums = np.zeros((SPACE.num_joint, said.shape[1]))
-    np.add.at(sums, joint, said)
+    sums = np.zeros((SPACE.num_joint, logs.shape[1]))
+    np.add.at(sums, joint, logs)
     means = sums / np.maximum(counts, 1)[:, None]
-    between, within = _components(said - means[joint], person)
+    between, within = _components(logs - means[joint], person)
     first = np.unique(person, return_index=True)[1]
     shares = np.bincount(codes[first, 1] * SPACE.sizes[2] + codes[first, 2], minlength=6) / len(first)
     return Model(tuple(runs), means, between, within, shares)
@@ -140,11 +140,11 @@ def _numbers(project: Project, manifest: Manifest, run: str) -> Floats:
     return np.hstack([logs - logs.mean(axis=1, keepdims=True) for logs in blocks])
 
 
-def _table(said: Floats, person: Ints) -> Predictions:
+def _table(logs: Floats, person: Ints) -> Predictions:
     """Predictions of fold 0, as float32."""
     edges = np.cumsum((0, *SPACE.sizes))
-    blocks = [log_normalised(said[:, a:b]).astype(np.float32) for a, b in pairwise(edges)]
-    images, folds = np.arange(len(said)).astype(str), np.zeros(len(said), np.int64)
+    blocks = [log_normalised(logs[:, a:b]).astype(np.float32) for a, b in pairwise(edges)]
+    images, folds = np.arange(len(logs)).astype(str), np.zeros(len(logs), np.int64)
     return Predictions(SPACE, images, person.astype(str), folds, dict(zip(SPACE.names, blocks, strict=True)))
 
 
@@ -152,8 +152,8 @@ def drawn_and_real(project: Project, model: Model, num_people: int = 5000) -> li
     """Each run's macro F1 out of fold, and that of drawn people."""
     manifest, drawn, found = load_manifest(project), model.draw(num_people, 0), []
     truth = SPACE.encode(manifest.codes(SPACE))
-    for run, said in zip(model.names, drawn.tables, strict=True):
+    for run, table in zip(model.names, drawn.tables, strict=True):
         real = read_source(project, manifest, run).require_oof()
-        scores = [macro_f1(a, t.classes, SPACE.num_joint) for a, t in ((truth, real), (drawn.joint, said))]
+        scores = [macro_f1(a, t.classes, SPACE.num_joint) for a, t in ((truth, real), (drawn.joint, table))]
         found.append((run, scores[0], scores[1]))
     return found

@@ -181,13 +181,13 @@ def forecasts(
     )
     public = np.array([*scores[0][:num_runs], np.nan])
     parts: list[tuple[Part, int]] = [("public", 0), ("private", 1)]
-    told = [
+    found = [
         (state.forecast(part, num_runs).interval, scores[i][num_runs])
         for joint in (bare.shifted(OFFSET, disagreement_matrix([c.test for c in asked]), seed), bare)
         for state in (joint, joint.conditioned_on(public))
         for part, i in parts
     ]
-    return tuple(i.low <= s <= i.high for i, s in told), tuple(i.high - i.low for i, _ in told)
+    return tuple(i.low <= s <= i.high for i, s in found), tuple(i.high - i.low for i, _ in found)
 
 
 # ------------------------------------------------------------------------------------------------------------ truth
@@ -214,8 +214,8 @@ def _classes(run: int, people: People) -> Ints:
 
 def true_score(slices: Sequence[People], decide: Callable[[People], Ints]) -> float:
     """Macro F1 on the population."""
-    said = np.concatenate([decide(people) for people in slices])
-    return macro_f1(np.concatenate([people.joint for people in slices]), said, SPACE.num_joint)
+    predicted = np.concatenate([decide(people) for people in slices])
+    return macro_f1(np.concatenate([people.joint for people in slices]), predicted, SPACE.num_joint)
 
 
 # ------------------------------------------------------------------------------------------------------------ tables

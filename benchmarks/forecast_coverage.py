@@ -212,8 +212,8 @@ def fitted_model() -> Model:
 def draw_few(draws: np.random.Generator, num_people: int, world: str) -> tuple[Classes, Classes]:
     """True classes and what one predictor says, (images,), person by person."""
     if world == "drawn":
-        truth, said = draw_answers(draws, num_people, np.array([1.0]), averaged=False, extra=0.0)
-        return truth, said[0]
+        truth, predicted = draw_answers(draws, num_people, np.array([1.0]), averaged=False, extra=0.0)
+        return truth, predicted[0]
     people = fitted_model().draw(num_people, int(draws.integers(2**31)))
     return people.joint, people.tables[FITTED_RUN].classes
 
@@ -230,18 +230,18 @@ def held_out(truth: Classes, groups: Classes, seed: int) -> npt.NDArray[np.bool_
 def few_trial(draws: np.random.Generator, plan: str, size: int, world: str, seed: int) -> list[float]:
     """Score in hand, a forecast as folds, and the forecast, each minus the score; then held and width, bare and not."""
     num_people = 4 * size if plan == "hold-out" else size
-    truth, said = draw_few(draws, num_people, world)
+    truth, predicted = draw_few(draws, num_people, world)
     score = macro_f1(*draw_few(draws, FEW_TEST.public, world), NUM_CLASSES)
     groups = np.repeat(np.arange(num_people), IMAGES)
     rows = held_out(truth, groups, seed) if plan == "hold-out" else np.ones(len(truth), bool)
-    answers, more = np.where(rows, said, MISSING), {"resamples": RESAMPLES, "seed": seed}
-    as_folds = simulate(truth_of(truth[rows], groups[rows], NUM_CLASSES), [said[rows]], FEW_TEST, **more).forecast(
+    answers, more = np.where(rows, predicted, MISSING), {"resamples": RESAMPLES, "seed": seed}
+    as_folds = simulate(truth_of(truth[rows], groups[rows], NUM_CLASSES), [predicted[rows]], FEW_TEST, **more).forecast(
         "all", 0
     )
     joint = simulate(truth_of(truth, groups, NUM_CLASSES), [answers], FEW_TEST, **more)
     with_room = joint.shifted(OFFSET, np.zeros((1, 1)), seed)
     held = [_held(j.forecast("all", 0), score) for j in (joint, with_room)]
-    in_hand = macro_f1(truth[rows], said[rows], NUM_CLASSES)
+    in_hand = macro_f1(truth[rows], predicted[rows], NUM_CLASSES)
     return [in_hand - score, as_folds.expected - score, -held[0][2], *(x for h in held for x in h[:2])]
 
 

@@ -74,8 +74,8 @@ def main() -> None:
             world = World(seed, num_train=people, num_test=people)
             for kind, (joint, (own, *others)) in files_of(world).items():
                 here = [ProjectAnswers(o.name, o.codes) for o in others]
-                told = [not world.gate(joint, known, others, here).may_be_sent for known in (own, None)]
-                looked[kind] = looked.get(kind, np.zeros(3)) + np.array([*told, 1])
+                refused = [not world.gate(joint, known, others, here).may_be_sent for known in (own, None)]
+                looked[kind] = looked.get(kind, np.zeros(3)) + np.array([*refused, 1])
         for kind, (known, elsewhere, count) in looked.items():
             print(
                 f"{people:5} people  {kind:20} {known / count:4.0%} / {elsewhere / count:4.0%} of {count:.0f}",

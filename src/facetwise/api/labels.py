@@ -151,8 +151,8 @@ def correct_label(
     if bool(person) == bool(image):
         raise SettingError("give exactly one of a person and an image")
     opened = opened_project(project)
-    said = f"{value:.15g}" if isinstance(value, float) else str(value)
-    correction = Correction(image or "", person or "", attribute, said, reason, author, weight)
+    cell = f"{value:.15g}" if isinstance(value, float) else str(value)
+    correction = Correction(image or "", person or "", attribute, cell, reason, author, weight)
     return _add(opened, load_manifest(opened), [ProposedCorrection(correction.what, correction)], None)
 
 

@@ -48,9 +48,9 @@ def pairwise_agreement(votes: Votes) -> FloatArray:
 
     NaN for two members without a common block.
     """
-    said = np.full((votes.num_members, len(votes.blocks), votes.num_rows), MISSING, np.int64)
+    decided = np.full((votes.num_members, len(votes.blocks), votes.num_rows), MISSING, np.int64)
     for number, block in enumerate(votes.blocks):
-        said[block.members, number] = block.votes.argmax(axis=2)
+        decided[block.members, number] = block.votes.argmax(axis=2)
     return 1 - disagreement_matrix(
-        [codes.T for codes in said]
+        [codes.T for codes in decided]
     )  # views: rows side by side in memory are seven times as fast

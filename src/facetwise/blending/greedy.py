@@ -154,8 +154,8 @@ class Selection:
             times, true = objective.weights[where], objective.true[where]
             after = self.joint[where] + (new - tally.top[where]) * self.strides[block]
             for joint, sign in ((self.joint[where], -1.0), (after, 1.0)):
-                said = objective.numbers(joint)
-                cells, hit = who * size + said, said == true
+                classes = objective.numbers(joint)
+                cells, hit = who * size + classes, classes == true
                 predicted += sign * np.bincount(cells, times, k * size)
                 hits += sign * np.bincount(cells[hit], times[hit], k * size)
         return objective.score(self.hits + hits.reshape(k, size), self.predicted + predicted.reshape(k, size))

@@ -96,10 +96,10 @@ class TrainingDisplay:
         """
         run = event.get("run", self.run)
         first = self.contents.setdefault(run, event)
-        told = json.dumps([event[key] for key in ("fold", "images", "people", "classes")])
-        if told in self.shown:
+        content = json.dumps([event[key] for key in ("fold", "images", "people", "classes")])
+        if content in self.shown:
             return
-        self.shown.add(told)
+        self.shown.add(content)
         lines = content_lines(event) if first is event else [compared_line(event, first), *absent_lines(event)]
         of_run = "" if run == self.run else f"run {run}, "  # heads on a frozen backbone train together
         self.console.print(f"{of_run}fold {event['fold']}: " + "\n".join(lines))

@@ -104,8 +104,8 @@ def _say_which(project: "Project", time: str | None) -> None:
     from facetwise.submission.ledger.quota import contest_zone
     from facetwise.submission.ledger.sending import taken_of_two
 
-    if time is not None and (told := taken_of_two(time, contest_zone(project))) is not None:
-        say(f"note: {told}")
+    if time is not None and (which := taken_of_two(time, contest_zone(project))) is not None:
+        say(f"note: {which}")
 
 
 def _say(project: "Project", entry: "Entry") -> None:
@@ -115,7 +115,7 @@ def _say(project: "Project", entry: "Entry") -> None:
     from facetwise.submission.ledger.odd_times import odd_sending
 
     scores = {"public": entry.public, "private": entry.private}
-    told = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None)
-    say(f"{entry.name}: sent {minute_of(entry.sent)}" + (f", {told}" if told else ""))
+    known = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None)
+    say(f"{entry.name}: sent {minute_of(entry.sent)}" + (f", {known}" if known else ""))
     if (odd := odd_sending(project.workspace, entry, datetime.now(UTC))) is not None:
         say(f"warning: {odd}")

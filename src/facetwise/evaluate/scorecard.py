@@ -172,10 +172,14 @@ def _attribute_score(rows: _PredictedRows, index: int, attribute: Attribute) -> 
 
 
 def _class_scores(truth: IntArray, predicted: IntArray, names: Sequence[str]) -> tuple[ClassScore, ...]:
-    hits, said, true = (
+    hits, answered, true = (
         np.bincount(classes, minlength=len(names)) for classes in (truth[truth == predicted], predicted, truth)
     )
-    precision, recall, f1 = hits / np.maximum(said, 1), hits / np.maximum(true, 1), f1_of_counts(hits, said, true)
+    precision, recall, f1 = (
+        hits / np.maximum(answered, 1),
+        hits / np.maximum(true, 1),
+        f1_of_counts(hits, answered, true),
+    )
     return tuple(
         ClassScore(name, int(true[i]), float(precision[i]), float(recall[i]), float(f1[i]))
         for i, name in enumerate(names)

@@ -104,7 +104,7 @@ def table_by(
     """
     images, readable = rows["image"].to_list(), (rows["status"] == "ok").to_numpy()
     logs: Float32Array = np.full((rows.height, layout.num_columns), np.nan, np.float32)
-    said = predict(store.index(images)[readable])
-    check_predictions(said, layout, rows["image"].filter(pl.Series(readable)).to_list(), where)
-    logs[readable] = said
+    predicted = predict(store.index(images)[readable])
+    check_predictions(predicted, layout, rows["image"].filter(pl.Series(readable)).to_list(), where)
+    logs[readable] = predicted
     return prediction_table(images, rows["group"].to_list(), fold, logs, layout)

@@ -134,13 +134,13 @@ def _moments(records: _Records) -> Iterator[datetime]:
     space = records.project.workspace
     yield from (moment for timeline in records.timelines.values() for moment in timeline.moments)
     yield from (note.moment for note in records.notes)
-    told = (time for entry in records.ledger.entries for time in (entry.sent, entry.public_told, entry.private_told))
+    times = (time for entry in records.ledger.entries for time in (entry.sent, entry.public_told, entry.private_told))
     made = [
         *map(made_at, list_blends(space)),
         *map(made_at, list_submissions(space)),
         *map(made_at, list_studies(space)),
     ]
-    yield from (moment for moment in map(moment_of, (*told, *made)) if moment is not None)
+    yield from (moment for moment in map(moment_of, (*times, *made)) if moment is not None)
 
 
 def _counted(progress: Progress | None, total: int) -> Callable[[], None]:

@@ -24,8 +24,8 @@ def _of_blend(record: BlendRecord, manifest: Manifest) -> Iterator[str]:
     """
     if record.trace or len(record.ways) > 1:
         yield SECOND_ORDER
-    if told := labels_since(record, manifest):
-        yield told
+    if text := labels_since(record, manifest):
+        yield text
 
 
 def source_notices(source: Source, manifest: Manifest) -> tuple[Notice, ...]:

@@ -183,10 +183,10 @@ def _write(out: Path, members: Mapping[str, Member], pack: Pack) -> tuple[int, s
     """Write the zip; returns its size in bytes and its sha256."""
     if out.exists() and not out.is_file():  # a pipe or a device: nobody goes back in it, or reads it again
         with tempfile.TemporaryDirectory() as folder:
-            told = _write(made := Path(folder) / PACK, members, pack)
+            written = _write(made := Path(folder) / PACK, members, pack)
             with made.open("rb") as source, whole_file(out) as file:
                 shutil.copyfileobj(source, file, _BLOCK)
-        return told
+        return written
     total = sum(described.bytes for described in pack.files.values())
     full = disk_full_errors(out, total, hint="free some space, or write the pack to another disk")
     with full, whole_file(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:

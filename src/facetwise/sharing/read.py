@@ -194,12 +194,14 @@ def _parsed(source: str, data: object) -> Pack:
 def _contradictions(archive: zipfile.ZipFile, pack: Pack) -> list[str]:
     """Contradictions between `pack.json` and the files in the zip."""
     there = {info.filename: info.file_size for info in archive.infolist() if info.filename != PACK}
-    told = {name: file.bytes for name, file in pack.files.items()}
+    listed = {name: file.bytes for name, file in pack.files.items()}
     found = [
-        f"`{name}` is not as `{PACK}` says" for name in sorted(there.keys() | told) if there.get(name) != told.get(name)
+        f"`{name}` is not as `{PACK}` says"
+        for name in sorted(there.keys() | listed)
+        if there.get(name) != listed.get(name)
     ]
-    found += [f"it has no `{name}`" for name in REQUIRED if name not in told]
-    weights = {name for name in told if name.endswith(".safetensors")}
+    found += [f"it has no `{name}`" for name in REQUIRED if name not in listed]
+    weights = {name for name in listed if name.endswith(".safetensors")}
     wanted = {"backbone.safetensors" if key == "backbone" else f"fold-{key}/model.safetensors" for key in pack.weights}
     if weights != (wanted if pack.content == "whole" else set()):
         found.append(f"its weights are not those of a pack with `content` {pack.content}")

@@ -125,12 +125,12 @@ class _Table:
 
 
 def _score(side: ScoredRun, rows: ScoredRows, names: tuple[str, ...]) -> Score:
-    truth, said = rows.decided(names)
+    truth, decided = rows.decided(names)
     return Score(
         run=side.run.id,
         what=name_of(names, rows.space),
-        macro_f1=truth.score(said),
-        interval=truth.interval(said),
+        macro_f1=truth.score(decided),
+        interval=truth.interval(decided),
         seconds=seconds_of(side.run),
     )
 

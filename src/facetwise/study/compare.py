@@ -185,8 +185,10 @@ def _check_same_images(one: ScoredRun, two: ScoredRun) -> None:
 def other_fields(one: Mapping[str, Any], two: Mapping[str, Any], changes: Iterable[Change]) -> tuple[str, ...]:
     """Differing fields of two fingerprints, except those that are compared elsewhere or follow from recipe changes."""
     changed = [c.key for c in changes]
-    told = _COMPARED_ELSEWHERE | {field for field, key in _FOLLOWS.items() if any(_is_below(c, key) for c in changed)}
-    return tuple(k for k in [*one, *(k for k in two if k not in one)] if k not in told and one.get(k) != two.get(k))
+    compared = _COMPARED_ELSEWHERE | {
+        field for field, key in _FOLLOWS.items() if any(_is_below(c, key) for c in changed)
+    }
+    return tuple(k for k in [*one, *(k for k in two if k not in one)] if k not in compared and one.get(k) != two.get(k))
 
 
 def _fold_differences(pair: Pair) -> tuple[FoldDifference, ...]:

@@ -63,14 +63,14 @@ def train(
     """
     from facetwise.train import crossval
 
-    told = False
+    announced = False
     while True:
         try:
             return crossval.fit(project, recipe, executor=executor, listener=listener, progress=progress)
         except LockedError as error:
-            if listener is not None and not told:
+            if listener is not None and not announced:
                 listener({"event": "waiting", "reason": str(error)})
-            told = True
+            announced = True
             time.sleep(WAIT)
 
 

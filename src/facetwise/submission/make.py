@@ -100,8 +100,8 @@ def make_submission(
 
 
 def _notices(source: Source, manifest: Manifest) -> tuple[str, ...]:
-    told = labels_since(source.record, manifest) if isinstance(source.record, BlendRecord) else None
-    return () if told is None else (told,)
+    notice = labels_since(source.record, manifest) if isinstance(source.record, BlendRecord) else None
+    return () if notice is None else (notice,)
 
 
 def gate_file(project: Project, path: Path, *, others: Sequence[str] = ()) -> GateReport:
@@ -187,10 +187,10 @@ def _forecast(
     ledger, unread = _ledger(project)
     try:
         target = of_source(project, source, joint)
-        told = forecast_file(project, manifest, ledger, target)
+        found = forecast_file(project, manifest, ledger, target)
     except InputError as error:
         return None, (str(error),)
-    return told.whole, (*unread, *shift_notes(told.outlook.shift, told.num_scored, averaged=target.averaged))
+    return found.whole, (*unread, *shift_notes(found.outlook.shift, found.num_scored, averaged=target.averaged))
 
 
 def _ledger(project: Project) -> tuple[Ledger, tuple[str, ...]]:

@@ -50,11 +50,11 @@ def replay(project: Project, submission: SubmissionFolder, out: Path | None = No
     manifest = load_manifest(project)
     source = eligible_source(project, manifest, made_from.reference, made_from.tta)
     data, template = _filled_in(project, manifest, source, made_from)
-    told = list(_differences(project, source, made_from, template))
+    differences = list(_differences(project, source, made_from, template))
     found = hashlib.sha256(data).hexdigest()
     if found != record.csv_sha256:
-        told += _other_answers(project, submission, data)
-        raise MismatchError("\n".join([f"submission `{submission.id}` cannot be made again", *_listed(told)]))
+        differences += _other_answers(project, submission, data)
+        raise MismatchError("\n".join([f"submission `{submission.id}` cannot be made again", *_listed(differences)]))
     if out is not None:
         write_output(out, data)
     kept = submission.csv_file.is_file() and file_hash(submission.csv_file) == found

@@ -72,7 +72,7 @@ def device() -> Iterator[DoctorLine]:
 
 def gpus(torch: Any) -> Iterator[DoctorLine]:
     """The GPUs that the module `torch` can use, or why it uses none."""
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         num_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
     for index in range(num_devices):
@@ -81,7 +81,7 @@ def gpus(torch: Any) -> Iterator[DoctorLine]:
     if num_devices:
         return
     if GPU_FILE.exists():
-        why = str(said[0].message) if said else f"torch {torch.__version__} was built without it"
+        why = str(caught[0].message) if caught else f"torch {torch.__version__} was built without it"
         hint = "update the driver, or install the torch build that fits it"
         yield DoctorLine("device", "warning", f"there is a GPU, but torch cannot use it: {why}", hint)
     else:

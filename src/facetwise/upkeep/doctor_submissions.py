@@ -75,5 +75,5 @@ def _ledger(project: Project) -> Iterator[DoctorLine]:
 def _clock(project: Project) -> Iterator[DoctorLine]:
     """Times that cannot be; nothing where all can."""
     now, space = datetime.now(UTC), project.workspace
-    for told in (*made_in_the_future(space, now), *odd_times(space, read_ledger(space), now)):
-        yield DoctorLine("clock", "warning", told)
+    for text in (*made_in_the_future(space, now), *odd_times(space, read_ledger(space), now)):
+        yield DoctorLine("clock", "warning", text)

@@ -27,7 +27,7 @@ def read_lines(
         try:
             found[line.number] = kind.validate_python(parsed_object(line.text))
         except ValidationError as error:
-            problems += [f"line {line.number}: {told}" for told in explained(error, tags)]
+            problems += [f"line {line.number}: {problem}" for problem in explained(error, tags)]
         except ValueError as error:
             problems += [f"line {line.number}: {error}"] if line.ended else []
     return found, problems

@@ -84,9 +84,9 @@ def fill_row(source: FileSource, row: int, out: Pixels) -> str | None:
 def raise_changed(root: Path, problems: Sequence[str]) -> None:
     """Raise MismatchError with these problems of images; return if there are none."""
     if problems:
-        told = "\n".join(f"  - {p}" for p in shortened(problems))
+        listed = "\n".join(f"  - {p}" for p in shortened(problems))
         raise MismatchError(
-            f"{root}: {count(len(problems), 'image')} not as the manifest says\n{told}",
+            f"{root}: {count(len(problems), 'image')} not as the manifest says\n{listed}",
             hint="look at the dataset again with `facetwise check`",
         )
 

@@ -232,8 +232,8 @@ def _segment(data: bytes, begins: bytes) -> bytes | None:
 def _orientation(exif: bytes | None, xmp: str | bytes | None) -> tuple[int, str | None]:
     """Orientation from EXIF, or else from XMP (1 if neither has one), and a note if EXIF is broken."""
     text = xmp.decode(errors="replace") if isinstance(xmp, bytes) else xmp or ""
-    told = _XMP_ORIENTATION.search(text)
-    by_xmp = int(told[1]) if told else 1
+    match = _XMP_ORIENTATION.search(text)
+    by_xmp = int(match[1]) if match else 1
     if not exif:
         return by_xmp, None
     parsed = Image.Exif()
@@ -261,8 +261,8 @@ def _pillow(
                     Image.open(io.BytesIO(data), formats=("PNG",)).verify()  # check sums, which `load` skips
                 image.load()
                 # Pillow turns a TIFF itself.
-                told = image.info.get("exif"), image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-                turn, broken = (1, None) if image.format == "TIFF" else _orientation(*told)
+                metadata = image.info.get("exif"), image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+                turn, broken = (1, None) if image.format == "TIFF" else _orientation(*metadata)
                 kind, bits = image.format or "", channel_bits(image, data)
                 own = used_depth(image) if bits > 8 else None
                 odd = oddity(kind, image.mode, name, bits, own or bits)

@@ -109,8 +109,8 @@ def scan_findings(table: pl.DataFrame) -> Findings:
 
 def _note_useless(rows: pl.DataFrame, side: str, found: Findings) -> None:
     reasons = rows["note"].value_counts(sort=True)
-    told = (f"{note} ({count})" for note, count in reasons.iter_rows())
-    what = f"none of the {count(len(rows), 'image')} of the {side} side can be used: {listed(told)}"
+    counted = (f"{note} ({count})" for note, count in reasons.iter_rows())
+    what = f"none of the {count(len(rows), 'image')} of the {side} side can be used: {listed(counted)}"
     hint = "put the images back" + (", or take `[dataset.test]` out of facetwise.toml" if side == TEST else "")
     found.error("no-usable-image", rows["image"][0], what, hint)
 

@@ -112,13 +112,13 @@ def _split_new(
 ) -> tuple[list[Correction], list[Correction]]:
     """Corrections to write, and those that exist already; raises ProblemsError with everything that is wrong."""
     findings, targets = Findings(), CorrectionTargets.of(manifest)
-    said = {c.target: (c, f"{name}:{line}") for c, line in placed}
+    existing = {c.target: (c, f"{name}:{line}") for c, line in placed}
     new, already = dict[Correction, None](), list[Correction]()  # keeps the order, and is quick to look into
     for one in proposed:
         correction = checked(_cells(one.correction), one.where, space, targets, findings)
         if correction is None:
             continue
-        other, where = said.setdefault(correction.target, (correction, one.where))
+        other, where = existing.setdefault(correction.target, (correction, one.where))
         if (other.value, other.weight) != (correction.value, correction.weight):
             what = f"`{correction.attribute}` of {correction.what} becomes {correction}, {where} says {other}"
             findings.error("contradiction", one.where, what, "edit that line, or leave this correction out")

@@ -195,11 +195,11 @@ def _write_eval(folder: Path, people: Sequence[Person], spec: SynthSpec) -> None
 
 def _write_wrong(folder: Path, people: Sequence[Person], recorded: Sequence[Person]) -> None:
     rows: list[tuple[str, str, object, object]] = []
-    for true, told in zip(people, recorded, strict=True):
-        if told.gender != true.gender:
-            rows.append((true.id, "gender", GENDERS[told.gender], GENDERS[true.gender]))
-        if told.age != true.age:
-            rows.append((true.id, "age", told.age, true.age))
+    for true, record in zip(people, recorded, strict=True):
+        if record.gender != true.gender:
+            rows.append((true.id, "gender", GENDERS[record.gender], GENDERS[true.gender]))
+        if record.age != true.age:
+            rows.append((true.id, "age", record.age, true.age))
     _write_csv(folder / "hidden/wrong.csv", ("id", "attribute", "recorded", "true"), rows)
 
 

@@ -94,13 +94,13 @@ class LabelReader:
         """Remember whether the name of a row's folder agrees with the row's labels."""
         parts = normal(folder).split("_")
         for spec in self.specs:
-            told = None if spec.column is None else _told(self.space.attribute(spec.name), parts, labels)
-            if told is None:
+            agrees = None if spec.column is None else _agrees(self.space.attribute(spec.name), parts, labels)
+            if agrees is None:
                 continue
             agreeing, differing = self._names.get(spec.name, (0, []))
             message = f"`{spec.column}` is {row.cells[str(spec.column)]}, the folder is called `{folder}`"
-            differing += [] if told else [(self.table.at(row), message)]
-            self._names[spec.name] = (agreeing + told, differing)
+            differing += [] if agrees else [(self.table.at(row), message)]
+            self._names[spec.name] = (agreeing + agrees, differing)
 
     def finish(self) -> None:
         """Add faults of cells, and of whole columns: fractions, contradicting folder names."""
@@ -126,7 +126,7 @@ def _label(attribute: Attribute, value: float) -> dict[str, int]:
     return {f"label:{attribute.name}": int(attribute.codes_of_values(value))}
 
 
-def _told(attribute: Attribute, parts: Iterable[str], labels: dict[str, Any]) -> bool | None:
+def _agrees(attribute: Attribute, parts: Iterable[str], labels: dict[str, Any]) -> bool | None:
     """Whether the parts of a folder's name agree with a row's label; None if they do not name the attribute."""
     words = list(parts)
     if attribute.is_ordinal:

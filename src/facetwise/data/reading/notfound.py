@@ -103,11 +103,11 @@ def _shared(parts: Sequence[str], others: Sequence[str]) -> int:
 
 
 def _cause(pairs: Sequence[tuple[str, PurePosixPath]], images: str) -> Cause:
-    told = [_differences(cell, path, PurePosixPath(images)) for cell, path in pairs]
-    usual = Counter(tuple(d.ways for d in found) for found in told).most_common(1)[0][0]
-    alike = [k for k, found in enumerate(told) if tuple(d.ways for d in found) == usual]
-    (cell, path), first = pairs[alike[0]], told[alike[0]]
-    ways = [d.way if len({told[k][i].way for k in alike}) == 1 else d.ways for i, d in enumerate(first)]
+    differences = [_differences(cell, path, PurePosixPath(images)) for cell, path in pairs]
+    usual = Counter(tuple(d.ways for d in found) for found in differences).most_common(1)[0][0]
+    alike = [k for k, found in enumerate(differences) if tuple(d.ways for d in found) == usual]
+    (cell, path), first = pairs[alike[0]], differences[alike[0]]
+    ways = [d.way if len({differences[k][i].way for k in alike}) == 1 else d.ways for i, d in enumerate(first)]
     texts = " and ".join(d.text for d in first)
     return Cause(f"`{cell}` seems to be `{path}`: it {texts}", " and ".join(ways))
 

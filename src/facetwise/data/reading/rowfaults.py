@@ -26,8 +26,8 @@ class RowFaults:
         for kind, faults in self._by_kind.items():
             if 1 < len(faults) == len(self.table.rows):
                 row, message, hint = faults[0]
-                told = f"all {len(faults)} rows, such as line {row.line}: {message}"
-                self.findings.error(kind[0], self.table.name, told, (for_all or {}).get(kind, hint))
+                text = f"all {len(faults)} rows, such as line {row.line}: {message}"
+                self.findings.error(kind[0], self.table.name, text, (for_all or {}).get(kind, hint))
                 continue
             for row, message, hint in faults:
                 self.findings.error(kind[0], self.table.at(row), message, hint)

@@ -234,13 +234,15 @@ def simulate(
     (`HoldOut`). Nothing but people is drawn (`JointScores.shifted` adds shifts). Raises ValueError for answers of
     another number of images, and for fewer than two people with answers, which no spread can be told from.
     """
-    said = [np.asarray(a) for a in predicted]
-    if any(len(a) != len(truth) for a in said):
-        raise ValueError(f"{len(said[0])} answers beside {len(truth)} labels: expected as many")
-    rows = np.all([a != MISSING for a in said], axis=0)
-    if not said or (known := truth.where(rows)).num_people < 2:
+    arrays = [np.asarray(a) for a in predicted]
+    if any(len(a) != len(truth) for a in arrays):
+        raise ValueError(f"{len(arrays[0])} answers beside {len(truth)} labels: expected as many")
+    rows = np.all([a != MISSING for a in arrays], axis=0)
+    if not arrays or (known := truth.where(rows)).num_people < 2:
         raise ValueError("a forecast needs a predictor, and labels of two people or more")
-    tallies = [PersonTally.count(known.classes, a[rows], known.people, truth.space.num_joint, "macro_f1") for a in said]
+    tallies = [
+        PersonTally.count(known.classes, a[rows], known.people, truth.space.num_joint, "macro_f1") for a in arrays
+    ]
     past, future = _drawn_scores(tallies, people, resamples, np.random.default_rng(seed))
     centre, factors = np.array([tally.score for tally in tallies]), np.ones(len(people.parts))
     if hold_out := HoldOut.among(truth, rows):

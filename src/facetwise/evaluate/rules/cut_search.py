@@ -183,11 +183,11 @@ class ScoreRule:
         """The exact best of all combinations: F1 of a class depends on its two bounds only, so they form a chain."""
         place = np.searchsorted(self.thresholds, self.scores, side="right")
         width, right = len(self.thresholds) + 1, task.other_truth == task.other_decided
-        said = task.left_out(task.other_decided * width + place, task.num_others * width)
+        predicted = task.left_out(task.other_decided * width + place, task.num_others * width)
         hits = task.left_out(task.truth * width + place, task.size * width, right)
         return [
             _best_chain(_gains(_cumulated(h, width), _cumulated(s, width), t.reshape(-1, task.num_classes)), self.start)
-            for h, s, t in zip(hits, said, task.true_counts, strict=True)
+            for h, s, t in zip(hits, predicted, task.true_counts, strict=True)
         ]
 
 
@@ -218,7 +218,7 @@ def _cumulated(counts: FloatArray, width: int) -> FloatArray:
     return np.hstack([np.zeros((len(at), 1)), at.cumsum(axis=1)])
 
 
-def _gains(hits: FloatArray, said: FloatArray, true: FloatArray) -> FloatArray:
+def _gains(hits: FloatArray, predicted: FloatArray, true: FloatArray) -> FloatArray:
     """F1, shape (K, places, places), of each class if it holds the places low..high-1, summed over the others.
 
     `hits`: cumulated, (m * K, places); `decided`: cumulated, (m, places); `true`: (m, K).
@@ -226,7 +226,7 @@ def _gains(hits: FloatArray, said: FloatArray, true: FloatArray) -> FloatArray:
     num_others, num_classes = true.shape
     gains = np.zeros((num_classes, hits.shape[1], hits.shape[1]))
     for other, k in product(range(num_others), range(num_classes)):
-        held, right = said[other], hits[other * num_classes + k]
+        held, right = predicted[other], hits[other * num_classes + k]
         gains[k] += f1_of_counts(right - right[:, None], held - held[:, None], true[other, k])
     return gains
 

@@ -68,12 +68,12 @@ class Multipliers:
 
     def describe(self, space: LabelSpace) -> str:
         """What it does, in a sentence: `age: \\`>=60\\` is taken when it is 0.62 times as probable as \\`<30\\``."""
-        said = [
+        parts = [
             f"{attribute.name}: {describe}"
             for attribute, found in zip(space.attributes, self.multipliers, strict=True)
             if (describe := _taken(attribute.classes, found))
         ]
-        return "; ".join(said) + "." if said else ALIKE
+        return "; ".join(parts) + "." if parts else ALIKE
 
 
 @dataclass(frozen=True)

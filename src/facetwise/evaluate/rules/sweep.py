@@ -82,7 +82,7 @@ def macro_f1_as_rows_change(
     A change touches two classes. Their counts are running sums over the changes of the class, and macro F1 is a running
     sum of what the F1 of both changed by; so the cost goes with the rows, not with rows times classes.
     """
-    said, true = (np.bincount(c, minlength=num_classes).astype(np.float64) for c in (start, truth))
+    predicted, true = (np.bincount(c, minlength=num_classes).astype(np.float64) for c in (start, truth))
     hits = np.bincount(start[start == truth], minlength=num_classes).astype(np.float64)
     classes = np.stack([start[order], later[order]], axis=1).ravel()
     step = np.tile([-1.0, 1.0], len(order))
@@ -91,9 +91,9 @@ def macro_f1_as_rows_change(
     own = classes[grouped]
     begins = np.searchsorted(own, own)
     f1 = f1_of_counts(
-        hits[own] + _running(hit[grouped], begins), said[own] + _running(step[grouped], begins), true[own]
+        hits[own] + _running(hit[grouped], begins), predicted[own] + _running(step[grouped], begins), true[own]
     )
-    first = f1_of_counts(hits, said, true)
+    first = f1_of_counts(hits, predicted, true)
     before = np.where(begins == np.arange(len(own)), first[own], np.concatenate([[0.0], f1])[:-1])
     change = np.empty(len(f1))
     change[grouped] = f1 - before

@@ -103,10 +103,10 @@ def common_attributes(answers: Sequence[Answers], space: LabelSpace) -> tuple[st
     own = [a.attributes(space) for a in answers]
     names = tuple(n for n in space.names if all(n in o for o in own))
     if not names:
-        said = " and ".join(
+        listed = " and ".join(
             f"{a.kind} `{a.name}` answers {', '.join(o) or 'nothing'}" for a, o in zip(answers, own, strict=True)
         )
-        raise InputError(f"nothing to compare: {said}")
+        raise InputError(f"nothing to compare: {listed}")
     return names
 
 

@@ -57,10 +57,10 @@ def from_first(view: DiffView) -> tuple[PairDiff, ...]:
 
 def letters_by_class(view: DiffView, d: Disagreement, attribute: int) -> list[tuple[str, str]]:
     """Letters of the sides with each class of an attribute: sides with the same class are grouped."""
-    said: dict[str, list[str]] = {}
+    letters_of: dict[str, list[str]] = {}
     for side, answer in zip(view.sides, d.answers, strict=True):
-        said.setdefault(DASH if answer is None else answer[attribute], []).append(side.letter)
-    return [(" ".join(letters), name) for name, letters in said.items()]
+        letters_of.setdefault(DASH if answer is None else answer[attribute], []).append(side.letter)
+    return [(" ".join(letters), name) for name, letters in letters_of.items()]
 
 
 def diff_figures(view: DiffView) -> dict[str, Figure]:

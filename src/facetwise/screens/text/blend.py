@@ -43,11 +43,11 @@ def blends_text(view: BlendsView) -> RenderableType:
 
 def _odd(view: BlendsView) -> Iterator[str]:
     """Each warning once with the blends that it concerns; then unusable blends."""
-    said: dict[str, list[str]] = {}
+    blends_of: dict[str, list[str]] = {}
     for blend in view.blends:
         for warning in blend.warnings:
-            said.setdefault(warning.text, []).append(blend.id.split("-")[0])
-    yield from (f"{', '.join(names)}: {text}" for text, names in said.items())
+            blends_of.setdefault(warning.text, []).append(blend.id.split("-")[0])
+    yield from (f"{', '.join(names)}: {text}" for text, names in blends_of.items())
     yield from (f"{name}: {why}" for name, why in view.unusable.items())
 
 

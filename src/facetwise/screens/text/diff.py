@@ -164,8 +164,8 @@ def _surest(view: DiffView) -> Iterator[RenderableType]:
         return
     known = any(d.sure is not None for d in view.disagreements)
     title = "Surest disagreements: how sure, " if known else "Disagreements: "
-    said = "A → B" if len(view.sides) == 2 else "answers"
-    yield Text(f"{title}{said}", style="bold")
+    what = "A → B" if len(view.sides) == 2 else "answers"
+    yield Text(f"{title}{what}", style="bold")
     for d in view.disagreements[:MAX_IMAGES]:
         yield from _image(view, d)
 

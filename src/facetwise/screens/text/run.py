@@ -184,8 +184,8 @@ def _confused_table(view: RunView) -> Table:
 def _mistakes(view: RunView) -> Iterator[RenderableType]:
     yield section("Most confident mistakes: how sure, true → predicted")
     for m in view.mistakes[:MAX_TEXT_MISTAKES]:
-        sure, was, said = percent(m.probability), "/".join(m.truth), "/".join(m.predicted)
-        yield Text.assemble((f"  {sure:>5}  ", "bold"), (was, "green"), " → ", (said, "red"))
+        sure, was, now = percent(m.probability), "/".join(m.truth), "/".join(m.predicted)
+        yield Text.assemble((f"  {sure:>5}  ", "bold"), (was, "green"), " → ", (now, "red"))
         yield Padding(Text(m.image, style="dim"), (0, 0, 0, 9), expand=False)
 
 

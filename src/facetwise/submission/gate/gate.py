@@ -207,10 +207,12 @@ def _reordered_findings(
             continue
         asked = [o for o in opinions if o.name != other.name and disagreement(o.codes, other.codes) != 0]
         speaks = sum(disagreement(other.codes, o.codes) - disagreement(codes, o.codes) for o in asked)
-        said = f"{rows:,} of the {len(joint):,} rows have the answers of `{other.name}` in another order"
+        message = f"{rows:,} of the {len(joint):,} rows have the answers of `{other.name}` in another order"
         if speaks > 0:
-            return [GateFinding("ok", "reordered", f"{said}; by the others it is `{other.name}` that is out of order")]
-        return [GateFinding("error", "reordered", f"{said}: each class as often as there, but for other images")]
+            return [
+                GateFinding("ok", "reordered", f"{message}; by the others it is `{other.name}` that is out of order")
+            ]
+        return [GateFinding("error", "reordered", f"{message}: each class as often as there, but for other images")]
     return []
 
 
@@ -251,8 +253,8 @@ def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
     agreeing = [v for v in verdicts if v.word == "agrees"]
     against = [v for v in verdicts if v.word in ("fault", "chance")]
     doubting = [*against, *(v for w in ("misplaced", "disagrees") for v in verdicts if v.word == w)]
-    told = ", ".join(v.text("with" if i else "agrees with") for i, v in enumerate(agreeing))
-    findings = [GateFinding("ok", "opinions", told)] if agreeing else []
+    listing = ", ".join(v.text("with" if i else "agrees with") for i, v in enumerate(agreeing))
+    findings = [GateFinding("ok", "opinions", listing)] if agreeing else []
     if len(against) > len(agreeing):
         code = "likely-fault" if against[0].word == "fault" else "at-chance"
         findings.append(GateFinding("error", code, _against(doubting)))

@@ -85,14 +85,14 @@ def exchanged_classes(
 def _of_attribute(
     codes: IntArray, opinions: Sequence[Opinion], known: TrainingSide, place: int, attribute: Attribute
 ) -> Iterator[Exchanged]:
-    said = {o.name: dict(_mappings(codes, o.codes[:, place], known, place, attribute)) for o in opinions}
-    for cycle in dict.fromkeys(cycle for found in said.values() for cycle in found):
+    cycles = {o.name: dict(_mappings(codes, o.codes[:, place], known, place, attribute)) for o in opinions}
+    for cycle in dict.fromkeys(cycle for found in cycles.values() for cycle in found):
         sides = [(o.name, _as_it_is(codes, o.codes[:, place], cycle)) for o in opinions]
         against, agreeing = [n for n, value in sides if value < 0], [n for n, value in sides if value > 0]
         if len(against) > len(agreeing):
-            sure = [name for name in said if cycle in said[name]]
+            sure = [name for name in cycles if cycle in cycles[name]]
             names = (*sure, *(name for name in against if name not in sure))
-            yield Exchanged(said[sure[0]][cycle], names)
+            yield Exchanged(cycles[sure[0]][cycle], names)
 
 
 def _knows(opinion: Opinion, known: TrainingSide, place: int) -> bool:
@@ -136,8 +136,8 @@ def _is_exchanged(here: IntArray, undone: IntArray, there: IntArray, cycle: Cycl
 
 def _lift(here: IntArray, there: IntArray, code: int) -> float:
     """Odds of a class being answered where the opinion has it, relative to elsewhere, up to a common factor."""
-    said = here == code
-    return float(said[there == code].mean() / said.mean()) if said.any() and (there == code).any() else 0.0
+    answered = here == code
+    return float(answered[there == code].mean() / answered.mean()) if answered.any() and (there == code).any() else 0.0
 
 
 def _cycles(order: Sequence[int]) -> Iterator[Cycle]:

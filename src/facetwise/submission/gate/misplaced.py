@@ -147,10 +147,10 @@ def _beyond_chance(sets: IntArray, chance: FloatArray) -> FloatArray:
     """
     bits = (np.arange(len(chance))[:, None] >> np.arange(len(chance).bit_length() - 1)) & 1
     alike = chance @ bits
-    told = alike < 1
-    if not told.any():
+    telling = alike < 1
+    if not telling.any():
         return np.zeros(len(sets))
-    found: FloatArray = ((bits - alike)[:, told] / (1 - alike[told])).mean(axis=1)[sets]
+    found: FloatArray = ((bits - alike)[:, telling] / (1 - alike[telling])).mean(axis=1)[sets]
     return found
 
 

@@ -123,12 +123,12 @@ class Verdict:
 
     def text(self, start: str = "agrees with") -> str:
         """The verdict as a phrase."""
-        said = f"{start} `{self.name}` on {self.share:.0%} of the images"
+        agreement = f"{start} `{self.name}` on {self.share:.0%} of the images"
         if self.word == "fault":
-            return f"{said}, but on {self.undone:.0%} {self.fault}"
+            return f"{agreement}, but on {self.undone:.0%} {self.fault}"
         wanted = "" if self.expected is None else f", out of fold {self.expected:z.2f}"
         rows = "" if self.misplaced is None else self.misplaced.text()
-        return f"{said} (kappa {self.kappa:z.2f}{wanted}){rows}"
+        return f"{agreement} (kappa {self.kappa:z.2f}{wanted}){rows}"
 
 
 def judge(

@@ -123,8 +123,8 @@ def fold(events: Sequence[AnyEvent]) -> tuple[Entry, ...]:
     """
     owners = {e.platform_id: e.submission for e in events if e.platform_id and e.submission}
     entries: list[Entry] = []
-    for said in events:
-        event = said.model_copy(update={"submission": owners.get(said.platform_id or "", said.submission)})
+    for recorded in events:
+        event = recorded.model_copy(update={"submission": owners.get(recorded.platform_id or "", recorded.submission)})
         place = _place(entries, event)
         if place is None:
             entries.append(_with(Entry(event.submission, event.platform_id, None), event))
@@ -158,12 +158,12 @@ def _with(entry: Entry, event: AnyEvent) -> Entry:
 
 def _with_scores(entry: Entry, event: ScoredEvent | ImportedEvent) -> Entry:
     names = ("public", "private", "public_accuracy", "private_accuracy")
-    told: dict[str, Any] = {name: value for name in names if (value := getattr(event, name)) is not None}
+    changes: dict[str, Any] = {name: value for name in names if (value := getattr(event, name)) is not None}
     for name in ("public_told", "private_told"):
-        if name.removesuffix("_told") in told:
-            told[name] = getattr(entry, name) or event.time
+        if name.removesuffix("_told") in changes:
+            changes[name] = getattr(entry, name) or event.time
     if isinstance(event, ImportedEvent):
-        told["sent"] = event.sent or entry.sent
-        told["final"] = entry.final if event.final is None else event.final
-        told["description"], told["more"] = event.description or entry.description, event.more
-    return replace(entry, **told)
+        changes["sent"] = event.sent or entry.sent
+        changes["final"] = entry.final if event.final is None else event.final
+        changes["description"], changes["more"] = event.description or entry.description, event.more
+    return replace(entry, **changes)

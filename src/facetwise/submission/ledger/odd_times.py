@@ -35,8 +35,8 @@ def odd_sending(workspace: Workspace, entry: Entry, now: datetime) -> str | None
 def odd_times(workspace: Workspace, ledger: Ledger, now: datetime) -> Iterator[str]:
     """Impossible times in the ledger, one line each."""
     for entry in ledger.entries:
-        if (told := odd_sending(workspace, entry, now)) is not None:
-            yield told
+        if (text := odd_sending(workspace, entry, now)) is not None:
+            yield text
     yield from _set_back(read_events(workspace.ledger_file))
 
 

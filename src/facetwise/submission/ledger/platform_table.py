@@ -99,16 +99,16 @@ def _rescored(ledger: Ledger, touched: Collection[str | None]) -> Iterator[str]:
     for entry in ledger.files:
         if entry.submission is None or entry.submission not in touched:
             continue
-        told = [e for e in ledger.entries if e.submission == entry.submission and e.scored]
-        if len({(e.public, e.private) for e in told}) > 1:
-            scores = ", ".join(_score_told(e) for e in told)
+        scored = [e for e in ledger.entries if e.submission == entry.submission and e.scored]
+        if len({(e.public, e.private) for e in scored}) > 1:
+            scores = ", ".join(_score_told(e) for e in scored)
             yield f"`{entry.submission}` was scored more than once: {scores}. {_score_told(entry)} counts: the last one"
 
 
 def _score_told(entry: Entry) -> str:
     scores = {"public": entry.public, "private": entry.private}
-    told = " and ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None)
-    return told if entry.platform_id is None else f"{told} (platform {entry.platform_id})"
+    text = " and ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None)
+    return text if entry.platform_id is None else f"{text} (platform {entry.platform_id})"
 
 
 def _rows(file: CsvTable) -> tuple[list[_Row], int]:

@@ -94,8 +94,8 @@ def build_forecast_view(project: Project, reference: str, *, seed: int = 0) -> F
     """Forecast what `reference` means; raises InputError when it cannot be, and ProblemsError for a wrong ledger."""
     manifest, ledger = load_manifest(project), read_ledger(project.workspace)
     target = read_contender(project, manifest, ledger, reference)
-    told = forecast_file(project, manifest, ledger, target, seed=seed)
-    outlook, parts = told.outlook, told.outlook.joint.people.parts
+    found = forecast_file(project, manifest, ledger, target, seed=seed)
+    outlook, parts = found.outlook, found.outlook.joint.people.parts
     return ForecastView(
         project=project.file.name,
         kind=target.kind,
@@ -110,7 +110,7 @@ def build_forecast_view(project: Project, reference: str, *, seed: int = 0) -> F
         scored=_scored_before(outlook),
         shift=outlook.shift,
         averaged=target.averaged,
-        left_out=told.left_out,
+        left_out=found.left_out,
     )
 
 

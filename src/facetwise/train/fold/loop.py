@@ -274,8 +274,8 @@ def valid_scores(layout: HeadLayout, logs: Float32Array, task: FoldTask) -> dict
     table = prediction_table([""] * len(logs), [None] * len(logs), 0, logs, layout)
     own = [layout.space.index(name) for name in layout.attributes]
     sizes = [layout.space.sizes[i] for i in own]
-    said = Predictions.read(table, layout.space).codes
-    truth, predicted = (np.ravel_multi_index(tuple(c[:, own].T), sizes) for c in (task.valid_codes, said))
+    codes = Predictions.read(table, layout.space).codes
+    truth, predicted = (np.ravel_multi_index(tuple(c[:, own].T), sizes) for c in (task.valid_codes, codes))
     return {
         "val_loss": log_loss(logs, task.valid_codes, task.valid_values, layout),
         "val_macro_f1": macro_f1(truth, predicted, int(np.prod(sizes))),

@@ -85,8 +85,8 @@ def _scales(spec: Optimizer, network: nn.Module) -> dict[str, float]:
 
 def _undecayed(network: nn.Module) -> set[str]:
     """Names of weights that the backbone excludes from decay, such as position embeddings."""
-    told = getattr(getattr(network, "backbone", None), "no_weight_decay", set)
-    return {f"backbone.{name}" for name in told()}
+    named = getattr(getattr(network, "backbone", None), "no_weight_decay", set)
+    return {f"backbone.{name}" for name in named()}
 
 
 def build_schedule(spec: Schedule, lr: float, num_steps: int, steps_per_epoch: int) -> LearningRate:

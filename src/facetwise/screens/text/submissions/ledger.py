@@ -16,7 +16,7 @@ def ledger_text(view: LedgerView) -> RenderableType:
     """A row a sending, then what was not sent, then what is left today."""
 
     lines: list[RenderableType] = [_table(view.rows), Text()] if view.rows else [Text("nothing was sent yet")]
-    lines += [Text(f"warning: {told}", style="yellow") for told in view.odd]
+    lines += [Text(f"warning: {text}", style="yellow") for text in view.odd]
     if view.unsent:
         lines.append(Text(f"made and not sent: {', '.join(view.unsent)}"))
     if view.quota is not None:

@@ -66,7 +66,7 @@ def _sendings(view: SubmissionView) -> Iterator[RenderableType]:
     table.add_column("")
     for s in view.sendings:
         time = "not known" if s.sent is None else s.sent[:16].replace("T", " ")
-        said = [*(["final"] if s.final else []), *([s.description] if s.description else []), *s.notes]
+        remarks = [*(["final"] if s.final else []), *([s.description] if s.description else []), *s.notes]
         scores = (s.public, s.public_accuracy, s.private, s.private_accuracy)
-        table.add_row(time, *(DASH if v is None else f"{v:.4f}" for v in scores), Text("; ".join(said), style="dim"))
+        table.add_row(time, *(DASH if v is None else f"{v:.4f}" for v in scores), Text("; ".join(remarks), style="dim"))
     yield table
