@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from made_tables import truth_of
 
 from facetwise.evaluate.agreement import disagreement_matrix
-from facetwise.evaluate.forecasts.forecast import JointScores, Offset, Part, TestPeople, simulate
+from facetwise.evaluate.forecasts.forecast import JointScores, Offset, Part, Shift, TestPeople, simulate
 from facetwise.evaluate.intervals import expanded_tails
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.resampling import PersonTally, resampled_people
@@ -97,7 +97,7 @@ def test_a_known_score_never_widens(seed: int, values: list[float]) -> None:
         for part in before.people.parts:
             for k in range(3):
                 assert after.spread(part, k) <= before.spread(part, k) + 1e-9
-        assert after.shift[1] <= before.shift[1] + 1e-12
+        assert after.shift.spread <= before.shift.spread + 1e-12
 
 
 def test_scores_known_one_after_the_other_are_scores_known_at_once() -> None:
@@ -183,13 +183,13 @@ def test_the_order_of_predictors_is_no_matter() -> None:
 def test_a_shift_of_all_is_found_once_many_are_scored() -> None:
     truth, answers, groups = made(4, 400, 8)
     joint = simulate(truth_of(truth, groups, NUM_CLASSES), answers, TestPeople(4000, 4000), resamples=400)
-    assert joint.shift == (0.0, 0.0)
+    assert joint.shift == Shift(0.0, 0.0)
     joint = joint.shifted(Offset(0.03, 0.005), disagreement_matrix(answers))
     higher = [joint.forecast("public", k).expected + 0.04 for k in range(7)]
-    mean, spread = joint.conditioned_on(known(*higher, None)).shift
-    assert 0.02 < mean < 0.04, "shrunk towards 0, since the labelled people explain a part"
-    assert spread < joint.shift[1]
-    assert joint.shift[0] == pytest.approx(0.0, abs=0.006)
+    shift = joint.conditioned_on(known(*higher, None)).shift
+    assert 0.02 < shift.expected < 0.04, "shrunk towards 0, since the labelled people explain a part"
+    assert shift.spread < joint.shift.spread
+    assert joint.shift.expected == pytest.approx(0.0, abs=0.006)
 
 
 @pytest.mark.parametrize("num_scored", [0, 1, 6])

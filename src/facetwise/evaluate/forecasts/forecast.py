@@ -112,6 +112,15 @@ class Offset:
 
 
 @dataclass(frozen=True)
+class Shift:
+    """Leaderboard minus out-of-fold score that all predictors share, in macro F1."""
+
+    expected: float
+    spread: float
+    """Standard deviation."""
+
+
+@dataclass(frozen=True)
 class ScoreForecast:
     """Forecast of one predictor's score on one part of the test set."""
 
@@ -175,9 +184,9 @@ class JointScores:
         return ScoreForecast(part, self.people.number(part), expected, interval, self.spread(part, predictor))
 
     @property
-    def shift(self) -> tuple[float, float]:
-        """Mean and standard deviation of the common shift, leaderboard minus out of fold; (0, 0) without one."""
-        return float(self.draws[:, -1].mean()), float(np.sqrt(max(0.0, self.covariance[-1, -1])))
+    def shift(self) -> Shift:
+        """The common shift; 0 with a spread of 0 without one."""
+        return Shift(float(self.draws[:, -1].mean()), float(np.sqrt(max(0.0, self.covariance[-1, -1]))))
 
     @takes(apart=numbers("k k", low=0, high=1), seed=count(0))
     def shifted(self, offset: Offset, apart: FloatArray, seed: int = 0) -> JointScores:

@@ -17,7 +17,7 @@ from facetwise.core.errors import InputError, SettingError
 from facetwise.core.project import Project
 from facetwise.data.manifest import load_manifest
 from facetwise.evaluate.agreement import disagreement
-from facetwise.evaluate.forecasts.forecast import LEVEL, ScoreForecast
+from facetwise.evaluate.forecasts.forecast import LEVEL, ScoreForecast, Shift
 from facetwise.evaluate.forecasts.picks import MAX_SETS, best_picks, expected_best
 from facetwise.submission.ledger.ledger import Ledger, read_ledger
 from facetwise.submission.planning.contenders import LeftOut, comparable, submissions, widest
@@ -59,7 +59,7 @@ class FinalView:
     """The file with the highest public score in the ledger, whether it can be forecast or not."""
     apart: float | None
     """Smallest share of differing test answers between two chosen files; None for a single one."""
-    shift: tuple[float, float] | None
+    shift: Shift | None
     averaged: bool
     """Whether several fold models predict the test images of any file."""
     exhaustive: bool
@@ -73,8 +73,7 @@ class FinalView:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
-        shift = None if self.shift is None else {"expected": self.shift[0], "spread": self.shift[1]}
-        return {**asdict(self), "test": self.test.as_dict(), "shift": shift, "reasons": list(final_reasons(self))}
+        return {**asdict(self), "test": self.test.as_dict(), "reasons": list(final_reasons(self))}
 
 
 def build_final(project: Project, count: int = 2, *, seed: int = 0) -> FinalView:

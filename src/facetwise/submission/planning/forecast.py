@@ -12,7 +12,7 @@ from typing import Any
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.agreement import disagreement
-from facetwise.evaluate.forecasts.forecast import LEVEL, ScoreForecast
+from facetwise.evaluate.forecasts.forecast import LEVEL, ScoreForecast, Shift
 from facetwise.submission.ledger.ledger import Ledger, read_ledger
 from facetwise.submission.planning.contenders import Contender, LeftOut, comparable, read_contender, submissions
 from facetwise.submission.planning.outlook import OFFSET, Outlook, TestSet, read_outlook
@@ -77,17 +77,15 @@ class ForecastView:
     """The same once public scores of others (and its own) are taken into account; `alone` where none is known."""
     scored: tuple[ScoredBefore, ...]
     """What it learns from, the most alike first."""
-    shift: tuple[float, float] | None
-    """Mean and standard deviation of leaderboard minus out of fold; None while no public score is known."""
+    shift: Shift | None
+    """None while no public score is known."""
     averaged: bool
     """Whether several fold models predict the test images."""
     left_out: tuple[LeftOut, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
-        data = asdict(self)
-        shift = None if self.shift is None else {"expected": self.shift[0], "spread": self.shift[1]}
-        return {**data, "test": self.test.as_dict(), "shift": shift, "notes": list(notes(self))}
+        return {**asdict(self), "test": self.test.as_dict(), "notes": list(notes(self))}
 
 
 def build_forecast_view(project: Project, reference: str, *, seed: int = 0) -> ForecastView:
@@ -146,7 +144,7 @@ def people_notes(test: TestSet) -> Iterator[str]:
     )
 
 
-def shift_notes(shift: tuple[float, float] | None, num_scored: int, *, averaged: bool) -> Iterator[str]:
+def shift_notes(shift: Shift | None, num_scored: int, *, averaged: bool) -> Iterator[str]:
     """What is known of leaderboard minus out of fold, as far as people do not explain it.
 
     `averaged`: whether test images are predicted by several fold models (of any that is told of).
@@ -164,7 +162,7 @@ def shift_notes(shift: tuple[float, float] | None, num_scored: int, *, averaged:
     known = f"from {num_scored} scored submission{'s' if num_scored > 1 else ''}"
     few = ", which says little of it" if num_scored < FEW_SCORED else ""
     what = "This, and whatever else all share," if averaged else "What all share"
-    yield f"{why}. {what} is put at {shift[0]:+z.3f} ± {shift[1]:.3f} {known}{few}."
+    yield f"{why}. {what} is put at {shift.expected:+z.3f} ± {shift.spread:.3f} {known}{few}."
 
 
 def _scored_before(outlook: Outlook) -> tuple[ScoredBefore, ...]:

@@ -13,7 +13,7 @@ from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.forecasts.forecast import LEVEL, Part, ScoreForecast
+from facetwise.evaluate.forecasts.forecast import LEVEL, Part, ScoreForecast, Shift
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.ranks import MIN_PAIRS, RankCorrelation, rank_correlation
@@ -94,8 +94,8 @@ class LeaderboardView:
     """In the order of sending."""
     agreements: tuple[RankAgreement, ...]
     """For each pair of scores that at least two submissions have."""
-    shift: tuple[float, float] | None
-    """Mean and standard deviation of the common shift, leaderboard minus out of fold; None without public scores."""
+    shift: Shift | None
+    """None without public scores."""
     notes: tuple[str, ...]
 
     @property
@@ -121,7 +121,7 @@ class LeaderboardView:
                 "level": self.level,
                 "rows": [_row_dict(row) for row in self.rows],
                 "agreements": [{"what": a.what, **asdict(a.ranks)} for a in self.agreements],
-                "shift": None if self.shift is None else {"expected": self.shift[0], "spread": self.shift[1]},
+                "shift": None if self.shift is None else asdict(self.shift),
                 "findings": list(findings(self)),
                 "notes": self.notes,
             }
@@ -135,10 +135,9 @@ def findings(view: LeaderboardView) -> Iterator[str]:
         yield _rank_agreement(agreement)
     yield from _standing_out(view)
     if view.shift is not None:
-        mean, spread = view.shift
         yield (
             f"Leaderboard minus out of fold, as far as all share it and the luck of people does not explain it: "
-            f"{signed(mean)} ± {spread:.3f}."
+            f"{signed(view.shift.expected)} ± {view.shift.spread:.3f}."
         )
 
 

@@ -13,7 +13,7 @@ from facetwise.core.labels import FloatArray
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.agreement import disagreement_matrix
-from facetwise.evaluate.forecasts.forecast import JointScores, Offset, Part, ScoreForecast, TestPeople, simulate
+from facetwise.evaluate.forecasts.forecast import JointScores, Offset, Part, ScoreForecast, Shift, TestPeople, simulate
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import manifest_truth
 from facetwise.submission.gate.mix import assumed_people
@@ -74,9 +74,8 @@ class Outlook:
         return self.joint.forecast(part, place)
 
     @property
-    def shift(self) -> tuple[float, float] | None:
-        """Mean and standard deviation of the common shift, leaderboard minus out of fold; None without public
-        scores."""
+    def shift(self) -> Shift | None:
+        """The common shift; None without public scores."""
         return self.joint.shift if self.scored else None
 
 

@@ -12,7 +12,7 @@ from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.agreement import disagreement
-from facetwise.evaluate.forecasts.forecast import LEVEL
+from facetwise.evaluate.forecasts.forecast import LEVEL, Shift
 from facetwise.predictors.blend_folder import list_blends
 from facetwise.submission.eligible import PartialError
 from facetwise.submission.ledger.ledger import read_ledger
@@ -52,7 +52,7 @@ class PlanView:
     """Id and value of the best public score."""
     candidates: tuple[Candidate, ...]
     """Files to send in order, then the others by added value."""
-    shift: tuple[float, float] | None
+    shift: Shift | None
     averaged: bool
     """Whether several fold models predict the test images of any file."""
     left_out: tuple[LeftOut, ...]
@@ -66,9 +66,8 @@ class PlanView:
         """Plain JSON data."""
         data = asdict(self)
         best = None if self.best is None else {"id": self.best[0], "public": self.best[1]}
-        shift = None if self.shift is None else {"expected": self.shift[0], "spread": self.shift[1]}
         quota = None if self.quota is None else self.quota.as_dict()
-        more = {"best": best, "shift": shift, "quota": quota, "test": self.test.as_dict()}
+        more = {"best": best, "quota": quota, "test": self.test.as_dict()}
         return {**data, **more, "notes": list(plan_notes(self))}
 
 
