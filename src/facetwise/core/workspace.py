@@ -150,7 +150,7 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def new_artefact(folder: Path, made_from: dict[str, Any], *, schema_version: int = 1) -> Iterator[Path]:
+def new_artefact(folder: Path, made_from: dict[str, Any]) -> Iterator[Path]:
     """Make an artefact folder: yields a temporary folder to fill, marks it done and renames it when the block ends.
 
     When the block raises, nothing is left behind. An older artefact of the same name is exchanged for the new one in
@@ -164,7 +164,7 @@ def new_artefact(folder: Path, made_from: dict[str, Any], *, schema_version: int
         temporary.mkdir()
         try:
             yield temporary
-            mark_done(temporary, made_from, schema_version=schema_version)
+            mark_done(temporary, made_from)
             retired = _swap(temporary, folder)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -43,9 +43,9 @@ class Findings(list[Finding]):
         """Add something that is handled, but should be known."""
         self._add("warning", code, where, message, hint)
 
-    def info(self, code: str, where: str, message: str, hint: str | None = None) -> None:
+    def info(self, code: str, where: str, message: str) -> None:
         """Add a remark on something that is in order."""
-        self._add("info", code, where, message, hint)
+        self._add("info", code, where, message, None)
 
     def bad_names(self, files: Iterable[str]) -> None:
         """Add a warning for each of these files, whose names are not UTF-8, so that no table can name them."""

@@ -174,20 +174,18 @@ def saved_depth(project: Project) -> int | None:
         return None
 
 
-def describe_other(
-    project: Project, dataset: Path, *, workers: int | None = None, progress: Progress | None = None
-) -> Manifest:
+def describe_other(project: Project, dataset: Path, *, progress: Progress | None = None) -> Manifest:
     """An unsaved manifest of another dataset in the project's layout; raises ProblemsError when it has errors."""
     require_folder(dataset)
     listing = read_dataset(project, dataset)
     raise_errors(listing.findings, str(dataset))
-    scanned = scan(dataset, listing.table["image"].to_list(), None, workers, progress)
+    scanned = scan(dataset, listing.table["image"].to_list(), progress=progress)
     manifest = _joined(listing, scanned)
     raise_errors(manifest.findings, str(dataset))
     return manifest
 
 
-def list_images(folder: Path, *, workers: int | None = None, progress: Progress | None = None) -> Manifest:
+def list_images(folder: Path, *, progress: Progress | None = None) -> Manifest:
     """An unsaved manifest of every image below `folder`, by path; all rows are test rows.
 
     Hidden files and links are skipped. A file that is not a readable image, or whose name is not UTF-8 (then escaped),
@@ -199,7 +197,7 @@ def list_images(folder: Path, *, workers: int | None = None, progress: Progress 
     found = _photos_below(folder)
     relative = (p.relative_to(folder) for p in found if is_regular(p) and not p.is_symlink())
     names = [p.as_posix() for p in relative if not any(part.startswith(".") for part in p.parts)]
-    scanned = scan(folder, names, None, workers, progress)
+    scanned = scan(folder, names, progress=progress)
     named = [Path(name).suffix.lower() in IMAGE_ENDINGS for name in names]
     kept = scanned.filter((pl.col("status") == "ok") | pl.Series(named, dtype=pl.Boolean))
     kept = kept.unique("image", keep="first", maintain_order=True)  # an escaped name may be another file's real one

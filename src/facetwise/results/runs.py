@@ -153,9 +153,7 @@ def build_runs_view(project: Project, manifest: Manifest | None = None) -> RunsV
     return RunsView(project.file.name, rows, external_rows(project, manifest))
 
 
-def build_run_view(
-    project: Project, run: RunFolder, manifest: Manifest | None = None, *, max_mistakes: int = 24
-) -> RunView:
+def build_run_view(project: Project, run: RunFolder, manifest: Manifest | None = None) -> RunView:
     """The view of one run; `manifest` is loaded if not given.
 
     Raises ArtefactError when its files are damaged, MismatchError when its tables have images not in the manifest.
@@ -186,7 +184,7 @@ def build_run_view(
         seconds_total=sum(times),
         seconds_per_epoch=sum(times) / len(times) if times else None,
         confused=most_confused(card) if card else (),
-        mistakes=worst_mistakes(scored, limit=max_mistakes) if scored else (),
+        mistakes=worst_mistakes(scored) if scored else (),
         recipe=record.recipe,
         recipe_toml=_recipe_toml(run, record),
         choices=tuple(ChoiceRow(n, str(c.value), c.reason) for n, c in record.choices.items()),

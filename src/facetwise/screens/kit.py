@@ -164,9 +164,9 @@ def section(title: str) -> Text:
     return Text(title, style="bold")
 
 
-def paragraph(text: str, *, style: str = "", indent: int = 2) -> Padding:
+def paragraph(text: str, *, style: str = "") -> Padding:
     """An indented paragraph."""
-    return Padding(Text(text, style), (0, 0, 0, indent), expand=False)
+    return Padding(Text(text, style), (0, 0, 0, 2), expand=False)
 
 
 def table_of(first: str, *rest: str, title: str | None = None, justify: Literal["left", "right"] = "right") -> Table:

@@ -39,13 +39,13 @@ def standing(single: Interval, widened: PairedInterval) -> Standing:
     return side
 
 
-def verdict(difference: float, interval: Interval, num_people: int, first: str = "A", second: str = "B") -> str:
+def verdict(difference: float, interval: Interval, num_people: int) -> str:
     """Which is better and by how much, if it can be told: `B is better by +0.012 [+0.003, +0.021]`."""
     better = winner(interval)
     if better == "second":
-        return f"{second} is better by {with_signs(difference, interval)}"
+        return f"B is better by {with_signs(difference, interval)}"
     if better == "first":
-        return f"{first} is better by {with_signs(-difference, reversed_interval(interval))}"
+        return f"A is better by {with_signs(-difference, reversed_interval(interval))}"
     people = count(num_people, "person", "people")
     return f"cannot be told apart on {people} (difference {with_signs(difference, interval)})"
 
@@ -103,6 +103,6 @@ def unresolved(widened: Iterable[PairedInterval | None]) -> str | None:
     )
 
 
-def bonferroni(num_comparisons: int, level: float = LEVEL) -> float:
-    """The level of each of several intervals so that all hold simultaneously with `level` (Dunn 1961)."""
-    return 1 - (1 - level) / max(1, num_comparisons)
+def bonferroni(num_comparisons: int) -> float:
+    """The level of each of several intervals so that all hold simultaneously with `LEVEL` (Dunn 1961)."""
+    return 1 - (1 - LEVEL) / max(1, num_comparisons)

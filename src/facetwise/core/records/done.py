@@ -52,9 +52,9 @@ def read_done(folder: Path, made_from: type[F], *, version: int = 1, way_out: st
     return found
 
 
-def verify_files(folder: Path, *, version: int = 1, way_out: str = AGAIN) -> None:
+def verify_files(folder: Path, *, way_out: str = AGAIN) -> None:
     """Compare an artefact's files with the hashes in its mark; raises DamagedError naming the first damaged one."""
-    for name, expected in read_done(folder, Anything, version=version, way_out=way_out).files.items():
+    for name, expected in read_done(folder, Anything, way_out=way_out).files.items():
         verify_file(folder / name, expected, way_out)
 
 

@@ -167,15 +167,13 @@ def prepare_store(
     return _open(plan, verify=False)
 
 
-def open_store(
-    project: Project, manifest: Manifest, spec: StoreSpec, *, dataset: Path | None = None, verify: bool = True
-) -> Store:
+def open_store(project: Project, manifest: Manifest, spec: StoreSpec, *, verify: bool = True) -> Store:
     """Open a finished store. `verify` reads it all and compares every crc32; otherwise only size and header are
     checked.
 
     Raises ArtefactError when it is absent, unfinished or damaged.
     """
-    return _open(_plan(project, manifest, spec, dataset), verify=verify)
+    return _open(_plan(project, manifest, spec, None), verify=verify)
 
 
 def list_stores(workspace: Workspace) -> list[StoreInfo]:

@@ -206,14 +206,14 @@ class JointScores:
         )
 
     @takes(scores=numbers("k", missing=True))
-    def conditioned_on(self, scores: FloatArray, part: Part = "public", rounding: float = ROUNDING) -> JointScores:
-        """Condition on known scores of a part, shape (k,), NaN where unknown."""
+    def conditioned_on(self, scores: FloatArray, *, rounding: float = ROUNDING) -> JointScores:
+        """Condition on known public scores, shape (k,), NaN where unknown."""
         if len(scores) != self.num_predictors:
             raise ValueError(f"{len(scores)} known scores of {self.num_predictors} predictors: expected as many")
         there = np.flatnonzero(~np.isnan(scores))
         if not len(there):
             return self
-        seen = self.cells(part, there.tolist())
+        seen = self.cells("public", there.tolist())
         gain = self.update_gain(seen, rounding)
         draws = self.draws + (scores[there] - self.draws[:, seen]) @ gain.T
         return replace(self, draws=draws, covariance=self.covariance - gain @ self.covariance[seen])

@@ -121,21 +121,13 @@ class CutChoice:
         return {**asdict(self), "worth_it": self.worth_it}
 
 
-@takes(aim=one_of(get_args(Aim)), reach=count(0), seed=count(0), resamples=count())
-def choose_cuts(
-    rows: ScoredRows,
-    name: str,
-    *,
-    aim: Aim = "attribute",
-    reach: int = REACH,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-) -> CutChoice:
-    """Choose cuts for the attribute called `name` on out-of-fold predictions, and estimate what that is worth.
+@takes(aim=one_of(get_args(Aim)), resamples=count())
+def choose_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", resamples: int = RESAMPLES) -> CutChoice:
+    """Choose cuts for the attribute called `name` on out-of-fold predictions, with a nested estimate.
 
-    Takes and raises what `search_cuts` does; `resamples` are those of the intervals.
+    Arguments and errors are those of `search_cuts`; `resamples` are those of the intervals.
     """
-    found = search_cuts(rows, name, aim=aim, reach=reach, seed=seed)
+    found = search_cuts(rows, name, aim=aim)
     people, truth, size = np.asarray(rows.truth.people)[rows.covered], found.truth, found.num_classes
     plain, nested_score = found.score(found.plain), found.score(found.nested)
     kind = movable(rows.predictions)[name]
@@ -188,14 +180,13 @@ def search_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", reach: i
     )
 
 
-@takes(aim=one_of(get_args(Aim)))
-def fit_cuts(rows: ScoredRows, name: str, *, aim: Aim = "joint") -> tuple[float, ...]:
-    """The cuts (thresholds on a score) that maximise macro F1 on all rows, without saying what that is worth.
+def fit_cuts(rows: ScoredRows, name: str) -> tuple[float, ...]:
+    """The cuts (thresholds on a score) that maximise the joint macro F1 on all rows, without a nested estimate.
 
-    Takes and raises what `search_cuts` does, but needs no people: every row has to have a prediction.
+    Arguments and errors are those of `search_cuts`, but people are not needed: every row must have a prediction.
     """
     rule = _rule(rows.predictions, name, REACH)
-    task = _task(rows, name, aim, np.zeros(len(rows), np.int64), num_parts=1)
+    task = _task(rows, name, "joint", np.zeros(len(rows), np.int64), num_parts=1)
     return rule.cuts(rule.search(task)[0])
 
 

@@ -146,15 +146,15 @@ def voting(comparison: ImageComparison, limit: int) -> Voting | None:
     )
 
 
-def people_apart(comparison: ImageComparison, limit: int = MAX_PEOPLE) -> tuple[PersonDiff, ...]:
-    """The people with the most differing images, ties by name; empty on the test side."""
+def people_apart(comparison: ImageComparison) -> tuple[PersonDiff, ...]:
+    """The `MAX_PEOPLE` people with the most differing images, ties by name; empty on the test side."""
     rows = comparison.rows
     if rows.groups is None:
         return ()
     answered = (rows.joint != MISSING).sum(axis=0) >= 2
     images = Counter(rows.groups[answered].tolist())
     different = Counter(rows.groups[comparison.differs].tolist())
-    order = sorted(different, key=lambda g: (-different[g], str(g)))[:limit]
+    order = sorted(different, key=lambda g: (-different[g], str(g)))[:MAX_PEOPLE]
     return tuple(
         PersonDiff(g, images[g], different[g], _moved_names(rows, comparison.moved[rows.groups == g].any(axis=0)))
         for g in order

@@ -138,11 +138,11 @@ def _classes_table(what: str, classes: Sequence[ClassScore]) -> Table:
     return table
 
 
-def bar(share: float, width: int = BAR) -> Text:
-    """A bar of eighth blocks, `width` cells for a share of 1."""
-    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+def bar(share: float) -> Text:
+    """A bar of eighth blocks, `BAR` cells for a share of 1."""
+    eighths = round(max(0.0, min(1.0, share)) * BAR * 8)
     full, rest = divmod(eighths, 8)
-    return Text(("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width), style="cyan")
+    return Text(("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(BAR), style="cyan")
 
 
 def _attribute_matrix(attribute: AttributeScore) -> Table:

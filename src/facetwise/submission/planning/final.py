@@ -76,7 +76,7 @@ class FinalView:
         return {**asdict(self), "test": self.test.as_dict(), "reasons": list(final_reasons(self))}
 
 
-def build_final(project: Project, count: int = 2, *, seed: int = 0) -> FinalView:
+def build_final(project: Project, count: int) -> FinalView:
     """Choose `count` of the submissions in the ledger.
 
     Raises SettingError when `count` is not positive, InputError when no sent file can be forecast, and ProblemsError
@@ -90,7 +90,7 @@ def build_final(project: Project, count: int = 2, *, seed: int = 0) -> FinalView
         unsent = "note what was sent with `facetwise ledger sent SUBMISSION`"
         raise InputError(_nothing(ledger, left_out), hint=next((i.hint for i in left_out if i.hint), unsent))
     contenders, narrow = comparable(found, widest(found))
-    outlook = read_outlook(project, manifest, contenders, seed=seed)
+    outlook = read_outlook(project, manifest, contenders)
     scores = outlook.joint.scores("private")
     best, *rest = best_picks(scores, count)
     by_public = sorted(outlook.scored, key=lambda k: (-(outlook.contenders[k].public or 0.0), k))[: len(best.chosen)]

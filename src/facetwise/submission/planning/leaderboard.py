@@ -185,7 +185,7 @@ def _outcome_dict(outcome: Outcome | None) -> dict[str, Any] | None:
     }
 
 
-def build_leaderboard(project: Project, *, seed: int = 0) -> LeaderboardView:
+def build_leaderboard(project: Project) -> LeaderboardView:
     """Every sent file with its forecast and scores.
 
     Scores are compared with forecasts from out-of-fold predictions alone for the people of their part, whose intervals
@@ -200,7 +200,7 @@ def build_leaderboard(project: Project, *, seed: int = 0) -> LeaderboardView:
         )
     found, left_out = submissions(project, manifest, ledger, sent_only=True)
     usable, narrow = comparable(found, widest(found)) if found else ([], [])
-    outlook = read_outlook(project, manifest, usable, seed=seed) if usable else None
+    outlook = read_outlook(project, manifest, usable) if usable else None
     why = {item.name: item.text() for item in (*left_out, *narrow)}
     rows = tuple(_rows(project, manifest, ledger, outlook, why))
     notes = () if outlook is None else (*people_notes(outlook.test), _BY)

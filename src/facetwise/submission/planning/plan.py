@@ -71,7 +71,7 @@ class PlanView:
         return {**data, **more, "notes": list(plan_notes(self))}
 
 
-def build_plan(project: Project, moment: datetime, others: Sequence[str], *, seed: int = 0) -> PlanView:
+def build_plan(project: Project, moment: datetime, others: Sequence[str]) -> PlanView:
     """The plan for the contest's day that contains `moment`; `others`: possible runs and blends, best first.
 
     Raises InputError when there is nothing to send, and ProblemsError for an invalid ledger.
@@ -86,7 +86,7 @@ def build_plan(project: Project, moment: datetime, others: Sequence[str], *, see
         raise InputError(_nothing(made, [*left_out, *unread]), hint="train or blend something new, then plan again")
     contenders, narrow = comparable([*made, *more], widest([*made, *more]))
     quota = quota_left(ledger, project.file.contest, moment)
-    outlook = read_outlook(project, manifest, contenders, seed=seed)
+    outlook = read_outlook(project, manifest, contenders)
     best = ledger.best_public
     return PlanView(
         project=project.file.name,
