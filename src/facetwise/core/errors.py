@@ -16,8 +16,11 @@ FacetwiseError                 base; `str()` is what went wrong, `hint` is what 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+MAX_LISTED = 20
+"""Problems of one input that an error's text lists; the rest is counted."""
 
 
 class FacetwiseError(Exception):
@@ -36,14 +39,9 @@ class ProblemsError(InputError):
     """Several problems of one input, reported at once: `problems` holds all, one line each; the text lists the first
     ones."""
 
-    MAX_TOLD = 20
-
     def __init__(self, what: str, problems: Iterable[str], *, hint: str | None = None) -> None:
         self.problems = tuple(problems)
-        rest = len(self.problems) - self.MAX_TOLD
-        more = [f"and {rest} more"] if rest > 0 else []
-        lines = (f"  - {p}" for p in (*self.problems[: self.MAX_TOLD], *more))
-        super().__init__("\n".join([what, *lines]), hint=hint)
+        super().__init__("\n".join([what, *problem_lines(self.problems)]), hint=hint)
 
 
 class SettingError(FacetwiseError, ValueError):
@@ -84,6 +82,12 @@ class GateError(FacetwiseError):
 
 class TrainingError(FacetwiseError):
     """Training had to stop; the last checkpoint is still good."""
+
+
+def problem_lines(problems: Sequence[str]) -> list[str]:
+    """A line for each of the first `MAX_LISTED` problems, and one that counts the rest."""
+    rest = len(problems) - MAX_LISTED
+    return [f"  - {p}" for p in (*problems[:MAX_LISTED], *([f"and {rest:,} more"] if rest > 0 else []))]
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

@@ -66,10 +66,3 @@ def raise_errors(findings: Iterable[Finding], what: str) -> None:
     if wrong := errors(findings):
         hints = dict.fromkeys(f.hint for f in wrong if f.hint)
         raise ProblemsError(f"{what}: {count(len(wrong), 'error')}", map(str, wrong), hint="; ".join(hints) or None)
-
-
-def listed(items: Iterable[str], limit: int = 3) -> str:
-    """`a, b, c and 4 more`: a list for a message."""
-    everything = list(items)
-    shown = ", ".join(everything[:limit])
-    return shown + (f" and {len(everything) - limit} more" if len(everything) > limit else "")

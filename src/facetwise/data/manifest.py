@@ -25,7 +25,7 @@ from facetwise.core.records.data import ManifestMadeFrom
 from facetwise.core.records.done import read_done, verify_files
 from facetwise.core.records.provenance import provenance
 from facetwise.core.tables import MANIFEST, TEST, TRAIN, WRITTEN, read_table, write_table
-from facetwise.core.text.counting import count
+from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import (
     content_hash,
     file_hash,
@@ -34,7 +34,7 @@ from facetwise.core.workspace import (
     read_json,
     write_json,
 )
-from facetwise.data.findings import Finding, Findings, errors, listed, raise_errors
+from facetwise.data.findings import Finding, Findings, errors, raise_errors
 from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.images.scan import depth_findings, read_cache, scan, scan_findings, write_cache
 from facetwise.data.reading.readers import Listing, read_dataset

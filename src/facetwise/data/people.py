@@ -10,8 +10,9 @@ from decimal import Decimal
 
 from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.people import called, person
+from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import folded, normal
-from facetwise.data.findings import Findings, listed
+from facetwise.data.findings import Findings
 
 NOBODY = frozenset({"nan", "null", "none", "na", "n/a", "#n/a", "<na>", "unknown", "?", "-"})
 """What tables write, in any case, where nobody is known."""

@@ -12,6 +12,7 @@ from timm.models import group_parameters
 from torch import Tensor, nn
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
+from facetwise.core.text.counting import listed
 from facetwise.model.blocks.layer import output_layer
 from facetwise.model.heads import HeadLayout
 from facetwise.model.limits import within_limits
@@ -21,7 +22,6 @@ from facetwise.model.small import SmallResNet
 from facetwise.model.weights import (
     Weights,
     differing_keys,
-    few,
     first_line,
     fit_positions,
     hub_file,
@@ -140,10 +140,11 @@ def _create_converted(
 
 
 def _differences(missing: list[str], left_over: list[str]) -> str:
-    """What a file and a backbone have not in common."""
-    told = [f"the file has no {few(missing)}"] if missing else []
-    told += [f"the backbone has no {few(left_over)}, which the file has"] if left_over else []
-    return "; ".join(told) + ": it is of another network"
+    """Which weights only a file or only a backbone has."""
+    missing, left_over = ([f"`{name}`" for name in names] for names in (missing, left_over))
+    parts = [f"the file has no {listed(missing)}"] if missing else []
+    parts += [f"the backbone has no {listed(left_over)}, which the file has"] if left_over else []
+    return "; ".join(parts) + ": it is of another network"
 
 
 def _create_plain(spec: ModelSpec, height: int, width: int, arguments: dict[str, Any]) -> nn.Module:

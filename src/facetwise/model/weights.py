@@ -181,11 +181,6 @@ def differing_keys() -> Iterator[Differing]:
         logger.setLevel(level)
 
 
-def few(names: list[str]) -> str:
-    listed = ", ".join(f"`{name}`" for name in names[:3])
-    return listed + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
 def first_line(error: Exception) -> str:
     """The beginning of the message of a library's error."""
     text = str(error).strip()

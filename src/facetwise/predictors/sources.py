@@ -150,7 +150,7 @@ def external_source(project: Project, manifest: Manifest, external: ExternalFold
     record, what = external.record(), f"`foreign:{external.name}`"
     _check_made_from(what, record.made_from, project, manifest, hint="import the csv again, under another name")
     test = Predictions.read(external.table(), project.space, what).in_order(manifest.test["image"].to_list(), what)
-    why = "is imported and has predictions of the test side only"
+    why = "has predictions of the test side only, as it is imported"
     return Source("foreign", external.name, "none", test.attributes, None, test, record, why)
 
 

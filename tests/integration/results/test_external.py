@@ -257,7 +257,7 @@ def test_it_is_a_member_for_the_test_side_only_and_says_why(own):
     folder = fw.import_predictions(project, sent(project), name="앨리스")
     source = read_source(project, manifest, "foreign:앨리스")
     assert (source.kind, source.id, source.reference, source.oof) == ("foreign", "앨리스", "foreign:앨리스", None)
-    assert source.no_oof == "is imported and has predictions of the test side only"
+    assert source.no_oof == "has predictions of the test side only, as it is imported"
     assert source.test.images.tolist() == manifest.test["image"].to_list()
     assert folder.record().content == "submission"
     assert (folder.path / "original.csv").read_bytes() == (project.root / "sent.csv").read_bytes()

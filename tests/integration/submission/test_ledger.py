@@ -190,7 +190,7 @@ def test_all_wrong_lines_stand_in_one_message(space):
     write(space, *(f"{i}\n" for i in range(500)))
     with pytest.raises(ProblemsError, match=r"500 lines not of a ledger") as error:
         read_ledger(space)
-    assert error.value.problems[-1] == "and 480 more"
+    assert str(error.value).endswith("and 480 more")
 
 
 def test_bytes_that_are_no_text_and_marks_of_editors(space):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from made_project import PEOPLE, open_project, photo_project, replace_in, write_contest
 
-from facetwise.core.errors import InputError, ProblemsError, closest, did_you_mean
+from facetwise.core.errors import MAX_LISTED, InputError, ProblemsError, closest, did_you_mean
 from facetwise.core.project import Project
 from facetwise.data.findings import Finding
 from facetwise.data.manifest import build_manifest, list_images
@@ -197,5 +197,5 @@ def test_what_a_word_seems_to_mean(word: str, options: list[str], expected: str 
 def test_a_long_list_of_problems_is_cut_in_the_text_alone() -> None:
     error = ProblemsError("many", [f"line {k}" for k in range(140)])
     assert len(error.problems) == 140
-    assert len(str(error).splitlines()) == 2 + ProblemsError.MAX_TOLD
+    assert len(str(error).splitlines()) == 2 + MAX_LISTED
     assert str(error).endswith("and 120 more")

@@ -11,11 +11,9 @@ from pathlib import Path
 from facetwise.core.errors import InputError, ProblemsError, did_you_mean
 from facetwise.core.files.csvrecords import CsvError, CsvFault, Record, csv_records
 from facetwise.core.files.outside import check_size, read_bounded
-from facetwise.core.text.counting import count
+from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import spelt_as
 
-MAX_LISTED = 8
-"""Problems of one file that are written out; the rest is counted."""
 MAX_COLUMNS = 12
 """Columns that a message lists."""
 MAX_CELL = 4096
@@ -168,11 +166,9 @@ def raise_faults(name: str, faults: Sequence[CsvFault]) -> None:
 
 
 def raise_problems(source: str, problems: Sequence[str], hint: str | None = None) -> None:
-    """Raise ProblemsError with at most `MAX_LISTED` of `problems` and the count of the rest, if there are any."""
+    """Raise ProblemsError with these problems, if there are any."""
     if problems:
-        rest = len(problems) - MAX_LISTED
-        more = [f"and {rest} more"] if rest > 0 else []
-        raise ProblemsError(f"{source}: {count(len(problems), 'problem')}", [*problems[:MAX_LISTED], *more], hint=hint)
+        raise ProblemsError(f"{source}: {count(len(problems), 'problem')}", problems, hint=hint)
 
 
 def _header_faults(names: Sequence[str], needed: Sequence[str], delimiter: str) -> list[CsvFault]:
@@ -183,8 +179,7 @@ def _header_faults(names: Sequence[str], needed: Sequence[str], delimiter: str) 
         way = f"save it with {wanted} ({kind})"
         message = f"seems to be separated by {_SEPARATORS[other]}, expected {wanted}"
         return [CsvFault("wrong-separator", 1, message, way)]
-    shown = ", ".join(names[:MAX_COLUMNS])
-    shown += f" and {len(names) - MAX_COLUMNS} more" if len(names) > MAX_COLUMNS else ""
+    shown = listed(names, MAX_COLUMNS)
     found = [
         CsvFault("missing-column", 1, f"no column `{c}` (columns: {shown})", _meant(c, names, shown)) for c in missing
     ]

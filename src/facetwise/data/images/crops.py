@@ -16,9 +16,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from facetwise.core.errors import ProblemsError
-from facetwise.core.text.counting import count
+from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import Spellings
-from facetwise.data.findings import Findings, errors, listed
+from facetwise.data.findings import Findings, errors
 from facetwise.data.reading.csvfile import read_table_csv
 
 Box = tuple[float, float, float, float]
@@ -32,8 +32,6 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 SIDES = ("left", "top", "right", "bottom")
 MIN_SIDE = 1.0
 """A region is at least this many pixels wide and high: less is no picture but a mistake of the detector."""
-LISTED = 50
-"""Problems listed by one message; the rest are counted."""
 
 
 def fraction_regions(extents: FloatArray, box: Box) -> FloatArray:
@@ -69,7 +67,7 @@ def read_boxes(path: Path, images: Sequence[str], extents: FloatArray, missing: 
     elif without and table:
         findings.error("no-box", path.name, f"{count(len(without), 'image')} without a box: {listed(without)}")
     if wrong := [str(f) for f in errors(findings)]:
-        raise ProblemsError(f"{path}: {count(len(wrong), 'problem')}", shortened(wrong), hint=_BOXES_HINT)
+        raise ProblemsError(f"{path}: {count(len(wrong), 'problem')}", wrong, hint=_BOXES_HINT)
     return regions
 
 
@@ -104,12 +102,6 @@ def crop_resize(pixels: Pixels, region: Sequence[float], height: int, width: int
         (width, height), Image.Resampling.BILINEAR, box=(left, top, right, bottom), reducing_gap=None
     )
     return np.asarray(image)
-
-
-def shortened(problems: Sequence[str]) -> list[str]:
-    """The first `LISTED` problems, and a line that counts the rest if there are more."""
-    more = len(problems) - LISTED
-    return [*problems[:LISTED], *([f"and {more} more"] if more > 0 else [])]
 
 
 def _parse_box(cells: Mapping[str, str]) -> Box:

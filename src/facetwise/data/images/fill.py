@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from facetwise.core.errors import InputError, MismatchError
+from facetwise.core.errors import InputError, MismatchError, problem_lines
 from facetwise.core.text.counting import count
-from facetwise.data.images.crops import FloatArray, IntArray, Pixels, crop_resize, shortened
+from facetwise.data.images.crops import FloatArray, IntArray, Pixels, crop_resize
 from facetwise.data.images.images import decode, read_bytes
 
 
@@ -84,11 +84,9 @@ def fill_row(source: FileSource, row: int, out: Pixels) -> str | None:
 def raise_changed(root: Path, problems: Sequence[str]) -> None:
     """Raise MismatchError with these problems of images; return if there are none."""
     if problems:
-        listed = "\n".join(f"  - {p}" for p in shortened(problems))
-        raise MismatchError(
-            f"{root}: {count(len(problems), 'image')} not as the manifest says\n{listed}",
-            hint="look at the dataset again with `facetwise check`",
-        )
+        what = f"{root}: {count(len(problems), 'image')} not as the manifest says"
+        hint = "look at the dataset again with `facetwise check`"
+        raise MismatchError("\n".join([what, *problem_lines(problems)]), hint=hint)
 
 
 def _finished(chunk: int, pixels: Pixels, jobs: list[Future[str | None]]) -> tuple[int, Pixels, list[str]]:

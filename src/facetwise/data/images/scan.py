@@ -16,9 +16,9 @@ import polars as pl
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.files.outside import printable
 from facetwise.core.tables import TEST, read_table, write_table
-from facetwise.core.text.counting import count
+from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import inside
-from facetwise.data.findings import BAD_NAME, Findings, listed
+from facetwise.data.findings import BAD_NAME, Findings
 from facetwise.data.images.images import Probe, heavy, probe, read_bytes
 from facetwise.data.images.nearcopies import perceptual_hash
 

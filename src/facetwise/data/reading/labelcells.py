@@ -13,8 +13,9 @@ from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.people import person
 from facetwise.core.project import AttributeSpec
+from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import Spellings, normal
-from facetwise.data.findings import Findings, listed
+from facetwise.data.findings import Findings
 from facetwise.data.reading.rowfaults import RowFaults
 
 _MAX_NAMED = 8

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from facetwise.core.files.outside import is_folder, is_text
+from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import folded
-from facetwise.data.findings import listed
 from facetwise.data.images.images import IMAGE_ENDINGS
 
 _PART = re.compile(r"[^\\/]+")

@@ -18,8 +18,9 @@ from facetwise.core.files.outside import exists, require_folder, resolved
 from facetwise.core.people import called, person
 from facetwise.core.project import Project, Side, TestSide, TrainSide
 from facetwise.core.tables import TEST, TRAIN, WRITTEN
+from facetwise.core.text.counting import listed
 from facetwise.core.workspace import inside
-from facetwise.data.findings import Finding, Findings, listed
+from facetwise.data.findings import Finding, Findings
 from facetwise.data.people import check_people
 from facetwise.data.reading.csvfile import read_table_csv
 from facetwise.data.reading.jointcolumn import joint_class_column

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.files.outside import is_folder, is_loop
-from facetwise.core.text.counting import count
+from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import inside
-from facetwise.data.findings import Findings, listed
+from facetwise.data.findings import Findings
 from facetwise.data.reading.notfound import nothing_alike, why_not_found
 from facetwise.data.reading.rowfaults import RowFaults
 from facetwise.data.reading.spelling import DiskNames

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from facetwise.core.files.csvtable import CsvRow
 from facetwise.core.files.outside import files_below, is_text
-from facetwise.core.text.counting import count
-from facetwise.data.findings import Findings, listed
+from facetwise.core.text.counting import count, listed
+from facetwise.data.findings import Findings
 from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.reading.layouts.folder_files import is_hidden
 from facetwise.data.reading.tablenames import TableNames

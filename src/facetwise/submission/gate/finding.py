@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from facetwise.core.text import counting
+
 Level = Literal["error", "warning", "ok"]
 
 MAX_NAMED = 5
@@ -28,5 +30,4 @@ def listed_names(names: Sequence[str]) -> str:
 
 def listed(texts: Sequence[str]) -> str:
     """The first `MAX_NAMED` texts, and how many more there are."""
-    rest = len(texts) - MAX_NAMED
-    return ", ".join(texts[:MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return counting.listed(texts, MAX_NAMED)

@@ -26,8 +26,6 @@ MOST_ENCODED = 5
 """Most levels of percent-encoding of an address that are undone."""
 DROPPED = "(address dropped)"
 """Replaces an address that might grant access to its readers."""
-MAX_LISTED = 20
-"""Number of invalid lines that are listed; the rest are counted."""
 STORE = "the ledger"
 KINDS = ("sent", "scored", "imported", "note")
 
@@ -184,10 +182,8 @@ def read_events(path: Path) -> list[Line]:
 def raise_wrong_lines(path: Path, problems: Sequence[str]) -> None:
     """Raise ProblemsError with these problems, if any."""
     if problems:
-        rest = len(problems) - MAX_LISTED
-        listed = [*problems[:MAX_LISTED], *([f"and {rest} more"] if rest > 0 else [])]
         hint = "correct these lines by hand; nothing was changed, and nothing is added until they are right"
-        raise ProblemsError(f"{path}: {count(len(problems), 'line')} not of a ledger", listed, hint=hint)
+        raise ProblemsError(f"{path}: {count(len(problems), 'line')} not of a ledger", problems, hint=hint)
 
 
 def append_events(path: Path, events: Sequence[AnyEvent], time: str) -> None:

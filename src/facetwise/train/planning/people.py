@@ -14,6 +14,7 @@ from facetwise.core.errors import InputError, LeakError
 from facetwise.core.labels import IntArray
 from facetwise.core.people import PEOPLE, people_in
 from facetwise.core.runs import WEIGHTS, RunFolder
+from facetwise.core.text.counting import listed
 from facetwise.data.manifest import Manifest
 from facetwise.model.weights import SUFFIX, made_here
 from facetwise.recipe.model import FOLD, weights_of_fold
@@ -78,12 +79,11 @@ def refuse_leaks(
 
 def _leak(weights: Path, leaks: dict[int, list[str]]) -> LeakError:
     people = sorted({person for found in leaks.values() for person in found})
-    listed = ", ".join(f"`{person}`" for person in people[:_SHOWN])
-    more = f" and {len(people) - _SHOWN} more" if len(people) > _SHOWN else ""
+    names = listed((f"`{person}`" for person in people), _SHOWN)
     folds = ", ".join(map(str, leaks))
     return LeakError(
         f"`model.weights`: {weights} was trained on {len(people)} people whom "
-        f"{'fold' if len(leaks) == 1 else 'folds'} {folds} would validate: {listed}{more}",
+        f"{'fold' if len(leaks) == 1 else 'folds'} {folds} would validate: {names}",
         hint="of a run on the same folds, give each fold its own file (`runs/<id>/fold-{fold}/model.safetensors`); "
         'else train on everybody (`folds.plan="none"`), or from other weights',
     )

@@ -10,9 +10,9 @@ from typing import Any
 
 from facetwise.core.files.outside import is_text
 from facetwise.core.project import AttributeSpec
-from facetwise.core.text.counting import count
+from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import folded
-from facetwise.data.findings import Findings, listed
+from facetwise.data.findings import Findings
 from facetwise.data.images.images import IMAGE_ENDINGS
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.project import AttributeSpec
-from facetwise.data.findings import Findings, listed
+from facetwise.core.text.counting import listed
+from facetwise.data.findings import Findings
 
 Read = tuple[CsvRow, dict[str, Any]]
 """A row of the table, and its `group` with the `label:` and `value:` cells that were read from it."""
