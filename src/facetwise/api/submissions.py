@@ -32,7 +32,8 @@ def submit(
     `against_others` overrides the gate where only other predictions contradict the file.
     """
     from facetwise.results.ranked import rank_predictors
-    from facetwise.submission.make import SubmitSpec, make_submission
+    from facetwise.submission.folder import SubmitSpec
+    from facetwise.submission.make import make_submission
 
     opened = opened_project(project)
     spec = SubmitSpec(confirmed=yes, overruled=against_others, fill_missing=fill_missing)

@@ -94,24 +94,36 @@ class SubmissionFolder(Artefact):
         return self.csv_file.read_bytes()
 
 
+@dataclass(frozen=True)
+class SubmitSpec:
+    """The user's decisions when submitting."""
+
+    confirmed: bool = False
+    """Confirm the gate's warnings."""
+    overruled: bool = False
+    """Overrule errors that rest only on other predictions."""
+    fill_missing: bool = False
+    """Answer unreadable images with the most frequent out-of-fold class."""
+
+
 def record_submission(
     workspace: Workspace,
     data: bytes,
     made_from: MadeFrom,
     gate: GateReport,
+    spec: SubmitSpec,
     *,
     forecast: ScoreForecast | None,
     test_people: tuple[int, str],
-    confirmed: bool = False,
-    overruled: bool = False,
     on_all: bool = False,
 ) -> SubmissionFolder:
     """Write a submission that passed the gate under the next number; `data` is the csv.
 
     `on_all`: its models were trained on all people, which becomes part of its name. `test_people`: the assumed number
-    of people on the test side, and why (`mix.assumed_people`). Raises GateError as `require_passed`.
+    of people on the test side, and why (`mix.assumed_people`). Raises GateError for errors and
+    warnings that the user did not overrule or confirm.
     """
-    require_passed(gate, confirmed=confirmed, overruled=overruled)
+    _require_passed(gate, spec)
     with lock(workspace.submissions / ".lock", "submissions"):
         number = next_number(workspace.submissions, SubmissionFolder)
         folder = workspace.submissions / f"{number:02d}-{made_from.name}{'-on-all' if on_all else ''}"
@@ -123,8 +135,8 @@ def record_submission(
                 "made_from": made_from.as_dict(),
                 "csv_sha256": file_hash(temporary / CSV),
                 "gate": gate.as_dict(),
-                "confirmed": confirmed,
-                "overruled": overruled,
+                "confirmed": spec.confirmed,
+                "overruled": spec.overruled,
                 "forecast": None if forecast is None else asdict(forecast),
                 "test_people": {"number": test_people[0], "why": test_people[1]},
                 "provenance": provenance(),
@@ -133,15 +145,12 @@ def record_submission(
     return SubmissionFolder(folder)
 
 
-def require_passed(gate: GateReport, *, confirmed: bool, overruled: bool = False) -> None:
-    """Raise GateError for errors, and for warnings unless `confirmed`.
-
-    `overruled`: errors that rest only on other predictions (`gate.BY_OPINION`) are ignored.
-    """
-    errors = [f for f in gate.errors if not (overruled and f.code in BY_OPINION)]
+def _require_passed(gate: GateReport, spec: SubmitSpec) -> None:
+    """Raise GateError for errors and warnings that the user did not overrule or confirm."""
+    errors = [f for f in gate.errors if not (spec.overruled and f.code in BY_OPINION)]
     if errors:
         raise GateError(_told("this submission must not be sent", [f.message for f in errors]), hint=_way_out(errors))
-    if gate.warnings and not confirmed:
+    if gate.warnings and not spec.confirmed:
         message = _told("this submission looks odd", [f.message for f in gate.warnings])
         raise GateError(message, hint="if it is meant to be so, confirm with `--yes`")
 

@@ -27,7 +27,7 @@ from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source, labels_since
 from facetwise.results.notices import estimate_of
 from facetwise.submission.eligible import eligible_source, joint_classes
-from facetwise.submission.folder import SubmissionFolder, record_submission
+from facetwise.submission.folder import SubmissionFolder, SubmitSpec, record_submission
 from facetwise.submission.gate.gate import ExpectedFile, GateReport, check_submission
 from facetwise.submission.gate.mix import Mix, assumed_people
 from facetwise.submission.gate.opinions import TrainingSide
@@ -56,18 +56,6 @@ class Submission:
     """Notices about the source."""
 
 
-@dataclass(frozen=True)
-class SubmitSpec:
-    """The user's decisions when submitting."""
-
-    confirmed: bool = False
-    """Confirm the gate's warnings."""
-    overruled: bool = False
-    """Overrule errors that rest only on other predictions."""
-    fill_missing: bool = False
-    """Answer unreadable images with the most frequent out-of-fold class."""
-
-
 def make_submission(
     project: Project, reference: str, *, tta: str = "none", spec: SubmitSpec | None = None, others: Sequence[str] = ()
 ) -> Submission:
@@ -92,10 +80,10 @@ def make_submission(
     people = assumed_people(len(names), len(known.groups), len(set(known.groups)))
     forecast, notes = _forecast(project, manifest, source, joint)
     made_from = describe(project, manifest, source, template_sha256=hashlib.sha256(template).hexdigest(), filled=filled)
+    on_all = source.run is not None and estimate_of(source.run) == "none"
     folder = record_submission(
-        project.workspace, data, made_from, gate, forecast=forecast, test_people=people, confirmed=spec.confirmed,
-        overruled=spec.overruled, on_all=source.run is not None and estimate_of(source.run) == "none",
-    )  # fmt: skip
+        project.workspace, data, made_from, gate, spec, forecast=forecast, test_people=people, on_all=on_all
+    )
     return Submission(folder, gate, forecast, notes, people[0], len(names), _notices(source, manifest))
 
 

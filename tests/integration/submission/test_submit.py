@@ -34,6 +34,7 @@ from facetwise.evaluate.intervals import Interval
 from facetwise.predictors.blend_folder import BlendFolder
 from facetwise.submission.folder import (
     SubmissionFolder,
+    SubmitSpec,
     find_submission,
     list_submissions,
     record_submission,
@@ -221,7 +222,9 @@ def workspace(tmp_path) -> Workspace:
 
 def record(workspace, gate=PASSED, data=GOOD, **more):
     forecast = ScoreForecast("all", 20, 0.7, Interval(0.6, 0.8, 0.9), 0.05)
-    return record_submission(workspace, data, MADE, gate, forecast=forecast, test_people=(20, "why"), **more)
+    return record_submission(
+        workspace, data, MADE, gate, SubmitSpec(**more), forecast=forecast, test_people=(20, "why")
+    )
 
 
 def test_a_submission_is_kept_with_what_made_it(workspace):
