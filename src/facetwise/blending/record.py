@@ -54,7 +54,7 @@ class Question:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all that decides a blend: the question, the members' tables, the labels."""
+        """Hash of everything that determines a blend: its options, the members' tables, the labels."""
         sources = [m.source for m in self.members.scored] + [g.source for g in self.members.unscored]
         spec_fields = {**self.spec.as_dict(), "members": [s.reference for s in sources]}
         tables = [_hashes(self.project, s) for s in sources]

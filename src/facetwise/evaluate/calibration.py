@@ -48,7 +48,7 @@ class ProbabilityScores:
     @classmethod
     @takes(logs=numbers("n k"), truth=classes("n", below="k"))
     def of(cls, logs: FloatArray, truth: IntArray) -> ProbabilityScores:
-        """Of log-probabilities, (n, K), and true classes, (n,)."""
+        """The scores of log-probabilities, (n, K), given true classes, (n,)."""
         probs = np.exp(logs)
         errors = probs.copy()
         errors[np.arange(len(truth)), truth] -= 1

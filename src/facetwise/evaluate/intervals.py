@@ -168,7 +168,7 @@ def share_intervals(
 
 
 def _share_interval(estimate: float, replicates: FloatArray, jackknife: FloatArray, level: float) -> Interval:
-    """Of one share; resamples without a counted row say nothing and are left out."""
+    """The interval of one share; resamples without a counted row are left out."""
     if len(jackknife) < 2:
         return Interval(0.0, 1.0, level)
     return _bca_of(float(estimate), replicates[np.isfinite(replicates)], jackknife, level)[0]

@@ -73,7 +73,7 @@ def whole_numbers(column: pl.Series) -> IntArray:
 
 
 def double(numbers: Logs) -> FloatArray:
-    """As float64, and one column after the other: sums have the same last digits however the rows were taken."""
+    """The numbers as float64, in column order: sums then have the same last digits however the rows were selected."""
     return np.asfortranarray(numbers, np.float64)
 
 

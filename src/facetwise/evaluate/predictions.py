@@ -34,7 +34,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What one predictor says of n rows. `read` makes it of a table and checks it; what it computes is float64."""
+    """The predictions of one predictor for n rows. `read` makes them from a table and checks them; computations are in
+    float64."""
 
     space: LabelSpace
     """The label space; not all of its attributes need be predicted."""

@@ -85,7 +85,7 @@ class Truth:
     def interval(
         self, decided: IntArray, *, metric: Metric = "macro_f1", level: float = LEVEL, resamples: int = RESAMPLES
     ) -> Interval:
-        """Of the score of decided joint classes, (n,), by person (`bootstrap_interval`)."""
+        """Interval of the score of decided joint classes, (n,), by person (`bootstrap_interval`)."""
         size = self.space.num_joint
         return bootstrap_interval(
             self.classes, decided, self.people, size, metric=metric, level=level, resamples=resamples
@@ -94,7 +94,7 @@ class Truth:
     def paired(
         self, first: IntArray, second: IntArray, *, level: float = LEVEL, resamples: int = RESAMPLES
     ) -> PairedInterval:
-        """Of score(first) - score(second), decided joint classes, (n,) each, by person (`paired_interval`)."""
+        """Interval of score(first) - score(second), decided joint classes, (n,) each, by person (`paired_interval`)."""
         size = self.space.num_joint
         return paired_interval(self.classes, first, second, self.people, size, level=level, resamples=resamples)
 
@@ -105,7 +105,7 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class ScoredRows:
-    """What one predictor says beside what is true, row by row. Every score, rule, cut and calibration takes these."""
+    """Predictions beside the truth, row by row: the input of every score, rule, cut and calibration."""
 
     predictions: Predictions
     truth: Truth
@@ -188,7 +188,7 @@ class Part:
 
 @takes(part=answers("n"))
 def nested(fit: Callable[[Part], F], apply: Callable[[F, Part], A], part: IntArray) -> tuple[tuple[F, ...], A]:
-    """What `fit` makes of the other parts, by part, and what `apply` makes of that for each part, pooled.
+    """Fit on the other parts and apply to each part: the fits, by part, and the pooled results.
 
     `part`: the part of each row, (n,), such as `Truth.parts`; rows of none (-1) are neither fitted on nor applied to,
     and -1 (NaN where numbers are real) in the result. `apply` gives an array whose first axis is the rows

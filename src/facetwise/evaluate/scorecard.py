@@ -47,7 +47,7 @@ class AttributeScore:
     macro_f1: float
     accuracy: float
     interval: Interval
-    """Of the macro F1, by person."""
+    """Interval of the macro F1, by person."""
     classes: tuple[ClassScore, ...]
     confusion: Matrix
     """Counts of images, rows the true class, columns the predicted one."""
@@ -85,7 +85,7 @@ class Scorecard(Plain):
     classes: tuple[ClassScore, ...] = ()
     """The classes of `what`; empty when they are too many to list."""
     confusion: Matrix | None = None
-    """Of the classes of `what`; None when there are more than `MAX_CONFUSION`."""
+    """Confusion of the classes of `what`; None when there are more than `MAX_CONFUSION`."""
     folds: tuple[FoldScore, ...] = ()
     """In the order of the fold numbers; empty when the table has none."""
     by: str = "person"

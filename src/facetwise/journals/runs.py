@@ -69,7 +69,7 @@ class RunEntry:
     what: str
     macro_f1: float | None
     interval: Interval | None
-    """Of the macro F1, by person. Like the score, None for a run that was not finished or held nobody out."""
+    """Interval of the macro F1, by person. Like the score, None for a run that was not finished or held nobody out."""
     folds_done: int
     """At the end of the day."""
     num_folds: int

@@ -45,7 +45,7 @@ class AttributeSuspects:
     num_labels: int
     num_uncovered: int
     num_suspects: int
-    """In total, listed or not, including corrected ones."""
+    """Number in total, listed or not, including corrected ones."""
     num_corrected: int
     """Suspects that the overlay corrects."""
     spread: float | None

@@ -13,7 +13,7 @@ from facetwise.core.errors import ArtefactError, DamagedError
 from facetwise.core.workspace import read_json, write_json
 
 MAX_TOLD = 3
-"""Faults of one record that a message names; the rest is counted."""
+"""Faults of one record that a message lists; the rest is counted."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -45,9 +45,9 @@ class Provenance(Record):
     made: str
     """UTC, ISO 8601."""
     versions: dict[str, str] = Field(default_factory=dict)
-    """Of the packages that shape results."""
+    """Versions of the packages that affect results."""
     commit: str | None = None
-    """Of facetwise's own source."""
+    """The commit of facetwise's own source."""
     machine: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
     """Processor, cores, memory and system."""
 

@@ -10,7 +10,7 @@ from facetwise.core.records.base import Bounds, Provenance, Record
 
 PredictorKind = Literal["run", "blend", "foreign"]
 KNOWN = "known out of fold"
-"""The role of a member that could be chosen."""
+"""The role of a member with out-of-fold predictions."""
 
 
 class PairedBounds(Bounds):
@@ -30,15 +30,15 @@ class MemberRecord(Record):
     """By block: `joint`, or an attribute."""
     role: str
     share: float | None = None
-    """Of the whole, below 1, of one that is known on the test side only."""
+    """Share of the whole, below 1, of a member with test predictions only."""
     oof_sha256: str | None = None
     test_sha256: str | None = None
     fingerprint: str | None = None
-    """Of a run."""
+    """A run's fingerprint."""
 
     @property
     def reference(self) -> str:
-        """How to name it on a command line."""
+        """Its reference on the command line."""
         return f"foreign:{self.id}" if self.kind == "foreign" else self.id
 
 
@@ -66,7 +66,7 @@ class LeftOutRecord(Record):
 
 
 class RowsRecord(Record):
-    """Which training images a blend was chosen by."""
+    """The training images that a blend was chosen on."""
 
     images: int
     left_out: int
@@ -154,7 +154,7 @@ class BlendRecord(Record):
     made_from: BlendMadeFrom
     spec: BlendQuestion
     left_out: list[LeftOutRecord] = Field(default_factory=list)
-    """Of a blend of all runs; older blends did not tell them."""
+    """For a blend of all runs; missing in older blends."""
     by: str
     method: str
     decision: dict[str, Any]

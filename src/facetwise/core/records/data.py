@@ -13,13 +13,13 @@ class ManifestMadeFrom(Record):
     """`made_from` of a manifest."""
 
     project: str
-    """Hash of what facetwise.toml says of the dataset and the label."""
+    """Hash of the dataset and the label in facetwise.toml."""
     tables: dict[str, str]
     """sha256 of the dataset's tables, by path."""
     hash: str
     labels_hash: str
     depth: int | None = 16
-    """Bits of a picture's values; before there was such a key, the upper byte was taken."""
+    """Bit depth of pictures; 16 for manifests from before this key, which took the upper byte."""
 
 
 class StatsRecord(Record):
@@ -47,4 +47,4 @@ class StoreMadeFrom(Record):
 
     key: str
     crc32: list[int] = Field(default_factory=list)
-    """Of each chunk."""
+    """The crc32 of each chunk."""

@@ -24,7 +24,7 @@ class Done(Record, Generic[F]):
     schema_version: int
     made_from: F
     files: dict[str, str]
-    """sha256 by the file's path in the folder; none of a run, whose tables are hashed in `made_from`."""
+    """Path in the folder -> sha256; empty for a run, whose tables are hashed in `made_from`."""
 
 
 class RunMadeFrom(Record):
@@ -36,9 +36,9 @@ class RunMadeFrom(Record):
     recipe_file: str | None = None
     record_file: str | None = None
     backbone_file: str | None = None
-    """Of a run of heads on a frozen backbone."""
+    """For heads on a frozen backbone."""
     imported_file: str | None = None
-    """Of a run that came from another project."""
+    """For a run that was imported from another project."""
 
 
 def read_done(folder: Path, made_from: type[F], *, version: int = 1, way_out: str = AGAIN) -> Done[F]:

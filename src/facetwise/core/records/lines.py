@@ -17,10 +17,9 @@ T = TypeVar("T")
 def read_lines(
     path: Path, kind: TypeAdapter[T], store: str, tags: Sequence[str] = ()
 ) -> tuple[dict[int, T], list[str]]:
-    """What the lines say by their number, from 1, and everything that is wrong with others, such as `line 3: ...`.
+    """The objects by line number, from 1, and the problems of all other lines, such as `line 3: ...`.
 
-    A last line that was cut off is in neither. `store` is what messages call it; `tags`: of a union, the kinds of
-    object that may be meant.
+    A last line that was cut off is in neither. `store`: its name in messages; `tags`: the tags of a union.
     """
     found, problems = dict[int, T](), list[str]()
     for line in text_lines(path, store):

@@ -47,14 +47,14 @@ class Note:
     time: Annotated[str, AfterValidator(_zoned)]
     """UTC, ISO 8601."""
     kind: NoteTargetKind
-    """What the thing is."""
+    """Kind of the target."""
     id: str
-    """Its name; the thing itself may be gone."""
+    """Id of the target, which may be gone."""
     text: str
     """Any Unicode, lines apart by a newline; not empty."""
     author: str | None = None
     open: StrictBool = False
-    """Said to be open by who wrote it."""
+    """Whether its author marked it as open."""
 
     @property
     def asks(self) -> bool:

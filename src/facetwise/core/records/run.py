@@ -34,7 +34,7 @@ class ChoiceRecord(Record):
 
 
 class RunRecord(Record):
-    """`run.json`: what a run was made from and with."""
+    """`run.json`: the inputs and settings of a run."""
 
     schema_version: Literal[1] = 1
     id: str
@@ -45,15 +45,15 @@ class RunRecord(Record):
     recipe: dict[str, Any]
     """The effective recipe as plain data; `facetwise.recipe.Recipe` reads it."""
     attributes: list[str]
-    """What it predicts, in the label's order."""
+    """The predicted attributes, in the label's order."""
     folds: list[int]
-    """The folds that a model is trained for; of one model on everybody [0]."""
+    """The folds that have a model; [0] for one model on everybody."""
     num_folds: int
-    """Of the folds that it was made on; 0 where it was trained on everybody."""
+    """Number of folds; 0 if it was trained on everybody."""
     fold_name: str | None
-    """What those folds are called."""
+    """Name of the folds."""
     split: Split
-    """How those folds were split; `image` is unsafe."""
+    """How the folds were split; `image` is unsafe."""
     grids: dict[str, list[float]] = Field(default_factory=dict)
     """Values of a head over years, by attribute; older versions had no such head."""
     choices: dict[str, ChoiceRecord]
@@ -106,21 +106,21 @@ class ImportRecord(Record):
 
     schema_version: Literal[1] = 1
     original: str
-    """What the run is called where it was trained."""
+    """The run's id where it was trained."""
     content: Content
-    """`whole`, or only the `tables`: then its weights are not here."""
+    """`whole`, or only the `tables`, without weights."""
     folds: FoldsHere
     """`same` as folds of this project, `other`, or `none` for a run that was trained on all people."""
     folds_name: str | None
-    """What those folds are called here, or where it was trained when they are `other`."""
+    """Name of those folds here or, if they are `other`, where it was trained."""
     pack_sha256: str
-    """Of the file that it came in."""
+    """sha256 of the pack."""
     imported: str
     """When: UTC, ISO 8601."""
     facetwise: str
     """The version that packed it."""
     commit: str | None
-    """Of the Facetwise that trained it."""
+    """The commit of the Facetwise that trained it."""
 
     @property
     def other_folds(self) -> bool:

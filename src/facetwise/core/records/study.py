@@ -16,9 +16,9 @@ class StudyIdentity(Record):
 
     recipe: dict[str, Any]
     data: dict[str, Any] = Field(default_factory=dict)
-    """Fields of the fingerprint that say of which data."""
+    """Fields of the fingerprint that identify the data."""
     space: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Of a search: recipe key -> what it may be."""
+    """For a search: recipe key -> allowed values."""
 
 
 class ChangeRecord(Record):
@@ -43,9 +43,9 @@ class StudyRecord(Record):
     base: str | None = None
     """The run of an ablation's base, once it is finished."""
     changes: list[ChangeRecord] = Field(default_factory=list)
-    """Of an ablation."""
+    """The changes of an ablation."""
     attributes: list[str] = Field(default_factory=list)
-    """Of a search: what its trials are scored on."""
+    """For a search: the attributes that its trials are scored on."""
 
 
 class PrunedRecord(Record):

@@ -11,7 +11,7 @@ from facetwise.core.records.base import Bounds, Provenance, Record
 from facetwise.core.records.blend import PredictorKind
 
 VERSION = 2
-"""Of `record.json`; 1 knew runs only and had no number."""
+"""Version of `record.json`; version 1 knew only runs and had no number."""
 
 
 class PartMadeFrom(Record):
@@ -20,13 +20,13 @@ class PartMadeFrom(Record):
     kind: PredictorKind
     id: str
     tta: str
-    """Test-time augmentation of its predictions; `none` for what is no run."""
+    """Test-time augmentation of its predictions; `none` for anything but a run."""
     fingerprint: str | None
     """A run's fingerprint."""
     test_sha256: str | None
-    """Of the table of test predictions that was used."""
+    """sha256 of the table of test predictions that was used."""
     models: dict[str, str]
-    """sha256 of each fold model's weights, by fold; empty where they were never here."""
+    """sha256 of each fold model's weights, by fold; empty if they were never in this project."""
 
 
 class Filled(Record):
@@ -44,22 +44,22 @@ class MadeFrom(Record):
     id: str
     tta: str
     parts: list[PartMadeFrom]
-    """Of a run the run itself, of a blend its members."""
+    """The run itself, or the members of a blend."""
     test_sha256: str
-    """Of the source's own table of test predictions."""
+    """sha256 of the source's own table of test predictions."""
     manifest: str
     """Hash of the manifest."""
     label_space: str | None
     """Hash of the label space; None in a record of version 1."""
     template_sha256: str | None
-    """Of the organisers' csv that was filled in; None in a record of version 1."""
+    """sha256 of the organisers' csv that was filled in; None in a record of version 1."""
     decision: str | dict[str, Any] = "argmax"
     """How probabilities became classes: `argmax`, or the rule in the blend's record."""
     filled: Filled | None = None
 
     @property
     def reference(self) -> str:
-        """How to name the source on a command line."""
+        """The source's reference on the command line."""
         return f"foreign:{self.id}" if self.kind == "foreign" else self.id
 
     @property
@@ -92,7 +92,7 @@ class ForecastRecord(Record):
 
     expected: float
     interval: Bounds
-    """Of 90 %; of 95 % in older records."""
+    """With a level of 90 %; in older records 95 %."""
     num_people: int
 
 
@@ -113,11 +113,11 @@ class SubmissionRecord(Record):
     csv_sha256: str
     gate: GateRecord
     confirmed: bool = False
-    """Whether somebody confirmed the gate's warnings."""
+    """Whether the user confirmed the gate's warnings."""
     overruled: bool = False
-    """Whether somebody overruled errors that only other predictions speak for."""
+    """Whether the user overruled errors that rest only on other predictions."""
     forecast: ForecastRecord | None = None
-    """None for a source that is not known out of fold."""
+    """None for a source without out-of-fold predictions."""
     test_people: PeopleRecord | None = None
     provenance: Provenance
 

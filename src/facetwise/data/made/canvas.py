@@ -171,7 +171,7 @@ class Shot:
     """Right and down, in face units."""
     scale: float
     angle: float
-    """Of the whole picture, in radians."""
+    """Turn of the whole picture, in radians."""
     gaze: float
     """-1 (left) to 1 (right)."""
     smile: float

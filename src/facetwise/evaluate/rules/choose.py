@@ -49,7 +49,7 @@ class RuleCandidate:
     rule: Rule
     """Fitted on all people."""
     optimistic: float
-    """Of `rule` on the very people that it was fitted on: too high."""
+    """Score of `rule` on the people that it was fitted on: too high."""
     nested: float
     """Each person decided by a rule that was fitted without that person's fifth."""
     difference: float

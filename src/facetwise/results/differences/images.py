@@ -50,7 +50,7 @@ class VotingSide:
     num_outvoted: int
     """Images on which more than half of all sides agree on another class."""
     num_alone: int
-    """Of these, images on which all other sides do."""
+    """Those of them on which all other sides do."""
     num_outvoted_right: int | None
     """Outvoted images on which it is right; None on the test side."""
     num_majority_right: int | None

@@ -46,7 +46,7 @@ class AlignedAnswers:
 
     letters: str
     space: LabelSpace
-    """Of these attributes only."""
+    """The label space of the compared attributes only."""
     what: str
     """`joint`, or the attributes such as `mask/age`."""
     codes: IntArray

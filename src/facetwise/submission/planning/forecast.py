@@ -1,6 +1,6 @@
-"""The leaderboard score to expect of a run, a blend or a submission, by out of fold and by what was scored already.
+"""Forecast of the leaderboard score of a run, a blend or a submission, from out-of-fold predictions and known scores.
 
-`forecast_file` is the one place where a file is forecast: when it is made, and whenever it is asked for later.
+`forecast_file` is the one place where a file is forecast, both when it is made and later.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from facetwise.submission.planning.contenders import Contender, LeftOut, compara
 from facetwise.submission.planning.outlook import OFFSET, Outlook, TestSet, read_outlook
 
 FEW_SCORED = 3
-"""With fewer scored submissions hardly anything is known of the shift that all share."""
+"""Fewest scored submissions from which something is known of the common shift."""
 
 
 @dataclass(frozen=True)
@@ -26,57 +26,57 @@ class FileForecast:
     """The forecast of one file."""
 
     outlook: Outlook
-    """The file first, then the submissions whose public score it learns from."""
+    """The file first, then the submissions with public scores."""
     left_out: tuple[LeftOut, ...]
 
     @property
     def whole(self) -> ScoreForecast:
-        """Of the whole test set."""
+        """The forecast for the whole test set."""
         return self.outlook.forecast("all", 0)
 
     @property
     def num_scored(self) -> int:
-        """How many public scores are known, its own among them."""
+        """Number of known public scores, including its own."""
         return len(self.outlook.scored)
 
 
 @dataclass(frozen=True)
 class ScoredBefore:
-    """A submission whose public score is known, and what it says of the one that is forecast."""
+    """A submission with a public score, and its relation to the one that is forecast."""
 
     id: str
     reference: str
-    """In short: `s3`."""
+    """Short reference: `s3`."""
     public: float
     expected: float
-    """Public score to expect by out of fold alone."""
+    """Public score expected from out-of-fold predictions alone."""
     apart: float
-    """Share of the test images that the two answer otherwise, 0..1."""
+    """Share of differing test answers, 0..1."""
     correlation: float
-    """Of the two public scores, by out of fold alone, -1..1: at 1 the score of one is that of the other."""
+    """Correlation of the two public scores given out-of-fold predictions alone, -1..1."""
 
 
 @dataclass(frozen=True)
 class ForecastView:
-    """What `facetwise forecast` tells of one file that was sent, or could be."""
+    """The view of `facetwise forecast` for a file that was sent or could be."""
 
     project: str
     kind: str
     id: str
     level: float
     out_of_fold: float
-    """Macro F1 in hand."""
+    """Out-of-fold macro F1."""
     num_people: int
-    """Labelled people that it is of."""
+    """Number of labelled people behind it."""
     test: TestSet
     public: float | None
-    """Its public score, where it is known."""
+    """Its public score, if known."""
     alone: tuple[ScoreForecast, ...]
-    """Public part, private part, all: by out of fold alone, as before any score is known."""
+    """Public part, private part, all: from out-of-fold predictions alone, before any score is known."""
     forecast: tuple[ScoreForecast, ...]
-    """The same once public scores of others (and its own) are taken into account; `alone` where none is known."""
+    """The same given all public scores, including its own; equal to `alone` without any."""
     scored: tuple[ScoredBefore, ...]
-    """What it learns from, the most alike first."""
+    """Submissions with public scores, the most correlated first."""
     shift: Shift | None
     """None while no public score is known."""
     averaged: bool
@@ -89,7 +89,8 @@ class ForecastView:
 
 
 def build_forecast_view(project: Project, reference: str, *, seed: int = 0) -> ForecastView:
-    """Forecast what `reference` means; raises InputError when it cannot be, and ProblemsError for a wrong ledger."""
+    """Forecast the file named by `reference`; raises InputError when that is impossible, ProblemsError for an invalid
+    ledger."""
     manifest, ledger = load_manifest(project), read_ledger(project.workspace)
     target = read_contender(project, manifest, ledger, reference)
     found = forecast_file(project, manifest, ledger, target, seed=seed)
@@ -115,7 +116,7 @@ def build_forecast_view(project: Project, reference: str, *, seed: int = 0) -> F
 def forecast_file(
     project: Project, manifest: Manifest, ledger: Ledger, target: Contender, *, seed: int = 0
 ) -> FileForecast:
-    """Forecast `target`, learning from the public scores in the ledger; without any by out of fold alone.
+    """Forecast `target` from out-of-fold predictions and the public scores in the ledger.
 
     Raises InputError when there are too few people, on the labelled side or on the test side.
     """
@@ -127,14 +128,14 @@ def forecast_file(
 
 
 def notes(view: ForecastView) -> Iterator[str]:
-    """What a reader has to know of the numbers, a sentence or two each."""
+    """Notes on the numbers, a sentence or two each."""
     yield from people_notes(view.test)
     yield from shift_notes(view.shift, len(view.scored) + (view.public is not None), averaged=view.averaged)
     yield "Nothing here knows of people unlike the labelled ones."
 
 
 def people_notes(test: TestSet) -> Iterator[str]:
-    """Where the number of people and the split come from."""
+    """Notes on the assumed number of people and their split."""
     share = f"{test.public_share * 100:.0f} % of them in public"
     if test.share_assumed:
         share += ", which is assumed: `contest.public_share` in facetwise.toml would say it"
@@ -145,9 +146,9 @@ def people_notes(test: TestSet) -> Iterator[str]:
 
 
 def shift_notes(shift: Shift | None, num_scored: int, *, averaged: bool) -> Iterator[str]:
-    """What is known of leaderboard minus out of fold, as far as people do not explain it.
+    """Notes on the shift: leaderboard minus out of fold, as far as people do not explain it.
 
-    `averaged`: whether test images are predicted by several fold models (of any that is told of).
+    `averaged`: whether several fold models predict the test images of any file.
     """
     why = "Submissions average fold models, which tends to score higher than out of fold"
     unknown = f"{why}; no public score tells yet by how much"

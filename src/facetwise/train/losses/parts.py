@@ -24,7 +24,7 @@ class LossPart:
     """One block of a head, or the marginal of one attribute of its joint block."""
 
     name: str
-    """Of the attribute, or `joint`."""
+    """The attribute's name, or `joint`."""
     block: Block
     layout: HeadLayout
     is_marginal: bool = False
@@ -94,7 +94,7 @@ def _left_out(spec: Loss, layout: HeadLayout) -> list[str]:
 
 
 def _problems(key: str, term: AnyLoss, layout: HeadLayout) -> Iterator[str]:
-    """In what one term does not fit; the rest is looked at only when its attributes are the head's."""
+    """Problems of one term; the rest is checked only when its attributes are the head's."""
     if unknown := list(_unknown(key, term, layout)):
         yield from unknown
         return
