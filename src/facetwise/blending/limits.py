@@ -46,9 +46,9 @@ class Limits:
     def pick(self, weight: FloatArray, has: BoolArray) -> BoolArray:
         """Members, shape (M,), that stay within the limits and together have every block.
 
-        They are taken in order of `weight`, shape (M,), highest first (ties: the first), each if there is still room
-        to complete the blocks; `has`, shape (B, M), tells which member has which block. Members of weight 0 are taken
-        only for a block that no other has. Raises InputError when no members within the limits have every block.
+        They are taken in order of `weight`, shape (M,), highest first (ties: the first), each if there is still room to
+        complete the blocks; `has`, shape (B, M): whether a member has a block. Members of weight 0 are taken only for a
+        block that no other has. Raises InputError when no members within the limits have every block.
         """
         allowed = self.allowed(len(weight))
         cheapest = _cheapest_covers(has, self._costs(len(weight)), allowed)

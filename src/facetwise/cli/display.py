@@ -29,9 +29,9 @@ class TrainingDisplay:
         self.run: str | None = None
         """The run that is trained; None when nothing was."""
         self.contents: dict[str | None, dict[str, Any]] = {}
-        """Run -> the event that says what the epochs of its first fold hold."""
+        """Run -> the event with the class counts of its first fold."""
         self.shown: set[str] = set()
-        """What was told of what epochs hold."""
+        """Class counts that were already printed."""
 
     def __enter__(self) -> Self:
         self.bars.start()

@@ -28,7 +28,7 @@ MAX_CLASSES = 30
 MAX_LISTED_JOINT = 4096
 """Above this many joint classes nothing holds a column a joint class; attributes are kept apart."""
 JOINT = "joint"
-"""What stands for the joint class where an attribute might be named; so no attribute has this name."""
+"""Name of the joint class where an attribute might be named; so no attribute has this name."""
 
 
 @dataclass(frozen=True)

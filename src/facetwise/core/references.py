@@ -7,7 +7,7 @@
 | submission | `s1`, `submission:1` | `submission:last` | `01-03-AdamW`, `submission:01-03-AdamW` |
 | imported predictions | | | `foreign:NAME` |
 
-Where only one kind can stand, a bare number and `last` mean that kind.
+Where only one kind is allowed, a bare number and `last` mean that kind.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_LENGTH = 255
 """Characters of a reference: no folder has a longer name."""
 
 _LETTERS: dict[ReferenceKind, str] = {"run": "", "blend": "b", "submission": "s"}
-"""What tells numbers of one kind from those of another; imported predictions have none."""
+"""Letters that mark the numbers of a kind; imported predictions have no numbers."""
 _WORDS: dict[ReferenceKind, str] = {
     "run": "a run",
     "blend": "a blend",
@@ -55,7 +55,7 @@ class Reference:
     """As it was written, without a prefix such as `blend:`."""
 
     def __str__(self) -> str:
-        """In full, so that it means the same wherever it stands: `3`, `b3`, `run:last`, `submission:01-03-AdamW`."""
+        """The full form, with the same meaning everywhere: `3`, `b3`, `run:last`, `submission:01-03-AdamW`."""
         return f"{_LETTERS[self.kind]}{self.key}" if isinstance(self.key, int) else f"{self.kind}:{self.key}"
 
     def means(self, name: str) -> bool:

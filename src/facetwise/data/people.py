@@ -22,7 +22,7 @@ _MARKS = r"[\s_.\-\u2010-\u2015\u2212]+"
 _UNCOUNTED = re.compile("[\u0300-\u036f\"'`\u2018-\u201f\u00ab\u00bb]")
 """Combining accents and quotes."""
 _PART = re.compile(r"(.*\w)(?:[-_ ][0-9]{1,2}| ?\([0-9]{1,2}\)|[-_ ]copy)", re.IGNORECASE)
-"""A name, and what people put behind it to tell things of one name apart: `000600-1`, `kim_2`, `kim (2)`."""
+"""A name with a suffix as people add to duplicates: `000600-1`, `kim_2`, `kim (2)`."""
 
 
 def check_people(table: CsvTable, column: str, same_person: Sequence[Sequence[str]], findings: Findings) -> None:

@@ -1,9 +1,9 @@
 """Intervals by resampling people: images of one person are not independent, people are.
 
-`bootstrap_interval` says where the score lies on the population that these people were drawn from. It is the BCa
-bootstrap (Efron 1987; Efron & Tibshirani 1993, ch. 14) over people: macro F1 is a mean of ratios, biased and skewed
-where a class is rare, and BCa corrects percentiles for both. Where the score of *other* people will fall, which is less
-certain, is for `forecast.py`.
+`bootstrap_interval` is for the score on the population that these people were drawn from. It is the BCa bootstrap
+(Efron 1987; Efron & Tibshirani 1993, ch. 14) over people: macro F1 is a mean of ratios, biased and skewed where a class
+is rare, and BCa corrects percentiles for both. The score of *other* people, which is less certain, is predicted by
+`forecast.py`.
 
 Tails are widened for a spread that is itself estimated from few people (`expanded_tails`).
 `benchmarks/interval_coverage.py` measures how often intervals hold. None knows of people unlike those seen, and a score
@@ -30,7 +30,7 @@ RESAMPLES = 2000
 MIN_TAIL = 1e-9
 """Smallest quantile that is taken: no resample lies beyond it, and 1 less it does not round to 1."""
 MIN_BEYOND = 10
-"""Fewest resamples that must be expected beyond the ends of an interval for its ends to be told from the extremes."""
+"""Fewest resamples expected beyond the ends of an interval for its ends to differ from the extremes."""
 
 
 @dataclass(frozen=True)

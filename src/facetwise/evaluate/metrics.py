@@ -2,7 +2,7 @@
 
 The label set is always all `num_classes` classes, whatever occurs: a class absent from both sides has F1 0, as in
 scikit-learn's `f1_score(labels=range(num_classes), average="macro", zero_division=0)`. A class number of -1 means
-missing; a metric refuses it unless told to leave such rows out.
+missing; a metric refuses such rows unless `skip_missing`.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def read_blocks(table: pl.DataFrame, space: LabelSpace, whose: str) -> tuple[dic
 
 
 def decided_classes(table: pl.DataFrame, space: LabelSpace, whose: str) -> IntArray | None:
-    """Joint classes that a table says were decided, (n,), -1 where there is none; ArtefactError for none of `space`."""
+    """Decided joint classes in a table, (n,), -1 where there is none; ArtefactError for none of `space`."""
     if DECIDED not in table.columns:
         return None
     decided = whole_numbers(table[DECIDED])

@@ -128,8 +128,8 @@ class Predictions:
 
         With joint probabilities that is the argmax of the joint, which may differ from the argmax of each marginal.
         Without them the joint is the product of the attributes, whose argmax is that of each attribute. -1 stands for
-        an attribute that is not predicted, and for every attribute of a row that is not covered. What was `decided` by
-        another rule is taken at its word.
+        an attribute that is not predicted, and for every attribute of a row that is not covered. Classes `decided` by
+        another rule are used as they are.
         """
         if self.decided is not None:
             return decode_joint(self.decided, self.space)
@@ -221,7 +221,7 @@ class Predictions:
     def in_order(self, images: Sequence[str], whose: str = "the predictions") -> Predictions:
         """A row for each of `images`, in their order, not covered where there is none.
 
-        Raises ArtefactError when an image stands twice on either side, MismatchError when one is not among `images`.
+        Raises ArtefactError when an image is repeated on either side, MismatchError when one is not among `images`.
         """
         if self.images.tolist() == list(images):
             return self
@@ -273,7 +273,7 @@ class Predictions:
         return log_normalised(double(self.blocks[name]))
 
     def _places(self, images: Sequence[str], whose: str) -> IntArray:
-        """Where each row stands among `images`, (n,)."""
+        """Position of each row's image among `images`, (n,)."""
         place = {image: i for i, image in enumerate(images)}
         if len(place) != len(images):
             raise ArtefactError(

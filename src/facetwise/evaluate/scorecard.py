@@ -1,4 +1,4 @@
-"""Everything that is said about one set of predictions, as one frozen object: the same numbers on every page.
+"""All scores of one set of predictions, as one frozen object, so that every page has the same numbers.
 
 All numbers come from the decided classes (`decide`) and the scored labels; nothing here looks at probabilities.
 """

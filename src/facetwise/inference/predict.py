@@ -75,7 +75,7 @@ def check_predictions(outputs: Float32Array, layout: HeadLayout, images: Sequenc
     """Raise TrainingError when a row of outputs, (n, columns), has NaN or infinity (other than log 0), or probabilities
     that do not sum to 1.
 
-    `images`: names of the rows, as far as known; `where`: run and fold, for the message.
+    `images`: names of the rows, if known; `where`: run and fold, for the message.
     """
     is_log = layout.is_log_prob()
     infinite = np.asarray((np.isnan(outputs) | np.isposinf(outputs) | (np.isneginf(outputs) & ~is_log)).any(axis=1))

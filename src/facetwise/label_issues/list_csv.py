@@ -68,7 +68,7 @@ def read_list_csv(
 def _fits(
     row: CsvRow, where: str, labels: Mapping[tuple[str, str], set[str]], manifest: Manifest, findings: Findings
 ) -> bool:
-    """Whether the dataset still records the label that the row says; adds a finding otherwise."""
+    """Whether the dataset still has the label in the row; adds a finding otherwise."""
     image, attribute, recorded = (row.cells[c].strip() for c in ("image", "attribute", "given"))
     target = image or manifest.person(row.cells["group"])
     now_recorded = labels.get((attribute, f"image:{target}" if image else f"person:{target}"))

@@ -33,7 +33,7 @@ class CutsView:
     """Whether folds were split by image; then there is no verdict."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data, with the verdict on each choice. `worth_it` is None when it cannot be told."""
+        """Plain JSON data, with the verdict on each choice. `worth_it` is None if unknown."""
         choices = [{**c.as_dict(), "verdict": verdict(c, self.by_image)} for c in self.choices]
         if self.by_image:
             choices = [{**c, "worth_it": None} for c in choices]

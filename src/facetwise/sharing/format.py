@@ -66,7 +66,7 @@ class PackedManifest(Spec):
     num_test: int
     """Rows of the test side."""
     parts: Annotated[dict[Text, Sha256], Field(max_length=16)]
-    """Hashes of the parts of the manifest, which tell where two manifests differ."""
+    """Hashes of the parts of the manifest, which show where two manifests differ."""
 
 
 class PackedFolds(Spec):

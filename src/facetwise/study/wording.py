@@ -40,7 +40,7 @@ def standing(single: Interval, widened: PairedInterval) -> Standing:
 
 
 def verdict(difference: float, interval: Interval, num_people: int) -> str:
-    """Which is better and by how much, if it can be told: `B is better by +0.012 [+0.003, +0.021]`."""
+    """Which run is better and by how much, if that is clear: `B is better by +0.012 [+0.003, +0.021]`."""
     better = winner(interval)
     if better == "second":
         return f"B is better by {with_signs(difference, interval)}"

@@ -65,7 +65,7 @@ class Sending:
     public_accuracy: float | None
     private_accuracy: float | None
     final: bool | None
-    """Whether the platform says that it is chosen for the final score."""
+    """Whether it is chosen for the final score according to the platform."""
     description: str
     notes: tuple[str, ...]
     """Notes in an old ledger; newer ones are among those of the submission."""

@@ -95,13 +95,13 @@ class CleanPlan:
 def plan_clean(project: Project, spec: CleanSpec | None = None) -> CleanPlan:
     """What cleaning would delete; deletes nothing.
 
-    Raises ArtefactError when a submission's record does not say which run it needs.
+    Raises ArtefactError when a submission's record does not name the run it needs.
     """
     return _plan(project, spec or CleanSpec(), frozenset())
 
 
 def clean(project: Project, shown: CleanPlan) -> CleanPlan:
-    """Carry out a plan, as far as it is still valid; returns what was deleted and what was not.
+    """Carry out a plan where it is still valid; returns what was deleted and what was not.
 
     Changes since the plan was made (a new submission, a run in training) are checked again, under locks that exclude
     new runs and submissions. Raises LockedError while either is being made.

@@ -29,7 +29,7 @@ Check = Callable[[], Iterable[DoctorLine]]
 
 
 def refused(topic: str, error: FacetwiseError) -> DoctorLine:
-    """The finding that stands for an error."""
+    """An error as a finding."""
     return DoctorLine(topic, "problem", str(error), error.hint)
 
 

@@ -17,7 +17,7 @@ from facetwise.upkeep.doctor_lines import Check, DoctorLine
 EXTRAS = {"train": "training and prediction; all else works without it"}
 """What each extra brings, for people."""
 GPU_FILE = Path("/dev/nvidia0")
-"""There when the system has an NVIDIA GPU and a driver, whatever torch says."""
+"""Exists when the system has an NVIDIA GPU and a driver, independent of torch."""
 TRUE_WORDS = {"1", "on", "yes", "true"}
 
 
@@ -41,7 +41,7 @@ def _extras() -> Iterator[DoctorLine]:
 
 
 def packages_of(extra: str) -> list[str]:
-    """Names of the packages that an extra of facetwise asks for, as its metadata says."""
+    """Names of the packages that an extra of facetwise requires, from its metadata."""
     found = (re.match(rf"([\w.-]+).*;.*\bextra == ['\"]{extra}['\"]", line) for line in requires("facetwise") or ())
     return [match.group(1) for match in found if match]
 

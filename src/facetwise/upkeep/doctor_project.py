@@ -58,7 +58,7 @@ class _ProjectState:
 
     @cached_property
     def manifest(self) -> Manifest | None:
-        """None when there is none that can be used; the check `manifest` says why."""
+        """None when there is none that can be used; the check `manifest` reports why."""
         try:
             return load_manifest(self.project)
         except (FacetwiseError, OSError, KeyError, TypeError, ValueError):

@@ -217,7 +217,7 @@ def _loads(recipe: Path) -> bool:
 
 
 def _text(path: Path) -> str:
-    """What a file says, as far as it can be read."""
+    """The readable content of a file."""
     try:
         return path.read_text("utf-8", errors="replace")
     except OSError:

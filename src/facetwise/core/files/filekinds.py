@@ -23,7 +23,7 @@ _BEGINNINGS = (
     (b"\x00\x00\x00\x0cjP  ", "JPEG 2000, which is not read: convert it to PNG or JPEG"),
 )
 KIND_BYTES = 512
-"""So many first bytes are enough to tell."""
+"""Number of first bytes that identify a file."""
 
 
 def other_kind(beginning: bytes) -> str | None:

@@ -121,7 +121,7 @@ def _mode(path: Path) -> int | None:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name from the file system is UTF-8: others cannot stand in a table."""
+    """Whether a name from the file system is UTF-8; others cannot be in a table."""
     return printable(name) == name
 
 

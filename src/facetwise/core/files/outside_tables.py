@@ -1,7 +1,7 @@
 """Parquet from outside: a small file may decode to more than the memory holds.
 
-Neither its size nor its metadata tells how much, so a separate process tries first, with a limit on its memory. Only
-what it could read is read in this process.
+Neither its size nor its metadata reveals how much, so a separate process with a memory limit tries first. This process
+reads only what that one could read.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ _WORDS = {
     "bool_parsing": "expected true or false",
     "string_type": "expected text",
 }
-"""What pydantic says of a value's kind, in the words of a recipe."""
+"""Pydantic's error types in the words of a recipe."""
 MAX_SHOWN = 200
 """Characters of a key or a value that a message repeats."""
 _INNER = re.compile(r"(constrained-|literal\[|function-|list\[|nullable)|(int|float|str|bool)$")
@@ -82,7 +82,7 @@ _INNER = re.compile(r"(constrained-|literal\[|function-|list\[|nullable)|(int|fl
 
 
 def _joined(lines: list[str]) -> list[str]:
-    """One line a key: what else it might have been is said behind an `or`."""
+    """One line per key, alternatives joined by `or`."""
     found: dict[str, list[str]] = {}
     for line in lines:
         key, _, rest = line.partition(": ")

@@ -28,7 +28,7 @@ class Artefact(ABC):
     path: Path
     kind: ClassVar[ArtefactKind]
     record_name: ClassVar[str]
-    """The json file that says what it is."""
+    """File name of its record."""
 
     @property
     def id(self) -> str:

@@ -17,7 +17,7 @@ class PairedBounds(Bounds):
     """The interval of a difference."""
 
     resolved: bool = True
-    """Whether there are enough people to tell where it ends."""
+    """Whether there are enough people to know its ends."""
 
 
 class MemberRecord(Record):

@@ -128,7 +128,7 @@ class SubmissionRecord(Record):
 
 
 class SubmissionMark(Record):
-    """The part of `DONE.json`, or of a damaged record, that tells what a submission needs."""
+    """The part of `DONE.json`, or of a damaged record, that names what a submission needs."""
 
     made_from: MadeFrom
 

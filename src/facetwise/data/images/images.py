@@ -48,7 +48,7 @@ _AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr")
 _HEAVY_PIXELS, _HEAVY_BYTES = 4_000_000, 8 * 2**20
 _ORIENTATION = 0x0112
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
-"""How the segments of a JPEG begin that say which way is up (EXIF 2.32, 4.5.4; XMP specification, part 3, 1.1.3)."""
+"""First bytes of the JPEG segments with the orientation (EXIF 2.32, 4.5.4; XMP specification, part 3, 1.1.3)."""
 _XMP_ORIENTATION = re.compile(r"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])\s*["'<]""")
 _TURNS: dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
     2: lambda a: a[:, ::-1],

@@ -39,7 +39,7 @@ _UNCHANGED = ("bytes", "modified", "changed")
 """Columns of the scan cache: those of the manifest that come from the file alone, and when it changed."""
 
 FLAT = 3.0
-"""An image whose grey levels have a smaller standard deviation (of 255) is noted as nearly uniform."""
+"""Smallest standard deviation of grey levels (of 255); images below it are reported as nearly uniform."""
 FLAT_NOTE = "nearly uniform"
 
 Row = dict[str, Any]

@@ -27,7 +27,7 @@ FACE_UNIT_OF_HEIGHT = 0.2325
 """A face unit is this share of the width or of the height, whichever is less."""
 FACE_CENTRE_OF_HEIGHT = 0.49
 REFERENCE_WIDTH = 96
-"""Image width in pixels at which blur and grain have the strength their names say."""
+"""Image width in pixels at which blur and grain have their nominal strength."""
 PATTERN_REACH = 3.4
 """Half the side of the square, in face units, that a pattern covers: the whole of a 3:4 canvas in any pose."""
 

@@ -241,7 +241,7 @@ def simulate(
     `truth` is of all labelled images, and each of `predicted` joint classes of theirs, shape (n,). Rows that some
     predictor has no answer for (`MISSING`) are left out; where that leaves people out, the others are a hold-out
     (`HoldOut`). Nothing but people is drawn (`JointScores.shifted` adds shifts). Raises ValueError for answers of
-    another number of images, and for fewer than two people with answers, which no spread can be told from.
+    another number of images, and for fewer than two people with answers, which have no spread.
     """
     arrays = [np.asarray(a) for a in predicted]
     if any(len(a) != len(truth) for a in arrays):

@@ -1,9 +1,9 @@
-"""Decision rules for macro F1, fitted on out-of-fold predictions; what each is worth, and which one is used.
+"""Decision rules for macro F1, fitted on out-of-fold predictions, their nested scores, and the choice among them.
 
 Whatever is fitted flatters itself on the people that it was fitted on. So every kind of rule is priced by a nested
 estimate: people are dealt in five parts, the rule is fitted on four and applied to the fifth, and the five fifths are
-scored together. The best of several such estimates is still flattered, by having been picked; so the pick is priced
-too (`Picked`). A rule that is no better than plain argmax, or whose pick is not, is not used.
+scored together. The best of several such estimates is still flattered, by having been picked; so the pick is priced too
+(`Picked`). A rule that is no better than plain argmax, or whose pick is not, is not used.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RuleCandidate:
-    """One kind of rule, and what it is worth. Scores are macro F1 over the joint classes."""
+    """One kind of rule with its scores. Scores are macro F1 over the joint classes."""
 
     rule: Rule
     """Fitted on all people."""
@@ -66,7 +66,7 @@ class RuleCandidate:
 
 @dataclass(frozen=True)
 class Picked:
-    """What picking among the kinds is worth: the best of several nested estimates is flattered by being the best.
+    """The nested score of picking among the kinds, since the best of several nested estimates is too high.
 
     Each fifth of the people is decided by the kind that is best on the other four, by an estimate nested among these.
     """

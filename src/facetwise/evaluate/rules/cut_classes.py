@@ -62,7 +62,7 @@ def classes_by_score(scores: npt.ArrayLike, thresholds: Sequence[float]) -> IntA
 def cuts_used(predictions: Predictions, name: str) -> tuple[float, ...]:
     """The cuts by which the class columns of an attribute are sums of its values (training may have moved them).
 
-    A cut that stands where the true one does is given as the true one. Raises ArtefactError when the class columns are
+    A cut in the same place as the true one is returned as the true one. Raises ArtefactError when the class columns are
     no such sums: every table keeps to that, within float32.
     """
     return bounds_used(predictions.where(predictions.covered), name)[1]

@@ -1,4 +1,4 @@
-"""Moving a cut after training: the classes that other cuts give, the choice of cuts, and what the choice is worth.
+"""Moving cuts after training: the classes that other cuts give, the choice of cuts, and its nested score.
 
 A network that predicts the values of an ordinal attribute (a distribution over years, or one score) leaves open where a
 class begins. Choosing that by macro F1 on out-of-fold predictions flatters itself, as all tuning does. So the choice is
@@ -77,7 +77,7 @@ class CutSearch:
 
 @dataclass(frozen=True)
 class CutChoice:
-    """A choice of cuts for one attribute, and what it is worth. Scores are macro F1 over the classes of `aim`."""
+    """A choice of cuts for one attribute, with its scores. Scores are macro F1 over the classes of `aim`."""
 
     attribute: str
     kind: CutBasis
@@ -90,14 +90,14 @@ class CutChoice:
     chosen: tuple[float, ...]
     """On all people: cuts of `years`, thresholds of a `score`."""
     by_part: tuple[tuple[float, ...], ...]
-    """Chosen without each fifth of the people: how far they differ says how stable the choice is."""
+    """Cuts chosen without each fifth of the people; their differences show how stable the choice is."""
     plain: float
     """As trained: the most probable class."""
     plain_interval: Interval
     optimistic: float
     """With `chosen`, on the very people that it was chosen on: too high."""
     nested: float
-    """Each person decided by cuts that were chosen without that person's fifth: what the choice is worth."""
+    """Nested score: each person decided by cuts that were chosen without that person's fifth."""
     nested_interval: Interval
     difference: float
     """nested - plain."""

@@ -32,7 +32,7 @@ MAX_ROUNDS = 20
 
 @dataclass(frozen=True)
 class Coordinate:
-    """What one multiplier stands for: these columns of that block. A common factor of a family changes nothing."""
+    """The columns of a block that one multiplier applies to. A common factor of a family changes nothing."""
 
     block: int
     columns: IntArray

@@ -26,7 +26,7 @@ HINT = "the record is damaged, or of another label space: make it again"
 
 
 def rule_from_dict(data: object, space: LabelSpace) -> Rule:
-    """The rule that `as_dict` gave; raises ArtefactError that says what is not as expected."""
+    """The rule that `as_dict` gave; raises ArtefactError with what is not as expected."""
     if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):
         raise ArtefactError(f"a decision rule is an object with a `kind`, got {data!r}", hint=HINT)
     kind = data["kind"]

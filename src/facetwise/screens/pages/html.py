@@ -51,7 +51,7 @@ def page(
 ) -> str:
     """A page from a template that extends `base.html.j2`, which gets `view`, `figures`, `pictures` and `context`.
 
-    `figures`: by the id that stands in the template's `data-figure`. `pictures`: image -> `data:image/...` address.
+    `figures`: by the id in the template's `data-figure`. `pictures`: image -> `data:image/...` address.
     """
     pictures = pictures or {}
     bad = [image for image, address in pictures.items() if not address.startswith("data:image/")]
@@ -99,7 +99,7 @@ def _environment() -> Environment:
 
 
 def _ticked(text: str) -> Markup:
-    """Escaped text with what stands in backticks set as code."""
+    """Escaped text with words in backticks set as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 

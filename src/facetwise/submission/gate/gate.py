@@ -29,8 +29,8 @@ MIN_DISTANCE = 0.05
 images: with many people any difference is beyond chance, and averaged fold models predict rare classes a little less
 often than single ones."""
 MIN_DISTANCE_UNKNOWN = 0.3
-"""The same for a file of which nothing is known out of fold, so that the labels' mix stands for its own: a weak model
-gives a fifth of the images other classes than the labels have, and is honest."""
+"""The same for a file without out-of-fold predictions, whose mix is compared with that of the labels: an honest weak
+model gives a fifth of the images other classes than the labels have."""
 BY_OPINION = frozenset({"class-mapping", "likely-fault", "at-chance", "reordered"})
 """Errors that rest on other predictions, which may themselves be wrong; they can be overruled."""
 ABSENT_PEOPLE = 5.0
@@ -269,7 +269,7 @@ def _opinion_findings(verdicts: Sequence[Verdict]) -> list[GateFinding]:
 
 
 def _no_opinion(verdicts: Sequence[Verdict]) -> GateFinding:
-    """The finding without opinions for or against the file: there are none, or too few people to tell."""
+    """The finding without opinions for or against the file: there are none, or too few people."""
     if not verdicts:
         return GateFinding("ok", "opinions", "there are no other predictions to judge it by")
     best = max(verdicts, key=lambda v: v.kappa)

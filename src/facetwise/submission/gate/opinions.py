@@ -109,7 +109,7 @@ class Verdict:
     fault: str | None = None
     """The fault, as in "when `mask` and `gender` are swapped"."""
     of_classes: bool = False
-    """Whether the fault is that attributes' classes are in another order (`mapping` then tells which)."""
+    """Whether the fault is that attributes' classes are in another order (`mapping` then names them)."""
     undone: float | None = None
     """Share of agreeing images when the fault is undone."""
     misplaced: Misplaced | None = None
@@ -208,7 +208,7 @@ def _fault(
 
 
 def _is_chance(seen: dict[str, Kappa], wanted: dict[str, Kappa] | None, few: bool) -> bool:
-    """Whether no attribute agrees beyond chance although all together should, with enough people to tell.
+    """Whether no attribute agrees beyond chance although all together should, given enough people.
 
     Does not hold for a weak file that agrees in one attribute and guesses the others.
     """

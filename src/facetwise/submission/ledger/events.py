@@ -132,7 +132,7 @@ class ImportedEvent(Scores):
     event: Literal["imported"] = "imported"
     platform_id: str
     sent: Time | None = None
-    """When it was sent, if the table tells."""
+    """When it was sent, if the table has it."""
     description: str = ""
     final: bool | None = None
     """Whether it is chosen for the final score."""

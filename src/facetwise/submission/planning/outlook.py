@@ -26,7 +26,7 @@ Averaged fold models score higher than single ones, by 0.03 in the contests that
 makes, and test photos may be other photos. The mean is 0 all the same: how much averaging brings depends on the models.
 """
 PUBLIC_SHARE = 0.5
-"""Assumed where `facetwise.toml` does not say it."""
+"""Assumed if `facetwise.toml` does not set it."""
 
 
 @dataclass(frozen=True)

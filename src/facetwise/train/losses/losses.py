@@ -94,7 +94,7 @@ def _mean_of_images(losses: list[ImageLosses], factors: list[float]) -> LossFunc
 
 
 def _soft_f1(parts: list[LossPart], factors: list[float], *, joint: bool) -> LossFunction:
-    """Weighted sum of 1 - macro F1 over the parts, or (`joint`) of their product; `recipe.loss.SoftF1` says how."""
+    """Weighted sum of 1 - macro F1 over the parts, or (`joint`) of their product; See `recipe.loss.SoftF1`."""
     arrange = _product if joint else partial(torch.cat, dim=1)
     sizes = [part.num_classes for part in parts]
     part_of_class = np.zeros(math.prod(sizes), int) if joint else np.repeat(np.arange(len(sizes)), sizes)

@@ -114,7 +114,7 @@ def _unknown(key: str, term: AnyLoss, layout: HeadLayout) -> Iterator[str]:
 
 
 def _flat_problems(key: str, term: AnyLoss) -> Iterator[str]:
-    """A flat head is one block: what is said of single attributes is about their marginals."""
+    """A flat head is one block, and terms of single attributes are about their marginals."""
     if term.attributes is None:
         if term.attribute_weights:
             yield f"`{key}.attribute_weights`: a flat `model.head` is one block; for marginals name `{key}.attributes`"

@@ -62,7 +62,7 @@ def refuse_leaks(
 ) -> dict[int, frozenset[str]]:
     """Raise LeakError when a fold would validate people that its pretrained weights were trained on.
 
-    `weights`: the file, where `{fold}` in its path stands for the fold; `fold_of_row`: the fold that holds out each
+    `weights`: the file, with `{fold}` in its path for the fold's number; `fold_of_row`: the fold that holds out each
     training row, (n_train,), None when nothing is held out. Returns for each fold the people (hashes) that its weights
     were trained on, which are inherited by the model trained from them.
     """

@@ -1,4 +1,4 @@
-"""What the gate said, as text."""
+"""The gate's report as text."""
 
 from __future__ import annotations
 

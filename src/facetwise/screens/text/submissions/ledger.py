@@ -51,7 +51,7 @@ def _forecast(found: Expected, level: float | None) -> str:
 
 
 def _sending(entry: Entry) -> str:
-    """Another sending of a file, which does not stand for it."""
+    """Another sending of a file, which does not represent it."""
     scores = {"public": entry.public, "private": entry.private}
     scored = [f"{name} {value:.4f}" for name, value in scores.items() if value is not None]
     known = "" if entry.platform_id is None else f" (platform {entry.platform_id})"
