@@ -79,7 +79,7 @@ def folds(
     num_folds: Annotated[
         int | None, Option("Number of folds; 5, or those of a given split.", ("--folds", "-k"), min=2, max=20)
     ] = None,
-    seed: Annotated[int, Option("Seed of the dealing.", min=0)] = 0,
+    seed: Annotated[int, Option("Seed of the split.", min=0)] = 0,
     new: Annotated[bool, Option("Replace folds of that name.")] = False,
     unsafe_split: Annotated[
         Literal["image"] | None,
@@ -88,9 +88,9 @@ def folds(
 ) -> "Folds":
     """Split people into folds, stratified by joint class, and save them under `name` (`default`, or `unsafe-image`).
 
-    A given split (`split` in facetwise.toml) is kept in place of dealing. The number of folds is 5 by default.
-    Raises ArtefactError when other folds of that name exist, unless `new`. `unsafe_split="image"` is for teaching only:
-    the same person is in training and validation, so the score is too high, and such runs cannot be submitted.
+    A split given by the dataset (`split` in facetwise.toml) is used as it is. The default number of folds is 5. Raises
+    ArtefactError when other folds of that name exist, unless `new`. `unsafe_split="image"` is for teaching only: the
+    same person is in training and validation, so the score is too high, and such runs cannot be submitted.
     """
     from facetwise.data.folds import Split, make_folds
     from facetwise.data.manifest import load_manifest

@@ -17,10 +17,9 @@ from facetwise.core.people import person
 from facetwise.core.records.data import FoldsMadeFrom
 from facetwise.core.records.done import read_done, verify_files
 from facetwise.core.tables import FOLDS, read_table, write_table
-from facetwise.core.text.counting import count
+from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import Spellings, class_order, normal
 from facetwise.core.workspace import AGAIN, DONE, Workspace, content_hash, is_done, new_artefact
-from facetwise.data.findings import listed
 from facetwise.data.manifest import Manifest
 from facetwise.recipe.folds import FOLDS_NAME
 
@@ -84,10 +83,10 @@ class Folds:
 
 
 def given_folds(manifest: Manifest, column: str) -> tuple[tuple[str, ...], IntArray]:
-    """A split that the dataset's table gives in `column`: its values in the order of their folds, and each image's.
+    """The split in `column` of the dataset's table: its values in the order of their folds, and each image's fold.
 
-    What is called as a part to validate on (`val`, `dev`, ...) is fold 0; numbers are in order, and so are names.
-    Raises InputError for an image without a value, and for less than two values.
+    A validation part (`val`, `dev`, ...) is fold 0; others are in order of numbers or names. Raises InputError for an
+    image without a value, and for fewer than two values.
     """
     cells = [person(cell) for cell in manifest.train[f"meta:{column}"].fill_null("")]
     values = tuple(sorted(set(cells), key=lambda value: (value.casefold() not in VALIDATION, class_order(value))))
@@ -109,9 +108,9 @@ def split_folds(
 ) -> Folds:
     """Split people into folds so that each fold has its share of every joint class; every invariant is checked.
 
-    Raises InputError when there are fewer people than folds. `split="image"` deals images instead of people: one
-    person then stands on both sides and the estimate is too high; for teaching only. With `given`, a column of the
-    dataset's table, its values are the folds (`given_folds`): InputError when they part a person's images.
+    Raises InputError when there are fewer people than folds. `split="image"` splits images instead of people: the same
+    person is then in training and validation, and the score is too high; for teaching only. `given`: a column of the
+    dataset's table whose values are the folds (`given_folds`); InputError when they split a person's images.
     """
     train = manifest.train
     joint = space.encode(manifest.codes(space))
@@ -175,8 +174,8 @@ def make_folds(
 ) -> Folds:
     """Make and save folds; with the same settings again, existing folds are returned.
 
-    Others of the same name are never silently replaced: ArtefactError unless `new`. Without `num_folds` they
-    are 5; with `given` (as of `split_folds`) as many as that has.
+    Other folds of the same name are replaced only if `new`; otherwise ArtefactError. `num_folds` defaults to 5, or with
+    `given` (as in `split_folds`) to the number of its values.
 
     Raises SettingError unless `num_folds` is `MIN_FOLDS` to `MAX_FOLDS`, and `name` begins with `UNSAFE` if and only if
     the split is by image.
@@ -213,7 +212,7 @@ def _number_of_folds(manifest: Manifest, wanted: int | None, given: str | None) 
 
 
 def making_folds(name: str, num_folds: int | None = None, seed: int = 0) -> list[str]:
-    """Words of the command that makes folds; what is as usual is left out."""
+    """The command that makes folds, without options that have their defaults."""
     words = {
         "--name": name if name != "default" else None,
         "--folds": num_folds if num_folds != DEFAULT_FOLDS else None,

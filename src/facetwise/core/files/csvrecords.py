@@ -1,4 +1,4 @@
-"""Bytes of a csv to records and back: text in a known encoding, quotes, one character between cells."""
+"""Csv bytes to records and back: text in a known encoding, quoted cells, a delimiter of one character."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Record = tuple[int, tuple[str, ...]]
 """The editor's number of the record's first line, and its cells as written."""
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Characters that no table has, and that a terminal would obey: what is written must not hold them."""
+"""Control characters, which no table needs and a terminal would interpret; they are never written."""
 ENCODINGS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "cp949": "cp949", "cp1252": "cp1252"}
-"""Encodings that a table may be said to be in -> what Python calls them."""
+"""Allowed encodings of a table -> Python's names for them."""
 _AS_UTF8 = "save it as UTF-8 (in a spreadsheet: `CSV UTF-8`)"
 _MARKS = ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 """Byte order marks of encodings other than UTF-8, the longer ones first."""
@@ -46,7 +46,7 @@ class CsvError(Exception):
 
 
 def csv_records(data: bytes, delimiter: str = ",", encoding: str = "utf-8") -> list[Record]:
-    """Every record that is not blank, the header first. A byte order mark, CRLF and quoted line breaks are fine.
+    """Every record that is not blank, the header first. A byte order mark, CRLF and quoted line breaks are accepted.
 
     `encoding` is one of `ENCODINGS`. Raises CsvError: `not-csv`, `not-utf8`, `nul-in-csv` or `broken-csv`.
     """

@@ -1,4 +1,4 @@
-"""The one reader of csv files from outside: a header, rows as long as it, and everything that may be wrong."""
+"""The one reader of csv files from outside: a header, rows of the same length, and all faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables from outside that are no csv, as the same kind of table: JSON lines, Parquet."""
+"""Tables from outside in JSON lines or Parquet, read as a `CsvTable`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_DECODED = 2**29
 def look_at_other_table(
     path: Path, name: str, needed: Sequence[str] = (), *, may_be_empty: bool = False
 ) -> tuple[CsvTable | None, list[CsvFault]]:
-    """The table in a file with one of `ENDINGS`, and all that is wrong with it; as `csvtable.look_at_csv`.
+    """The table in a file with one of `ENDINGS`, and all its faults; as `csvtable.look_at_csv`.
 
     Cells are text: numbers as they are written (`1`, `1.0`), `true` and `false`, what is missing empty. Columns of
     lists, sections or bytes are left out. Lines are those of a JSON file, and the numbers of rows of a Parquet file.

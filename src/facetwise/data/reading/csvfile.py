@@ -1,4 +1,4 @@
-"""A table of a dataset or of a project: what `core.files` finds wrong with it becomes findings."""
+"""Tables of a dataset or a project: faults found by `core.files` become findings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_any_table(
     delimiter: str = ",",
     encoding: str = "utf-8",
 ) -> CsvTable | None:
-    """The table at `path`, whose name says whether it is JSON lines, Parquet or a csv, which is in `encoding`."""
+    """The table at `path`: JSON lines, Parquet or a csv in `encoding`, by its file ending."""
     from facetwise.core.files.othertables import ENDINGS, look_at_other_table
 
     if path.suffix.lower() in ENDINGS:
@@ -52,7 +52,7 @@ def read_table_csv(
 def parse_table_csv(
     data: bytes, name: str, needed: Sequence[str], findings: Findings, *, may_be_empty: bool = False
 ) -> CsvTable | None:
-    """The table that the bytes of a file hold; as `read_table_csv`."""
+    """The table in the bytes of a file; as `read_table_csv`."""
     return _with_faults(look_at_csv(data, name, needed, may_be_empty=may_be_empty), name, findings)
 
 

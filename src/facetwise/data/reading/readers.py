@@ -126,7 +126,7 @@ class _Sides:
             self.findings.error("on-both-sides", image, "is listed by the training table and by the test table")
 
     def _has_side(self, side: TrainSide | TestSide, name: str) -> bool:
-        """Whether a side is there; half a side is an error, and so are two sides that are not there."""
+        """Whether a side is there; half a side is an error, and so are two absent sides."""
         source = side.images if side.table is None else side.table
         table, images = self.root / source, self.root / side.images
         for relative in dict.fromkeys((source, side.images)):

@@ -1,4 +1,4 @@
-"""The rows of one side of a dataset: of its csv, JSON lines or Parquet, or of the names of its images."""
+"""The rows of one side of a dataset: from its csv, JSON lines or Parquet, or from the names of its images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from facetwise.core.files.outside import files_below, is_text
 from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
 from facetwise.core.project import Side, TrainSide
-from facetwise.data.findings import Findings, listed
+from facetwise.core.text.counting import listed
+from facetwise.data.findings import Findings
 from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.reading.csvfile import read_any_table
 from facetwise.data.reading.layouts.folder_files import is_hidden
@@ -23,7 +24,7 @@ IMAGE_NAME = "(name)"
 
 @dataclass(frozen=True)
 class NamesTable(CsvTable):
-    """A row an image, whose columns are what its name says."""
+    """A row per image, with columns from its name."""
 
     key: str = IMAGE_NAME
 
@@ -35,7 +36,7 @@ class NamesTable(CsvTable):
 def read_side(
     root: Path, side: Side, key: str, needed: Sequence[str], findings: Findings
 ) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
-    """The rows of a side, and those of its table that are not of it by `where`; no table when it cannot be used.
+    """The rows of a side, and the rows that its `where` excludes; None in place of an unusable table.
 
     `key` is the column of what a row names, `needed` are all columns that are.
     """
@@ -50,7 +51,7 @@ def read_side(
 
 
 def images_below(root: Path, images: str) -> list[str]:
-    """Paths below the folder `images` of the files there that are called as images are, sorted; hidden ones are not."""
+    """Sorted paths below the folder `images` of files with image endings, except hidden ones."""
     base = root / images
     found = (p.relative_to(base) for p in files_below(base) if p.suffix.lower() in IMAGE_ENDINGS)
     names = (path.as_posix() for path in found if not any(map(is_hidden, path.parts)))

@@ -40,7 +40,7 @@ class TableNames:
         self._disk = DiskNames(self.root)
 
     def find(self, row: CsvRow) -> str | None:
-        """Path in the dataset of what a row names; None when it is empty, leads out, or is no folder but should be."""
+        """The path in the dataset that a row names; None if it is empty, leads out, or should be a folder."""
         cell, written = row.cells[self.column], self.written(row)
         path = self._disk.find(written) if _stays(self.root / self.images, cell) else None
         below = None if path is None else os.path.relpath(path, self.images)
@@ -60,7 +60,7 @@ class TableNames:
         return path
 
     def written(self, row: CsvRow) -> str:
-        """Path in the dataset as a row writes it, wherever it leads."""
+        """The path in the dataset as a row spells it, wherever it leads."""
         return Path(os.path.normpath(Path(self.images) / row.cells[self.column])).as_posix()
 
     def finish(self) -> bool:

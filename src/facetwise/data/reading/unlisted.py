@@ -25,9 +25,9 @@ class Unlisted:
     _folders: dict[str, str] = field(default_factory=dict)
     """Folder of images -> the table that lists them."""
     _named: set[str] = field(default_factory=set)
-    """Every path that a table names, of refused rows as well."""
+    """Every path that a table names, including refused rows."""
     _passed: dict[str, str] = field(default_factory=dict)
-    """Path -> the table of a row that is not of the side that was read."""
+    """Path -> table, for rows that are not of the side being read."""
 
     def listed_by(self, names: TableNames) -> bool:
         """Add what a table names; returns whether any of it exists."""
@@ -37,12 +37,12 @@ class Unlisted:
         return found
 
     def pass_over(self, names: TableNames, others: Iterable[CsvRow]) -> None:
-        """Note the images of a table's rows that are not of the side, so that they are not taken for unlisted ones."""
+        """Add the images of rows that are not of the side, so that they do not count as unlisted."""
         for row in others:
             self._passed.setdefault(names.written(row), names.table.name)
 
     def finish(self) -> None:
-        """One warning a folder for the images on disk that no table lists, one a table for those of neither side."""
+        """Add a warning per folder for images that no table lists, and one per table for images of neither side."""
         neither = Counter(table for path, table in self._passed.items() if path not in self._named)
         for table, number in neither.items():
             message = f"{count(number, 'row')} of neither side by `where`, left out"
