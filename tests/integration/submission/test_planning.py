@@ -22,7 +22,7 @@ from facetwise.core.files.answers_csv import read_submission
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import load_manifest
-from facetwise.evaluate.forecasts.forecast import LEVEL, TestPeople, simulate
+from facetwise.evaluate.forecasts.forecast import LEVEL, Shift, TestPeople, simulate
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.predictors.sources import Source
 from facetwise.screens.pages.leaderboard_page import leaderboard_page
@@ -387,7 +387,7 @@ def test_the_final_choice_names_the_highest_public_score_of_all(made: Made, tmp_
 def test_only_a_hold_out_is_not_said_to_average() -> None:
     from facetwise.submission.planning.forecast import shift_notes
 
-    for shift in (None, (0.01, 0.02)):
+    for shift in (None, Shift(0.01, 0.02)):
         assert "Submissions average fold models" in " ".join(shift_notes(shift, 1, averaged=True))
         told = " ".join(shift_notes(shift, 1, averaged=False))
         assert "Submissions average" not in told
