@@ -53,15 +53,18 @@ class ArtefactError(FacetwiseError):
 
 
 class DamagedError(ArtefactError):
-    """An artefact lacks a file, or a file of it is not as it was written: `str()` begins with its path.
+    """An artefact lacks a file, or a file of it is not as it was written; the message begins with its path.
 
-    Every list shows such an artefact by its name as `damaged`, with the way out (`hint`).
+    Every screen calls it `damaged` (`str()` begins with the word), and lists have it by its name, with the way out.
     """
+
+    def __str__(self) -> str:
+        return f"damaged: {super().__str__()}"
 
     @property
     def summary(self) -> str:
         """The error and its hint in one line, for a list."""
-        return f"damaged: {self}" + (f" ({self.hint})" if self.hint else "")
+        return str(self) + (f" ({self.hint})" if self.hint else "")
 
 
 class MismatchError(ArtefactError):

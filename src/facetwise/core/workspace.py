@@ -146,7 +146,7 @@ def read_json(path: Path) -> Any:
     try:
         return parse_json(read_bounded(path))
     except ValueError as error:
-        raise DamagedError(f"{path}: damaged ({error})", hint=AGAIN) from None
+        raise DamagedError(f"{path}: {error}", hint=AGAIN) from None
 
 
 @contextmanager

@@ -177,7 +177,7 @@ def _submissions(journal: JournalDay, clock: Clock) -> Iterator[str]:
 
 def _submission(entry: SubmissionEntry, clock: Clock) -> Iterator[str]:
     if entry.trouble is not None:
-        yield f"Its record is damaged: {words(entry.trouble)}."
+        yield f"Its record cannot be read: {words(entry.trouble)}."
     if entry.warnings:
         yield f"{count(entry.warnings, 'warning')} of the gate, confirmed."
     if entry.expected is not None:

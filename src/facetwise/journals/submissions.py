@@ -92,9 +92,9 @@ def unreadable(workspace: Workspace) -> Iterator[tuple[str, str, str]]:
 
 
 def _why(error: Exception) -> str:
-    """The message of an error with its hint."""
+    """The message of an error with its hint, without the word `damaged`."""
     hint = error.hint if isinstance(error, FacetwiseError) else None
-    return f"{error}" + (f" ({hint})" if hint else "")
+    return str(error).removeprefix("damaged: ") + (f" ({hint})" if hint else "")
 
 
 def _blend(blend: BlendFolder, made: str) -> BlendEntry:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 
 from facetwise.core.choices import Pruner
-from facetwise.core.errors import FacetwiseError, LockedError, SettingError, did_you_mean
+from facetwise.core.errors import DamagedError, FacetwiseError, LockedError, SettingError, did_you_mean
 from facetwise.core.workspace import is_locked, lock
 from facetwise.study.record import StudyFolder
 from facetwise.study.space import ChoicesSpec, Space
@@ -34,7 +34,10 @@ class Claim:
 
 
 class Trials:
-    """The trials of one study, opened separately by each process. Raises SettingError for an unknown pruner."""
+    """The trials of one study, opened separately by each process.
+
+    Raises SettingError for an unknown pruner, and DamagedError when the file holds other lines than optuna's.
+    """
 
     def __init__(self, folder: StudyFolder, space: Space, pruner: Pruner = "none") -> None:
         check_pruner(pruner)
@@ -45,7 +48,12 @@ class Trials:
         folder.path.mkdir(parents=True, exist_ok=True)
         file_lock: Any = _FileLock(folder.trials_file)
         with _quiet():
-            storage = journal.JournalStorage(journal.JournalFileBackend(str(folder.trials_file), lock_obj=file_lock))
+            try:
+                backend = journal.JournalFileBackend(str(folder.trials_file), lock_obj=file_lock)
+                storage = journal.JournalStorage(backend)  # reads all lines
+            except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+                told = f"{folder.trials_file}: not the trials of a search ({error!r})"
+                raise DamagedError(told, hint=folder.way_out) from None
             chosen = _pruner(pruner)
             try:  # creating it again would add a line to the file on every read
                 self.study = optuna.load_study(study_name=folder.name, storage=storage, pruner=chosen)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from facetwise.core.errors import ArtefactError, DamagedError, FacetwiseError
+from facetwise.core.errors import ArtefactError, FacetwiseError
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -35,5 +35,4 @@ def refused(topic: str, error: FacetwiseError) -> DoctorLine:
 
 def unusable(topic: str, name: str, error: ArtefactError) -> DoctorLine:
     """The finding that an artefact is damaged, or of another version or label."""
-    damaged = "damaged: " if isinstance(error, DamagedError) else ""
-    return DoctorLine(topic, "problem", f"`{name}`: {damaged}{error}", error.hint)
+    return DoctorLine(topic, "problem", f"`{name}`: {error}", error.hint)

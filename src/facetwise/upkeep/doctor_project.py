@@ -21,6 +21,7 @@ from facetwise.data.images.store import StoreInfo, list_stores
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.predictors.external import list_external
 from facetwise.study.record import list_studies
+from facetwise.study.show import open_trials
 from facetwise.submission.folder import list_submissions
 from facetwise.upkeep.doctor_lines import Check, DoctorLine, refused, unusable
 
@@ -279,9 +280,12 @@ def _submissions(state: _ProjectState) -> Iterator[DoctorLine]:
 def _studies(state: _ProjectState) -> Iterator[DoctorLine]:
     for folder in list_studies(state.space):
         try:
-            folder.record()
+            if folder.record().kind == "search" and folder.trials_file.is_file():
+                open_trials(folder)
         except ArtefactError as error:
             yield unusable("studies", folder.id, error)
+        except FacetwiseError as error:  # no optuna to look with, or keys of another version
+            yield DoctorLine("studies", "warning", f"`{folder.id}`: {error}", error.hint)
 
 
 def _leftovers(state: _ProjectState) -> Iterator[DoctorLine]:

@@ -10,6 +10,7 @@ from facetwise.core.errors import ArtefactError
 from facetwise.core.project import Project
 from facetwise.core.records.artefact import Artefact
 from facetwise.core.records.blend import MemberRecord
+from facetwise.core.records.notes import read_notes
 from facetwise.core.runs import SIDES, RunFolder
 from facetwise.core.text.counting import count
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
@@ -22,7 +23,7 @@ from facetwise.upkeep.doctor_lines import Check, DoctorLine, unusable
 
 def checks(project: Project) -> dict[str, Check]:
     """Topic -> check, in the order of the report."""
-    named = {"blends": _blends, "ledger": _ledger, "clock": _clock}
+    named = {"blends": _blends, "ledger": _ledger, "clock": _clock, "notes": _notes}
     return {topic: partial(check, project) for topic, check in named.items()}
 
 
@@ -70,6 +71,15 @@ def _ledger(project: Project) -> Iterator[DoctorLine]:
     if last_line_cut(path):
         hint = "look at its end; it is passed over, and kept as a note when more is added"
         yield DoctorLine("ledger", "warning", f"{path}: the last line was cut off", hint)
+
+
+def _notes(project: Project) -> Iterator[DoctorLine]:
+    """Lines that are no notes; nothing where all are."""
+    path = project.workspace.notes_file
+    read_notes(project.workspace)
+    if last_line_cut(path):
+        hint = "look at its end, and put it right or delete it"
+        yield DoctorLine("notes", "warning", f"{path}: the last line was cut off", hint)
 
 
 def _clock(project: Project) -> Iterator[DoctorLine]:

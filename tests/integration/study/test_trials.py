@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from facetwise.core.errors import FacetwiseError, SettingError
+from facetwise.core.errors import DamagedError, FacetwiseError, SettingError
 from facetwise.recipe import load_recipe
 from facetwise.study.record import StudyFolder
 from facetwise.study.space import Space, read_space
@@ -129,6 +129,17 @@ def test_a_line_that_a_kill_cut_off_does_no_harm(folder: StudyFolder, space: Spa
         assert len(search(Trials(folder, space), 3)) == 1
         assert len(Trials(folder, space).all()) == 3
         file.write_bytes(whole)
+
+
+@pytest.mark.parametrize("wrong", [b"[]\n", b"7\n", b"{}\n", b'{"op_code": 99, "worker_id": "x"}\n', b"broken\n"])
+def test_lines_of_something_else_are_damage(folder: StudyFolder, space: Space, wrong: bytes) -> None:
+    search(Trials(folder, space), 2)
+    whole = folder.trials_file.read_bytes()
+    first, rest = whole.split(b"\n", 1)
+    folder.trials_file.write_bytes(first + b"\n" + wrong + rest)
+    with pytest.raises(DamagedError, match=r"journal\.jsonl: not the trials of a search") as told:
+        Trials(folder, space)
+    assert told.value.hint == folder.way_out
 
 
 def test_a_killed_process_leaves_its_trial_to_others(folder: StudyFolder, space: Space) -> None:

@@ -290,7 +290,7 @@ def test_records_that_cannot_be_read(workspace):
     for damaged, words in (
         ({**whole, "schema_version": 3}, "schema version 3, this facetwise reads 1 to 2"),
         ({"made_from": {}}, "it does not say what it was made from"),
-        ({**whole, "gate": {}}, "damaged (not the record of a submission: `gate.findings`: missing)"),
+        ({**whole, "gate": {}}, "not the record of a submission: `gate.findings`: missing"),
         ([], "not an object"),
     ):
         write_json(kept.path / "record.json", damaged)

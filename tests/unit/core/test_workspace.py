@@ -132,7 +132,7 @@ def test_marks_that_cannot_be_read(tmp_path):
     with pytest.raises(ArtefactError, match="schema version 2, this facetwise reads 1"):
         read_done(tmp_path, Anything)
     (tmp_path / DONE).write_text("[]", encoding="utf-8")
-    with pytest.raises(DamagedError, match=r"damaged \(not an object\)"):
+    with pytest.raises(DamagedError, match=r"damaged: .*: not an object"):
         read_done(tmp_path, Anything)
     for other, words in (("{}", "`schema_version`: missing"), ('{"schema_version": 1, "files": []}', "`files`: ")):
         (tmp_path / DONE).write_text(other, encoding="utf-8")

@@ -18,6 +18,7 @@ from facetwise.core.records.base import write_record
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.workspace import mark_done
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.jobs.errors import error_as_data, error_from_data
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
 from facetwise.results.runs import build_run_view, build_runs_view
 
@@ -48,7 +49,7 @@ def cut_events(run: RunFolder) -> None:
 DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "no record": (lambda run: run.record_file.unlink(), "run.json: missing"),
     "a record of nothing": (lambda run: run.record_file.write_text("{}", encoding="utf-8"), "`id`: missing"),
-    "half a record": (lambda run: run.record_file.write_text('{"id": ', encoding="utf-8"), "run.json: damaged"),
+    "half a record": (lambda run: run.record_file.write_text('{"id": ', encoding="utf-8"), "run.json: not JSON"),
     "no recipe": (lambda run: run.recipe_file.unlink(), "recipe.toml: missing"),
     "an empty table": (lambda run: run.table_file("oof").write_bytes(b""), "oof.parquet: changed since it was made"),
     "no test table": (lambda run: run.table_file("test").unlink(), "test.parquet: missing"),
@@ -56,7 +57,7 @@ DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "no mark of a fold": (lambda run: (run.fold(3) / "DONE.json").unlink(), "DONE.json: missing"),
     "cut events": (cut_events, "events.jsonl: cut off"),
     "no events": (lambda run: run.events_file.unlink(), "events.jsonl: missing"),
-    "a mark that is a list": (lambda run: change_mark(run, []), "DONE.json: damaged (not an object)"),
+    "a mark that is a list": (lambda run: change_mark(run, []), "DONE.json: not an object"),
     "a mark that says nothing": (lambda run: change_mark(run, {}), "`made_from`: missing"),
     "tables that are a list": (
         lambda run: change_mark(run, {"schema_version": 1, "files": {}, "made_from": {"tables": []}}),
@@ -135,3 +136,10 @@ def test_a_later_version_is_told_and_what_it_added_is_kept(project: Project) -> 
     run.record_file.write_text(json.dumps({**record, "schema_version": 2}), encoding="utf-8")
     with pytest.raises(ArtefactError, match="schema version 2, this facetwise reads 1"):
         run.record()
+
+
+def test_errors_and_lists_use_the_one_word() -> None:
+    error = DamagedError("runs/01/run.json: missing", hint="put it back")
+    assert str(error) == "damaged: runs/01/run.json: missing"
+    assert error.summary == "damaged: runs/01/run.json: missing (put it back)"
+    assert str(error_from_data(error_as_data(error))) == str(error)

@@ -230,12 +230,22 @@ def cut_ledger(project: Project) -> None:
     project.workspace.ledger_file.write_text('{"event": "sen', encoding="utf-8")
 
 
+def damage_notes(project: Project) -> None:
+    project.workspace.notes_file.write_text("one\ntwo\n", encoding="utf-8")
+
+
+def cut_notes(project: Project) -> None:
+    project.workspace.notes_file.write_text('{"kind": "ru', encoding="utf-8")
+
+
 SENDING: dict[tuple[str, str], Callable[[Project], None]] = {
     ("blends", "`b01-soft-2`: damaged: "): leave_blend,
     ("blends", "changed since it was made"): change_blend,
     ("blends", "`b01-soft-2`: member `07-gone` is gone"): lose_member,
     ("ledger", "2 lines not of a ledger"): damage_ledger,
     ("ledger", "the last line was cut off"): cut_ledger,
+    ("notes", "2 lines are no notes"): damage_notes,
+    ("notes", "the last line was cut off"): cut_notes,
 }
 
 

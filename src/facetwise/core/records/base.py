@@ -77,7 +77,7 @@ def read_record(path: Path, model: type[M], what: str, *, way_out: str, versions
     try:
         data = versioned(path, versions)
     except DamagedError as error:
-        raise DamagedError(str(error), hint=way_out) from None
+        raise DamagedError(*error.args, hint=way_out) from None
     return parse_record(path, data, model, what, way_out=way_out)
 
 
@@ -86,9 +86,7 @@ def parse_record(path: Path, data: Mapping[str, Any], model: type[M], what: str,
     try:
         return checked(model, data)
     except ValidationError as error:
-        raise DamagedError(
-            f"{path}: damaged (not the record of {what}: {problems_line(error)})", hint=way_out
-        ) from None
+        raise DamagedError(f"{path}: not the record of {what}: {problems_line(error)}", hint=way_out) from None
 
 
 def versioned(path: Path, versions: Sequence[int] = (1,)) -> dict[str, Any]:
@@ -98,7 +96,7 @@ def versioned(path: Path, versions: Sequence[int] = (1,)) -> dict[str, Any]:
     """
     data = read_json(path)
     if not isinstance(data, dict):
-        raise DamagedError(f"{path}: damaged (not an object)")
+        raise DamagedError(f"{path}: not an object")
     if (version := data.get("schema_version", 1)) not in versions or isinstance(version, bool):
         reads = f"{versions[0]} to {versions[-1]}" if len(versions) > 1 else f"{versions[0]}"
         raise ArtefactError(
