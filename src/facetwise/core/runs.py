@@ -230,6 +230,7 @@ class RunFolder(Artefact):
         if not self.cleaned_file.is_file() and (came is None or came.content == "whole"):
             for path in (*self.missing_weights(), *self._missing_marks()):
                 raise DamagedError(f"{path}: missing", hint=self.way_out)
+            self.weights_hashes()  # reads the marks of the folds
         if {"done"}.isdisjoint(str(event.get("event")) for event in self.events()):
             what = "missing" if not self.events_file.is_file() else "cut off (the end of the run is not in it)"
             hint = "put the file back from a copy; curves and times go by it, what the run predicts does not"

@@ -219,7 +219,7 @@ def _store(state: _ProjectState, store: StoreInfo, used: set[str]) -> DoctorLine
     if store.path / ".lock" in state.locked:
         return DoctorLine("stores", "ok", f"{what}: being filled now")
     hint = f"`facetwise prepare RECIPE` goes on with it; or: rm -r {quote(str(store.path))}"
-    return DoctorLine("stores", "warning", f"{what}: unfinished", hint)
+    return DoctorLine("stores", "warning", f"{what}: unfinished or damaged", hint)
 
 
 def _runs(state: _ProjectState) -> Iterator[DoctorLine]:

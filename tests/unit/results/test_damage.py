@@ -55,6 +55,10 @@ DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "no test table": (lambda run: run.table_file("test").unlink(), "test.parquet: missing"),
     "no weights": (lambda run: run.weights_file(3).unlink(), "model.safetensors: missing"),
     "no mark of a fold": (lambda run: (run.fold(3) / "DONE.json").unlink(), "DONE.json: missing"),
+    "a mark of a fold that is null": (
+        lambda run: (run.fold(3) / "DONE.json").write_text("null"),
+        "DONE.json: not an object",
+    ),
     "cut events": (cut_events, "events.jsonl: cut off"),
     "no events": (lambda run: run.events_file.unlink(), "events.jsonl: missing"),
     "a mark that is a list": (lambda run: change_mark(run, []), "DONE.json: not an object"),

@@ -136,6 +136,11 @@ def damage_folds(project: Project) -> None:
     next(project.workspace.folds.glob("*/folds.parquet")).write_bytes(b"not parquet")
 
 
+def cut_store(project: Project) -> None:
+    (images,) = project.workspace.stores.glob("*/images.npy")
+    images.write_bytes(images.read_bytes()[:-1])
+
+
 def lose_store_mark(project: Project) -> None:
     next(project.workspace.stores.glob("*/DONE.json")).unlink()
 
@@ -187,7 +192,8 @@ def leave_temporary(project: Project) -> None:
 
 DAMAGES: dict[tuple[str, str], Callable[[Project], None]] = {
     ("folds", "changed since it was made"): damage_folds,
-    ("stores", "unfinished"): lose_store_mark,
+    ("stores", "unfinished or damaged"): lose_store_mark,
+    ("stores", ": unfinished or damaged"): cut_store,
     ("stores", "not a store"): lose_store_record,
     ("runs", "`01-run`: unfinished"): lose_run_mark,
     ("runs", "`02-cut`: damaged"): cut_run_record,

@@ -97,7 +97,9 @@ def versioned(path: Path, versions: Sequence[int] = (1,)) -> dict[str, Any]:
     data = read_json(path)
     if not isinstance(data, dict):
         raise DamagedError(f"{path}: not an object")
-    if (version := data.get("schema_version", 1)) not in versions or isinstance(version, bool):
+    if type(version := data.get("schema_version", 1)) is not int:
+        raise DamagedError(f"{path}: `schema_version` is {version!r}, expected a whole number")
+    if version not in versions:
         reads = f"{versions[0]} to {versions[-1]}" if len(versions) > 1 else f"{versions[0]}"
         raise ArtefactError(
             f"{path}: schema version {version!r}, this facetwise reads {reads}",

@@ -129,7 +129,7 @@ class Store:
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """A store on the disk, finished or not, for lists."""
+    """A store on the disk, whole or not, for lists."""
 
     path: Path
     key: str
@@ -317,4 +317,14 @@ def _info(folder: Path) -> StoreInfo | None:
     except (ArtefactError, KeyError, TypeError, ValueError):
         return None
     held = sum(p.stat().st_blocks * 512 for p in folder.iterdir())
-    return StoreInfo(folder, key, files, spec, held, is_done(folder))
+    return StoreInfo(folder, key, files, spec, held, _is_whole(folder))
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the store is finished and its files have their form; their bytes are verified when it is used."""
+    try:
+        read_done(folder, StoreMadeFrom, version=FORMAT)
+        np.load(ChunkedArray(folder, (0,)).file, mmap_mode="r")
+    except (ArtefactError, OSError, ValueError):
+        return False
+    return True
