@@ -7,6 +7,7 @@ LFS = b"version https://git-lfs.github.com/spec/"
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 """Brands of HEIF files; ISO/IEC 23008-12."""
 _ARCHIVE = "an archive: unpack it, and name the folder that comes out"
+_JPEG_XL = "JPEG XL, which is not read: convert it to PNG or JPEG"
 _BEGINNINGS = (
     (LFS, "a Git LFS pointer in place of the file: run `git lfs pull` where it was cloned"),
     (b"PK\x03\x04", _ARCHIVE),
@@ -18,8 +19,8 @@ _BEGINNINGS = (
     (b"\xfd7zXZ\x00", _ARCHIVE),
     (b"\x28\xb5\x2f\xfd", _ARCHIVE),
     (b"%PDF-", "a PDF: save its pictures as PNG or JPEG"),
-    (b"\xff\x0a", "JPEG XL, which is not read: convert it to PNG or JPEG"),
-    (b"\x00\x00\x00\x0cJXL ", "JPEG XL, which is not read: convert it to PNG or JPEG"),
+    (b"\xff\x0a", _JPEG_XL),
+    (b"\x00\x00\x00\x0cJXL ", _JPEG_XL),
     (b"\x00\x00\x00\x0cjP  ", "JPEG 2000, which is not read: convert it to PNG or JPEG"),
 )
 KIND_BYTES = 512
