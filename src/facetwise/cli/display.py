@@ -42,7 +42,8 @@ class TrainingDisplay:
     ) -> None:
         self.bars.stop()
         if error is not None and self.run is not None and not isinstance(error, TrainingError):
-            self._tell_stop(error, f"`facetwise fit --resume {self.run.split('-')[0]}`")
+            number = self.run.split("-")[0]
+            self._tell_stop(error, f"`facetwise fit --resume {number}`")
 
     def _tell_stop(self, error: BaseException, command: str) -> None:
         """Say how to go on; of Ctrl-C that is told with the stop itself, in one line."""

@@ -49,8 +49,8 @@ def test_a_day_is_written_written_on_and_made_again(at: tuple[str, Path]) -> Non
     assert call(*at, "journal")[0] == again
     file.write_text(file.read_text(encoding="utf-8").replace("## Runs", "## My runs"), encoding="utf-8")
     _, told = call(*at, "journal")
-    assert f"the page as it was is in {file.with_suffix('')}.edited-1.md" in told
-    assert "hint: write outside" in told
+    assert f"the edited page is saved as {file.with_suffix('')}.edited-1.md" in told
+    assert "hint: what you write outside of facetwise's comments" in told
 
 
 def test_data_for_programs_writes_no_page(at: tuple[str, Path], tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_what_a_closed_stream_is_given_goes_nowhere(tmp_path, words, closed, cod
 def test_a_full_device_is_one_line(tmp_path):
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         command = [sys.executable, "-c", RUN, "--help"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, encoding="utf-8", cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert done.stderr == f"error: {os.strerror(errno.ENOSPC)}; what was finished is kept\n"
 
@@ -109,7 +109,7 @@ assert not waits_go_on()
 signal.siginterrupt(signal.SIGINT, False)
 assert waits_go_on()
 """
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -56,7 +56,7 @@ DAMAGES: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "no weights": (lambda run: run.weights_file(3).unlink(), "model.safetensors: missing"),
     "no mark of a fold": (lambda run: (run.fold(3) / "DONE.json").unlink(), "DONE.json: missing"),
     "a mark of a fold that is null": (
-        lambda run: (run.fold(3) / "DONE.json").write_text("null"),
+        lambda run: (run.fold(3) / "DONE.json").write_text("null", encoding="utf-8"),
         "DONE.json: not an object",
     ),
     "cut events": (cut_events, "events.jsonl: cut off"),
