@@ -17,7 +17,7 @@ from typing import Any
 
 from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, LeakError, MismatchError, ProblemsError
 from facetwise.core.files.disk import disk_full_errors
-from facetwise.core.files.tensorfile import check_tensor_file
+from facetwise.core.files.tensorfile import check_tensor_file, tensor_shapes
 from facetwise.core.files.writing import flush_folder
 from facetwise.core.people import PEOPLE, people_in
 from facetwise.core.project import Project
@@ -284,6 +284,20 @@ def _check_weights(folder: Path, opened: OpenPack, manifest: Manifest, folds: Fo
                 f"{opened.source}: the weights of fold {key} were trained on {len(leaked)} people whom it holds out",
                 hint="its out-of-fold score is too high: have the run trained again",
             )
+    _check_alike({key: folder / f"fold-{key}/{WEIGHTS}" for key in opened.pack.weights if key != "backbone"})
+
+
+def _check_alike(weights: Mapping[str, Path]) -> None:
+    """Raise InputError unless the weights of all folds are of one network: the same tensors of the same shapes."""
+    shapes = {key: tensor_shapes(path) for key, path in weights.items()}
+    first = next(iter(shapes))
+    for key, found in shapes.items():
+        expected = shapes[first]
+        for name in sorted(expected.keys() | found.keys()):
+            if found.get(name) != expected.get(name):
+                here, there = (f"of shape {s[name]}" if name in s else "missing" for s in (found, expected))
+                told = f"tensor `{name[:100]}` is {here} in fold {key}, and {there} in fold {first}"
+                raise InputError(f"the weights of its folds are not of one network: {told}")
 
 
 def _origin(opened: OpenPack, record: RunRecord, folds: Folds | None) -> ImportRecord:

@@ -743,9 +743,17 @@ def test_weights_that_have_seen_whom_they_validate(pack, reader, tmp_path):
     assert "fold 1 were trained on 1 people whom it holds out" in text
 
 
-def testweights_of_another_network_are_told_when_they_are_used(pack, mate, tmp_path):
+def test_weights_of_two_networks_are_refused(pack, reader, tmp_path):
     theirs = tensors({PEOPLE: people_text({person_hash("somebody")})})
-    fw.import_run(mate, edited(pack, tmp_path / "bad.pack", {"fold-1/model.safetensors": theirs}))
+    text = refused(reader, edited(pack, tmp_path / "bad.pack", {"fold-1/model.safetensors": theirs}))
+    assert "the weights of its folds are not of one network: tensor `" in text
+    assert "` is missing in fold 1, and of shape (" in text
+
+
+def test_weights_of_another_network_are_told_when_they_are_used(pack, mate, tmp_path):
+    theirs = tensors({PEOPLE: people_text({person_hash("somebody")})})
+    of_all = {f"fold-{fold}/model.safetensors": theirs for fold in range(3)}
+    fw.import_run(mate, edited(pack, tmp_path / "bad.pack", of_all))
     with pytest.raises(ArtefactError, match="not weights of the run's network"):
         fw.predict(mate, "1", tta="flip")
 

@@ -56,6 +56,13 @@ def check_tensor_file(path: Path) -> dict[str, str]:
     return metadata
 
 
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of each tensor of a file that `check_tensor_file` accepts."""
+    with path.open("rb") as file:
+        header = _parsed(file.read(int.from_bytes(file.read(8), "little")), path.name)
+    return {name: tuple(tensor["shape"]) for name, tensor in header.items() if name != _METADATA}
+
+
 def _check_finite(path: Path, name: str, kind: str, data: int, span: tuple[int, int]) -> None:
     """Raise InputError when a tensor, at bytes `span` after `data`, holds a number that is NaN or infinite."""
     if kind not in _EXPONENTS:
