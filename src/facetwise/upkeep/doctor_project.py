@@ -163,7 +163,7 @@ def _manifest(state: _ProjectState) -> Iterator[DoctorLine]:
     counts = dict(manifest.table.group_by("status").len().iter_rows())
     bad = "".join(f", {counts[status]} {status}" for status in ("damaged", "missing") if counts.get(status))
     hint = "`facetwise check` names them" if bad else None
-    yield DoctorLine("manifest", "warning" if bad else "ok", f"{len(manifest.table)} images{bad}", hint)
+    yield DoctorLine("manifest", "warning" if bad else "ok", f"{len(manifest.table):,} images{bad}", hint)
 
 
 def _folds(state: _ProjectState) -> Iterator[DoctorLine]:

@@ -50,7 +50,7 @@ def name_findings(names: Sequence[str], expected: Sequence[str]) -> list[GateFin
     if moved:
         message = f"{count(len(moved), 'row')} not in the organisers' order; the first is image {moved[0]!r}"
         return [GateFinding("error", "order", message)]
-    return [GateFinding("ok", "names", f"all {len(names)} images once, in the organisers' order")]
+    return [GateFinding("ok", "names", f"all {len(names):,} images once, in the organisers' order")]
 
 
 def answer_findings(

@@ -71,7 +71,7 @@ def assumed_people(num_images: int, num_known_images: int, num_known_people: int
     explanation."""
     each = num_known_images / num_known_people
     people = max(1, round(num_images / each))
-    return people, f"{num_images} test images at {each:.1f} images a person, as on the labelled side"
+    return people, f"{num_images:,} test images at {each:.1f} images a person, as on the labelled side"
 
 
 def check_mix(test: IntArray, oof: Mix, space: LabelSpace, *, resamples: int = RESAMPLES, seed: int = 0) -> MixCheck:
