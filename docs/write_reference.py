@@ -22,7 +22,8 @@ from pydantic.fields import FieldInfo
 
 from facetwise.cli.main import JOBS, command_names
 from facetwise.core.project import ProjectFile
-from facetwise.data.reading.presets import EXAMPLE, presets
+from facetwise.data.reading.newproject import EXAMPLE
+from facetwise.data.reading.presets import presets
 from facetwise.recipe import Recipe
 from facetwise.recipe.duration import Duration
 from facetwise.recipe.load import SHIPPED, shipped_recipes
@@ -56,8 +57,8 @@ _PROJECT = """\
 # The project file
 
 `facetwise.toml` says where the dataset is and what its labels are. Everything that belongs to one contest stands here,
-and nothing of it in code. `facetwise init` writes the file for a layout that it knows; for any other one, write it by
-hand. The folder that holds it is the project.
+and nothing of it in code. `facetwise init` writes the file for what it recognises; it may be edited, or be written
+by hand. The folder that holds it is the project.
 """
 
 

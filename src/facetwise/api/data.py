@@ -1,5 +1,6 @@
 """Projects and their data: from a folder of photos, or a made contest, to folds and image stores."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from facetwise.data.folds import Folds
     from facetwise.data.images.store import Store
     from facetwise.data.made.contest import Contest
+    from facetwise.data.reading.recognising.proposal import Ask
+    from facetwise.data.reading.recognising.understood import Understood
 
 
 @verb
@@ -32,18 +35,42 @@ def init(
     dataset: Annotated[str | Path, Option("Folder of the dataset; it is only ever read.", ("--dataset",))],
     *,
     name: Annotated[str | None, Option("A name for people; the default is the folder's.")] = None,
+    table: Annotated[str | None, Option("The table of labels, in the dataset.", metavar="PATH")] = None,
+    image: Annotated[str | None, Option("Its column of image paths.", metavar="COLUMN")] = None,
+    group: Annotated[str | None, Option("Column of whose an image is, or `none`.", metavar="COLUMN")] = None,
+    attributes: Annotated[
+        Sequence[str],
+        Option(
+            "A column of labels; `age=30,60` cuts numbers into classes. May be repeated.",
+            ("--attribute",),
+            metavar="COLUMN",
+        ),
+    ] = (),
+    pattern: Annotated[
+        str | None, Option("Labels in names: `{mask}_{age:int}/{person}_{n}.jpg`.", metavar="PATTERN")
+    ] = None,
+    leave_out: Annotated[bool, Option("Leave images out whose names do not match the pattern.")] = False,
+    ask: "Ask | None" = None,
+    tell: "Callable[[Understood], None] | None" = None,
 ) -> "Project":
-    """Make a project in `folder` for a dataset in a known layout: `facetwise.toml`, and the shipped recipes to edit.
+    """Make a project in `folder` for a dataset: `facetwise.toml` and the shipped recipes to edit.
 
-    Raises InputError when the layout is not known (the message shows how to write the file by hand), or when there is
-    already a project here or in a folder above. Calling it again completes an interrupted call.
+    Recognises the mask contest's layout, a table with a row per image (csv, JSON lines, Parquet) and a folder per
+    class; `pattern` reads labels from names. `tell` receives what was understood, before the file is written; `ask`
+    answers what cannot be decided, which is otherwise an error. Raises InputError when nothing is recognised (the
+    message shows how to write the file by hand), or when there is already a project here or in a folder above. Calling
+    it again completes an interrupted call.
     """
     from facetwise.core.project import Project
-    from facetwise.data.reading.presets import write_project_file
+    from facetwise.data.reading.newproject import write_project_file
+    from facetwise.data.reading.recognising.proposal import Choices, nobody
     from facetwise.recipe.load import SHIPPED, shipped_recipes
 
     recipes = {f"recipes/{name}.toml": (SHIPPED / f"{name}.toml").read_bytes() for name in shipped_recipes()}
-    path = write_project_file(Path(folder), Path(dataset), name=name, beside=recipes)
+    choices = Choices(table, image, group, tuple(attributes), pattern, leave_out)
+    path = write_project_file(
+        Path(folder), Path(dataset), name=name, beside=recipes, choices=choices, ask=ask or nobody, tell=tell
+    )
     return Project.open(path.parent)
 
 

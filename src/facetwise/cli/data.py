@@ -1,6 +1,7 @@
 """`init`, `check`, `folds`, `prepare`, `draw`: from a dataset to what training reads."""
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from facetwise.data.folds import Folds
     from facetwise.data.images.store import Store
     from facetwise.data.made.contest import Contest
+    from facetwise.data.reading.recognising.proposal import Question
 
 View = Annotated[bool, typer.Option("--view", help="Only the uncropped store for pages and pictures.")]
 ROOM = room()
@@ -27,14 +29,26 @@ ROOM = room()
 def _(call: "Call[Project]", folder: Path) -> None:
     """Make a project for a dataset.
 
-    Recognises the layout, writes `facetwise.toml` and copies the shipped recipes to edit.
+    Recognises how labels are given, prints what it understood, writes `facetwise.toml` and copies the shipped recipes.
     """
-    project = call()
+    from facetwise.screens.text.understood import understood_text
+
+    project = call(ask=_ask, tell=lambda found: console().print(understood_text(found)))
     space = project.space
     sizes = " x ".join(f"{a.size} {a.name}" for a in space.attributes)
     say(f"wrote {project.workspace.project_file}")
     say(f"label: {sizes} = {space.num_joint} classes; dataset: {project.dataset_root}")
     say(f"next: cd {shlex.quote(str(folder))} && facetwise check")
+
+
+def _ask(question: "Question") -> list[str]:
+    """Ask somebody at the terminal; nobody answers where there is none."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return []
+    several = ", several with commas" if question.several else ""
+    answer = typer.prompt(f"{question.text}. Which{several}? {', '.join(question.answers)}", err=True)
+    given = [part.strip() for part in answer.split(",")] if question.several else [answer.strip()]
+    return [word for word in given if word]
 
 
 @command(ROOM, api.check)

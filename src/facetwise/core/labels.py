@@ -24,7 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 MAX_ATTRIBUTES = 6
-MAX_CLASSES = 30
+MAX_CLASSES = 1000
 MAX_LISTED_JOINT = 4096
 """Above this many joint classes nothing holds a column a joint class; attributes are kept apart."""
 JOINT = "joint"

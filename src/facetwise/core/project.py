@@ -74,8 +74,19 @@ class Side(Spec):
     """What stands between the cells of a csv."""
     encoding: Encoding = "utf-8"
     """What a csv is written in: `utf-16` of spreadsheets, `cp949` of Korean and `cp1252` of western Windows."""
+    pattern: str | None = None
+    """Layout `names`, in place of a table: what the parts of an image's path below `images` mean, such as
+    `"{mask}_{gender}/{person}_{n:int}.jpg"`. Each `{name}` is a column and stands for one or more letters, as many as
+    can be, but no `/`; `{name:int}` for digits, `{name:path}` for anything."""
     where: dict[str, list[str]] = Field(default_factory=dict)
     """Which rows belong to this side: column -> the values that it has in them. Left out, all do."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _readable(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            NamePattern(pattern)
+        return pattern
 
     @field_validator("where")
     @classmethod
@@ -89,10 +100,6 @@ class TrainSide(Side):
     group: str
     """Column that names the group (the person): what must never stand on both sides of a split. `"none"`: there is
     none, each image is taken as its own group, and an estimate is too high where they are not."""
-    pattern: str | None = None
-    """Layout `names`, in place of a table: what the parts of an image's path below `images` mean, such as
-    `"{mask}_{gender}/{person}_{n:int}.jpg"`. Each `{name}` is a column and stands for one or more letters, as many as
-    can be, but no `/`; `{name:int}` for digits, `{name:path}` for anything."""
     split: str | None = None
     """Column with a given split: `facetwise folds` makes a fold of each of its values in place of dealing."""
     folder: str | None = None
@@ -118,13 +125,6 @@ class TrainSide(Side):
     def group_column(self) -> str | None:
         """Column of the group; None where each image is its own."""
         return None if normal(self.group).casefold() == NO_GROUP else self.group
-
-    @field_validator("pattern")
-    @classmethod
-    def _readable(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            NamePattern(pattern)
-        return pattern
 
     @field_validator("same_person")
     @classmethod
@@ -153,6 +153,12 @@ class TestSide(Side):
         """Whether the table is no csv of this side alone in UTF-8 with commas, as a submission is."""
         plain = (self.delimiter, self.encoding, self.where) == (",", "utf-8", {})
         return not plain or str(self.table).lower().endswith((".jsonl", ".ndjson", ".parquet"))
+
+    @model_validator(mode="after")
+    def _one_list(self) -> TestSide:
+        if self.table is not None and self.pattern is not None:
+            raise ValueError("give a `table`, or a `pattern` in its place, or neither")
+        return self
 
     @model_validator(mode="after")
     def _two_columns(self) -> TestSide:

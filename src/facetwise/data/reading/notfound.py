@@ -52,6 +52,11 @@ def why_not_found(cells: Sequence[str], root: Path, images: str, *, folders: boo
     return None
 
 
+def meant_by(cells: Sequence[str], root: Path, base: Path) -> list[PurePosixPath]:
+    """What the cells seem to mean: of each that can mean one image below `base` its path, relative to `root`."""
+    return [path for _, path in _pairs(cells, root, base, folders=False)]
+
+
 def nothing_alike(cell: str, root: Path, images: str, *, folders: bool = False) -> Cause:
     """The message when there is no such cause: what `cell` is, and what is there instead."""
     there = [p.relative_to(root).as_posix() for p in _entries(root / images, folders)]

@@ -11,7 +11,7 @@ from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.files.outside import files_below, is_text
 from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
-from facetwise.core.project import Side, TrainSide
+from facetwise.core.project import Side
 from facetwise.core.text.counting import listed
 from facetwise.data.findings import Findings
 from facetwise.data.images.images import IMAGE_ENDINGS
@@ -42,8 +42,7 @@ def read_side(
     """
     wanted = [*dict.fromkeys([*needed, *side.where])]
     if side.table is None:
-        pattern = side.pattern if isinstance(side, TrainSide) else None
-        table: CsvTable | None = names_table(root, side.images, pattern, key, findings)
+        table: CsvTable | None = names_table(root, side.images, side.pattern, key, findings)
     else:
         form = {"delimiter": side.delimiter, "encoding": side.encoding}
         table = read_any_table(root / side.table, side.table, wanted, findings, **form)

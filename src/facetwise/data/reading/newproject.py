@@ -1,0 +1,120 @@
+"""A new project for a dataset: recognised, written as `facetwise.toml`, and told."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from facetwise.core.errors import InputError
+from facetwise.core.files.outside import exists, is_text, printable, require_folder, resolved
+from facetwise.core.files.settings import parse
+from facetwise.core.files.writing import write_atomic
+from facetwise.core.project import Project, ProjectFile
+from facetwise.core.workspace import PROJECT_FILE, Workspace
+from facetwise.data.reading.presets import described, presets, recognise_preset
+from facetwise.data.reading.recognising.folders import recognise_folders, recognise_names
+from facetwise.data.reading.recognising.lying import Lying
+from facetwise.data.reading.recognising.proposal import Ask, Choices, Proposal, nobody
+from facetwise.data.reading.recognising.tables import recognise_table
+from facetwise.data.reading.recognising.understood import Understood, understand
+
+EXAMPLE = """\
+name = "my photos"
+
+[dataset]
+path = "/where/the/photos/are"
+layout = "images"             # the table has a row an image
+
+[dataset.train]
+table = "labels.csv"          # relative to the dataset
+images = "photos"             # folder of the images
+group = "person"              # column: whose photo it is
+image = "file"                # column: path of the image below `images`
+
+[[attributes]]
+name = "glasses"
+classes = ["no", "yes"]
+column = "glasses"            # column with the class
+"""
+"""A project file by hand, for the message that no shipped layout fits."""
+
+
+def propose(dataset: Path, choices: Choices, ask: Ask = nobody) -> Proposal:
+    """The project file for a dataset: of a shipped layout, a table with a row an image, or labels in names.
+
+    Raises InputError when nothing is recognised, or what cannot be decided; SettingError for choices that do not fit.
+    """
+    require_folder(dataset, "give the folder of the dataset")
+    if choices == Choices() and (preset := recognise_preset(dataset)) is not None:
+        return preset
+    lying = Lying.below(dataset)
+    if choices.pattern is not None:
+        return recognise_names(lying, choices, ask)
+    found = (
+        recognise_table(lying, choices, ask)
+        or recognise_folders(lying, choices)
+        or recognise_table(lying, choices, ask, labelled=False)  # says what its columns lack
+    )
+    if found is None:
+        raise _unknown(lying)
+    return found
+
+
+def _unknown(lying: Lying) -> InputError:
+    """What was looked for, and what lies there."""
+    known = "; ".join(f"{preset.name}: {described(preset)}" for preset in presets())
+    images = f"{len(lying.images):,} images, such as {lying.images[0]}" if lying.images else "no images"
+    tables = f"the tables {', '.join(lying.tables[:4])}" if lying.tables else "no table"
+    return InputError(
+        f"{lying.root}: none of the known layouts; it has {images}, and {tables}. "
+        f"Looked for {known}; a table with a column of image paths and one of labels; a folder a class",
+        hint="say where the labels are: `--table PATH --image COLUMN --attribute COLUMN`, or in the names: "
+        f'`--pattern "{{label}}_{{n}}.jpg"`; or write {PROJECT_FILE} by hand, for example:\n\n{EXAMPLE}',
+    )
+
+
+def write_project_file(
+    project: Path,
+    dataset: Path,
+    *,
+    name: str | None = None,
+    beside: Mapping[str, bytes] | None = None,
+    choices: Choices | None = None,
+    ask: Ask = nobody,
+    tell: Callable[[Understood], None] | None = None,
+) -> Path:
+    """Make the folder `project` with a `facetwise.toml` for `dataset`; returns the file's path.
+
+    Files in `beside` (relative path -> content) are written first, unless they exist; `facetwise.toml` is written last,
+    so that calling it again completes an interrupted call. The dataset's path is relative to the project if it is in it
+    or beside it. `tell` receives what was understood before anything is written. Raises InputError when there is
+    already a project here or in a folder above, when the project would be inside the dataset, and as `propose` does.
+    """
+    project, dataset = resolved(project), resolved(dataset)
+    target = project / PROJECT_FILE
+    if exists(target):
+        raise InputError(f"{target}: exists already", hint="edit it, or choose another folder")
+    if above := [folder for folder in project.parents if exists(folder / PROJECT_FILE)]:
+        raise InputError(f"{project}: lies in the project {above[0]}", hint="choose a folder outside of it")
+    require_folder(dataset, "give the folder of the dataset")
+    if project.is_relative_to(dataset):
+        raise InputError(f"{project}: lies in the dataset, which is only ever read", hint="choose another folder")
+    proposal = propose(dataset, choices or Choices(), ask)
+    near = dataset.is_relative_to(project.parent)
+    path = os.path.relpath(dataset, project) if near else str(dataset)
+    if not is_text(path):
+        raise InputError(f"{printable(path)}: its name is not UTF-8, and {PROJECT_FILE} is", hint="rename the folder")
+    text = proposal.fill(printable(name or project.name), path)
+    file = parse(ProjectFile, tomllib.loads(text), PROJECT_FILE)
+    if tell is not None:
+        tell(understand(Project(Workspace(project), file), proposal))
+    try:
+        for relative, content in (beside or {}).items():
+            if not exists(project / relative):
+                write_atomic(project / relative, content)
+        write_atomic(target, text)
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror})") from None
+    return target

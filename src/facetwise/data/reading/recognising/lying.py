@@ -1,0 +1,128 @@
+"""What lies in a dataset: its images and its tables."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from facetwise.core.errors import InputError
+from facetwise.core.files.csvform import CsvForm, recognised_form
+from facetwise.core.files.csvtable import CsvTable
+from facetwise.core.files.othertables import ENDINGS
+from facetwise.core.files.outside import files_below, is_text, read_bounded
+from facetwise.core.text.spelling import folded
+from facetwise.data.findings import Findings, errors
+from facetwise.data.images.images import IMAGE_ENDINGS
+from facetwise.data.reading.csvfile import read_any_table
+from facetwise.data.reading.layouts.folder_files import is_hidden
+from facetwise.data.reading.notfound import meant_by
+
+TABLES = (".csv", ".tsv", *ENDINGS)
+"""Endings of tables."""
+MAX_TABLES = 20
+"""Tables of a dataset that are looked into, the ones nearest to its folder first."""
+_ENOUGH = 64
+"""Cells by which the folder of the images of a column is found."""
+
+
+@dataclass(frozen=True)
+class Lying:
+    """The files of a dataset by path, sorted."""
+
+    root: Path
+    images: tuple[str, ...]
+    tables: tuple[str, ...]
+
+    @classmethod
+    def below(cls, root: Path) -> Lying:
+        """What lies below `root`; hidden files, and those whose names are no text, are passed over."""
+        paths = (p.relative_to(root) for p in files_below(root))
+        seen = sorted(p.as_posix() for p in paths if is_text(str(p)) and not any(map(is_hidden, p.parts)))
+        by_ending = [(PurePosixPath(name).suffix.lower(), name) for name in seen]
+        tables = sorted((name for end, name in by_ending if end in TABLES), key=lambda name: (name.count("/"), name))
+        return cls(root, tuple(n for end, n in by_ending if end in IMAGE_ENDINGS), tuple(tables[:MAX_TABLES]))
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.images:
+            found.setdefault(folded(PurePosixPath(path).name), []).append(path)
+        return found
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(map(folded, self.images))
+
+    def folder_of(self, cells: Sequence[str], table: str) -> tuple[str, int] | None:
+        """The folder below which most cells name images, and how many do; None when fewer than half do.
+
+        Of several it is the one nearest to the `table`, by its place and then by its name.
+        """
+        named = [cell.removeprefix("./") for cell in cells if cell.strip()]
+        bases: Counter[str] = Counter()
+        for cell in map(folded, named[:: max(len(named) // _ENOUGH, 1)]):
+            for path in self._by_name.get(PurePosixPath(cell).name, ()):
+                if f"/{folded(path)}".endswith(f"/{cell}"):
+                    bases["/".join(path.split("/")[: -1 - cell.count("/")]) or "."] += 1
+        wanted = [folded(cell) for cell in named] if bases else []
+        counted = [(base, sum(folded(_below(base, cell)) in self._known for cell in wanted)) for base in bases]
+        best = max(counted, key=lambda found: (found[1], *_nearness(found[0], table)), default=None)
+        return best if best is not None and 2 * best[1] >= len(wanted) else None
+
+    def folder_meant(self, cells: Sequence[str], table: str) -> tuple[str, int] | None:  # noqa: ARG002
+        """The same for cells that name images in other words: without endings, with other folders before them."""
+        wanted = [cell for cell in dict.fromkeys(cells) if cell.strip()]
+        meant = meant_by(wanted, self.root, self.root) if wanted else []
+        if not meant or 2 * len(meant) < len(wanted):
+            return None
+        folders = {path.parent.as_posix() for path in meant}
+        return os.path.commonpath(folders), len(meant)
+
+
+def _nearness(base: str, table: str) -> tuple[int, bool]:
+    """How many folders a folder shares with the path of a table, and whether it is called like it."""
+    place = PurePosixPath(table)
+    shared = len(PurePosixPath(os.path.commonpath(["/" + base, f"/{place.parent}"])).parts)
+    return shared, folded(place.stem) in folded(base)
+
+
+def _below(base: str, cell: str) -> str:
+    return cell if base == "." else f"{base}/{cell}"
+
+
+@dataclass(frozen=True)
+class FoundTable:
+    """A table of a dataset that can be read."""
+
+    path: str
+    table: CsvTable
+    form: CsvForm
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Settings of a side that read it."""
+        usual = CsvForm()
+        form = {"delimiter": self.form.delimiter, "encoding": self.form.encoding}
+        return {"table": self.path, **{key: value for key, value in form.items() if value != getattr(usual, key)}}
+
+    @property
+    def written_in(self) -> str:
+        """What it is written in, for people; empty where that is as usual."""
+        word = {",": "commas", ";": "`;`", "\t": "tabs", "|": "`|`"}[self.form.delimiter]
+        return "" if self.form == CsvForm() else f"separated by {word}, in {self.form.encoding}"
+
+
+def read_found(root: Path, path: str) -> FoundTable:
+    """The table at `path` in the dataset, in whatever it is written; raises InputError when it cannot be read."""
+    form, findings = CsvForm(), Findings()
+    if not path.lower().endswith(ENDINGS):
+        form = recognised_form(read_bounded(root / path))
+    table = read_any_table(root / path, path, (), findings, delimiter=form.delimiter, encoding=form.encoding)
+    if table is None or not table.records:
+        told = next(map(str, errors(findings)), f"{path}: no rows")
+        raise InputError(told)
+    return FoundTable(path, table, form)

@@ -1,0 +1,39 @@
+"""A given split: parts that are called `train`, `val` and `test`, or numbers of folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from facetwise.core.text.counting import listed
+from facetwise.core.text.spelling import class_order, folded
+from facetwise.data.folds import VALIDATION
+from facetwise.data.reading.recognising.columns import TESTING, TRAINING, Column
+
+
+def part_of(name: str) -> str:
+    """The part of a given split that something is called as: `train`, `val`, `test`; empty if none."""
+    parts = {"train": TRAINING, "val": VALIDATION, "test": TESTING}
+    return next((part for part, words in parts.items() if folded(name) in words), "")
+
+
+def sides_by(split: Column, train: dict[str, Any], test: Mapping[str, Any], notes: list[str]) -> dict[str, Any] | None:
+    """The test side by a column of a given split, made of the keys `test`; None when no part is called so.
+
+    What the column decides of the training side is added to `train`, and told in `notes`.
+    """
+    testing = sorted(value for value in split.known if part_of(value) == "test")
+    kept = sorted((value for value in split.known if value not in testing), key=class_order)
+    if not kept:
+        return None
+    if len(kept) > 1:
+        train["split"] = split.name
+        notes.append(f"`{split.name}` gives the folds, {listed(kept, 8)}; without `split` groups are dealt into folds")
+    if not testing:
+        return None
+    train["where"] = {split.name: kept}
+    notes.append(
+        f"`{split.name}` gives the test side, {listed(testing)}: labels there are never read. Without `where` and "
+        "`[dataset.test]` they are trained on"
+    )
+    return {**test, "where": {split.name: testing}}

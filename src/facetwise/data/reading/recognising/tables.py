@@ -1,0 +1,176 @@
+"""Recognises a table with a row an image: of csv, JSON lines or Parquet, with a column of image paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from facetwise.core.errors import InputError, SettingError, did_you_mean
+from facetwise.core.project import TrainSide
+from facetwise.core.text.counting import count, listed
+from facetwise.data.reading.recognising.columns import Column, Roles, columns_of, is_labelled, roles_of
+from facetwise.data.reading.recognising.lying import FoundTable, Lying, read_found
+from facetwise.data.reading.recognising.proposal import Ask, Choices, MadeProposal, Question, decided
+from facetwise.data.reading.recognising.splits import part_of, sides_by
+
+_ANSWER = "answer"
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """A table whose column `image` names images in the folder `images`."""
+
+    found: FoundTable
+    columns: Mapping[str, Column]
+    image: str
+    images: str
+    number: int
+    """Of cells that name an image."""
+    exact: bool
+    """Whether they name them as the disk does."""
+
+    @property
+    def part(self) -> str:
+        """Which part of a given split it is called as: `train`, `val`, `test`, or none."""
+        path = PurePosixPath(self.found.path)
+        return next((part for word in (path.stem, path.parent.name) if (part := part_of(word))), "")
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it has a column of labels."""
+        return is_labelled(self.columns.values(), self.image)
+
+
+def recognise_table(lying: Lying, choices: Choices, ask: Ask, *, labelled: bool = True) -> MadeProposal | None:
+    """The project file for a table of image paths; None when the dataset has none with labels, or not `labelled` ones.
+
+    Raises InputError for what cannot be decided or read although it was chosen.
+    """
+    tables = list(_image_tables(lying, choices, ask))
+    sure = choices.table is not None or bool(choices.attributes) or not labelled
+    found = [t for t in tables if sure or t.labelled]
+    chosen = [t for t in found if t.part == "train"] if len(found) > 1 else found
+    chosen = chosen if len(chosen) == 1 else [t for t in found if not t.part] or found
+    if not chosen:
+        return None
+    if len(chosen) > 1:
+        question = Question("several tables have labels", tuple(t.found.path for t in chosen), "--table")
+        (path,) = decided(question, ask)
+        chosen = [t for t in chosen if t.found.path == path]
+    (table,) = chosen
+    others = [t for t in tables if t is not table] if choices.table is None else list(_others(lying, table))
+    return _proposal(table, others, roles_of(table.columns, table.image, choices, ask))
+
+
+def _image_tables(lying: Lying, choices: Choices, ask: Ask) -> Iterable[ImageTable]:
+    if choices.table is not None:
+        if choices.table not in lying.tables and not (lying.root / choices.table).is_file():
+            hint = did_you_mean(choices.table, lying.tables) if lying.tables else None
+            raise SettingError(f"the dataset has no table `{choices.table}`", hint=hint)
+        found = read_found(lying.root, choices.table)
+        table = _with_images(lying, found, choices, ask)
+        if table is None:
+            raise InputError(f"{choices.table}: no column of it names images of the dataset{_shown(found, lying)}")
+        yield table
+        return
+    for path in lying.tables:
+        try:
+            found = read_found(lying.root, path)
+        except InputError:
+            continue
+        table = _with_images(lying, found, choices, ask)
+        if table is not None:
+            yield table
+
+
+def _others(lying: Lying, chosen: ImageTable) -> Iterable[ImageTable]:
+    none = Choices()
+    return (t for t in _image_tables(lying, none, lambda q: q.answers[:1]) if t.found.path != chosen.found.path)
+
+
+def _shown(found: FoundTable, lying: Lying) -> str:
+    return f" (columns: {listed(found.table.columns, 8)}; {count(len(lying.images), 'image')}: {listed(lying.images)})"
+
+
+def _with_images(lying: Lying, found: FoundTable, choices: Choices, ask: Ask) -> ImageTable | None:
+    """The table with its column of images; None when there is none."""
+    columns = columns_of(found.table)
+    if choices.image is not None:
+        if choices.image not in columns:
+            if choices.table is None:
+                return None
+            raise SettingError(f"no column is called `{choices.image}`", hint=did_you_mean(choices.image, columns))
+        columns_tried = {choices.image: columns[choices.image]}
+    else:
+        columns_tried = {name: c for name, c in columns.items() if len(set(c.cells)) > 1 or len(c.cells) == 1}
+    for exact in (True, False):
+        look = lying.folder_of if exact else lying.folder_meant
+        places = {name: place for name, c in columns_tried.items() if (place := look(c.cells, found.path)) is not None}
+        if exact or choices.image is not None:
+            best = [name for name in places if places[name][1] == max(number for _, number in places.values())]
+        else:  # a number may mean an image by chance: only a name without repetition is one
+            best = [name for name in places if len(set(columns[name].cells)) == len(columns[name].cells)][:1]
+        if len(best) > 1:
+            question = Question(f"several columns of `{found.path}` name images", tuple(best), "--image")
+            best = decided(question, ask)
+        if best:
+            return ImageTable(found, columns, best[0], *places[best[0]], exact)
+    return None
+
+
+def _proposal(table: ImageTable, others: list[ImageTable], roles: Roles) -> MadeProposal:
+    keys = table.found.keys
+    train: dict[str, Any] = {**keys, "images": table.images, "image": table.image, "group": roles.group}
+    notes = list(_table_notes(table))
+    sides = {**keys, "images": table.images, "image": table.image, "answer": _answer(table)}
+    test = None if roles.split is None else sides_by(roles.split, train, sides, notes)
+    if test is None:
+        test = _test_table(table, others, notes)
+    elif others:
+        notes.append(f"other tables left out: {listed(t.found.path for t in others)}; `--table PATH` takes another")
+    words = sorted({"", *roles.unknown})
+    if words != [""] and "unknown" in TrainSide.model_fields:
+        train["unknown"] = words
+    title = f"a table with a row an image, `{table.found.path}`"
+    return MadeProposal(title, "images", train, roles.attributes, test, (*notes, *roles.notes))
+
+
+def _table_notes(table: ImageTable) -> Iterable[str]:
+    rows = len(table.found.table.records)
+    if table.found.written_in:
+        yield f"`{table.found.path}` is {table.found.written_in}: `delimiter`, `encoding`"
+    if not table.exact:
+        yield (
+            f"`{table.image}` names images in other words than the disk: {table.number} of {count(rows, 'row')} seem "
+            f"to mean one in `{table.images}`, `facetwise check` says what differs"
+        )
+    elif table.number < rows:
+        yield f"`{table.image}`: {rows - table.number} of {count(rows, 'row')} name no image in `{table.images}`"
+
+
+def _answer(table: ImageTable) -> str:
+    """A column for the answers that the table does not have."""
+    return _ANSWER if _ANSWER not in table.columns else "predicted"
+
+
+def _test_table(table: ImageTable, others: list[ImageTable], notes: list[str]) -> dict[str, Any] | None:
+    """The side to predict: the one other table of it, or of images without labels."""
+    named = [t for t in others if t.part == "test"] or [t for t in others if not t.labelled and not t.part]
+    named = [t for t in named if not set(_images(t)) & set(_images(table))]
+    left = [t.found.path for t in others if len(named) != 1 or t is not named[0]]
+    if left:
+        notes.append(f"other tables left out: {listed(left)}; `--table PATH` takes another in the place of this one")
+    if len(named) != 1:
+        return None
+    (test,) = named
+    if test.labelled:
+        notes.append(f"`{test.found.path}` is the test side: its labels are never read")
+    free = [name for name in test.columns if name != test.image]
+    answer = free[0] if len(free) == 1 and not test.labelled else _answer(test)
+    return {**test.found.keys, "images": test.images, "image": test.image, "answer": answer}
+
+
+def _images(table: ImageTable) -> Iterable[str]:
+    return (f"{table.images}/{cell}" for cell in table.columns[table.image].cells)
