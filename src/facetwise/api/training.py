@@ -14,12 +14,15 @@ from facetwise.api.arguments import (
     opened_project,
     study_base,
 )
+from facetwise.api.data import folds
 from facetwise.api.options import Jobs, Option, RecipeFile, Run, Settings, StudyName, Views, verb
 from facetwise.core.choices import Pruner
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
+    from facetwise.core.project import Project
     from facetwise.core.runs import RunFolder
+    from facetwise.recipe import Recipe
     from facetwise.study.ablation import Ablation
     from facetwise.study.search import Search
 
@@ -37,6 +40,9 @@ def fit(
     progress: Progress | None = None,
 ) -> "RunFolder":
     """Train a recipe (a path, a shipped name or a `Recipe`) on every fold, or continue the run called `resume`.
+
+    A dataset that was never checked is checked first, and folds `default` are dealt when there are none; InputError for
+    what the check refuses.
 
     Unless `again`, a run with the same fingerprint is not trained twice: a finished one is returned, an interrupted one
     continued. `jobs` folds are trained at a time, each in its own process with its share of the cores. `listener` is
@@ -57,7 +63,31 @@ def fit(
 
     if chosen is None:
         return crossval.resume(opened, str(resume), executor=executor, listener=listener, progress=progress)
+    _make_ready(opened, chosen, listener or (lambda _: None), progress)
     return crossval.fit(opened, chosen, again=again, executor=executor, listener=listener, progress=progress)
+
+
+def _make_ready(project: "Project", recipe: "Recipe", listener: Listener, progress: Progress | None) -> None:
+    """Check the dataset and deal folds where neither was done; raises InputError for what the check refuses."""
+    from facetwise.data.findings import raise_errors
+    from facetwise.data.folds import list_folds
+    from facetwise.data.labels.overlay import check_overlay
+    from facetwise.data.manifest import build_manifest, is_checked
+    from facetwise.recipe.folds import FoldsSpec
+
+    if not is_checked(project):
+        listener({"event": "checking"})
+        manifest = build_manifest(project, progress=progress)
+        _, wrong = check_overlay(project.workspace.overlay_file, project.space, manifest)
+        found = [*manifest.findings, *wrong]
+        raise_errors(found, f"{project.dataset_root}: `facetwise check` refuses it")
+        people, warnings = manifest.train["group"].n_unique(), sum(f.level == "warning" for f in found)
+        listener({"event": "checked", "images": manifest.train.height, "people": people, "warnings": warnings})
+    usual, given = FoldsSpec(), project.file.dataset.train.split
+    if recipe.folds.plan != "none" and recipe.folds.name == usual.name not in list_folds(project.workspace):
+        plan = recipe.folds.plan if isinstance(recipe.folds.plan, int) and given is None else None
+        made = folds(project, num_folds=plan)
+        listener({"event": "dealt", "name": made.name, "people": list(made.stats.num_groups), "given": given})
 
 
 @verb

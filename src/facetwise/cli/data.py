@@ -10,7 +10,7 @@ import typer
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
 from facetwise.cli.context import console, get_context, print_json, progress_bar, say
-from facetwise.cli.next_steps import after_folds, after_prepare, say_next, typed
+from facetwise.cli.next_steps import after_folds, after_prepare, first_fit, say_next, typed
 from facetwise.core.text.counting import in_bytes
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facetwise.data.images.store import Store
     from facetwise.data.made.contest import Contest
     from facetwise.data.reading.recognising.proposal import Question
+    from facetwise.data.reading.recognising.understood import Understood
 
 View = Annotated[bool, typer.Option("--view", help="Only the uncropped store for pages and pictures.")]
 ROOM = room()
@@ -33,12 +34,15 @@ def _(call: "Call[Project]", folder: Path) -> None:
     """
     from facetwise.screens.text.understood import understood_text
 
-    project = call(ask=_ask, tell=lambda found: console().print(understood_text(found)))
+    understood: list[Understood] = []
+    project = call(ask=_ask, tell=understood.append)
+    console().print(understood_text(understood[0]))
     space = project.space
     sizes = " x ".join(f"{a.size} {a.name}" for a in space.attributes)
     say(f"wrote {project.workspace.project_file}")
     say(f"label: {sizes} = {space.num_joint} classes; dataset: {project.dataset_root}")
     say(f"next: cd {shlex.quote(str(folder))} && facetwise check")
+    say(f"or at once, with check and folds: {shlex.join(['facetwise', *first_fit(project, understood[0])])}")
 
 
 def _ask(question: "Question") -> list[str]:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from facetwise.core.errors import TrainingError
+from facetwise.core.text.counting import count
 from facetwise.screens.kit import Printer, TaskID, Text, progress_bars
 from facetwise.screens.text.epochs import absent_lines, compared_line, content_lines
 
@@ -72,6 +73,11 @@ class TrainingDisplay:
             case "run":
                 self.run = event["run"]
                 self.console.print(f"run {event['run']}")
+            case "checking":
+                self.preparing_what = "reading images"
+            case "checked" | "dealt":
+                self.preparing_what = "decoding images"
+                self.console.print(ready_line(event))
             case "features":
                 self.preparing_what = "computing features"
                 self.console.print(f"the frozen backbone looks once at {event['images']:,} images")
@@ -166,6 +172,15 @@ class StudyDisplay(TrainingDisplay):
         if reason is not None:
             return f"failed: {reason}"
         return f"run {run} is finished" if self.run else f"run {run} was trained before"
+
+
+def ready_line(event: dict[str, Any]) -> str:
+    """What `fit` did because nobody had: a check, or folds."""
+    if event["event"] == "checked":
+        warnings = f", {count(event['warnings'], 'warning')}: see `facetwise check`" if event["warnings"] else ""
+        return f"checked {count(event['images'], 'image')} of {count(event['people'], 'group')}{warnings}"
+    how = "dealt" if event["given"] is None else f"by `{event['given']}`"
+    return f"folds `{event['name']}` {how}: {' + '.join(f'{n:,}' for n in event['people'])} groups"
 
 
 def epoch_line(event: dict[str, Any], epochs: int, width: int) -> str:

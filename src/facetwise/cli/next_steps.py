@@ -15,6 +15,7 @@ from facetwise.cli.context import get_context, say
 if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.data.folds import Folds
+    from facetwise.data.reading.recognising.understood import Understood
 
 STARTER = "cpu-tiny"
 
@@ -38,6 +39,24 @@ def starter_recipe(project: Project) -> str:
     """The recipe to start with: the project's copy, which `init` makes, or else the shipped one."""
     own = f"recipes/{STARTER}.toml"
     return own if (project.root / own).is_file() else STARTER
+
+
+def first_fit(project: Project, understood: Understood) -> list[str]:
+    """`fit` with the recipe to start with, and what makes it train on a given split and on few images."""
+    from facetwise.api.arguments import found_recipe
+    from facetwise.data.folds import DEFAULT_FOLDS, VALIDATION
+    from facetwise.recipe import load_recipe
+
+    starter, parts, settings = starter_recipe(project), understood.folds, []
+    if len(parts) == 2 and any(part.casefold() in VALIDATION for part in parts):
+        settings.append("folds.plan=holdout")
+    elif parts and len(parts) != DEFAULT_FOLDS:
+        settings.append(f"folds.plan={len(parts)}")
+    images, usual = understood.train, load_recipe(found_recipe(project, starter)).train.batch_size
+    few = max(images // 6, min(8, images // 2))  # so that an epoch has some steps
+    if 2 <= few < usual:
+        settings.append(f"train.batch_size={2 ** (few.bit_length() - 1)}")
+    return ["fit", starter, *with_settings(settings)]
 
 
 def with_settings(settings: Sequence[str]) -> list[str]:

@@ -29,6 +29,7 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import (
     content_hash,
     file_hash,
+    is_done,
     lock,
     new_artefact,
     read_json,
@@ -164,6 +165,12 @@ def load_manifest(project: Project) -> Manifest:
     table = _in_one_spelling(table, folder)
     findings = tuple(Finding(**f) for f in read_json(folder / FINDINGS))
     return Manifest(table, made_from.hash, made_from.labels_hash, findings, made_from.depth)
+
+
+def is_checked(project: Project) -> bool:
+    """Whether there is a manifest, made by a check that found no errors; it may be of another state of the dataset."""
+    folder = project.workspace.manifest
+    return is_done(folder) and not (folder / FAILED).is_file()
 
 
 def saved_depth(project: Project) -> int | None:

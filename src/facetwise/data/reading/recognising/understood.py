@@ -36,6 +36,8 @@ class Understood(Plain):
     """Training images."""
     test: int | None
     """Images to predict; None without a test side."""
+    folds: tuple[str, ...]
+    """The parts of a given split that become folds; empty without one."""
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
     """What `facetwise check` will say of tables and names."""
@@ -60,6 +62,7 @@ def understand(project: Project, proposal: Proposal) -> Understood:
         groups=train["group"].n_unique(),
         train=train.height,
         test=None if side.test is None else listing.table.filter(pl.col("split") == TEST).height,
+        folds=tuple(train[f"meta:{split}"].unique().sort()) if (split := side.train.split) is not None else (),
         notes=proposal.notes,
         findings=listing.findings,
     )
