@@ -31,6 +31,8 @@ class TableNames:
     """Every path in the dataset that a row names, including faulty rows."""
     _faults: RowFaults = field(init=False)
     _disk: DiskNames = field(init=False)
+    _folders: dict[str, bool] = field(default_factory=dict)
+    """Folder as it is written in a cell -> whether it is known to be inside of `images`."""
     _respelt: list[str] = field(default_factory=list)
     _lost: list[str] = field(default_factory=list)
     """Cells that name nothing on the disk."""
@@ -42,9 +44,9 @@ class TableNames:
     def find(self, row: CsvRow) -> str | None:
         """The path in the dataset that a row names; None if it is empty, leads out, or should be a folder."""
         cell, written = row.cells[self.column], self.written(row)
-        path = self._disk.find(written) if _stays(self.root / self.images, cell) else None
+        path = self._disk.find(written) if self._stays(cell) else None
         below = None if path is None else os.path.relpath(path, self.images)
-        if path is None or below is None or not _stays(self.root / self.images, below):
+        if path is None or below is None or not (path == written or self._stays(below)):
             self._refuse(row, f"`{cell[:80]}` leads out of `{self.images}`" if cell else "empty")
             return None
         if below == ".":
@@ -61,7 +63,18 @@ class TableNames:
 
     def written(self, row: CsvRow) -> str:
         """The path in the dataset as a row spells it, wherever it leads."""
-        return Path(os.path.normpath(Path(self.images) / row.cells[self.column])).as_posix()
+        return os.path.normpath(Path(self.images) / row.cells[self.column])
+
+    def _stays(self, cell: str) -> bool:
+        """As `_stays`, with one look at the disk for a file, no link, in a folder that was looked at before."""
+        folder, name = os.path.split(cell)
+        if name in ("", "..") or "\0" in name:
+            return _stays(self.root / self.images, cell)
+        if folder not in self._folders:
+            self._folders[folder] = inside(self.root / self.images, folder or ".") is not None
+        if self._folders[folder] and not os.path.islink(self.root / self.images / cell):  # noqa: PTH114  # never raises
+            return True
+        return _stays(self.root / self.images, cell)
 
     def finish(self) -> bool:
         """Add findings; returns whether anything that the table names exists."""
