@@ -39,6 +39,7 @@ NO_COMMAND = {
 ONLY_IN_PYTHON = {
     "project": "the option `--project` of all commands",
     "progress": "a bar on the terminal", "listener": "a line an epoch on the terminal",
+    "ask": "a question on the terminal", "tell": "lines on the terminal",
     ("doctor", "folder"): "the option `--project`", ("journal", "write"): "`--json` without `--out`",
 }  # fmt: skip
 ONLY_OPTIONS = {

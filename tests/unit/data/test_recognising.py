@@ -142,6 +142,37 @@ def test_several_tables_with_labels_are_asked_about(tmp_path):
     assert project.file.dataset.train.table == "other.csv"
 
 
+def test_a_table_without_a_header_is_refused(tmp_path):
+    data = leaves(tmp_path)
+    table = data / "labels.csv"
+    table.write_text(table.read_text(encoding="utf-8").split("\n", 1)[1], encoding="utf-8")
+    error = refused(data)
+    assert "labels.csv:1: no header: its first line names the image `img/p0_0.jpg`" in str(error)
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda name: name.removesuffix(".jpg"),
+        lambda name: f"C:\\photos\\{name}",
+        lambda name: f"/home/ann/{name}",
+        lambda name: f" {name} ",
+    ],
+)
+def test_names_in_other_words_are_still_the_column_of_images(spell, tmp_path):
+    rows = [(str(k), *row[1:], spell(PHOTOS[k])) for k, row in enumerate(ROWS)]
+    project, told = init(leaves(tmp_path, "number,plant,disease,crop,photo", rows))
+    assert (project.file.dataset.train.image, project.file.dataset.train.images) == ("photo", "img")
+    assert labels(project)["disease"] == ["rust", "well"]
+    assert told.train == 12 or "in other words than the disk: 12 of 12 rows" in notes(told)
+
+
+def test_a_table_that_cannot_be_read_is_told_with_the_reason(tmp_path):
+    data = photos(tmp_path, "a.jpg", "b.jpg")
+    (data / "labels.csv").write_bytes(b'file,label\n"a.jpg,1\n')
+    assert "labels.csv (unreadable: labels.csv:2: not readable as csv" in str(refused(data))
+
+
 # --- which column is what
 
 

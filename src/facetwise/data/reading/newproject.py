@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from facetwise.core.errors import InputError
@@ -15,7 +16,7 @@ from facetwise.core.project import Project, ProjectFile
 from facetwise.core.workspace import PROJECT_FILE, Workspace
 from facetwise.data.reading.presets import described, presets, recognise_preset
 from facetwise.data.reading.recognising.folders import recognise_folders, recognise_names
-from facetwise.data.reading.recognising.lying import Lying
+from facetwise.data.reading.recognising.lying import Lying, read_found
 from facetwise.data.reading.recognising.proposal import Ask, Choices, Proposal, nobody
 from facetwise.data.reading.recognising.tables import recognise_table
 from facetwise.data.reading.recognising.understood import Understood, understand
@@ -66,13 +67,22 @@ def _unknown(lying: Lying) -> InputError:
     """What was looked for, and what lies there."""
     known = "; ".join(f"{preset.name}: {described(preset)}" for preset in presets())
     images = f"{len(lying.images):,} images, such as {lying.images[0]}" if lying.images else "no images"
-    tables = f"the tables {', '.join(lying.tables[:4])}" if lying.tables else "no table"
+    tables = f"the tables {', '.join(map(partial(_called, lying), lying.tables[:4]))}" if lying.tables else "no table"
     return InputError(
         f"{lying.root}: none of the known layouts; it has {images}, and {tables}. "
         f"Looked for {known}; a table with a column of image paths and one of labels; a folder a class",
         hint="say where the labels are: `--table PATH --image COLUMN --attribute COLUMN`, or in the names: "
         f'`--pattern "{{label}}_{{n}}.jpg"`; or write {PROJECT_FILE} by hand, for example:\n\n{EXAMPLE}',
     )
+
+
+def _called(lying: Lying, table: str) -> str:
+    """A table, and why it cannot be read where it cannot."""
+    try:
+        read_found(lying.root, table)
+    except InputError as error:
+        return f"{table} (unreadable: {error})"
+    return table
 
 
 def write_project_file(

@@ -107,7 +107,7 @@ class MadeProposal:
         return _HEAD + "\n\n".join("\n".join(_lines(title, keys)) for title, keys in sections) + "\n"
 
 
-_HEAD = "# Written by `facetwise init`; every line may be edited: docs/reference/project-file.md says what there is.\n"
+_HEAD = "# Written by facetwise; every line may be edited: docs/reference/project-file.md says what there is.\n"
 _COMMENTS = {
     "group": "whose images they are: no group ever stands on both sides of a split",
     "where": "only these rows are of this side",

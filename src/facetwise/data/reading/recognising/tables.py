@@ -16,6 +16,8 @@ from facetwise.data.reading.recognising.proposal import Ask, Choices, MadePropos
 from facetwise.data.reading.recognising.splits import part_of, sides_by
 
 _ANSWER = "answer"
+_CALLED = frozenset({"file", "filename", "image", "img", "photo", "picture", "path", "name", "id"})
+"""Words in the names of columns of images."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +110,31 @@ def _with_images(lying: Lying, found: FoundTable, choices: Choices, ask: Ask) ->
     for exact in (True, False):
         look = lying.folder_of if exact else lying.folder_meant
         places = {name: place for name, c in columns_tried.items() if (place := look(c.cells, found.path)) is not None}
-        if exact or choices.image is not None:
-            best = [name for name in places if places[name][1] == max(number for _, number in places.values())]
-        else:  # a number may mean an image by chance: only a name without repetition is one
-            best = [name for name in places if len(set(columns[name].cells)) == len(columns[name].cells)][:1]
+        if (
+            not exact and choices.image is None
+        ):  # a number may mean an image by chance: only a name that repeats nowhere
+            unique = {
+                name: at for name, at in places.items() if len(set(columns[name].cells)) == len(columns[name].cells)
+            }
+            called = {name: at for name, at in unique.items() if columns[name].words & _CALLED}
+            places = dict([*(called or unique).items()][:1])
+        best = [name for name in places if places[name][1] == max(number for _, number in places.values())]
         if len(best) > 1:
             question = Question(f"several columns of `{found.path}` name images", tuple(best), "--image")
             best = decided(question, ask)
         if best:
+            _check_header(lying, found, best[0])
             return ImageTable(found, columns, best[0], *places[best[0]], exact)
     return None
+
+
+def _check_header(lying: Lying, found: FoundTable, column: str) -> None:
+    """Raise InputError for a table whose first line names an image, as the others do, in place of columns."""
+    if lying.folder_of([column], found.path) is not None:
+        raise InputError(
+            f"{found.path}:1: no header: its first line names the image `{column}`",
+            hint="write a line with the names of the columns above it, such as `file,label`",
+        )
 
 
 def _proposal(table: ImageTable, others: list[ImageTable], roles: Roles) -> MadeProposal:
