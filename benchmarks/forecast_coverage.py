@@ -42,7 +42,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from contest_model import Model
+from contest_model import SPACE, Model
 from sklearn.model_selection import StratifiedGroupKFold
 from truths import truth_of
 
@@ -50,6 +50,7 @@ from facetwise.evaluate.agreement import disagreement_matrix
 from facetwise.evaluate.forecasts.forecast import LEVEL, JointScores, Offset, ScoreForecast, TestPeople, simulate
 from facetwise.evaluate.forecasts.picks import best_picks
 from facetwise.evaluate.metrics import MISSING, macro_f1
+from facetwise.evaluate.rows import Truth
 from facetwise.submission.planning.outlook import OFFSET
 
 IMAGES, NUM_CLASSES, NUM_FOLDS = 7, 18, 5
@@ -235,10 +236,9 @@ def few_trial(draws: np.random.Generator, plan: str, size: int, world: str, seed
     groups = np.repeat(np.arange(num_people), IMAGES)
     rows = held_out(truth, groups, seed) if plan == "hold-out" else np.ones(len(truth), bool)
     answers, more = np.where(rows, predicted, MISSING), {"resamples": RESAMPLES, "seed": seed}
-    as_folds = simulate(truth_of(truth[rows], groups[rows], NUM_CLASSES), [predicted[rows]], FEW_TEST, **more).forecast(
-        "all", 0
-    )
-    joint = simulate(truth_of(truth, groups, NUM_CLASSES), [answers], FEW_TEST, **more)
+    labelled = Truth(SPACE, np.arange(len(truth)), SPACE.decode(truth), groups)
+    as_folds = simulate(labelled.where(rows), [predicted[rows]], FEW_TEST, **more).forecast("all", 0)
+    joint = simulate(labelled, [answers], FEW_TEST, **more)
     with_room = joint.shifted(OFFSET, np.zeros((1, 1)), seed)
     held = [_held(j.forecast("all", 0), score) for j in (joint, with_room)]
     in_hand = macro_f1(truth[rows], predicted[rows], NUM_CLASSES)

@@ -5,10 +5,12 @@ import numpy.typing as npt
 import pytest
 from made_tables import truth_of
 
+from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.forecasts.forecast import TestPeople, simulate
-from facetwise.evaluate.forecasts.heldout import HoldOut
+from facetwise.evaluate.forecasts.heldout import HoldOut, completion, unlabelled_shares
 from facetwise.evaluate.metrics import MISSING, macro_f1
 from facetwise.evaluate.resampling import PersonTally, resampled_within
+from facetwise.evaluate.rows import Truth
 
 Classes = npt.NDArray[np.int64]
 NUM_CLASSES, IMAGES = 6, 3
@@ -41,7 +43,6 @@ def test_a_person_is_of_the_class_of_most_images() -> None:
     found = HoldOut.among(truth_of(truth, groups, 6), np.array([True] * 5 + [False] * 4))
     assert found is not None
     assert found.strata.tolist() == [1, 2], "of two as frequent the lower one"
-    assert found.num_classes == 4
     assert found.missing.tolist() == [1 / 3, 1 / 3], "0 and 5, which one of three people has"
     assert HoldOut.among(truth_of(truth, groups, 6), np.array([True, False] * 4 + [True])) is None, (
         "a part of everybody's images"
@@ -49,10 +50,25 @@ def test_a_person_is_of_the_class_of_most_images() -> None:
 
 
 def test_classes_that_only_others_have_score_as_the_rest_where_they_occur() -> None:
-    found = HoldOut(strata=np.array([0, 1]), num_classes=2, missing=np.array([0.25, 0.5]))
-    assert found.completed(1) == pytest.approx(1 + 0.75 / 2)
-    assert found.completed(2) == pytest.approx(1 + (1 - 0.75**2 + 1 - 0.5**2) / 2)
-    assert found.completed(10_000) == pytest.approx(2), "of 2 + 2 classes, when all occur"
+    missing = np.array([0.25, 0.5])
+    assert completion(missing, 2, 1) == pytest.approx(1 + 0.75 / 2)
+    assert completion(missing, 2, 2) == pytest.approx(1 + (1 - 0.75**2 + 1 - 0.5**2) / 2)
+    assert completion(missing, 2, 10_000) == pytest.approx(2), "of 2 + 2 classes, when all occur"
+    assert completion(np.zeros(0), 2, 100) == 1
+
+
+def test_a_class_that_nobody_has_is_expected_as_often_as_its_attributes() -> None:
+    """Of four people one is old and a half are female; nobody is both, and one predictor says so of somebody."""
+    space = LabelSpace((Attribute("sex", ("m", "f")), Attribute("age", ("young", "old", "very old"))))
+    codes = np.array([[0, 0], [0, 0], [0, 1], [1, 0], [1, 0], [1, 0]])
+    truth = Truth(space, list("abcdef"), codes, ["p", "p", "q", "r", "s", "s"])
+    own = truth.classes
+    assert unlabelled_shares(truth, [own]).tolist() == []
+    said = np.where(np.arange(6) == 3, space.encode([1, 1]), own)
+    assert unlabelled_shares(truth, [own, said]).tolist() == [0.5 * 0.25]
+    said[4] = space.encode([0, 2])
+    said[5] = -1
+    assert sorted(unlabelled_shares(truth, [said]).tolist()) == [0.0, 0.5 * 0.25], "of the very old none is expected"
 
 
 def made(draws: np.random.Generator, counts: Classes) -> tuple[Classes, Classes, Classes]:

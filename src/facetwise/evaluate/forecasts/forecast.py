@@ -38,7 +38,7 @@ import numpy.typing as npt
 
 from facetwise.core.arrays import answers, count, each, number, numbers, takes
 from facetwise.core.labels import FloatArray, IntArray
-from facetwise.evaluate.forecasts.heldout import HoldOut
+from facetwise.evaluate.forecasts.heldout import HoldOut, completion, unlabelled_shares
 from facetwise.evaluate.intervals import Interval, expanded_tails
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.resampling import PersonTally, resampled_parts
@@ -253,10 +253,12 @@ def simulate(
         PersonTally.count(known.classes, a[rows], known.people, truth.space.num_joint, "macro_f1") for a in arrays
     ]
     past, future = _drawn_scores(tallies, people, resamples, np.random.default_rng(seed))
-    centre, factors = np.array([tally.score for tally in tallies]), np.ones(len(people.parts))
+    centre, missing = np.array([tally.score for tally in tallies]), unlabelled_shares(truth, arrays)
     if hold_out := HoldOut.among(truth, rows):
         centre += past.mean(axis=0) - hold_out.past_means(tallies, resamples, np.random.default_rng((seed, 2)))
-        factors = np.array([hold_out.completed(people.number(part)) for part in people.parts])
+        missing = np.concatenate([missing, hold_out.missing])
+    num_classes = len(np.unique(known.classes))
+    factors = np.array([completion(missing, num_classes, people.number(part)) for part in people.parts])
     scale = np.append(np.repeat(factors, len(tallies)), 1.0)
     cells = [*(centre + (drawn - past) for drawn in future), np.zeros((resamples, 1))]
     return JointScores(

@@ -7,8 +7,10 @@ measures by how much). So the mean of the past sample is that of a stratified bo
 3.2): each person is redrawn within the stratum. The spread remains that of all people, which is conservative, since a
 stratum of one or two people hardly varies.
 
-A hold-out of few people may lack whole classes. The other labelled people tell which; these classes are assumed to
-score like the others on average, as often as they occur among the test people.
+Few people may lack whole classes, which then score 0, however well they are known from their attributes. The other
+labelled people tell which classes a hold-out lacks. A joint class that no labelled person has, and that a predictor
+answers all the same, is expected as often as its attributes are, taken as independent. Such classes are assumed to
+score like the others on average, as often as they occur among the test people (`completion`).
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facetwise.core.arrays import flags, takes
-from facetwise.core.labels import FloatArray, IntArray
+from facetwise.core.arrays import count, flags, probabilities, takes
+from facetwise.core.labels import MISSING, FloatArray, IntArray
 from facetwise.evaluate.resampling import PersonTally, group_numbers, resampled_within
 from facetwise.evaluate.rows import Truth
 
@@ -31,8 +33,6 @@ class HoldOut:
 
     strata: IntArray
     """Most frequent class among each person's images, (answered people,), people in sorted order."""
-    num_classes: int
-    """Number of classes that they have."""
     missing: FloatArray
     """Share of all labelled people with the class, for each class that only other labelled people have."""
 
@@ -49,7 +49,7 @@ class HoldOut:
         strata = pairs[order[np.unique(pairs[order, 0], return_index=True)[1]], 1]
         present = np.unique(truth.classes[answered])
         _, have = np.unique(pairs[~np.isin(pairs[:, 1], present), 1], return_counts=True)
-        return cls(strata[here], len(present), have / num_people)
+        return cls(strata[here], have / num_people)
 
     def past_means(self, tallies: Sequence[PersonTally], resamples: int, draws: np.random.Generator) -> FloatArray:
         """Mean scores, (k,), of stratified samples like this one."""
@@ -58,8 +58,28 @@ class HoldOut:
         means: FloatArray = np.asarray(sums) / resamples
         return means
 
-    def completed(self, num_people: int) -> float:
-        """Factor from the score over these classes to the expected score over all classes of `num_people` other
-        people."""
-        occurring = 1 - (1 - self.missing) ** num_people
-        return 1 + float(occurring.sum()) / self.num_classes
+
+def unlabelled_shares(truth: Truth, predicted: Sequence[IntArray]) -> FloatArray:
+    """The share of people to expect with each joint class that no image of `truth` has and some of `predicted` answer.
+
+    `predicted`: joint classes, (n,) each, -1 where there is none. The share is the product of those of the class's
+    attributes: of the people who have an image of it.
+    """
+    answered = np.unique(np.concatenate(predicted))
+    classes = np.setdiff1d(answered[answered != MISSING], truth.classes)
+    shares = np.ones(len(classes))
+    person, num_people = group_numbers(truth.people)
+    for own, codes in zip(truth.codes.T, truth.space.decode(classes).T, strict=True):
+        having = {code: len(np.unique(person[own == code])) / num_people for code in np.unique(codes).tolist()}
+        shares *= [having[code] for code in codes.tolist()]
+    return shares
+
+
+@takes(missing=probabilities("k"), num_classes=count(), num_people=count(0))
+def completion(missing: FloatArray, num_classes: int, num_people: int) -> float:
+    """Factor from a score over `num_classes` classes to that over all classes which `num_people` other people have.
+
+    `missing`: the share of people with each further class, (k,).
+    """
+    occurring = 1 - (1 - missing) ** num_people
+    return 1 + float(occurring.sum()) / num_classes
