@@ -15,7 +15,8 @@ from facetwise.blending.members import Members, common_rows
 from facetwise.blending.spec import BlendSpec
 from facetwise.blending.test_only import weights_on_test
 from facetwise.blending.votes import BoolArray
-from facetwise.core.labels import FloatArray, IntArray
+from facetwise.core.errors import InputError
+from facetwise.core.labels import FloatArray
 from facetwise.core.project import Project
 from facetwise.core.records.base import checked
 from facetwise.core.records.blend import KNOWN, BlendRecord
@@ -38,13 +39,21 @@ class Question:
 
     @cached_property
     def common(self) -> BoolArray:
-        """The training images that every member covers."""
-        return common_rows(self.members)
+        """The training images that every member covers, of which every attribute is known."""
+        found: BoolArray = common_rows(self.members) & self._labels.known
+        if not found.any():
+            names = " and ".join(f"`{name}`" for name in self.project.space.names)
+            raise InputError(f"nothing to choose weights by: no predicted image has a known class of {names}")
+        return found
+
+    @cached_property
+    def _labels(self) -> Truth:
+        return manifest_truth(self.manifest, self.project.space)
 
     @cached_property
     def truth(self) -> Truth:
         """What is true of them."""
-        return manifest_truth(self.manifest, self.project.space).where(self.common)
+        return self._labels.where(self.common)
 
     @property
     def made_from(self) -> dict[str, str]:
@@ -83,7 +92,7 @@ def blend_record(asked: Question, variants: Sequence[Variant], best: ChosenVaria
             "left_out": int((~common).sum()),
             "people": truth.num_people,
         },
-        "scores": _scores(truth, members, best),
+        "scores": _scores(asked, best),
         "ways": [_variant(w) for w in variants],
         "worth": _contributions_fields(truth, members, best),
         "trace": _trace(members, best),
@@ -123,20 +132,22 @@ def _table_hash(project: Project, source: Source, side: Side) -> str | None:
     return file_hash(path) if path.is_file() else None
 
 
-def _scores(truth: Truth, members: Members, best: ChosenVariant) -> dict[str, Any]:
+def _scores(asked: Question, best: ChosenVariant) -> dict[str, Any]:
+    truth = asked.truth
     return {
         "optimistic": best.optimistic,
         "nested": best.nested_score,
         "nested_interval": asdict(truth.interval(best.nested)),
         "by_rule": best.variant.by_rule,
         "by_argmax": best.variant.by_argmax,
-        "best_member": _best_member(truth, members, best),
+        "best_member": _best_member(asked, best),
     }
 
 
-def _best_member(truth: Truth, members: Members, best: ChosenVariant) -> dict[str, Any] | None:
+def _best_member(asked: Question, best: ChosenVariant) -> dict[str, Any] | None:
     """The best single member with every attribute, scored on the same rows, and the paired difference from it."""
-    by_member = {i: classes for i, classes in enumerate(_member_classes(members)) if classes is not None}
+    truth, members = asked.truth, asked.members
+    by_member = {i: m.oof.classes[asked.common] for i, m in enumerate(members.scored) if m.oof.is_whole}
     if not by_member:
         return None
     scores = {i: truth.score(classes) for i, classes in by_member.items()}
@@ -148,12 +159,6 @@ def _best_member(truth: Truth, members: Members, best: ChosenVariant) -> dict[st
         "difference": best.nested_score - scores[first],
         "difference_interval": asdict(truth.paired(best.nested, by_member[first])),
     }
-
-
-def _member_classes(members: Members) -> list[IntArray | None]:
-    """Joint classes that each member decides on the common rows; None for one that lacks an attribute."""
-    common = common_rows(members)
-    return [member.oof.classes[common] if member.oof.is_whole else None for member in members.scored]
 
 
 def _variant(variant: Variant) -> dict[str, Any]:

@@ -23,6 +23,9 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+MISSING = -1
+"""In place of a class number: a class that is not known, or not predicted."""
+
 MAX_ATTRIBUTES = 6
 MAX_CLASSES = 1000
 MAX_LISTED_JOINT = 4096
@@ -149,21 +152,31 @@ class LabelSpace:
         return "/".join(a.classes[c] for a, c in zip(self.attributes, codes, strict=True))
 
     @takes(codes=answers("..."))
-    def encode(self, codes: npt.ArrayLike) -> IntArray:
-        """Joint classes, shape (...), of class numbers, shape (..., num_attributes)."""
+    def encode(self, codes: npt.ArrayLike, *, missing: bool = False) -> IntArray:
+        """Joint classes, shape (...), of class numbers, shape (..., num_attributes).
+
+        With `missing`, a class number may be -1, and a joint class is -1 where any of its class numbers is.
+        """
         array = np.asarray(codes, dtype=np.int64)
         if array.shape[-1:] != (len(self.attributes),):
             raise ValueError(f"codes must have shape (..., {len(self.attributes)}), got {array.shape}")
-        _check_range(array, np.asarray(self.sizes), "class number")
-        joint: IntArray = np.ravel_multi_index(tuple(np.moveaxis(array, -1, 0)), self.sizes).astype(np.int64)
-        return joint
+        known = (array != MISSING).all(axis=-1) if missing else np.ones(array.shape[:-1], bool)
+        _check_range(array, np.asarray(self.sizes), "class number", lowest=MISSING if missing else 0)
+        whole = np.where(known[..., None], array, 0)
+        joint = np.ravel_multi_index(tuple(np.moveaxis(whole, -1, 0)), self.sizes)
+        return np.where(known, joint, MISSING).astype(np.int64)
 
     @takes(joint=answers("..."))
-    def decode(self, joint: npt.ArrayLike) -> IntArray:
-        """Class numbers, shape (..., num_attributes), of joint classes, shape (...)."""
+    def decode(self, joint: npt.ArrayLike, *, missing: bool = False) -> IntArray:
+        """Class numbers, shape (..., num_attributes), of joint classes, shape (...).
+
+        With `missing`, a joint class may be -1, and all of its class numbers are -1 then.
+        """
         array = np.asarray(joint, dtype=np.int64)
-        _check_range(array, np.asarray(self.num_joint), "joint class")
-        return np.stack(np.unravel_index(array, self.sizes), axis=-1).astype(np.int64)
+        _check_range(array, np.asarray(self.num_joint), "joint class", lowest=MISSING if missing else 0)
+        known = array != MISSING
+        codes = np.stack(np.unravel_index(np.where(known, array, 0), self.sizes), axis=-1)
+        return np.where(known[..., None], codes, MISSING).astype(np.int64)
 
     def columns(self, name: str) -> tuple[str, ...]:
         """Table columns that hold the log-probabilities of the attribute called `name`: `mask=wear`, ..."""
@@ -218,6 +231,6 @@ def _repeated(items: Sequence[str]) -> list[str]:
     return [item for i, item in enumerate(items) if plain[i] in plain[:i]]
 
 
-def _check_range(array: IntArray, size: IntArray, what: str) -> None:
-    if array.size and ((array < 0) | (array >= size)).any():
+def _check_range(array: IntArray, size: IntArray, what: str, *, lowest: int) -> None:
+    if array.size and ((array < lowest) | (array >= size)).any():
         raise ValueError(f"{what} out of range: got {array.min()}..{array.max()}, sizes {size.tolist()}")

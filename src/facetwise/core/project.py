@@ -106,6 +106,9 @@ class TrainSide(Side):
     """Layout `folders`: column with the group's folder under `images`, a row a group."""
     image: str | None = None
     """Layout `images`: column with the image's path under `images`, a row an image."""
+    unknown: list[str] = Field(default_factory=lambda: [""])
+    """Cells of attributes that say nothing: that attribute of the row is not known, and the others count all the same.
+    With an empty list, an empty cell is an error."""
     same_person: list[Annotated[list[str], Field(min_length=2)]] = Field(default_factory=list)
     """Names of one person, a list a person, whose rows count as hers under the first name of the list. Spellings that
     differ in Unicode normal form, in blanks or in the `.0` of a whole number are one without it; `facetwise check`
@@ -239,6 +242,7 @@ class ProjectFile(Spec):
         split = self.dataset.train.split
         if split is not None and split in (self.dataset.train.group_column, *(a.column for a in self.attributes)):
             raise ValueError(f"`split` is `{split}`, which is the group's or an attribute's column already")
+        _check_unknown(self.dataset.train.unknown, self.attributes)
         try:
             _label_space(self)
         except SettingError as error:
@@ -267,6 +271,14 @@ def _check_fields(side: TrainSide, columns: list[str]) -> None:
     fields = NamePattern(side.pattern).fields
     if unknown := [name for name in named if name not in fields]:
         raise ValueError(f"`pattern` has no field `{unknown[0]}`; {did_you_mean(unknown[0], fields)}")
+
+
+def _check_unknown(words: list[str], attributes: list[AttributeSpec]) -> None:
+    """A word for "not known" cannot be a class, nor a spelling of one."""
+    for attribute in attributes:
+        known = Spellings({*attribute.classes, *attribute.values}) if attribute.column is not None else ()
+        if both := [word for word in words if word in known]:
+            raise ValueError(f"`unknown` has {both[0]!r}, which is a class of `{attribute.name}`")
 
 
 def _label_space(file: ProjectFile) -> LabelSpace:

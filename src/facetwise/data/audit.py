@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from facetwise.core.labels import MAX_LISTED_JOINT, IntArray, LabelSpace
+from facetwise.core.labels import MAX_LISTED_JOINT, MISSING, IntArray, LabelSpace
 from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.tables import TEST, TRAIN
@@ -154,10 +154,10 @@ def _balance(manifest: Manifest, space: LabelSpace) -> dict[str, tuple[ClassCoun
 
 
 def _joint(manifest: Manifest, space: LabelSpace) -> tuple[ClassCount, ...]:
-    joint = space.encode(manifest.codes(space))
+    joint = space.encode(manifest.codes(space), missing=True)
     if space.num_joint <= MAX_LISTED_JOINT:
         return _counts(manifest, joint, dict(enumerate(space.joint_names)))
-    return _counts(manifest, joint, {k: space.joint_name(k) for k in np.unique(joint).tolist()})
+    return _counts(manifest, joint, {k: space.joint_name(k) for k in np.unique(joint[joint != MISSING]).tolist()})
 
 
 def _counts(manifest: Manifest, codes: IntArray, names: Mapping[int, str]) -> tuple[ClassCount, ...]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from facetwise.core.errors import ArtefactError, DamagedError, InputError, LeakError, MismatchError, SettingError
-from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.labels import MISSING, IntArray, LabelSpace
 from facetwise.core.people import person
 from facetwise.core.records.data import FoldsMadeFrom
 from facetwise.core.records.done import read_done, verify_files
@@ -108,25 +108,28 @@ def split_folds(
 ) -> Folds:
     """Split people into folds so that each fold has its share of every joint class; every invariant is checked.
 
+    Images with the same attributes unknown and the same classes of the others are dealt as a class of their own.
+
     Raises InputError when there are fewer people than folds. `split="image"` splits images instead of people: the same
     person is then in training and validation, and the score is too high; for teaching only. `given`: a column of the
     dataset's table whose values are the folds (`given_folds`); InputError when they split a person's images.
     """
     train = manifest.train
-    joint = space.encode(manifest.codes(space))
+    codes = manifest.codes(space)
     groups = train["group"].to_numpy()
     if (people := len(np.unique(groups))) < num_folds:
         few = "two people with usable photos are needed: see `facetwise check`"
         hint = f"`{shlex.join(['facetwise', *making_folds(name, people, seed)])}`, or fewer" if people > 1 else few
         raise InputError(f"{people} people cannot be dealt into {num_folds} folds", hint=hint)
     if given is None:
-        fold = _deal(joint, groups, num_folds, seed, split)
+        strata = np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        fold = _deal(strata, groups, num_folds, seed, split)
     else:
         _, fold = given_folds(manifest, given)
         _check_given(given, fold, groups)
     key = "group" if split == "group" else "image"
     table = pl.DataFrame({key: train[key], "fold": fold.astype(np.int32)}).unique(maintain_order=True)
-    stats = fold_stats(fold, groups, joint, num_folds)
+    stats = fold_stats(fold, groups, space.encode(codes, missing=True), num_folds)
     _check(table, stats, key, split)
     return Folds(name, split, num_folds, seed, manifest.hash, table, stats)
 
@@ -143,17 +146,18 @@ def _check_given(column: str, fold: IntArray, groups: npt.NDArray[np.object_]) -
 
 
 def fold_stats(fold: IntArray, groups: npt.NDArray[np.object_], joint: IntArray, num_folds: int) -> FoldStats:
-    """Sizes and evenness of an assignment; all arrays have a row an image."""
-    classes, column = np.unique(joint, return_inverse=True)
+    """Sizes and evenness of an assignment; all arrays have a row an image, `joint` is -1 where it is not known."""
+    known = joint != MISSING
+    classes, column = np.unique(joint[known], return_inverse=True)
     counts = np.zeros((num_folds, len(classes)), np.int64)
-    np.add.at(counts, (fold, column), 1)
+    np.add.at(counts, (fold[known], column), 1)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    overall = counts.sum(axis=0) / counts.sum()
+    overall = counts.sum(axis=0) / max(counts.sum(), 1)
     deviation = np.abs(share / overall - 1)[:, counts.sum(axis=0) >= num_folds]
     people = [np.unique(groups[fold == k]) for k in range(num_folds)]
     return FoldStats(
         num_groups=tuple(len(p) for p in people),
-        num_images=tuple(int(n) for n in counts.sum(axis=1)),
+        num_images=tuple(np.bincount(fold, minlength=num_folds).tolist()),
         deviation=float(deviation.max(initial=0.0)),
         missing=tuple((int(k), int(classes[c])) for k, c in np.argwhere(counts == 0)),
         shared_groups=sum(len(p) for p in people) - len(np.unique(groups)),
@@ -248,25 +252,25 @@ def list_folds(workspace: Workspace) -> list[str]:
     return sorted(p.name for p in folders if p.is_dir() and not p.name.startswith("."))
 
 
-def _deal(joint: IntArray, groups: npt.NDArray[np.object_], num_folds: int, seed: int, split: Split) -> IntArray:
+def _deal(strata: IntArray, groups: npt.NDArray[np.object_], num_folds: int, seed: int, split: Split) -> IntArray:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     maker = StratifiedGroupKFold if split == "group" else StratifiedKFold
     splitter = maker(n_splits=num_folds, shuffle=True, random_state=seed)
-    fold = np.full(len(joint), -1, np.int64)
-    for number, (_, held_out) in enumerate(_quietly(splitter, joint, groups if split == "group" else None)):
+    fold = np.full(len(strata), -1, np.int64)
+    for number, (_, held_out) in enumerate(_quietly(splitter, strata, groups if split == "group" else None)):
         fold[held_out] = number
     return fold
 
 
-def _quietly(splitter: Any, joint: IntArray, groups: npt.NDArray[np.object_] | None) -> list[Any]:
+def _quietly(splitter: Any, strata: IntArray, groups: npt.NDArray[np.object_] | None) -> list[Any]:
     """Split without scikit-learn's warning about small classes: `FoldStats.missing` says which and where."""
     import warnings
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         try:
-            return list(splitter.split(np.zeros(len(joint)), joint, groups))
+            return list(splitter.split(np.zeros(len(strata)), strata, groups))
         except ValueError as error:
             raise InputError(f"these people cannot be dealt into folds: {error}", hint="use fewer folds") from None
 

@@ -17,7 +17,7 @@ import polars as pl
 
 from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.files.outside import files_below, is_folder, is_regular, printable, require_folder
-from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.core.labels import MISSING, FloatArray, IntArray, LabelSpace
 from facetwise.core.people import person, person_hash
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
@@ -43,7 +43,7 @@ from facetwise.data.reading.readers import Listing, read_dataset
 TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-3.parquet"
 _CHECK = "run `facetwise check`"
 _NEW_KEYS: dict[str, Any] = {"same_person": [], "delimiter": ",", "encoding": "utf-8", "where": {}, "pattern": None}
-_NEW_KEYS |= {"split": None}
+_NEW_KEYS |= {"split": None, "unknown": [""]}
 """Keys of a side that came after the first version, with their defaults."""
 MAX_OTHERS = 10_000
 """Files without an image's ending that a folder of photos may hold, unless most files have one."""
@@ -109,11 +109,12 @@ class Manifest:
         return {person(written): name for name, several in self.spellings.items() for written in several}
 
     def codes(self, space: LabelSpace) -> IntArray:
-        """The dataset's own class numbers of `train`, shape (n_train, num_attributes)."""
+        """The dataset's own class numbers of `train`, shape (n_train, num_attributes); -1 where one is not known."""
         columns = [f"label:{name}" for name in space.names]
         if lacking := [c for c in columns if c not in self.table.columns]:
             raise MismatchError(f"the manifest lacks {', '.join(f'`{c}`' for c in lacking)}", hint=_CHECK)
-        return self.train.select(columns).to_numpy().astype(np.int64).reshape(-1, len(columns))
+        known = self.train.select(pl.col(columns).fill_null(MISSING))
+        return known.to_numpy().astype(np.int64).reshape(-1, len(columns))
 
     def values(self, attribute: str) -> FloatArray:
         """The numbers an ordinal attribute was read from, for `train`, shape (n_train,); NaN where there is none."""

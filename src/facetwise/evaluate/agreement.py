@@ -212,8 +212,8 @@ def transitions(first: IntArray, second: IntArray) -> tuple[Transition, ...]:
 
 @takes(first=answers("n"), second=answers("n"), truth=answers("n"))
 def count_correct(name: str, first: IntArray, second: IntArray, truth: IntArray) -> CorrectCounts:
-    """Whose class is the true one, (n,) each, on the images where the two differ."""
-    changed = both_answered(first, second) & (first != second)
+    """Whose class is the true one, (n,) each, on the images where the two differ and the true one is known."""
+    changed = both_answered(first, second) & (first != second) & (truth != MISSING)
     one, two, true = first[changed], second[changed], truth[changed]
     hits = int((one == true).sum()), int((two == true).sum())
     return CorrectCounts(name, *hits, len(true) - sum(hits))

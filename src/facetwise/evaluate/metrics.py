@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.arrays import answers, count, numbers, takes
+from facetwise.core.labels import MISSING as MISSING
 from facetwise.core.labels import FloatArray, IntArray
 
 Metric = Literal["macro_f1", "accuracy"]
-
-MISSING = -1
 
 
 def confusion(

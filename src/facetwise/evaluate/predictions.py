@@ -17,7 +17,6 @@ from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray,
 from facetwise.core.tables import score_column
 from facetwise.core.text.counting import count
 from facetwise.evaluate.compose import log_normalised, marginals_of, mean_of_rows, mean_probability
-from facetwise.evaluate.decide import decode_joint, encode_joint
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.prediction_columns import (
     Logs,
@@ -132,7 +131,7 @@ class Predictions:
         another rule are used as they are.
         """
         if self.decided is not None:
-            return decode_joint(self.decided, self.space)
+            return self.space.decode(self.decided, missing=True)
         codes = np.full((len(self), len(self.space.names)), MISSING, np.int64)
         if self.has_joint:
             codes[self.covered] = self.space.decode(self.joint[self.covered].argmax(axis=1))
@@ -144,7 +143,7 @@ class Predictions:
     @cached_property
     def classes(self) -> IntArray:
         """Decided joint classes, (n,), of `codes`; -1 where an attribute has no class."""
-        return encode_joint(self.codes, self.space)
+        return self.space.encode(self.codes, missing=True)
 
     def value_logs(self, name: str) -> FloatArray:
         """Log-probabilities, (n, values), of the values of an attribute; raises ArtefactError when there are none."""
@@ -210,7 +209,7 @@ class Predictions:
             space=part,
             blocks={n: self.blocks.get(n, self.marginals[n]) for n in part.names} | beside,
             values={n: at for n, at in self.values.items() if n in part.names},
-            decided=None if self.decided is None else encode_joint(self.codes[:, columns], part),
+            decided=None if self.decided is None else part.encode(self.codes[:, columns], missing=True),
         )
 
     def undecided(self) -> Predictions:

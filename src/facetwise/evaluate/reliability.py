@@ -85,7 +85,7 @@ class CalibrationCheck(Plain):
     num_images: int
     num_people: int
     num_left_out: int
-    """Images without a prediction."""
+    """Images without a prediction, or without a known class."""
 
 
 @takes(seed=count(0), resamples=count())
@@ -94,7 +94,7 @@ def check_calibration(rows: ScoredRows, *, seed: int = 0, resamples: int = RESAM
 
     `seed` splits the people into five parts. Raises InputError when fewer than five people have a prediction.
     """
-    covered = rows.covered_rows()
+    covered = rows.scored_rows()
     before = _distributions(covered.predictions)
 
     def apply(temperatures: dict[str, float], part: Part) -> FloatArray:

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from facetwise.core.arrays import answers, count, names, taken, takes
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
-from facetwise.evaluate.decide import encode_joint
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, PairedInterval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import MISSING, Metric, macro_f1
 from facetwise.evaluate.predictions import BoolArray, Predictions
@@ -29,6 +28,9 @@ A = TypeVar("A", bound=npt.NDArray[Any])
 class Truth:
     """The scored labels of n images, and whose images these are: what everything is scored against.
 
+    Where a class is not known its number is -1. A score is of the rows whose attributes are all known: of a part of the
+    attributes (`only`) these may be more.
+
     Raises ValueError for codes that are not class numbers of `space`, and images or people that are not as many.
     """
 
@@ -36,7 +38,7 @@ class Truth:
     images: Sequence[str] | npt.NDArray[Any]
     """The name of each image, (n,)."""
     codes: IntArray
-    """True class numbers, (n, num_attributes)."""
+    """True class numbers, (n, num_attributes); -1 where one is not known."""
     people: Groups
     """The person of each image, (n,); kept as numbers in the order of the names."""
 
@@ -44,7 +46,7 @@ class Truth:
         if not len(self.images) == len(self.codes) == len(self.people):
             counts = f"{len(self.images)} images, {len(self.codes)} labels, {len(self.people)} people"
             raise ValueError(f"{counts}: expected as many of each")
-        if self.space.encode(self.codes).ndim != 1:
+        if self.space.encode(self.codes, missing=True).ndim != 1:
             raise ValueError(f"labels of shape {np.shape(self.codes)}: expected a row an image, a column an attribute")
         object.__setattr__(self, "codes", np.asarray(self.codes, np.int64))
         if not (isinstance(self.people, np.ndarray) and self.people.dtype == np.int64 and self.people.ndim == 1):
@@ -55,8 +57,14 @@ class Truth:
 
     @cached_property
     def classes(self) -> IntArray:
-        """True joint classes, (n,)."""
-        return self.space.encode(self.codes)
+        """True joint classes, (n,); -1 where an attribute is not known."""
+        return self.space.encode(self.codes, missing=True)
+
+    @cached_property
+    def known(self) -> BoolArray:
+        """Whether every attribute is known, (n,)."""
+        found: BoolArray = self.classes != MISSING
+        return found
 
     @cached_property
     def num_people(self) -> int:
@@ -80,23 +88,33 @@ class Truth:
 
     def score(self, decided: IntArray, *, skip_missing: bool = False) -> float:
         """Macro F1, 0..1, of decided joint classes, (n,); rows that are missing (-1) are refused unless skipped."""
-        return macro_f1(self.classes, decided, self.space.num_joint, skip_missing=skip_missing)
+        truth, decided, _ = self._known(decided)
+        return macro_f1(truth, decided, self.space.num_joint, skip_missing=skip_missing)
 
     def interval(
         self, decided: IntArray, *, metric: Metric = "macro_f1", level: float = LEVEL, resamples: int = RESAMPLES
     ) -> Interval:
-        """Interval of the score of decided joint classes, (n,), by person (`bootstrap_interval`)."""
+        """Of the score of decided joint classes, (n,), by person (`bootstrap_interval`)."""
+        truth, decided, people = self._known(decided)
         size = self.space.num_joint
-        return bootstrap_interval(
-            self.classes, decided, self.people, size, metric=metric, level=level, resamples=resamples
-        )
+        return bootstrap_interval(truth, decided, people, size, metric=metric, level=level, resamples=resamples)
 
     def paired(
         self, first: IntArray, second: IntArray, *, level: float = LEVEL, resamples: int = RESAMPLES
     ) -> PairedInterval:
-        """Interval of score(first) - score(second), decided joint classes, (n,) each, by person (`paired_interval`)."""
-        size = self.space.num_joint
-        return paired_interval(self.classes, first, second, self.people, size, level=level, resamples=resamples)
+        """Of score(first) - score(second), decided joint classes, (n,) each, by person (`paired_interval`)."""
+        truth, first, people = self._known(first)
+        second, size = self._known(second)[1], self.space.num_joint
+        return paired_interval(truth, first, second, people, size, level=level, resamples=resamples)
+
+    def _known(self, decided: IntArray) -> tuple[IntArray, IntArray, Groups]:
+        """True classes, decided classes and people of the known rows; raises InputError when there is none."""
+        if self.known.all():
+            return self.classes, decided, self.people
+        if not self.known.any():
+            names = " and ".join(f"`{name}`" for name in self.space.names)
+            raise InputError(f"nothing to score: no image has a known class of {names}")
+        return self.classes[self.known], np.asarray(decided)[self.known], np.asarray(self.people)[self.known]
 
     def parts(self, seed: int = 0, num_parts: int = NUM_PARTS) -> IntArray:
         """The part of each row, (n,), 0..num_parts-1 (`deal_parts`)."""
@@ -145,7 +163,7 @@ class ScoredRows:
         """
         truth = self.truth.only(names)
         codes = self.predictions.codes[:, [self.space.index(n) for n in truth.space.names]]
-        return truth, encode_joint(codes, truth.space)
+        return truth, truth.space.encode(codes, missing=True)
 
     def where(self, rows: npt.ArrayLike) -> ScoredRows:
         """Some of the rows: a mask or positions."""
@@ -155,9 +173,23 @@ class ScoredRows:
         """The same of the attributes called `names` alone, as if the label had no others (so decided by themselves)."""
         return ScoredRows(self.predictions.only(names), self.truth.only(names))
 
+    def scored(self, names: Sequence[str] | None = None) -> BoolArray:
+        """Whether each row is predicted and has a known class of all of `names` (of what is predicted), (n,)."""
+        wanted = [self.space.index(name) for name in names or self.predictions.attributes]
+        found: BoolArray = self.covered & (self.truth.codes[:, wanted] != MISSING).all(axis=1)
+        return found
+
     def covered_rows(self) -> ScoredRows:
         """The covered rows."""
         return self.where(self.covered)
+
+    def scored_rows(self, names: Sequence[str] | None = None) -> ScoredRows:
+        """The rows that scores of `names` (of what is predicted) are of; raises InputError when there is none."""
+        scored = self.scored(names)
+        if self.covered.any() and not scored.any():
+            told = " and ".join(f"`{name}`" for name in names or self.predictions.attributes)
+            raise InputError(f"nothing to score: no predicted image has a known class of {told}")
+        return self.where(scored)
 
 
 @takes(groups=names("n"), seed=count(0), num_parts=count(2))

@@ -15,14 +15,18 @@ import numpy as np
 from facetwise.core.arrays import answers, takes
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT as JOINT
-from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, IntArray, LabelSpace
+from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, BoolArray, IntArray, LabelSpace
 from facetwise.core.plain import Plain
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.metrics import MISSING, accuracy, confusion, f1_of_counts
 from facetwise.evaluate.rows import ScoredRows, Truth
 
 MAX_CONFUSION = 256
-"""Above this many joint classes the joint confusion matrix is left out of a scorecard."""
+"""Above this many classes the confusion matrix is left out of a scorecard."""
+MAX_READABLE = 24
+"""Above this many classes screens show only some of them (`to_read`), and no confusion matrix."""
+ENDS = 10
+"""How many of the commonest and of the worst classes these are."""
 
 Matrix = tuple[tuple[int, ...], ...]
 
@@ -39,6 +43,16 @@ class ClassScore:
     f1: float
 
 
+def to_read(classes: Sequence[ClassScore]) -> list[int]:
+    """The numbers of the classes that a person can read, ascending: all of them, or the `ENDS` commonest ones and the
+    `ENDS` worst ones that some image has."""
+    if len(classes) <= MAX_READABLE:
+        return list(range(len(classes)))
+    common = sorted(range(len(classes)), key=lambda k: (-classes[k].support, k))[:ENDS]
+    worst = sorted((k for k in range(len(classes)) if classes[k].support), key=lambda k: (classes[k].f1, k))[:ENDS]
+    return sorted({*common, *worst})
+
+
 @dataclass(frozen=True)
 class AttributeScore:
     """One attribute on its own."""
@@ -49,8 +63,14 @@ class AttributeScore:
     interval: Interval
     """Interval of the macro F1, by person."""
     classes: tuple[ClassScore, ...]
-    confusion: Matrix
-    """Counts of images, rows the true class, columns the predicted one."""
+    confusion: Matrix | None
+    """Counts of images, rows the true class, columns the predicted one; None when there are more classes than
+    `MAX_CONFUSION`."""
+
+    @property
+    def num_images(self) -> int:
+        """Rows with a prediction and a known class of the attribute."""
+        return sum(c.support for c in self.classes)
 
 
 @dataclass(frozen=True)
@@ -75,7 +95,7 @@ class Scorecard(Plain):
     num_people: int
     """People among the covered rows."""
     num_covered: int
-    """Rows with a prediction: only these are scored."""
+    """Rows with a prediction and a label: only these are scored."""
     macro_f1: float
     macro_f1_interval: Interval
     accuracy: float
@@ -88,12 +108,14 @@ class Scorecard(Plain):
     """Confusion of the classes of `what`; None when there are more than `MAX_CONFUSION`."""
     folds: tuple[FoldScore, ...] = ()
     """In the order of the fold numbers; empty when the table has none."""
+    num_unknown: int = 0
+    """Rows with a prediction and without a known class of every attribute: only attributes are scored on these."""
     by: str = "person"
     """What the intervals resample: `person`, or `image` where people are not known (then they are too narrow)."""
 
 
 def score_rows(rows: ScoredRows) -> Scorecard:
-    """Score the covered rows.
+    """Score the covered rows: as a whole those whose attributes are all known, an attribute those of which it is known.
 
     With predictions of all attributes the main score is the macro F1 over all joint classes; a specialist is scored on
     the product of the attributes that it has. Raises InputError when no row is covered.
@@ -109,20 +131,25 @@ def score_decided(predicted: IntArray, truth: Truth, *, folds: IntArray | None =
     """
     if predicted.shape != truth.codes.shape:
         raise ValueError(f"predicted codes of shape {predicted.shape} beside labels of shape {truth.codes.shape}")
-    kept, names = (predicted != MISSING).any(axis=1), truth.space.names
-    if not kept.any():
+    covered, names = (predicted != MISSING).any(axis=1), truth.space.names
+    if not covered.any():
         raise InputError(f"nothing to score: none of the {len(predicted)} rows has a prediction")
-    present = [i for i in range(len(names)) if (predicted[kept, i] != MISSING).any()]
-    rows = _PredictedRows(truth.where(kept).only([names[i] for i in present]), predicted[kept][:, present])
+    present = [i for i in range(len(names)) if (predicted[covered, i] != MISSING).any()]
+    rows = _PredictedRows(truth.where(covered).only([names[i] for i in present]), predicted[covered][:, present])
+    whole = rows.where(rows.truth.known)
+    if not len(whole.truth):
+        told = " and ".join(f"`{name}`" for name in rows.truth.space.names)
+        raise InputError(f"nothing to score: no predicted image has a known class of {told}")
     return Scorecard(
         what=name_of(rows.truth.space.names, truth.space),
         num_images=len(predicted),
-        num_people=rows.truth.num_people,
-        num_covered=len(rows.truth),
+        num_people=whole.truth.num_people,
+        num_covered=len(whole.truth),
         attributes=tuple(_attribute_score(rows, i, a) for i, a in enumerate(rows.truth.space.attributes)),
-        folds=() if folds is None else _fold_scores(rows, folds[kept]),
+        folds=() if folds is None else _fold_scores(whole, folds[covered][rows.truth.known]),
+        num_unknown=len(rows.truth) - len(whole.truth),
         by=by,
-        **_main_score(rows),
+        **_main_score(whole),
     )
 
 
@@ -144,6 +171,10 @@ class _PredictedRows:
         """Predicted classes of the product of the attributes, (n,)."""
         return self.truth.space.encode(self.predicted)
 
+    def where(self, rows: BoolArray) -> _PredictedRows:
+        """Some of the rows."""
+        return self if rows.all() else _PredictedRows(self.truth.where(rows), self.predicted[rows])
+
 
 def _main_score(rows: _PredictedRows) -> dict[str, Any]:
     truth, predicted, size = rows.truth.classes, rows.classes, rows.truth.space.num_joint
@@ -159,15 +190,16 @@ def _main_score(rows: _PredictedRows) -> dict[str, Any]:
 
 
 def _attribute_score(rows: _PredictedRows, index: int, attribute: Attribute) -> AttributeScore:
-    own, predicted, size = rows.truth.only([attribute.name]), rows.predicted[:, index], attribute.size
-    truth = own.classes
+    known = rows.truth.codes[:, index] != MISSING
+    own, predicted = rows.truth.where(known).only([attribute.name]), rows.predicted[known, index]
+    truth, size = own.classes, attribute.size
     return AttributeScore(
         name=attribute.name,
         macro_f1=own.score(predicted),
         accuracy=accuracy(truth, predicted, size),
         interval=own.interval(predicted),
         classes=_class_scores(truth, predicted, attribute.classes),
-        confusion=_matrix(confusion(truth, predicted, size)),
+        confusion=_matrix(confusion(truth, predicted, size)) if size <= MAX_CONFUSION else None,
     )
 
 

@@ -10,7 +10,7 @@ from facetwise.core.errors import InputError, ProblemsError
 from facetwise.core.files.csvrecords import csv_row
 from facetwise.core.files.csvtable import CsvRow
 from facetwise.core.files.writing import write_output
-from facetwise.core.labels import LabelSpace
+from facetwise.core.labels import MISSING, LabelSpace
 from facetwise.core.text.printable import from_list_cell, list_cell
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.labels.corrections import ProposedCorrection
@@ -94,6 +94,6 @@ def _recorded(manifest: Manifest, space: LabelSpace) -> dict[tuple[str, str], se
     codes, train = manifest.codes(space).tolist(), manifest.train
     for image, group, row in zip(train["image"].to_list(), train["group"].to_list(), codes, strict=True):
         for attribute, code in zip(space.attributes, row, strict=True):
-            for key in (f"image:{image}", f"person:{group}"):
+            for key in (f"image:{image}", f"person:{group}") if code != MISSING else ():
                 found.setdefault((attribute.name, key), set()).add(attribute.classes[code])
     return found

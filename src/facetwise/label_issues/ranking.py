@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.choices import SuspectMethod
-from facetwise.core.labels import Attribute, FloatArray, IntArray
+from facetwise.core.labels import MISSING, Attribute, FloatArray, IntArray
 from facetwise.data.labels.bins import soft_bins
 from facetwise.evaluate.compose import log_normalised
 from facetwise.evaluate.rows import ScoredRows
@@ -95,9 +95,10 @@ def find_suspects(
     `values`: recorded numbers, (n,), by ordinal attribute, NaN where missing. Ties are broken by person and image, so
     the order of rows does not matter. Raises FacetwiseError when `method` is `cleanlab` and it is not installed.
     """
-    attribute = scored.space.attribute(name)
+    attribute, place = scored.space.attribute(name), scored.space.index(name)
     order = np.argsort(scored.predictions.images, kind="stable")
-    predictions, recorded = scored.predictions.where(order), scored.truth.codes[order, scored.space.index(name)]
+    order = order[scored.truth.codes[order, place] != MISSING]
+    predictions, recorded = scored.predictions.where(order), scored.truth.codes[order, place]
     value = values.get(name, np.full(len(scored), np.nan))[order]
     rows = _LabelRows(predictions.images, predictions.groups, recorded, value)
     unit, of_person = label_units(rows.groups, rows.recorded, rows.values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import assert_never
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, LabelSpace
 from facetwise.data.labels.views import TrainingView
-from facetwise.model.blocks.block import Block
+from facetwise.model.blocks.block import Block, product_of
 from facetwise.model.blocks.registry import block_class
 from facetwise.recipe.head import PLAIN, BlockKind, FlatHead, Head, MultiLabelHead, SingleHead
 
@@ -32,6 +33,9 @@ class HeadLayout:
 
     space: LabelSpace
     blocks: tuple[Block, ...]
+    partly_known: tuple[tuple[str, ...], ...] = ()
+    """Of a joint block: the attributes that are known of training images which lack others, a tuple a combination. Each
+    has targets after those of the blocks: the product of its attributes."""
 
     @property
     def num_outputs(self) -> int:
@@ -61,9 +65,32 @@ class HeadLayout:
     def soft_targets(self, view: TrainingView) -> npt.NDArray[np.float32]:
         """Target probabilities, shape (n, t), from a view of the labels.
 
-        A joint block gets the product of the attributes: their errors are taken as independent.
+        A joint block gets the product of the attributes: their errors are taken as independent. What is not known of
+        an image has targets of 0.
         """
-        return np.concatenate([b.soft_targets(view, self.space) for b in self.blocks], axis=1)
+        parts = [b.soft_targets(view, self.space) for b in self.blocks]
+        parts += [_partial_targets(view, self.space, names) for names in self.partly_known]
+        return np.concatenate(parts, axis=1)
+
+    def partial_targets(self, names: tuple[str, ...]) -> slice:
+        """Where the targets of one of `partly_known` are."""
+        start = int(self.blocks[-1].targets.stop)
+        for other in self.partly_known:
+            stop = start + self.space.only(other).num_joint
+            if other == names:
+                return slice(start, stop)
+            start = stop
+        raise KeyError(names)
+
+    def trained_on(self, view: TrainingView) -> HeadLayout:
+        """The layout with the targets that a view of the labels needs; raises SettingError when nothing is known."""
+        own = view.known[:, [self.space.index(n) for n in self.attributes]]
+        if len(own) and not own[view.included].any():
+            raise SettingError(f"no image to train on has a class of {' or '.join(f'`{n}`' for n in self.attributes)}")
+        if self.blocks[0].name != JOINT:
+            return self
+        found = np.unique(view.known[~view.known.all(axis=1) & view.known.any(axis=1)], axis=0)
+        return replace(self, partly_known=tuple(tuple(compress(self.space.names, row)) for row in found.tolist()))
 
     def log_probs(self, logits: Tensor) -> Tensor:
         """The table columns, shape (n, num_columns), float32: log-probabilities, and the scores of ordinal blocks."""
@@ -79,6 +106,13 @@ class HeadLayout:
         for block in self.blocks:
             found[block.columns.stop - block.num_scores : block.columns.stop] = False
         return found
+
+
+def _partial_targets(view: TrainingView, space: LabelSpace, names: tuple[str, ...]) -> npt.NDArray[np.float32]:
+    """Target probabilities, (n, t), of the product of some attributes, of the images of which these alone are known."""
+    exactly = (view.known == np.isin(space.names, names)).all(axis=1)
+    targets: npt.NDArray[np.float32] = product_of([view.classes[space.index(n)] for n in names]) * exactly[:, None]
+    return targets
 
 
 def head_layout(

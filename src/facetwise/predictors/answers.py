@@ -9,7 +9,6 @@ from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.records.external import ExternalRecord
 from facetwise.core.runs import Side
-from facetwise.evaluate.decide import decode_joint
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.predictions import Predictions
 from facetwise.predictors.sources import Source
@@ -48,4 +47,4 @@ def answers_of(source: Source, side: Side = "test") -> Answers:
 
 def answers_of_classes(kind: AnswerKind, name: str, joint: IntArray, space: LabelSpace) -> Answers:
     """Answers from joint classes, (n,), -1 where missing."""
-    return Answers(kind, name, decode_joint(joint, space), joint)
+    return Answers(kind, name, space.decode(joint, missing=True), joint)

@@ -72,7 +72,7 @@ def worst_mistakes(scored: ScoredRows, *, limit: int = 24, per_group: int = MAX_
     names, space = scored.predictions.attributes, scored.space
     columns = [space.index(n) for n in names]
     decided = scored.predictions.codes[:, columns]
-    wrong = (decided != scored.truth.codes[:, columns]).any(axis=1) & (decided != MISSING).all(axis=1)
+    wrong = (decided != scored.truth.codes[:, columns]).any(axis=1) & scored.scored(names)
     rows, true = scored.predictions.where(wrong), scored.truth.codes[wrong]
     chosen = rows.codes
     sure, right = rows.log_prob_of(chosen, names), rows.log_prob_of(true, names)

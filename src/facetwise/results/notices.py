@@ -127,7 +127,14 @@ def _changed_since(fields: FingerprintFields, current: CurrentData) -> list[Noti
 
 def _card_notices(card: Scorecard, estimate: Estimate, current: CurrentData) -> list[Notice]:
     found = []
-    if card.num_covered < card.num_images:
+    if card.num_unknown:
+        lacking = f"{card.num_unknown:,} of {count(card.num_images, 'image')}"
+        each = "each attribute is scored on the images where it is known"
+        text = (
+            f"{lacking} lack the class of an attribute and are left out of the score over {card.what} classes; {each}."
+        )
+        found.append(Notice("note", text if len(card.attributes) > 1 else f"{lacking} have no known class: left out."))
+    if card.num_covered + card.num_unknown < card.num_images:
         why = (
             "a hold-out predicts only its held-out people" if estimate == "hold-out" else "the other folds are missing"
         )

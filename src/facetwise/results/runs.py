@@ -219,7 +219,7 @@ def scored_rows(run: RunFolder, manifest: Manifest, project: Project) -> ScoredR
         return None
     predictions = Predictions.read(table, project.space, whose)
     rows = ScoredRows.matched(predictions, manifest_truth(manifest, project.space), whose)
-    return rows if rows.covered.any() else None
+    return rows if rows.scored().any() else None
 
 
 def _held_out(run: RunFolder) -> pl.DataFrame | None:

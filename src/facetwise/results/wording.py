@@ -19,9 +19,10 @@ DASH = "–"  # noqa: RUF001 - an en dash, as typography wants it for "no value"
 
 
 def sample(found: CalibrationCheck | CutChoice | RuleChoice) -> str:
-    """`800 people, 5,600 images (7 without a prediction left out).`"""
+    """`800 people, 5,600 images (7 without a prediction or a known class left out).`"""
     counted = f"{count(found.num_people, 'person', 'people')}, {count(found.num_images, 'image')}"
-    return counted + (f" ({found.num_left_out:,} without a prediction left out)." if found.num_left_out else ".")
+    left_out = f" ({found.num_left_out:,} without a prediction or a known class left out)"
+    return f"{counted}{left_out if found.num_left_out else ''}."
 
 
 def score(value: float | None) -> str:

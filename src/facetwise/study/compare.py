@@ -16,7 +16,6 @@ from facetwise.core.runs import RunFolder
 from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import PairedInterval
-from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.evaluate.scorecard import name_of
 from facetwise.results.notices import Notice, unsafe_split
@@ -155,9 +154,9 @@ class Pair:
         if not names:
             sides = " and ".join(f"`{d.run.id}` predicts {', '.join(d.attributes)}" for d in (one, two))
             raise InputError(f"nothing to compare: {sides}")
-        keep = np.logical_and.reduce([d.rows.decided(names)[1] != MISSING for d in (one, two)])
+        keep = np.logical_and.reduce([d.rows.scored(names) for d in (one, two)])
         if not keep.any():
-            raise InputError(f"runs `{one.run.id}` and `{two.run.id}` have no held-out image in common")
+            raise InputError(f"runs `{one.run.id}` and `{two.run.id}` have no held-out image in common to score")
         return cls(one, two, names, one.rows.where(keep), two.rows.where(keep))
 
     @property

@@ -65,6 +65,6 @@ def read_scored_run(project: Project, manifest: Manifest, run: RunFolder, tta: s
     label = f"run `{run.id}`"
     predictions = Predictions.read(table, project.space, label)
     rows = ScoredRows.matched(predictions, manifest_truth(manifest, project.space), label)
-    if not rows.covered.any():
+    if not rows.scored().any():
         raise InputError(f"{label} predicted no image out of fold: there is nothing to compare")
     return ScoredRun(run, tta, run.record(), rows)

@@ -17,7 +17,6 @@ from facetwise.core.text.counting import count
 from facetwise.core.workspace import is_done
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, Interval
-from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import name_of
 from facetwise.results.wording import with_interval
@@ -110,7 +109,7 @@ def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Sea
     best, nested, num_people, num_images = None, None, 0, 0
     if sides:
         first = next(iter(sides.values())).rows
-        keep = first.decided(names)[1] != MISSING
+        keep = first.scored(names)
         truth, decided = (
             first.truth.where(keep).only(names),
             {n: s.rows.decided(names)[1][keep] for n, s in sides.items()},

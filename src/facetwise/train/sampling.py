@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.errors import SettingError, did_you_mean
-from facetwise.core.labels import JOINT, FloatArray, IntArray, LabelSpace
+from facetwise.core.labels import JOINT, MISSING, FloatArray, IntArray, LabelSpace
 from facetwise.data.labels.views import TrainingView
 from facetwise.recipe.sampling import AllImages, Oversample, Sampling, Undersample, Weighted
 from facetwise.train.seeds import derive_seed
@@ -27,7 +27,7 @@ class Pool:
     """Classes and people of a model's training rows, in their order."""
 
     codes: IntArray
-    """(n, A): classes of the training view."""
+    """(n, A): classes of the training view; -1 where one is not known."""
     groups: npt.NDArray[Any]
     """(n,): names of people."""
     space: LabelSpace
@@ -51,8 +51,8 @@ class Pool:
 
     @cached_property
     def joint(self) -> IntArray:
-        """(n,): joint classes."""
-        return self.space.encode(self.codes)
+        """(n,): joint classes; -1 where a class is not known."""
+        return self.space.encode(self.codes, missing=True)
 
     def classes(self, by: str) -> IntArray:
         """(n,): joint classes, or the classes of the attribute `by`; raises SettingError for any other name."""
@@ -81,8 +81,11 @@ def epoch_size(spec: Sampling, pool: Pool) -> int:
 
 
 def rare_weights(classes: IntArray) -> FloatArray:
-    """Probabilities of rows, (n,), proportional to 1 / frequency of their class: all classes are equally likely."""
-    return _probabilities(_compact(classes), power=1.0)
+    """Probabilities of rows, (n,), proportional to 1 / frequency of their class: all classes are equally likely.
+
+    A row without a class (-1) has the mean probability of the others.
+    """
+    return _probabilities(classes, power=1.0)
 
 
 def partner_rows(weights: FloatArray, count: int, seed: int) -> IntArray:
@@ -123,24 +126,26 @@ def epoch_content(pool: Pool, rows: IntArray) -> EpochContent:
         a.name: _counts(pool, rows, pool.codes[:, i], range(a.size), a.classes)
         for i, a in enumerate(pool.space.attributes)
     }
-    there = np.unique(pool.joint).tolist()
+    there = np.unique(pool.joint[pool.joint != MISSING]).tolist()
     names = [pool.space.joint_name(j) for j in there]
     classes[JOINT] = _counts(pool, rows, pool.joint, there, names)
     return EpochContent(len(rows), len(np.unique(pool.people[rows])), classes)
 
 
 def _draw(spec: Sampling, pool: Pool, generator: np.random.Generator) -> IntArray:
-    """Positions of an epoch before shuffling."""
+    """Positions of an epoch before shuffling. Rows without a class to sample by come once, or with mean probability."""
     rows = _capped(spec, pool, generator)
-    if isinstance(spec, AllImages):
+    if isinstance(spec, AllImages) or len(rows) == 0:
         return rows
-    classes, people = _compact(pool.classes(spec.by)[rows]), pool.people[rows]
-    if len(rows) == 0:
-        return rows
+    classes = pool.classes(spec.by)[rows]
     if isinstance(spec, Weighted):
         weights = _probabilities(classes, spec.power)
         return rows[generator.choice(len(rows), spec.length or len(rows), p=weights)]
-    repeats = _repeats(spec, classes, _places(classes, _turns(people, classes, generator), generator))
+    known = classes != MISSING
+    own, people = _compact(classes[known]), pool.people[rows][known]
+    repeats = np.ones(len(rows), np.int64)
+    if len(own):
+        repeats[known] = _repeats(spec, own, _places(own, _turns(people, own, generator), generator))
     return np.repeat(rows, repeats)
 
 
@@ -161,8 +166,9 @@ def _capped(spec: Sampling, pool: Pool, generator: np.random.Generator) -> IntAr
     cap = spec.per_person
     if cap is None or len(pool) == 0 or np.bincount(pool.people).max() <= cap:
         return np.arange(len(pool))
-    base = pool.joint.max() + 1
-    keys, cell, sizes = np.unique(pool.people * base + pool.joint, return_inverse=True, return_counts=True)
+    classes = _compact(pool.joint)  # images whose class is not known are one more
+    base = classes.max() + 1
+    keys, cell, sizes = np.unique(pool.people * base + classes, return_inverse=True, return_counts=True)
     person, joint = np.divmod(keys, base)
     owned = np.bincount(person)  # classes of each person
     number = np.arange(len(keys)) - np.repeat(np.cumsum(owned) - owned, owned)  # of a cell among its person's
@@ -171,7 +177,7 @@ def _capped(spec: Sampling, pool: Pool, generator: np.random.Generator) -> IntAr
     else:
         shift = generator.integers(0, owned)
     rank = (number + shift[person]) % owned[person]
-    turns = _turns(pool.people, pool.joint, generator)
+    turns = _turns(pool.people, classes, generator)
     return np.flatnonzero(_places(pool.people, turns * owned.max() + rank[cell], generator) < cap)
 
 
@@ -211,8 +217,14 @@ def _places(cells: IntArray, before: IntArray, generator: np.random.Generator) -
 
 
 def _probabilities(classes: IntArray, power: float) -> FloatArray:
-    """Probabilities of rows, (n,), proportional to the class frequency ** -power; `classes` without gaps."""
-    weights = np.bincount(classes).astype(np.float64)[classes] ** -power
+    """Probabilities of rows, (n,), proportional to the class frequency ** -power; the mean of those where it is -1."""
+    known = classes != MISSING
+    if not known.any():
+        return np.full(len(classes), 1 / len(classes))
+    own = _compact(classes[known])
+    weights = np.zeros(len(classes))
+    weights[known] = np.bincount(own).astype(np.float64)[own] ** -power
+    weights[~known] = weights[known].mean()
     return np.asarray(weights / weights.sum())
 
 

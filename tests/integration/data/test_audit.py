@@ -176,6 +176,16 @@ def test_many_classes_are_cut_for_people_only(project: Project) -> None:
     assert len(many.as_dict()["joint"]) == 90
 
 
+def test_of_many_classes_of_an_attribute_the_rare_ones_are_counted(project: Project) -> None:
+    found = audited(project)
+    ages = [dataclasses.replace(found.balance["age"][0], name=f"c{k}", images=k + 1) for k in range(100)]
+    console = Console(width=100, file=io.StringIO())
+    console.print(audit_text(dataclasses.replace(found, balance={"age": tuple(ages)})))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "age: c99 100 (" in text
+    assert f"and {100 - MAX_CLASSES} rarer ones" in " ".join(text.split())
+
+
 def reencoded(image: Image.Image, size: tuple[int, int], quality: int) -> bytes:
     buffer = io.BytesIO()
     image.resize(size).save(buffer, "JPEG", quality=quality)

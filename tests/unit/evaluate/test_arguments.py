@@ -23,7 +23,6 @@ from facetwise.evaluate import (
     agreement,
     calibration,
     compose,
-    decide,
     intervals,
     metrics,
     ranks,
@@ -73,8 +72,6 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     agreement.tally_votes: {"answers": CODES},
     agreement.contradiction: {"answers": CODES, "sureness": np.full((6, 2), 0.5)},
     ranks.rank_correlation: {"one": HALF, "other": HALF, "level": 0.9, "resamples": 4, "seed": 0},
-    decide.encode_joint: {"codes": CODES, "space": SPACE},
-    decide.decode_joint: {"joint": A, "space": SPACE},
     compose.log_normalised: {"logs": LOGS},
     compose.log_sums: {"logs": LOGS, "edges": [0, 3]},
     compose.marginals_of: {"joint": np.log(np.full((4, 6), 1 / 6)), "space": SPACE, "names": ["a"]},
@@ -133,6 +130,7 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     JOINT.conditioned_on: {"scores": np.array([0.5, np.nan])},
     JOINT.shifted: {"offset": forecast.Offset(), "apart": np.zeros((2, 2)), "seed": 0},
     heldout.HoldOut.among: {"truth": TRUTH, "answered": HITS},
+    heldout.completion: {"missing": HALF, "num_classes": 3, "num_people": 5},
     picks.expected_best: {"scores": DRAWS, "chosen": [0, 1]},
     picks.best_picks: {"scores": DRAWS, "count": 2},
     picks.gain_over: {"scores": HALF, "best": 0.5},
@@ -147,6 +145,7 @@ TRUSTED = {
     "rules.multipliers.joint_task", "rules.multipliers.fit_multipliers", "rules.records.rule_from_dict",
     "rules.sweep.best_value", "prediction_columns.double", "prediction_columns.read_blocks",
     "prediction_columns.decided_classes", "prediction_columns.values_block", "prediction_columns.whole_numbers",
+    "forecasts.heldout.unlabelled_shares", "scorecard.to_read",
     "forecasts.picks.final_value", "forecasts.picks.variance_explained",
 }  # fmt: skip
 """Functions of what was checked when it was made (`Predictions`, `ScoredRows`, `JointScores`, a task), or of names."""
@@ -228,7 +227,7 @@ def test_every_public_function_is_called():
 
 def test_rows_that_are_not_as_many_or_not_numbers_are_refused():
     images = [str(i) for i in range(6)]
-    for codes in (CODES[:-1], CODES.astype(float), CODES[:, :1], CODES[None], CODES - 1):
+    for codes in (CODES[:-1], CODES.astype(float), CODES[:, :1], CODES[None], CODES - 2):
         with pytest.raises(ValueError, match=r"\S"):
             rows.Truth(SPACE, images, codes, PEOPLE)
         with pytest.raises(ValueError, match=r"\S"):

@@ -14,7 +14,7 @@ from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import PREDICTIONS
 from facetwise.evaluate.compose import log_normalised
 from facetwise.evaluate.rows import Truth
-from facetwise.evaluate.scorecard import Scorecard, score_decided, score_rows
+from facetwise.evaluate.scorecard import ENDS, MAX_READABLE, ClassScore, Scorecard, score_decided, score_rows, to_read
 
 SPACE = LabelSpace(
     (Attribute("hat", ("none", "cap", "helmet")), Attribute("hue", ("red", "blue")), Attribute("age", ("young", "old")))
@@ -142,3 +142,22 @@ def test_too_many_joint_classes_to_list(groups):
     assert (card.classes, card.confusion, card.accuracy) == ((), None, 1)
     assert len(card.attributes) == 3
     assert len(card.attributes[0].confusion) == 30
+
+
+def test_of_many_classes_the_commonest_and_the_worst_are_shown():
+    scores = [ClassScore(f"c{k}", support=k % 50, precision=0.5, recall=0.5, f1=k / 100) for k in range(100)]
+    assert to_read(scores[:MAX_READABLE]) == list(range(MAX_READABLE))
+    shown = to_read(scores)
+    common = {49 - k for k in range(5)} | {99 - k for k in range(5)}
+    worst = set(range(1, ENDS + 1))  # class 0 has no image
+    assert shown == sorted(common | worst)
+
+
+def test_a_thousand_classes_have_scores_and_no_matrix(groups):
+    space = LabelSpace((Attribute("kind", tuple(f"c{k}" for k in range(1000))),))
+    drawn = np.random.default_rng(3).integers(0, 1000, (N, 1))
+    card = score_decided(drawn, truth(drawn, groups, space))
+    assert card.attributes[0].confusion is None
+    assert card.confusion is None
+    assert len(card.classes) == 1000
+    assert card.accuracy == 1

@@ -525,3 +525,23 @@ def test_small_words() -> None:
     assert score(None) == score(float("nan")) == DASH
     assert [cell_len(bar(x).plain) for x in (0, 0.01, 0.5, 1)] == [8] * 4
     assert label("a<b&" + "x" * 60) == "a&lt;b&amp;" + "x" * 10 + "…" + "x" * 14
+
+
+def test_many_classes_stay_readable_on_every_screen(project: Project, manifest: Manifest) -> None:
+    """Some rows in the text, all of them once more behind a summary on the page, and no matrix of a hundred columns."""
+    view = view_of(project, manifest)
+    assert view.scorecard is not None
+    own = view.scorecard.attributes[0]
+    many = tuple(replace(own.classes[0], name=f"kind{k:03}", support=k + 1, f1=k / 100) for k in range(100))
+    card = replace(
+        view.scorecard,
+        attributes=(replace(own, classes=many, confusion=None), *view.scorecard.attributes[1:]),
+    )
+    text = as_text(scorecard_text(card))
+    assert {f"kind{k:03}" for k in [*range(10), *range(90, 100)]} == set(re.findall(r"kind\d+", text))
+    assert "The 10 commonest and the 10 worst of 100 classes" in " ".join(text.split())
+    page = run_page(replace(view, scorecard=card), {})
+    assert page.count("kind050</th>") == 1
+    assert page.count("kind001</th>") == 2
+    assert "All classes" in page
+    assert "confusion-0" not in run_figures(replace(view, scorecard=card))

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from facetwise.core.errors import InputError
-from facetwise.core.labels import IntArray
+from facetwise.core.labels import MISSING, IntArray
 from facetwise.core.tables import TRAIN
 from facetwise.data.images.images import probe, read_bytes
 from facetwise.data.images.nearcopies import Thumbnail, close_pairs, distances, look_alike, thumbnail
@@ -125,7 +125,11 @@ def _between(rows: pl.DataFrame, i: int, j: int) -> Between | None:
 
 
 def _differ(codes: IntArray, i: int, j: int) -> bool:
-    return max(i, j) < len(codes) and bool((codes[i] != codes[j]).any())
+    """Whether both are labelled, and of another class where both are known."""
+    if max(i, j) >= len(codes):
+        return False
+    known = (codes[i] != MISSING) & (codes[j] != MISSING)
+    return bool((codes[i] != codes[j])[known].any())
 
 
 def _describe(rows: pl.DataFrame, codes: IntArray, pair: Pair, *, exact: bool) -> CopyPair:

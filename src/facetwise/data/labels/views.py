@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.errors import SettingError
-from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
+from facetwise.core.labels import MISSING, Attribute, BoolArray, FloatArray, IntArray, LabelSpace
 from facetwise.data.labels.bins import soft_bins
 from facetwise.data.labels.overlay import Overlay, apply, row_weights
 from facetwise.data.manifest import Manifest
@@ -25,7 +26,8 @@ class TrainingView:
     """The labels of `manifest.train` (n rows, in order) as a recipe trains on them."""
 
     classes: Targets
-    """By attribute: class probabilities, (n, K), with the moved cuts. Hard labels are one-hot rows."""
+    """An attribute: class probabilities, (n, K), with the moved cuts. Hard labels are rows of one 1; a row is 0 where
+    the class is not known."""
     values: Mapping[str, FloatArray]
     """By ordinal attribute: values, (n,), after the overlay; NaN where only the class is known."""
     spread: Mapping[str, float]
@@ -37,8 +39,15 @@ class TrainingView:
 
     @property
     def codes(self) -> IntArray:
-        """The most probable classes, (n, A), for samplers. Ties go to the higher class, as a value on a cut does."""
-        return np.stack([c.shape[1] - 1 - c[:, ::-1].argmax(axis=1) for c in self.classes], axis=1).astype(np.int64)
+        """The most probable classes, (n, A): what samplers go by. Of equals the highest, as a value on a cut; -1 where
+        the class is not known."""
+        likeliest = np.stack([c.shape[1] - 1 - c[:, ::-1].argmax(axis=1) for c in self.classes], axis=1)
+        return np.where(self.known, likeliest, MISSING).astype(np.int64)
+
+    @cached_property
+    def known(self) -> BoolArray:
+        """Whether the class of each attribute is known, (n, A)."""
+        return np.stack([c.any(axis=1) for c in self.classes], axis=1)
 
 
 def training_view(manifest: Manifest, space: LabelSpace, spec: LabelsSpec, overlay: Overlay) -> TrainingView:
@@ -64,8 +73,8 @@ def training_view(manifest: Manifest, space: LabelSpace, spec: LabelsSpec, overl
 
 
 def one_hot(codes: IntArray, num_classes: int) -> npt.NDArray[np.float32]:
-    """One-hot rows, shape (n, num_classes)."""
-    return np.eye(num_classes, dtype=np.float32)[codes]
+    """Rows of one 1, shape (n, num_classes); of zeros where the class is -1."""
+    return np.eye(num_classes + 1, num_classes, dtype=np.float32)[codes]
 
 
 def _classes(codes: IntArray, values: Mapping[str, FloatArray], spec: LabelsSpec, space: LabelSpace) -> Targets:

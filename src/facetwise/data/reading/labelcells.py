@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,12 +32,17 @@ class LabelReader:
     space: LabelSpace
     table: CsvTable
     findings: Findings
+    unknown: Sequence[str] = ()
+    """Cells of an attribute that is not known."""
     _faults: RowFaults = field(init=False)
+    _num_unknown: Counter[str] = field(default_factory=Counter)
+    """Rows by column."""
     _fractions: dict[str, list[int]] = field(default_factory=dict)
     _names: dict[str, tuple[int, list[tuple[str, str]]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._faults = RowFaults(self.table, self.findings)
+        self._no_class = {normal(word) for word in self.unknown}
 
     @property
     def columns(self) -> list[str]:
@@ -44,7 +50,10 @@ class LabelReader:
         return [s.column for s in self.specs if s.column is not None]
 
     def read(self, row: CsvRow) -> dict[str, Any] | None:
-        """`label:` and `value:` cells of a row; None if one is invalid (each invalid one is an error finding)."""
+        """`label:` and `value:` cells of a row, None where a class is not known.
+
+        None if a cell is invalid (each invalid one is an error finding).
+        """
         read = [self._attribute(row, spec) for spec in self.specs if spec.column is not None]
         if any(part is None for part in read):
             return None
@@ -53,6 +62,9 @@ class LabelReader:
     def _attribute(self, row: CsvRow, spec: AttributeSpec) -> dict[str, Any] | None:
         cell = row.cells[str(spec.column)].strip()
         attribute = self.space.attribute(spec.name)
+        if normal(cell) in self._no_class:
+            self._num_unknown[str(spec.column)] += 1
+            return {f"label:{spec.name}": None} | ({f"value:{spec.name}": None} if attribute.is_ordinal else {})
         if attribute.is_ordinal and cell not in spec.values:
             value = self._number(row, spec, attribute, cell)
             return None if value is None else {f"value:{spec.name}": value, **_label(attribute, value)}
@@ -91,6 +103,16 @@ class LabelReader:
         pairs = ", ".join(f'"{cell}" = "{closest(cell, spec.classes) or "..."}"' for cell in sorted(cells))
         return f"say which class each is, in `{spec.name}` of facetwise.toml: `values = {{ {pairs} }}`"
 
+    def _note_unknown(self, column: str, rows: int) -> None:
+        """Tell how many rows have no class; an error when none has any."""
+        words = listed([f"`{word}`" if word else "empty" for word in self.unknown])
+        if rows == len(self.table.rows):
+            message = f"`{column}` is {words} in all {rows} rows: no class is known"
+            self.findings.error("no-labels", self.table.name, message, "fill in the labels, or leave the attribute out")
+            return
+        message = f"`{column}` is {words} in {rows} of {len(self.table.rows)} rows: they count for the other attributes"
+        self.findings.info("missing-label", self.table.name, message)
+
     def note_folder(self, row: CsvRow, folder: str, labels: dict[str, Any]) -> None:
         """Remember whether the name of a row's folder agrees with the row's labels."""
         parts = normal(folder).split("_")
@@ -106,6 +128,8 @@ class LabelReader:
     def finish(self) -> None:
         """Add faults of cells, and of whole columns: fractions, contradicting folder names."""
         self._faults.finish({("unknown-class", s.name): hint for s in self.specs if (hint := self._naming(s))})
+        for column, rows in self._num_unknown.items():
+            self._note_unknown(column, rows)
         for column, lines in self._fractions.items():
             if 2 * len(lines) <= len(self.table.rows):
                 where = f"{self.table.name}:{lines[0]}"
@@ -133,5 +157,5 @@ def _agrees(attribute: Attribute, parts: Iterable[str], labels: dict[str, Any]) 
     if attribute.is_ordinal:
         value = labels.get(f"value:{attribute.name}")
         return None if value is None or not re.fullmatch("[0-9]{1,9}", words[-1]) else int(words[-1]) == value
-    named = [c for c in attribute.classes if c in words]
-    return attribute.classes[labels[f"label:{attribute.name}"]] in named if named else None
+    named, code = [c for c in attribute.classes if c in words], labels[f"label:{attribute.name}"]
+    return attribute.classes[code] in named if named and code is not None else None

@@ -86,7 +86,7 @@ class _Sides:
         table, others = self._read(side, key, [*([group] if group is not None else []), key, *columns])
         if table is None:
             return []
-        labels = LabelReader(specs, self.project.space, table, self.findings)
+        labels = LabelReader(specs, self.project.space, table, self.findings, side.unknown)
         names = TableNames(table, key, self.root, side.images, self.findings, layout.names_folders)
         reader = layout(TrainTable(self.project, self.root, side, names, labels, self.unlisted, self.findings))
         self.unlisted.pass_over(names, others)

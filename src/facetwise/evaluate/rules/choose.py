@@ -101,7 +101,7 @@ class RuleChoice:
     """Images that were scored."""
     num_people: int
     num_left_out: int
-    """Images without a prediction."""
+    """Images without a prediction, or without a known class."""
 
     @property
     def nested(self) -> float:
@@ -168,7 +168,7 @@ def choose_rule(
     """
     wanted = [k for k in dict.fromkeys(kinds_for(rows.space) if kinds is None else kinds) if k != ARGMAX]
     check_kinds(wanted, rows.space)
-    covered = ScoredRows(undecided(rows.predictions), rows.truth).covered_rows()
+    covered = ScoredRows(undecided(rows.predictions), rows.truth).scored_rows()
     trial = _Trial.of(covered, seed)
     paired = partial(covered.truth.paired, second=trial.plain, resamples=resamples) if intervals else None
     candidates = tuple(_candidate(trial, kind, paired) for kind in wanted)

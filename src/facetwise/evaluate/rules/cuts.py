@@ -107,7 +107,7 @@ class CutChoice:
     """Images that were scored."""
     num_people: int
     num_left_out: int
-    """Images without a prediction."""
+    """Images without a prediction, or without a known class."""
     num_changed: int
     """Images that `chosen` gives another class than they have as trained."""
 
@@ -128,7 +128,7 @@ def choose_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", resample
     Arguments and errors are those of `search_cuts`; `resamples` are those of the intervals.
     """
     found = search_cuts(rows, name, aim=aim)
-    people, truth, size = np.asarray(rows.truth.people)[rows.covered], found.truth, found.num_classes
+    people, truth, size = np.asarray(_scored(rows, name, aim).truth.people), found.truth, found.num_classes
     plain, nested_score = found.score(found.plain), found.score(found.nested)
     kind = movable(rows.predictions)[name]
     return CutChoice(
@@ -162,7 +162,7 @@ def search_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", reach: i
     when there are neither values nor a score of the attribute, when attributes for the joint are lacking, or when fewer
     than five people have a prediction.
     """
-    covered = rows.covered_rows()
+    covered = _scored(rows, name, aim)
     part, plain = covered.truth.parts(seed), covered.predictions.codes[:, rows.space.index(name)]
     rule = _rule(covered.predictions, name, reach)
     task = _task(covered, name, aim, part)
@@ -185,9 +185,15 @@ def fit_cuts(rows: ScoredRows, name: str) -> tuple[float, ...]:
 
     Arguments and errors are those of `search_cuts`, but people are not needed: every row must have a prediction.
     """
-    rule = _rule(rows.predictions, name, REACH)
-    task = _task(rows, name, "joint", np.zeros(len(rows), np.int64), num_parts=1)
+    known = _scored(rows, name, "joint")
+    rule = _rule(known.predictions, name, REACH)
+    task = _task(known, name, "joint", np.zeros(len(known), np.int64), num_parts=1)
     return rule.cuts(rule.search(task)[0])
+
+
+def _scored(rows: ScoredRows, name: str, aim: Aim) -> ScoredRows:
+    """The rows that the score to maximise is of."""
+    return rows.scored_rows(rows.space.names if aim == "joint" else [name])
 
 
 def _task(rows: ScoredRows, name: str, aim: Aim, part: IntArray, num_parts: int = NUM_PARTS) -> BoundsTask:

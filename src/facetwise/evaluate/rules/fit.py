@@ -44,7 +44,7 @@ def fit_rule(kind: str, rows: ScoredRows) -> Rule:
     probabilities. Raises SettingError for another kind, InputError when attributes are lacking or no row is covered.
     """
     check_kinds([kind], rows.space)
-    covered = ScoredRows(undecided(rows.predictions), rows.truth).covered_rows()
+    covered = ScoredRows(undecided(rows.predictions), rows.truth).scored_rows()
     if not len(covered):
         raise InputError(f"a decision rule cannot be fitted: none of the {len(rows)} rows has a prediction")
     if kind == ARGMAX:

@@ -8,7 +8,7 @@ Shapes: n images, d outputs (logits) of the block, t targets, K classes. Methods
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -28,6 +28,14 @@ _LEAST = float(np.log(np.finfo(np.float32).tiny))
 def floored(logs: Logs) -> FloatArray:
     """Log-probabilities as float64, in which a probability of 0 counts as the smallest float32 (87 nats)."""
     return np.maximum(logs, _LEAST).astype(np.float64)
+
+
+def product_of(parts: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Joint probabilities, (n, product of K), of those of attributes, (n, K) each, the first the most significant."""
+    joint = parts[0]
+    for part in parts[1:]:
+        joint = (joint[:, :, None] * part[:, None, :]).reshape(len(joint), -1)
+    return joint
 
 
 @dataclass(frozen=True)
@@ -140,10 +148,7 @@ class Block(ABC):
         """Target probabilities, (n, t), from a view of the labels; for joint classes the product over attributes."""
         if self.name != JOINT:
             return view.classes[space.index(self.name)]
-        joint = view.classes[0]
-        for part in view.classes[1:]:
-            joint = (joint[:, :, None] * part[:, None, :]).reshape(len(joint), -1)
-        return joint
+        return product_of(view.classes)
 
     def losses(self, kept: Logs, truth: IntArray, values: FloatArray | None) -> FloatArray:  # noqa: ARG002
         """Loss of each image, (n,), in nats: the cross-entropy that it is trained on, from its table columns `kept`,

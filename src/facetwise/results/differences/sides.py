@@ -12,7 +12,6 @@ import numpy.typing as npt
 from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.decide import encode_joint
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import name_of
@@ -90,7 +89,7 @@ def align_answers(answers: Sequence[Answers], space: LabelSpace, manifest: Manif
         space=part,
         what=name_of(names, space),
         codes=np.stack(codes),
-        joint=np.stack([encode_joint(c, part) for c in codes]),
+        joint=np.stack([part.encode(c, missing=True) for c in codes]),
         sureness=np.stack([_sureness(a, names) for a in answers]),
         images=tuple(rows["image"]),
         groups=rows["group"].to_numpy() if oof else None,
@@ -121,7 +120,7 @@ def describe_sides(rows: AlignedAnswers, answers: Sequence[Answers], space: Labe
             attributes=a.attributes(space),
             num_answered=int((joint != MISSING).sum()),
             has_probabilities=a.predictions is not None,
-            macro_f1=None if true is None else true.score(joint, skip_missing=True),
+            macro_f1=None if true is None or not true.known.any() else true.score(joint, skip_missing=True),
         )
         for letter, a, joint in zip(rows.letters, answers, rows.joint, strict=True)
     )

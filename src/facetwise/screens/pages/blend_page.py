@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from facetwise.core.files.writing import write_output
+from facetwise.evaluate.scorecard import to_read
 from facetwise.results.blends import BlendView
 from facetwise.results.wording import percent, signed, with_interval, with_signs
 from facetwise.screens.pages.html import page
-from facetwise.screens.pages.plots import class_bars, confusion_map, heat_map
+from facetwise.screens.pages.plots import attribute_figures, class_bars, heat_map
 from facetwise.screens.pages.theme import Figure, label
 from facetwise.screens.text.blend import explanation, short
 
@@ -49,9 +50,9 @@ def paragraphs(view: BlendView) -> list[tuple[str, list[str]]]:
 def blend_figures(view: BlendView) -> dict[str, Figure]:
     """Every figure of the page by its id; those without data are left out."""
     card = view.scorecard
-    figures = {f"confusion-{i}": confusion_map(a.classes, a.confusion) for i, a in enumerate(card.attributes)}
+    figures = attribute_figures(card)
     if card.classes:
-        figures["classes"] = class_bars(card.classes)
+        figures["classes"] = class_bars([card.classes[k] for k in to_read(card.classes)])
     if len(compared(view)) > 1:
         figures["likeness"] = likeness_map(view)
     return figures

@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 from facetwise.core.files.writing import write_output
 from facetwise.core.text.counting import count
 from facetwise.core.text.printable import printable
+from facetwise.evaluate.scorecard import to_read
 from facetwise.results import wording
 from facetwise.results.runs import RunView
 from facetwise.screens.pages.plots import run_figures
@@ -92,6 +93,7 @@ def _environment() -> Environment:
     )
     written = (wording.score, wording.loss, wording.interval, wording.percent, wording.duration, count)
     environment.filters.update({how.__name__: how for how in written})
+    environment.filters["to_read"] = to_read
     environment.filters["grouped"] = lambda number: f"{number:,}"
     environment.filters["ticked"] = _ticked
     environment.globals["dash"] = wording.DASH

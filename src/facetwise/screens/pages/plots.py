@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from facetwise.evaluate.reliability import Bin
-from facetwise.evaluate.scorecard import ClassScore, Matrix, Scorecard
+from facetwise.evaluate.scorecard import MAX_READABLE, ClassScore, Matrix, Scorecard, to_read
 from facetwise.results.runs import Curve, RunView
 from facetwise.screens.pages.theme import (
     ACCENT,
@@ -37,13 +37,21 @@ def _card_figures(card: Scorecard) -> dict[str, Figure]:
     figures = {}
     if len(card.folds) > 1:
         figures["folds"] = fold_points(card)
-    for number, attribute in enumerate(card.attributes):
-        figures[f"confusion-{number}"] = confusion_map(attribute.classes, attribute.confusion)
+    figures |= attribute_figures(card)
     if len(card.attributes) > 1 and card.classes:
-        figures["classes"] = class_bars(card.classes)
-        if card.confusion is not None:
+        figures["classes"] = class_bars([card.classes[k] for k in to_read(card.classes)])
+        if card.confusion is not None and len(card.classes) <= MAX_READABLE:
             figures["confusion"] = confusion_map(card.classes, card.confusion)
     return figures
+
+
+def attribute_figures(card: Scorecard) -> dict[str, Figure]:
+    """The confusion matrix of each attribute with few enough classes to read it."""
+    return {
+        f"confusion-{i}": confusion_map(a.classes, a.confusion)
+        for i, a in enumerate(card.attributes)
+        if a.confusion is not None and len(a.classes) <= MAX_READABLE
+    }
 
 
 def loss_curves(curves: Sequence[Curve]) -> Figure:

@@ -176,5 +176,6 @@ def _left_out(view: BlendView) -> list[RenderableType]:
     if not view.num_left_out:
         return found
     total = view.num_images + view.num_left_out
-    text = f"Chosen and scored on the {view.num_images:,} of {count(total, 'image')} that every member predicted."
+    who = "that every member predicted and whose label is known whole"
+    text = f"Chosen and scored on the {view.num_images:,} of {count(total, 'image')} {who}."
     return [*found, Text(text, style="yellow")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from facetwise.core.tables import TRAIN
 from facetwise.core.text.counting import count
 from facetwise.data.audit import Audit, ClassCount, FindingGroup
 from facetwise.data.people import how_to_join
@@ -11,7 +12,7 @@ from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Te
 
 MAX_LISTED = 10
 MAX_CLASSES = 64
-"""Most rows of the table of joint classes."""
+"""Most rows of the table of joint classes, and most classes of an attribute in its line."""
 
 
 def audit_text(audit: Audit) -> RenderableType:
@@ -76,11 +77,21 @@ def _suspicious(audit: Audit) -> Iterator[RenderableType]:
 
 def _balance(audit: Audit) -> Iterator[RenderableType]:
     total = sum(c.images for c in audit.joint)
-    if not total:
+    images = sum(side.status.get("ok", 0) for side in audit.sides if side.split == TRAIN)
+    if not images:
         return
     yield Text("\nclasses (training side)", style="bold")
     for name, classes in audit.balance.items():
-        yield Text(f"  {name}: " + ", ".join(f"{c.name} {c.images:,} ({c.images / total:.1%})" for c in classes))
+        known = max(sum(c.images for c in classes), 1)
+        shown = sorted(classes, key=lambda c: -c.images) if len(classes) > MAX_CLASSES else classes
+        counts = [f"{c.name} {c.images:,} ({c.images / known:.1%})" for c in shown[:MAX_CLASSES]]
+        counts += [f"and {len(classes) - MAX_CLASSES:,} rarer ones"] if len(classes) > MAX_CLASSES else []
+        counts += [f"not known {images - known:,}"] if known < images else []
+        yield Text(f"  {name}: " + ", ".join(counts))
+    if total < images:
+        yield Text(f"  every attribute known: {total:,} of {count(images, 'image')}")
+    if not total:
+        return
     yield _joint_table(audit.joint[:MAX_CLASSES], total)
     if len(audit.joint) > MAX_CLASSES:
         yield Text(f"  and {len(audit.joint) - MAX_CLASSES:,} more (`--json` lists all)", style="dim")

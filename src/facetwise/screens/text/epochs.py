@@ -8,10 +8,13 @@ from math import prod, sqrt
 from typing import Any
 
 from facetwise.core.labels import JOINT
+from facetwise.core.text.counting import listed
 
 Event = Mapping[str, Any]
 WIDTH = 92
 """Width of the widest table."""
+MOST_CLASSES = 20
+"""Classes of an attribute that are listed."""
 MOST_ROWS = 12
 """Rows of the longest table; with more joint classes only the smallest and the largest are listed."""
 
@@ -21,7 +24,8 @@ def content_lines(event: Event) -> list[str]:
     lines = [f"an epoch holds {event['images']:,} images of {event['people']:,} people"]
     attributes = {name: classes for name, classes in event["classes"].items() if name != JOINT}
     for name, classes in attributes.items():
-        lines.append(f"  {name}: " + ", ".join(f"{c['name']} {c['images']:,}" for c in classes))
+        ordered = sorted(classes, key=lambda c: -int(c["images"])) if len(classes) > MOST_CLASSES else classes
+        lines.append(f"  {name}: " + listed((f"{c['name']} {c['images']:,}" for c in ordered), MOST_CLASSES))
     return [*lines, *_joint_lines(event, attributes), *absent_lines(event)]
 
 
@@ -31,8 +35,8 @@ def compared_line(event: Event, first: Event) -> str:
     Differences are measured in units of the square root of the count, its standard deviation by chance.
     """
     line = f"{event['images']:,} images of {event['people']:,} people"
-    listed = [by for by in first["classes"] if by != JOINT or _joint_changed(first)]
-    ours, theirs = _counts(event, listed), _counts(first, listed)
+    known = [by for by in first["classes"] if by != JOINT or _joint_changed(first)]
+    ours, theirs = _counts(event, known), _counts(first, known)
     pairs = {key: (ours.get(key, 0), theirs.get(key, 0)) for key in [*theirs, *ours]}
     by, name = max(pairs, key=lambda key: abs(pairs[key][0] - pairs[key][1]) / sqrt(sum(pairs[key]) or 1))
     here, there = pairs[by, name]
@@ -46,14 +50,14 @@ def absent_lines(event: Event) -> list[str]:
     """A caution for each attribute with a class that is not trained on."""
     lines = []
     for attribute, classes in event["classes"].items():
-        names = ", ".join(f"`{c['name']}`" for c in classes if not c["images"])
+        names = [f"`{c['name']}`" for c in classes if not c["images"]]
         if names and attribute != JOINT:
-            lines.append(f"  caution: no image of {attribute} {names} is trained on")
+            lines.append(f"  caution: no image of {attribute} {listed(names, MOST_CLASSES)} is trained on")
     return lines
 
 
-def _counts(event: Event, listed: Sequence[str]) -> dict[tuple[str, str], int]:
-    return {(by, c["name"]): c["images"] for by in listed for c in event["classes"][by]}
+def _counts(event: Event, known: Sequence[str]) -> dict[tuple[str, str], int]:
+    return {(by, c["name"]): c["images"] for by in known for c in event["classes"][by]}
 
 
 def _joint_changed(event: Event) -> bool:

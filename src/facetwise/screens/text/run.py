@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from facetwise.core.text.counting import count
-from facetwise.evaluate.scorecard import AttributeScore, ClassScore, Matrix, Scorecard
+from facetwise.evaluate.scorecard import ENDS, MAX_READABLE, AttributeScore, ClassScore, Matrix, Scorecard, to_read
 from facetwise.results.origin import ExternalRow
 from facetwise.results.runs import Curve, RunRow, RunsView, RunView
 from facetwise.results.wording import DASH, duration, interval, percent, score, with_interval
@@ -77,7 +77,10 @@ def scorecard_text(card: Scorecard) -> RenderableType:
     if card.classes:
         parts += [_classes_table(card.what, card.classes), Text()]
     for attribute in card.attributes:
-        parts += [_attribute_matrix(attribute), Text()]
+        if len(attribute.classes) <= MAX_READABLE and attribute.confusion is not None:
+            parts += [_attribute_matrix(attribute, attribute.confusion), Text()]
+        elif len(card.attributes) > 1:
+            parts += [_classes_table(attribute.name, attribute.classes), Text()]
     if len(card.attributes) > 1 and card.confusion is not None and len(card.classes) <= MAX_TEXT_CONFUSION:
         parts += [_joint_matrix(card.confusion), Text()]
     return Group(*parts)
@@ -115,9 +118,12 @@ def _classes_of(card: Scorecard) -> Text:
 
 
 def _attributes_table(card: Scorecard) -> Table:
-    table = table_of("attribute", "macro F1", "accuracy", "classes")
+    counted = ("images",) if card.num_unknown else ()
+    table = table_of("attribute", "macro F1", "accuracy", "classes", *counted)
     for a in card.attributes:
-        table.add_row(Text(a.name), with_interval(a.macro_f1, a.interval), score(a.accuracy), str(len(a.classes)))
+        images = (f"{a.num_images:,}",) if card.num_unknown else ()
+        scores = with_interval(a.macro_f1, a.interval), score(a.accuracy)
+        table.add_row(Text(a.name), *scores, str(len(a.classes)), *images)
     return table
 
 
@@ -128,14 +134,19 @@ def _folds_table(card: Scorecard) -> Table:
     return table
 
 
-def _classes_table(what: str, classes: Sequence[ClassScore]) -> Table:
+def _classes_table(what: str, classes: Sequence[ClassScore]) -> RenderableType:
     table = table_of("", f"{what} class", "F1", "", "precision", "recall", "images")
     table.columns[1].justify = table.columns[3].justify = "left"
     table.columns[0].style = "dim"
-    for number, c in enumerate(classes):
+    shown = to_read(classes)
+    for number in shown:
+        c = classes[number]
         scores = score(c.precision), score(c.recall), f"{c.support:,}"
         table.add_row(str(number), Text(c.name), score(c.f1), bar(c.f1), *scores)
-    return table
+    if len(shown) == len(classes):
+        return table
+    text = f"The {ENDS} commonest and the {ENDS} worst of {len(classes):,} classes; `--json` has all."
+    return Group(table, Text(text, style="dim"))
 
 
 def bar(share: float) -> Text:
@@ -145,10 +156,10 @@ def bar(share: float) -> Text:
     return Text(("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(BAR), style="cyan")
 
 
-def _attribute_matrix(attribute: AttributeScore) -> Table:
+def _attribute_matrix(attribute: AttributeScore, counts: Matrix) -> Table:
     names = [c.name for c in attribute.classes]
     table = table_of(f"true {attribute.name}", *names, title=None)
-    for name, row in zip(names, attribute.confusion, strict=True):
+    for name, row in zip(names, counts, strict=True):
         cells = [_cell(n, sum(row), f"{n:,}", name == names[k]) for k, n in enumerate(row)]
         table.add_row(Text(name), *cells)
     return table

@@ -14,7 +14,6 @@ from facetwise.core.files.csvtable import read_csv
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.text.counting import count
 from facetwise.evaluate.agreement import disagreement
-from facetwise.evaluate.decide import encode_joint
 from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.gate.finding import GateFinding, listed, listed_names
 from facetwise.submission.gate.form import answer_findings, column_findings, name_findings
@@ -201,7 +200,7 @@ def _reordered_findings(
     """
     joint = space.encode(codes)
     for other in answers:
-        theirs = encode_joint(other.codes, space)
+        theirs = space.encode(other.codes, missing=True)
         rows = same_in_another_order(joint, theirs)
         if rows is None:
             continue

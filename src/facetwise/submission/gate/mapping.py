@@ -99,7 +99,7 @@ def _knows(opinion: Opinion, known: TrainingSide, place: int) -> bool:
     """Whether it predicts this attribute well enough out of fold."""
     if opinion.oof is None:
         return False
-    there = opinion.oof[:, place] != MISSING
+    there = (opinion.oof[:, place] != MISSING) & (known.truth[:, place] != MISSING)
     if not there.any():
         return False
     value = cohen_kappa(known.truth[there, place], opinion.oof[there, place])

@@ -16,7 +16,6 @@ import numpy as np
 
 from facetwise.core.labels import BoolArray, FloatArray, IntArray, LabelSpace
 from facetwise.evaluate.agreement import chance_agreement, cohen_kappa
-from facetwise.evaluate.decide import encode_joint
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.resampling import Groups, group_numbers
 from facetwise.submission.gate.faults import Reading, readings
@@ -62,7 +61,7 @@ class TrainingSide:
     """The training images, in manifest order."""
 
     truth: IntArray
-    """True class numbers, shape (m, num_attributes)."""
+    """True class numbers, shape (m, num_attributes); -1 where one is not known."""
     groups: Groups
     """The person in each image."""
     oof: IntArray | None = None
@@ -70,9 +69,9 @@ class TrainingSide:
 
     def mix(self, space: LabelSpace) -> Mix:
         """Out-of-fold and true joint classes; without out-of-fold predictions, the true ones for both."""
-        true = space.encode(self.truth)
-        decided = true if self.oof is None else encode_joint(self.oof, space)
-        covered = decided != MISSING
+        true = space.encode(self.truth, missing=True)
+        decided = true if self.oof is None else space.encode(self.oof, missing=True)
+        covered = (decided != MISSING) & (true != MISSING)
         return Mix(decided[covered], true[covered], np.asarray(self.groups)[covered])
 
 

@@ -14,7 +14,6 @@ from facetwise.core.labels import IntArray
 from facetwise.core.project import Project
 from facetwise.core.runs import list_runs
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.decide import decode_joint
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.blend_folder import list_blends
 from facetwise.predictors.external import list_external
@@ -131,7 +130,7 @@ def _codes_of(project: Project, manifest: Manifest, submission: SubmissionFolder
     file = read_csv(submission.read_csv_bytes(), str(submission.csv_file))
     sent = dict(zip(file.column(side.image), file.column(side.answer), strict=True))
     joint = np.array([int(sent.get(name, MISSING)) for name in manifest.test["name"]], np.int64)
-    return decode_joint(joint, project.space)
+    return project.space.decode(joint, missing=True)
 
 
 def _of_source(project: Project, manifest: Manifest, reference: str) -> Opinion:

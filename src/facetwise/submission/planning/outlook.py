@@ -85,18 +85,20 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
     Raises InputError when there are too few people on the labelled or the test side, or when they have no test image in
     common.
     """
-    rows = np.flatnonzero(np.all([c.oof != MISSING for c in contenders], axis=0))
     truth = manifest_truth(manifest, project.space)
+    oof = [c.oof[truth.known] for c in contenders]
+    truth = truth.where(truth.known)
+    rows = np.flatnonzero(np.all([o != MISSING for o in oof], axis=0))
     num_people = truth.where(rows).num_people
     if num_people < 2:
         raise InputError(f"out of fold there are {num_people} people: a forecast needs two or more")
     test = read_test_set(project, manifest, len(rows), num_people)
-    alone = simulate(truth, [c.oof for c in contenders], test.people, seed=seed)
+    alone = simulate(truth, oof, test.people, seed=seed)
     alone = alone.shifted(OFFSET, _apart(contenders), seed)
     known = np.array([np.nan if c.public is None else c.public for c in contenders])
     return Outlook(
         contenders=tuple(contenders),
-        in_hand=tuple(truth.where(rows).score(c.oof[rows]) for c in contenders),
+        in_hand=tuple(truth.where(rows).score(o[rows]) for o in oof),
         num_people=num_people,
         test=test,
         alone=alone,

@@ -85,16 +85,19 @@ def contact_sheet(
 
 
 def training_images(project: Project, recipe: Recipe, progress: Progress | None = None) -> TrainingImages:
-    """The rows and labels of the recipe's training view."""
+    """The rows and labels of the recipe's training view, of images whose label is known whole."""
     space, manifest = project.space, load_manifest(project)
     if manifest.train.is_empty():
         raise InputError("there is nothing to augment: the dataset has no labelled images")
     overlay = read_overlay(project.workspace.overlay_file, space, manifest)
     view = training_view(manifest, space, recipe.labels, overlay)
     store = prepare_store(project, manifest, recipe_store(recipe.input), progress=progress)
-    joint = space.encode(view.codes)[view.included]
+    shown = view.included & view.known.all(axis=1)
+    if not shown.any():
+        raise InputError("there is nothing to augment: no image has a class of every attribute")
+    joint = space.encode(view.codes[shown])
     names = space.with_cuts(recipe.labels.cuts)
-    rows = store.index(manifest.train["image"].to_list())[view.included]
+    rows = store.index(manifest.train["image"].to_list())[shown]
     return TrainingImages(store.images, rows, joint, tuple(drawable_name(names, j) for j in joint.tolist()))
 
 

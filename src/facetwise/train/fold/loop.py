@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ from torch import Tensor
 
 from facetwise.core.errors import SettingError
 from facetwise.core.files.writing import write_atomic
-from facetwise.core.labels import FloatArray, IntArray
+from facetwise.core.labels import MISSING, FloatArray, IntArray
 from facetwise.core.records.done import verify_file
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.evaluate.predictions import Predictions
@@ -76,7 +77,7 @@ class FoldTask:
     """The training view: classes and people for the sampler, n_train rows."""
     valid_rows: npt.NDArray[np.int64]
     valid_codes: IntArray
-    """The scored view: class numbers, (n_valid, A)."""
+    """The scored view: class numbers, (n_valid, A); -1 where one is not known."""
     valid_values: Mapping[str, FloatArray] = field(default_factory=dict)
     """The scored view: numbers of ordinal attributes, (n_valid,), NaN where only the class is known."""
     valid_images: Sequence[str] = ()
@@ -273,12 +274,14 @@ def valid_scores(layout: HeadLayout, logs: Float32Array, task: FoldTask) -> dict
         return {"val_loss": None, "val_macro_f1": None}
     table = prediction_table([""] * len(logs), [None] * len(logs), 0, logs, layout)
     own = [layout.space.index(name) for name in layout.attributes]
-    sizes = [layout.space.sizes[i] for i in own]
-    codes = Predictions.read(table, layout.space).codes
-    truth, predicted = (np.ravel_multi_index(tuple(c[:, own].T), sizes) for c in (task.valid_codes, codes))
+    part = layout.space.only(layout.attributes)
+    predicted = part.encode(Predictions.read(table, layout.space).codes[:, own])
+    truth = part.encode(task.valid_codes[:, own], missing=True)
+    known = truth != MISSING
+    loss = log_loss(logs, task.valid_codes, task.valid_values, layout)
     return {
-        "val_loss": log_loss(logs, task.valid_codes, task.valid_values, layout),
-        "val_macro_f1": macro_f1(truth, predicted, int(np.prod(sizes))),
+        "val_loss": None if math.isnan(loss) else loss,
+        "val_macro_f1": macro_f1(truth[known], predicted[known], part.num_joint) if known.any() else None,
     }
 
 

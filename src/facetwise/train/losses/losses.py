@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from facetwise.core.labels import JOINT, FloatArray, IntArray
+from facetwise.core.labels import JOINT, MISSING, FloatArray, IntArray
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe.loss import AnyLoss, Loss, SoftF1
 from facetwise.train.losses.image_losses import DeviceConstant, ImageLosses, image_losses
@@ -62,21 +62,24 @@ def log_loss(
 
     `logs`: (n, num_columns); `codes`: class numbers by the label space, (n, A); `values`: of ordinal attributes, (n,),
     which a `years` block is measured on, as it is trained. A probability of 0 counts as the smallest float32 (87 nats),
-    so that the mean stays a number. NaN where there is no image.
+    so that the mean stays a number. A block is measured on the images whose class is known (not -1); NaN where there is
+    none.
     """
-    if len(logs) == 0:
-        return float("nan")
     space, parts = layout.space, []
     for block in layout.blocks:
-        truth = space.encode(codes) if block.name == JOINT else codes[:, space.index(block.name)]
-        parts.append(block.losses(logs[:, block.columns], truth, values.get(block.name)).mean())
-    return float(np.mean(parts))
+        truth = space.encode(codes, missing=True) if block.name == JOINT else codes[:, space.index(block.name)]
+        if (known := truth != MISSING).any():
+            numbers = values.get(block.name)
+            own = block.losses(logs[known, block.columns], truth[known], None if numbers is None else numbers[known])
+            parts.append(own.mean())
+    return float(np.mean(parts)) if parts else math.nan
 
 
 def _term(spec: AnyLoss, layout: HeadLayout, shares: Tensor, num_images: int | Tensor) -> LossFunction:
     parts = parts_of(spec, layout)
     weights = [spec.attribute_weights.get(part.name, 1.0) for part in parts]
-    factors = [spec.share * weight / sum(weights) for weight in weights]
+    whole = sum(weight for part, weight in zip(parts, weights, strict=True) if not part.partial)
+    factors = [spec.share * weight / whole for weight in weights]
     if isinstance(spec, SoftF1):
         return _soft_f1(parts, [spec.share] if spec.joint else factors, joint=spec.joint)
     return _mean_of_images([image_losses(spec, part, shares, num_images) for part in parts], factors)
@@ -102,8 +105,10 @@ def _soft_f1(parts: list[LossPart], factors: list[float], *, joint: bool) -> Los
     factors_P = DeviceConstant(torch.tensor(factors, dtype=torch.float64))
 
     def loss(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-        p = arrange([part.class_logs(logits).exp() for part in parts])
-        t = arrange([part.class_targets(targets) for part in parts])
+        own = [part.class_targets(targets) for part in parts]
+        known = [t.sum(dim=1, keepdim=True) for t in own]
+        p = arrange([part.class_logs(logits).exp() * k for part, k in zip(parts, known, strict=True)])
+        t = arrange(own)
         w_t, w_p = (t, p) if weights is None else (weights[:, None] * t, weights[:, None] * p)
         images, hits = w_t.sum(dim=0), (w_t * p).sum(dim=0)
         f1 = 2 * hits / (images + w_p.sum(dim=0)).clamp_min(_TINY)

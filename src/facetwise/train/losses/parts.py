@@ -21,18 +21,21 @@ from facetwise.recipe.loss import AnyLoss, Binary, Loss, SoftF1, Sum
 
 @dataclass(frozen=True)
 class LossPart:
-    """One block of a head, or the marginal of one attribute of its joint block."""
+    """One block of a head, or a marginal of its joint block: of an attribute, or of what is known of some images."""
 
     name: str
     """The attribute's name, or `joint`."""
     block: Block
     layout: HeadLayout
-    is_marginal: bool = False
+    marginal: tuple[str, ...] = ()
+    """Attributes of the marginal; none for a whole block."""
+    partial: bool = False
+    """Whether it is about the images alone of which just these attributes are known."""
 
     @property
     def num_classes(self) -> int:
         """K."""
-        return self.layout.space.attribute(self.name).size if self.is_marginal else self.block.num_classes
+        return self.layout.space.only(self.marginal).num_joint if self.marginal else self.block.num_classes
 
     def own_logits(self, logits: Tensor) -> Tensor:
         """The block's logits as the network gives them."""
@@ -41,12 +44,22 @@ class LossPart:
     def scores(self, logits: Tensor) -> Tensor:
         """Numbers (n, T) whose softmax is the probabilities of what the targets are about."""
         own = self.block.scores(self.own_logits(logits))
-        return _marginal(own, self.layout.space, self.name, torch.logsumexp) if self.is_marginal else own
+        return _marginal(own, self.layout.space, self.marginal, torch.logsumexp) if self.marginal else own
 
     def targets(self, targets: Tensor) -> Tensor:
-        """Target probabilities, (n, T)."""
+        """Target probabilities, (n, T); 0 where the class is not known."""
+        space, layout = self.layout.space, self.layout
+        if self.partial:
+            return targets[:, layout.partial_targets(self.marginal)]
         own = targets[:, self.block.targets]
-        return _marginal(own, self.layout.space, self.name, torch.sum) if self.is_marginal else own
+        if not self.marginal:
+            return own
+        total = _marginal(own, space, self.marginal, torch.sum)
+        for names in layout.partly_known:
+            if set(self.marginal) <= {*names}:
+                part = targets[:, layout.partial_targets(names)]
+                total = total + _marginal(part, space.only(names), self.marginal, torch.sum)
+        return total
 
     def of_targets(self, of_classes: Tensor) -> Tensor:
         """Numbers of each target, (T,), from numbers of each class, (K,)."""
@@ -54,23 +67,30 @@ class LossPart:
 
     def class_logs(self, logits: Tensor) -> Tensor:
         """Log-probabilities of the classes, (n, K)."""
-        if self.is_marginal:
+        if self.marginal:
             return torch.log_softmax(self.scores(logits), dim=1)
         return self.block.class_logs(self.own_logits(logits))
 
     def class_targets(self, targets: Tensor) -> Tensor:
         """Target probabilities of the classes, (n, K)."""
         own = self.targets(targets)
-        return own if self.is_marginal else self.block.class_targets(own)
+        return own if self.marginal else self.block.class_targets(own)
 
 
 def parts_of(term: AnyLoss, layout: HeadLayout) -> list[LossPart]:
-    """What a loss that fits the head is taken over, in the head's order."""
+    """What a loss that fits the head is taken over, in the head's order.
+
+    Of an image whose label is known in part, a mean over images takes the sum over the joint classes that it may have;
+    other losses know no such sum and leave it out.
+    """
     first = layout.blocks[0]
     if term.attributes is None:
-        return [LossPart(b.name, b, layout) for b in layout.blocks]
+        whole = [LossPart(b.name, b, layout) for b in layout.blocks]
+        if isinstance(term, Binary | SoftF1):
+            return whole
+        return [*whole, *(LossPart("/".join(n), first, layout, n, partial=True) for n in layout.partly_known)]
     if first.name == JOINT:
-        return [LossPart(n, first, layout, is_marginal=True) for n in layout.space.names if n in term.attributes]
+        return [LossPart(n, first, layout, (n,)) for n in layout.space.names if n in term.attributes]
     return [LossPart(b.name, b, layout) for b in layout.blocks if b.name in term.attributes]
 
 
@@ -128,8 +148,8 @@ def _joint_problems(key: str, parts: list[LossPart]) -> Iterator[str]:
         yield f"`{key}.joint`: {size} joint classes are too many, at most {MAX_LISTED_JOINT} are supported"
 
 
-def _marginal(joint: Tensor, space: LabelSpace, name: str, add: Callable[..., Tensor]) -> Tensor:
-    """Sums, by `add`, of joint numbers (n, num_joint) over all attributes but one, (n, K)."""
-    others = tuple(i + 1 for i, other in enumerate(space.names) if other != name)
+def _marginal(joint: Tensor, space: LabelSpace, names: tuple[str, ...], add: Callable[..., Tensor]) -> Tensor:
+    """Sums, by `add`, of joint numbers (n, num_joint) over all attributes but those in `names`, (n, product of K)."""
+    others = tuple(i + 1 for i, other in enumerate(space.names) if other not in names)
     cube = joint.reshape(joint.shape[0], *space.sizes)
-    return add(cube, dim=others) if others else cube
+    return add(cube, dim=others).flatten(1) if others else joint

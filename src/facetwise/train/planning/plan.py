@@ -44,7 +44,8 @@ class Rows:
     fold_of_row: IntArray | None
     """Fold that holds out each row; None when the run trains on all people."""
     included: npt.NDArray[np.bool_]
-    """Rows that the recipe trains on; dropped rows are still validated on."""
+    """Rows that the recipe trains on: not dropped, and with a known class of something that the head predicts. The
+    others are still validated on."""
 
     def trained(self, fold: int) -> npt.NDArray[np.bool_]:
         """The rows that the model of one fold trains on."""
@@ -124,8 +125,10 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
     overlay = read_overlay(project.workspace.overlay_file, space, manifest)
     folds = recipe_folds(project, recipe, manifest)
     view = training_view(manifest, space, recipe.labels, overlay)
+    layout = layout.trained_on(view)
     pool = Pool.of(view, manifest.train["group"].to_numpy(), space)
-    rows = Rows(None if folds is None else folds.of(manifest.train), view.included)
+    known = view.known[:, [space.index(name) for name in layout.attributes]].any(axis=1)
+    rows = Rows(None if folds is None else folds.of(manifest.train), view.included & known)
     model, fold_numbers = recipe.model.located(project.root), fold_numbers_of(recipe)
     inherited = _inherited(model, manifest, rows, fold_numbers)
     _check_trains(project, recipe, layout, pool, rows)

@@ -38,5 +38,6 @@ def _conflict(spec: AttributeSpec, rows: Sequence[Read]) -> str | None:
     first: dict[Any, str] = {}
     for row, cells in rows:
         read = cells.get(f"value:{spec.name}"), cells.get(f"label:{spec.name}")
-        first.setdefault(read, f"{row.cells[spec.column].strip()} (line {row.line})")
+        if read != (None, None):  # a class that is not known contradicts nothing
+            first.setdefault(read, f"{row.cells[spec.column].strip()} (line {row.line})")
     return f"`{spec.column}` is {listed(first.values(), 4)}" if len(first) > 1 else None
