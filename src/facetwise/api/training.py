@@ -1,6 +1,7 @@
-"""Training, predicting, and experiments that train many runs."""
+"""Training, predicting, experiments that train many runs, and the pretrained weights that they start from."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,8 +22,10 @@ from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
+    from facetwise.core.records.shelf import ShelfRecord
     from facetwise.core.runs import RunFolder
     from facetwise.recipe import Recipe
+    from facetwise.results.shelf import ShelfView
     from facetwise.study.ablation import Ablation
     from facetwise.study.search import Search
 
@@ -223,3 +226,77 @@ def tune(
     opened = opened_project(project)
     base = study_base(opened, recipe, settings, name)
     return run_search(opened, base, space, trials, pruner=pruner, listener=listener, progress=progress)
+
+
+# ------------------------------------------------------------------------------------------------ pretrained weights
+
+
+@dataclass(frozen=True)
+class AddedWeights:
+    """What came of adding weights to the shelf."""
+
+    record: "ShelfRecord"
+    path: Path
+    """The file of weights."""
+    new: bool
+    """Whether anything was written; it was there already otherwise."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {"path": str(self.path), "new": self.new, **self.record.as_dict()}
+
+
+@verb
+def list_weights() -> "ShelfView":
+    """The weights on the shelf, `FACETWISE_WEIGHTS` or `facetwise/weights` in the user's cache."""
+    from facetwise.results.shelf import build_shelf_view
+
+    return build_shelf_view()
+
+
+@verb
+def add_weights(
+    file: Annotated[str | Path, Option("A .pth, .pt, .bin or .safetensors file.", kind=Path)],
+    *,
+    backbone: Annotated[str, Option("timm's name of the network.", ("--as",))],
+    name: Annotated[str | None, Option("Its name on the shelf; the default is the backbone's.")] = None,
+    licence: Annotated[str | None, Option("The licence of the weights; runs keep it.")] = None,
+    source: Annotated[str | None, Option("Where they come from; the default is the file's name.")] = None,
+    mean: Annotated[
+        "str | Sequence[float] | None", Option("What is subtracted, a channel each: `0.485,0.456,0.406`.", kind=str)
+    ] = None,
+    std: Annotated["str | Sequence[float] | None", Option("What it is then divided by.", kind=str)] = None,
+) -> AddedWeights:
+    """Put the weights of a file on the shelf, as first weights of a timm backbone.
+
+    Tensors by name, plain or as training programs keep them; a pickle is read in a process of its own. They are matched
+    by name, by timm's conversion, or by order and shape, one to one; the head is left out. `mean` and `std` are shares
+    of 255; without them they are what the file or the family is known by. Raises InputError that names the first
+    tensors that differ; nothing is half written.
+    """
+    need_training("facetwise.model.shelving")
+    from facetwise.model.shelving import NewWeights, add_to_shelf
+
+    statistics = [None if values is None else _numbers(values) for values in (mean, std)]
+    entry, new = add_to_shelf(NewWeights(Path(file), backbone, name, source, licence, *statistics))
+    return AddedWeights(entry.record(), entry.weights_file, new)
+
+
+@verb
+def verify_weights(
+    name: Annotated[str | None, Option("A name on the shelf; the default is all.")] = None,
+) -> "ShelfView":
+    """Compare weights on the shelf with the hashes that were written with them."""
+    from facetwise.results.shelf import build_shelf_view
+
+    return build_shelf_view(name, verify=True)
+
+
+def _numbers(values: str | Sequence[float]) -> tuple[float, ...]:
+    from facetwise.core.errors import SettingError
+
+    try:
+        parts = values.replace(",", " ").split() if isinstance(values, str) else values
+        return tuple(float(part) for part in parts)
+    except ValueError:
+        raise SettingError(f"{values!r} are no numbers", hint="such as `0.485,0.456,0.406`") from None

@@ -56,7 +56,7 @@ def _past_typer() -> Iterator[None]:
 
 JOBS = {
     "Data": (data.ROOM, demo.ROOM),
-    "Train": (training.ROOM,),
+    "Train": (training.ROOM, training.WEIGHTS),
     "Look": (results.ROOM, decisions.ROOM, labels.ROOM),
     "Blend": (blending.ROOM,),
     "Submit": (submissions.ROOM, ledgers.ROOM),

@@ -1,4 +1,4 @@
-"""`augment`, `fit`, `predict`, `ablate`, `tune`: training, one run or many."""
+"""`augment`, `fit`, `predict`, `ablate`, `tune`: training, one run or many; `weights`: what they start from."""
 
 import sys
 from pathlib import Path
@@ -8,16 +8,19 @@ import typer
 
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
-from facetwise.cli.context import console, print_view, progress_bar, say, say_written
+from facetwise.cli.context import console, print_json, print_view, progress_bar, say, say_written
 from facetwise.cli.next_steps import say_next
 
 if TYPE_CHECKING:
+    from facetwise.api.training import AddedWeights
     from facetwise.core.project import Project
     from facetwise.core.runs import RunFolder
+    from facetwise.results.shelf import ShelfView
     from facetwise.study.ablation import Ablation
     from facetwise.study.search import Search
 
 ROOM = room()
+WEIGHTS = room("weights", "Keep pretrained weights, and make them of the files that people have.")
 
 
 @command(ROOM, api.augment)
@@ -119,3 +122,42 @@ def _(call: "Call[Search]", json: Json = False) -> None:
         view = call(listener=display.event, progress=display.preparing)
     print_view(view, json, search_text)
     say(f"study {view.name}: {project.root / view.folder}")
+
+
+@command(WEIGHTS, api.list_weights)
+def _(call: "Call[ShelfView]", json: Json = False) -> None:
+    """List the weights on the shelf, with licence and source."""
+    from facetwise.screens.text.shelf import shelf_text
+
+    print_view(call(), json, shelf_text)
+
+
+@command(WEIGHTS, api.add_weights)
+def _(call: "Call[AddedWeights]", json: Json = False) -> None:
+    """Put the weights of a file on the shelf.
+
+    Files of torch and safetensors, by timm's names, torchvision's or efficientnet-pytorch's. What is not of the
+    backbone is refused; only the head is left out. Recipes then say `weights = "shelf:NAME"`.
+    """
+    from facetwise.screens.text.shelf import entry_text
+
+    added = call()
+    if json:
+        print_json(added.as_dict())
+        return
+    console().print(entry_text(added.record))
+    if added.record.licence is None:
+        say("note: the licence is not known; `--licence` says it, and every run made from it keeps it")
+    say(f"wrote {added.path}" if added.new else f"it was there already: {added.path}")
+    say(f"next: --set model.backbone={added.record.backbone} --set model.weights=shelf:{added.record.name}")
+
+
+@command(WEIGHTS, api.verify_weights)
+def _(call: "Call[ShelfView]", json: Json = False) -> None:
+    """Compare weights on the shelf with their hashes; exit code 1 when any is damaged."""
+    from facetwise.screens.text.shelf import shelf_text
+
+    found = call()
+    print_view(found, json, shelf_text)
+    if any(row.problem for row in found.weights):
+        raise typer.Exit(1)

@@ -16,7 +16,7 @@ from facetwise.core.text.counting import listed
 from facetwise.model.blocks.layer import output_layer
 from facetwise.model.heads import HeadLayout
 from facetwise.model.limits import within_limits
-from facetwise.model.network import IMAGENET_MEAN
+from facetwise.model.network import IMAGENET_MEAN, IMAGENET_STD
 from facetwise.model.network import Network as Network
 from facetwise.model.small import SmallResNet
 from facetwise.model.weights import (
@@ -74,14 +74,28 @@ def _numbered(names: list[str], depth: int) -> dict[str, int]:
     return layers
 
 
-def mean_colour(backbone: str) -> tuple[float, float, float]:
-    """The mean that a network of this backbone subtracts from images of 0 to 255; by default ImageNet's."""
+def input_statistics(backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation, as shares of 255, that timm knows for this name; ImageNet's for another."""
     try:
         cfg = timm.get_pretrained_cfg(backbone)
     except RuntimeError:  # no such tag
         cfg = None
-    red, green, blue = (255.0 * share for share in (IMAGENET_MEAN if cfg is None else cfg.mean))
+    return (IMAGENET_MEAN, IMAGENET_STD) if cfg is None else (cfg.mean, cfg.std)
+
+
+def mean_colour(backbone: str) -> tuple[float, float, float]:
+    """What a network of this backbone subtracts from images of 0 to 255; ImageNet's mean for a name without another."""
+    red, green, blue = (255.0 * share for share in input_statistics(backbone)[0])
     return red, green, blue
+
+
+def hub_origin(backbone: str) -> tuple[str | None, str | None]:
+    """The repository of `weights = "hub"` and its licence, as far as timm knows them."""
+    try:
+        cfg = timm.get_pretrained_cfg(backbone)
+    except RuntimeError:  # no such tag
+        cfg = None
+    return (None, None) if cfg is None else (cfg.hf_hub_id, getattr(cfg, "license", None))
 
 
 # ------------------------------------------------------------------------------------------------ making a backbone
@@ -114,9 +128,48 @@ def _create(spec: ModelSpec, weights: Weights | None, height: int, width: int) -
 
 def head_parts(backbone: str, args: dict[str, Any]) -> tuple[str, ...]:
     """How the names begin of what a timm model has for its classes and its backbone has not, such as `head.fc.`."""
-    with torch.device("meta"):  # nothing is drawn or filled
-        whole, bare = (set(timm.create_model(backbone, **{**args, "num_classes": n}).state_dict()) for n in (1, 0))
+    whole, bare = (set(_outline(backbone, args, num_classes)) for num_classes in (1, 0))
     return tuple(sorted({name.rpartition(".")[0] + "." for name in whole - bare}))
+
+
+def whole_names(backbone: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a timm model's weights in its order, its head for one class."""
+    return _outline(backbone, {}, 1)
+
+
+def _outline(backbone: str, args: dict[str, Any], num_classes: int) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):  # nothing is drawn or filled
+        model = timm.create_model(backbone, **{**args, "num_classes": num_classes})
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+def bare_model(backbone: str) -> nn.Module:
+    """A timm model without a head, at its own size; raises SettingError for a name that is none."""
+    if backbone == SMALL:
+        raise SettingError(
+            f"`{SMALL}` has no pretrained weights", hint="`model.weights` takes a run's file by its path"
+        )
+    _check_name(backbone)
+    with within_limits():
+        made: nn.Module = timm.create_model(backbone, num_classes=0)
+    return made
+
+
+def whole_model(backbone: str, num_classes: int) -> nn.Module:
+    """A timm model with a head of its own kind, at its own size."""
+    made: nn.Module = timm.create_model(backbone, num_classes=num_classes)
+    return made
+
+
+def own_size(backbone: str) -> tuple[int, int]:
+    """Height and width that a timm model was made for."""
+    cfg = timm.get_pretrained_cfg(backbone, allow_unregistered=False) or timm.models.PretrainedCfg()
+    return int(cfg.input_size[1]), int(cfg.input_size[2])
+
+
+def converted_by_timm(backbone: str, tensors: dict[str, Tensor]) -> nn.Module:
+    """A bare model with weights that timm renames as it does with those it knows; raises InputError."""
+    return _create_converted(ModelSpec(backbone=backbone, weights=""), tensors, *own_size(backbone), {"num_classes": 0})
 
 
 def _create_converted(
@@ -129,8 +182,8 @@ def _create_converted(
             backbone = _create_sized(
                 spec.backbone, height, width, {**arguments, "pretrained": True, "pretrained_cfg_overlay": overlay}
             )
-    except (RuntimeError, KeyError, ValueError) as error:
-        raise _no_weights(spec, error) from None
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        raise _no_weights(spec, error) from None  # timm's conversions expect the names that they convert
     left_over = [] if spec.weights == "hub" else unused(differing.unexpected, ())  # timm knows what it publishes
     if differing.missing or left_over:
         raise _no_weights(spec, KeyError(_differences(differing.missing, left_over)))

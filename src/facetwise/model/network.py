@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from facetwise.core.errors import SettingError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Network(nn.Module):
@@ -28,7 +28,7 @@ class Network(nn.Module):
         super().__init__()
         cfg = getattr(backbone, "pretrained_cfg", {})
         self.register_buffer("mean", 255 * torch.tensor(cfg.get("mean", IMAGENET_MEAN)).view(1, 3, 1, 1))
-        self.register_buffer("std", 255 * torch.tensor(cfg.get("std", _IMAGENET_STD)).view(1, 3, 1, 1))
+        self.register_buffer("std", 255 * torch.tensor(cfg.get("std", IMAGENET_STD)).view(1, 3, 1, 1))
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
         self.head = head

@@ -23,7 +23,14 @@ CHECKSUM = "sha256"
 def save_tensors(
     tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None, *, checksum: bool = False
 ) -> None:
-    """Write tensors by name atomically; the same tensors and metadata give the same bytes.
+    """Write tensors by name, whole or not at all; see `tensors_bytes`."""
+    write_atomic(path, tensors_bytes(tensors, metadata, checksum=checksum))
+
+
+def tensors_bytes(
+    tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None, *, checksum: bool = False
+) -> bytes:
+    """A safetensors file; the same tensors and metadata give the same bytes.
 
     With `checksum` the metadata holds a sha256 of both, which `load_tensors` verifies; for files whose hash no DONE
     mark holds.
@@ -31,7 +38,7 @@ def save_tensors(
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     if checksum:
         metadata = {**(metadata or {}), CHECKSUM: _digest(plain, metadata or {})}
-    write_atomic(path, _in_order(save(plain, metadata)))
+    return _in_order(save(plain, metadata))
 
 
 def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

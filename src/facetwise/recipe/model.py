@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from facetwise.core.errors import SettingError
 from facetwise.core.files.settings import Spec, parse
+from facetwise.core.records.shelf import SHELF, find_shelf_entry
 from facetwise.recipe.head import Head, MultiLabelHead
 
 NO_FILE = ("none", "hub")
@@ -89,7 +90,8 @@ class ModelSpec(Spec):
     """A timm model name, such as `resnet18` or, with a pretrained tag, `resnet18.a1_in1k`; or `small_resnet` for
     training from scratch on small machines (`args`: `stem`, `widths`, `depths`)."""
     weights: str = "none"
-    """`none` (from scratch), `hub` (timm's pretrained weights for this name) or the path of a `.safetensors` file,
+    """`none` (from scratch), `hub` (timm's pretrained weights for this name), `shelf:NAME` (weights that `facetwise
+    weights add` put on the shelf) or the path of a `.safetensors` file,
     relative to the project: timm's for this backbone, or a `model.safetensors` of a run, whose backbone is taken.
     `{fold}` in the path is replaced by the fold's number; a fold that validates people that the weights were trained
     on is refused."""
@@ -133,11 +135,13 @@ class ModelSpec(Spec):
     def located(self, root: Path, fold: int | None = None) -> ModelSpec:
         """Make the path of a weights file absolute, for one fold if `fold` is given.
 
-        `root` is the project's folder. Without `fold`, `{fold}` in a path is not replaced.
+        `root` is the project's folder. Without `fold`, `{fold}` in a path is not replaced. Raises InputError for a name
+        that is not on the shelf.
         """
         if self.weights in NO_FILE:
             return self
-        path = root / self.weights
+        shelved = self.weights.startswith(SHELF)
+        path = find_shelf_entry(self.weights).weights_file if shelved else root / self.weights
         return self.model_copy(update={"weights": str(path if fold is None else weights_of_fold(path, fold))})
 
 

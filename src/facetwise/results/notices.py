@@ -111,6 +111,8 @@ def notices(
     if card is not None:
         found += _card_notices(card, estimate, current)
     found += _changed_since(record.fingerprint_fields, current)
+    if record.base is not None:
+        found.append(Notice("note", f"Started from weights of others: {record.base.told}."))
     return tuple(found)
 
 

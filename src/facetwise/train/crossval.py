@@ -146,6 +146,7 @@ def _record(name: str, plan: RunPlan, choices: Choices, made: dict[str, Any]) ->
         "split": plan.split,
         "grids": {name: list(values) for name, values in plan.layout.grids.items()},
         "choices": choices.as_dict(),
+        "base": None if plan.base is None else plan.base.as_dict(),
         "provenance": made,
     }
     return checked(RunRecord, data)

@@ -80,6 +80,7 @@ def finish_fold(job: Job, task: FoldTask, epoch: int) -> None:
 def write_fold(job: Job, task: FoldTask, result: FoldResult) -> None:
     """Write the artefact of a fold, and delete its training state."""
     metadata = {"fold": str(task.fold), "epoch": str(result.epoch), PEOPLE: _people(job.plan, task.fold)}
+    metadata |= job.plan.base_metadata
     with new_artefact(job.run.fold(task.fold), {"fold": task.fold, "epoch": result.epoch}) as folder:
         save_tensors(result.tensors, folder / WEIGHTS, metadata)
         if job.plan.fold_of_row is not None:

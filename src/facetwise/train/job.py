@@ -80,7 +80,8 @@ def open_job(run: RunFolder, plan: RunPlan, listener: Listener | None) -> Iterat
         try:
             job = enter_job(run, plan, listener)
             placed = job.setup.source.placed.reason
-            job.emit({"event": "run", "run": run.id, "folds": plan.fold_numbers, "store": placed})
+            base = None if plan.base is None else plan.base.told
+            job.emit({"event": "run", "run": run.id, "folds": plan.fold_numbers, "store": placed, "base": base})
             yield job
         finally:
             torch.set_num_threads(threads)  # so that the next run does not divide an already divided number

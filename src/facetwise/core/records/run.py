@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from facetwise.core.records.base import Provenance, Record
+from facetwise.core.records.shelf import BaseWeights
 
 Split = Literal["group", "image", "none"]
 Content = Literal["whole", "tables"]
@@ -57,6 +58,8 @@ class RunRecord(Record):
     grids: dict[str, list[float]] = Field(default_factory=dict)
     """Values of a head over years, by attribute; older versions had no such head."""
     choices: dict[str, ChoiceRecord]
+    base: BaseWeights | None = None
+    """The weights of others that it started from; older versions did not keep it."""
     provenance: Provenance
 
     @field_validator("recipe")

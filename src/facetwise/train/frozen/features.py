@@ -105,8 +105,8 @@ def _compute(plan: RunPlan, setup: Setup, folder: Path, progress: Progress | Non
     with new_artefact(folder, made_from) as temporary:
         _write_features(plan, setup, network, temporary / "features.npy", progress)
         tensors = {name: t for name, t in network.state_dict().items() if not name.startswith(HEAD)}
-        people = {PEOPLE: people_text(plan.inherited[plan.fold_numbers[0]])}
-        save_tensors(tensors, temporary / "backbone.safetensors", people)
+        metadata = {PEOPLE: people_text(plan.inherited[plan.fold_numbers[0]]), **plan.base_metadata}
+        save_tensors(tensors, temporary / "backbone.safetensors", metadata)
     setup.source.release()  # else copies of the store would accumulate over many backbones
 
 

@@ -17,6 +17,7 @@ from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import IntArray
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
+from facetwise.core.records.shelf import BASE, BaseWeights
 from facetwise.core.workspace import content_hash, file_hash
 from facetwise.data.images.store import prepare_store, recipe_store
 from facetwise.data.labels.overlay import read_overlay
@@ -26,6 +27,7 @@ from facetwise.inference.data import RunData, fold_numbers_of, recipe_folds
 from facetwise.inference.setup import recipe_layout, value_grids
 from facetwise.model.backbone import build_network, hub_weights
 from facetwise.model.heads import HeadLayout
+from facetwise.model.origin import base_of
 from facetwise.recipe import Recipe
 from facetwise.recipe.model import NO_FILE, ModelSpec, weights_of_fold
 from facetwise.train.fold.loop import FoldTask, steps_per_epoch
@@ -73,11 +75,18 @@ class RunPlan(RunData):
     """The training view as target probabilities of the head, (n_train, t)."""
     fields: dict[str, Any]
     """Fields of the fingerprint: name -> hash or JSON data."""
+    base: BaseWeights | None = None
+    """The weights of others that it starts from."""
 
     @property
     def fingerprint(self) -> str:
         """The same fingerprint, machine kind and thread count give the same numbers."""
         return content_hash(self.fields)
+
+    @property
+    def base_metadata(self) -> dict[str, str]:
+        """What weights trained from those of others say of them."""
+        return {} if self.base is None else {BASE: self.base.model_dump_json()}
 
     @property
     def training_labels_hash(self) -> str:
@@ -131,6 +140,7 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
     rows = Rows(None if folds is None else folds.of(manifest.train), view.included & known)
     model, fold_numbers = recipe.model.located(project.root), fold_numbers_of(recipe)
     inherited = _inherited(model, manifest, rows, fold_numbers)
+    base = base_of(recipe.model, project.root, fold_numbers[0])
     _check_trains(project, recipe, layout, pool, rows)
     store = prepare_store(project, manifest, recipe_store(recipe.input), progress=progress)
     data = RunData(project, recipe, manifest, folds, store)
@@ -141,7 +151,7 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
         "weights": _weights_hashes(model, fold_numbers),
     }
     targets = layout.soft_targets(view)
-    return RunPlan(project, recipe, manifest, folds, store, layout, view, pool, rows, inherited, targets, fields)
+    return RunPlan(project, recipe, manifest, folds, store, layout, view, pool, rows, inherited, targets, fields, base)
 
 
 def _check_trains(project: Project, recipe: Recipe, layout: HeadLayout, pool: Pool, rows: Rows) -> None:

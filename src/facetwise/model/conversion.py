@@ -1,0 +1,125 @@
+"""From the tensors of a file to those of a timm backbone: by name, by timm's own conversion, or by order and shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from torch import Tensor, nn
+
+from facetwise.core.errors import InputError
+from facetwise.core.text.counting import listed
+from facetwise.model.backbone import bare_model, converted_by_timm, head_parts, whole_names
+from facetwise.model.weights import COUNTER, load_fitting, unused
+
+BY_NAME = "by name"
+WRAPPERS = ("module.", "_orig_mod.", "model.")
+"""What may stand before every name."""
+BACKBONE = "backbone."
+"""What may stand before the names of the backbone, beside a head."""
+_HEADS = ("head", "fc.", "classifier", "cls_head", "last_linear", "neck", "mean", "std")
+"""How names begin that may stand beside `backbone.`."""
+_EFFICIENTNET_PYTORCH = ("_conv_stem.", "_blocks.")
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A backbone with the weights of a file."""
+
+    backbone: nn.Module
+    head: Mapping[str, Tensor]
+    """The file's own head, by timm's names."""
+    matched: str
+    """How it was found, in words."""
+
+    @property
+    def num_classes(self) -> int | None:
+        """Classes of the file's head; None without one."""
+        return next(
+            (len(t) for name, t in reversed(list(self.head.items())) if name.endswith(("weight", "bias"))), None
+        )
+
+
+def converted(tensors: Mapping[str, Tensor], backbone: str) -> Converted:
+    """The timm backbone with these weights; raises InputError that names the first tensors that differ."""
+    own = unwrapped(tensors)
+    if any(name.startswith(_EFFICIENTNET_PYTORCH) for name in own) and not backbone.startswith("tf_"):
+        raise InputError(
+            f"these are the names of efficientnet-pytorch, whose networks pad and norm as timm's `tf_...` do, and "
+            f"`{backbone}` does not",
+            hint=f"`--as tf_{backbone}`",
+        )
+    bare, parts = bare_model(backbone), head_parts(backbone, {})
+    body = {name: tensor for name, tensor in own.items() if not name.startswith(parts)}
+    head = {name: tensor for name, tensor in own.items() if name.startswith(parts)}
+    if load_fitting(bare, body):
+        return Converted(bare, head, BY_NAME)
+    with suppress(InputError):
+        return Converted(converted_by_timm(backbone, dict(body)), head, "by timm's conversion of names")
+    ordered, known = in_order(own, whole_names(backbone), parts), bare.state_dict().keys()
+    if isinstance(ordered, str):
+        raise InputError(_differing(body, bare, ordered), hint="name another backbone with `--as`")
+    bare.load_state_dict({name: tensor for name, tensor in ordered.items() if name in known}, strict=False)
+    head = {name: tensor for name, tensor in ordered.items() if name not in known}
+    return Converted(bare, head, f"by order and shape, {len(ordered)} of {len(ordered)}")
+
+
+def unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without what programs for training put before the names, and without what stands beside `backbone.`."""
+    found = dict(tensors)
+    while wrapper := next((w for w in WRAPPERS if found and all(name.startswith(w) for name in found)), None):
+        found = {name.removeprefix(wrapper): tensor for name, tensor in found.items()}
+    beside = [name for name in found if not name.startswith(BACKBONE)]
+    if len(beside) == len(found) or not all(name.startswith(_HEADS) for name in beside):
+        return found
+    inner = {name.removeprefix(BACKBONE): t for name, t in found.items() if name.startswith(BACKBONE)}
+    return unwrapped(inner)
+
+
+def in_order(
+    tensors: Mapping[str, Tensor], expected: Mapping[str, Sequence[int]], head: tuple[str, ...]
+) -> dict[str, Tensor] | str:
+    """Tensors by timm's names, matched one to one in their order: of the same shape and kind (`weight`, `running_var`,
+    ...), a head's for any number of classes; else what differs first, in words.
+
+    `expected`: names and shapes of the whole model in its order. What counts a norm's batches is left out.
+    """
+    given = [(name, t) for name, t in tensors.items() if not name.endswith(COUNTER)]
+    wanted = [(name, tuple(shape)) for name, shape in expected.items() if not name.endswith(COUNTER)]
+    bare = [(name, shape) for name, shape in wanted if not name.startswith(head)]
+    wanted = bare if len(given) == len(bare) else wanted
+    for number, (one, other) in enumerate(zip_longest(given, wanted), start=1):
+        if one is None or other is None or not _alike(one[0], one[1], other[0], other[1], other[0].startswith(head)):
+            has = "nothing" if one is None else f"`{one[0]}` {tuple(one[1].shape)}"
+            needs = "nothing" if other is None else f"`{other[0]}` {other[1]}"
+            return f"tensor {number} is {has} where the backbone has {needs}"
+    return {name: tensor for (name, _), (_, tensor) in zip(wanted, given, strict=True)}
+
+
+def _alike(name: str, tensor: Tensor, other: str, shape: tuple[int, ...], of_head: bool) -> bool:
+    own = tuple(tensor.shape)
+    same = own[1:] == shape[1:] and len(own) == len(shape) if of_head else own == shape
+    return same and name.rpartition(".")[2] == other.rpartition(".")[2]
+
+
+def _differing(body: Mapping[str, Tensor], bare: nn.Module, in_order: str) -> str:
+    """Why a file is not of the backbone: by names where most are its own, else in order."""
+    expected = bare.state_dict()
+    if 2 * len(body.keys() & expected.keys()) < min(len(body), len(expected)):
+        return f"its tensors are not those of the backbone, neither by name nor in order: {in_order}"
+    missing = [f"`{name}`" for name in expected if name not in body and not name.endswith(COUNTER)]
+    other = [name for name in expected if name in body and body[name].shape != expected[name].shape]
+    told = [f"it has no {listed(missing)}"] if missing else []
+    told += (
+        [f"the backbone has no {listed(found)}, which it has"]
+        if (found := [f"`{name}`" for name in unused(body, expected)])
+        else []
+    )
+    told += [
+        f"`{name}` is {tuple(body[name].shape)} where the backbone's is {tuple(expected[name].shape)}"
+        for name in other[:3]
+    ]
+    told += [f"and {len(other) - 3} more of another shape"] if len(other) > 3 else []
+    return "its tensors are not those of the backbone: " + "; ".join(told)

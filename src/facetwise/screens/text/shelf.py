@@ -1,0 +1,39 @@
+"""The shelf of weights as text."""
+
+from __future__ import annotations
+
+from facetwise.core.records.shelf import SHELF, ShelfRecord
+from facetwise.core.text.counting import in_bytes
+from facetwise.results.shelf import ShelfView
+from facetwise.screens.kit import Group, RenderableType, Text, paragraph, table_of
+
+
+def shelf_text(view: ShelfView) -> RenderableType:
+    """What lies on the shelf, a row an entry."""
+    if not view.weights:
+        return Text(f"no weights in {view.folder}: `facetwise weights add FILE --as BACKBONE` puts some there")
+    table = table_of("name", "size", "licence", "source", justify="left")
+    problems = [f"{row.name}: {row.problem}" for row in view.weights if row.problem is not None]
+    for row in view.weights:
+        if row.record is not None:
+            table.add_row(*_cells(ShelfRecord.model_validate(row.record)))
+    return Group(Text(view.folder, style="dim"), table, *(paragraph(text, style="bold red") for text in problems))
+
+
+def entry_text(record: ShelfRecord) -> RenderableType:
+    """How new weights were taken."""
+    three = (" ".join(f"{value:.4g}" for value in values) for values in (record.mean, record.std))
+    lines = [
+        f"{SHELF}{record.name}: {record.backbone}, {record.num_weights:,} weights, matched {record.matched}",
+        f"compared with {record.checked}",
+        f"input: mean {next(three)}, std {next(three)} ({record.statistics})",
+    ]
+    lines += [f"left out: {record.left_out}"] if record.left_out else []
+    return Group(*map(Text, lines))
+
+
+def _cells(record: ShelfRecord) -> tuple[RenderableType, ...]:
+    of = "" if record.name == record.backbone else f"\n{record.backbone}"
+    weights = (f"\n{record.num_weights / 1e6:.1f} M weights", "dim")
+    size_of_both = Text.assemble(in_bytes(record.num_bytes), weights)
+    return Text.assemble(record.name, (of, "dim")), size_of_both, record.licence or "not known", record.source

@@ -1,0 +1,380 @@
+"""Weights that people have, put on the shelf: what comes off it is what was put there, or it is refused."""
+
+import json
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torchvision.models import mobilenet_v2
+
+import facetwise as fw
+from facetwise.api.training import AddedWeights
+from facetwise.cli.main import main
+from facetwise.core.errors import DamagedError, FacetwiseError, InputError, SettingError
+from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.core.people import PEOPLE
+from facetwise.core.records.shelf import ShelfRecord, find_shelf_entry, shelf_entries
+from facetwise.model.backbone import Network, build_network
+from facetwise.model.conversion import in_order, unwrapped
+from facetwise.model.heads import head_layout
+from facetwise.recipe.head import MultiLabelHead
+from facetwise.recipe.model import ModelSpec
+
+LAYOUT = head_layout(MultiLabelHead(), LabelSpace((Attribute("a", ("x", "y")),)))
+IMAGES = 255 * torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(autouse=True)
+def shelf(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("FACETWISE_WEIGHTS", str(tmp_path / "shelf"))
+    return tmp_path / "shelf"
+
+
+def drawn(model: nn.Module) -> nn.Module:
+    """The model with weights and statistics that are all different."""
+    generator = torch.Generator().manual_seed(7)
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(0.2 * torch.randn(tensor.shape, generator=generator) + (1.0 if "running_var" in name else 0.0))
+            if "running_var" in name:
+                tensor.abs_()
+    return model.eval()
+
+
+def network(backbone: str, name: str) -> Network:
+    spec = ModelSpec(backbone=backbone, weights=f"shelf:{name}").located(Path())
+    return build_network(spec, LAYOUT, 64, 64).eval()
+
+
+def normal(images: Tensor, record: ShelfRecord) -> Tensor:
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) * 255 for values in (record.mean, record.std))
+    return (images - mean) / std
+
+
+@torch.no_grad()
+def features(model: nn.Module, images: Tensor) -> Tensor:
+    return model.forward_head(model.forward_features(images), pre_logits=True)
+
+
+PREFIXES = {"plain": "", "of DataParallel": "module.", "of a trainer": "model.", "of both": "module.model.backbone."}
+
+
+@pytest.mark.parametrize("prefix", PREFIXES.values(), ids=PREFIXES)
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet", "test_convnext2"])
+def test_features_after_conversion_are_those_before_bit_for_bit(tmp_path, backbone, prefix):
+    model = drawn(timm.create_model(backbone, num_classes=7))
+    save_file({prefix + name: t for name, t in model.state_dict().items()}, tmp_path / "given.safetensors")
+    added = fw.add_weights(tmp_path / "given.safetensors", backbone=backbone)
+    assert (added.record.matched, added.record.left_out) == ("by name", "its head of 7 classes")
+    after = network(backbone, backbone)
+    with torch.no_grad():
+        assert torch.equal(after.features(IMAGES), features(model, normal(IMAGES, added.record)))
+
+
+HELD: dict[str, Callable[[dict[str, Tensor]], object]] = {
+    "plain.bin": lambda state: state,
+    "state_dict.pth": lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"state": {}, "lr": 0.1}},
+    "model_ema.pt": lambda state: {"model": {name: 0 * t for name, t in state.items()}, "model_ema": state},
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_pickle_gives_its_tensors_wherever_it_holds_them(tmp_path, name):
+    model = drawn(timm.create_model("test_resnet", num_classes=3))
+    torch.save(HELD[name](model.state_dict()), tmp_path / name)
+    added = fw.add_weights(tmp_path / name, backbone="test_resnet", licence="MIT", source="drawn")
+    assert (added.record.licence, added.record.source, added.record.file) == ("MIT", "drawn", name)
+    assert ("under `model_ema`" in added.record.matched) == name.startswith("model_ema")
+    loaded = network("test_resnet", "test_resnet").backbone.state_dict()
+    assert all(torch.equal(tensor, model.state_dict()[key]) for key, tensor in loaded.items())
+
+
+def test_torchvisions_mobilenet_is_timms_by_order_and_gives_the_same_features(tmp_path):
+    torch.manual_seed(2)
+    theirs = mobilenet_v2(num_classes=11)
+    for module in theirs.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.3, 0.3)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+    torch.save(theirs.state_dict(), tmp_path / "theirs.pth")
+    record = fw.add_weights(tmp_path / "theirs.pth", backbone="mobilenetv2_100").record
+    assert record.matched == "by order and shape, 262 of 262"
+    assert record.checked.startswith("torchvision's network")
+    with torch.no_grad():
+        before = theirs.eval().features(normal(IMAGES, record)).mean((2, 3))
+        torch.testing.assert_close(network("mobilenetv2_100", "mobilenetv2_100").features(IMAGES), before)
+
+
+def as_efficientnet_pytorch(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors in the same order under names as that library has them."""
+    kept = [(name, t) for name, t in state.items() if not name.endswith("num_batches_tracked")]
+    ending = {number: name.rpartition(".")[2] for number, (name, _) in enumerate(kept)}
+    first, last = "_conv_stem", "_fc"
+    at = {n: first if n == 0 else last if n >= len(kept) - 2 else f"_blocks.{n}._bn" for n in range(len(kept))}
+    return {f"{at[n]}.{ending[n]}": t for n, (_, t) in enumerate(kept)}
+
+
+def test_efficientnet_pytorchs_lite0_is_timms_tf_by_order_with_its_own_statistics(tmp_path):
+    model = drawn(timm.create_model("tf_efficientnet_lite0", num_classes=5))
+    torch.save(as_efficientnet_pytorch(model.state_dict()), tmp_path / "lite0.pth")
+    record = fw.add_weights(tmp_path / "lite0.pth", backbone="tf_efficientnet_lite0", name="lite0").record
+    assert record.matched == "by order and shape, 247 of 247"
+    assert (record.mean, record.std) == ([127 / 255] * 3, [128 / 255] * 3)
+    made = network("tf_efficientnet_lite0", "lite0")
+    assert torch.allclose(made.mean, torch.tensor(127.0))
+    assert torch.allclose(made.std, torch.tensor(128.0))
+    with torch.no_grad():
+        assert torch.equal(made.features(IMAGES), features(model, (IMAGES - made.mean) / made.std))
+    with pytest.raises(InputError, match="pad and norm as timm's `tf_") as error:
+        fw.add_weights(tmp_path / "lite0.pth", backbone="efficientnet_lite0")
+    assert error.value.hint == "`--as tf_efficientnet_lite0`"
+
+
+def test_the_statistics_are_the_files_the_familys_timms_or_as_given(tmp_path):
+    save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "a.safetensors")
+    record = fw.add_weights(tmp_path / "a.safetensors", backbone="test_resnet").record
+    cfg = timm.get_pretrained_cfg("test_resnet")
+    assert (tuple(record.mean), tuple(record.std)) == (cfg.mean, cfg.std)
+    given = fw.add_weights(
+        tmp_path / "a.safetensors", backbone="test_resnet", name="own", mean="0.1, 0.2 0.3", std=(1, 0.5, 0.25)
+    )
+    assert (given.record.mean, given.record.std, given.record.statistics) == ([0.1, 0.2, 0.3], [1, 0.5, 0.25], "given")
+    assert network("test_resnet", "own").std.flatten().tolist() == [255, 127.5, 63.75]
+
+
+@pytest.mark.parametrize(
+    "given", [{"mean": "0.5,0.5,0.5"}, {"mean": "123 117 104", "std": "58 57 57"}, {"mean": "a,b,c", "std": "1,1,1"}]
+)
+def test_statistics_that_cannot_be_are_refused(tmp_path, given):
+    save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "a.safetensors")
+    with pytest.raises(SettingError, match=r"no numbers|three shares of 255"):
+        fw.add_weights(tmp_path / "a.safetensors", backbone="test_resnet", **given)
+
+
+def test_a_network_of_a_run_keeps_its_statistics_and_its_people(tmp_path):
+    people = json.dumps(["0123456789abcdef"])
+    tensors = build_network(ModelSpec(backbone="test_resnet"), LAYOUT, 64, 64).state_dict()
+    tensors["mean"].fill_(51.0)
+    save_file(tensors, tmp_path / "model.safetensors", {PEOPLE: people})
+    added = fw.add_weights(tmp_path / "model.safetensors", backbone="test_resnet")
+    assert added.record.mean == pytest.approx([0.2] * 3)
+    with safe_open(added.path, framework="numpy") as file:
+        assert file.metadata()[PEOPLE] == people
+    save_file(tensors, tmp_path / "unknown.safetensors")
+    with pytest.raises(InputError, match="does not say on which people"):
+        fw.add_weights(tmp_path / "unknown.safetensors", backbone="test_resnet", name="other")
+
+
+# ------------------------------------------------------------------------------------------------------ what is refused
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("the pickle was obeyed",))
+
+
+def truncated(path: Path) -> None:
+    torch.save(timm.create_model("test_resnet").state_dict(), path)
+    path.write_bytes(path.read_bytes()[:50_000])
+
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "obeyed": (lambda path: torch.save({"a": torch.ones(2), "b": Bomb()}, path), "no mere dict of tensors: it wants"),
+    "raw pickle": (lambda path: path.write_bytes(pickle.dumps(Bomb())), "no mere dict of tensors"),
+    "whole module": (lambda path: torch.save(nn.Linear(2, 2), path), r"wants `torch\.nn\.modules\.linear\.Linear`"),
+    "truncated": (truncated, "no weights could be read from it"),
+    "blown up": (lambda path: torch.save({"a": torch.ones(1).expand(10**5, 10**5)}, path), "larger than the file"),
+    "nothing in it": (lambda path: torch.save({"epoch": 1}, path), "holds no tensors by name; its keys: epoch"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_bad_pickle_is_one_error_and_leaves_nothing(tmp_path, shelf, bad):
+    write, message = BAD[bad]
+    write(tmp_path / "bad.pth")
+    with pytest.raises(InputError, match=message) as error:
+        fw.add_weights(tmp_path / "bad.pth", backbone="test_resnet")
+    assert str(error.value).startswith(str(tmp_path / "bad.pth"))
+    assert error.value.hint
+    assert not shelf.exists()
+
+
+def missing(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: t for name, t in state.items() if name != "conv1.0.weight"}
+
+
+DIFFERING: dict[str, tuple[Callable[[dict[str, Tensor]], dict[str, Tensor]], str]] = {
+    "missing": (missing, r"it has no `conv1\.0\.weight`"),
+    "left over": (lambda state: {**state, "extra.weight": torch.ones(2)}, r"the backbone has no `extra\.weight`"),
+    "of another shape": (
+        lambda state: {**state, "conv1.0.weight": torch.ones(5, 3, 3, 3)},
+        r"`conv1\.0\.weight` is \(5, 3, 3, 3\)",
+    ),
+    "of other names": (
+        lambda state: {f"x.{n}": t for n, t in enumerate(state.values())},
+        r"neither by name nor in order: tensor 1 is `x\.0`",
+    ),
+    "not numbers": (lambda state: {**state, "conv1.0.weight": state["conv1.0.weight"] * torch.nan}, "no numbers"),
+}
+
+
+@pytest.mark.parametrize("what", DIFFERING)
+def test_what_is_not_of_the_backbone_is_named_and_leaves_nothing(tmp_path, shelf, what):
+    change, message = DIFFERING[what]
+    save_file(change(timm.create_model("test_resnet").state_dict()), tmp_path / "given.safetensors")
+    with pytest.raises(InputError, match=message):
+        fw.add_weights(tmp_path / "given.safetensors", backbone="test_resnet")
+    assert not shelf.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "backbone", "message"),
+    [
+        ("a.txt", "test_resnet", "is no file of weights"),
+        ("missing.pth", "test_resnet", "is no file of weights"),
+        ("half.safetensors", "test_resnet", "not readable as safetensors"),
+        ("a.safetensors", "resnet_18", "timm has no `resnet_18`"),
+        ("a.safetensors", "small_resnet", "no pretrained weights"),
+    ],
+)
+def test_other_files_and_networks_are_told(tmp_path, file, backbone, message):
+    save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "a.safetensors")
+    (tmp_path / "a.txt").write_text("x", encoding="utf-8")
+    (tmp_path / "half.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:999])
+    with pytest.raises(FacetwiseError, match=message):
+        fw.add_weights(tmp_path / file, backbone=backbone)
+
+
+# ------------------------------------------------------------------------------------------- names, order and kinds
+
+
+def test_in_order_kinds_and_shapes_have_to_be_the_same() -> None:
+    expected = {"stem.weight": (2, 3), "bn.weight": (2,), "bn.bias": (2,), "fc.weight": (1, 2), "fc.bias": (1,)}
+    shapes = {"a.weight": (2, 3), "b.weight": (2,), "b.bias": (2,), "c.weight": (9, 2), "c.bias": (9,)}
+    given = {name: torch.rand(shape) for name, shape in shapes.items()}
+    found = in_order(given, expected, ("fc.",))
+    assert isinstance(found, dict)
+    assert [*found] == [*expected]
+    assert all(torch.equal(one, other) for one, other in zip(found.values(), given.values(), strict=True))
+    without_head = in_order(dict(list(given.items())[:3]), expected, ("fc.",))
+    assert [*without_head] == ["stem.weight", "bn.weight", "bn.bias"]
+    swapped = {name: given[name] for name in ("a.weight", "b.bias", "b.weight", "c.weight", "c.bias")}
+    assert in_order(swapped, expected, ("fc.",)) == (
+        "tensor 2 is `b.bias` (2,) where the backbone has `bn.weight` (2,)"
+    )
+    short = dict(list(given.items())[:4])
+    assert in_order(short, expected, ("fc.",)) == "tensor 5 is nothing where the backbone has `fc.bias` (1,)"
+
+
+def test_a_prefix_of_some_names_is_no_wrapper() -> None:
+    tensors = {"model.a": torch.ones(1), "b": torch.ones(1)}
+    assert unwrapped(tensors) == tensors
+    beside = {"backbone.a": torch.ones(1), "decoder.b": torch.ones(1)}
+    assert unwrapped(beside) == beside
+    assert [*unwrapped({"backbone.a": torch.ones(1), "head.fc.weight": torch.ones(1)})] == ["a"]
+
+
+# ------------------------------------------------------------------------------------------------------------ the shelf
+
+
+def put(tmp_path: Path, name: str = "mine", **more: str) -> AddedWeights:
+    torch.manual_seed(3)
+    save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "mine.safetensors")
+    return fw.add_weights(tmp_path / "mine.safetensors", backbone="test_resnet", name=name, **more)
+
+
+def test_the_same_again_changes_nothing_and_a_licence_is_added(tmp_path):
+    first, again = put(tmp_path), put(tmp_path)
+    assert (first.new, again.new) == (True, False)
+    licensed = put(tmp_path, licence="MIT")
+    assert licensed.new
+    assert (licensed.path, licensed.record.licence) == (first.path, "MIT")
+    assert [row.record["licence"] for row in fw.list_weights().weights] == ["MIT"]
+    with pytest.raises(InputError, match="already, as `shelf:mine`"):
+        put(tmp_path, "another")
+    save_file(drawn(timm.create_model("test_resnet")).state_dict(), tmp_path / "b.safetensors")
+    with pytest.raises(InputError, match=r"`shelf:mine` is on the shelf already, with other weights"):
+        fw.add_weights(tmp_path / "b.safetensors", backbone="test_resnet", name="mine")
+    with pytest.raises(SettingError, match="no name for the shelf"):
+        put(tmp_path, "../x")
+
+
+@pytest.mark.parametrize("damage", ["weights.safetensors", "shelf.json", "DONE.json"])
+def test_damage_is_found_and_mended_by_adding_again(tmp_path, damage):
+    added = put(tmp_path)
+    assert [row.problem for row in fw.verify_weights().weights] == [None]
+    (added.path.parent / damage).write_bytes(b"{}")
+    (row,) = fw.verify_weights().weights
+    assert "damaged" in row.problem
+    assert "facetwise weights add" in row.problem
+    assert put(tmp_path).new
+    assert [row.problem for row in fw.verify_weights("mine").weights] == [None]
+    assert len(shelf_entries()) == 1
+
+
+def test_the_command_line_lists_adds_and_verifies(tmp_path, capsys, monkeypatch):
+    def told(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["facetwise", "weights", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        shown = capsys.readouterr()
+        return int(end.value.code or 0), shown.out + shown.err
+
+    assert "no weights in" in told("list")[1]
+    save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "given.safetensors")
+    code, text = told("add", str(tmp_path / "given.safetensors"), "--as", "test_resnet", "--name", "mine")
+    assert code == 0
+    for part in ("matched by name", "left out: its head of 1,000 classes", "licence is not known", "shelf:mine"):
+        assert part in text
+    assert "mine" in told("list")[1]
+    assert json.loads(told("list", "--json")[1])["weights"][0]["backbone"] == "test_resnet"
+    assert told("verify")[0] == 0
+    find_shelf_entry("mine").weights_file.write_bytes(b"")
+    code, text = told("verify")
+    assert (code, "changed since it was made" in text) == (1, True)
+    code, text = told("verify", "min")
+    assert (code, "did you mean `mine`?" in text) == (2, True)
+
+
+# -------------------------------------------------------------------------------------------------------- runs from it
+
+OF_THE_SHELF = (
+    "model.backbone=test_resnet", "model.args={}", "model.weights=shelf:mine", "train.length=1ep", "folds.plan=holdout",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("freeze", ["0", "backbone"])
+def test_a_run_and_its_weights_keep_where_it_started_and_the_licence(tmp_path, own, freeze):
+    put(tmp_path, licence="CC-BY-NC-4.0", source="somebody")
+    settings = [*OF_THE_SHELF, f"model.freeze={freeze}", "augment=[]"]
+    events: list[dict[str, object]] = []
+    run = fw.fit(own.project, own.recipe, settings=settings, listener=events.append)
+    told = "`shelf:mine` (somebody), licence CC-BY-NC-4.0"
+    assert run.record().base.told == told
+    assert next(event["base"] for event in events if event["event"] == "run") == told
+    assert any(told in notice.text for notice in fw.show(own.project, run.id).warnings)
+    file = run.weights_file(0) if freeze == "0" else run.backbone_file
+    again = fw.fit(own.project, own.recipe, settings=[*settings, f"model.weights={file}", "folds.plan=none"])
+    assert again.record().base.told == told
+
+
+def test_what_is_not_on_the_shelf_or_of_another_network_is_told(tmp_path, own):
+    with pytest.raises(InputError, match="no `mine` on the shelf"):
+        fw.fit(own.project, own.recipe, settings=OF_THE_SHELF)
+    added = put(tmp_path)
+    with pytest.raises(
+        InputError, match=r"`shelf:mine` is a `test_resnet`, and `model.backbone` is `test_efficientnet`"
+    ):
+        fw.fit(own.project, own.recipe, settings=[*OF_THE_SHELF, "model.backbone=test_efficientnet"])
+    data = bytearray(added.path.read_bytes())
+    data[-1] ^= 1
+    added.path.write_bytes(data)
+    with pytest.raises(DamagedError, match="changed since it was made"):
+        fw.fit(own.project, own.recipe, settings=OF_THE_SHELF)
