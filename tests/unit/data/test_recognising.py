@@ -167,6 +167,25 @@ def test_names_in_other_words_are_still_the_column_of_images(spell, tmp_path):
     assert told.train == 12 or "in other words than the disk: 12 of 12 rows" in notes(told)
 
 
+def test_a_table_that_lies_elsewhere_is_refused_with_the_folder_that_holds_both(tmp_path):
+    data = leaves(tmp_path)
+    (tmp_path / "tables").mkdir()
+    (data / "labels.csv").rename(tmp_path / "tables" / "my labels.csv")
+    error = refused(data, table="../tables/my labels.csv")
+    assert str(error.hint) == f"give the folder that holds both: `--dataset {tmp_path} --table 'tables/my labels.csv'`"
+    told: list[Understood] = []
+    choices = Choices(table="tables/my labels.csv")
+    write_project_file(tmp_path.parent / f"{tmp_path.name} project", tmp_path, choices=choices, tell=told.append)
+    assert (told[0].train, told[0].groups, told[0].findings) == (12, 4, ())
+
+
+def test_a_list_without_a_header_beside_the_table_of_labels_is_passed_over(tmp_path):
+    data = leaves(tmp_path)
+    write_table(data / "test.csv", *(row[0] for row in ROWS[:3]))
+    _, told = init(data)
+    assert (told.train, told.test) == (12, None)
+
+
 def test_a_table_that_cannot_be_read_is_told_with_the_reason(tmp_path):
     data = photos(tmp_path, "a.jpg", "b.jpg")
     (data / "labels.csv").write_bytes(b'file,label\n"a.jpg,1\n')

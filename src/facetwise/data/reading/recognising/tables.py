@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
+from facetwise.core.files.outside import resolved
 from facetwise.core.project import TrainSide
 from facetwise.core.text.counting import count, listed
+from facetwise.core.workspace import inside
 from facetwise.data.reading.recognising.columns import Column, Roles, columns_of, is_labelled, roles_of
 from facetwise.data.reading.recognising.lying import FoundTable, Lying, read_found
 from facetwise.data.reading.recognising.proposal import Ask, Choices, MadeProposal, Question, decided
@@ -32,12 +36,22 @@ class ImageTable:
     """Of cells that name an image."""
     exact: bool
     """Whether they name them as the disk does."""
+    headless: bool = False
+    """Whether the name of the column is that of an image itself: then there is no header."""
 
     @property
     def part(self) -> str:
         """Which part of a given split it is called as: `train`, `val`, `test`, or none."""
         path = PurePosixPath(self.found.path)
         return next((part for word in (path.stem, path.parent.name) if (part := part_of(word))), "")
+
+    def check_header(self) -> None:
+        """Raise InputError when there is none."""
+        if self.headless:
+            raise InputError(
+                f"{self.found.path}:1: no header: its first line names the image `{self.image}`",
+                hint="write a line with the names of the columns above it, such as `file,label`",
+            )
 
     @property
     def labelled(self) -> bool:
@@ -52,7 +66,9 @@ def recognise_table(lying: Lying, choices: Choices, ask: Ask, *, labelled: bool 
     """
     tables = list(_image_tables(lying, choices, ask))
     sure = choices.table is not None or bool(choices.attributes) or not labelled
-    found = [t for t in tables if sure or t.labelled]
+    found = [t for t in tables if (sure or t.labelled) and not t.headless]
+    for table in tables if not found else ():
+        table.check_header()
     chosen = [t for t in found if t.part == "train"] if len(found) > 1 else found
     chosen = chosen if len(chosen) == 1 else [t for t in found if not t.part] or found
     if not chosen:
@@ -62,7 +78,8 @@ def recognise_table(lying: Lying, choices: Choices, ask: Ask, *, labelled: bool 
         (path,) = decided(question, ask)
         chosen = [t for t in chosen if t.found.path == path]
     (table,) = chosen
-    others = [t for t in tables if t is not table] if choices.table is None else list(_others(lying, table))
+    tables = tables if choices.table is None else list(_others(lying, table))
+    others = [t for t in tables if t is not table and not t.headless]
     return _proposal(table, others, roles_of(table.columns, table.image, choices, ask))
 
 
@@ -71,6 +88,8 @@ def _image_tables(lying: Lying, choices: Choices, ask: Ask) -> Iterable[ImageTab
         if choices.table not in lying.tables and not (lying.root / choices.table).is_file():
             hint = did_you_mean(choices.table, lying.tables) if lying.tables else None
             raise SettingError(f"the dataset has no table `{choices.table}`", hint=hint)
+        if inside(lying.root, choices.table) is None:
+            raise _out_of_dataset(lying.root, choices.table)
         found = read_found(lying.root, choices.table)
         table = _with_images(lying, found, choices, ask)
         if table is None:
@@ -85,6 +104,14 @@ def _image_tables(lying: Lying, choices: Choices, ask: Ask) -> Iterable[ImageTab
         table = _with_images(lying, found, choices, ask)
         if table is not None:
             yield table
+
+
+def _out_of_dataset(root: Path, table: str) -> InputError:
+    """A table that lies elsewhere, and the folder that holds both."""
+    place = resolved(root / table)
+    common = os.path.commonpath([root, place])
+    way = shlex.join(["--dataset", common, "--table", os.path.relpath(place, common)])
+    return InputError(f"`{table}` leads out of the dataset {root}", hint=f"give the folder that holds both: `{way}`")
 
 
 def _others(lying: Lying, chosen: ImageTable) -> Iterable[ImageTable]:
@@ -110,31 +137,23 @@ def _with_images(lying: Lying, found: FoundTable, choices: Choices, ask: Ask) ->
     for exact in (True, False):
         look = lying.folder_of if exact else lying.folder_meant
         places = {name: place for name, c in columns_tried.items() if (place := look(c.cells, found.path)) is not None}
-        if (
-            not exact and choices.image is None
-        ):  # a number may mean an image by chance: only a name that repeats nowhere
-            unique = {
-                name: at for name, at in places.items() if len(set(columns[name].cells)) == len(columns[name].cells)
-            }
-            called = {name: at for name, at in unique.items() if columns[name].words & _CALLED}
-            places = dict([*(called or unique).items()][:1])
+        if not exact and choices.image is None:
+            places = _likely(places, columns)
         best = [name for name in places if places[name][1] == max(number for _, number in places.values())]
         if len(best) > 1:
             question = Question(f"several columns of `{found.path}` name images", tuple(best), "--image")
             best = decided(question, ask)
         if best:
-            _check_header(lying, found, best[0])
-            return ImageTable(found, columns, best[0], *places[best[0]], exact)
+            headless = lying.folder_of(best, found.path) is not None
+            return ImageTable(found, columns, best[0], *places[best[0]], exact, headless)
     return None
 
 
-def _check_header(lying: Lying, found: FoundTable, column: str) -> None:
-    """Raise InputError for a table whose first line names an image, as the others do, in place of columns."""
-    if lying.folder_of([column], found.path) is not None:
-        raise InputError(
-            f"{found.path}:1: no header: its first line names the image `{column}`",
-            hint="write a line with the names of the columns above it, such as `file,label`",
-        )
+def _likely(places: dict[str, tuple[str, int]], columns: Mapping[str, Column]) -> dict[str, tuple[str, int]]:
+    """The one column that most likely names images in other words: a number may mean one by chance."""
+    once = {name: at for name, at in places.items() if len(set(columns[name].cells)) == len(columns[name].cells)}
+    called = {name: at for name, at in once.items() if columns[name].words & _CALLED}
+    return dict([*(called or once).items()][:1])
 
 
 def _proposal(table: ImageTable, others: list[ImageTable], roles: Roles) -> MadeProposal:
