@@ -255,7 +255,16 @@ def test_what_is_not_known_is_no_class_and_is_counted(tmp_path):
     rows = [(*row[:2], ("todo", "", "Unknown")[k] if k < 3 else row[2], row[3]) for k, row in enumerate(ROWS)]
     project, told = init(leaves(tmp_path, rows=rows))
     assert labels(project)["disease"] == ["rust", "well"]
-    assert "`disease`: 3 cells not known: `(empty)`, `Unknown`, `todo`" in notes(told)
+    assert "`disease`: 3 cells not known: `(empty)`, `Unknown`, `todo`; `unknown`" in notes(told)
+    assert project.file.dataset.train.unknown == ["", "Unknown", "todo"]
+    assert (told.train, [f.level for f in told.findings if f.level == "error"]) == (12, [])
+
+
+def test_a_word_in_names_that_says_nothing_is_no_class(tmp_path):
+    names = [f"{state}/{k}.jpg" for state in ("on", "off", "unknown") for k in range(2)]
+    project, told = init(photos(tmp_path, *names), pattern="{state}/{n:int}.jpg", attributes=("state",))
+    assert labels(project) == {"state": ["off", "on"]}
+    assert (told.train, dict(told.attributes[0].classes)) == (6, {"off": 2, "on": 2})
 
 
 def test_options_decide_and_cuts_make_classes_of_numbers(tmp_path):

@@ -130,6 +130,12 @@ class Roles:
     """Cells that stand for a label which is not known."""
     notes: tuple[str, ...]
 
+    @property
+    def keys(self) -> dict[str, Any]:
+        """Settings of the training side."""
+        words = ["", *self.unknown]
+        return {"group": self.group, **({"unknown": words} if self.unknown else {})}
+
 
 def columns_of(table: CsvTable) -> dict[str, Column]:
     """The columns that have a name; of those of one name the first."""
@@ -251,7 +257,7 @@ def _attribute(column: Column, cuts: list[float] | None, notes: list[str]) -> di
     lacking = len(column.cells) - known.total()
     if lacking:
         words = sorted({cell or "(empty)" for cell in column.cells} - set(known))
-        notes.append(f"`{name}`: {count(lacking, 'cell')} not known: {listed((f'`{w}`' for w in words), 8)}")
+        notes.append(f"`{name}`: {count(lacking, 'cell')} not known: {listed((f'`{w}`' for w in words), 8)}; `unknown`")
     if several := [c for c in classes if any(part in classes for part in re.split(r"[/,;|+]", c) if part != c)]:
         notes.append(f"`{name}`: {listed(f'`{c}`' for c in several)} may be several findings in one cell; a class now")
     return {"name": name, "classes": classes, "column": column.name, **({"values": values} if values else {})}

@@ -62,7 +62,7 @@ def recognise_names(lying: Lying, choices: Choices, ask: Ask) -> MadeProposal:
         taken = ", ".join(f"{field} `{cell}`" for field, cell in shown)
         notes.append(f"{count(len(doubtful), 'name')} can be read in two ways; `{doubtful[0]}` is taken as {taken}")
     keys: dict[str, Any] = {"images": ".", "pattern": pattern.text}
-    train = {**keys, "group": roles.group}
+    train = {**keys, **roles.keys}
     test = None if roles.split is None else sides_by(roles.split, train, {**keys, "image": "image name"}, notes)
     title = f"labels in names: {len(matching):,} of {count(len(lying.images), 'name')} match `{pattern.text}`"
     return MadeProposal(title, "names", train, roles.attributes, test, (*notes, *roles.notes))

@@ -11,7 +11,6 @@ from typing import Any
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.files.outside import resolved
-from facetwise.core.project import TrainSide
 from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import inside
 from facetwise.data.reading.recognising.columns import Column, Roles, columns_of, is_labelled, roles_of
@@ -158,7 +157,7 @@ def _likely(places: dict[str, tuple[str, int]], columns: Mapping[str, Column]) -
 
 def _proposal(table: ImageTable, others: list[ImageTable], roles: Roles) -> MadeProposal:
     keys = table.found.keys
-    train: dict[str, Any] = {**keys, "images": table.images, "image": table.image, "group": roles.group}
+    train: dict[str, Any] = {**keys, "images": table.images, "image": table.image, **roles.keys}
     notes = list(_table_notes(table))
     sides = {**keys, "images": table.images, "image": table.image, "answer": _answer(table)}
     test = None if roles.split is None else sides_by(roles.split, train, sides, notes)
@@ -166,9 +165,6 @@ def _proposal(table: ImageTable, others: list[ImageTable], roles: Roles) -> Made
         test = _test_table(table, others, notes)
     elif others:
         notes.append(f"other tables left out: {listed(t.found.path for t in others)}; `--table PATH` takes another")
-    words = sorted({"", *roles.unknown})
-    if words != [""] and "unknown" in TrainSide.model_fields:
-        train["unknown"] = words
     title = f"a table with a row an image, `{table.found.path}`"
     return MadeProposal(title, "images", train, roles.attributes, test, (*notes, *roles.notes))
 
