@@ -26,8 +26,10 @@ BoolArray = npt.NDArray[np.bool_]
 MISSING = -1
 """In place of a class number: a class that is not known, or not predicted."""
 
-MAX_ATTRIBUTES = 6
+MAX_ATTRIBUTES = 16
 MAX_CLASSES = 1000
+MAX_JOINT = 10**9
+"""Most joint classes: what numbers of the common types hold."""
 MAX_LISTED_JOINT = 4096
 """Above this many joint classes nothing holds a column a joint class; attributes are kept apart."""
 JOINT = "joint"
@@ -103,6 +105,10 @@ class LabelSpace:
             raise SettingError(f"a label is made of attributes, got {self.attributes!r:.80}")
         if not 1 <= len(self.attributes) <= MAX_ATTRIBUTES:
             raise SettingError(f"a label has 1 to {MAX_ATTRIBUTES} attributes, got {len(self.attributes)}")
+        if self.num_joint > MAX_JOINT:
+            raise SettingError(
+                f"the attributes make {self.num_joint:,} joint classes, at most {MAX_JOINT:,} are supported"
+            )
         if _repeated(self.names):
             raise SettingError(f"attribute names must differ, got {', '.join(self.names)}")
 

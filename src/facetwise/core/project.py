@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
@@ -36,6 +36,11 @@ class AttributeSpec(Spec):
     """For an ordinal attribute: the true cuts; class = number of cuts <= value."""
     valid: Annotated[tuple[float, float], LISTED] | None = None
     """For an ordinal attribute: smallest and largest value that is believable."""
+    split: Annotated[str, Field(min_length=1)] | None = None
+    """What stands between several findings in one cell of the column, such as `/`. Each class becomes an attribute of
+    its own, with the classes `no` and `yes`."""
+    item: str | None = None
+    """With `split`: the one finding that this attribute is about; its classes are then those of absent and present."""
 
     @model_validator(mode="after")
     def _one_source(self) -> AttributeSpec:
@@ -49,6 +54,10 @@ class AttributeSpec(Spec):
             raise ValueError("`valid` is the smallest and then the largest value")
         if self.values and self.files:
             raise ValueError("`values` are spellings in a `column`, this attribute comes from `files`")
+        if (self.split is None) != (self.item is None):
+            raise ValueError("`item` is the finding of a `split` cell: give both")
+        if self.split is not None and (self.column is None or self.cuts or self.values or len(self.classes) != 2):
+            raise ValueError("`split` needs a `column`, two classes (absent and present), and no `cuts` or `values`")
         known = Spellings(self.classes)
         for source in (self.values, self.files):
             source.update({spelling: known.find(name) for spelling, name in source.items()})
@@ -229,6 +238,13 @@ class ProjectFile(Spec):
             raise ValueError("expected an integer")
         return version
 
+    @field_validator("attributes", mode="before")
+    @classmethod
+    def _an_attribute_a_finding(cls, given: object) -> object:
+        if not isinstance(given, list):
+            return given
+        return [own for one in given for own in (_findings(one) if isinstance(one, dict) else [one])]
+
     @model_validator(mode="after")
     def _consistent(self) -> ProjectFile:
         wanted = {"folders": "folder", "images": "image", "names": "pattern"}[self.dataset.layout]
@@ -273,10 +289,18 @@ def _check_fields(side: TrainSide, columns: list[str]) -> None:
         raise ValueError(f"`pattern` has no field `{unknown[0]}`; {did_you_mean(unknown[0], fields)}")
 
 
+def _findings(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """The attributes that one with `split` stands for: one a class, unless it names its own `item`."""
+    if given.get("split") is None or given.get("item") is not None or not isinstance(given.get("classes"), list):
+        return [given]
+    return [{**given, "name": item, "item": item, "classes": ["no", "yes"]} for item in given["classes"]]
+
+
 def _check_unknown(words: list[str], attributes: list[AttributeSpec]) -> None:
     """A word for "not known" cannot be a class, nor a spelling of one."""
     for attribute in attributes:
-        known = Spellings({*attribute.classes, *attribute.values}) if attribute.column is not None else ()
+        own = {attribute.item} if attribute.item is not None else {*attribute.classes, *attribute.values}
+        known = Spellings(own) if attribute.column is not None else ()
         if both := [word for word in words if word in known]:
             raise ValueError(f"`unknown` has {both[0]!r}, which is a class of `{attribute.name}`")
 

@@ -53,8 +53,8 @@ def test_an_empty_cell_is_a_class_that_is_not_known(tmp_path: Path) -> None:
     assert manifest.values("age").tolist()[0] == 20
     assert np.isnan(manifest.values("age")[[1, 5]]).all()
     assert found(manifest, "info") == [
-        ("missing-label", "`age` is empty in 2 of 6 rows: they count for the other attributes"),
-        ("missing-label", "`glasses` is empty in 2 of 6 rows: they count for the other attributes"),
+        ("missing-label", "`age` is empty in 2 of 6 rows: not known there; what is known counts"),
+        ("missing-label", "`glasses` is empty in 2 of 6 rows: not known there; what is known counts"),
     ]
 
 
@@ -62,9 +62,10 @@ def test_a_project_names_its_own_words(tmp_path: Path) -> None:
     more = 'unknown = ["", "todo", "n/a"]'
     manifest, space = made(tmp_path, ["no,n/a", "todo,30", ",40", "yes,70", "no,80", "yes,90"], more)
     assert manifest.codes(space)[:3].tolist() == [[0, -1], [-1, 0], [-1, 0]]
-    assert ("missing-label", "`age` is empty, `todo`, `n/a` in 1 of 6 rows: they count for the other attributes") in (
-        found(manifest, "info")
-    )
+    assert (
+        "missing-label",
+        "`age` is empty, `todo`, `n/a` in 1 of 6 rows: not known there; what is known counts",
+    ) in (found(manifest, "info"))
 
 
 def test_without_a_word_for_it_an_empty_cell_is_an_error(tmp_path: Path) -> None:

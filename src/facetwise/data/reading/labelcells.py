@@ -15,13 +15,15 @@ from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.people import person
 from facetwise.core.project import AttributeSpec
 from facetwise.core.text.counting import listed
-from facetwise.core.text.spelling import Spellings, normal
+from facetwise.core.text.spelling import Spellings, folded, normal
 from facetwise.data.findings import Findings
 from facetwise.data.reading.rowfaults import RowFaults
 
 _MAX_NAMED = 8
 """Most different cells of a column that a hint names."""
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_SAYS_NOTHING = {"todo", "n/a", "na", "nan", "null", "none", "unknown", "unlabeled", "unlabelled", "?", "-", "tbd"}
+"""Words of tables for a class that is not known, without case."""
 
 
 @dataclass
@@ -65,16 +67,39 @@ class LabelReader:
         if normal(cell) in self._no_class:
             self._num_unknown[str(spec.column)] += 1
             return {f"label:{spec.name}": None} | ({f"value:{spec.name}": None} if attribute.is_ordinal else {})
+        if spec.split is not None:
+            return {f"label:{spec.name}": int(normal(str(spec.item)) in self._items(spec.split, cell))}
         if attribute.is_ordinal and cell not in spec.values:
             value = self._number(row, spec, attribute, cell)
             return None if value is None else {f"value:{spec.name}": value, **_label(attribute, value)}
         known = {**dict(zip(attribute.classes, attribute.classes, strict=True)), **spec.values}
         name = known.get(cell) or known.get(Spellings(known, person).find(cell), cell)
         if name not in attribute.classes:
-            hint = did_you_mean(cell, {*attribute.classes, *spec.values})
+            hint = _other_reading(cell, attribute) or did_you_mean(cell, {*attribute.classes, *spec.values})
             self._wrong(row, "unknown-class", spec, cell, f"a class of `{spec.name}`", hint)
             return None
         return {f"label:{spec.name}": attribute.classes.index(name)}
+
+    @staticmethod
+    def _items(split: str, cell: str) -> set[str]:
+        """The findings in a cell."""
+        return {normal(item) for item in cell.split(split)} - {""}
+
+    def _note_unlisted(self) -> None:
+        """Tell the findings in cells that are no attribute, a line a column."""
+        asked: dict[tuple[str, str], set[str]] = {}
+        for spec in self.specs:
+            if spec.split is not None:
+                asked.setdefault((str(spec.column), spec.split), set()).add(normal(str(spec.item)))
+        for (column, split), items in asked.items():
+            cells = [row.cells[column].strip() for row in self.table.rows]
+            found = Counter(i for c in cells if normal(c) not in self._no_class for i in self._items(split, c) - items)
+            if found:
+                names = listed((f"`{item}` ({rows:,} rows)" for item, rows in found.most_common()), 5)
+                message = f"`{column}` has findings that are no attribute and are not predicted: {names}"
+                self.findings.warning(
+                    "unlisted-finding", self.table.name, message, "add them to `classes`, if they count"
+                )
 
     def _number(self, row: CsvRow, spec: AttributeSpec, attribute: Attribute, cell: str) -> float | None:
         value = plain_number(cell)
@@ -110,7 +135,9 @@ class LabelReader:
             message = f"`{column}` is {words} in all {rows} rows: no class is known"
             self.findings.error("no-labels", self.table.name, message, "fill in the labels, or leave the attribute out")
             return
-        message = f"`{column}` is {words} in {rows} of {len(self.table.rows)} rows: they count for the other attributes"
+        message = (
+            f"`{column}` is {words} in {rows} of {len(self.table.rows)} rows: not known there; what is known counts"
+        )
         self.findings.info("missing-label", self.table.name, message)
 
     def note_folder(self, row: CsvRow, folder: str, labels: dict[str, Any]) -> None:
@@ -129,7 +156,8 @@ class LabelReader:
         """Add faults of cells, and of whole columns: fractions, contradicting folder names."""
         self._faults.finish({("unknown-class", s.name): hint for s in self.specs if (hint := self._naming(s))})
         for column, rows in self._num_unknown.items():
-            self._note_unknown(column, rows)
+            self._note_unknown(column, rows // sum(spec.column == column for spec in self.specs))
+        self._note_unlisted()
         for column, lines in self._fractions.items():
             if 2 * len(lines) <= len(self.table.rows):
                 where = f"{self.table.name}:{lines[0]}"
@@ -140,6 +168,17 @@ class LabelReader:
                 continue
             for where, message in differing:
                 self.findings.warning("folder-name-differs", where, f"{message}; the csv counts")
+
+
+def _other_reading(cell: str, attribute: Attribute) -> str | None:
+    """How to read a cell that holds several findings of which one is a class, or a word for nothing."""
+    if folded(cell) in _SAYS_NOTHING:
+        return f'if it says that nothing is known: `unknown = ["", "{cell}"]` in [dataset.train]'
+    known = {normal(name) for name in attribute.classes}
+    for split in "/|;,+":
+        if split in cell and known & {normal(item) for item in cell.split(split)}:
+            return f'with `split = "{split}"` every class of `{attribute.name}` is read as a yes or no of its own'
+    return None
 
 
 def plain_number(cell: str) -> float:
