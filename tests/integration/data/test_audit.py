@@ -176,6 +176,18 @@ def test_many_classes_are_cut_for_people_only(project: Project) -> None:
     assert len(many.as_dict()["joint"]) == 90
 
 
+def test_joint_classes_without_an_image_are_told_with_what_they_cost(project: Project) -> None:
+    found = audited(project)
+    absent = sum(not c.images for c in found.joint)
+    console = Console(width=200, file=io.StringIO())
+    console.print(audit_text(found))
+    assert (absent, len(found.joint)) == (12, 18)
+    words = (
+        "12 of 18 joint classes have no image: each counts 0 in the macro F1 over joint classes, which is 0.333 at most"
+    )
+    assert words in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_of_many_classes_of_an_attribute_the_rare_ones_are_counted(project: Project) -> None:
     found = audited(project)
     ages = [dataclasses.replace(found.balance["age"][0], name=f"c{k}", images=k + 1) for k in range(100)]

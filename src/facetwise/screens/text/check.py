@@ -92,6 +92,12 @@ def _balance(audit: Audit) -> Iterator[RenderableType]:
         yield Text(f"  every attribute known: {total:,} of {count(images, 'image')}")
     if not total:
         return
+    absent = sum(not c.images for c in audit.joint)
+    if absent and len(audit.balance) > 1:
+        most = 1 - absent / len(audit.joint)
+        share = f"{absent:,} of {len(audit.joint):,} joint classes have no image"
+        text = f"  {share}: each counts 0 in the macro F1 over joint classes, which is {most:.3f} at most"
+        yield Text(text, style="yellow")
     yield _joint_table(audit.joint[:MAX_CLASSES], total)
     if len(audit.joint) > MAX_CLASSES:
         yield Text(f"  and {len(audit.joint) - MAX_CLASSES:,} more (`--json` lists all)", style="dim")
