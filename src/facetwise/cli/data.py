@@ -32,6 +32,7 @@ def _(call: "Call[Project]", folder: Path) -> None:
 
     Recognises how labels are given, prints what it understood, writes `facetwise.toml` and copies the shipped recipes.
     """
+    from facetwise.data.findings import errors
     from facetwise.screens.text.understood import understood_text
 
     understood: list[Understood] = []
@@ -42,7 +43,8 @@ def _(call: "Call[Project]", folder: Path) -> None:
     say(f"wrote {project.workspace.project_file}")
     say(f"label: {sizes} = {space.num_joint} classes; dataset: {project.dataset_root}")
     say(f"next: cd {shlex.quote(str(folder))} && facetwise check")
-    say(f"or at once, with check and folds: {shlex.join(['facetwise', *first_fit(project, understood[0])])}")
+    if not errors(understood[0].findings):
+        say(f"or at once, with check and folds: {shlex.join(['facetwise', *first_fit(project, understood[0])])}")
 
 
 def _ask(question: "Question") -> list[str]:

@@ -257,10 +257,15 @@ def _deal(strata: IntArray, groups: npt.NDArray[np.object_], num_folds: int, see
 
     maker = StratifiedGroupKFold if split == "group" else StratifiedKFold
     splitter = maker(n_splits=num_folds, shuffle=True, random_state=seed)
+    num_images = len(strata)
+    if np.unique(strata, return_counts=True)[1].max() < num_folds:
+        # scikit-learn refuses to split when all classes are that small: one more class, which nobody has, is dealt too
+        strata = np.append(strata, np.full(num_folds, strata.max() + 1))
+        groups = np.append(groups, np.asarray([f"\0{k}" for k in range(num_folds)], object))
     fold = np.full(len(strata), -1, np.int64)
     for number, (_, held_out) in enumerate(_quietly(splitter, strata, groups if split == "group" else None)):
         fold[held_out] = number
-    return fold
+    return fold[:num_images]
 
 
 def _quietly(splitter: Any, strata: IntArray, groups: npt.NDArray[np.object_] | None) -> list[Any]:

@@ -288,3 +288,14 @@ def test_a_given_split_that_parts_a_person_or_is_none_is_refused(tmp_path):
             make_folds(Workspace(tmp_path), with_split(parts), SPACE, given="part")
     with pytest.raises(SettingError, match="5 folds, but the given split `part` has 2"):
         make_folds(Workspace(tmp_path), with_split(["a", "b"]), SPACE, num_folds=5, given="part")
+
+
+@pytest.mark.parametrize("split", ["group", "image"])
+def test_classes_that_all_have_fewer_images_than_there_are_folds_are_spread(split):
+    codes = np.stack([np.repeat(np.arange(3), 20) % 3, np.repeat(np.arange(2), 30)], axis=1)
+    small = manifest_of(list(range(12)), codes[np.r_[0:3, 20:23, 30:33, 40:43]])
+    name = "unsafe-image" if split == "image" else "default"
+    made = split_folds(small, SPACE, name=name, num_folds=5, seed=0, split=split)
+    assert sorted(made.stats.num_images) == [2, 2, 2, 3, 3]
+    joint, fold = SPACE.encode(small.codes(SPACE)), made.of(small.train)
+    assert len({*zip(joint.tolist(), fold.tolist(), strict=True)}) == 12  # no class has two images in a fold
