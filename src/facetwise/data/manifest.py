@@ -43,8 +43,8 @@ from facetwise.data.reading.readers import Listing, read_dataset
 TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-3.parquet"
 _CHECK = "run `facetwise check`"
 _NEW_KEYS: dict[str, Any] = {"same_person": [], "delimiter": ",", "encoding": "utf-8", "where": {}, "pattern": None}
-_NEW_KEYS |= {"split": None, "unknown": [""]}
-"""Keys of a side that came after the first version, with their defaults."""
+_NEW_KEYS |= {"split": None, "unknown": [""], "item": None}
+"""Keys of a side or an attribute that came after the first version, with their defaults."""
 MAX_OTHERS = 10_000
 """Files without an image's ending that a folder of photos may hold, unless most files have one."""
 
@@ -318,10 +318,10 @@ def _tables(project: Project) -> list[str]:
 
 def _project_hash(project: Project) -> str:
     file = project.file.model_dump(mode="json", include={"dataset", "attributes"})
-    for side in filter(None, (file["dataset"]["train"], file["dataset"]["test"])):
+    for part in filter(None, (file["dataset"]["train"], file["dataset"]["test"], *file["attributes"])):
         for key, default in _NEW_KEYS.items():  # files without them have the hash that they always had
-            if side.get(key) == default:
-                side.pop(key, None)
+            if part.get(key) == default:
+                part.pop(key, None)
     return content_hash(file)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made_project import PEOPLE, encoded, open_project, picture, replace_in, write_contest, write_table
+from made_project import PEOPLE, encoded, open_project, picture, project_at, replace_in, write_contest, write_table
 from PIL import Image
 
 import facetwise.data.manifest
@@ -20,7 +20,15 @@ from facetwise.core.tables import MANIFEST
 from facetwise.data.findings import errors
 from facetwise.data.images.scan import read_cache, scan, write_cache
 from facetwise.data.images.store import StoreSpec, prepare_store
-from facetwise.data.manifest import CACHE, build_manifest, describe_other, list_images, load_manifest, saved_depth
+from facetwise.data.manifest import (
+    CACHE,
+    _project_hash,
+    build_manifest,
+    describe_other,
+    list_images,
+    load_manifest,
+    saved_depth,
+)
 from facetwise.data.reading.readers import read_dataset
 
 
@@ -360,3 +368,40 @@ def test_names_in_another_normal_form(tmp_path: Path, in_table: str, on_disk: st
     both.write_bytes(encoded(picture(5)))
     exact = read_dataset(project)
     assert exact.table["image"][-1] == both.relative_to(dataset).as_posix()
+
+
+OLD_FILE = """
+name = "old"
+[dataset]
+path = "data"
+layout = "images"
+[dataset.train]
+table = "labels.csv"
+images = "photos"
+group = "person"
+image = "file"
+[dataset.test]
+table = "test.csv"
+images = "test"
+image = "name"
+answer = "ans"
+[[attributes]]
+name = "glasses"
+classes = ["no", "yes"]
+column = "glasses"
+[[attributes]]
+name = "age"
+classes = ["young", "old"]
+column = "age"
+cuts = [50]
+"""
+
+
+def test_keys_that_are_new_leave_the_hash_of_old_project_files_as_it_was(tmp_path: Path) -> None:
+    """As computed by the version of 25 November 2026: else every manifest made by it would have to be made again."""
+    old = "f133d65191abfbf33f78f6abf24c4557f008f5dea2e80b68f2ad74436ef20d74"
+    assert _project_hash(project_at(tmp_path, OLD_FILE)) == old
+    assert _project_hash(project_at(tmp_path, OLD_FILE + "valid = [0, 99]")) != old
+    assert (
+        _project_hash(project_at(tmp_path, OLD_FILE.replace('image = "file"', 'image = "file"\nunknown = []'))) != old
+    )
