@@ -75,7 +75,10 @@ def scorecard_text(card: Scorecard) -> RenderableType:
     if len(card.folds) > 1:
         parts += [_folds_table(card), Text()]
     if card.classes:
-        parts += [_classes_table(card.what, card.classes), Text()]
+        parts += [
+            _classes_table(card.what if len(card.attributes) > 1 else card.attributes[0].name, card.classes),
+            Text(),
+        ]
     for attribute in card.attributes:
         if len(attribute.classes) <= MAX_READABLE and attribute.confusion is not None:
             parts += [_attribute_matrix(attribute, attribute.confusion), Text()]
@@ -112,7 +115,7 @@ def _headline(card: Scorecard) -> Table:
 
 
 def _classes_of(card: Scorecard) -> Text:
-    kind = "joint classes" if len(card.attributes) > 1 else f"classes of {card.what}"
+    kind = "joint classes" if len(card.attributes) > 1 else f"classes of {card.attributes[0].name}"
     level = f"{card.macro_f1_interval.level * 100:.0f} % interval by {card.by}"
     return Text(f"{len(card.classes)} {kind}, {level}" if card.classes else f"{kind}, {level}", style="dim")
 
