@@ -267,6 +267,7 @@ def test_images_whose_names_do_not_match_are_left_out_and_told(tmp_path):
         ("({a})+.jpg", "(눈)+.jpg", ("눈",)),
         ("{a}.jpg", "a\n.jpg", ("a\n",)),
         ("{a}.jpg", ".jpg", None),
+        ("{a}_{b}_{c}_{d}_{e}_{f:int}.jpg", "_" * 240, None),
     ],
 )
 def test_a_pattern_reads_names_as_it_says(pattern, path, cells):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 
 from facetwise.core.errors import SettingError
 
+MAX_WAYS = 100_000
+"""Ways to read a name, one after the other tried by a regular expression, beyond which it is not read."""
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _KINDS = {"": "[^/]+", "int": "[0-9]+", "path": ".+"}
 """What a field stands for, by what is behind its colon."""
@@ -23,19 +26,25 @@ class NamePattern:
     text: str
     fields: tuple[str, ...] = field(init=False)
     """Names in the order in which they stand."""
+    _between: tuple[str, ...] = field(init=False)
+    """What stands between two fields."""
     _most: re.Pattern[str] = field(init=False)
     _least: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
         literals, names, kinds = _parts(self.text)
         object.__setattr__(self, "fields", tuple(names))
+        object.__setattr__(self, "_between", tuple(literals[1:-1]))
         for attribute, lazy in (("_most", ""), ("_least", "?")):
             groups = [f"({_KINDS[kind]}{lazy})" for kind in kinds]
             together = [part for pair in zip(map(re.escape, literals), [*groups, ""], strict=True) for part in pair]
             object.__setattr__(self, attribute, re.compile("".join(together), re.DOTALL))
 
     def cells(self, path: str) -> tuple[str, ...] | None:
-        """What the fields stand for in `path`, the first one for as much as can be; None when it does not match."""
+        """What the fields stand for in `path`, the first one for as much as can be; None when it does not match,
+        or could be read in so many ways that nobody means it."""
+        if math.prod(map(path.count, self._between)) > MAX_WAYS:
+            return None
         found = self._most.fullmatch(path)
         return found.groups() if found else None
 

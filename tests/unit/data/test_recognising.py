@@ -309,11 +309,13 @@ def test_what_cannot_be_decided_is_asked_and_an_error_where_nobody_answers(tmp_p
     project, _ = init(data, ask=lambda question: asked.append(question) or ["patient"])
     assert project.file.dataset.train.group == "patient"
     assert [q.flag for q in asked] == ["--group"]
+    assert list(labels(project)) == ["disease", "crop"]
 
 
 def test_a_table_without_labels_says_what_each_column_is(tmp_path):
     rows = [(row[0], f"note {k}", "same") for k, row in enumerate(ROWS)]
     error = refused(leaves(tmp_path, "file,text,source", rows))
+    assert "labels.csv: no column of labels" in str(error)
     assert "`text`: 12 different values; `source`: one value" in str(error)
     assert "--attribute" in str(error.hint)
 
@@ -359,6 +361,11 @@ def test_a_folder_a_class_is_an_attribute(tmp_path):
     assert (told.train, told.group, told.groups) == (6, None, 6)
     assert "1 image beside the folders left out: cover.png" in notes(told)
     assert "no group" in notes(told)
+
+
+def test_more_folders_than_a_label_has_classes_are_none(tmp_path):
+    data = photos(tmp_path, *(f"{k}/0.jpg" for k in range(1001)))
+    assert "1,001 images, such as 0/0.jpg" in str(refused(data))
 
 
 def test_folders_of_parts_above_the_classes_are_the_sides(tmp_path):

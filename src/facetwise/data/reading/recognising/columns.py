@@ -90,9 +90,9 @@ class Column:
 
     @property
     def is_an_attribute(self) -> bool:
-        """Whether it has few values, which repeat; see the module's rule."""
+        """Whether it has few values, which repeat, and is not called as a group; see the rule of the module."""
         known = self.known
-        if not 2 <= len(known) <= MAX_CLASSES or not self._repeats:
+        if self.names_a_group or not 2 <= len(known) <= MAX_CLASSES or not self._repeats:
             return False
         if self.is_numbers:
             return len(known) <= MAX_NUMBERS and all(re.fullmatch("-?[0-9]+", cell) for cell in known)
@@ -105,6 +105,8 @@ class Column:
         known = self.known
         if len(known) < 2:
             return "one value" if known else "empty"
+        if self.names_a_group:
+            return "called as a group"
         if self.is_numbers:
             return (
                 f"{len(known):,} different numbers: cuts would make classes of them, `--attribute {self.name}=CUT,CUT`"
@@ -149,23 +151,19 @@ def columns_of(table: CsvTable) -> dict[str, Column]:
 
 def is_labelled(columns: Iterable[Column], image: str) -> bool:
     """Whether there is an attribute beside the column of images."""
-    return any(
-        column.is_an_attribute and not column.names_a_group and not column.names_a_split
-        for column in columns
-        if column.name != image
-    )
+    return any(c.is_an_attribute and not c.names_a_split for c in columns if c.name != image)
 
 
-def roles_of(columns: Mapping[str, Column], image: str, choices: Choices, ask: Ask) -> Roles:
-    """The roles of all columns but `image`; raises InputError for what cannot be decided, SettingError for choices
-    that no column can fill."""
+def roles_of(columns: Mapping[str, Column], image: str, source: str, choices: Choices, ask: Ask) -> Roles:
+    """The roles of all columns of `source` but `image`; raises InputError for what cannot be decided, SettingError for
+    choices that no column can fill."""
     others = {name: column for name, column in columns.items() if name != image}
     chosen = dict(_cuts_of(text, others) for text in choices.attributes)
     group = _group(others, choices, chosen, ask)
     rest = [column for name, column in others.items() if name != group and name not in chosen]
     split = next((column for column in rest if column.names_a_split), None)
     if not chosen:
-        chosen = dict.fromkeys(_attributes([column for column in rest if column is not split], ask))
+        chosen = dict.fromkeys(_attributes([column for column in rest if column is not split], source, ask))
     left = [column for column in rest if column is not split and column.name not in chosen]
     unknown = {cell for name in chosen for cell in others[name].cells if cell and cell.casefold() in UNKNOWN}
     notes = [*_group_notes(group, others), *_left_notes(left, choices)]
@@ -201,7 +199,7 @@ def _group(columns: Mapping[str, Column], choices: Choices, chosen: Mapping[str,
     return named[0] if named else NO_GROUP
 
 
-def _attributes(columns: Sequence[Column], ask: Ask) -> list[str]:
+def _attributes(columns: Sequence[Column], source: str, ask: Ask) -> list[str]:
     found = [column.name for column in columns if column.is_an_attribute]
     if 1 <= len(found) <= MAX_ATTRIBUTES:
         return found
@@ -210,7 +208,8 @@ def _attributes(columns: Sequence[Column], ask: Ask) -> list[str]:
         return decided(Question(text, tuple(found), "--attribute", several=True), ask)
     told = "; ".join(f"`{column.name}`: {column.why_not}" for column in columns) or "no other column"
     raise InputError(
-        f"no column of labels, with few values that repeat ({told})", hint="name the columns: `--attribute COLUMN`"
+        f"{source}: no column of labels, with few values that repeat ({told})",
+        hint="name the columns: `--attribute COLUMN`",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from facetwise.core.errors import InputError, ProblemsError, SettingError
+from facetwise.core.labels import MAX_CLASSES
 from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
 from facetwise.core.text.counting import count, listed
@@ -38,7 +39,7 @@ def recognise_folders(lying: Lying, choices: Choices) -> MadeProposal | None:
     if "train" in parts.values() and len(parts) > 1:
         return _with_parts(base, names, parts)
     loose = [name for name in names if "/" not in name]
-    if len(folders) < 2 or 2 * len(loose) > len(names):
+    if not 2 <= len(folders) <= MAX_CLASSES or 2 * len(loose) > len(names):
         return None
     notes = [f"{count(len(loose), 'image')} beside the folders left out: {listed(loose)}"] if loose else []
     return _classes({"images": base, "pattern": CLASS_FOLDERS}, folders, [*notes, *_deeper(names)])
@@ -55,7 +56,7 @@ def recognise_names(lying: Lying, choices: Choices, ask: Ask) -> MadeProposal:
     matching, others = _tried(pattern, lying, leave_out=choices.leave_out)
     read = zip(*matching.values(), strict=True)
     columns = {n: Column(n, tuple(map(person, cells))) for n, cells in zip(pattern.fields, read, strict=True)}
-    roles = roles_of(columns, "", choices, ask)
+    roles = roles_of(columns, "", pattern.text, choices, ask)
     notes = [f"{count(len(others), 'image')} of other names left out: {listed(others)}"] if others else []
     if doubtful := [name for name in matching if pattern.is_ambiguous(name)]:
         shown = zip(pattern.fields, matching[doubtful[0]], strict=True)

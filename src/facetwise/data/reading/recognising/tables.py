@@ -79,7 +79,7 @@ def recognise_table(lying: Lying, choices: Choices, ask: Ask, *, labelled: bool 
     (table,) = chosen
     tables = tables if choices.table is None else list(_others(lying, table))
     others = [t for t in tables if t is not table and not t.headless]
-    return _proposal(table, others, roles_of(table.columns, table.image, choices, ask))
+    return _proposal(table, others, roles_of(table.columns, table.image, table.found.path, choices, ask))
 
 
 def _image_tables(lying: Lying, choices: Choices, ask: Ask) -> Iterable[ImageTable]:
