@@ -25,6 +25,7 @@ LINES = (
     "model.dropout=0.4",
     "model.drop_path=0.3",
     "model.freeze=1",
+    "model.freeze=-1",
     "model.freeze=backbone",
     # ---- heads
     "model.head=flat",
@@ -95,6 +96,13 @@ LINES = (
     "predict.tta=flip-crops",
 )
 MANY = {
+    "the head first, by a rate of its own": (
+        "model.head_first=1",
+        "model.freeze=1",
+        'optimizer={name="adamw", lr=1e-2, weight_decay=0.0, head_lr=0.02}',
+        "augment+=flip",
+        "train.length=2ep",
+    ),
     "an ordinal head, rare partners, an average": (
         'model.head={name="multilabel", kinds={age="ordinal"}}',
         "model.freeze=1",

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.core.records.shelf import SHELF
 from facetwise.recipe import load_recipe
 from facetwise.recipe.load import SHIPPED, shipped_recipes
-from facetwise.train.fold.loop import new_state, new_stepper, train_epoch
+from facetwise.train.fold.loop import new_state, new_stepper, train_epoch, train_fold
+from facetwise.train.frozen.stacked import trains_on_features
 
 SPACE = LabelSpace(
     (Attribute("mask", ("wear", "incorrect", "normal")), Attribute("age", ("young", "middle", "old"), cuts=(30, 60)))
@@ -27,6 +29,29 @@ FAMILIES = [name for name in shipped_recipes() if load_recipe(name).model.weight
 def test_there_is_a_recipe_for_each_family_and_both_diaries():
     families = {"efficientnet", "efficientnetv2", "densenet", "resnext", "vit", "pit"}
     assert set(FAMILIES) == families | {"diary-efficientnet-b7", "diary-age"}
+
+
+SHELVED = [name for name in shipped_recipes() if load_recipe(name).model.weights.startswith(SHELF)]
+
+
+def test_a_recipe_of_the_shelf_says_what_to_put_there_under_the_name_that_it_gets():
+    assert set(SHELVED) == {"lite0-finetune", "lite0-frozen", "frozen-zoo"}
+    for name in SHELVED:
+        model, text = load_recipe(name).model, (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
+        assert model.weights == f"{SHELF}{model.backbone}"
+        assert f"facetwise weights add FILE.pth --as {model.backbone}\n" in text
+        assert trains_on_features(load_recipe(name)) == (name != "lite0-finetune")
+
+
+@pytest.mark.parametrize("name", SHELVED)
+def test_a_recipe_of_the_shelf_trains_what_it_says(name, tmp_path):
+    recipe = load_recipe(name, [*SMALL, "train.length=2ep", "train.device=cpu"])
+    setup, task = made_training.make_setup(recipe.as_dict(), SPACE, 8)
+    drawn = new_state(setup, 0).network.state_dict()
+    moved = {key for key, t in train_fold(setup, task, tmp_path, lambda _: None).network.state_dict().items()
+             if not torch.equal(t, drawn[key])}  # fmt: skip
+    assert {"head.weight", "head.bias"} <= moved
+    assert any(key.startswith("backbone.") for key in moved) == (name == "lite0-finetune")
 
 
 @pytest.mark.parametrize("name", shipped_recipes())

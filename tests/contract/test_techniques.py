@@ -213,7 +213,7 @@ def test_a_pair_that_contradicts_itself_is_refused_by_name(project, lines):
 
 RECIPES = [recipe_of(), *map(recipe_of, LINES)]
 NO_TECHNIQUE = {
-    "model": {"backbone", "weights", "args"},  # `test_battery.py`, `test_families.py`, `test_weights.py`
+    "model": {"backbone", "weights", "args", "head_first"},  # `test_battery.py`, `test_families.py`, `test_weights.py`
     "optimizer": {"name", "lr"},
     "train": {"length", "batch_size", "precision", "device", "select"},  # how, and which epoch: `test_loop.py`
 }

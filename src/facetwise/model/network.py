@@ -34,6 +34,8 @@ class Network(nn.Module):
         self.head = head
         self.frozen: tuple[str, ...] = ()
         """Modules of the backbone that do not train, by name; `""` is all of it."""
+        self.resting = False
+        """Whether the whole backbone does not train for now."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, shape (n, d)."""
@@ -42,28 +44,34 @@ class Network(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Pooled features, shape (n, F)."""
-        features: Tensor = self.backbone((images - self.mean) / self.std)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.resting):
+            features: Tensor = self.backbone((images - self.mean) / self.std)
         return features
 
     def train(self, mode: bool = True) -> Network:
         """As for any module, but frozen parts stay in evaluation mode: their norms keep their statistics."""
         super().train(mode)
-        for name in self.frozen:
+        for name in ("",) if self.resting else self.frozen:
             self.backbone.get_submodule(name).eval()
         return self
 
+    def rest(self, resting: bool) -> None:
+        """Let the backbone rest, or train again."""
+        self.resting = resting
+        self.train(self.training)
+
     def freeze(self, layers: Mapping[str, int], amount: int | Literal["backbone"]) -> None:
-        """Freeze the layers below `amount`, or the whole backbone.
+        """Freeze the layers below `amount`, all but the last -`amount`, or the whole backbone.
 
         `layers`: name of each weight of the backbone -> its layer, from 0. Raises SettingError when there are fewer
         layers.
         """
         num_layers = max(layers.values()) + 1
-        limit = num_layers if amount == "backbone" else amount
-        if limit > num_layers:
+        limit = num_layers if amount == "backbone" else amount if amount >= 0 else num_layers + amount
+        if not (0 < limit <= num_layers):
             raise SettingError(
-                f"`model.freeze` is {limit}, but the backbone has {num_layers} stages, its stem included",
-                hint=f'a number up to {num_layers}, or `model.freeze="backbone"`',
+                f"`model.freeze` is {amount}, but the backbone has {num_layers} stages, its stem included",
+                hint=f'a number from {1 - num_layers} to {num_layers}, or `model.freeze="backbone"`',
             )
         for name, parameter in self.backbone.named_parameters():
             if layers[name] < limit:

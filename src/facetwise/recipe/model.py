@@ -103,10 +103,14 @@ class ModelSpec(Spec):
     drop_path: Share = 0.0
     """Stochastic depth: the share of images for which the last residual block is skipped in training; it rises linearly
     over the blocks (Huang et al. 2016, eq. 4). Not every backbone supports it."""
-    freeze: Annotated[int, Field(ge=0)] | Literal["backbone"] = 0
-    """How much of the backbone is frozen: 1 is the stem, 2 the stem and the first stage, and so on; `backbone` is all
-    of it, so that only the head trains. Frozen norms and dropout are in evaluation mode. Stages are those of timm's
-    `group_matcher(coarse=True)`; in a ViT each block is one."""
+    freeze: Annotated[int, Field(ge=-MAX_STAGES)] | Literal["backbone"] = 0
+    """How much of the backbone is frozen: 1 is the stem, 2 the stem and the first stage, and so on; -1 is all but the
+    last stage, -2 all but the last two; `backbone` is all of it, so that only the head trains. Frozen norms and dropout
+    are in evaluation mode. Stages are those of timm's `group_matcher(coarse=True)`; in a ViT each block is one."""
+    head_first: Annotated[int, Field(ge=1)] | None = None
+    """Epochs, at the beginning, in which the head trains alone and the backbone rests, its norms and dropout in
+    evaluation mode: so that the first gradients, of a head that knows nothing, do not spoil pretrained weights (Kumar
+    et al. 2022)."""
     head: Head = MultiLabelHead()
     """The head."""
 

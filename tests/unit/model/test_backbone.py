@@ -65,6 +65,7 @@ def test_arguments_reach_the_backbone():
         ("test_resnet", {"args": {"layers": [60_000, 1, 1, 1]}}, "more than 1,073,741,824 weights, or 20,000 layers"),
         ("densenet121", {"drop_path": 0.1}, "`densenet121` has no stochastic depth"),
         ("small_resnet", {"args": SMALL, "freeze": 4}, "`model.freeze` is 4, but the backbone has 3 stages"),
+        ("small_resnet", {"args": SMALL, "freeze": -3}, "`model.freeze` is -3, but the backbone has 3 stages"),
     ],
 )
 def test_networks_that_cannot_be(name, spec, words):
@@ -87,7 +88,7 @@ def test_close_matches_of_a_backbone_are_few():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"freeze": -1}, "freeze"),
+        ({"freeze": -65}, "freeze"),
         ({"freeze": "all"}, "freeze"),
         ({"drop_path": 1.0}, "less than 1"),
         ({"drop_path": 0.1, "args": {"drop_path_rate": 0.2}}, "not both"),
@@ -194,12 +195,13 @@ def step_once(network: Network) -> tuple[set[str], set[str]]:
     return changed & weights, changed - weights
 
 
-@pytest.mark.parametrize("amount", [1, 2, 3, "backbone"])
+@pytest.mark.parametrize("amount", [1, 2, 3, -1, -2, "backbone"])
 @pytest.mark.parametrize("name", ["small_resnet", "test_resnet", "test_efficientnet", "test_vit"])
 def test_what_is_frozen_stays_and_so_do_its_norms(name, amount):
     network = build(name, args=SMALL if name == "small_resnet" else {}, freeze=amount)
     layers = layer_ids(network.backbone, coarse=True)
-    limit = max(layers.values()) + 1 if amount == "backbone" else amount
+    num_layers = max(layers.values()) + 1
+    limit = num_layers if amount == "backbone" else amount % num_layers if amount < 0 else amount
     trains = {f"backbone.{name}" for name, layer in layers.items() if layer >= limit} | {"head.weight", "head.bias"}
     weights, statistics = step_once(network)
     assert weights == trains
@@ -216,6 +218,18 @@ def test_a_frozen_backbone_gives_the_same_features_in_training():
     assert network.training
     assert network.dropout.training
     assert not copy.deepcopy(network).train().backbone.training
+
+
+def test_a_resting_backbone_gets_no_gradient_and_keeps_its_statistics():
+    network = build("test_resnet", freeze=1)
+    network.train().rest(True)
+    assert step_once(network)[0] == {"head.weight", "head.bias"}
+    assert not network.train().backbone.training
+    network.rest(False)
+    weights, statistics = step_once(network)
+    frozen = {name for name, layer in layer_ids(network.backbone, coarse=True).items() if layer == 0}
+    assert weights == {name for name, _ in network.named_parameters()} - {f"backbone.{name}" for name in frozen}
+    assert statistics
 
 
 def test_a_backbone_without_groups_is_told_by_its_names():

@@ -58,6 +58,20 @@ def test_an_epoch_is_told_when_its_state_is_saved_and_recorded_before(tmp_path):
     assert saved == [("record", 0), ("tell", 1), ("record", 1), ("tell", 2)]
 
 
+@pytest.mark.parametrize("ema", [None, 0.5])
+def test_the_head_trains_first_and_then_all(tmp_path, ema):
+    setup, task = make_setup(length="3ep", select="best", ema=ema)
+    recipe = setup.recipe.model_copy(
+        update={"model": setup.recipe.model.model_copy(update={"head_first": 2})}, deep=False
+    )
+    train(dataclasses.replace(setup, recipe=recipe), task, tmp_path)
+    first, second, third = (EpochFiles(tmp_path / "epochs").load(epoch)[0] for epoch in (1, 2, 3))
+    assert not torch.equal(first["head.weight"], second["head.weight"])
+    backbone = [name for name in first if name.startswith("backbone.")]
+    assert all(torch.equal(first[name], second[name]) for name in backbone)
+    assert not any(torch.equal(second[name], third[name]) for name in backbone)
+
+
 def test_seeds_depend_on_all_their_parts():
     seeds = {derive_seed(*p) for p in ((0, 0, "a"), (0, 0, "b"), (0, 1, "a"), (1, 0, "a"), (0, 0, "a", 1))}
     assert len(seeds) == 5

@@ -34,6 +34,7 @@ from facetwise.evaluate.predictions import Predictions
 from facetwise.inference.predict import Float32Array, check_predictions, prediction_table
 from facetwise.inference.setup import Setup
 from facetwise.model.heads import HeadLayout
+from facetwise.model.network import Network
 from facetwise.model.tensors import load_tensors, save_tensors
 from facetwise.recipe import Recipe
 from facetwise.train.augment import Augmenter
@@ -214,6 +215,8 @@ def train_epoch(
     torch.manual_seed(derive_seed(*stepper.seed, "epoch", state.epoch))
     total = torch.zeros((), device=setup.device)
     state.network.train()
+    if isinstance(state.network, Network):
+        state.network.rest(state.epoch < (setup.recipe.model.head_first or 0))
     first = state.epoch * per_epoch
     for i, batch in enumerate(_batches(setup, task, stepper, per_epoch, state.epoch)):
         total += stepper(state, batch, first + i)

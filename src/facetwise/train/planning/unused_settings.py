@@ -18,8 +18,9 @@ def refuse_unused(recipe: Recipe, layout: HeadLayout, steps_per_epoch: Iterable[
 
     `steps_per_epoch`: of each fold. `labels.drop` always has an effect, and so does `head_lr` with a frozen backbone.
     """
-    schedule = _schedule(recipe, steps_per_epoch)
-    if problems := [*_labels(recipe, layout), *_frozen(recipe), *schedule]:
+    steps = list(steps_per_epoch)
+    schedule = _schedule(recipe, steps)
+    if problems := [*_labels(recipe, layout), *_frozen(recipe), *_resting(recipe, steps), *schedule]:
         raise SettingError("\n".join(problems))
 
 
@@ -57,6 +58,17 @@ def _frozen(recipe: Recipe) -> Iterator[str]:
         yield f"`optimizer.layer_decay` is {recipe.optimizer.layer_decay:g}, which {why} `optimizer.layer_decay=1`"
     if recipe.model.drop_path:
         yield f"`model.drop_path` is {recipe.model.drop_path:g}, which {why} `model.drop_path=0`"
+    if recipe.model.head_first:
+        yield f"`model.head_first` is {recipe.model.head_first}, which {why.removesuffix(' set')} leave it out"
+
+
+def _resting(recipe: Recipe, steps_per_epoch: Iterable[int]) -> Iterator[str]:
+    first, length = recipe.model.head_first or 0, recipe.train.length
+    if recipe.model.freeze != "backbone" and any(first >= length.epochs(steps) for steps in steps_per_epoch):
+        yield (
+            f"`model.head_first` is {first}, and `train.length` is {length}: the backbone would never train; "
+            'set `model.freeze="backbone"`, or a longer `train.length`'
+        )
 
 
 def _schedule(recipe: Recipe, steps_per_epoch: Iterable[int]) -> Iterator[str]:
