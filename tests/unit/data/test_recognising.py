@@ -155,7 +155,7 @@ def test_a_table_without_a_header_is_refused(tmp_path):
     [
         lambda name: name.removesuffix(".jpg"),
         lambda name: f"C:\\photos\\{name}",
-        lambda name: f"/home/ann/{name}",
+        lambda name: f"/mnt/ann/{name}",
         lambda name: f" {name} ",
     ],
 )
