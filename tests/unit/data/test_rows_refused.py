@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from made_project import PEOPLE, open_project, photo_project, replace_in, write_contest
+from made_project import open_project, photo_project, replace_in, write_contest
 
 from facetwise.core.errors import MAX_LISTED, InputError, ProblemsError, closest, did_you_mean
 from facetwise.core.project import Project
 from facetwise.data.findings import Finding
 from facetwise.data.manifest import build_manifest, list_images
 from facetwise.data.reading.newproject import propose
+from facetwise.data.reading.notfound import why_not_found
 from facetwise.data.reading.readers import read_dataset
 from facetwise.data.reading.recognising.proposal import Choices
 
@@ -43,7 +44,9 @@ def test_another_case_and_blanks_are_found(tmp_path: Path, written: str) -> None
 
 def test_of_two_files_that_differ_in_case_none_is_taken(tmp_path: Path) -> None:
     project = made(tmp_path, ["A.PNG", "b.png"], ["photos/a.png", "photos/A.png", "photos/b.png"])
-    assert build_manifest(project).table["status"].to_list() == ["missing", "ok"]
+    found = told(project)[0]
+    assert (found.level, found.code, found.where) == ("error", "two-images-fit", "labels.csv:2")
+    assert "`A.PNG` fits 2 paths alike: `photos/A.png`, `photos/a.png`" in found.message
 
 
 @pytest.mark.parametrize(
@@ -72,27 +75,21 @@ def test_of_two_files_that_differ_in_case_none_is_taken(tmp_path: Path) -> None:
 def test_the_one_cause_is_named_with_the_way_on(
     tmp_path: Path, written: str, on_disk: str, cause: str, way: str
 ) -> None:
-    project = made(tmp_path, each(written), each(on_disk))
-    (found,) = told(project)
-    assert (found.level, found.code, found.where) == ("error", "names-not-found", "labels.csv")
+    found = why_not_found(each(written), made(tmp_path, ["q"], each(on_disk)).dataset_root, "photos")
+    assert found is not None
     assert f"`{written.format('p0_0', 'p0')}` seems to be `{on_disk.format('p0_0', 'p0')}`" in found.message
     assert cause in found.message
     for part in way.split(" .* "):
         assert part in str(found.hint)
 
 
-@pytest.mark.parametrize("way", ["photos/all", "."])
+@pytest.mark.parametrize("way", ["img", "."])
 def test_the_way_on_works(tmp_path: Path, way: str) -> None:
-    names = each("{}.png") if way != "." else each("photos/all/{}.png")
-    project = made(tmp_path, names, each("photos/all/{}.png"))
+    names = each("{}.png") if way != "." else each("img/{}.png")
+    project = made(tmp_path, names, each("img/{}.png"))
     assert told(project)[0].code == "names-not-found"
     replace_in(project.workspace.project_file, {'images = "photos"': f'images = "{way}"'})
     assert told(Project.open(project.root)) == []
-
-
-def test_numbers_that_a_spreadsheet_rewrote(tmp_path: Path) -> None:
-    project = made(tmp_path, ["1.png", "2.png", "3.png"], ["photos/0001.png", "photos/0002.png", "photos/0003.png"])
-    assert "it writes `1` for `0001`" in told(project)[0].message
 
 
 def test_names_like_nothing_on_the_disk(tmp_path: Path) -> None:
@@ -112,10 +109,11 @@ def test_some_names_with_one_cause_are_a_warning(tmp_path: Path) -> None:
 
 def test_folders_of_people_are_explained_too(tmp_path: Path) -> None:
     dataset = write_contest(tmp_path / "data")
-    replace_in(dataset / "train" / "train.csv", {f",{p.split(',')[-1]}": f",x\\{p.split(',')[-1]}" for p in PEOPLE})
+    (dataset / "train" / "images").rename(dataset / "train" / "people")
+    (dataset / "train" / "images").mkdir()
     (found,) = read_dataset(open_project(tmp_path / "project", dataset)).findings
     assert (found.code, found.where) == ("names-not-found", "train/train.csv")
-    assert "it begins with `x\\`" in found.message
+    assert "it lies in `train/people`" in found.message
 
 
 def test_a_fault_of_all_rows_is_told_once_with_their_cells(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -20,10 +21,10 @@ class DiskNames:
         """`relative` as spelt on the disk; unchanged if it exists, or if it does not match exactly one entry."""
         if exists(self.root / relative):
             return relative
-        found = PurePosixPath()
+        found = ""
         for part in PurePosixPath(relative).parts:
-            found /= part if exists(self.root / found / part) else self._entry(found.as_posix(), part)
-        return found.as_posix() if exists(self.root / found) else relative
+            found = os.path.join(found, self._entry(found, part))  # noqa: PTH118  # many, and pathlib takes its time
+        return found if exists(self.root / found) else relative
 
     def _entry(self, folder: str, name: str) -> str:
         if folder not in self._entries:
