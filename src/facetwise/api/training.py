@@ -83,7 +83,7 @@ def _make_ready(project: "Project", recipe: "Recipe", listener: Listener, progre
         manifest = build_manifest(project, progress=progress)
         _, wrong = check_overlay(project.workspace.overlay_file, project.space, manifest)
         found = [*manifest.findings, *wrong]
-        raise_errors(found, f"{project.dataset_root}: `facetwise check` refuses it")
+        raise_errors(found, f"{project.dataset_root}: the check refuses it")
         people, warnings = manifest.train["group"].n_unique(), sum(f.level == "warning" for f in found)
         listener({"event": "checked", "images": manifest.train.height, "people": people, "warnings": warnings})
     usual, given = FoldsSpec(), project.file.dataset.train.split

@@ -179,7 +179,7 @@ class StudyDisplay(TrainingDisplay):
 def ready_line(event: dict[str, Any]) -> str:
     """What `fit` did because nobody had: a check, or folds."""
     if event["event"] == "checked":
-        warnings = f", {count(event['warnings'], 'warning')}: see `facetwise check`" if event["warnings"] else ""
+        warnings = f", {count(event['warnings'], 'warning')} (facetwise check lists them)" if event["warnings"] else ""
         return f"checked {count(event['images'], 'image')} of {count(event['people'], 'group')}{warnings}"
     how = "dealt" if event["given"] is None else f"by `{event['given']}`"
     return f"folds `{event['name']}` {how}: {' + '.join(f'{n:,}' for n in event['people'])} groups"

@@ -141,7 +141,7 @@ def _check_given(column: str, fold: IntArray, groups: npt.NDArray[np.object_]) -
         raise InputError(
             f"the given split `{column}` has {count(len(parted), 'person', 'people')} on several sides: "
             f"{listed(parted)}",
-            hint="take `split` out of facetwise.toml: `facetwise folds` deals whole people then",
+            hint="take `split` out of facetwise.toml: whole people are dealt then",
         )
 
 

@@ -141,7 +141,7 @@ def test_fit_stops_on_what_the_check_refuses_and_goes_on_once_it_is_mended(tmp_p
     good = table.read_text(encoding="utf-8")
     table.write_text(good.replace(",rust,", ",rsut,", 1), encoding="utf-8")
     for _ in range(2):
-        with pytest.raises(ProblemsError, match=r"(?s)`facetwise check` refuses it.*labels.csv:6: `disease` is `rsut`"):
+        with pytest.raises(ProblemsError, match=r"(?s)the check refuses it.*labels.csv:6: `disease` is `rsut`"):
             fw.fit(project, "cpu-tiny", settings=QUICK)
     assert not list((project.root / "runs").glob("*"))
     table.write_text(good, encoding="utf-8")

@@ -111,7 +111,7 @@ _HEAD = "# Written by facetwise; every line may be edited: docs/reference/projec
 _COMMENTS = {
     "group": "whose images they are: no group ever stands on both sides of a split",
     "where": "only these rows are of this side",
-    "split": "a given split: `facetwise folds` keeps it",
+    "split": "a given split, which the folds keep",
     "pattern": "what the parts of a path below `images` mean",
 }
 

@@ -176,7 +176,7 @@ def _table_notes(table: ImageTable) -> Iterable[str]:
     if not table.exact:
         yield (
             f"`{table.image}` names images in other words than the disk: {table.number} of {count(rows, 'row')} seem "
-            f"to mean one in `{table.images}`, `facetwise check` says what differs"
+            f"to mean one in `{table.images}`, the check says what differs"
         )
     elif table.number < rows:
         yield f"`{table.image}`: {rows - table.number} of {count(rows, 'row')} name no image in `{table.images}`"
