@@ -131,6 +131,42 @@ def predict(
 
 
 @verb
+def embed(
+    project: AnyProject,
+    recipe: RecipeFile,
+    *,
+    out: Annotated[str | Path, Option("The Parquet file to write.")],
+    settings: Settings = (),
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write the features that a recipe's backbone gives, untrained here, to the Parquet file `out`.
+
+    A row an image of the manifest: `image`, `group`, `split` (`train` or `test`) and `features`, an array of float32,
+    null where an image cannot be read. They are the features that heads on a frozen backbone are trained on, and kept
+    in the project with them. Raises InputError when `out` is no Parquet file in a folder that exists.
+    """
+    from io import BytesIO
+
+    from facetwise.core.errors import InputError
+    from facetwise.core.files.writing import STDOUT, write_output
+    from facetwise.recipe import load_recipe
+
+    opened = opened_project(project)
+    path = checked_output(opened, out)
+    if path.suffix.lower() != ".parquet" and path != STDOUT:
+        raise InputError(f"{path}: expected a file name that ends in `.parquet`", hint="give `--out features.parquet`")
+    chosen = load_recipe(found_recipe(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
+    need_training("facetwise.train.frozen.embedding")
+    from facetwise.train.frozen.embedding import embed as embedded
+
+    table, data = embedded(opened, chosen, listener or (lambda _: None), progress), BytesIO()
+    table.write_parquet(data)
+    write_output(path, data.getvalue())
+    return path
+
+
+@verb
 def augment(
     project: AnyProject,
     recipe: RecipeFile,

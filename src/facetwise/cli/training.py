@@ -1,4 +1,4 @@
-"""`augment`, `fit`, `predict`, `ablate`, `tune`: training, one run or many; `weights`: what they start from."""
+"""`augment`, `fit`, `predict`, `embed`, `ablate`, `tune`: training; `weights`: what it starts from."""
 
 import sys
 from pathlib import Path
@@ -81,6 +81,17 @@ def _(call: "Call[Path]", images: Path | None, dataset: Path | None) -> None:
     for path in sorted(folder.iterdir()):
         if path.suffix in (".csv", ".parquet"):
             typer.echo(str(path))
+
+
+@command(ROOM, api.embed)
+def _(call: "Call[Path]") -> None:
+    """Write the features of a backbone, a row an image.
+
+    They are what heads on a frozen backbone are trained on; computed once and kept.
+    """
+    with progress_bar("computing features") as progress:
+        written = call(progress=progress)
+    say_written(written)
 
 
 @command(ROOM, api.ablate)

@@ -1,0 +1,51 @@
+"""Features of a frozen backbone as a table: what heads are trained on, for other uses."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from facetwise.core.errors import SettingError
+from facetwise.core.progress import Progress
+from facetwise.core.project import Project
+from facetwise.inference.choices import apply_choices, make_choices
+from facetwise.inference.setup import Setup
+from facetwise.inference.source import ImageSource
+from facetwise.recipe import Recipe
+from facetwise.recipe.folds import FoldsSpec
+from facetwise.recipe.model import FOLD
+from facetwise.train.fold.loop import Listener
+from facetwise.train.frozen.features import prepare_features
+from facetwise.train.planning.plan import make_plan
+
+FEATURES = "features"
+"""The column of vectors."""
+
+
+def embed(project: Project, recipe: Recipe, notify: Listener, progress: Progress | None = None) -> pl.DataFrame:
+    """A row each image of the manifest, in its order: `image`, `group` (null on the test side), `split` and `features`,
+    float32 (F,), null where an image cannot be read.
+
+    Input, backbone and weights are the recipe's; the rest of it does not matter. Features that were computed before are
+    read. Raises SettingError for weights that differ by fold.
+    """
+    if FOLD in recipe.model.weights:
+        raise SettingError(
+            f"`model.weights`: `{FOLD}` gives each fold other features", hint="give the file of one fold by its number"
+        )
+    model = recipe.model.model_copy(update={"freeze": "backbone", "head_first": None, "dropout": 0.0, "drop_path": 0.0})
+    plan = make_plan(project, Recipe(input=recipe.input, model=model, train=recipe.train, folds=ONE_MODEL), progress)
+    choices = make_choices(plan.recipe.train)
+    source = ImageSource(plan.store.images, apply_choices(choices))
+    setup = Setup(plan.recipe, plan.layout, source, source.device, choices, project.root)
+    array = prepare_features(plan, setup, notify, progress).array[:, 0]
+    rows = plan.manifest.table
+    vectors = np.take(array, plan.store.index(rows["image"].to_list()), axis=0)
+    found = pl.Series(FEATURES, vectors, dtype=pl.Array(pl.Float32, array.shape[1]))
+    readable = (rows["status"] == "ok").alias("readable")
+    kept = rows.select("image", "group", "split").with_columns(readable, found)
+    return kept.with_columns(pl.when("readable").then(FEATURES).alias(FEATURES)).drop("readable")
+
+
+ONE_MODEL = FoldsSpec(plan="none")
+"""Nobody is held out, since nothing is trained."""

@@ -1,0 +1,62 @@
+"""Features as a table: those that heads are trained on, a row each image of the manifest."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import facetwise as fw
+from facetwise.core.errors import InputError, SettingError
+from facetwise.data.manifest import load_manifest
+
+SETTINGS = ("model.backbone=test_resnet", "model.args={}")
+
+
+def test_features_are_those_of_the_backbone_in_the_order_of_the_manifest(own, tmp_path):
+    project = fw.open_project(own.project)
+    run = fw.fit(project, own.recipe, settings=[*SETTINGS, "model.freeze=backbone", "augment=[]", "train.length=1ep"])
+    weights = [*SETTINGS, f"model.weights={run.backbone_file}"]
+    events: list[str] = []
+
+    def embedded(name: str) -> Path:
+        return fw.embed(
+            project, own.recipe, out=tmp_path / name, settings=weights, listener=lambda e: events.append(e["event"])
+        )
+
+    out = embedded("a.parquet")
+    table, manifest = pl.read_parquet(out), load_manifest(project)
+    assert table.select("image", "group", "split").equals(manifest.table.select("image", "group", "split"))
+    vectors = table["features"].to_numpy()
+    (folder,) = [f for f in project.workspace.features.glob("[!.]*") if f.is_dir()][:1]
+    stored = np.load(folder / "features.npy")
+    assert vectors.dtype == np.float32
+    assert vectors.shape == (manifest.table.height, stored.shape[-1])
+    torch.testing.assert_close(torch.tensor(vectors), torch.tensor(stored[:, 0]))
+    assert events == ["features"]
+    assert embedded("b.parquet").read_bytes() == out.read_bytes()
+    assert events == ["features"]
+
+
+def test_what_only_training_hears_does_not_matter(own, tmp_path):
+    more = ["model.drop_path=0.1", "optimizer.layer_decay=0.5", "folds.plan=3", "model.head=flat"]
+    one, other = (
+        fw.embed(own.project, own.recipe, out=tmp_path / f"{len(s)}.parquet", settings=[*SETTINGS, *s])
+        for s in ((), more)
+    )
+    assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("out", "settings", "error"),
+    [
+        ("a.csv", (), InputError),
+        ("missing/a.parquet", (), InputError),
+        ("a.parquet", ("model.weights=runs/1/fold-{fold}/model.safetensors",), SettingError),
+    ],
+)
+def test_what_cannot_be_embedded_is_told_and_nothing_is_written(own, tmp_path, out, settings, error):
+    with pytest.raises(error):
+        fw.embed(own.project, own.recipe, out=tmp_path / out, settings=settings)
+    assert not (tmp_path / out).exists()
