@@ -41,7 +41,7 @@ def init(
     attributes: Annotated[
         Sequence[str],
         Option(
-            "A column of labels; `age=30,60` cuts numbers into classes. May be repeated.",
+            "A column of labels; `age=30,60` cuts numbers, `finding=/` parts cells. May be repeated.",
             ("--attribute",),
             metavar="COLUMN",
         ),

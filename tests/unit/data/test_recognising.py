@@ -260,6 +260,28 @@ def test_what_is_not_known_is_no_class_and_is_counted(tmp_path):
     assert (told.train, [f.level for f in told.findings if f.level == "error"]) == (12, [])
 
 
+def test_several_findings_in_a_cell_are_told_and_parted_when_that_is_chosen(tmp_path):
+    rows = [(*row[:2], ("rust", "rust/spot", "todo", "none seen")[k % 4], row[3]) for k, row in enumerate(ROWS)]
+    data = leaves(tmp_path, rows=rows)
+    project, told = init(data)
+    assert labels(project)["disease"] == ["none seen", "rust", "rust/spot"]
+    assert '`rust/spot` seems to be several findings: `--attribute "disease=/"` makes a yes or no' in notes(told)
+    (tmp_path / "project" / "facetwise.toml").unlink()
+    project, told = init(data, attributes=("disease=/",))
+    assert labels(project) == {key: ["no", "yes"] for key in ("none seen", "rust", "spot")}
+    assert [dict(a.classes) for a in told.attributes] == [{"no": 6, "yes": 3}, {"no": 3, "yes": 6}, {"no": 6, "yes": 3}]
+    assert project.file.dataset.train.unknown == ["", "todo"]
+
+
+def test_many_columns_of_labels_are_asked_about(tmp_path):
+    header = f"{HEADER},{','.join(f'x{k}' for k in range(7))}"
+    error = refused(
+        leaves(tmp_path, header, [(*row, *"0101010") for row in ROWS[:6]] + [(*row, *"1010101") for row in ROWS[6:]])
+    )
+    assert "labels.csv: 9 columns may be attributes" in str(error)
+    assert "--attribute disease` (may be repeated)" in str(error.hint)
+
+
 def test_a_word_in_names_that_says_nothing_is_no_class(tmp_path):
     names = [f"{state}/{k}.jpg" for state in ("on", "off", "unknown") for k in range(2)]
     project, told = init(photos(tmp_path, *names), pattern="{state}/{n:int}.jpg", attributes=("state",))

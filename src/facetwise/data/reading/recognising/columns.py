@@ -23,7 +23,7 @@ from typing import Any
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.files.csvtable import CsvTable
-from facetwise.core.labels import JOINT, MAX_ATTRIBUTES, MAX_CLASSES
+from facetwise.core.labels import JOINT, MAX_CLASSES
 from facetwise.core.people import person
 from facetwise.core.project import NO_GROUP
 from facetwise.core.text.counting import count, listed
@@ -44,6 +44,8 @@ UNKNOWN = NOBODY - {"none"} | {"", "todo", "tbd"}
 """Cells, in any case, that stand for a label which is not known."""
 FEW = 50
 MAX_NUMBERS = 20
+MAX_UNASKED = 6
+"""Columns that become attributes without being chosen."""
 EACH = "each"
 """In the place of cuts: each number is a class."""
 _NUMBERING = frozenset({"id", "ids", "no", "nr", "num", "number", "name", "code", "key", "idx", "index"})
@@ -158,7 +160,7 @@ def roles_of(columns: Mapping[str, Column], image: str, source: str, choices: Ch
     """The roles of all columns of `source` but `image`; raises InputError for what cannot be decided, SettingError for
     choices that no column can fill."""
     others = {name: column for name, column in columns.items() if name != image}
-    chosen = dict(_cuts_of(text, others) for text in choices.attributes)
+    chosen = dict(_parting_of(text, others) for text in choices.attributes)
     group = _group(others, choices, chosen, ask)
     rest = [column for name, column in others.items() if name != group and name not in chosen]
     split = next((column for column in rest if column.names_a_split), None)
@@ -167,12 +169,16 @@ def roles_of(columns: Mapping[str, Column], image: str, source: str, choices: Ch
     left = [column for column in rest if column is not split and column.name not in chosen]
     unknown = {cell for name in chosen for cell in others[name].cells if cell and cell.casefold() in UNKNOWN}
     notes = [*_group_notes(group, others), *_left_notes(left, choices)]
-    made = [_attribute(others[name], cuts, notes) for name, cuts in chosen.items()]
+    made = [_attribute(others[name], parting, notes) for name, parting in chosen.items()]
     return Roles(group, split, tuple(made), tuple(sorted(unknown)), tuple(notes))
 
 
-def _cuts_of(text: str, columns: Mapping[str, Column]) -> tuple[str, list[float] | None]:
-    """The column and the cuts of `age=30,60`, none of `age`, and no cuts of `age=each`; a name may hold the sign."""
+Parting = list[float] | str | None
+"""How cells are made into classes: by cuts, each number (no cuts), what stands between findings; None: not at all."""
+
+
+def _parting_of(text: str, columns: Mapping[str, Column]) -> tuple[str, Parting]:
+    """The column, and its parting: of `age=30,60`, `age=each`, `finding=/` or `sex`; a name may hold the sign."""
     name, sign, cuts = (text, "", "") if text in columns else text.rpartition("=")
     if name not in columns:
         name = name or text
@@ -181,6 +187,8 @@ def _cuts_of(text: str, columns: Mapping[str, Column]) -> tuple[str, list[float]
         return name, None
     if cuts.strip() == EACH:
         return name, []
+    if re.fullmatch(r"[^\w\s.-]", cuts.strip()):
+        return name, cuts.strip()
     numbers = [plain_number(part.strip()) for part in cuts.split(",")]
     if not all(map(math.isfinite, numbers)) or sorted(set(numbers)) != numbers:
         raise SettingError(f"`{text}`: cuts are numbers, the smallest first, such as `{name}=30,60`")
@@ -201,10 +209,10 @@ def _group(columns: Mapping[str, Column], choices: Choices, chosen: Mapping[str,
 
 def _attributes(columns: Sequence[Column], source: str, ask: Ask) -> list[str]:
     found = [column.name for column in columns if column.is_an_attribute]
-    if 1 <= len(found) <= MAX_ATTRIBUTES:
+    if 1 <= len(found) <= MAX_UNASKED:
         return found
     if found:
-        text = f"{len(found)} columns may be attributes, and a label has at most {MAX_ATTRIBUTES}"
+        text = f"{source}: {len(found)} columns may be attributes, and so many make a label of very many classes"
         return decided(Question(text, tuple(found), "--attribute", several=True), ask)
     told = "; ".join(f"`{column.name}`: {column.why_not}" for column in columns) or "no other column"
     raise InputError(
@@ -228,9 +236,13 @@ def _left_notes(left: Sequence[Column], choices: Choices) -> Iterable[str]:
         yield f"columns kept beside the images, no attributes: {told}; `--attribute COLUMN` makes one of it"
 
 
-def _attribute(column: Column, cuts: list[float] | None, notes: list[str]) -> dict[str, Any]:
+def _attribute(column: Column, cuts: Parting, notes: list[str]) -> dict[str, Any]:
     """The settings of an attribute; adds to `notes` what was decided of its cells."""
     name = re.sub("[=:]", "-", column.name) if column.name != JOINT else f"{JOINT} class"
+    if isinstance(cuts, str):
+        found = sorted({person(item) for cell in column.known for item in cell.split(cuts)} - {""}, key=class_order)
+        notes.append(f"`{name}`: several findings in a cell, with `{cuts}` between: a yes or no of each, `split`")
+        return {"name": name, "classes": found, "column": column.name, "split": cuts}
     if cuts:
         if not column.is_numbers:
             text = next(cell for cell in (*column.known, "empty") if not math.isfinite(plain_number(cell)))
@@ -257,8 +269,10 @@ def _attribute(column: Column, cuts: list[float] | None, notes: list[str]) -> di
     if lacking:
         words = sorted({cell or "(empty)" for cell in column.cells} - set(known))
         notes.append(f"`{name}`: {count(lacking, 'cell')} not known: {listed((f'`{w}`' for w in words), 8)}; `unknown`")
-    if several := [c for c in classes if any(part in classes for part in re.split(r"[/,;|+]", c) if part != c)]:
-        notes.append(f"`{name}`: {listed(f'`{c}`' for c in several)} may be several findings in one cell; a class now")
+    for sign in "/;|,+&":
+        if several := [c for c in classes if sign in c and {*map(person, c.split(sign))} & {*classes}]:
+            way = f'`--attribute "{column.name}={sign}"` makes a yes or no of each'
+            notes.append(f"`{name}`: {listed(f'`{c}`' for c in several)} seems to be several findings: {way}")
     return {"name": name, "classes": classes, "column": column.name, **({"values": values} if values else {})}
 
 

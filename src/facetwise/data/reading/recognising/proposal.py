@@ -22,7 +22,8 @@ class Choices:
     group: str | None = None
     """Its column of the group, or `none`."""
     attributes: tuple[str, ...] = ()
-    """Its columns that are attributes, each with the cuts of its numbers behind `=`: `age=30,60`, or `age=each`."""
+    """Its columns that are attributes, each with the cuts of its numbers behind `=`: `age=30,60`, or
+    `age=each`, or with what stands between findings: `finding=/`."""
     pattern: str | None = None
     """What the names of folders and files mean, in place of a table."""
     leave_out: bool = False
