@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from facetwise.core.errors import DamagedError, FacetwiseError
+from facetwise.core.errors import ArtefactError, DamagedError, FacetwiseError
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.core.records.blend import KNOWN, BestMemberRecord, BlendRecord, ContributionsRecord, WayRecord
 from facetwise.core.records.notes import Note
+from facetwise.core.records.run import RunRecord
+from facetwise.core.runs import RunFolder
 from facetwise.core.text.counting import count
+from facetwise.core.workspace import Workspace
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.predictions import Predictions
@@ -21,7 +25,7 @@ from facetwise.evaluate.scorecard import Scorecard, score_rows
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
 from facetwise.predictors.sources import check_blend, labels_since, manifest_truth
 from facetwise.results.notes import notes_on
-from facetwise.results.notices import Notice
+from facetwise.results.notices import Notice, base_notices
 from facetwise.results.wording import score, with_signs
 
 
@@ -188,7 +192,7 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
         num_left_out=record.rows.left_out,
         not_in_it={run.id: run.why for run in record.left_out},
         made=record.provenance.made,
-        warnings=(*_since(record, manifest), *troubles),
+        warnings=(*_since(record, manifest), *troubles, *base_notices(runs_below(project.workspace, record))),
         notes=notes,
     )
 
@@ -202,6 +206,16 @@ def build_blends_view(project: Project, manifest: Manifest) -> BlendsView:
         except FacetwiseError as error:
             unusable[blend.id] = error.summary if isinstance(error, DamagedError) else str(error)
     return BlendsView(project.file.name, tuple(views), unusable)
+
+
+def runs_below(workspace: Workspace, record: BlendRecord) -> Iterator[RunRecord]:
+    """The records of the runs of a blend and of the blends in it, as far as they are there."""
+    for member in record.made_from.members:
+        with suppress(ArtefactError):
+            if member.kind == "run":
+                yield RunFolder(workspace.runs / member.id).record()
+            elif member.kind == "blend":
+                yield from runs_below(workspace, BlendFolder(workspace.blends / member.id).record())
 
 
 def _since(record: BlendRecord, manifest: Manifest) -> tuple[Notice, ...]:

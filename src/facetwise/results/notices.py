@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -111,9 +112,13 @@ def notices(
     if card is not None:
         found += _card_notices(card, estimate, current)
     found += _changed_since(record.fingerprint_fields, current)
-    if record.base is not None:
-        found.append(Notice("note", f"Started from weights of others: {record.base.told}."))
-    return tuple(found)
+    return (*found, *base_notices([record]))
+
+
+def base_notices(records: Iterable[RunRecord]) -> tuple[Notice, ...]:
+    """The notice of whose weights runs, or what was made of them, started from, and under which licences."""
+    told = dict.fromkeys(record.base.told for record in records if record.base is not None)
+    return (Notice("note", f"Started from weights of others: {'; '.join(told)}."),) if told else ()
 
 
 def _changed_since(fields: FingerprintFields, current: CurrentData) -> list[Notice]:

@@ -12,13 +12,14 @@ from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.records.notes import Note
 from facetwise.core.records.submission import Filled, ForecastRecord, MadeFrom
+from facetwise.core.runs import RunFolder
 from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.rules.choose import rule_from_dict
 from facetwise.predictors.blend_folder import BlendFolder
 from facetwise.results.notes import notes_on
-from facetwise.results.notices import Notice
+from facetwise.results.notices import Notice, base_notices
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.ledger.ledger import Entry, read_ledger
 
@@ -127,7 +128,12 @@ def build_submission_view(project: Project, folder: SubmissionFolder, manifest: 
         ingredients=tuple(_ingredients(project, made_from)),
         decision=_decision(project, made_from),
         filled=_filled(made_from.filled),
-        warnings=(*_changed(project, folder, made_from, manifest), *troubles, *wrong),
+        warnings=(
+            *_changed(project, folder, made_from, manifest),
+            *troubles,
+            *wrong,
+            *_started_from(project, made_from),
+        ),
         notes=notes,
         findings=tuple(RecordedFinding(f.level, f.code, f.message) for f in record.gate.findings),
         confirmed=record.confirmed,
@@ -136,6 +142,15 @@ def build_submission_view(project: Project, folder: SubmissionFolder, manifest: 
         why_num_people=record.test_people.why if record.test_people else "",
         sendings=sendings,
     )
+
+
+def _started_from(project: Project, made_from: MadeFrom) -> tuple[Notice, ...]:
+    """Whose weights the runs started from that it was made from, as far as they are there."""
+    records = []
+    for run in made_from.runs:
+        with suppress(ArtefactError):
+            records.append(RunFolder(project.workspace.runs / run).record())
+    return base_notices(records)
 
 
 def _ingredients(project: Project, made_from: MadeFrom) -> Iterator[Ingredient]:

@@ -365,6 +365,18 @@ def test_a_run_and_its_weights_keep_where_it_started_and_the_licence(tmp_path, o
     assert again.record().base.told == told
 
 
+def test_a_blend_and_a_submission_say_whose_weights_are_below_them(tmp_path, own):
+    put(tmp_path, licence="CC-BY-NC-4.0", source="somebody")
+    settings = [s for s in OF_THE_SHELF if "holdout" not in s]
+    run, other = (fw.fit(own.project, own.recipe, settings=s) for s in (settings, ["train.length=1ep"]))
+    told = "Started from weights of others: `shelf:mine` (somebody), licence CC-BY-NC-4.0."
+    blend = fw.blend(own.project, members=[run.id, other.id], weighting="equal")
+    submission = fw.submit(own.project, blend.id, yes=True)
+    for reference in (run.id, blend.id, submission.folder.id):
+        assert [n.text for n in fw.show(own.project, reference).warnings if n.kind == "note"].count(told) == 1
+    assert not any("weights of others" in notice.text for notice in fw.show(own.project, other.id).warnings)
+
+
 def test_what_is_not_on_the_shelf_or_of_another_network_is_told(tmp_path, own):
     with pytest.raises(InputError, match="no `mine` on the shelf"):
         fw.fit(own.project, own.recipe, settings=OF_THE_SHELF)
