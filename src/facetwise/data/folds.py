@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -188,16 +189,18 @@ def make_folds(
     given = given if split == "group" else None
     num_folds = _number_of_folds(manifest, num_folds, given)
     _check_settings(name, num_folds, split)
+    made = partial(split_folds, manifest, space, name=name, num_folds=num_folds, seed=seed, split=split, given=given)
     if folder.is_dir() and not new:
         there = load_folds(workspace, manifest, name)
-        if (there.num_folds, there.seed, there.split) == (num_folds, seed, split):
+        same = (there.num_folds, there.seed, there.split) == (num_folds, seed, split)
+        if same and (given is None or made().hash == there.hash):  # the table may give another split by now
             return there
         command = shlex.join(["facetwise", *making_folds(name, num_folds, seed), "--new"])
         raise ArtefactError(
             f"folds `{name}` exist; runs made with them could not be compared with runs on others",
             hint=f"use them, give another `--name`, or replace them with `{command}`",
         )
-    folds = split_folds(manifest, space, name=name, num_folds=num_folds, seed=seed, split=split, given=given)
+    folds = made()
     with new_artefact(folder, _record(folds)) as temporary:
         write_table(folds.table, temporary / "folds.parquet", FOLDS if split == "group" else IMAGE_FOLDS)
     return folds

@@ -276,6 +276,10 @@ def test_a_given_split_is_kept_and_decides_how_many_folds_there_are(parts, value
     )
     assert {f: v[0].removesuffix(".0") for f, v in by_fold.rows()} == dict(enumerate(values))
     assert make_folds(Workspace(tmp_path), manifest, SPACE, given="part").hash == made.hash
+    other = with_split([*parts[1:], parts[0]])
+    assert other.hash == manifest.hash  # a split is no part of it
+    with pytest.raises(ArtefactError, match="folds `default` exist"):
+        make_folds(Workspace(tmp_path), other, SPACE, given="part")
 
 
 def test_a_given_split_that_parts_a_person_or_is_none_is_refused(tmp_path):
