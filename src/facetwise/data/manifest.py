@@ -40,7 +40,7 @@ from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.images.scan import depth_findings, read_cache, scan, scan_findings, write_cache
 from facetwise.data.reading.readers import Listing, read_dataset
 
-TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-3.parquet"
+TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-4.parquet"
 _CHECK = "run `facetwise check`"
 _NEW_KEYS: dict[str, Any] = {"same_person": [], "delimiter": ",", "encoding": "utf-8", "where": {}, "pattern": None}
 _NEW_KEYS |= {"split": None, "unknown": [""], "item": None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, product
 from pathlib import Path
 from typing import Literal
 
@@ -15,17 +14,16 @@ from facetwise.core.errors import InputError
 from facetwise.core.labels import MISSING, IntArray
 from facetwise.core.tables import TRAIN
 from facetwise.data.images.images import probe, read_bytes
-from facetwise.data.images.nearcopies import Thumbnail, close_pairs, distances, look_alike, thumbnail
+from facetwise.data.images.nearcopies import CLOSER, MAX_COMPARED, confirmed, near_pairs
 from facetwise.data.images.scan import FLAT_NOTE, in_parallel
+from facetwise.data.images.thumbnails import SIDE, Thumbnails, thumbnail
 from facetwise.data.manifest import Manifest
 
-MAX_COMPARED = 2000
-"""Most pairs of images with close hashes that are compared by their thumbnails; the closest first."""
-_MAX_OF_A_HASH = 8
+EXACT = "exact"
+_MAX_OF_A_PICTURE = 8
+"""Most images of one picture that are paired with each image of another picture like it."""
 
 Between = Literal["groups", "sides", "one group"]
-Pair = tuple[int, int, int]
-"""Two row numbers and the number of bits their hashes differ in."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +32,8 @@ class CopyPair:
 
     first: str
     second: str
-    exact: bool
-    """Whether the files are identical byte by byte."""
-    distance: int
-    """Differing bits of the perceptual hashes, 0 to 7."""
+    kind: str
+    """A key of `nearcopies.LOOKED_FOR`, or several joined by ` and `; `exact` if the files are identical."""
     between: Between
     """Whether they are in two training groups, on both sides, or in one group."""
     labels_differ: bool
@@ -59,20 +55,20 @@ class Copies:
         return tuple(p for p in self.pairs if p.labels_differ)
 
 
-def find_copies(root: Path, manifest: Manifest, codes: IntArray) -> Copies:
+def find_copies(root: Path, manifest: Manifest, codes: IntArray, cache: pl.DataFrame | None = None) -> Copies:
     """Exact copies (within a group only if labels differ) and near copies between groups and between sides.
 
-    `codes` are the class numbers of `manifest.train`. If a file has several copies, each is paired with the first only.
+    `codes` are the class numbers of `manifest.train`. Thumbnails are taken from `cache`, the rows of an earlier scan;
+    images that it does not have are read. If a picture has several copies, each is paired with the first only.
     """
     rows = manifest.table.filter(pl.col("status") == "ok")
     # Labels of readable rows by row number: training rows come first, in the order of `manifest.train`.
-    exact = [(i, j, 0) for i, j in _exact(rows) if _between(rows, i, j) or _differ(codes, i, j)]
-    known = {(i, j) for i, j, _ in exact}
-    candidates = [p for p in _candidates(rows) if p[:2] not in known]
-    near = _confirmed(root, rows, candidates[:MAX_COMPARED])
-    described = [_describe(rows, codes, p, exact=True) for p in exact]
-    described += [_describe(rows, codes, p, exact=False) for p in near]
-    return Copies(tuple(described), max(0, len(candidates) - MAX_COMPARED))
+    exact = [(i, j) for i, j in _exact(rows) if _between(rows, i, j) or _differ(codes, i, j)]
+    described = [_describe(rows, codes, i, j, EXACT) for i, j in exact]
+    near, not_compared = _near(root, rows, _thumbnails(root, rows, cache))
+    known = set(exact)
+    described += [_describe(rows, codes, i, j, kind) for i, j, kind in near if (i, j) not in known]
+    return Copies(tuple(described), not_compared)
 
 
 def _exact(rows: pl.DataFrame) -> Iterator[tuple[int, int]]:
@@ -83,37 +79,55 @@ def _exact(rows: pl.DataFrame) -> Iterator[tuple[int, int]]:
             yield first, place
 
 
-def _candidates(rows: pl.DataFrame) -> list[Pair]:
-    """Pairs between groups or sides whose hashes are close, the closest first."""
+def _thumbnails(root: Path, rows: pl.DataFrame, cache: pl.DataFrame | None) -> pl.Series:
+    """The thumbnail of each row as bytes; null for nearly uniform images, and those gone since they were scanned."""
+    nothing = pl.DataFrame(schema={"image": pl.String(), "sha256": pl.String(), "thumbnail": pl.Binary()})
+    known = nothing if cache is None else cache.select(nothing.columns)
+    found = rows.select("image", "sha256", "note").join(known, ["image", "sha256"], how="left", maintain_order="left")
     flat = pl.col("note").fill_null("").str.contains(FLAT_NOTE, literal=True)
-    unlike = rows.with_row_index("row").filter(~flat).unique(["phash", "group", "sha256"], maintain_order=True)
-    unlike = unlike.unique(["phash", "group"], keep="first", maintain_order=True)
-    by_hash = unlike.group_by("phash", maintain_order=True).agg("row")
-    hashes, members = by_hash["phash"].to_numpy(), by_hash["row"].to_list()
-    same = ((m[0], other, 0) for m in members for other in m[1:])
-    pairs = close_pairs(hashes)
-    bits = distances(hashes[pairs[:, 0]], hashes[pairs[:, 1]]) if len(pairs) else np.empty(0, dtype=np.uint8)
-    close = (
-        (i, j, int(n))
-        for (a, b), n in zip(pairs.tolist(), bits, strict=True)
-        for i, j in product(islice(members[a], _MAX_OF_A_HASH), islice(members[b], _MAX_OF_A_HASH))
-    )
-    found = {(min(i, j), max(i, j), n) for several in (same, close) for i, j, n in several if _between(rows, i, j)}
-    return sorted(found, key=lambda p: (p[2], p))
+    found = found.with_row_index("row").with_columns(thumbnail=pl.when(~flat).then("thumbnail"))
+    lacking = found.filter(pl.col("thumbnail").is_null() & ~flat)
+    read = in_parallel(lambda image: _read(root / image, SIDE), lacking["image"].to_list(), None)
+    late = lacking.select("row", late=pl.Series(list(read), dtype=pl.Binary()))
+    found = found.join(late, on="row", how="left", maintain_order="left")
+    return found.select(pl.coalesce("thumbnail", "late")).to_series()
 
 
-def _confirmed(root: Path, rows: pl.DataFrame, pairs: list[Pair]) -> list[Pair]:
-    places = sorted({place for i, j, _ in pairs for place in (i, j)})
-    images = rows["image"]
-    seen = dict(zip(places, in_parallel(lambda place: _thumbnail(root / images[place]), places, None), strict=True))
-    return [p for p in pairs if (a := seen[p[0]]) is not None and (b := seen[p[1]]) is not None and look_alike(a, b)]
-
-
-def _thumbnail(path: Path) -> Thumbnail | None:
+def _read(path: Path, side: int) -> bytes | None:
     try:
-        return thumbnail(probe(read_bytes(path), str(path)).grey)
+        return thumbnail(probe(read_bytes(path), str(path), side).grey, side).tobytes()
     except InputError:  # gone or changed since the manifest was made
         return None
+
+
+def _near(root: Path, rows: pl.DataFrame, thumbnails: pl.Series) -> tuple[list[tuple[int, int, str]], int]:
+    """Row numbers and kind of near copies, and how many candidates were left out.
+
+    Images with equal thumbnails are one picture: it is compared once, and one image stands for those of a group.
+    """
+    side = rows.select(pl.when(pl.col("split") == TRAIN).then("group")).to_series().rank("dense").fill_null(0)
+    images = pl.DataFrame({"thumbnail": thumbnails, "side": side.cast(pl.Int64)}).with_row_index("row").drop_nulls()
+    images = images.unique(["thumbnail", "side"], keep="first", maintain_order=True)
+    pictures = images.group_by("thumbnail", maintain_order=True).agg("row", "side").with_row_index("picture")
+    pixels: Thumbnails = np.frombuffer(b"".join(pictures["thumbnail"]), np.uint8).reshape(-1, SIDE, SIDE)
+    files = rows["image"].gather(pictures["row"].list.first())
+
+    def closer(numbers: list[int]) -> Thumbnails:
+        read = in_parallel(lambda number: _read(root / files[number], CLOSER), numbers, None)
+        return np.frombuffer(b"".join(one or bytes(CLOSER**2) for one in read), np.uint8).reshape(-1, CLOSER, CLOSER)
+
+    same = ((first, other, "recoded") for first, *others in pictures["row"] for other in others)
+    first_side = pictures["side"].list.first().to_numpy()
+    alone = (pictures["side"].list.len() == 1).to_numpy()
+    candidates = near_pairs(pixels, np.where(alone, first_side, -1 - np.arange(len(alone))))
+    found = confirmed(pixels, candidates.head(MAX_COMPARED), closer)
+    members = pictures.select(pl.col("picture").cast(pl.Int64), pl.col("row", "side").list.head(_MAX_OF_A_PICTURE))
+    members = members.explode("row", "side")
+    pairs = found.join(members, left_on="a", right_on="picture", maintain_order="left")
+    pairs = pairs.join(members, left_on="b", right_on="picture", suffix="_b", maintain_order="left")
+    pairs = pairs.filter(pl.col("side") != pl.col("side_b"))
+    rows_of = pairs.select(pl.min_horizontal("row", "row_b"), pl.max_horizontal("row", "row_b").alias("b"), "kind")
+    return [*same, *rows_of.iter_rows()], max(0, candidates.height - MAX_COMPARED)
 
 
 def _between(rows: pl.DataFrame, i: int, j: int) -> Between | None:
@@ -129,11 +143,10 @@ def _differ(codes: IntArray, i: int, j: int) -> bool:
     if max(i, j) >= len(codes):
         return False
     known = (codes[i] != MISSING) & (codes[j] != MISSING)
-    return bool((codes[i] != codes[j])[known].any())
+    return bool((known & (codes[i] != codes[j])).any())
 
 
-def _describe(rows: pl.DataFrame, codes: IntArray, pair: Pair, *, exact: bool) -> CopyPair:
-    i, j, bits = pair
+def _describe(rows: pl.DataFrame, codes: IntArray, i: int, j: int, kind: str) -> CopyPair:
     between = _between(rows, i, j) or "one group"
     people = (rows["group"][i], rows["group"][j]) if between == "groups" else None
-    return CopyPair(rows["image"][i], rows["image"][j], exact, bits, between, _differ(codes, i, j), people)
+    return CopyPair(rows["image"][i], rows["image"][j], kind, between, _differ(codes, i, j), people)

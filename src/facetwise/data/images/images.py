@@ -102,20 +102,21 @@ def decode(data: bytes, name: str, depth: int | None = None) -> Decoded:
         return Decoded(_turned(np.array(_to_rgb(image, name)), turn), note)
 
 
-def probe(data: bytes, name: str) -> Probe:
-    """Check a whole image file at the cost of a small grey decode; raises as `decode` does, and for the same files."""
+def probe(data: bytes, name: str, side: int = GREY_SIDE) -> Probe:
+    """Check a whole image file at the cost of a small grey decode, of at least `side` pixels a side unless the image is
+    smaller; raises as `decode` does, and for the same files."""
     _check_bytes(len(data), name)
     plain = _plain_jpeg(data, name)
     if plain is not None:
         turn, note = plain
         height, width = simplejpeg.decode_jpeg_header(data)[:2]
-        small = {"min_height": min(GREY_SIDE, height), "min_width": min(GREY_SIDE, width)}
+        small = {"min_height": min(side, height), "min_width": min(side, width)}
         with heavy(height * width):
             grey = _simplejpeg(data, name, colorspace="GRAY", **small)
         if grey is not None:
             return _probe((width, height), grey[..., 0], turn, note)
     with _pillow(data, name) as (image, turn, note, depth):
-        factor = max(1, min(image.size) // GREY_SIDE)
+        factor = max(1, min(image.size) // side)
         if image.mode in _AVERAGED:
             picture = _to_rgb(image.reduce(factor), name).convert("L")
         else:

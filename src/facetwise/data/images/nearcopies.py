@@ -1,114 +1,110 @@
-"""Near copies: a 64-bit perceptual hash, and all pairs of hashes a few bits apart without comparing every pair."""
+"""Near copies among thumbnails: neighbours in any view, laid over each other and compared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
-from itertools import chain
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from facetwise.core.labels import IntArray
+from facetwise.data.images.aligning import aligned
+from facetwise.data.images.neighbours import NearPoints
+from facetwise.data.images.thumbnails import Array, Thumbnails, descriptors, views
 
-Hashes = npt.NDArray[np.uint64]
-Thumbnail = npt.NDArray[np.float32]
+RADIUS = 0.3
+"""Largest distance of descriptors (two of unlike pictures are about 1 apart) of pairs that are compared."""
+MAX_COMPARED = 3000
+"""Most pairs that are compared, the nearest first."""
+MIN_CORRELATION, MIN_FINE, MIN_FINE_CLOSER = 0.97, 0.9, 0.825
+"""Least correlation of copies laid over each other, and of their fine detail, as thumbnails and as larger ones."""
+ENOUGH = 0.995
+"""Correlation of larger thumbnails that is enough: soft pictures have no fine detail but noise."""
+MIN_AT_ALL, MIN_FINE_AT_ALL, CLOSER = 0.93, 0.68, 96
+"""Least of both for pairs of thumbnails that are looked at closer, and how many pixels a side these have then."""
+_RECODED, _MIRRORED, _CROPPED, _TURNED = "recoded", "mirrored", "cropped", "turned"
+LOOKED_FOR = {
+    "exact": "the same file",
+    _RECODED: "saved again in any format, size, quality or brightness, or grey",
+    _MIRRORED: "mirrored",
+    _CROPPED: "cropped or framed, up to a tenth a side",
+    _TURNED: "turned, up to 4 degrees",
+}
+"""Every kind of copy that is looked for, in words."""
 
-MAX_DISTANCE = 7
-"""Largest number of differing bits that `close_pairs` finds."""
-MIN_CORRELATION, MAX_DIFFERENCE = 0.985, 6.0
-"""Of thumbnails of one picture: least correlation, and most mean absolute difference in grey levels of 255."""
-_GRID, _BANDS, _BAND_BITS = 32, 4, 16
+_BATCH = 128
 
 
-def perceptual_hash(grey: npt.NDArray[np.uint8]) -> int:
-    """A 64-bit hash of a grey image (height, width) that hardly changes when it is re-encoded or slightly resized.
+def near_pairs(thumbnails: Thumbnails, sides: IntArray) -> pl.DataFrame:
+    """Pairs a < b of thumbnails on different sides (a number each, shape (n,)) whose descriptors are near in some view.
 
-    The image is averaged to 32x32, and each of its 64 lowest frequencies but the mean (two-dimensional DCT-II) gives a
-    bit: whether it is above their median. After pHash (C. Zauner, Implementation and Benchmarking of Perceptual Image
-    Hash Functions, 2010).
+    Columns `a`, `b`, `seen` and `shown` (the two again: the first in the view `view` is like the second), `square`; one
+    row a pair, the nearest first.
     """
-    rows, columns = _basis(grey.shape[0]), _basis(grey.shape[1])
-    frequencies = (rows @ grey.astype(np.float32) @ columns.T)[_LOWEST]
-    median = np.sort(frequencies)[31:33].mean()
-    bits = frequencies > median + 1e-3  # a flat image has no bit set, whatever its rounding errors
-    return int.from_bytes(np.packbits(bits).tobytes())
+    columns = {
+        "a": pl.Int64,
+        "b": pl.Int64,
+        "seen": pl.Int64,
+        "shown": pl.Int64,
+        "view": pl.Int64,
+        "square": pl.Float32,
+    }
+    if len(thumbnails) < 2:
+        return pl.DataFrame(schema=columns)
+    points = descriptors(thumbnails)
+    near, found = NearPoints(points), []
+    for number, view in enumerate(views()):
+        seen, shown, square = near.within(descriptors(thumbnails, view) if number else points, RADIUS)
+        apart = sides[seen] != sides[shown]
+        seen, shown, square = seen[apart], shown[apart], square[apart]
+        low, high = np.minimum(seen, shown), np.maximum(seen, shown)
+        rows = dict(zip(columns, (low, high, seen, shown, np.full(len(seen), number), square), strict=True))
+        found.append(pl.DataFrame(rows, schema=columns))
+    return (
+        pl.concat(found).sort("square", "a", "b", "view", "seen").unique(["a", "b"], keep="first", maintain_order=True)
+    )
 
 
-def thumbnail(grey: npt.NDArray[np.uint8]) -> Thumbnail:
-    """A grey image averaged to 32x32, minus its mean."""
-    small: Thumbnail = _averaging(grey.shape[0]) @ grey.astype(np.float32) @ _averaging(grey.shape[1]).T
-    small -= small.mean()
-    return small
+def confirmed(thumbnails: Thumbnails, pairs: pl.DataFrame, closer: Callable[[list[int]], Thumbnails]) -> pl.DataFrame:
+    """Those of the `near_pairs` that show the same picture, with a column `kind`: a key of `LOOKED_FOR`, or several.
 
-
-def look_alike(a: Thumbnail, b: Thumbnail) -> bool:
-    """Whether two thumbnails show the same picture: the final test of pairs that hashes propose.
-
-    The limits allow for another encoding, size or brightness, but not for another picture with the same layout.
+    `closer` gives larger thumbnails (n, CLOSER, CLOSER) by number, for pairs that the small ones do not decide.
     """
-    size = float(np.linalg.norm(a) * np.linalg.norm(b))
-    alike = size > 0 and float((a * b).sum()) / size >= MIN_CORRELATION
-    return alike and float(np.abs(a - b).mean()) <= MAX_DIFFERENCE
+    found = [rows.with_columns(kind=_kinds(rows, thumbnails, closer)) for rows in pairs.iter_slices(_BATCH)]
+    return pl.concat([pairs.clear().with_columns(kind=pl.lit(None, pl.String)), *found]).drop_nulls("kind")
 
 
-def distances(a: Hashes, b: Hashes) -> npt.NDArray[np.uint8]:
-    """Number of differing bits of hashes, element by element."""
-    differing: npt.NDArray[np.uint8] = np.bitwise_count(a ^ b)
-    return differing
+def _kinds(rows: pl.DataFrame, thumbnails: Thumbnails, closer: Callable[[list[int]], Thumbnails]) -> pl.Series:
+    """The kind of each pair of pictures; null for pairs that are no copies."""
+    seen, shown = (rows[column].to_numpy() for column in ("seen", "shown"))
+    maps, alike, fine = aligned(thumbnails[seen], thumbnails[shown], views()[rows["view"].to_numpy()])
+    kinds = [_kind(found) for found in maps]
+    moved = np.array([kind not in (_RECODED, _MIRRORED) for kind in kinds], dtype=bool)
+    same = ~moved & (alike >= MIN_CORRELATION) & (fine >= MIN_FINE)
+    unsure = np.flatnonzero(~same & (alike >= MIN_AT_ALL) & (fine >= MIN_FINE_AT_ALL))
+    if len(unsure):
+        one, two = (closer(numbers[unsure].tolist()) for numbers in (seen, shown))
+        maps, alike, fine = aligned(one, two, maps[unsure], steps=3)
+        same[unsure] = (alike >= ENOUGH) | (alike >= MIN_CORRELATION) & (fine >= MIN_FINE_CLOSER)
+        for place, found in zip(unsure.tolist(), maps, strict=True):
+            kinds[place] = _kind(found)
+    return pl.Series([kind if yes else None for kind, yes in zip(kinds, same, strict=True)], dtype=pl.String())
 
 
-def close_pairs(hashes: Hashes, distance: int = MAX_DISTANCE) -> IntArray:
-    """All pairs i < j of different hashes (unique, shape (n,)) at most `distance` bits apart, shape (pairs, 2), sorted.
-
-    Multi-index hashing (Norouzi, Punjani and Fleet, CVPR 2012): of four bands of 16 bits, two hashes at most seven bits
-    apart have one that differs in at most one bit. So each band is looked up as it is and with each bit flipped.
-    """
-    if not 0 <= distance <= MAX_DISTANCE:
-        raise ValueError(f"distance must be 0 to {MAX_DISTANCE}, got {distance}")
-    found = [pairs[distances(*hashes[pairs.T]) <= distance] for pairs in _candidates(hashes)]
-    pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *found])
-    return np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
-
-
-def _candidates(hashes: Hashes) -> Iterator[IntArray]:
-    for band in range(_BANDS):
-        keys = (hashes >> np.uint64(band * _BAND_BITS)).astype(np.uint16)
-        order = np.argsort(keys, kind="stable")
-        sorted_keys = keys[order]
-        for turned in chain((0,), (1 << bit for bit in range(_BAND_BITS))):
-            wanted = keys ^ np.uint16(turned)
-            first = np.searchsorted(sorted_keys, wanted, side="left")
-            count = np.searchsorted(sorted_keys, wanted, side="right") - first
-            left = np.repeat(np.arange(len(hashes)), count)
-            within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-            right = order[np.repeat(first, count) + within]
-            keep = left < right  # the other way round is met as well
-            yield np.stack([left[keep], right[keep]], axis=1)
+def _kind(place: Array) -> str:
+    """What was done to a copy, from the map that lays it over the other."""
+    matrix, shift = place[:, :2].astype(np.float64), place[:, 2]
+    size = float(np.linalg.det(matrix))
+    parts = {
+        _MIRRORED: size < 0,
+        _CROPPED: not 0.97 < abs(size) < 1.03 or float(np.abs(shift).max()) > 0.03,
+        _TURNED: _turn(matrix) > 1,
+    }
+    return " and ".join(kind for kind, is_so in parts.items() if is_so) or _RECODED
 
 
-def _lowest_frequencies() -> tuple[IntArray, IntArray]:
-    """Rows and columns of the 64 lowest frequencies but the mean, by their sum."""
-    pairs = sorted(((u, v) for u in range(11) for v in range(11) if u + v), key=lambda p: (p[0] + p[1], p))[:64]
-    rows, columns = np.array(pairs).T
-    return rows, columns
-
-
-_LOWEST = _lowest_frequencies()
-
-
-@lru_cache(maxsize=256)
-def _averaging(size: int) -> npt.NDArray[np.float32]:
-    """Averages `size` pixels to `_GRID` cells, shape (_GRID, size)."""
-    edges = np.arange(_GRID + 1) * size / _GRID
-    pixels = np.arange(size)
-    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    average: npt.NDArray[np.float64] = np.clip(covered, 0, None) * _GRID / size
-    return average.astype(np.float32)
-
-
-@lru_cache(maxsize=256)
-def _basis(size: int) -> npt.NDArray[np.float32]:
-    """Averaging and the first cosines of the cells in one matrix, shape (11, size)."""
-    cosines = np.cos(np.pi * np.arange(11)[:, None] * (np.arange(_GRID) + 0.5) / _GRID)
-    return (cosines @ _averaging(size) / _GRID).astype(np.float32)
+def _turn(matrix: npt.NDArray[np.float64]) -> float:
+    """Degrees by which a map turns, whether it mirrors or not."""
+    along, across = abs(matrix[0, 0]) + abs(matrix[1, 1]), abs(matrix[0, 1]) + abs(matrix[1, 0])
+    return float(np.rad2deg(np.arctan2(across, along)))

@@ -20,7 +20,8 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import inside
 from facetwise.data.findings import BAD_NAME, Findings
 from facetwise.data.images.images import Probe, heavy, probe, read_bytes
-from facetwise.data.images.nearcopies import perceptual_hash
+from facetwise.data.images.phash import perceptual_hash
+from facetwise.data.images.thumbnails import thumbnail
 
 SCAN = {
     "image": pl.String(),
@@ -29,6 +30,7 @@ SCAN = {
     "width": pl.Int32(),
     "height": pl.Int32(),
     "phash": pl.UInt64(),
+    "thumbnail": pl.Binary(),  # grey, 32x32 bytes: copies are looked for by it
     "status": pl.String(),
     "note": pl.String(),
     "depth": pl.Int32(),  # of a file with more than 8 bits a channel, how many its values take; else null
@@ -36,7 +38,7 @@ SCAN = {
     "changed": pl.Int64(),  # of the inode: no program sets it, so that a file with its old time put back is seen
 }
 _UNCHANGED = ("bytes", "modified", "changed")
-"""Columns of the scan cache: those of the manifest that come from the file alone, and when it changed."""
+"""Columns of the scan cache that tell whether a file changed; the others come from the file alone."""
 
 FLAT = 3.0
 """Smallest standard deviation of grey levels (of 255); images below it are reported as nearly uniform."""
@@ -186,8 +188,9 @@ def _content(path: Path, size: int) -> Row:
                 return {"sha256": sha256, "status": "damaged", "note": _without(name, error)}
     except InputError as error:
         return {"status": "damaged", "note": _without(name, error)}
-    size_and_hash = {"width": seen.width, "height": seen.height, "phash": perceptual_hash(seen.grey)}
-    return {"sha256": sha256, "status": "ok", "note": _note(seen), "depth": seen.depth, **size_and_hash}
+    seen_size = {"width": seen.width, "height": seen.height}
+    looks = {"phash": perceptual_hash(seen.grey), "thumbnail": thumbnail(seen.grey).tobytes()}
+    return {"sha256": sha256, "status": "ok", "note": _note(seen), "depth": seen.depth, **seen_size, **looks}
 
 
 def _note(seen: Probe) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from facetwise.core.tables import TRAIN
 from facetwise.core.text.counting import count
 from facetwise.data.audit import Audit, ClassCount, FindingGroup
+from facetwise.data.images.nearcopies import LOOKED_FOR
 from facetwise.data.people import how_to_join
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text
 
@@ -48,21 +49,26 @@ def _findings(findings: Sequence[FindingGroup]) -> Iterator[RenderableType]:
 def _copies(audit: Audit) -> Iterator[RenderableType]:
     pairs = audit.copies.pairs
     if not pairs:
-        yield Text("\nno exact or near copies between people, or between train and test", style="green")
+        yield Text("\nno copies found between people, or between train and test", style="green")
+        yield _looked_for(audit)
         return
     conflicts = len(audit.copies.conflicts)
     yield Text(f"\nwarning: {count(len(pairs), 'pair')} of copies, {conflicts} under different labels", style="yellow")
     for pair in pairs[:MAX_LISTED]:
-        kind = "same file" if pair.exact else f"{pair.distance} bits apart"
         labels = ", labels differ" if pair.labels_differ else ""
         between = f"people `{pair.people[0]}` and `{pair.people[1]}`" if pair.people else pair.between
-        yield Text(f"  {pair.first} = {pair.second} ({kind}, between {between}{labels})")
+        yield Text(f"  {pair.first} = {pair.second} ({pair.kind}, between {between}{labels})")
     if len(pairs) > MAX_LISTED:
         yield Text(f"  and {len(pairs) - MAX_LISTED} more (`--json` lists all)", style="dim")
     if two := next((pair.people for pair in pairs if pair.people), None):
         yield Text(f"  -> may be one person: {how_to_join(two)}", style="dim")
-    if audit.copies.not_compared:
-        yield Text(f"  {audit.copies.not_compared} more candidate pairs were not compared", style="dim")
+    yield _looked_for(audit)
+
+
+def _looked_for(audit: Audit) -> Text:
+    """What copies were looked for, since no others can be ruled out."""
+    left = f"; {count(audit.copies.not_compared, 'pair')} too many to compare" if audit.copies.not_compared else ""
+    return Text(f"  looked for: {'; '.join(LOOKED_FOR.values())}{left}", style="dim")
 
 
 def _suspicious(audit: Audit) -> Iterator[RenderableType]:

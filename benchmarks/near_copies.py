@@ -1,0 +1,198 @@
+"""How many planted copies `facetwise check` finds, by kind, and how many pairs it tells that are none.
+
+    python benchmarks/near_copies.py --dataset PATH            # 32 copies in a temporary copy of the dataset
+    python benchmarks/near_copies.py --dataset PATH --seeds 5  # five times as many, other images each time
+    python benchmarks/near_copies.py --dataset PATH --seeds 0  # the dataset as it is
+
+Each of the 16 kinds is planted twice: over an image of another person, and over an image of the test side. Sources and
+places are drawn among all images, no person twice. `false` counts pairs between people and between the sides that are
+neither planted nor in the dataset as it is; of `other photo` both images show the person whose photo was planted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from PIL import Image, ImageEnhance, ImageOps
+from printed import machine_line, table
+
+from facetwise.core.project import Project
+from facetwise.core.tables import TEST, TRAIN
+from facetwise.data.audit import audit
+from facetwise.data.images.copies import Copies
+from facetwise.data.manifest import Manifest, build_manifest
+from facetwise.data.reading.newproject import write_project_file
+
+QUALITY = 90
+"""JPEG quality of copies whose kind names none."""
+
+
+def saved(image: Image.Image, form: str = "JPEG", **how: object) -> bytes:
+    """The bytes of an image file."""
+    buffer = io.BytesIO()
+    image.save(buffer, form, **({"quality": QUALITY} if form == "JPEG" else {}) | how)
+    return buffer.getvalue()
+
+
+def resized(image: Image.Image, factor: float) -> Image.Image:
+    """Both sides times `factor`."""
+    return image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.LANCZOS)
+
+
+def cropped(image: Image.Image, share: float) -> Image.Image:
+    """Without `share` of the width at the left and at the right, and of the height above and below."""
+    x, y = round(image.width * share), round(image.height * share)
+    return image.crop((x, y, image.width - x, image.height - y))
+
+
+def exif_turned(image: Image.Image) -> bytes:
+    """Stored turned by a quarter, with the orientation that turns it back."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return saved(image.transpose(Image.Transpose.ROTATE_90), exif=exif.tobytes())
+
+
+KINDS: dict[str, Callable[[Image.Image], bytes]] = {
+    "JPEG quality 90": lambda image: saved(image, quality=90),
+    "JPEG quality 40": lambda image: saved(image, quality=40),
+    "PNG": lambda image: saved(image, "PNG"),
+    "resized to 75 %": lambda image: saved(resized(image, 0.75)),
+    "resized to 200 %": lambda image: saved(resized(image, 2)),
+    "grey": lambda image: saved(image.convert("L")),
+    "EXIF-turned": exif_turned,
+    "15 % brighter": lambda image: saved(ImageEnhance.Brightness(image).enhance(1.15)),
+    "mirrored": lambda image: saved(ImageOps.mirror(image)),
+    "mirrored, quality 60": lambda image: saved(ImageOps.mirror(image), quality=60),
+    "cropped by 2 %": lambda image: saved(cropped(image, 0.02)),
+    "cropped by 5 %": lambda image: saved(cropped(image, 0.05)),
+    "cropped by 10 %": lambda image: saved(cropped(image, 0.10)),
+    "turned by 3 degrees": lambda image: saved(image.rotate(3, Image.Resampling.BICUBIC)),
+    "a frame of 4 pixels": lambda image: saved(ImageOps.expand(image, 4, "white")),
+}
+"""From the upright picture to a copy's bytes; `exact`, the sixteenth kind, is the file itself."""
+EXACT = "exact"
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A copy that was written over another image."""
+
+    kind: str
+    source: str
+    place: str
+    between: str
+
+
+def draw_plan(manifest: Manifest, rng: np.random.Generator) -> list[Planted]:
+    """Which image is copied to which place; a person gives or takes at most one."""
+    readable = manifest.table.filter(pl.col("status") == "ok")
+    train, test = (readable.filter(pl.col("split") == side) for side in (TRAIN, TEST))
+    by_person = [sorted(images) for images in train.group_by("group", maintain_order=True).agg("image")["image"]]
+    people = iter(rng.permutation(len(by_person)))
+    others = iter(rng.permutation(sorted(test["image"])))
+
+    def somebodys() -> str:
+        return str(rng.choice(by_person[next(people)]))
+
+    plan = [Planted(kind, somebodys(), somebodys(), "people") for kind in (EXACT, *KINDS)]
+    if len(test) >= len(plan):
+        plan += [Planted(kind, somebodys(), str(next(others)), "sides") for kind in (EXACT, *KINDS)]
+    return plan
+
+
+def plant(root: Path, copy: Planted) -> None:
+    """Write a copy over its place."""
+    data = (root / copy.source).read_bytes()
+    if copy.kind != EXACT:
+        with Image.open(io.BytesIO(data)) as opened:
+            data = KINDS[copy.kind](ImageOps.exif_transpose(opened).convert("RGB"))
+    (root / copy.place).unlink()
+    (root / copy.place).write_bytes(data)
+
+
+def found_copies(project: Project) -> tuple[Manifest, Copies, float]:
+    """The copies that `check` tells, and the seconds of its search."""
+    manifest = build_manifest(project)
+    start = time.perf_counter()
+    return manifest, audit(project, manifest).copies, time.perf_counter() - start
+
+
+def main() -> None:
+    """Plant, check, count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=0)
+    options = parser.parse_args()
+    print(machine_line(), flush=True)
+    hits: Counter[tuple[str, str]] = Counter()
+    told: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="facetwise-bench-") as scratch:
+        root, place = Path(scratch) / "original", Path(scratch) / "project"
+        project = Project.open(write_project_file(place, options.dataset.resolve()).parent)
+        clean, before, seconds = found_copies(project)
+        known = {pair(p.first, p.second) for p in before.pairs}
+        print(f"as it is: {clean.table.height:,} images, {len(known)} pairs, audit {seconds:.2f} s", flush=True)
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
+            root = Path(scratch) / f"planted-{seed}"
+            shutil.copytree(options.dataset, root)
+            project = Project.open(write_project_file(Path(scratch) / f"project-{seed}", root).parent)
+            count_planted(project, draw_plan(clean, np.random.default_rng(seed)), known, hits, told)
+            shutil.rmtree(root)
+    if options.seeds:
+        report(hits, told, options.seeds)
+
+
+def pair(first: str, second: str) -> frozenset[str]:
+    """Two images without an order."""
+    return frozenset((first, second))
+
+
+def count_planted(
+    project: Project,
+    plan: list[Planted],
+    known: set[frozenset[str]],
+    hits: Counter[tuple[str, str]],
+    told: Counter[str],
+) -> None:
+    """Plant one set, search, and add to the counts."""
+    root = project.dataset_root
+    for copy in plan:
+        (root / copy.place).chmod(0o600)
+        (root / copy.place).parent.chmod(0o700)
+        plant(root, copy)
+    manifest, copies, _ = found_copies(project)
+    group = dict(manifest.table.select("image", "group").iter_rows())
+    giver = {copy.place: group[copy.source] for copy in plan}
+    planted = {pair(copy.source, copy.place): copy for copy in plan}
+    for found in copies.pairs:
+        key = pair(found.first, found.second)
+        if key in planted:
+            hits[planted[key].kind, planted[key].between] += 1
+            told["right"] += 1
+        elif key not in known:
+            shown = {giver.get(image, group[image]) for image in key}
+            told["other photo" if len(shown) == 1 else "false"] += 1
+            print(f"not planted: {found}", flush=True)
+
+
+def report(hits: Counter[tuple[str, str]], told: Counter[str], seeds: int) -> None:
+    """Print the table."""
+    rows = [(kind, *(f"{hits[kind, side]} of {seeds}" for side in ("people", "sides"))) for kind in (EXACT, *KINDS)]
+    print(table(("kind", "between people", "between train and test"), rows))
+    kinds = 2 * (1 + len(KINDS))
+    print(f"found {told['right']} of {seeds * kinds}; false {told['false']}; other photo {told['other photo']}")
+
+
+if __name__ == "__main__":
+    main()
