@@ -90,6 +90,10 @@ class Side(Spec):
     where: dict[str, list[str]] = Field(default_factory=dict)
     """Which rows belong to this side: column -> the values that it has in them. Left out, all do."""
 
+    listed: list[str] = Field(default_factory=list)
+    """Text files in the dataset with the name of an image a line, as its column has it, or without a table its path
+    below `images`, with or without the ending: only these images are of this side. Left out, all are."""
+
     @field_validator("pattern")
     @classmethod
     def _readable(cls, pattern: str | None) -> str | None:
@@ -163,7 +167,7 @@ class TestSide(Side):
     @property
     def is_of_its_own_form(self) -> bool:
         """Whether the table is no csv of this side alone in UTF-8 with commas, as a submission is."""
-        plain = (self.delimiter, self.encoding, self.where) == (",", "utf-8", {})
+        plain = (self.delimiter, self.encoding, self.where, self.listed) == (",", "utf-8", {}, [])
         return not plain or str(self.table).lower().endswith((".jsonl", ".ndjson", ".parquet"))
 
     @model_validator(mode="after")

@@ -43,7 +43,7 @@ from facetwise.data.reading.readers import Listing, read_dataset
 TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-4.parquet"
 _CHECK = "run `facetwise check`"
 _NEW_KEYS: dict[str, Any] = {"same_person": [], "delimiter": ",", "encoding": "utf-8", "where": {}, "pattern": None}
-_NEW_KEYS |= {"split": None, "unknown": [""], "item": None}
+_NEW_KEYS |= {"split": None, "listed": [], "unknown": [""], "item": None}
 """Keys of a side or an attribute that came after the first version, with their defaults."""
 MAX_OTHERS = 10_000
 """Files without an image's ending that a folder of photos may hold, unless most files have one."""
@@ -313,7 +313,8 @@ def _compare(project: Project, made_from: ManifestMadeFrom) -> None:
 
 def _tables(project: Project) -> list[str]:
     dataset = project.file.dataset
-    return [side.table for side in (dataset.train, dataset.test) if side is not None and side.table is not None]
+    sides = [side for side in (dataset.train, dataset.test) if side is not None]
+    return [name for side in sides for name in (side.table, *side.listed) if name is not None]
 
 
 def _project_hash(project: Project) -> str:

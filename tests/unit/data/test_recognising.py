@@ -15,6 +15,7 @@ from made_project import write_table
 from facetwise.core.errors import FacetwiseError, InputError, ProblemsError, SettingError
 from facetwise.core.project import Project
 from facetwise.data.reading.newproject import propose, write_project_file
+from facetwise.data.reading.readers import read_dataset
 from facetwise.data.reading.recognising.columns import Column
 from facetwise.data.reading.recognising.proposal import Choices, Question, toml_value
 from facetwise.data.reading.recognising.understood import Understood
@@ -370,6 +371,38 @@ def test_a_column_of_folds_gives_the_folds(tmp_path):
     project, told = init(with_parts(tmp_path, ("0", "1", "2")))
     assert (project.file.dataset.train.split, project.file.dataset.train.where) == ("split", {})
     assert (told.train, told.test) == (12, None)
+
+
+def test_lists_give_the_sides_of_a_table(tmp_path):
+    data = leaves(tmp_path)
+    for part, names in (("train", PHOTOS[:6]), ("val", PHOTOS[6:9]), ("test", PHOTOS[9:11])):
+        write_table(data / "lists" / f"{part}.txt", *(f"img/{name}" for name in names))
+    project, told = init(data)
+    assert project.file.dataset.train.listed == ["lists/train.txt", "lists/val.txt"]
+    assert (told.train, told.test) == (9, 2)
+    assert {f.code for f in told.findings} == {"no-answer-column", "rows-left-out"}
+    assert "`listed`" in notes(told)
+
+
+def test_lists_without_endings_give_the_sides_of_folders_of_classes(tmp_path):
+    data = photos(tmp_path, *(f"images/{c}/{k}.jpg" for c in ("a", "b") for k in range(4)))
+    for part, numbers in (("train", (0, 1, 2)), ("test", (3,))):
+        write_table(data / "meta" / f"{part}.txt", *(f"{c}/{k}" for c in ("a", "b") for k in numbers))
+    project, told = init(data)
+    assert project.file.dataset.test is not None
+    assert (told.train, told.test, told.findings) == (6, 2, ())
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\xfe\x00", b"nobody.jpg\n"])
+def test_a_list_that_cannot_be_read_or_names_nothing_is_an_error(text, tmp_path):
+    data = leaves(tmp_path)
+    write_table(data / "train.txt", *(f"img/{name}" for name in PHOTOS[:9]))
+    write_table(data / "test.txt", *(f"img/{name}" for name in PHOTOS[9:]))
+    project, _ = init(data)
+    (data / "train.txt").write_bytes(text)
+    found = read_dataset(project)
+    assert next(f.code for f in found.findings if f.level == "error") in ("no-rows", "unreadable-table")
+    assert found.table.filter(split="train").is_empty()
 
 
 # --- folders and names

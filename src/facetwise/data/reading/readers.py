@@ -19,7 +19,7 @@ from facetwise.core.people import called, person
 from facetwise.core.project import Project, Side, TestSide, TrainSide
 from facetwise.core.tables import TEST, TRAIN, WRITTEN
 from facetwise.core.text.counting import listed
-from facetwise.core.workspace import inside
+from facetwise.core.workspace import file_hash, inside
 from facetwise.data.findings import Finding, Findings
 from facetwise.data.people import check_people
 from facetwise.data.reading.csvfile import read_table_csv
@@ -161,6 +161,8 @@ class _Sides:
     def _read(self, side: Side, key: str, needed: list[str]) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
         known, name = len(self.findings), side.table
         table, others = read_side(self.root, side, key, needed, self.findings)
+        if table is not None:
+            self.sources.update({path: file_hash(self.root / path) for path in side.listed})
         if table is not None and name is not None:
             self.sources[name] = table.sha256
         elif name is not None and any(f.code == "missing-column" for f in self.findings[known:]):

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from facetwise.core.errors import did_you_mean
+from facetwise.core.errors import InputError, did_you_mean
 from facetwise.core.files.csvtable import CsvRow, CsvTable
-from facetwise.core.files.outside import files_below, is_text
+from facetwise.core.files.outside import files_below, is_text, read_bounded
 from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
 from facetwise.core.project import Side
 from facetwise.core.text.counting import listed
+from facetwise.core.text.spelling import normal
+from facetwise.core.workspace import inside
 from facetwise.data.findings import Findings
 from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.reading.csvfile import read_any_table
@@ -46,7 +48,35 @@ def read_side(
     else:
         form = {"delimiter": side.delimiter, "encoding": side.encoding}
         table = read_any_table(root / side.table, side.table, wanted, findings, **form)
-    return (None, ()) if table is None else _of_side(table, side, findings)
+    lists = [read_list(root, name, findings) for name in side.listed]
+    if table is None or None in lists:
+        return None, ()
+    return _of_side(table, side, key, frozenset().union(*filter(None, lists)), findings)
+
+
+def read_list(root: Path, name: str, findings: Findings) -> frozenset[str] | None:
+    """The lines of a text file in the dataset, without blanks around them; None and an error when it has none."""
+    if inside(root, name) is None:
+        findings.error("leaves-dataset", name, "leads out of the dataset")
+        return None
+    try:
+        lines = read_bounded(root / name).decode("utf-8-sig").splitlines()
+    except InputError as error:
+        findings.error("unreadable-table", name, str(error).removeprefix(f"{root / name}: "))
+        return None
+    except UnicodeDecodeError as error:
+        findings.error("unreadable-table", name, f"not UTF-8 text (byte {error.start})", "save it as UTF-8")
+        return None
+    found = frozenset(normal(line) for line in lines if line.strip())
+    if not found:
+        findings.error("no-rows", name, "the list is empty", "set `listed` in facetwise.toml")
+    return found or None
+
+
+def is_listed(name: str, names: frozenset[str]) -> bool:
+    """Whether an image is among the names of a list, with or without its ending."""
+    name = normal(name)
+    return name in names or name.rpartition(".")[0] in names
 
 
 def images_below(root: Path, images: str) -> list[str]:
@@ -75,17 +105,25 @@ def names_table(root: Path, images: str, pattern: str | None, key: str, findings
     return NamesTable(images, columns, columns, good, "", key)
 
 
-def _of_side(table: CsvTable, side: Side, findings: Findings) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
-    if not side.where:
+def _of_side(
+    table: CsvTable, side: Side, key: str, names: frozenset[str], findings: Findings
+) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
+    if not side.where and not side.listed:
         return table, ()
     if unknown := [column for column in side.where if column not in table.columns]:
         hint = did_you_mean(unknown[0], table.columns)
         findings.error("missing-column", table.name, f"no column `{unknown[0]}`, of which `where` speaks", hint)
         return None, ()
-    chosen = [all(person(row.cells[c]) in values for c, values in side.where.items()) for row in table.rows]
+    chosen = [
+        all(person(row.cells[c]) in values for c, values in side.where.items())
+        and (not side.listed or is_listed(row.cells[key], names))
+        for row in table.rows
+    ]
     kept = tuple(record for record, good in zip(table.records, chosen, strict=True) if good)
     if not kept:
-        where = " and ".join(f"`{c}` {' or '.join(values)}" for c, values in side.where.items())
-        findings.error("no-rows", table.name, f"no row has {where}", "set `where` in facetwise.toml")
+        where = [f"has `{c}` {' or '.join(values)}" for c, values in side.where.items()]
+        where += [f"is in {' or '.join(side.listed)}"] if side.listed else []
+        hint = "set `where` or `listed` in facetwise.toml"
+        findings.error("no-rows", table.name, f"no row {' and '.join(where)}", hint)
         return None, ()
     return replace(table, records=kept), tuple(r for r, good in zip(table.rows, chosen, strict=True) if not good)

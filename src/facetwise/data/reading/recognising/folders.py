@@ -15,7 +15,7 @@ from facetwise.core.text.spelling import class_order
 from facetwise.data.reading.recognising.columns import Column, roles_of
 from facetwise.data.reading.recognising.lying import Lying
 from facetwise.data.reading.recognising.proposal import Ask, Choices, MadeProposal
-from facetwise.data.reading.recognising.splits import part_of, sides_by
+from facetwise.data.reading.recognising.splits import part_of, sides_by, sides_by_lists
 
 LABEL = "label"
 """The attribute that folders are classes of; as Hugging Face's `imagefolder` calls it."""
@@ -42,7 +42,9 @@ def recognise_folders(lying: Lying, choices: Choices) -> MadeProposal | None:
     if not 2 <= len(folders) <= MAX_CLASSES or 2 * len(loose) > len(names):
         return None
     notes = [f"{count(len(loose), 'image')} beside the folders left out: {listed(loose)}"] if loose else []
-    return _classes({"images": base, "pattern": CLASS_FOLDERS}, folders, [*notes, *_deeper(names)])
+    keys: dict[str, Any] = {"images": base, "pattern": CLASS_FOLDERS}
+    test = sides_by_lists(lying, names, keys, {"images": base}, notes)
+    return replace(_classes(keys, folders, [*notes, *_deeper(names)]), test=test)
 
 
 def recognise_names(lying: Lying, choices: Choices, ask: Ask) -> MadeProposal:

@@ -36,6 +36,8 @@ class Lying:
     root: Path
     images: tuple[str, ...]
     tables: tuple[str, ...]
+    lists: tuple[str, ...]
+    """Text files: what may list a side."""
 
     @classmethod
     def below(cls, root: Path) -> Lying:
@@ -44,7 +46,8 @@ class Lying:
         seen = sorted(p.as_posix() for p in paths if is_text(str(p)) and not any(map(is_hidden, p.parts)))
         by_ending = [(PurePosixPath(name).suffix.lower(), name) for name in seen]
         tables = sorted((name for end, name in by_ending if end in TABLES), key=lambda name: (name.count("/"), name))
-        return cls(root, tuple(n for end, n in by_ending if end in IMAGE_ENDINGS), tuple(tables[:MAX_TABLES]))
+        images, lists = ([n for end, n in by_ending if end in kinds] for kinds in (IMAGE_ENDINGS, (".txt", ".lst")))
+        return cls(root, tuple(images), tuple(tables[:MAX_TABLES]), tuple(lists[:MAX_TABLES]))
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import class_order, folded
+from facetwise.data.findings import Findings
 from facetwise.data.folds import VALIDATION
 from facetwise.data.reading.recognising.columns import TESTING, TRAINING, Column
+from facetwise.data.reading.recognising.lying import Lying
+from facetwise.data.reading.sidetable import is_listed, read_list
 
 
 def part_of(name: str) -> str:
     """The part of a given split that something is called as: `train`, `val`, `test`; empty if none."""
     parts = {"train": TRAINING, "val": VALIDATION, "test": TESTING}
     return next((part for part, words in parts.items() if folded(name) in words), "")
+
+
+def sides_by_lists(
+    lying: Lying, names: Collection[str], train: dict[str, Any], test: Mapping[str, Any], notes: list[str]
+) -> dict[str, Any] | None:
+    """The test side by text files `train`, `val` and `test` that list most of their lines among the `names` of images.
+
+    None unless there is one for training and one for testing; what they decide is added to `train` and `notes`.
+    """
+    found: dict[str, str] = {}
+    for path in lying.lists:
+        part, lines = part_of(PurePosixPath(path).stem), None
+        if part and part not in found:
+            lines = read_list(lying.root, path, Findings())
+        if lines is not None and 2 * sum(is_listed(name, lines) for name in names) >= len(lines):
+            found[part] = path
+    if not {"train", "test"} <= found.keys():
+        return None
+    train["listed"] = [found[part] for part in ("train", "val") if part in found]
+    notes.append(
+        f"{listed([*train['listed'], found['test']])} give the sides: `listed`. Labels of the test side are never read"
+    )
+    return {**test, "listed": [found["test"]]}
 
 
 def sides_by(split: Column, train: dict[str, Any], test: Mapping[str, Any], notes: list[str]) -> dict[str, Any] | None:

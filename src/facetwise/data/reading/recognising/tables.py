@@ -16,7 +16,7 @@ from facetwise.core.workspace import inside
 from facetwise.data.reading.recognising.columns import Column, Roles, columns_of, is_labelled, roles_of
 from facetwise.data.reading.recognising.lying import FoundTable, Lying, read_found
 from facetwise.data.reading.recognising.proposal import Ask, Choices, MadeProposal, Question, decided
-from facetwise.data.reading.recognising.splits import part_of, sides_by
+from facetwise.data.reading.recognising.splits import part_of, sides_by, sides_by_lists
 
 _ANSWER = "answer"
 _CALLED = frozenset({"file", "filename", "image", "img", "photo", "picture", "path", "name", "id"})
@@ -79,7 +79,7 @@ def recognise_table(lying: Lying, choices: Choices, ask: Ask, *, labelled: bool 
     (table,) = chosen
     tables = tables if choices.table is None else list(_others(lying, table))
     others = [t for t in tables if t is not table and not t.headless]
-    return _proposal(table, others, roles_of(table.columns, table.image, table.found.path, choices, ask))
+    return _proposal(lying, table, others, roles_of(table.columns, table.image, table.found.path, choices, ask))
 
 
 def _image_tables(lying: Lying, choices: Choices, ask: Ask) -> Iterable[ImageTable]:
@@ -155,12 +155,15 @@ def _likely(places: dict[str, tuple[str, int]], columns: Mapping[str, Column]) -
     return dict([*(called or once).items()][:1])
 
 
-def _proposal(table: ImageTable, others: list[ImageTable], roles: Roles) -> MadeProposal:
+def _proposal(lying: Lying, table: ImageTable, others: list[ImageTable], roles: Roles) -> MadeProposal:
     keys = table.found.keys
     train: dict[str, Any] = {**keys, "images": table.images, "image": table.image, **roles.keys}
     notes = list(_table_notes(table))
     sides = {**keys, "images": table.images, "image": table.image, "answer": _answer(table)}
-    test = None if roles.split is None else sides_by(roles.split, train, sides, notes)
+    if roles.split is not None:
+        test = sides_by(roles.split, train, sides, notes)
+    else:
+        test = sides_by_lists(lying, table.columns[table.image].cells, train, sides, notes)
     if test is None:
         test = _test_table(table, others, notes)
     elif others:
