@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -10,7 +10,7 @@ from itertools import zip_longest
 from torch import Tensor, nn
 
 from facetwise.core.errors import InputError
-from facetwise.core.text.counting import listed
+from facetwise.core.text.counting import count, listed
 from facetwise.model.backbone import bare_model, converted_by_timm, head_parts, whole_names
 from facetwise.model.weights import COUNTER, load_fitting, unused
 
@@ -33,6 +33,16 @@ class Converted:
     """The file's own head, by timm's names."""
     matched: str
     """How it was found, in words."""
+
+    num_unused: int = 0
+    """Tensors of a head by names that only timm's conversion knows."""
+
+    @property
+    def left_out(self) -> str | None:
+        """What does not serve as a backbone, in words."""
+        if self.num_classes is not None:
+            return f"its head of {self.num_classes:,} classes"
+        return f"its head, {count(self.num_unused, 'tensor')}" if self.num_unused else None
 
     @property
     def num_classes(self) -> int | None:
@@ -57,13 +67,19 @@ def converted(tensors: Mapping[str, Tensor], backbone: str) -> Converted:
     if load_fitting(bare, body):
         return Converted(bare, head, BY_NAME)
     with suppress(InputError):
-        return Converted(converted_by_timm(backbone, dict(body)), head, "by timm's conversion of names")
+        made = converted_by_timm(backbone, dict(body))
+        unused_here = sum(_weights_in(body)) - sum(_weights_in(made.state_dict()))
+        return Converted(made, head, "by timm's conversion of names", max(0, unused_here))
     ordered, known = in_order(own, whole_names(backbone), parts), bare.state_dict().keys()
     if isinstance(ordered, str):
         raise InputError(_differing(body, bare, ordered), hint="name another backbone with `--as`")
     bare.load_state_dict({name: tensor for name, tensor in ordered.items() if name in known}, strict=False)
     head = {name: tensor for name, tensor in ordered.items() if name not in known}
     return Converted(bare, head, f"by order and shape, {len(ordered)} of {len(ordered)}")
+
+
+def _weights_in(names: Iterable[str]) -> Iterator[bool]:
+    return (not name.endswith(COUNTER) for name in names)
 
 
 def unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -17,6 +17,8 @@ _TORCHVISION = {
     "mobilenetv2_100": "mobilenet_v2",
     "mobilenetv3_large_100": "mobilenet_v3_large",
     "mobilenetv3_small_100": "mobilenet_v3_small",
+    "mnasnet_050": "mnasnet0_5",
+    "mnasnet_100": "mnasnet1_0",
 }
 """timm's name -> torchvision's, where they differ."""
 
@@ -53,7 +55,9 @@ def torchvision_network(backbone: str, tensors: Mapping[str, Tensor], num_classe
     """torchvision's network of these names with these weights; None when there is none."""
     from torchvision.models import get_model, list_models  # type: ignore[import-untyped]
 
-    name = backbone.split(".")[0]
+    name = backbone.split(".")[0].removeprefix(
+        "tf_"
+    )  # torchvision's weights in a `tf_` network would give other outputs
     name = _TORCHVISION.get(name, name)
     if name not in list_models():
         return None

@@ -91,7 +91,7 @@ def add_to_shelf(wanted: NewWeights) -> tuple[ShelfEntry, bool]:
         "file": wanted.file.name,
         "file_sha256": file_hash(wanted.file),
         "matched": ", ".join([found.matched, *(f"under `{key}`" for key in read.under)]),
-        "left_out": _left_out(found),
+        "left_out": found.left_out,
         "checked": told,
         "added": now(),
     }
@@ -189,7 +189,3 @@ def _as_network(found: Converted, mean: Sequence[float], std: Sequence[float]) -
     for name, values in (("mean", mean), ("std", std)):
         tensors[name] = 255 * torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1)
     return tensors
-
-
-def _left_out(found: Converted) -> str | None:
-    return None if found.num_classes is None else f"its head of {found.num_classes:,} classes"

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torchvision.models import mobilenet_v2
+from torchvision.models import efficientnet_b0, mobilenet_v2, regnet_y_400mf
 
 import facetwise as fw
 from facetwise.api.training import AddedWeights
@@ -110,6 +110,23 @@ def test_torchvisions_mobilenet_is_timms_by_order_and_gives_the_same_features(tm
     with torch.no_grad():
         before = theirs.eval().features(normal(IMAGES, record)).mean((2, 3))
         torch.testing.assert_close(network("mobilenetv2_100", "mobilenetv2_100").features(IMAGES), before)
+
+
+def test_torchvisions_weights_in_a_network_that_pads_otherwise_are_refused(tmp_path, shelf):
+    torch.manual_seed(2)
+    torch.save(efficientnet_b0(num_classes=4).state_dict(), tmp_path / "theirs.pth")
+    with pytest.raises(InputError, match="torchvision's network with these weights gives other outputs than `tf_"):
+        fw.add_weights(tmp_path / "theirs.pth", backbone="tf_efficientnet_b0")
+    assert not shelf.exists()
+    assert fw.add_weights(tmp_path / "theirs.pth", backbone="efficientnet_b0").record.checked.startswith(
+        "torchvision's"
+    )
+
+
+def test_what_timm_converts_by_itself_has_its_head_left_out_too(tmp_path):
+    torch.save(regnet_y_400mf(num_classes=4).state_dict(), tmp_path / "theirs.pth")
+    record = fw.add_weights(tmp_path / "theirs.pth", backbone="regnety_004").record
+    assert (record.matched, record.left_out) == ("by timm's conversion of names", "its head, 2 tensors")
 
 
 def as_efficientnet_pytorch(state: dict[str, Tensor]) -> dict[str, Tensor]:
