@@ -12,9 +12,10 @@ from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
 from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import class_order
-from facetwise.data.reading.recognising.columns import Column, roles_of
+from facetwise.data.reading.recognising.columns import Column
 from facetwise.data.reading.recognising.lying import Lying
 from facetwise.data.reading.recognising.proposal import Ask, Choices, MadeProposal
+from facetwise.data.reading.recognising.roles import roles_of
 from facetwise.data.reading.recognising.splits import part_of, sides_by, sides_by_lists
 
 LABEL = "label"

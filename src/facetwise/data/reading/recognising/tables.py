@@ -13,9 +13,10 @@ from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.files.outside import resolved
 from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import inside
-from facetwise.data.reading.recognising.columns import Column, Roles, columns_of, is_labelled, roles_of
+from facetwise.data.reading.recognising.columns import Column, columns_of, is_labelled
 from facetwise.data.reading.recognising.lying import FoundTable, Lying, read_found
 from facetwise.data.reading.recognising.proposal import Ask, Choices, MadeProposal, Question, decided
+from facetwise.data.reading.recognising.roles import Roles, roles_of
 from facetwise.data.reading.recognising.splits import part_of, sides_by, sides_by_lists
 
 _ANSWER = "answer"
