@@ -108,6 +108,7 @@ def folds(
     ] = None,
     seed: Annotated[int, Option("Seed of the split.", min=0)] = 0,
     new: Annotated[bool, Option("Replace folds of that name.")] = False,
+    join_copies: Annotated[bool, Option("Keep people who share a copied picture in one fold.")] = False,
     unsafe_split: Annotated[
         Literal["image"] | None,
         Option("UNSAFE, for teaching: split by image, so that a person is in training and validation."),
@@ -115,11 +116,13 @@ def folds(
 ) -> "Folds":
     """Split people into folds, stratified by joint class, and save them under `name` (`default`, or `unsafe-image`).
 
-    A split given by the dataset (`split` in facetwise.toml) is used as it is. The default number of folds is 5. Raises
+    Copies of pictures between people are looked for and recorded; `join_copies` keeps them on one side of the split. A
+    split given by the dataset (`split` in facetwise.toml) is used as it is. The default number of folds is 5. Raises
     ArtefactError when other folds of that name exist, unless `new`. `unsafe_split="image"` is for teaching only: the
     same person is in training and validation, so the score is too high, and such runs cannot be submitted.
     """
     from facetwise.data.folds import Split, make_folds
+    from facetwise.data.images.copies import project_copies
     from facetwise.data.manifest import load_manifest
 
     opened = opened_project(project)
@@ -137,6 +140,8 @@ def folds(
         split=split,
         new=new,
         given=given,
+        find_copies=lambda: project_copies(opened, manifest),
+        join_copies=join_copies,
     )
 
 

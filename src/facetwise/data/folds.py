@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,12 +16,14 @@ import polars as pl
 from facetwise.core.errors import ArtefactError, DamagedError, InputError, LeakError, MismatchError, SettingError
 from facetwise.core.labels import MISSING, IntArray, LabelSpace
 from facetwise.core.people import person
-from facetwise.core.records.data import FoldsMadeFrom
+from facetwise.core.records.data import FoldCopies, FoldsMadeFrom
 from facetwise.core.records.done import read_done, verify_files
 from facetwise.core.tables import FOLDS, read_table, write_table
 from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import Spellings, class_order, normal
 from facetwise.core.workspace import AGAIN, DONE, Workspace, content_hash, is_done, new_artefact
+from facetwise.data.images.copies import Copies
+from facetwise.data.joining import copies_across, joined_groups
 from facetwise.data.manifest import Manifest
 from facetwise.recipe.folds import FOLDS_NAME
 
@@ -64,6 +67,27 @@ class Folds:
     manifest_hash: str
     table: pl.DataFrame
     stats: FoldStats
+    copies: FoldCopies | None = None
+    """Copies between people; None where they were not looked for."""
+
+    @property
+    def joined(self) -> bool:
+        """Whether people with a common picture were dealt together."""
+        return self.copies is not None and self.copies.joined
+
+    @property
+    def copies_note(self) -> str | None:
+        """What is to be said of copies between people: joined, or on both sides of the split and how to join them."""
+        copies = self.copies
+        if copies is None or not copies.pairs:
+            return None
+        told = f"{count(copies.pairs, 'pair')} of copies between people"
+        if not copies.across:
+            return told + (f": {copies.people:,} people dealt together" if copies.joined else ", none across folds")
+        examples = "; ".join(f"{one} = {other}" for one, other in copies.examples)
+        words = making_folds(self.name, self.num_folds, self.seed, joined=True)
+        remedy = f"; together with `{shlex.join(['facetwise', *words, '--new'])}`" if self.split == "group" else ""
+        return f"{told}, {copies.across:,} on both sides of the split, so scores are too high ({examples}){remedy}"
 
     @property
     def hash(self) -> str:
@@ -78,7 +102,8 @@ class Folds:
             table = table.with_columns(pl.Series(key, map(person, table[key]), dtype=pl.String()))
         joined = train.select(key).join(table, on=key, how="left", maintain_order="left")["fold"]
         if joined.null_count():
-            command = shlex.join(["facetwise", *making_folds(self.name, self.num_folds, self.seed), "--new"])
+            words = making_folds(self.name, self.num_folds, self.seed, joined=self.joined)
+            command = shlex.join(["facetwise", *words, "--new"])
             raise MismatchError(f"folds `{self.name}` do not cover the manifest", hint=f"`{command}`")
         return joined.to_numpy().astype(np.int64)
 
@@ -106,6 +131,8 @@ def split_folds(
     seed: int,
     split: Split = "group",
     given: str | None = None,
+    copies: Copies | None = None,
+    join_copies: bool = False,
 ) -> Folds:
     """Split people into folds so that each fold has its share of every joint class; every invariant is checked.
 
@@ -114,17 +141,20 @@ def split_folds(
     Raises InputError when there are fewer people than folds. `split="image"` splits images instead of people: the same
     person is then in training and validation, and the score is too high; for teaching only. `given`: a column of the
     dataset's table whose values are the folds (`given_folds`); InputError when they split a person's images.
+    With `join_copies`, people who share a picture in `copies`, be it through others, are in one fold.
     """
     train = manifest.train
     codes = manifest.codes(space)
     groups = train["group"].to_numpy()
-    if (people := len(np.unique(groups))) < num_folds:
+    pairs = () if copies is None else copies.pairs
+    dealt = joined_groups(groups, pairs) if join_copies else groups
+    if (people := len(np.unique(dealt))) < num_folds:
         few = "two people with usable photos are needed: see `facetwise check`"
         hint = f"`{shlex.join(['facetwise', *making_folds(name, people, seed)])}`, or fewer" if people > 1 else few
         raise InputError(f"{people} people cannot be dealt into {num_folds} folds", hint=hint)
     if given is None:
         strata = np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
-        fold = _deal(strata, groups, num_folds, seed, split)
+        fold = _deal(strata, dealt, num_folds, seed, split)
     else:
         _, fold = given_folds(manifest, given)
         _check_given(given, fold, groups)
@@ -132,7 +162,9 @@ def split_folds(
     table = pl.DataFrame({key: train[key], "fold": fold.astype(np.int32)}).unique(maintain_order=True)
     stats = fold_stats(fold, groups, space.encode(codes, missing=True), num_folds)
     _check(table, stats, key, split)
-    return Folds(name, split, num_folds, seed, manifest.hash, table, stats)
+    by_image = dict(zip(train["image"], fold.tolist(), strict=True))
+    told = None if copies is None else copies_across(pairs, by_image, joined=join_copies)
+    return Folds(name, split, num_folds, seed, manifest.hash, table, stats, told)
 
 
 def _check_given(column: str, fold: IntArray, groups: npt.NDArray[np.object_]) -> None:
@@ -176,31 +208,36 @@ def make_folds(
     split: Split = "group",
     new: bool = False,
     given: str | None = None,
+    find_copies: Callable[[], Copies] | None = None,
+    join_copies: bool = False,
 ) -> Folds:
     """Make and save folds; with the same settings again, existing folds are returned.
 
     Other folds of the same name are replaced only if `new`; otherwise ArtefactError. `num_folds` defaults to 5, or with
-    `given` (as in `split_folds`) to the number of its values.
+    `given` (as in `split_folds`) to the number of its values. `find_copies` is called when folds are made, and what it
+    finds between people is recorded; `join_copies` deals those people together.
 
-    Raises SettingError unless `num_folds` is `MIN_FOLDS` to `MAX_FOLDS`, and `name` begins with `UNSAFE` if and only if
-    the split is by image.
+    Raises SettingError for `join_copies` on a given split or on one by image, and unless `num_folds` is `MIN_FOLDS` to
+    `MAX_FOLDS`, and `name` begins with `UNSAFE` if and only if the split is by image.
     """
     folder = _folder(workspace, name)
     given = given if split == "group" else None
     num_folds = _number_of_folds(manifest, num_folds, given)
     _check_settings(name, num_folds, split)
+    if join_copies and (find_copies is None or given is not None or split == "image"):
+        raise SettingError("copies are joined only where people are dealt into folds", hint="leave `--join-copies` out")
     made = partial(split_folds, manifest, space, name=name, num_folds=num_folds, seed=seed, split=split, given=given)
     if folder.is_dir() and not new:
         there = load_folds(workspace, manifest, name)
-        same = (there.num_folds, there.seed, there.split) == (num_folds, seed, split)
+        same = (there.num_folds, there.seed, there.split, there.joined) == (num_folds, seed, split, join_copies)
         if same and (given is None or made().hash == there.hash):  # the table may give another split by now
             return there
-        command = shlex.join(["facetwise", *making_folds(name, num_folds, seed), "--new"])
+        command = shlex.join(["facetwise", *making_folds(name, num_folds, seed, joined=join_copies), "--new"])
         raise ArtefactError(
             f"folds `{name}` exist; runs made with them could not be compared with runs on others",
             hint=f"use them, give another `--name`, or replace them with `{command}`",
         )
-    folds = made()
+    folds = made(copies=None if find_copies is None else find_copies(), join_copies=join_copies)
     with new_artefact(folder, _record(folds)) as temporary:
         write_table(folds.table, temporary / "folds.parquet", FOLDS if split == "group" else IMAGE_FOLDS)
     return folds
@@ -218,14 +255,15 @@ def _number_of_folds(manifest: Manifest, wanted: int | None, given: str | None) 
     return len(values)
 
 
-def making_folds(name: str, num_folds: int | None = None, seed: int = 0) -> list[str]:
+def making_folds(name: str, num_folds: int | None = None, seed: int = 0, *, joined: bool = False) -> list[str]:
     """The command that makes folds, without options that have their defaults."""
     words = {
         "--name": name if name != "default" else None,
         "--folds": num_folds if num_folds != DEFAULT_FOLDS else None,
     }
     words |= {"--seed": seed or None, "--unsafe-split": "image" if name.startswith(UNSAFE) else None}
-    return ["folds", *(str(word) for pair in words.items() if pair[1] is not None for word in pair)]
+    options = [str(word) for pair in words.items() if pair[1] is not None for word in pair]
+    return ["folds", *options, *(["--join-copies"] if joined else [])]
 
 
 def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") -> Folds:
@@ -239,14 +277,15 @@ def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") 
     verify_files(folder)
     made = read_done(folder, FoldsMadeFrom).made_from
     if made.manifest_hash != manifest.hash:
-        command = shlex.join(["facetwise", *making_folds(name, made.num_folds, made.seed), "--new"])
+        joined = made.copies is not None and made.copies.joined
+        command = shlex.join(["facetwise", *making_folds(name, made.num_folds, made.seed, joined=joined), "--new"])
         raise MismatchError(
             f"folds `{name}` were made from another manifest: images, their content or their people changed",
             hint=f"`{command}` makes them again (old runs will not be comparable)",
         )
     table = read_table(folder / "folds.parquet", FOLDS if made.split == "group" else IMAGE_FOLDS)
     stats = FoldStats(**made.stats.model_dump(include=set(FoldStats.__annotations__)))
-    return Folds(name, made.split, made.num_folds, made.seed, made.manifest_hash, table, stats)
+    return Folds(name, made.split, made.num_folds, made.seed, made.manifest_hash, table, stats, made.copies)
 
 
 def list_folds(workspace: Workspace) -> list[str]:
@@ -318,4 +357,5 @@ def _record(folds: Folds) -> dict[str, Any]:
         "num_folds": folds.num_folds,
         "seed": folds.seed,
         "stats": asdict(folds.stats),
+        "copies": None if folds.copies is None else folds.copies.model_dump(mode="json"),
     }

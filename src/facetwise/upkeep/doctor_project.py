@@ -180,7 +180,9 @@ def _folds(state: _ProjectState) -> Iterator[DoctorLine]:
             continue
         unsafe = folds.split == "image"
         note = ", split by image: scores on them are too high" if unsafe else ""
-        yield DoctorLine("folds", "warning" if unsafe else "ok", f"`{name}`: {folds.num_folds} folds{note}")
+        across = folds.copies is not None and folds.copies.across > 0
+        note += f"; {folds.copies_note}" if folds.copies_note else ""
+        yield DoctorLine("folds", "warning" if unsafe or across else "ok", f"`{name}`: {folds.num_folds} folds{note}")
 
 
 def _stores(state: _ProjectState) -> Iterator[DoctorLine]:

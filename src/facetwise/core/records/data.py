@@ -32,6 +32,20 @@ class StatsRecord(Record):
     shared_groups: int
 
 
+class FoldCopies(Record):
+    """Copies of images between people (`data.images.copies`), and where folds put them."""
+
+    joined: bool
+    """Whether people with a common picture were dealt together."""
+    pairs: int
+    people: int
+    """People who share a picture with somebody else."""
+    across: int
+    """Pairs whose two images are in two folds."""
+    examples: tuple[tuple[str, str], ...] = ()
+    """The first of the pairs across folds."""
+
+
 class FoldsMadeFrom(Record):
     """`made_from` of folds."""
 
@@ -40,6 +54,8 @@ class FoldsMadeFrom(Record):
     num_folds: int
     seed: int
     stats: StatsRecord
+    copies: FoldCopies | None = None
+    """None where copies were not looked for, as in older versions."""
 
 
 class StoreMadeFrom(Record):

@@ -12,12 +12,13 @@ import polars as pl
 
 from facetwise.core.errors import InputError
 from facetwise.core.labels import MISSING, IntArray
+from facetwise.core.project import Project
 from facetwise.core.tables import TRAIN
 from facetwise.data.images.images import probe, read_bytes
 from facetwise.data.images.nearcopies import CLOSER, MAX_COMPARED, confirmed, near_pairs
-from facetwise.data.images.scan import FLAT_NOTE, in_parallel
+from facetwise.data.images.scan import FLAT_NOTE, in_parallel, read_cache
 from facetwise.data.images.thumbnails import SIDE, Thumbnails, thumbnail
-from facetwise.data.manifest import Manifest
+from facetwise.data.manifest import CACHE, Manifest
 
 EXACT = "exact"
 _MAX_OF_A_PICTURE = 8
@@ -69,6 +70,12 @@ def find_copies(root: Path, manifest: Manifest, codes: IntArray, cache: pl.DataF
     known = set(exact)
     described += [_describe(rows, codes, i, j, kind) for i, j, kind in near if (i, j) not in known]
     return Copies(tuple(described), not_compared)
+
+
+def project_copies(project: Project, manifest: Manifest) -> Copies:
+    """`find_copies` by the dataset's own labels and the thumbnails of the last scan."""
+    cache = read_cache(project.workspace.manifest / CACHE)
+    return find_copies(project.dataset_root, manifest, manifest.codes(project.space), cache)
 
 
 def _exact(rows: pl.DataFrame) -> Iterator[tuple[int, int]]:

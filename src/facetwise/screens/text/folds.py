@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +17,8 @@ MAX_LISTED = 12
 def folds_dict(folds: Folds) -> dict[str, Any]:
     """Plain data for `--json`."""
     keys = ("name", "split", "num_folds", "seed", "hash", "manifest_hash")
-    return {**{k: getattr(folds, k) for k in keys}, "stats": asdict(folds.stats)}
+    copies = None if folds.copies is None else folds.copies.model_dump(mode="json")
+    return {**{k: getattr(folds, k) for k in keys}, "stats": asdict(folds.stats), "copies": copies}
 
 
 def folds_text(folds: Folds, space: LabelSpace) -> RenderableType:
@@ -27,7 +29,11 @@ def folds_text(folds: Folds, space: LabelSpace) -> RenderableType:
     stats = folds.stats
     for fold, (people, images) in enumerate(zip(stats.num_groups, stats.num_images, strict=True)):
         table.add_row(str(fold), f"{people:,}", f"{images:,}")
-    lines = [_kind(folds), Text(f"largest deviation of a class's share in a fold: {stats.deviation:.1%}")]
+    lines = [
+        _kind(folds),
+        *_copies(folds),
+        Text(f"largest deviation of a class's share in a fold: {stats.deviation:.1%}"),
+    ]
     lines += [_missing(fold, joint, space) for fold, joint in stats.missing[:MAX_LISTED]]
     if len(stats.missing) > MAX_LISTED:
         more = f"and {len(stats.missing) - MAX_LISTED:,} more of a fold and a class (`--json` lists all)"
@@ -44,6 +50,12 @@ def _kind(folds: Folds) -> Text:
         "high, and no submission is made from them.",
         style="bold red",
     )
+
+
+def _copies(folds: Folds) -> Iterator[Text]:
+    if note := folds.copies_note:
+        across = folds.copies is not None and folds.copies.across > 0
+        yield Text(f"warning: {note}" if across else note, style="yellow" if across else "")
 
 
 def _missing(fold: int, joint: int, space: LabelSpace) -> Text:
