@@ -283,11 +283,28 @@ class AddedWeights:
 
 
 @verb
-def list_weights() -> "ShelfView":
-    """The weights on the shelf, `FACETWISE_WEIGHTS` or `facetwise/weights` in the user's cache."""
+def list_weights(
+    *,
+    for_memory: Annotated[
+        float | None, Option("Also pretrained backbones of timm to try first, for so many GiB.", min=0, metavar="GIB")
+    ] = None,
+) -> "ShelfView":
+    """The weights on the shelf, `FACETWISE_WEIGHTS` or `facetwise/weights` in the user's cache.
+
+    With `for_memory` also some of timm's pretrained backbones, with size and licence as timm knows them, whose weights,
+    gradients and averages take at most so many GiB; activations are not in it, and speed was not measured.
+    """
+    from dataclasses import replace
+
     from facetwise.results.shelf import build_shelf_view
 
-    return build_shelf_view()
+    view = build_shelf_view()
+    if for_memory is None:
+        return view
+    need_training("facetwise.model.to_try")
+    from facetwise.model.to_try import backbones_to_try
+
+    return replace(view, to_try=tuple(backbones_to_try(for_memory)))
 
 
 @verb

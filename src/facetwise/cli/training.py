@@ -137,7 +137,10 @@ def _(call: "Call[Search]", json: Json = False) -> None:
 
 @command(WEIGHTS, api.list_weights)
 def _(call: "Call[ShelfView]", json: Json = False) -> None:
-    """List the weights on the shelf, with licence and source."""
+    """List the weights on the shelf, with licence and source.
+
+    With `--for-memory` also pretrained backbones to try first, with size and licence. Speed was not measured.
+    """
     from facetwise.screens.text.shelf import shelf_text
 
     print_view(call(), json, shelf_text)

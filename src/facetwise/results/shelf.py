@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from facetwise.core.errors import DamagedError
-from facetwise.core.records.shelf import ShelfEntry, find_shelf_entry, shelf_entries, shelf_folder
+from facetwise.core.records.shelf import PretrainedBackbone, ShelfEntry, find_shelf_entry, shelf_entries, shelf_folder
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,13 @@ class ShelfView:
 
     folder: str
     weights: tuple[ShelfRow, ...]
+    to_try: tuple[PretrainedBackbone, ...] = ()
+    """Pretrained backbones of timm that fit into the memory that was asked for."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         rows = [{"name": row.name, "problem": row.problem, **(row.record or {})} for row in self.weights]
-        return {"folder": self.folder, "weights": rows}
+        return {"folder": self.folder, "weights": rows, "to_try": [known.as_dict() for known in self.to_try]}
 
 
 def build_shelf_view(name: str | None = None, *, verify: bool = False) -> ShelfView:

@@ -24,6 +24,7 @@ from facetwise.core.records.shelf import ShelfRecord, find_shelf_entry, shelf_en
 from facetwise.model.backbone import Network, build_network
 from facetwise.model.conversion import in_order, unwrapped
 from facetwise.model.heads import head_layout
+from facetwise.model.to_try import NAMES
 from facetwise.recipe.head import MultiLabelHead
 from facetwise.recipe.model import ModelSpec
 
@@ -334,6 +335,18 @@ def test_damage_is_found_and_mended_by_adding_again(tmp_path, damage):
     assert put(tmp_path).new
     assert [row.problem for row in fw.verify_weights("mine").weights] == [None]
     assert len(shelf_entries()) == 1
+
+
+def test_what_to_try_first_fits_into_the_memory_and_has_timms_licence():
+    small, large = (fw.list_weights(for_memory=gib).to_try for gib in (0.15, 2))
+    assert [known.name for known in small] == [known.name for known in large[: len(small)]]
+    assert 0 < len(small) < len(large) == len(NAMES)
+    assert all(known.training_bytes <= 0.15 * 2**30 for known in small)
+    lite0 = next(known for known in small if known.name.startswith("tf_efficientnet_lite0"))
+    assert lite0.licence == timm.get_pretrained_cfg(lite0.name).license
+    bare = timm.create_model("tf_efficientnet_lite0", num_classes=1).state_dict()
+    assert lite0.num_weights == sum(tensor.numel() for tensor in bare.values())
+    assert fw.list_weights().to_try == ()
 
 
 def test_the_command_line_lists_adds_and_verifies(tmp_path, capsys, monkeypatch):

@@ -43,6 +43,24 @@ class BaseWeights(Record):
         return f"`{self.weights}`" + (f" ({self.source})" if self.source else "") + f", {licence}"
 
 
+class PretrainedBackbone(Record):
+    """A backbone that timm has pretrained weights for."""
+
+    name: str
+    licence: str | None
+    """As timm knows it; None where it does not."""
+    num_weights: int
+    height: int
+    width: int
+    """Of the images that it was trained on."""
+
+    @property
+    def training_bytes(self) -> int:
+        """Weights, gradients and AdamW's two averages in float32; activations, which depend on images and batch, come
+        on top."""
+        return 16 * self.num_weights
+
+
 class ShelfRecord(Record):
     """`shelf.json` of an entry."""
 

@@ -9,7 +9,11 @@ from facetwise.screens.kit import Group, RenderableType, Text, paragraph, table_
 
 
 def shelf_text(view: ShelfView) -> RenderableType:
-    """What lies on the shelf, a row an entry."""
+    """What lies on the shelf, a row an entry; then what to try first."""
+    return Group(_on_the_shelf(view), *([Text(), _to_try(view)] if view.to_try else []))
+
+
+def _on_the_shelf(view: ShelfView) -> RenderableType:
     if not view.weights:
         return Text(f"no weights in {view.folder}: `facetwise weights add FILE --as BACKBONE` puts some there")
     table = table_of("name", "size", "licence", "source", justify="left")
@@ -18,6 +22,15 @@ def shelf_text(view: ShelfView) -> RenderableType:
         if row.record is not None:
             table.add_row(*_cells(ShelfRecord.model_validate(row.record)))
     return Group(Text(view.folder, style="dim"), table, *(paragraph(text, style="bold red") for text in problems))
+
+
+def _to_try(view: ShelfView) -> RenderableType:
+    table = table_of("timm's, by `hub`", "weights", "to train", "made for", "licence")
+    for known in view.to_try:
+        size = f"{known.height}x{known.width}"
+        weights = f"{known.num_weights / 1e6:.1f} M"
+        table.add_row(known.name, weights, in_bytes(known.training_bytes), size, known.licence or "not known")
+    return Group(table, paragraph("To train: weights, gradients and AdamW's averages; activations come on top."))
 
 
 def entry_text(record: ShelfRecord) -> RenderableType:
