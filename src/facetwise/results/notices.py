@@ -96,6 +96,8 @@ def notices(
     if record.by_image:
         then = "This estimate is known to be too high. It is for teaching only; it cannot be blended or submitted."
         found.append(unsafe_split("", then))
+    if record.parts_copies:
+        found.append(_parted_copies(record))
     if state != "finished":
         what = (
             "is still training"
@@ -113,6 +115,17 @@ def notices(
         found += _card_notices(card, estimate, current)
     found += _changed_since(record.fingerprint_fields, current)
     return (*found, *base_notices([record]))
+
+
+def _parted_copies(record: RunRecord) -> Notice:
+    copies = record.copies
+    assert copies is not None
+    examples = "; ".join(f"{one} = {other}" for one, other in copies.examples)
+    return Notice(
+        "caution",
+        f"{count(copies.across, 'pair')} of copies between people stand on both sides of the split, so this estimate "
+        f"is too high ({examples}); `facetwise folds --join-copies` makes folds that keep them together.",
+    )
 
 
 def base_notices(records: Iterable[RunRecord]) -> tuple[Notice, ...]:

@@ -139,6 +139,8 @@ class RunView(Plain):
     choices: tuple[ChoiceRow, ...]
     fingerprint: str
     provenance: Mapping[str, Any]
+    parts_copies: bool = False
+    """Whether copies of one picture, under two people, stand on both sides of the split."""
 
 
 def build_runs_view(project: Project, manifest: Manifest | None = None) -> RunsView:
@@ -190,6 +192,7 @@ def build_run_view(project: Project, run: RunFolder, manifest: Manifest | None =
         choices=tuple(ChoiceRow(n, str(c.value), c.reason) for n, c in record.choices.items()),
         fingerprint=record.fingerprint,
         provenance=record.provenance.as_dict(),
+        parts_copies=record.parts_copies,
     )
 
 

@@ -134,6 +134,7 @@ def _start_run(project: Project, plan: RunPlan, choices: Choices, made: dict[str
 
 
 def _record(name: str, plan: RunPlan, choices: Choices, made: dict[str, Any]) -> RunRecord:
+    copies = None if plan.folds is None else plan.folds.copies
     data = {
         "id": name,
         "fingerprint": plan.fingerprint,
@@ -144,6 +145,7 @@ def _record(name: str, plan: RunPlan, choices: Choices, made: dict[str, Any]) ->
         "num_folds": 0 if plan.folds is None else plan.folds.num_folds,
         "fold_name": None if plan.folds is None else plan.folds.name,
         "split": plan.split,
+        "copies": None if copies is None else copies.model_dump(mode="json"),
         "grids": {name: list(values) for name, values in plan.layout.grids.items()},
         "choices": choices.as_dict(),
         "base": None if plan.base is None else plan.base.as_dict(),

@@ -136,6 +136,7 @@ def write_run(
     plan: int | str = FOLDS,
     split: str = "group",
     folds_done: int | None = None,
+    copies: dict[str, Any] | None = None,
 ) -> RunFolder:
     """A run as `train` leaves it: finished, or with `folds_done` folds."""
     run, names = RunFolder(project.workspace.runs / name), attributes or project.space.names
@@ -155,6 +156,7 @@ def write_run(
         "num_folds": FOLDS,
         "fold_name": "default",
         "split": split,
+        "copies": copies,
         "choices": {"device": {"value": "cpu", "reason": f"no GPU {HOSTILE}"}},
         "provenance": {"made": "2026-01-01T00:00:00+00:00", "versions": {"python": "3.11"}},
     }
@@ -414,6 +416,17 @@ def test_an_image_split_is_marked_everywhere(project: Project, manifest: Manifes
     assert "never saw the person" not in page.words
     assert "UNSAFE" in as_text(run_text(view))
     assert build_runs_view(project, manifest).runs[0].flags == ("UNSAFE image split",)
+
+
+@pytest.mark.parametrize("across", [0, 2])
+def test_copies_on_both_sides_are_told_on_every_page(project: Project, manifest: Manifest, across: int) -> None:
+    examples = [["a.jpg", "b.jpg"], ["c.jpg", "d.jpg"]][:across]
+    copies = {"joined": False, "pairs": 3, "people": 6, "across": across, "examples": examples}
+    view = view_of(project, manifest, copies=copies)
+    page = Page(run_page(view, {}))
+    assert ("2 pairs of copies between people stand on both sides" in notices_of(view)) == (across > 0)
+    assert ("a.jpg = b.jpg; c.jpg = d.jpg" in notices_of(view)) == (across > 0)
+    assert ("never saw the person" in page.words) == (across == 0)
 
 
 def test_a_changed_dataset_is_told(project: Project, manifest: Manifest) -> None:

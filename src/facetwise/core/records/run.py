@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from facetwise.core.records.base import Provenance, Record
+from facetwise.core.records.data import FoldCopies
 from facetwise.core.records.shelf import BaseWeights
 
 Split = Literal["group", "image", "none"]
@@ -55,6 +56,8 @@ class RunRecord(Record):
     """Name of the folds."""
     split: Split
     """How the folds were split; `image` is unsafe."""
+    copies: FoldCopies | None = None
+    """Copies between people, and how many the folds part; None where they were not looked for."""
     grids: dict[str, list[float]] = Field(default_factory=dict)
     """Values of a head over years, by attribute; older versions had no such head."""
     choices: dict[str, ChoiceRecord]
@@ -83,6 +86,11 @@ class RunRecord(Record):
     def by_image(self) -> bool:
         """Whether the folds were split by image, which makes the scores too high."""
         return self.split == "image"
+
+    @property
+    def parts_copies(self) -> bool:
+        """Whether copies of one picture, under two people, stand on both sides of the split."""
+        return self.copies is not None and self.copies.across > 0
 
 
 class EpochEvent(Record):
