@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,13 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from facetwise.core.errors import SettingError, did_you_mean
+from facetwise.core.files.outside import exists
 from facetwise.core.files.settings import LISTED, Spec, parse, read_toml
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
 from facetwise.core.text.spelling import Spellings, normal
-from facetwise.core.workspace import Workspace, content_hash
+from facetwise.core.workspace import Workspace, content_hash, inside
 
 
 class AttributeSpec(Spec):
@@ -76,7 +78,8 @@ class Side(Spec):
     """What both sides of a dataset have."""
 
     table: str | None = None
-    """The table, relative to the dataset: csv, or by its ending `.jsonl` or `.parquet`."""
+    """The table, relative to the dataset, or where it is not there, to the project folder: csv, or by its ending
+    `.jsonl` or `.parquet`."""
     images: str
     """The folder of images, relative to the dataset."""
     delimiter: Delimiter = ","
@@ -346,6 +349,19 @@ class Project:
     def dataset_root(self) -> Path:
         """The dataset's folder (may be missing; the manifest reports that)."""
         return (self.root / self.file.dataset.path).resolve()
+
+    def table_path(self, table: str, dataset: Path | None = None) -> Path | None:
+        """Where the `table` of a side lies: in the dataset, or else in the project folder, by its path from either.
+
+        None where that leads out of both. It need not exist. Another `dataset` must have its tables itself.
+        """
+        root = self.dataset_root if dataset is None else dataset
+        first = inside(root, table)
+        if root != self.dataset_root or (first is not None and exists(first)):
+            return first
+        from_dataset = os.path.relpath(root / table, self.root)
+        own = [found for path in (from_dataset, table) if (found := inside(self.root, path)) is not None]
+        return next(filter(exists, own), first or next(iter(own), None))
 
     @property
     def space_hash(self) -> str:

@@ -305,16 +305,20 @@ def _compare(project: Project, made_from: ManifestMadeFrom) -> None:
         )
     if not is_folder(project.dataset_root):
         return
-    now = {t: file_hash(p) for t in _tables(project) if is_regular(p := project.dataset_root / t)}
+    now = {t: file_hash(p) for t, p in _tables(project).items() if is_regular(p)}
     changed = [t for t in sorted({*now, *made_from.tables}) if now.get(t) != made_from.tables.get(t)]
     if changed:
         raise MismatchError(f"{folder}: {', '.join(changed)} changed since the last check", hint=_CHECK)
 
 
-def _tables(project: Project) -> list[str]:
-    dataset = project.file.dataset
-    sides = [side for side in (dataset.train, dataset.test) if side is not None]
-    return [name for side in sides for name in (side.table, *side.listed) if name is not None]
+def _tables(project: Project) -> dict[str, Path]:
+    """The tables and lists as the project file calls them, and where they lie."""
+    found: dict[str, Path] = {}
+    for side in filter(None, (project.file.dataset.train, project.file.dataset.test)):
+        table = None if side.table is None else project.table_path(side.table)
+        found |= {} if side.table is None or table is None else {side.table: table}
+        found |= {name: project.dataset_root / name for name in side.listed}
+    return found
 
 
 def _project_hash(project: Project) -> str:

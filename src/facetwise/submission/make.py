@@ -203,9 +203,8 @@ def read_template(project: Project, side: TestSide) -> bytes:
     """The organisers' csv; raises InputError when it is unreadable."""
     if side.table is None or side.is_of_its_own_form:
         return _made_template(project, side)
-    path = project.dataset_root / side.table
     try:
-        return read_bounded(path)
+        return read_bounded(project.table_path(side.table) or project.dataset_root / side.table)
     except InputError as error:
         raise InputError(f"the organisers' csv: {error}", hint="is the dataset where facetwise.toml says?") from None
 
@@ -213,7 +212,8 @@ def read_template(project: Project, side: TestSide) -> bytes:
 def _made_template(project: Project, side: TestSide) -> bytes:
     """A plain csv of the images to predict and what else their table says, where that is none itself."""
     findings = Findings()
-    table, _ = read_side(project.dataset_root, side, side.image, [side.image], findings)
+    path = None if side.table is None else project.table_path(side.table)
+    table, _ = read_side(project.dataset_root, path, side, side.image, [side.image], findings)
     raise_errors(findings, f"the list of images to predict in {project.dataset_root}")
     assert table is not None
     return "".join(csv_row(row) for row in (table.header, *(cells for _, cells in table.records))).encode()

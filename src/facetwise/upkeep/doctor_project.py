@@ -12,6 +12,7 @@ from pathlib import Path
 from shlex import quote
 
 from facetwise.core.errors import ArtefactError, FacetwiseError
+from facetwise.core.files.outside import exists
 from facetwise.core.project import Project, TestSide, TrainSide
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.text.counting import in_bytes
@@ -87,8 +88,9 @@ def _dataset(state: _ProjectState) -> Iterator[DoctorLine]:
         yield DoctorLine("dataset", "problem", f"{folder}: no such folder{_read_from(dataset.path)}", _moved(state))
         return
     sides: list[TrainSide | TestSide] = [dataset.train, *([dataset.test] if dataset.test else [])]
-    lacking = [name for side in sides for name in (side.table, side.images) if name and not (folder / name).exists()]
-    if lacking:
+    tables = {side.table: state.project.table_path(side.table) for side in sides if side.table}
+    places = tables | {side.images: folder / side.images for side in sides}
+    if lacking := [name for name, place in places.items() if place is None or not exists(place)]:
         hint = "put it back, or edit `dataset` in facetwise.toml"
         yield DoctorLine("dataset", "problem", f"{folder}: lacks {', '.join(f'`{n}`' for n in lacking)}", hint)
     else:

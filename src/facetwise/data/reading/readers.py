@@ -127,16 +127,18 @@ class _Sides:
 
     def _has_side(self, side: TrainSide | TestSide, name: str) -> bool:
         """Whether a side is there; half a side is an error, and so are two absent sides."""
-        source = side.images if side.table is None else side.table
-        table, images = self.root / source, self.root / side.images
-        for relative in dict.fromkeys((source, side.images)):
-            if inside(self.root, relative) is None:
+        source, table = side.images if side.table is None else side.table, self._place(side)
+        if self._keeps(side):
+            self.findings.warning(f"no-{name}-side", source, f"its table is of {self.project.dataset_root}: not read")
+            return False
+        for relative, place in {source: table, side.images: inside(self.root, side.images)}.items():
+            if place is None:
                 self.findings.error("leaves-dataset", relative, *self._way_out(relative))
                 return False
-        if exists(table):
+        if table is not None and exists(table):
             return True
         other = self.project.file.dataset.test if name == "train" else self.project.file.dataset.train
-        if exists(images) or other is None or not exists(self.root / (other.table or other.images)):
+        if exists(self.root / side.images) or other is None or not exists(self._place(other) or self.root):
             found = DiskNames(self.root).find(source)
             hint = None if found == source else f"the disk spells it differently: {found!a}, rename one of them"
             code, what = ("missing-images", "folder") if side.table is None else ("missing-csv", "file")
@@ -146,11 +148,24 @@ class _Sides:
             self.findings.warning(f"no-{name}-side", source, f"the dataset has no {name} side: {what}")
         return False
 
+    def _place(self, side: Side) -> Path | None:
+        """Where a side is read from: its table, or its images where it has none; None if that leads out."""
+        if side.table is None:
+            return inside(self.root, side.images)
+        return self.project.table_path(side.table, self.root)
+
+    def _keeps(self, side: Side) -> bool:
+        """Whether a side's table lies in the project, and so says nothing of this dataset, which is another one."""
+        if side.table is None or self.root == self.project.dataset_root:
+            return False
+        own = self.project.table_path(side.table)
+        return own is not None and exists(own) and not own.is_relative_to(self.project.dataset_root)
+
     def _way_out(self, relative: str) -> tuple[str, str | None]:
         """The fault of a path that leads out of the dataset, and what to do."""
         target = resolved(self.root / relative)
         if not exists(target):
-            return "leads out of the dataset", None
+            return "leads out of the dataset", "a table may lie in the dataset or in the project folder"
         common = os.path.commonpath([self.root, target])
         hint = (
             f'in facetwise.toml, set `path = "{common}"`, which holds both, and write every `table` and `images` from '
@@ -160,21 +175,33 @@ class _Sides:
 
     def _read(self, side: Side, key: str, needed: list[str]) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
         known, name = len(self.findings), side.table
-        table, others = read_side(self.root, side, key, needed, self.findings)
+        path = self._place(side)
+        table, others = read_side(self.root, path, side, key, needed, self.findings)
         if table is not None:
-            self.sources.update({path: file_hash(self.root / path) for path in side.listed})
-        if table is not None and name is not None:
+            self.sources.update({part: file_hash(self.root / part) for part in side.listed})
+        if table is not None and name is not None and path is not None:
             self.sources[name] = table.sha256
-        elif name is not None and any(f.code == "missing-column" for f in self.findings[known:]):
-            self._note_joint_class(name, needed, known)
+            self._tell_place(name, path)
+        elif name is not None and path is not None and any(f.code == "missing-column" for f in self.findings[known:]):
+            self._note_joint_class(path, name, needed, known)
         return table, others
 
-    def _note_joint_class(self, name: str, needed: list[str], known: int) -> None:
+    def _tell_place(self, name: str, path: Path) -> None:
+        """Say where a table lies that is in the project, or in both places."""
+        own = inside(self.project.root, name)
+        if not path.is_relative_to(self.root):
+            self.findings.info("table-in-project", name, f"read from the project folder: {path}")
+        elif self.root == self.project.dataset_root and own is not None and exists(own) and not own.samefile(path):
+            other = os.path.relpath(own, self.root)
+            message = f'that of the dataset is read; for the one in the project folder write `table = "{other}"`'
+            self.findings.info("table-in-project", name, message)
+
+    def _note_joint_class(self, path: Path, name: str, needed: list[str], known: int) -> None:
         """Replace findings from `known` on by one, if the table has a joint class in place of attributes."""
         attributes = [spec.column for spec in self.project.file.attributes]
-        if found := joint_class_column(self.root / name, needed, self.project):
+        if found := joint_class_column(path, needed, self.project):
             del self.findings[known:]
-            read_table_csv(self.root / name, name, [c for c in needed if c not in attributes], self.findings)
+            read_table_csv(path, name, [c for c in needed if c not in attributes], self.findings)
             self.findings.error("joint-class", f"{name}:1", *found)
 
     def _add_rows(self, side: TrainSide, names: TableNames, labels: LabelReader, reader: Reader) -> None:

@@ -36,18 +36,19 @@ class NamesTable(CsvTable):
 
 
 def read_side(
-    root: Path, side: Side, key: str, needed: Sequence[str], findings: Findings
+    root: Path, path: Path | None, side: Side, key: str, needed: Sequence[str], findings: Findings
 ) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
     """The rows of a side, and the rows that its `where` excludes; None in place of an unusable table.
 
-    `key` is the column of what a row names, `needed` are all columns that are.
+    `root` is the dataset, `path` where the side's table lies, if it has one (`Project.table_path`); `key` is the column
+    of what a row names, `needed` are all columns that are.
     """
     wanted = [*dict.fromkeys([*needed, *side.where])]
-    if side.table is None:
+    if side.table is None or path is None:
         table: CsvTable | None = names_table(root, side.images, side.pattern, key, findings)
     else:
         form = {"delimiter": side.delimiter, "encoding": side.encoding}
-        table = read_any_table(root / side.table, side.table, wanted, findings, **form)
+        table = read_any_table(path, side.table, wanted, findings, **form)
     lists = [read_list(root, name, findings) for name in side.listed]
     if table is None or None in lists:
         return None, ()
