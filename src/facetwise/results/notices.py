@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from facetwise.core.text.counting import count
+from facetwise.data.folds import making_folds
 
 if TYPE_CHECKING:
     from facetwise.core.records.run import FingerprintFields, RunRecord
@@ -118,13 +120,15 @@ def notices(
 
 
 def _parted_copies(record: RunRecord) -> Notice:
-    copies = record.copies
-    assert copies is not None
-    examples = "; ".join(f"{one} = {other}" for one, other in copies.examples)
+    across, examples = (record.copies.across, record.copies.examples) if record.copies else (0, ())
+    shown = "; ".join(f"{one} = {other}" for one, other in examples)
+    command = shlex.join(
+        ["facetwise", *making_folds(record.fold_name or "default", record.num_folds, joined=True), "--new"]
+    )
     return Notice(
         "caution",
-        f"{count(copies.across, 'pair')} of copies between people stand on both sides of the split, so this estimate "
-        f"is too high ({examples}); `facetwise folds --join-copies` makes folds that keep them together.",
+        f"On both sides of the split: {count(across, 'pair')} of copies between people ({shown}), so this estimate is "
+        f"too high. `{command}` keeps them together.",
     )
 
 

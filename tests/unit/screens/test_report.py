@@ -424,7 +424,7 @@ def test_copies_on_both_sides_are_told_on_every_page(project: Project, manifest:
     copies = {"joined": False, "pairs": 3, "people": 6, "across": across, "examples": examples}
     view = view_of(project, manifest, copies=copies)
     page = Page(run_page(view, {}))
-    assert ("2 pairs of copies between people stand on both sides" in notices_of(view)) == (across > 0)
+    assert ("On both sides of the split: 2 pairs of copies" in notices_of(view)) == (across > 0)
     assert ("a.jpg = b.jpg; c.jpg = d.jpg" in notices_of(view)) == (across > 0)
     assert ("never saw the person" in page.words) == (across == 0)
 
