@@ -86,6 +86,11 @@ class Manifest:
         return errors(self.findings)
 
     @cached_property
+    def each_its_own(self) -> bool:
+        """Whether each training image is taken as its own group (`group = "none"`)."""
+        return not self.train.is_empty() and bool((self.train["group"] == self.train["image"]).all())
+
+    @cached_property
     def spellings(self) -> dict[str, frozenset[str]]:
         """Every spelling of each person of the training side, that of `group` included."""
         columns = [c for c in ("group", WRITTEN) if c in self.table.columns]

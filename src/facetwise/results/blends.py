@@ -25,7 +25,7 @@ from facetwise.evaluate.scorecard import Scorecard, score_rows
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
 from facetwise.predictors.sources import check_blend, labels_since, manifest_truth
 from facetwise.results.notes import notes_on
-from facetwise.results.notices import Notice, base_notices
+from facetwise.results.notices import Notice, base_notices, own_subjects
 from facetwise.results.wording import score, with_signs
 
 
@@ -192,7 +192,12 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
         num_left_out=record.rows.left_out,
         not_in_it={run.id: run.why for run in record.left_out},
         made=record.provenance.made,
-        warnings=(*_since(record, manifest), *troubles, *base_notices(runs_below(project.workspace, record))),
+        warnings=(
+            *own_subjects(manifest.each_its_own),
+            *_since(record, manifest),
+            *troubles,
+            *base_notices(runs_below(project.workspace, record)),
+        ),
         notes=notes,
     )
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from facetwise.data.manifest import Manifest
     from facetwise.evaluate.scorecard import Scorecard
 
+OWN_SUBJECTS = (
+    "Each image is taken as its own subject, because the dataset names no group. If several images show one, models "
+    "are validated on subjects that they were trained on, and the score is too high."
+)
 Estimate = Literal["cross-validation", "hold-out", "none"]
 
 
@@ -34,16 +38,23 @@ class CurrentData:
     manifest_hash: str
     labels_hash: str
     num_people: int
+    each_its_own: bool = False
+    """Whether each image is taken as its own subject."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> CurrentData:
-        return cls(manifest.hash, manifest.labels_hash, manifest.train["group"].n_unique())
+        return cls(manifest.hash, manifest.labels_hash, manifest.train["group"].n_unique(), manifest.each_its_own)
 
 
 def unsafe_split(of_whom: str, then: str) -> Notice:
     """The notice that folds (`of_whom`, such as ` of run A`) were split by image, with the consequence (`then`)."""
     text = f"UNSAFE: the folds{of_whom} were split by image, so the same people stand in training and validation."
     return Notice("unsafe", f"{text} {then}")
+
+
+def own_subjects(each_its_own: bool) -> tuple[Notice, ...]:
+    """The notice that belongs to every estimate on data without groups."""
+    return (Notice("caution", OWN_SUBJECTS),) if each_its_own else ()
 
 
 def method(estimate: Estimate, record: RunRecord, card: Scorecard | None) -> tuple[str, ...]:
@@ -113,6 +124,8 @@ def notices(
                 "caution", "Trained on all people: this run has no estimate. Judge its recipe by a cross-validated run."
             )
         )
+    else:
+        found += own_subjects(current.each_its_own)
     if card is not None:
         found += _card_notices(card, estimate, current)
     found += _changed_since(record.fingerprint_fields, current)

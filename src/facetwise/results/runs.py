@@ -60,7 +60,8 @@ class RunRow:
     made: str | None
     """UTC, ISO 8601."""
     flags: tuple[str, ...]
-    """`UNSAFE image split`, `imported`, `hold-out`, `trained on all`, `damaged: ...`, `cannot be used: ...`."""
+    """`UNSAFE image split`, `imported`, `hold-out`, `trained on all`, `each image its own subject`, `damaged: ...`,
+    `cannot be used: ...`."""
     num_notes: int = 0
     """Number of notes on it."""
 
@@ -139,6 +140,8 @@ class RunView(Plain):
     choices: tuple[ChoiceRow, ...]
     fingerprint: str
     provenance: Mapping[str, Any]
+    each_its_own: bool = False
+    """Whether each image is taken as its own subject."""
     parts_copies: bool = False
     """Whether copies of one picture, under two people, stand on both sides of the split."""
 
@@ -192,6 +195,7 @@ def build_run_view(project: Project, run: RunFolder, manifest: Manifest | None =
         choices=tuple(ChoiceRow(n, str(c.value), c.reason) for n, c in record.choices.items()),
         fingerprint=record.fingerprint,
         provenance=record.provenance.as_dict(),
+        each_its_own=manifest.each_its_own,
         parts_copies=record.parts_copies,
     )
 
@@ -243,6 +247,7 @@ def _run_row(project: Project, run: RunFolder, manifest: Manifest, cache: Result
     try:
         record = run.record()
         flags += _kind_flags(record)
+        flags += ["each image its own subject"] if manifest.each_its_own and estimate_of(record) != "none" else []
         run.check_labels(project.space_hash)
         flags += origin_flags(run.imported())
         score = run_score(cache, run, lambda: _score(scored_rows(run, manifest, project)))

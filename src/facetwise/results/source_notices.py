@@ -8,7 +8,7 @@ from facetwise.core.records.blend import BlendRecord
 from facetwise.core.records.run import RunRecord
 from facetwise.data.manifest import Manifest
 from facetwise.predictors.sources import Source, labels_since
-from facetwise.results.notices import CurrentData, Notice, estimate_of, notices
+from facetwise.results.notices import CurrentData, Notice, estimate_of, notices, own_subjects
 
 SECOND_ORDER = (
     "The members and weights of this blend were chosen on all people, and what is fitted here is nested on top of "
@@ -32,7 +32,8 @@ def source_notices(source: Source, manifest: Manifest) -> tuple[Notice, ...]:
     """Notices about fitting on the out-of-fold predictions of `source`."""
     match source.record:
         case BlendRecord():
-            return tuple(Notice("caution", text) for text in _of_blend(source.record, manifest))
+            cautions = (Notice("caution", text) for text in _of_blend(source.record, manifest))
+            return (*own_subjects(manifest.each_its_own), *cautions)
         case RunRecord():
             return notices(estimate_of(source.record), source.record, None, "finished", CurrentData.of(manifest))
     return ()

@@ -18,7 +18,7 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import PairedInterval
 from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.evaluate.scorecard import name_of
-from facetwise.results.notices import Notice, unsafe_split
+from facetwise.results.notices import Notice, own_subjects, unsafe_split
 from facetwise.study.changes import Change, recipe_changes
 from facetwise.study.scored_run import ScoredRun, read_scored_run
 from facetwise.study.wording import SEEDS, Better, no_verdict, pairing, several_changes, verdict, winner
@@ -129,7 +129,12 @@ def compare_scored_runs(project: Project, manifest: Manifest, one: ScoredRun, tw
         num_people=num_people,
         num_images=num_images,
         changes=changes,
-        warnings=(*_safety(one, two), *_coverage(pair), *_circumstances(one, two, manifest, changes)),
+        warnings=(
+            *_safety(one, two),
+            *own_subjects(manifest.each_its_own),
+            *_coverage(pair),
+            *_circumstances(one, two, manifest, changes),
+        ),
         method=(pairing(num_people, num_images, main.interval.level), SEEDS),
     )
 

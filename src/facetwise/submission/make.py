@@ -25,7 +25,7 @@ from facetwise.data.reading.sidetable import read_side
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.sources import Source, labels_since
-from facetwise.results.notices import estimate_of
+from facetwise.results.notices import OWN_SUBJECTS, estimate_of
 from facetwise.submission.eligible import eligible_source, joint_classes
 from facetwise.submission.folder import SubmissionFolder, SubmitSpec, record_submission
 from facetwise.submission.gate.gate import ExpectedFile, GateReport, check_submission
@@ -89,7 +89,7 @@ def make_submission(
 
 def _notices(source: Source, manifest: Manifest) -> tuple[str, ...]:
     notice = labels_since(source.record, manifest) if isinstance(source.record, BlendRecord) else None
-    return () if notice is None else (notice,)
+    return tuple(text for text in (OWN_SUBJECTS if manifest.each_its_own else None, notice) if text is not None)
 
 
 def gate_file(project: Project, path: Path, *, others: Sequence[str] = ()) -> GateReport:

@@ -19,7 +19,7 @@ from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.rules.choose import rule_from_dict
 from facetwise.predictors.blend_folder import BlendFolder
 from facetwise.results.notes import notes_on
-from facetwise.results.notices import Notice, base_notices
+from facetwise.results.notices import Notice, base_notices, own_subjects
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.ledger.ledger import Entry, read_ledger
 
@@ -129,6 +129,7 @@ def build_submission_view(project: Project, folder: SubmissionFolder, manifest: 
         decision=_decision(project, made_from),
         filled=_filled(made_from.filled),
         warnings=(
+            *own_subjects(manifest.each_its_own),
             *_changed(project, folder, made_from, manifest),
             *troubles,
             *wrong,

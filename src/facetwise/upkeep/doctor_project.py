@@ -166,6 +166,10 @@ def _manifest(state: _ProjectState) -> Iterator[DoctorLine]:
     bad = "".join(f", {counts[status]} {status}" for status in ("damaged", "missing") if counts.get(status))
     hint = "`facetwise check` names them" if bad else None
     yield DoctorLine("manifest", "warning" if bad else "ok", f"{len(manifest.table):,} images{bad}", hint)
+    if manifest.each_its_own:
+        what = "each image is taken as its own subject: scores are too high if several images show one"
+        how = "name the column that says whose an image is: `dataset.train.group` in facetwise.toml"
+        yield DoctorLine("manifest", "warning", what, how)
 
 
 def _folds(state: _ProjectState) -> Iterator[DoctorLine]:

@@ -429,6 +429,21 @@ def test_copies_on_both_sides_are_told_on_every_page(project: Project, manifest:
     assert ("never saw the person" in page.words) == (across == 0)
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_an_estimate_without_groups_says_that_each_image_is_its_own_subject(
+    project: Project, manifest: Manifest, own: bool
+) -> None:
+    now = Manifest.of(manifest.table.with_columns(group="image")) if own else manifest
+    run, told = write_run(project, manifest), "Each image is taken as its own subject"
+    view = build_run_view(project, run, now)
+    assert now.each_its_own == own
+    assert (told in notices_of(view)) == own
+    words = Page(run_page(view, {})).words
+    assert (told in words) == own
+    assert ("never saw the person" in words) == (not own)
+    assert ("each image its own subject" in build_runs_view(project, now).runs[0].flags) == own
+
+
 def test_a_changed_dataset_is_told(project: Project, manifest: Manifest) -> None:
     run = write_run(project, manifest)
     relabelled = replace(manifest, labels_hash="other")

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from made_project import photo_project, write_table
+from made_project import photo_project, replace_in, write_table
 from made_records import blend_record, submission_record, write_run_record
 from PIL import Image
 
@@ -297,6 +297,15 @@ def test_a_moved_dataset_is_found_and_the_key_named(project: Project) -> None:
     assert line.hint is not None
     assert f"there is one of that name at {project.root / 'data'}" in line.hint
     assert "`dataset.path`" in line.hint
+
+
+def test_a_dataset_without_groups_is_named(project: Project) -> None:
+    replace_in(project.workspace.project_file, {'group = "person"': 'group = "none"'})
+    build_manifest(Project.open(project.root), workers=1)
+    images, line = lines(examine(Project.open(project.root)), "manifest")
+    assert (images.level, line.level) == ("ok", "warning")
+    assert line.message == "each image is taken as its own subject: scores are too high if several images show one"
+    assert "`dataset.train.group`" in str(line.hint)
 
 
 def test_stale_manifest_folds_and_run_are_named(project: Project) -> None:
