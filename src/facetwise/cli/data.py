@@ -120,7 +120,8 @@ def _(
         with progress_bar("decoding") as progress:
             store = call(recipe=wanted, progress=progress)
         num, height, width = store.images.shape[:3]
-        say(f"store {store.path.name}: {num:,} images of {height}x{width}, {in_bytes(store.images.nbytes)}")
+        size = f"height {height}, width {width}, {in_bytes(store.images.nbytes)}"
+        say(f"store {store.path.name}: {num:,} images of {size}")
     say_next(context, after_prepare(call.project, recipe, settings or ()))
 
 

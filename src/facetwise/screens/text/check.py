@@ -29,7 +29,7 @@ def _sides(audit: Audit) -> Iterator[RenderableType]:
     sizes = [f"{s.width}x{s.height} ({s.images:,})" for s in audit.sizes[:4]]
     more = f" and {len(audit.sizes) - 4} other sizes" if len(audit.sizes) > 4 else ""
     if sizes:
-        yield Text.assemble(("sizes ", "bold"), ", ".join(sizes) + more)
+        yield Text.assemble(("sizes, width x height: ", "bold"), ", ".join(sizes) + more)
     if audit.corrections:
         yield Text.assemble(("labels", "bold"), f" {audit.corrections} corrections in the overlay")
 
