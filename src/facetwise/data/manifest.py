@@ -292,7 +292,7 @@ def _save(folder: Path, manifest: Manifest, made_from: dict[str, Any]) -> None:
 
 def _made_from(project: Project, sources: dict[str, str], manifest: Manifest) -> dict[str, Any]:
     return {
-        "project": _project_hash(project),
+        "project": project_hash(project),
         "tables": sources,
         "hash": manifest.hash,
         "labels_hash": manifest.labels_hash,
@@ -304,7 +304,7 @@ def _made_from(project: Project, sources: dict[str, str], manifest: Manifest) ->
 def _compare(project: Project, made_from: ManifestMadeFrom) -> None:
     """A missing dataset (on another machine) is not a mismatch: blends and submissions need no images."""
     folder = project.workspace.manifest
-    if made_from.project != _project_hash(project):
+    if made_from.project != project_hash(project):
         raise MismatchError(
             f"{folder}: `dataset` or `attributes` in {project.workspace.project_file.name} changed since", hint=_CHECK
         )
@@ -326,7 +326,8 @@ def _tables(project: Project) -> dict[str, Path]:
     return found
 
 
-def _project_hash(project: Project) -> str:
+def project_hash(project: Project) -> str:
+    """Of what a manifest is made by: `dataset` and `attributes` of the project file."""
     file = project.file.model_dump(mode="json", include={"dataset", "attributes"})
     for part in filter(None, (file["dataset"]["train"], file["dataset"]["test"], *file["attributes"])):
         for key, default in _NEW_KEYS.items():  # files without them have the hash that they always had

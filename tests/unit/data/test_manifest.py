@@ -22,11 +22,11 @@ from facetwise.data.images.scan import read_cache, scan, write_cache
 from facetwise.data.images.store import StoreSpec, prepare_store
 from facetwise.data.manifest import (
     CACHE,
-    _project_hash,
     build_manifest,
     describe_other,
     list_images,
     load_manifest,
+    project_hash,
     saved_depth,
 )
 from facetwise.data.reading.readers import read_dataset
@@ -400,8 +400,6 @@ cuts = [50]
 def test_keys_that_are_new_leave_the_hash_of_old_project_files_as_it_was(tmp_path: Path) -> None:
     """As computed by the version of 25 November 2026: else every manifest made by it would have to be made again."""
     old = "f133d65191abfbf33f78f6abf24c4557f008f5dea2e80b68f2ad74436ef20d74"
-    assert _project_hash(project_at(tmp_path, OLD_FILE)) == old
-    assert _project_hash(project_at(tmp_path, OLD_FILE + "valid = [0, 99]")) != old
-    assert (
-        _project_hash(project_at(tmp_path, OLD_FILE.replace('image = "file"', 'image = "file"\nunknown = []'))) != old
-    )
+    assert project_hash(project_at(tmp_path, OLD_FILE)) == old
+    assert project_hash(project_at(tmp_path, OLD_FILE + "valid = [0, 99]")) != old
+    assert project_hash(project_at(tmp_path, OLD_FILE.replace('image = "file"', 'image = "file"\nunknown = []'))) != old
