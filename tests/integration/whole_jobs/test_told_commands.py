@@ -39,6 +39,9 @@ NOT_RUN = {
     "study/show.py: tune RECIPE --space FILE --trials NUMBER": "a search, which takes training: see test_studies.py",
     "upkeep/clean.py: fit --resume {}": "a trial that a search stopped, which takes training: test_clean.py",
     "cli/data.py: folds": "test_next_steps.py runs it",
+    "core/records/shelf.py: weights add FILE --as BACKBONE": "takes weights: see test_shelf.py",
+    "core/records/shelf.py: weights add FILE --as BACKBONE --name {}": "takes weights: see test_shelf.py",
+    "screens/text/shelf.py: weights add FILE --as BACKBONE": "takes weights: see test_shelf.py",
     "cli/training.py: show {} --html run.html": "test_next_steps.py runs it",
 }
 """Command -> where it is run in place of here."""
@@ -259,9 +262,6 @@ def _(at: At) -> str:
 
 
 @case(
-    "inference/fold_models.py: fit --resume {}",
-    "predictors/sources.py: fit --resume {}",
-    "sharing/export_run.py: fit --resume {}",
     "study/scored_run.py: fit --resume {}",
     "results/notices.py: fit --resume {}",
     "upkeep/doctor_project.py: fit --resume {}",
@@ -471,7 +471,7 @@ def _(at: At) -> str:
     return at.refused("prepare", at.recipe, "--workers", "1")
 
 
-@case("predictors/sources.py: check", "sharing/export_run.py: check", "sharing/import_run.py: check")
+@case("core/runs.py: check", "sharing/import_run.py: check")
 def another_manifest(at: At) -> str:
     pack = at.pack()
     at.remake_manifest()
@@ -614,21 +614,10 @@ def _(at: At) -> str:
     return at.refused("cuts", "1")
 
 
-@case("api/results.py: diff RUN RUN")
+@case("results/differences/sides.py: diff RUN RUN")
 def _(at: At) -> str:
     at.second()
     return at.refused("diff", "1")
-
-
-@case("results/differences/sides.py: diff RUN RUN")
-def _(at: At) -> str:
-    from facetwise.results.differences.sides import LETTERS, align_answers
-
-    at.second()
-    too_many: Any = [None] * (len(LETTERS) + 1)
-    with pytest.raises(FacetwiseError) as error:
-        align_answers(too_many, Project.open(at.root).space, load_manifest(Project.open(at.root)), oof=True)
-    return str(error.value.hint)
 
 
 @case("results/differences/diff.py: compare RUN RUN")
