@@ -73,8 +73,8 @@ class TrainingDisplay:
             case "run":
                 self.run = event["run"]
                 self.console.print(f"run {event['run']}")
-                if event.get("base"):
-                    self.console.print(f"starts from {event['base']}; what is its head is left out")
+            case "base":
+                self.console.print(f"starts from {event['base']}; what is its head is left out")
             case "checking":
                 self.preparing_what = "reading images"
             case "checked" | "dealt":

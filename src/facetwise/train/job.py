@@ -80,8 +80,9 @@ def open_job(run: RunFolder, plan: RunPlan, listener: Listener | None) -> Iterat
         try:
             job = enter_job(run, plan, listener)
             placed = job.setup.source.placed.reason
-            base = None if plan.base is None else plan.base.told
-            job.emit({"event": "run", "run": run.id, "folds": plan.fold_numbers, "store": placed, "base": base})
+            job.emit({"event": "run", "run": run.id, "folds": plan.fold_numbers, "store": placed})
+            if plan.base is not None:
+                job.notify({"event": "base", "base": plan.base.told})  # `run.json` has it
             yield job
         finally:
             torch.set_num_threads(threads)  # so that the next run does not divide an already divided number

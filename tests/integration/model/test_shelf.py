@@ -388,7 +388,7 @@ def test_a_run_and_its_weights_keep_where_it_started_and_the_licence(tmp_path, o
     run = fw.fit(own.project, own.recipe, settings=settings, listener=events.append)
     told = "`shelf:mine` (somebody), licence CC-BY-NC-4.0"
     assert run.record().base.told == told
-    assert next(event["base"] for event in events if event["event"] == "run") == told
+    assert [event["base"] for event in events if event["event"] == "base"] == [told]
     assert any(told in notice.text for notice in fw.show(own.project, run.id).warnings)
     file = run.weights_file(0) if freeze == "0" else run.backbone_file
     again = fw.fit(own.project, own.recipe, settings=[*settings, f"model.weights={file}", "folds.plan=none"])
