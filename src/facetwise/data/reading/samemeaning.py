@@ -68,7 +68,6 @@ class Meanings:
             for cell, name in pairs
             if cell in numbers and (number := whole_number(name)) is not None and number != numbers[cell]
         ]
-        short = sum(
-            len(number.lstrip("0")) < min(padded, default=0) for number in map(numbers.get, self.cells) if number
-        )
+        shortest = min(padded, default=0)
+        short = sum(len(number.lstrip("0")) < shortest for number in map(numbers.get, self.cells) if number)
         return {"slashes": sum("/" in cell or "\\" in cell for cell in self.cells), "number": short}
