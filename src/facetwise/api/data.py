@@ -63,11 +63,11 @@ def init(
     """
     from facetwise.core.project import Project
     from facetwise.data.reading.newproject import write_project_file
-    from facetwise.data.reading.recognising.proposal import Choices, nobody
+    from facetwise.data.reading.recognising.proposal import TableChoices, nobody
     from facetwise.recipe.load import SHIPPED, shipped_recipes
 
     recipes = {f"recipes/{name}.toml": (SHIPPED / f"{name}.toml").read_bytes() for name in shipped_recipes()}
-    choices = Choices(table, image, group, tuple(attributes), pattern, leave_out)
+    choices = TableChoices(table, image, group, tuple(attributes), pattern, leave_out)
     path = write_project_file(
         Path(folder), Path(dataset), name=name, beside=recipes, choices=choices, ask=ask or nobody, tell=tell
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from facetwise.data.folds import Folds
     from facetwise.data.images.store import Store
     from facetwise.data.made.contest import Contest
-    from facetwise.data.reading.recognising.proposal import Question
+    from facetwise.data.reading.recognising.proposal import OpenQuestion
     from facetwise.data.reading.recognising.understood import Understood
 
 View = Annotated[bool, typer.Option("--view", help="Only the uncropped store for pages and pictures.")]
@@ -47,7 +47,7 @@ def _(call: "Call[Project]", folder: Path) -> None:
         say(f"or at once, with check and folds: {shlex.join(['facetwise', *first_fit(project, understood[0])])}")
 
 
-def _ask(question: "Question") -> list[str]:
+def _ask(question: "OpenQuestion") -> list[str]:
     """Ask somebody at the terminal; nobody answers where there is none."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return []

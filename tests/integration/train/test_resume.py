@@ -161,7 +161,7 @@ def test_ctrl_c_in_an_epoch_says_how_to_go_on(own, crash):
     outcome = crash(jobs[1])
     assert outcome.status == 130
     words = " ".join(outcome.stderr.split())
-    assert re.search(r"`facetwise fit --resume 01( --project \S+)?` goes on after the last whole epoch", words)
+    assert re.search(r"`facetwise( --project \S+)? fit --resume 01` goes on after the last whole epoch", words)
     assert "Traceback" not in outcome.stderr
     assert epochs_logged(own.project) == 1
     assert go_on(own, crash) == expected

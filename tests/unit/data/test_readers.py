@@ -25,7 +25,7 @@ from facetwise.core.project import Project
 from facetwise.data.reading.newproject import propose, write_project_file
 from facetwise.data.reading.presets import presets
 from facetwise.data.reading.readers import Listing, read_dataset
-from facetwise.data.reading.recognising.proposal import Choices
+from facetwise.data.reading.recognising.proposal import TableChoices
 
 ROW = "000003,male,Asian,40,000003_male_Asian_40"
 
@@ -236,7 +236,7 @@ def test_the_layout_with_a_row_an_image(tmp_path: Path) -> None:
 def test_init_recognises_either_side_and_writes_once(tmp_path: Path) -> None:
     dataset = write_contest(tmp_path / "data")
     (dataset / "train" / "train.csv").unlink()
-    assert propose(dataset, Choices()).title == "the layout `mask-contest`"
+    assert propose(dataset, TableChoices()).title == "the layout `mask-contest`"
     target = write_project_file(tmp_path / "새 project", dataset)
     project = Project.open(target.parent)
     assert project.file.dataset.path == "../data"

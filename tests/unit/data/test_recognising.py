@@ -17,7 +17,7 @@ from facetwise.core.project import Project
 from facetwise.data.reading.newproject import propose, write_project_file
 from facetwise.data.reading.readers import read_dataset
 from facetwise.data.reading.recognising.columns import Column
-from facetwise.data.reading.recognising.proposal import Choices, Question, toml_value
+from facetwise.data.reading.recognising.proposal import OpenQuestion, TableChoices, toml_value
 from facetwise.data.reading.recognising.understood import Understood
 
 PHOTOS = [f"p{plant}_{k}.jpg" for plant in range(4) for k in range(3)]
@@ -50,7 +50,7 @@ def init(data: Path, ask=lambda _: (), **choices: object) -> tuple[Project, Unde
     target = write_project_file(
         data.parent / "project",
         data,
-        choices=Choices(**choices),
+        choices=TableChoices(**choices),
         ask=ask,
         tell=told.append,  # type: ignore[arg-type]
     )
@@ -175,7 +175,7 @@ def test_a_table_that_lies_elsewhere_is_refused_with_the_folder_that_holds_both(
     error = refused(data, table="../tables/my labels.csv")
     assert str(error.hint) == f"give the folder that holds both: `--dataset {tmp_path} --table 'tables/my labels.csv'`"
     told: list[Understood] = []
-    choices = Choices(table="tables/my labels.csv")
+    choices = TableChoices(table="tables/my labels.csv")
     write_project_file(tmp_path.parent / f"{tmp_path.name} project", tmp_path, choices=choices, tell=told.append)
     assert (told[0].train, told[0].groups, told[0].findings) == (12, 4, ())
 
@@ -328,7 +328,7 @@ def test_what_cannot_be_decided_is_asked_and_an_error_where_nobody_answers(tmp_p
     error = refused(data)
     assert "`plant`, `patient`, `none`" in str(error)
     assert "--group plant" in str(error.hint)
-    asked: list[Question] = []
+    asked: list[OpenQuestion] = []
     project, _ = init(data, ask=lambda question: asked.append(question) or ["patient"])
     assert project.file.dataset.train.group == "patient"
     assert [q.flag for q in asked] == ["--group"]
@@ -523,6 +523,6 @@ def test_columns_and_classes_of_any_name_give_a_file_that_reads_the_dataset(name
 def test_a_shipped_layout_goes_before_a_table_unless_something_was_chosen(tmp_path):
     data = photos(tmp_path, "train/images/a/mask1.jpg")
     write_table(data / "train" / "train.csv", "id,gender,race,age,path", "1,male,Asian,29,a")
-    assert propose(data, Choices()).title == "the layout `mask-contest`"
+    assert propose(data, TableChoices()).title == "the layout `mask-contest`"
     with pytest.raises((InputError, SettingError)):
-        propose(data, Choices(attributes=("gender",)))
+        propose(data, TableChoices(attributes=("gender",)))

@@ -16,7 +16,7 @@ from facetwise.data.manifest import build_manifest, list_images
 from facetwise.data.reading.newproject import propose
 from facetwise.data.reading.notfound import why_not_found
 from facetwise.data.reading.readers import read_dataset
-from facetwise.data.reading.recognising.proposal import Choices
+from facetwise.data.reading.recognising.proposal import TableChoices
 
 STEMS = ("p0_0", "p0_1", "p1_0", "p1_1")
 
@@ -168,12 +168,12 @@ def test_an_archive_and_a_file_are_no_folders(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for kind in ("zip", "gztar", "tar"):
         archive = Path(shutil.make_archive(str(tmp_path / kind), kind, tmp_path / "data"))
-        for read in (lambda folder: propose(folder, Choices()), list_images):
+        for read in (lambda folder: propose(folder, TableChoices()), list_images):
             with pytest.raises(InputError, match="an archive: unpack it"):
                 read(archive)
     (tmp_path / "file").write_text("text", encoding="utf-8")
     with pytest.raises(InputError, match="a file, expected a folder"):
-        propose(tmp_path / "file", Choices())
+        propose(tmp_path / "file", TableChoices())
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class NearPoints:
         self._tables = (
             []
             if len(points) <= _FEW
-            else [_Table(self._points, turn[:, :num_bits].astype(np.float32)) for turn in turns]
+            else [_HashTable(self._points, turn[:, :num_bits].astype(np.float32)) for turn in turns]
         )
 
     def within(self, queries: Points, radius: float) -> tuple[IntArray, IntArray, Points]:
@@ -61,7 +61,7 @@ class NearPoints:
         return query * len(self._points) + point
 
 
-class _Table:
+class _HashTable:
     """Lists of points by hash."""
 
     def __init__(self, points: Points, directions: Points) -> None:

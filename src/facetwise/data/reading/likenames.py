@@ -1,6 +1,6 @@
 r"""What a name in a table can mean on the disk, whatever folder, ending, blanks and zeros stand around it.
 
-`C:\photos\7` can mean `img/007.png`: how the two differ is a list of `Difference`.
+`C:\photos\7` can mean `img/007.png`: how the two differ is a list of `NameDifference`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Kind = Literal["blanks", "slashes", "front", "folder", "ending", "number"]
 
 
 @dataclass(frozen=True)
-class Difference:
+class NameDifference:
     """One way in which a name differs from the path that it means."""
 
     kind: Kind
@@ -80,7 +80,7 @@ def whole_number(cell: str) -> str | None:
     return stem.partition(".")[0] if _NUMBER.fullmatch(stem) else None
 
 
-def differences(cell: str, path: Parts, images: Parts) -> list[Difference]:
+def differences(cell: str, path: Parts, images: Parts) -> list[NameDifference]:
     """How a cell, which should be a path below `images`, differs from the path that it probably means."""
     plain = cell.strip()
     places = _places(plain)
@@ -93,28 +93,28 @@ def differences(cell: str, path: Parts, images: Parts) -> list[Difference]:
     (stem, ending), (true_stem, true_ending) = split_ending(parts[-1]), split_ending(path[-1])
     found = []
     if plain != cell:
-        found.append(Difference("blanks", "has blanks around it", *["take the blanks off the names"] * 2))
+        found.append(NameDifference("blanks", "has blanks around it", *["take the blanks off the names"] * 2))
     if "\\" in plain[start:]:
-        found.append(Difference("slashes", "has back slashes", *["write `/` for `\\` in the names"] * 2))
+        found.append(NameDifference("slashes", "has back slashes", *["write `/` for `\\` in the names"] * 2))
     if front := plain[:start].removeprefix("./"):
         way = f"take `{front}` off the front of the names"
         if shared == len(parts) and "\\" not in front:
             way += f', or set `images = "{"/".join(before) or "."}"` in facetwise.toml'
         ways = "take the folders off the front of the names"
-        found.append(Difference("front", f"begins with `{front}`", way, ways))
+        found.append(NameDifference("front", f"begins with `{front}`", way, ways))
     if folder != images:
         text = f"lies in `{'/'.join(folder)}`" if folder else "lies in the dataset's own folder"
         named = "/".join(images) or "."
         way = f'set `images = "{"/".join(folder) or "."}"` in facetwise.toml'
-        found.append(Difference("folder", f"{text}, not in `{named}`", way, f"write the path from `{named}` on"))
+        found.append(NameDifference("folder", f"{text}, not in `{named}`", way, f"write the path from `{named}` on"))
     if ending.lower() != true_ending.lower():
         text, way = f"ends in `{ending}`", f"write `{true_ending}` for `{ending}`"
         if not ending:
             text, way = "has no ending", f"add `{true_ending}` to the names"
-        found.append(Difference("ending", text, way, "give each name the ending that its file has"))
+        found.append(NameDifference("ending", text, way, "give each name the ending that its file has"))
     if stem != true_stem and folded(stem) != folded(true_stem):
         text = f"writes `{stem}` for `{true_stem}`"
-        found.append(Difference("number", text, *["write the numbers as the files do"] * 2))
+        found.append(NameDifference("number", text, *["write the numbers as the files do"] * 2))
     return found
 
 

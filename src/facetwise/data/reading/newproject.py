@@ -17,7 +17,7 @@ from facetwise.core.workspace import PROJECT_FILE, Workspace
 from facetwise.data.reading.presets import described, presets, recognise_preset
 from facetwise.data.reading.recognising.folders import recognise_folders, recognise_names
 from facetwise.data.reading.recognising.lying import Lying, read_found
-from facetwise.data.reading.recognising.proposal import Ask, Choices, Proposal, nobody
+from facetwise.data.reading.recognising.proposal import Ask, Proposal, TableChoices, nobody
 from facetwise.data.reading.recognising.tables import recognise_table
 from facetwise.data.reading.recognising.understood import Understood, understand
 
@@ -42,13 +42,13 @@ column = "glasses"            # column with the class
 """A project file by hand, for the message that no shipped layout fits."""
 
 
-def propose(dataset: Path, choices: Choices, ask: Ask = nobody) -> Proposal:
+def propose(dataset: Path, choices: TableChoices, ask: Ask = nobody) -> Proposal:
     """The project file for a dataset: of a shipped layout, a table with a row an image, or labels in names.
 
     Raises InputError when nothing is recognised, or what cannot be decided; SettingError for choices that do not fit.
     """
     require_folder(dataset, "give the folder of the dataset")
-    if choices == Choices() and (preset := recognise_preset(dataset)) is not None:
+    if choices == TableChoices() and (preset := recognise_preset(dataset)) is not None:
         return preset
     lying = Lying.below(dataset)
     if choices.pattern is not None:
@@ -91,7 +91,7 @@ def write_project_file(
     *,
     name: str | None = None,
     beside: Mapping[str, bytes] | None = None,
-    choices: Choices | None = None,
+    choices: TableChoices | None = None,
     ask: Ask = nobody,
     tell: Callable[[Understood], None] | None = None,
 ) -> Path:
@@ -111,7 +111,7 @@ def write_project_file(
     require_folder(dataset, "give the folder of the dataset")
     if project.is_relative_to(dataset):
         raise InputError(f"{project}: lies in the dataset, which is only ever read", hint="choose another folder")
-    proposal = propose(dataset, choices or Choices(), ask)
+    proposal = propose(dataset, choices or TableChoices(), ask)
     near = dataset.is_relative_to(project.parent)
     path = os.path.relpath(dataset, project) if near else str(dataset)
     if not is_text(path):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from facetwise.data.reading.likenames import Difference, Entries, Kind, Parts, differences, whole_number
+from facetwise.data.reading.likenames import Entries, Kind, NameDifference, Parts, differences, whole_number
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Meanings:
         """The paths in the dataset that a cell fits alike when it is read as most are; none, one or several."""
         return ["/".join(path) for path, kinds in self._readings(cell) if kinds <= self.kinds] if self.kinds else []
 
-    def differences(self, cell: str, path: Parts) -> list[Difference]:
+    def differences(self, cell: str, path: Parts) -> list[NameDifference]:
         """How a cell differs from a path in the dataset."""
         return differences(cell, path, self._folder)
 

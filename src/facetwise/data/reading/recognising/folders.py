@@ -14,7 +14,7 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import class_order
 from facetwise.data.reading.recognising.columns import Column
 from facetwise.data.reading.recognising.lying import Lying
-from facetwise.data.reading.recognising.proposal import Ask, Choices, MadeProposal
+from facetwise.data.reading.recognising.proposal import Ask, MadeProposal, TableChoices
 from facetwise.data.reading.recognising.roles import roles_of
 from facetwise.data.reading.recognising.splits import part_of, sides_by, sides_by_lists
 
@@ -29,7 +29,7 @@ _NO_GROUP = (
 )
 
 
-def recognise_folders(lying: Lying, choices: Choices) -> MadeProposal | None:
+def recognise_folders(lying: Lying, choices: TableChoices) -> MadeProposal | None:
     """The project file for a folder a class, also with parts of a split above; None when images lie otherwise."""
     if choices.attributes or choices.group is not None or choices.of_a_table:
         return None
@@ -48,7 +48,7 @@ def recognise_folders(lying: Lying, choices: Choices) -> MadeProposal | None:
     return replace(_classes(keys, folders, [*notes, *_deeper(names)]), test=test)
 
 
-def recognise_names(lying: Lying, choices: Choices, ask: Ask) -> MadeProposal:
+def recognise_names(lying: Lying, choices: TableChoices, ask: Ask) -> MadeProposal:
     """The project file for the pattern that was given, tried on the names of all images.
 
     Raises ProblemsError with the names that do not match, unless they are left out by choice.

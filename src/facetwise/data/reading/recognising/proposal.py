@@ -12,7 +12,7 @@ from facetwise.core.project import NO_GROUP
 
 
 @dataclass(frozen=True)
-class Choices:
+class TableChoices:
     """What a person says of a dataset instead of leaving it to be recognised."""
 
     table: str | None = None
@@ -36,7 +36,7 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Question:
+class OpenQuestion:
     """What cannot be decided: what to say of it, what there is to choose from, and the option that decides."""
 
     text: str
@@ -46,16 +46,16 @@ class Question:
     """Whether more than one may be chosen."""
 
 
-Ask = Callable[[Question], Sequence[str]]
+Ask = Callable[[OpenQuestion], Sequence[str]]
 """Answers a question; with nothing when nobody is there to ask."""
 
 
-def nobody(question: Question) -> Sequence[str]:  # noqa: ARG001
+def nobody(question: OpenQuestion) -> Sequence[str]:  # noqa: ARG001
     """There is nobody to ask."""
     return ()
 
 
-def decided(question: Question, ask: Ask) -> list[str]:
+def decided(question: OpenQuestion, ask: Ask) -> list[str]:
     """The answers to a question; raises InputError, which names the option, when there are none that can be used."""
     chosen = list(ask(question))
     if not chosen or not set(chosen) <= set(question.answers) or (len(chosen) > 1 and not question.several):

@@ -18,7 +18,7 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import class_order, folded
 from facetwise.data.reading.labelcells import plain_number
 from facetwise.data.reading.recognising.columns import UNKNOWN, Column
-from facetwise.data.reading.recognising.proposal import Ask, Choices, Question, decided
+from facetwise.data.reading.recognising.proposal import Ask, OpenQuestion, TableChoices, decided
 
 MAX_UNASKED = 6
 """Columns that become attributes without being chosen."""
@@ -46,7 +46,7 @@ class Roles:
         return {"group": self.group, **({"unknown": words} if self.unknown else {})}
 
 
-def roles_of(columns: Mapping[str, Column], image: str, source: str, choices: Choices, ask: Ask) -> Roles:
+def roles_of(columns: Mapping[str, Column], image: str, source: str, choices: TableChoices, ask: Ask) -> Roles:
     """The roles of all columns of `source` but `image`; raises InputError for what cannot be decided, SettingError for
     choices that no column can fill."""
     others = {name: column for name, column in columns.items() if name != image}
@@ -85,14 +85,14 @@ def _parting_of(text: str, columns: Mapping[str, Column]) -> tuple[str, Parting]
     return name, numbers
 
 
-def _group(columns: Mapping[str, Column], choices: Choices, chosen: Mapping[str, Any], ask: Ask) -> str:
+def _group(columns: Mapping[str, Column], choices: TableChoices, chosen: Mapping[str, Any], ask: Ask) -> str:
     if choices.group is not None:
         if choices.group not in columns and folded(choices.group) != NO_GROUP:
             raise SettingError(f"no column is called `{choices.group}`", hint=did_you_mean(choices.group, columns))
         return choices.group if choices.group in columns else NO_GROUP
     named = [name for name, column in columns.items() if column.names_a_group and name not in chosen]
     if len(named) > 1:
-        question = Question("several columns may say whose an image is", (*named, NO_GROUP), "--group")
+        question = OpenQuestion("several columns may say whose an image is", (*named, NO_GROUP), "--group")
         return decided(question, ask)[0]
     return named[0] if named else NO_GROUP
 
@@ -103,7 +103,7 @@ def _attributes(columns: Sequence[Column], source: str, ask: Ask) -> list[str]:
         return found
     if found:
         text = f"{source}: {len(found)} columns may be attributes, and so many make a label of very many classes"
-        return decided(Question(text, tuple(found), "--attribute", several=True), ask)
+        return decided(OpenQuestion(text, tuple(found), "--attribute", several=True), ask)
     told = "; ".join(f"`{column.name}`: {column.why_not}" for column in columns) or "no other column"
     raise InputError(
         f"{source}: no column of labels, with few values that repeat ({told})",
@@ -120,7 +120,7 @@ def _group_notes(group: str, columns: Mapping[str, Column]) -> Iterable[str]:
         )
 
 
-def _left_notes(left: Sequence[Column], choices: Choices) -> Iterable[str]:
+def _left_notes(left: Sequence[Column], choices: TableChoices) -> Iterable[str]:
     if left:
         told = listed((f"`{c.name}` ({'not chosen' if choices.attributes else c.why_not})" for c in left), 12)
         yield f"columns kept beside the images, no attributes: {told}; `--attribute COLUMN` makes one of it"

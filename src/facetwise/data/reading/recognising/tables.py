@@ -15,7 +15,7 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import inside
 from facetwise.data.reading.recognising.columns import Column, columns_of, is_labelled
 from facetwise.data.reading.recognising.lying import FoundTable, Lying, read_found
-from facetwise.data.reading.recognising.proposal import Ask, Choices, MadeProposal, Question, decided
+from facetwise.data.reading.recognising.proposal import Ask, MadeProposal, OpenQuestion, TableChoices, decided
 from facetwise.data.reading.recognising.roles import Roles, roles_of
 from facetwise.data.reading.recognising.splits import part_of, sides_by, sides_by_lists
 
@@ -59,7 +59,7 @@ class ImageTable:
         return is_labelled(self.columns.values(), self.image)
 
 
-def recognise_table(lying: Lying, choices: Choices, ask: Ask, *, labelled: bool = True) -> MadeProposal | None:
+def recognise_table(lying: Lying, choices: TableChoices, ask: Ask, *, labelled: bool = True) -> MadeProposal | None:
     """The project file for a table of image paths; None when the dataset has none with labels, or not `labelled` ones.
 
     Raises InputError for what cannot be decided or read although it was chosen.
@@ -74,7 +74,7 @@ def recognise_table(lying: Lying, choices: Choices, ask: Ask, *, labelled: bool 
     if not chosen:
         return None
     if len(chosen) > 1:
-        question = Question("several tables have labels", tuple(t.found.path for t in chosen), "--table")
+        question = OpenQuestion("several tables have labels", tuple(t.found.path for t in chosen), "--table")
         (path,) = decided(question, ask)
         chosen = [t for t in chosen if t.found.path == path]
     (table,) = chosen
@@ -83,7 +83,7 @@ def recognise_table(lying: Lying, choices: Choices, ask: Ask, *, labelled: bool 
     return _proposal(lying, table, others, roles_of(table.columns, table.image, table.found.path, choices, ask))
 
 
-def _image_tables(lying: Lying, choices: Choices, ask: Ask) -> Iterable[ImageTable]:
+def _image_tables(lying: Lying, choices: TableChoices, ask: Ask) -> Iterable[ImageTable]:
     if choices.table is not None:
         if choices.table not in lying.tables and not (lying.root / choices.table).is_file():
             hint = did_you_mean(choices.table, lying.tables) if lying.tables else None
@@ -115,7 +115,7 @@ def _out_of_dataset(root: Path, table: str) -> InputError:
 
 
 def _others(lying: Lying, chosen: ImageTable) -> Iterable[ImageTable]:
-    none = Choices()
+    none = TableChoices()
     return (t for t in _image_tables(lying, none, lambda q: q.answers[:1]) if t.found.path != chosen.found.path)
 
 
@@ -123,7 +123,7 @@ def _shown(found: FoundTable, lying: Lying) -> str:
     return f" (columns: {listed(found.table.columns, 8)}; {count(len(lying.images), 'image')}: {listed(lying.images)})"
 
 
-def _with_images(lying: Lying, found: FoundTable, choices: Choices, ask: Ask) -> ImageTable | None:
+def _with_images(lying: Lying, found: FoundTable, choices: TableChoices, ask: Ask) -> ImageTable | None:
     """The table with its column of images; None when there is none."""
     columns = columns_of(found.table)
     if choices.image is not None:
@@ -141,7 +141,7 @@ def _with_images(lying: Lying, found: FoundTable, choices: Choices, ask: Ask) ->
             places = _likely(places, columns)
         best = [name for name in places if places[name][1] == max(number for _, number in places.values())]
         if len(best) > 1:
-            question = Question(f"several columns of `{found.path}` name images", tuple(best), "--image")
+            question = OpenQuestion(f"several columns of `{found.path}` name images", tuple(best), "--image")
             best = decided(question, ask)
         if best:
             headless = lying.folder_of(best, found.path) is not None
