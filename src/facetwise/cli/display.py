@@ -32,7 +32,7 @@ class TrainingDisplay:
         self.contents: dict[str | None, dict[str, Any]] = {}
         """Run -> the event with the class counts of its first fold."""
         self.shown: set[str] = set()
-        """Class counts that were already printed."""
+        """Class counts and notes that were already printed."""
 
     def __enter__(self) -> Self:
         self.bars.start()
@@ -80,6 +80,10 @@ class TrainingDisplay:
             case "checked" | "dealt":
                 self.preparing_what = "decoding images"
                 self.console.print(ready_line(event))
+            case "warmup_cut":
+                self._once(
+                    f"`schedule.warmup` of {event['asked']} is cut to {event['steps']} steps, half of the training"
+                )
             case "features":
                 self.preparing_what = "computing features"
                 self.console.print(f"the frozen backbone looks once at {event['images']:,} images")
@@ -112,6 +116,12 @@ class TrainingDisplay:
         lines = content_lines(event) if first is event else [compared_line(event, first), *absent_lines(event)]
         of_run = "" if run == self.run else f"run {run}, "  # heads on a frozen backbone train together
         self.console.print(f"{of_run}fold {event['fold']}: " + "\n".join(lines))
+
+    def _once(self, line: str) -> None:
+        """Print a line unless it was printed before: it is mostly the same for all folds."""
+        if line not in self.shown:
+            self.shown.add(line)
+            self.console.print(line)
 
     def _step(self, event: dict[str, Any]) -> None:
         fold, steps = event["fold"], event["steps"]

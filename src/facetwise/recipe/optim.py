@@ -132,7 +132,7 @@ class StepLR(Spec):
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Factor at each step."""
     warmup: DurationField | None = None
-    """Linear warm-up from zero."""
+    """Linear warm-up from zero. One that is as long as the training is cut to half of it."""
 
 
 class Cosine(Spec):
@@ -145,7 +145,7 @@ class Cosine(Spec):
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the learning rate at the end."""
     warmup: DurationField | None = None
-    """Linear warm-up from zero."""
+    """Linear warm-up from zero. One that is as long as the training is cut to half of it."""
 
 
 class OneCycle(Spec):
@@ -174,7 +174,7 @@ class Constant(Spec):
     name: Literal["constant"] = "constant"
     """The kind of schedule."""
     warmup: DurationField | None = None
-    """Linear warm-up from zero."""
+    """Linear warm-up from zero. One that is as long as the training is cut to half of it."""
 
 
 Schedule = Annotated[StepLR | Cosine | OneCycle | Constant, Field(discriminator="name"), default_kind("cosine")]

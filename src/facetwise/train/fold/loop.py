@@ -41,7 +41,7 @@ from facetwise.train.augment import Augmenter
 from facetwise.train.fold.average import Average
 from facetwise.train.fold.checkpoint import TrainState, load_state, save_state, trained_anew
 from facetwise.train.fold.finite import FiniteCheck
-from facetwise.train.fold.optim import build_optimizer, build_schedule
+from facetwise.train.fold.optim import build_optimizer, build_schedule, warmup_steps
 from facetwise.train.fold.step import Batch, Stepper, evaluated_network
 from facetwise.train.losses import build_loss, log_loss
 from facetwise.train.sampling import (
@@ -167,10 +167,15 @@ def train_fold(setup: Setup, task: FoldTask, folder: Path, notify: Listener, rec
 def fold_events(
     recipe: Recipe, task: FoldTask, from_epoch: int, num_epochs: int, per_epoch: int
 ) -> list[dict[str, Any]]:
-    """The events of a fold's start and of the class counts of its first epoch; other epochs have the same counts, with
-    `weighted` sampling on average."""
+    """The events of a fold's start, and of the class counts of its first epoch.
+
+    Other epochs have the same counts, with `weighted` sampling on average. A warm-up that is cut comes first.
+    """
     rows = epoch_rows(recipe.sampling, task.pool, (recipe.train.seed, task.fold), 0)
+    asked, warmup = recipe.schedule.warmup, warmup_steps(recipe.schedule, num_epochs * per_epoch, per_epoch)
+    cut = asked is not None and warmup < asked.steps(per_epoch)
     return [
+        *([{"event": "warmup_cut", "fold": task.fold, "asked": str(asked), "steps": warmup}] if cut else []),
         {"event": "fold", "fold": task.fold, "from_epoch": from_epoch, "epochs": num_epochs, "steps": per_epoch},
         {"event": "content", "fold": task.fold, **epoch_content(task.pool, rows).as_dict()},
     ]

@@ -11,7 +11,6 @@ from torch import nn
 
 from facetwise.model.backbone import layer_ids, timm_optimizer
 from facetwise.model.network import Network
-from facetwise.recipe.duration import Duration
 from facetwise.recipe.optim import (
     SGD,
     Adam,
@@ -91,7 +90,7 @@ def _undecayed(network: nn.Module) -> set[str]:
 
 def build_schedule(spec: Schedule, lr: float, num_steps: int, steps_per_epoch: int) -> LearningRate:
     """The learning rate as a pure function of the step, so that a resumed run needs no state for it."""
-    warmup = _steps(spec.warmup, steps_per_epoch)
+    warmup = warmup_steps(spec, num_steps, steps_per_epoch)
     if isinstance(spec, OneCycle):
         rise = warmup or spec.rise * num_steps
         return lambda step: lr * _one_cycle(spec, step, rise - 1, num_steps - 1)
@@ -102,6 +101,12 @@ def build_schedule(spec: Schedule, lr: float, num_steps: int, steps_per_epoch: i
         return lr * _factor(spec, step, warmup, num_steps, steps_per_epoch)
 
     return rate
+
+
+def warmup_steps(spec: Schedule, num_steps: int, steps_per_epoch: int) -> int:
+    """Steps of the warm-up: as the recipe says, or half of a training that is no longer than that."""
+    asked = 0 if spec.warmup is None else spec.warmup.steps(steps_per_epoch)
+    return asked if asked < num_steps else num_steps // 2
 
 
 def _factor(spec: StepLR | Cosine | Constant, step: int, warmup: int, num_steps: int, steps_per_epoch: int) -> float:
@@ -124,7 +129,3 @@ def _one_cycle(spec: OneCycle, step: int, top: float, end: float) -> float:
 
 def _between(first: float, last: float, done: float) -> float:
     return last + (first - last) * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _steps(duration: Duration | None, steps_per_epoch: int) -> int:
-    return 0 if duration is None else duration.steps(steps_per_epoch)

@@ -73,15 +73,11 @@ def _resting(recipe: Recipe, steps_per_epoch: Iterable[int]) -> Iterator[str]:
 
 def _schedule(recipe: Recipe, steps_per_epoch: Iterable[int]) -> Iterator[str]:
     schedule, length = recipe.schedule, recipe.train.length
-    parts = [("warmup", schedule.warmup, "the rest of the schedule would have no effect")]
-    if isinstance(schedule, StepLR):
-        parts.append(("every", schedule.every, "the learning rate would stay as with `schedule=constant`"))
     ends = [(steps, length.epochs(steps) * steps) for steps in steps_per_epoch]
-    shorter = min((end for _, end in ends), default=1) // 2
-    cure = f"`--set schedule.{{key}}={shorter}st`" if shorter else "`--set schedule=constant`"
-    for key, part, why in parts:
-        if part is not None and any(part.steps(steps) >= end for steps, end in ends):
-            yield (
-                f"`schedule.{key}` is {part}, but must be shorter than `train.length`, {length}: {why}; "
-                f"{cure.format(key=key)} would do, or a longer `train.length`"
-            )
+    if isinstance(schedule, StepLR) and any(schedule.every.steps(steps) >= end for steps, end in ends):
+        shorter = min(end for _, end in ends) // 2
+        cure = f"`--set schedule.every={shorter}st`" if shorter else "`--set schedule=constant`"
+        yield (
+            f"`schedule.every` is {schedule.every}, but must be shorter than `train.length`, {length}: the learning "
+            f"rate would stay as with `schedule=constant`; {cure} would do, or a longer `train.length`"
+        )
