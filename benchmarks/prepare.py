@@ -24,7 +24,8 @@ import simplejpeg
 from PIL import Image
 from printed import size
 
-from facetwise.core.project import Project, ProjectFile
+from facetwise.core.project import Project
+from facetwise.core.records.project_file import ProjectFile
 from facetwise.core.records.provenance import machine, versions
 from facetwise.core.workspace import Workspace
 from facetwise.data.images.crops import crop_resize

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from facetwise.cli.main import JOBS, command_names
-from facetwise.core.project import ProjectFile
+from facetwise.core.records.project_file import ProjectFile
 from facetwise.data.reading.newproject import EXAMPLE
 from facetwise.data.reading.presets import presets
 from facetwise.recipe import Recipe

@@ -18,7 +18,7 @@ from facetwise.core.runs import RunFolder
 from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import file_hash, new_artefact
 from facetwise.data.manifest import Manifest, load_manifest
-from facetwise.evaluate.decide import DECIDED
+from facetwise.evaluate.prediction_columns import DECIDED
 from facetwise.evaluate.predictions import Predictions
 from facetwise.predictors.blend_folder import SPEC, BlendFolder
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from facetwise.cli.main import app
 from facetwise.core import errors, tables
 from facetwise.core.files.settings import parse
-from facetwise.core.project import ProjectFile
+from facetwise.core.records.project_file import ProjectFile
 from facetwise.recipe import Recipe, load_recipe
 from facetwise.recipe.load import apply_setting, recipe_path, shipped_recipes
 from facetwise.study.changes import apply_changes

@@ -22,11 +22,11 @@ from facetwise.blending.spec import BlendSpec
 from facetwise.blending.votes import BoolArray, By, Votes, combine
 from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray, IntArray
-from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import Part, ScoredRows, Truth, nested
 from facetwise.evaluate.rules.choose import Argmax, Rule, choose_rule
+from facetwise.evaluate.rules.kinds import ARGMAX
 
 
 @dataclass(frozen=True)

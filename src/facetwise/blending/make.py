@@ -26,9 +26,10 @@ from facetwise.core.records.done import read_done
 from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import Workspace, lock, new_artefact
 from facetwise.data.manifest import load_manifest
-from facetwise.evaluate.decide import ARGMAX, DECIDED
+from facetwise.evaluate.prediction_columns import DECIDED
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rules.fit import check_kinds
+from facetwise.evaluate.rules.kinds import ARGMAX
 from facetwise.predictors.blend_folder import SPEC, BlendFolder, list_blends
 
 

@@ -15,7 +15,6 @@ from facetwise.blending.members import Members, common_rows
 from facetwise.blending.spec import BlendSpec
 from facetwise.blending.test_only import weights_on_test
 from facetwise.blending.votes import BoolArray
-from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray
 from facetwise.core.project import Project
 from facetwise.core.records.base import checked
@@ -24,7 +23,7 @@ from facetwise.core.records.provenance import provenance
 from facetwise.core.runs import RunFolder, Side
 from facetwise.core.workspace import content_hash, file_hash
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.rows import Truth
+from facetwise.evaluate.rows import Truth, nothing_known
 from facetwise.predictors.sources import Source, manifest_truth
 
 
@@ -42,8 +41,7 @@ class Question:
         """The training images that every member covers, of which every attribute is known."""
         found: BoolArray = common_rows(self.members) & self._labels.known
         if not found.any():
-            names = " and ".join(f"`{name}`" for name in self.project.space.names)
-            raise InputError(f"nothing to choose weights by: no predicted image has a known class of {names}")
+            raise nothing_known(self.project.space.names)
         return found
 
     @cached_property

@@ -22,8 +22,10 @@ from facetwise.core.errors import ArtefactError
 from facetwise.core.labels import JOINT, Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import PREDICTIONS, prediction_columns, score_column, year_columns, year_values
 from facetwise.core.text.counting import count
-from facetwise.evaluate.decide import DECIDED
 from facetwise.evaluate.metrics import MISSING
+
+DECIDED = "decided"
+"""Column (Int32) with joint classes decided by a rule other than argmax; null where missing."""
 
 TOLERANCE = 1e-3
 """How far the probabilities of a row may sum from 1: they are kept as float32 logarithms."""

@@ -24,6 +24,15 @@ F = TypeVar("F")
 A = TypeVar("A", bound=npt.NDArray[Any])
 
 
+def nothing_known(names: Sequence[str]) -> InputError:
+    """The error when no image that was predicted has a class of all of these attributes."""
+    listed = " and ".join(f"`{name}`" for name in names)
+    return InputError(
+        f"nothing to score: no predicted image has a known class of {listed}",
+        hint='a run with `model.head.name = "single"` is scored on one attribute',
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Truth:
     """The scored labels of n images, and whose images these are: what everything is scored against.
@@ -112,8 +121,7 @@ class Truth:
         if self.known.all():
             return self.classes, decided, self.people
         if not self.known.any():
-            names = " and ".join(f"`{name}`" for name in self.space.names)
-            raise InputError(f"nothing to score: no image has a known class of {names}")
+            raise nothing_known(self.space.names)
         return self.classes[self.known], np.asarray(decided)[self.known], np.asarray(self.people)[self.known]
 
     def parts(self, seed: int = 0, num_parts: int = NUM_PARTS) -> IntArray:
@@ -187,8 +195,7 @@ class ScoredRows:
         """The rows that scores of `names` (of what is predicted) are of; raises InputError when there is none."""
         scored = self.scored(names)
         if self.covered.any() and not scored.any():
-            told = " and ".join(f"`{name}`" for name in names or self.predictions.attributes)
-            raise InputError(f"nothing to score: no predicted image has a known class of {told}")
+            raise nothing_known(names or self.predictions.attributes)
         return self.where(scored)
 
 

@@ -19,7 +19,7 @@ from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, BoolArray, IntArr
 from facetwise.core.plain import Plain
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.metrics import MISSING, accuracy, confusion, f1_of_counts
-from facetwise.evaluate.rows import ScoredRows, Truth
+from facetwise.evaluate.rows import ScoredRows, Truth, nothing_known
 
 MAX_CONFUSION = 256
 """Above this many classes the confusion matrix is left out of a scorecard."""
@@ -138,8 +138,7 @@ def score_decided(predicted: IntArray, truth: Truth, *, folds: IntArray | None =
     rows = _PredictedRows(truth.where(covered).only([names[i] for i in present]), predicted[covered][:, present])
     whole = rows.where(rows.truth.known)
     if not len(whole.truth):
-        told = " and ".join(f"`{name}`" for name in rows.truth.space.names)
-        raise InputError(f"nothing to score: no predicted image has a known class of {told}")
+        raise nothing_known(rows.truth.space.names)
     return Scorecard(
         what=name_of(rows.truth.space.names, truth.space),
         num_images=len(predicted),

@@ -23,9 +23,9 @@ SPEC = "blend.json"
 class BlendFolder(Artefact):
     """One blend, such as `b01-soft-5`: `blend.json`, `oof.parquet`, `test.parquet`, `DONE.json`.
 
-    Both tables have the columns of a run's tables, plus `decided` (see `evaluate.decide.DECIDED`). The out-of-fold
-    table is nested: each person is decided by weights and a rule fitted without that person's part of the people, and
-    `fold` is that part. The test table has one row for each image.
+    Both tables have the columns of a run's tables, plus `decided` (`evaluate.prediction_columns.DECIDED`). The
+    out-of-fold table is nested: each person is decided by weights and a rule fitted without that person's part of the
+    people, and `fold` is that part. The test table has one row for each image.
     """
 
     kind: ClassVar[ArtefactKind] = "blend"

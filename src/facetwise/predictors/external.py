@@ -25,7 +25,7 @@ from facetwise.core.tables import PREDICTIONS, read_table, write_table
 from facetwise.core.text.spelling import Spellings
 from facetwise.core.workspace import Workspace, lock, new_artefact
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.decide import DECIDED
+from facetwise.evaluate.prediction_columns import DECIDED
 from facetwise.predictors.external_csv import CERTAIN, TOLERANCE, ParsedPredictions, parse_predictions
 
 RECORD, TABLE, ORIGINAL = "foreign.json", "test.parquet", "original.csv"

@@ -16,9 +16,9 @@ from facetwise.core.records.run import RunRecord
 from facetwise.core.references import AnyReference, parse_reference
 from facetwise.core.runs import RunFolder, find_run
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows, Truth
+from facetwise.evaluate.rules.kinds import ARGMAX
 from facetwise.predictors.blend_folder import BlendFolder, find_blend
 from facetwise.predictors.external import ExternalFolder, find_external
 

@@ -17,7 +17,7 @@ from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, FacetwiseError, GateError, InputError, SettingError
 from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
-from facetwise.evaluate.decide import DECIDED
+from facetwise.evaluate.prediction_columns import DECIDED
 from facetwise.predictors.blend_folder import find_blend, list_blends
 from facetwise.predictors.sources import read_source
 from facetwise.results.blends import build_blends_view

@@ -28,8 +28,8 @@ from facetwise.core.tables import PREDICTIONS, write_table
 from facetwise.core.workspace import mark_done
 from facetwise.data.manifest import Manifest, build_manifest
 from facetwise.evaluate.compose import log_normalised
-from facetwise.evaluate.decide import DECIDED
 from facetwise.evaluate.intervals import Interval, PairedInterval
+from facetwise.evaluate.prediction_columns import DECIDED
 from facetwise.evaluate.rules.choose import Argmax
 from facetwise.results import calibration as calibration_report
 from facetwise.results import rules as rules_report

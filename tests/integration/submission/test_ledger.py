@@ -18,8 +18,8 @@ import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import InputError, LockedError, ProblemsError, SettingError
 from facetwise.core.files.settings import parse
-from facetwise.core.project import ContestSpec, ProjectFile
 from facetwise.core.records.notes import write_note
+from facetwise.core.records.project_file import ContestSpec, ProjectFile
 from facetwise.core.workspace import Workspace, lock
 from facetwise.data.reading.presets import presets
 from facetwise.submission.ledger.events import DROPPED, append_events, moment_of, read_events, without_secrets
@@ -442,7 +442,7 @@ def test_the_mask_contest_has_its_rules():
 
 
 def test_a_system_without_time_zones_is_told_where_they_are_needed(monkeypatch):
-    monkeypatch.setattr("facetwise.core.project.available_timezones", set)
+    monkeypatch.setattr("facetwise.core.records.project_file.available_timezones", set)
     assert ContestSpec(time_zone="Asia/Nowhere").time_zone == "Asia/Nowhere"  # the project can be opened
     assert zone("UTC") is UTC
     with pytest.raises(SettingError, match="does not know the time zone `Asia/Nowhere`"):

@@ -33,7 +33,8 @@ from facetwise.core.errors import (
     ProblemsError,
     SettingError,
 )
-from facetwise.core.project import Project, ProjectFile
+from facetwise.core.project import Project
+from facetwise.core.records.project_file import ProjectFile
 from facetwise.core.workspace import DONE, Workspace, lock
 from facetwise.data.images import chunks as chunks_module
 from facetwise.data.images import fill as fill_module

@@ -145,7 +145,7 @@ TRUSTED = {
     "rules.multipliers.joint_task", "rules.multipliers.fit_multipliers", "rules.records.rule_from_dict",
     "rules.sweep.best_value", "prediction_columns.double", "prediction_columns.read_blocks",
     "prediction_columns.decided_classes", "prediction_columns.values_block", "prediction_columns.whole_numbers",
-    "forecasts.heldout.unlabelled_shares", "scorecard.to_read",
+    "forecasts.heldout.unlabelled_shares", "scorecard.to_read", "rows.nothing_known",
     "forecasts.picks.final_value", "forecasts.picks.variance_explained",
 }  # fmt: skip
 """Functions of what was checked when it was made (`Predictions`, `ScoredRows`, `JointScores`, a task), or of names."""

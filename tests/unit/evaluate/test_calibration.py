@@ -40,8 +40,8 @@ from facetwise.evaluate.calibration import (
     fit_temperatures,
 )
 from facetwise.evaluate.compose import log_normalised, log_sums
-from facetwise.evaluate.decide import DECIDED
 from facetwise.evaluate.intervals import mean_interval
+from facetwise.evaluate.prediction_columns import DECIDED
 from facetwise.evaluate.reliability import check_calibration, reliability_curve, share_interval
 from facetwise.evaluate.rules.cut_classes import cuts_used
 

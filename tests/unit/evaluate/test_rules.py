@@ -30,8 +30,8 @@ from facetwise.core.errors import ArtefactError, InputError, SettingError
 from facetwise.core.labels import LabelSpace
 from facetwise.core.tables import score_column, year_columns
 from facetwise.evaluate.compose import log_normalised, log_sums
-from facetwise.evaluate.decide import DECIDED
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.prediction_columns import DECIDED
 from facetwise.evaluate.rules.choose import (
     Argmax,
     JointMultipliers,

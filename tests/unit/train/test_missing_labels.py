@@ -159,3 +159,19 @@ class TestSampling:
 
     def test_when_none_has_a_class_all_are_alike(self) -> None:
         assert rare_weights(np.array([-1, -1])).tolist() == [0.5, 0.5]
+
+
+def test_a_prior_of_what_is_known_in_part_is_that_of_the_joint_classes() -> None:
+    """As for whole labels: -log of the sum over the compatible classes of the softmax of logits plus log shares."""
+    codes, missing = codes_drawn(40), np.zeros((40, 3), bool)
+    missing[0, 1] = True
+    view = view_without(codes, missing)
+    layout = layout_for(FLAT, CrossEntropy(), view)
+    logits = drawn(layout, 40)[0]
+    targets = torch.from_numpy(layout.soft_targets(view))
+    shares = targets.mean(dim=0)
+    loss = made(CrossEntropy(prior=1.0), layout, shares)(logits[:1], targets[:1])
+    adjusted = logits[0].double() + shares[: SPACE.num_joint].double().clamp_min(1e-8).log()
+    a, _, c = codes[0]
+    expected = -torch.softmax(adjusted, dim=0).reshape(SPACE.sizes)[a, :, c].sum().log()
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)

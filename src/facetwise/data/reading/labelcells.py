@@ -13,7 +13,7 @@ from facetwise.core.errors import closest, did_you_mean
 from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.people import person
-from facetwise.core.project import AttributeSpec
+from facetwise.core.records.project_file import AttributeSpec
 from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import Spellings, folded, normal
 from facetwise.data.findings import Findings

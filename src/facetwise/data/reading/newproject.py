@@ -12,7 +12,8 @@ from facetwise.core.errors import InputError
 from facetwise.core.files.outside import exists, is_text, printable, require_folder, resolved
 from facetwise.core.files.settings import parse
 from facetwise.core.files.writing import write_atomic
-from facetwise.core.project import Project, ProjectFile
+from facetwise.core.project import Project
+from facetwise.core.records.project_file import ProjectFile
 from facetwise.core.workspace import PROJECT_FILE, Workspace
 from facetwise.data.reading.presets import described, presets, recognise_preset
 from facetwise.data.reading.recognising.folders import recognise_folders, recognise_names

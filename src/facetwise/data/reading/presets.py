@@ -13,7 +13,7 @@ import tomli_w
 
 from facetwise.core.files.outside import is_regular
 from facetwise.core.files.settings import parse
-from facetwise.core.project import ProjectFile
+from facetwise.core.records.project_file import ProjectFile
 from facetwise.data.findings import Findings
 from facetwise.data.reading.csvfile import read_table_csv
 

@@ -16,7 +16,8 @@ import polars as pl
 from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.files.outside import exists, require_folder, resolved
 from facetwise.core.people import called, person
-from facetwise.core.project import Project, Side, TestSide, TrainSide
+from facetwise.core.project import Project
+from facetwise.core.records.project_file import Side, TestSide, TrainSide
 from facetwise.core.tables import TEST, TRAIN, WRITTEN
 from facetwise.core.text.counting import listed
 from facetwise.core.workspace import file_hash, inside

@@ -17,12 +17,11 @@ import numpy as np
 
 from facetwise.core.arrays import count, takes
 from facetwise.core.labels import IntArray
-from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.intervals import RESAMPLES, Interval, PairedInterval
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.rows import Part, ScoredRows, nested
 from facetwise.evaluate.rules.fit import check_kinds, fit_rule, kinds_for
-from facetwise.evaluate.rules.kinds import Argmax, JointMultipliers, MovedCuts, Multipliers, Rule, undecided
+from facetwise.evaluate.rules.kinds import ARGMAX, Argmax, JointMultipliers, MovedCuts, Multipliers, Rule, undecided
 from facetwise.evaluate.rules.records import rule_from_dict
 
 __all__ = [

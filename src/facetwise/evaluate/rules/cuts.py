@@ -127,8 +127,9 @@ def choose_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", resample
 
     Arguments and errors are those of `search_cuts`; `resamples` are those of the intervals.
     """
-    found = search_cuts(rows, name, aim=aim)
-    people, truth, size = np.asarray(_scored(rows, name, aim).truth.people), found.truth, found.num_classes
+    scored = _scored(rows, name, aim)
+    found = search_cuts(scored, name, aim=aim)
+    people, truth, size = np.asarray(scored.truth.people), found.truth, found.num_classes
     plain, nested_score = found.score(found.plain), found.score(found.nested)
     kind = movable(rows.predictions)[name]
     return CutChoice(

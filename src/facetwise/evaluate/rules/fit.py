@@ -8,10 +8,10 @@ import numpy as np
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.labels import FloatArray, LabelSpace
-from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.rules.cuts import fit_cuts, movable
 from facetwise.evaluate.rules.kinds import (
+    ARGMAX,
     CUTS,
     JOINT_MULTIPLIERS,
     MULTIPLIERS,

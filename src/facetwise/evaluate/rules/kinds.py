@@ -15,12 +15,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from facetwise.core.labels import Attribute, IntArray, LabelSpace
-from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rules.cut_classes import classes_by_score, classes_by_years
 from facetwise.evaluate.rules.multipliers import attribute_task, joint_task
 from facetwise.evaluate.rules.thresholds import at_least, classes_at_least
+
+ARGMAX = "argmax"
+"""Name of the rule that takes the most probable class, in records and options."""
 
 MULTIPLIERS, JOINT_MULTIPLIERS, CUTS = "multipliers", "joint-multipliers", "cuts:"
 By = Literal["years", "score", "at-least"]

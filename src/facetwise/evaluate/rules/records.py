@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 from facetwise.core.errors import ArtefactError, did_you_mean
 from facetwise.core.labels import LabelSpace
-from facetwise.evaluate.decide import ARGMAX
 from facetwise.evaluate.rules.kinds import (
+    ARGMAX,
     CUTS,
     JOINT_MULTIPLIERS,
     MULTIPLIERS,

@@ -8,7 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from facetwise.core.errors import SettingError
-from facetwise.core.project import ContestSpec, Project
+from facetwise.core.project import Project
+from facetwise.core.records.project_file import ContestSpec
 from facetwise.submission.ledger.ledger import Ledger
 
 

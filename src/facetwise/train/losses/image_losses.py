@@ -46,7 +46,7 @@ def image_losses(spec: MeanLoss, part: LossPart, shares: Tensor, num_images: int
         case Binary():
             return _binary(part, weights_T, spec.smoothing)
         case CrossEntropy() | Focal():
-            prior = spec.prior * torch.log(class_shares.clamp_min(1e-8))
+            prior = spec.prior * torch.log(part.prior_shares(shares.detach().double()).clamp_min(1e-8))
             prior_T = DeviceConstant(part.of_targets(prior)) if spec.prior else None
             gamma = spec.gamma if isinstance(spec, Focal) else 0.0
             return _cross_entropy(part, weights_T, prior_T, spec.smoothing, gamma)
@@ -60,9 +60,8 @@ def _cross_entropy(
     """Sum over the targets of t (1 - p)^gamma (-log p)."""
 
     def losses(logits: Tensor, targets: Tensor) -> Tensor:
-        scores, t = part.scores(logits), _weighted(part.targets(targets), weights_T)
-        if prior_T is not None:
-            scores = scores + prior_T.like(scores)
+        scores = part.scores(logits, None if prior_T is None else prior_T.like(logits))
+        t = _weighted(part.targets(targets), weights_T)
         if smoothing:
             t = (1 - smoothing) * t + smoothing / t.shape[1] * t.sum(dim=1, keepdim=True)
         logs = log_softmax(scores, dim=1)

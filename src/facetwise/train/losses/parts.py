@@ -41,10 +41,22 @@ class LossPart:
         """The block's logits as the network gives them."""
         return logits[:, self.block.outputs]
 
-    def scores(self, logits: Tensor) -> Tensor:
-        """Numbers (n, T) whose softmax is the probabilities of what the targets are about."""
-        own = self.block.scores(self.own_logits(logits))
-        return _marginal(own, self.layout.space, self.marginal, torch.logsumexp) if self.marginal else own
+    def scores(self, logits: Tensor, prior: Tensor | None = None) -> Tensor:
+        """Numbers (n, T) whose softmax is the probabilities of what the targets are about.
+
+        `prior`: what is added to those of each class; for what is known in part to those of the joint classes, before
+        they are summed.
+        """
+        own, space = self.block.scores(self.own_logits(logits)), self.layout.space
+        if prior is not None and self.partial:
+            return _marginal(own + prior, space, self.marginal, torch.logsumexp)
+        scores = _marginal(own, space, self.marginal, torch.logsumexp) if self.marginal else own
+        return scores if prior is None else scores + prior
+
+    def prior_shares(self, shares: Tensor) -> Tensor:
+        """Shares of the classes whose prior `scores` takes, of mean targets, (t,)."""
+        own = shares[None][:, self.block.targets] if self.partial else self.targets(shares[None])
+        return own[0] if self.marginal else self.block.class_targets(own)[0]
 
     def targets(self, targets: Tensor) -> Tensor:
         """Target probabilities, (n, T); 0 where the class is not known."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facetwise.core.files.outside import is_text
-from facetwise.core.project import AttributeSpec
+from facetwise.core.records.project_file import AttributeSpec
 from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import folded
 from facetwise.data.findings import Findings

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from facetwise.core.files.csvtable import CsvRow, CsvTable
-from facetwise.core.project import AttributeSpec
+from facetwise.core.records.project_file import AttributeSpec
 from facetwise.core.text.counting import listed
 from facetwise.data.findings import Findings
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from facetwise.core.files.csvtable import CsvRow
-from facetwise.core.project import Project, TrainSide
+from facetwise.core.project import Project
+from facetwise.core.records.project_file import TrainSide
 from facetwise.data.findings import Findings
 from facetwise.data.reading.labelcells import LabelReader
 from facetwise.data.reading.tablenames import TableNames

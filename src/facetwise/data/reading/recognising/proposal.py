@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from facetwise.core.errors import InputError
-from facetwise.core.project import NO_GROUP
+from facetwise.core.records.project_file import NO_GROUP
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.labels import JOINT, MAX_CLASSES
 from facetwise.core.people import person
-from facetwise.core.project import NO_GROUP
+from facetwise.core.records.project_file import NO_GROUP
 from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import class_order, folded
 from facetwise.data.reading.labelcells import plain_number
