@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from facetwise.core.files.csvrecords import ENCODINGS, CsvError, csv_records
+from facetwise.core.files.csvrecords import DELIMITERS, ENCODINGS, CsvError, csv_records
 
-DELIMITERS = (",", ";", "\t", "|")
 _BEGINNING = 2**18
 """Bytes whose records are enough to tell the character between cells."""
 _HANGUL = re.compile("[가-힣]")

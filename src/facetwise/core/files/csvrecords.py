@@ -19,6 +19,8 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters, which no table needs and a terminal would interpret; they are never written."""
 ENCODINGS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "cp949": "cp949", "cp1252": "cp1252"}
 """Allowed encodings of a table -> Python's names for them."""
+DELIMITERS = {",": "commas", ";": "`;`", "\t": "tabs", "|": "`|`"}
+"""Allowed characters between cells -> what messages call them."""
 _AS_UTF8 = "save it as UTF-8 (in a spreadsheet: `CSV UTF-8`)"
 _MARKS = ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 """Byte order marks of encodings other than UTF-8, the longer ones first."""

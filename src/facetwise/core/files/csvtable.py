@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from facetwise.core.errors import InputError, ProblemsError, did_you_mean
-from facetwise.core.files.csvrecords import CsvError, CsvFault, Record, csv_records
+from facetwise.core.files.csvrecords import DELIMITERS, CsvError, CsvFault, Record, csv_records
 from facetwise.core.files.outside import check_size, read_bounded
 from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import spelt_as
@@ -20,7 +20,6 @@ MAX_CELL = 4096
 """The most characters that a cell may have."""
 Spelt = Callable[[Sequence[str]], tuple[str, ...]]
 """From column names as written, stripped of blanks, to the names they stand for."""
-_SEPARATORS = {",": "commas", ";": "`;`", "\t": "tabs", "|": "`|`"}
 
 
 @dataclass(frozen=True)
@@ -173,11 +172,11 @@ def raise_problems(source: str, problems: Sequence[str], hint: str | None = None
 
 def _header_faults(names: Sequence[str], needed: Sequence[str], delimiter: str) -> list[CsvFault]:
     missing = [column for column in needed if column not in names]
-    if missing and (other := next((s for s in _SEPARATORS if s != delimiter and any(s in n for n in names)), None)):
-        wanted = _SEPARATORS[delimiter]
+    if missing and (other := next((s for s in DELIMITERS if s != delimiter and any(s in n for n in names)), None)):
+        wanted = DELIMITERS[delimiter]
         kind = "in a spreadsheet: `CSV UTF-8`, comma-separated" if delimiter == "," else "tab-separated values"
         way = f"save it with {wanted} ({kind})"
-        message = f"seems to be separated by {_SEPARATORS[other]}, expected {wanted}"
+        message = f"seems to be separated by {DELIMITERS[other]}, expected {wanted}"
         return [CsvFault("wrong-separator", 1, message, way)]
     shown = listed(names, MAX_COLUMNS)
     found = [

@@ -13,9 +13,9 @@ import polars as pl
 from facetwise.core.errors import InputError
 from facetwise.core.files.csvrecords import CsvFault, Record
 from facetwise.core.files.csvtable import CsvTable, look_at_records
+from facetwise.core.files.jsonlines import BOM, parsed_object
 from facetwise.core.files.outside import read_bounded
 from facetwise.core.files.outside_tables import check_decodes
-from facetwise.core.files.parsing import parse_json
 
 JSON_LINES, PARQUET = (".jsonl", ".ndjson"), (".parquet",)
 ENDINGS = (*JSON_LINES, *PARQUET)
@@ -42,16 +42,13 @@ def look_at_other_table(
 
 def _json_lines(data: bytes) -> list[Record]:
     found: list[tuple[int, dict[str, Any]]] = []
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+    for number, line in enumerate(data.removeprefix(BOM).splitlines(), 1):
         if not line.strip():
             continue
         try:
-            row = parse_json(line, strict=True)
-        except ValueError as error:  # of Unicode as well
+            found.append((number, parsed_object(line.decode(errors="surrogateescape"))))
+        except ValueError as error:
             raise InputError(f"line {number}: {error}") from None
-        if not isinstance(row, dict):
-            raise InputError(f"line {number}: expected an object, such as `{{'file_name': 'a.jpg'}}`")
-        found.append((number, row))
     columns = [
         column
         for column in dict.fromkeys(key for _, row in found for key in row)
