@@ -23,7 +23,7 @@ from facetwise.core.project import Project
 from facetwise.data.audit import audit
 from facetwise.data.labels.overlay import read_overlay
 from facetwise.data.manifest import build_manifest
-from facetwise.data.reading.newproject import write_project_file
+from facetwise.data.reading.recognising.newproject import write_project_file
 
 STEMS = ("mask1", "mask2", "mask3", "mask4", "mask5", "incorrect_mask", "normal")
 

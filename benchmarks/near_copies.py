@@ -31,7 +31,7 @@ from facetwise.core.tables import TEST, TRAIN
 from facetwise.data.audit import audit
 from facetwise.data.images.copies import Copies
 from facetwise.data.manifest import Manifest, build_manifest
-from facetwise.data.reading.newproject import write_project_file
+from facetwise.data.reading.recognising.newproject import write_project_file
 
 QUALITY = 90
 """JPEG quality of copies whose kind names none."""

@@ -22,8 +22,8 @@ from pydantic.fields import FieldInfo
 
 from facetwise.cli.main import JOBS, command_names
 from facetwise.core.records.project_file import ProjectFile
-from facetwise.data.reading.newproject import EXAMPLE
-from facetwise.data.reading.presets import presets
+from facetwise.data.reading.recognising.newproject import EXAMPLE
+from facetwise.data.reading.recognising.presets import presets
 from facetwise.recipe import Recipe
 from facetwise.recipe.duration import Duration
 from facetwise.recipe.load import SHIPPED, shipped_recipes

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from facetwise.core.project import Project
-from facetwise.data.reading.newproject import write_project_file
+from facetwise.data.reading.recognising.newproject import write_project_file
 
 STEMS = ("mask1", "mask2", "mask3", "mask4", "mask5", "incorrect_mask", "normal")
 HEADER = "id,gender,race,age,path"

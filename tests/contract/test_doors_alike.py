@@ -140,6 +140,7 @@ def test_a_wrong_encoding_is_one_error_that_names_the_key(tmp_path):
     [
         ("labels.jsonl", b'{"file": "a.jpg"}\n[1]\n', "line 2: expected an object"),
         ("labels.jsonl", b'{"file": "a.jpg", "file": "b.jpg"}\n', "line 1"),
+        ("labels.jsonl", b'{"file": "\xff"}\n', "line 1: not UTF-8 text"),
         ("labels.jsonl", b"", "empty"),
         ("labels.parquet", b"PAR1", "damaged"),
         ("labels.parquet", b"", "damaged"),
@@ -159,7 +160,7 @@ def test_what_json_and_parquet_hold_beside_texts_is_text_or_left_out(tmp_path):
         for number, (_, state, file) in enumerate(ROWS)
     ]
     tables = {}
-    for door, text in (("JSON lines", None), ("Parquet", None)):
+    for door in ("JSON lines", "Parquet"):
         project = enter(tmp_path / door, door)
         path = tmp_path / door / "data" / DOORS[door][0]
         if door == "Parquet":
@@ -167,7 +168,6 @@ def test_what_json_and_parquet_hold_beside_texts_is_text_or_left_out(tmp_path):
         else:
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         tables[door] = read_dataset(project).table
-        assert text is None
     one, other = tables.values()
     assert one.equals(other)
     assert [c for c in one.columns if c.startswith("meta:")] == ["meta:ratio", "meta:seen", "meta:gone"]
@@ -244,8 +244,11 @@ def test_a_test_side_without_a_table_is_all_its_images_by_name(tmp_path):
 def test_images_whose_names_do_not_match_are_left_out_and_told(tmp_path):
     project = enter(tmp_path, "names")
     (tmp_path / "data" / "photos" / "cover.jpg").write_bytes(encoded(picture(99)))
+    (tmp_path / "data" / "photos" / ".trash").mkdir()
+    (tmp_path / "data" / "photos" / ".trash" / "old.jpg").write_bytes(encoded(picture(98)))
     found = read_dataset(project)
     assert codes(found) == [("warning", "unlisted-image")]
+    assert "1 image not" in found.findings[0].message
     assert "photos/cover.jpg" in found.findings[0].message
     assert found.table.height == len(ROWS)
 

@@ -62,7 +62,7 @@ def init(
     it again completes an interrupted call.
     """
     from facetwise.core.project import Project
-    from facetwise.data.reading.newproject import write_project_file
+    from facetwise.data.reading.recognising.newproject import write_project_file
     from facetwise.data.reading.recognising.proposal import TableChoices, nobody
     from facetwise.recipe.load import SHIPPED, shipped_recipes
 

@@ -38,7 +38,7 @@ from facetwise.core.project import Project
 from facetwise.core.records.project_file import TestSide
 from facetwise.core.text.spelling import Spellings, spelt_as
 from facetwise.data.manifest import Manifest
-from facetwise.data.reading.notfound import why_not_found
+from facetwise.data.reading.on_disk.notfound import why_not_found
 from facetwise.predictors.external_numbers import why_no_probabilities
 
 TOLERANCE = 0.01

@@ -21,7 +21,7 @@ from facetwise.core.files.settings import parse
 from facetwise.core.records.notes import write_note
 from facetwise.core.records.project_file import ContestSpec, ProjectFile
 from facetwise.core.workspace import Workspace, lock
-from facetwise.data.reading.presets import presets
+from facetwise.data.reading.recognising.presets import presets
 from facetwise.submission.ledger.events import DROPPED, append_events, moment_of, read_events, without_secrets
 from facetwise.submission.ledger.ledger import Ledger, fold, read_ledger
 from facetwise.submission.ledger.notes import all_notes

@@ -22,9 +22,9 @@ from made_project import (
 
 from facetwise.core.errors import InputError
 from facetwise.core.project import Project
-from facetwise.data.reading.newproject import propose, write_project_file
-from facetwise.data.reading.presets import presets
 from facetwise.data.reading.readers import Listing, read_dataset
+from facetwise.data.reading.recognising.newproject import propose, write_project_file
+from facetwise.data.reading.recognising.presets import presets
 from facetwise.data.reading.recognising.proposal import TableChoices
 
 ROW = "000003,male,Asian,40,000003_male_Asian_40"

@@ -14,9 +14,9 @@ from made_project import write_table
 
 from facetwise.core.errors import FacetwiseError, InputError, ProblemsError, SettingError
 from facetwise.core.project import Project
-from facetwise.data.reading.newproject import propose, write_project_file
 from facetwise.data.reading.readers import read_dataset
 from facetwise.data.reading.recognising.columns import Column
+from facetwise.data.reading.recognising.newproject import propose, write_project_file
 from facetwise.data.reading.recognising.proposal import OpenQuestion, TableChoices, toml_value
 from facetwise.data.reading.recognising.understood import Understood
 
@@ -166,6 +166,24 @@ def test_names_in_other_words_are_still_the_column_of_images(spell, tmp_path):
     assert (project.file.dataset.train.image, project.file.dataset.train.images) == ("photo", "img")
     assert labels(project)["disease"] == ["rust", "well"]
     assert told.train == 12 or "in other words than the disk: 12 of 12 rows" in notes(told)
+
+
+def test_images_beside_their_table_may_be_named_in_other_words(tmp_path):
+    data = photos(tmp_path, *PHOTOS)
+    write_table(
+        data / "labels.csv", HEADER, *(",".join((name[:-4], *row[1:])) for name, row in zip(PHOTOS, ROWS, strict=True))
+    )
+    project, told = init(data)
+    assert project.file.dataset.train.images == "."
+    assert (told.train, [f.code for f in told.findings]) == (12, ["names-matched"])
+
+
+def test_a_table_of_the_same_images_is_no_test_side_wherever_its_names_count_from(tmp_path):
+    data = leaves(tmp_path)
+    write_table(data / "img" / "test.csv", "id,sharp", *(f"{name},{k}" for k, name in enumerate(PHOTOS)))
+    project, told = init(data)
+    assert project.file.dataset.test is None
+    assert "other tables left out: img/test.csv" in notes(told)
 
 
 def test_a_table_that_lies_elsewhere_is_refused_with_the_folder_that_holds_both(tmp_path):

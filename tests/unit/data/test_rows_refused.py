@@ -13,9 +13,9 @@ from facetwise.core.errors import MAX_LISTED, InputError, ProblemsError, closest
 from facetwise.core.project import Project
 from facetwise.data.findings import Finding
 from facetwise.data.manifest import build_manifest, list_images
-from facetwise.data.reading.newproject import propose
-from facetwise.data.reading.notfound import why_not_found
+from facetwise.data.reading.on_disk.notfound import why_not_found
 from facetwise.data.reading.readers import read_dataset
+from facetwise.data.reading.recognising.newproject import propose
 from facetwise.data.reading.recognising.proposal import TableChoices
 
 STEMS = ("p0_0", "p0_1", "p1_0", "p1_1")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.files.settings import parse
-from facetwise.data.reading.presets import presets
+from facetwise.data.reading.recognising.presets import presets
 from facetwise.recipe import Recipe, load_recipe, recipe_toml
 from facetwise.recipe.duration import Duration, parse_duration
 from facetwise.recipe.load import SHIPPED, apply_setting, shipped_recipes

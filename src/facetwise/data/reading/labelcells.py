@@ -17,13 +17,14 @@ from facetwise.core.records.project_file import AttributeSpec
 from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import Spellings, folded, normal
 from facetwise.data.findings import Findings
+from facetwise.data.people import NOBODY
 from facetwise.data.reading.rowfaults import RowFaults
 
 _MAX_NAMED = 8
 """Most different cells of a column that a hint names."""
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_SAYS_NOTHING = {"todo", "n/a", "na", "nan", "null", "none", "unknown", "unlabeled", "unlabelled", "?", "-", "tbd"}
-"""Words of tables for a class that is not known, without case."""
+SAYS_NOTHING = NOBODY | {"todo", "tbd", "unlabeled", "unlabelled"}
+"""What tables write, in any case, for a class that is not known."""
 
 
 @dataclass
@@ -37,8 +38,8 @@ class LabelReader:
     unknown: Sequence[str] = ()
     """Cells of an attribute that is not known."""
     _faults: RowFaults = field(init=False)
-    _num_unknown: Counter[str] = field(default_factory=Counter)
-    """Rows by column."""
+    _unknown_rows: dict[str, set[int]] = field(default_factory=dict)
+    """Column -> lines on which no class is known."""
     _fractions: dict[str, list[int]] = field(default_factory=dict)
     _names: dict[str, tuple[int, list[tuple[str, str]]]] = field(default_factory=dict)
 
@@ -65,7 +66,7 @@ class LabelReader:
         cell = row.cells[str(spec.column)].strip()
         attribute = self.space.attribute(spec.name)
         if normal(cell) in self._no_class:
-            self._num_unknown[str(spec.column)] += 1
+            self._unknown_rows.setdefault(str(spec.column), set()).add(row.line)
             return {f"label:{spec.name}": None} | ({f"value:{spec.name}": None} if attribute.is_ordinal else {})
         if spec.split is not None:
             return {f"label:{spec.name}": int(normal(str(spec.item)) in self._items(spec.split, cell))}
@@ -155,13 +156,13 @@ class LabelReader:
     def finish(self) -> None:
         """Add faults of cells, and of whole columns: fractions, contradicting folder names."""
         self._faults.finish({("unknown-class", s.name): hint for s in self.specs if (hint := self._naming(s))})
-        for column, rows in self._num_unknown.items():
-            self._note_unknown(column, rows // sum(spec.column == column for spec in self.specs))
+        for column, lines in self._unknown_rows.items():
+            self._note_unknown(column, len(lines))
         self._note_unlisted()
-        for column, lines in self._fractions.items():
-            if 2 * len(lines) <= len(self.table.rows):
-                where = f"{self.table.name}:{lines[0]}"
-                message = f"`{column}` is not a whole number on line {listed(map(str, lines), 5)}, as most are"
+        for column, odd in self._fractions.items():
+            if 2 * len(odd) <= len(self.table.rows):
+                where = f"{self.table.name}:{odd[0]}"
+                message = f"`{column}` is not a whole number on line {listed(map(str, odd), 5)}, as most are"
                 self.findings.warning("fraction", where, message + "; taken as it is")
         for agreeing, differing in self._names.values():
             if agreeing < len(differing):  # then names do not carry this attribute
@@ -172,7 +173,7 @@ class LabelReader:
 
 def _other_reading(cell: str, attribute: Attribute) -> str | None:
     """How to read a cell that holds several findings of which one is a class, or a word for nothing."""
-    if folded(cell) in _SAYS_NOTHING:
+    if folded(cell) in SAYS_NOTHING:
         return f'if it says that nothing is known: `unknown = ["", "{cell}"]` in [dataset.train]'
     known = {normal(name) for name in attribute.classes}
     for split in "/|;,+":

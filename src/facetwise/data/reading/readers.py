@@ -28,11 +28,11 @@ from facetwise.data.reading.jointcolumn import joint_class_column
 from facetwise.data.reading.labelcells import LabelReader
 from facetwise.data.reading.layouts.layout import Reader, Row, TrainTable
 from facetwise.data.reading.layouts.registry import reader_class
+from facetwise.data.reading.on_disk.spelling import DiskNames
+from facetwise.data.reading.on_disk.tablenames import TableNames
+from facetwise.data.reading.on_disk.unlisted import Unlisted
 from facetwise.data.reading.rowfaults import RowFaults
 from facetwise.data.reading.sidetable import read_side
-from facetwise.data.reading.spelling import DiskNames
-from facetwise.data.reading.tablenames import TableNames
-from facetwise.data.reading.unlisted import Unlisted
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from facetwise.core.errors import InputError, did_you_mean
 from facetwise.core.files.csvtable import CsvRow, CsvTable
-from facetwise.core.files.outside import files_below, is_text, read_bounded
+from facetwise.core.files.outside import is_text, read_bounded
 from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
 from facetwise.core.records.project_file import Side
@@ -16,9 +16,8 @@ from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import normal
 from facetwise.core.workspace import inside
 from facetwise.data.findings import Findings
-from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.reading.csvfile import read_any_table
-from facetwise.data.reading.layouts.folder_files import is_hidden
+from facetwise.data.reading.on_disk.imagefiles import images_below
 
 IMAGE_NAME = "(name)"
 """Column of the image's path below `images` where there is no table; no field of a pattern can be called so."""
@@ -80,20 +79,12 @@ def is_listed(name: str, names: frozenset[str]) -> bool:
     return name in names or name.rpartition(".")[0] in names
 
 
-def images_below(root: Path, images: str) -> list[str]:
-    """Sorted paths below the folder `images` of files with image endings, except hidden ones."""
-    base = root / images
-    found = (p.relative_to(base) for p in files_below(base) if p.suffix.lower() in IMAGE_ENDINGS)
-    names = (path.as_posix() for path in found if not any(map(is_hidden, path.parts)))
-    return sorted(name for name in names if is_text(name))
-
-
 def names_table(root: Path, images: str, pattern: str | None, key: str, findings: Findings) -> NamesTable | None:
     """A row for each image whose path matches, with the fields of `pattern` and the path as `key`; in order of names.
 
     None, and an error, when there is no image, or none that matches.
     """
-    names = images_below(root, images)
+    names = list(filter(is_text, images_below(root / images)))
     read = NamePattern(pattern) if pattern is not None else None
     rows = [(name, () if read is None else read.cells(name)) for name in names]
     good = tuple((k, (name, *cells)) for k, (name, cells) in enumerate(rows, 1) if cells is not None)

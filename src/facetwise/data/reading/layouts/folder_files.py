@@ -14,11 +14,7 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import folded
 from facetwise.data.findings import Findings
 from facetwise.data.images.images import IMAGE_ENDINGS
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file was left behind by the system: hidden, or a cache of thumbnails."""
-    return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini", "__macosx")
+from facetwise.data.reading.on_disk.imagefiles import is_hidden
 
 
 @dataclass(frozen=True)

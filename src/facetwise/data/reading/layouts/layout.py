@@ -11,8 +11,8 @@ from facetwise.core.project import Project
 from facetwise.core.records.project_file import TrainSide
 from facetwise.data.findings import Findings
 from facetwise.data.reading.labelcells import LabelReader
-from facetwise.data.reading.tablenames import TableNames
-from facetwise.data.reading.unlisted import Unlisted
+from facetwise.data.reading.on_disk.tablenames import TableNames
+from facetwise.data.reading.on_disk.unlisted import Unlisted
 
 Row = dict[str, Any]
 """Cells of the listing (`readers.Listing`), by column."""

@@ -25,17 +25,16 @@ from facetwise.core.people import person
 from facetwise.core.text.spelling import folded
 from facetwise.data.folds import VALIDATION
 from facetwise.data.images.images import IMAGE_ENDINGS
-from facetwise.data.people import NOBODY
-from facetwise.data.reading.labelcells import plain_number
+from facetwise.data.reading.labelcells import SAYS_NOTHING, plain_number
 
 _PEOPLE = "group person people subject patient participant individual donor owner user identity player driver volunteer"
 _THINGS = "plant tree animal specimen case family household customer"
 GROUPS = frozenset(f"{_PEOPLE} {_THINGS}".split())
 """What a column of groups is called, without `id`, `no`, `name`; in any case, also of more than one."""
 SPLITS = frozenset({"split", "set", "subset", "partition", "fold", "usage"})
-TRAINING, TESTING = ("train", "training"), ("test", "testing", "eval", "evaluation")
-UNKNOWN = NOBODY - {"none"} | {"", "todo", "tbd"}
-"""Cells, in any case, that stand for a label which is not known."""
+_PARTS = {"train": ("train", "training"), "val": VALIDATION, "test": ("test", "testing", "eval", "evaluation")}
+UNKNOWN = SAYS_NOTHING - {"none"} | {""}
+"""Cells, in any case, that stand for a label which is not known; `none` may be a class."""
 FEW = 50
 MAX_NUMBERS = 20
 _NUMBERING = frozenset({"id", "ids", "no", "nr", "num", "number", "name", "code", "key", "idx", "index"})
@@ -75,10 +74,10 @@ class Column:
     @property
     def names_a_split(self) -> bool:
         """Whether it is called as a split is, and its values are parts, or numbers of folds."""
-        values = {value.casefold() for value in self.known}
+        values = {folded(value) for value in self.known}
         if not self.words & SPLITS or len(values) < 2:
             return False
-        return values <= {*TRAINING, *VALIDATION, *TESTING} or (len(values) <= 20 and all(map(str.isdecimal, values)))
+        return all(map(part_of, values)) or (len(values) <= 20 and all(map(str.isdecimal, values)))
 
     @property
     def is_an_attribute(self) -> bool:
@@ -109,6 +108,11 @@ class Column:
     def _repeats(self) -> bool:
         known = self.known
         return (2 if len(known) <= FEW else 5) * len(known) <= known.total()
+
+
+def part_of(name: str) -> str:
+    """The part of a given split that something is called as: `train`, `val`, `test`; empty if none."""
+    return next((part for part, words in _PARTS.items() if folded(name) in words), "")
 
 
 def columns_of(table: CsvTable) -> dict[str, Column]:

@@ -12,11 +12,11 @@ from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
 from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import class_order
-from facetwise.data.reading.recognising.columns import Column
-from facetwise.data.reading.recognising.lying import Lying
+from facetwise.data.reading.recognising.columns import Column, part_of
+from facetwise.data.reading.recognising.lying import Lying, below, common_folder
 from facetwise.data.reading.recognising.proposal import Ask, MadeProposal, TableChoices
 from facetwise.data.reading.recognising.roles import roles_of
-from facetwise.data.reading.recognising.splits import part_of, sides_by, sides_by_lists
+from facetwise.data.reading.recognising.splits import sides_by, sides_by_lists
 
 LABEL = "label"
 """The attribute that folders are classes of; as Hugging Face's `imagefolder` calls it."""
@@ -31,10 +31,10 @@ _NO_GROUP = (
 
 def recognise_folders(lying: Lying, choices: TableChoices) -> MadeProposal | None:
     """The project file for a folder a class, also with parts of a split above; None when images lie otherwise."""
-    if choices.attributes or choices.group is not None or choices.of_a_table:
+    if not lying.images or choices.attributes or choices.group is not None or choices.of_a_table:
         return None
-    base = _common_folder(lying.images)
-    names = [path if base == "." else path.removeprefix(f"{base}/") for path in lying.images]
+    base = common_folder(lying.images)
+    names = [path.removeprefix(below(base, "")) for path in lying.images]
     folders = sorted({name.split("/")[0] for name in names if "/" in name})
     parts = {folder: part for folder in folders if (part := part_of(folder))}
     if "train" in parts.values() and len(parts) > 1:
@@ -89,17 +89,6 @@ def _tried(pattern: NamePattern, lying: Lying, *, leave_out: bool) -> tuple[dict
     return matching, others
 
 
-def _common_folder(images: Sequence[str]) -> str:
-    """The deepest folder that holds all images."""
-    parents = [path.split("/")[:-1] for path in images]
-    shared: list[str] = []
-    for names in zip(*parents, strict=False):
-        if len(set(names)) > 1:
-            break
-        shared.append(names[0])
-    return "/".join(shared) or "."
-
-
 def _classes(train: Mapping[str, Any], folders: Iterable[str], notes: Sequence[str]) -> MadeProposal:
     names = sorted({person(folder) for folder in folders}, key=class_order)
     attribute = {"name": LABEL, "classes": names, "column": LABEL}
@@ -130,15 +119,11 @@ def _with_parts(base: str, names: Sequence[str], parts: Mapping[str, str]) -> Ma
         never = ": the folders in it are no labels to this, and never read" if classes[test] else ""
         notes.append(f"the folder `{test}` is the test side{never}")
     notes += _deeper(name for part in (train, *folds) for name in inside[part])
-    keys: dict[str, Any] = {"images": _below(base, train), "pattern": CLASS_FOLDERS}
+    keys: dict[str, Any] = {"images": below(base, train), "pattern": CLASS_FOLDERS}
     if folds:
         kept = [train, *folds]
         notes.append(f"the folders {listed(kept)} give the folds; without `split` images are dealt into folds")
         keys = {"images": base, "pattern": f"{{part}}/{CLASS_FOLDERS}", "where": {"part": kept}, "split": "part"}
     found = classes[train].union(*(classes[part] for part in folds))
     made = _classes(keys, found, notes)
-    return replace(made, test={"images": _below(base, testing[0])}) if testing else made
-
-
-def _below(base: str, folder: str) -> str:
-    return folder if base == "." else f"{base}/{folder}"
+    return replace(made, test={"images": below(base, testing[0])}) if testing else made

@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from facetwise.core.errors import InputError
 from facetwise.core.files.csvform import CsvForm, recognised_form
+from facetwise.core.files.csvrecords import DELIMITERS
 from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.files.othertables import ENDINGS
-from facetwise.core.files.outside import files_below, is_text, read_bounded
+from facetwise.core.files.outside import is_text, read_bounded
 from facetwise.core.text.spelling import folded
 from facetwise.data.findings import Findings, errors
 from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.reading.csvfile import read_any_table
-from facetwise.data.reading.layouts.folder_files import is_hidden
-from facetwise.data.reading.notfound import meant_by
+from facetwise.data.reading.on_disk.imagefiles import visible_files
+from facetwise.data.reading.on_disk.notfound import meant_by
 
 TABLES = (".csv", ".tsv", *ENDINGS)
 """Endings of tables."""
@@ -42,9 +43,7 @@ class Lying:
     @classmethod
     def below(cls, root: Path) -> Lying:
         """What lies below `root`; hidden files, and those whose names are no text, are passed over."""
-        paths = (p.relative_to(root) for p in files_below(root))
-        seen = sorted(p.as_posix() for p in paths if is_text(str(p)) and not any(map(is_hidden, p.parts)))
-        by_ending = [(PurePosixPath(name).suffix.lower(), name) for name in seen]
+        by_ending = [(PurePosixPath(name).suffix.lower(), name) for name in visible_files(root) if is_text(name)]
         tables = sorted((name for end, name in by_ending if end in TABLES), key=lambda name: (name.count("/"), name))
         images, lists = ([n for end, n in by_ending if end in kinds] for kinds in (IMAGE_ENDINGS, (".txt", ".lst")))
         return cls(root, tuple(images), tuple(tables[:MAX_TABLES]), tuple(lists[:MAX_TABLES]))
@@ -72,7 +71,7 @@ class Lying:
                 if f"/{folded(path)}".endswith(f"/{cell}"):
                     bases["/".join(path.split("/")[: -1 - cell.count("/")]) or "."] += 1
         wanted = [folded(cell) for cell in named] if bases else []
-        counted = [(base, sum(folded(_below(base, cell)) in self._known for cell in wanted)) for base in bases]
+        counted = [(base, sum(folded(below(base, cell)) in self._known for cell in wanted)) for base in bases]
         best = max(counted, key=lambda found: (found[1], *_nearness(found[0], table)), default=None)
         return best if best is not None and 2 * best[1] >= len(wanted) else None
 
@@ -82,8 +81,7 @@ class Lying:
         meant = meant_by(wanted, self.root, self.root) if wanted else []
         if not meant or 2 * len(meant) < len(wanted):
             return None
-        folders = {path.parent.as_posix() for path in meant}
-        return os.path.commonpath(folders), len(meant)
+        return common_folder([path.as_posix() for path in meant]), len(meant)
 
 
 def _nearness(base: str, table: str) -> tuple[int, bool]:
@@ -93,8 +91,14 @@ def _nearness(base: str, table: str) -> tuple[int, bool]:
     return shared, folded(place.stem) in folded(base)
 
 
-def _below(base: str, cell: str) -> str:
-    return cell if base == "." else f"{base}/{cell}"
+def common_folder(paths: Sequence[str]) -> str:
+    """The deepest folder that holds all files at these paths (at least one); `.` is the dataset's own."""
+    return os.path.commonpath([path.rpartition("/")[0] for path in paths]) or "."
+
+
+def below(folder: str, path: str) -> str:
+    """The path in the dataset of what lies at `path` in a folder of it."""
+    return path if folder == "." else f"{folder}/{path}"
 
 
 @dataclass(frozen=True)
@@ -108,15 +112,14 @@ class FoundTable:
     @property
     def keys(self) -> dict[str, str]:
         """Settings of a side that read it."""
-        usual = CsvForm()
-        form = {"delimiter": self.form.delimiter, "encoding": self.form.encoding}
-        return {"table": self.path, **{key: value for key, value in form.items() if value != getattr(usual, key)}}
+        usual = asdict(CsvForm())
+        return {"table": self.path, **{key: value for key, value in asdict(self.form).items() if value != usual[key]}}
 
     @property
     def written_in(self) -> str:
         """What it is written in, for people; empty where that is as usual."""
-        word = {",": "commas", ";": "`;`", "\t": "tabs", "|": "`|`"}[self.form.delimiter]
-        return "" if self.form == CsvForm() else f"separated by {word}, in {self.form.encoding}"
+        usual = self.form == CsvForm()
+        return "" if usual else f"separated by {DELIMITERS[self.form.delimiter]}, in {self.form.encoding}"
 
 
 def read_found(root: Path, path: str) -> FoundTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from facetwise.core.errors import InputError
@@ -94,7 +94,7 @@ class MadeProposal:
     train: Mapping[str, Any]
     attributes: Sequence[Mapping[str, Any]]
     test: Mapping[str, Any] | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     def fill(self, name: str, path: str) -> str:
         """As of `Proposal`; each key on a line of its own, with a comment where it can be misread."""

@@ -7,18 +7,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from facetwise.core.text.counting import listed
-from facetwise.core.text.spelling import class_order, folded
+from facetwise.core.text.spelling import class_order
 from facetwise.data.findings import Findings
-from facetwise.data.folds import VALIDATION
-from facetwise.data.reading.recognising.columns import TESTING, TRAINING, Column
+from facetwise.data.reading.recognising.columns import Column, part_of
 from facetwise.data.reading.recognising.lying import Lying
 from facetwise.data.reading.sidetable import is_listed, read_list
-
-
-def part_of(name: str) -> str:
-    """The part of a given split that something is called as: `train`, `val`, `test`; empty if none."""
-    parts = {"train": TRAINING, "val": VALIDATION, "test": TESTING}
-    return next((part for part, words in parts.items() if folded(name) in words), "")
 
 
 def sides_by_lists(

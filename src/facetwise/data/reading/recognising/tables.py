@@ -13,11 +13,11 @@ from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.files.outside import resolved
 from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import inside
-from facetwise.data.reading.recognising.columns import Column, columns_of, is_labelled
-from facetwise.data.reading.recognising.lying import FoundTable, Lying, read_found
+from facetwise.data.reading.recognising.columns import Column, columns_of, is_labelled, part_of
+from facetwise.data.reading.recognising.lying import FoundTable, Lying, below, read_found
 from facetwise.data.reading.recognising.proposal import Ask, MadeProposal, OpenQuestion, TableChoices, decided
 from facetwise.data.reading.recognising.roles import Roles, roles_of
-from facetwise.data.reading.recognising.splits import part_of, sides_by, sides_by_lists
+from facetwise.data.reading.recognising.splits import sides_by, sides_by_lists
 
 _ANSWER = "answer"
 _CALLED = frozenset({"file", "filename", "image", "img", "photo", "picture", "path", "name", "id"})
@@ -67,8 +67,9 @@ def recognise_table(lying: Lying, choices: TableChoices, ask: Ask, *, labelled: 
     tables = list(_image_tables(lying, choices, ask))
     sure = choices.table is not None or bool(choices.attributes) or not labelled
     found = [t for t in tables if (sure or t.labelled) and not t.headless]
-    for table in tables if not found else ():
-        table.check_header()
+    if not found:
+        for table in tables:
+            table.check_header()
     chosen = [t for t in found if t.part == "train"] if len(found) > 1 else found
     chosen = chosen if len(chosen) == 1 else [t for t in found if not t.part] or found
     if not chosen:
@@ -194,7 +195,7 @@ def _answer(table: ImageTable) -> str:
 def _test_table(table: ImageTable, others: list[ImageTable], notes: list[str]) -> dict[str, Any] | None:
     """The side to predict: the one other table of it, or of images without labels."""
     named = [t for t in others if t.part == "test"] or [t for t in others if not t.labelled and not t.part]
-    named = [t for t in named if not set(_images(t)) & set(_images(table))]
+    named = [t for t in named if not _images(t) & _images(table)]
     left = [t.found.path for t in others if len(named) != 1 or t is not named[0]]
     if left:
         notes.append(f"other tables left out: {listed(left)}; `--table PATH` takes another in the place of this one")
@@ -208,5 +209,5 @@ def _test_table(table: ImageTable, others: list[ImageTable], notes: list[str]) -
     return {**test.found.keys, "images": test.images, "image": test.image, "answer": answer}
 
 
-def _images(table: ImageTable) -> Iterable[str]:
-    return (f"{table.images}/{cell}" for cell in table.columns[table.image].cells)
+def _images(table: ImageTable) -> set[str]:
+    return {below(table.images, cell) for cell in table.columns[table.image].cells}

@@ -32,10 +32,10 @@ class NameDifference:
     kind: Kind
     text: str
     """A phrase to follow "it "."""
-    way: str
-    """What to change in the table, or in `images` of the project file."""
     ways: str
-    """The same where it is not one way for all names."""
+    """What to change in the table."""
+    way: str = ""
+    """The same, or what to set in the project file, in the words of this name; empty where they are those for all."""
 
 
 @dataclass(frozen=True)
@@ -93,28 +93,29 @@ def differences(cell: str, path: Parts, images: Parts) -> list[NameDifference]:
     (stem, ending), (true_stem, true_ending) = split_ending(parts[-1]), split_ending(path[-1])
     found = []
     if plain != cell:
-        found.append(NameDifference("blanks", "has blanks around it", *["take the blanks off the names"] * 2))
+        found.append(NameDifference("blanks", "has blanks around it", "take the blanks off the names"))
     if "\\" in plain[start:]:
-        found.append(NameDifference("slashes", "has back slashes", *["write `/` for `\\` in the names"] * 2))
+        found.append(NameDifference("slashes", "has back slashes", "write `/` for `\\` in the names"))
     if front := plain[:start].removeprefix("./"):
         way = f"take `{front}` off the front of the names"
         if shared == len(parts) and "\\" not in front:
             way += f', or set `images = "{"/".join(before) or "."}"` in facetwise.toml'
         ways = "take the folders off the front of the names"
-        found.append(NameDifference("front", f"begins with `{front}`", way, ways))
+        found.append(NameDifference("front", f"begins with `{front}`", ways, way))
     if folder != images:
         text = f"lies in `{'/'.join(folder)}`" if folder else "lies in the dataset's own folder"
         named = "/".join(images) or "."
         way = f'set `images = "{"/".join(folder) or "."}"` in facetwise.toml'
-        found.append(NameDifference("folder", f"{text}, not in `{named}`", way, f"write the path from `{named}` on"))
+        found.append(NameDifference("folder", f"{text}, not in `{named}`", f"write the path from `{named}` on", way))
     if ending.lower() != true_ending.lower():
         text, way = f"ends in `{ending}`", f"write `{true_ending}` for `{ending}`"
         if not ending:
             text, way = "has no ending", f"add `{true_ending}` to the names"
-        found.append(NameDifference("ending", text, way, "give each name the ending that its file has"))
+        found.append(NameDifference("ending", text, "give each name the ending that its file has", way))
     if stem != true_stem and folded(stem) != folded(true_stem):
-        text = f"writes `{stem}` for `{true_stem}`"
-        found.append(NameDifference("number", text, *["write the numbers as the files do"] * 2))
+        found.append(
+            NameDifference("number", f"writes `{stem}` for `{true_stem}`", "write the numbers as the files do")
+        )
     return found
 
 

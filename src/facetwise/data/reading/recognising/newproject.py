@@ -15,9 +15,9 @@ from facetwise.core.files.writing import write_atomic
 from facetwise.core.project import Project
 from facetwise.core.records.project_file import ProjectFile
 from facetwise.core.workspace import PROJECT_FILE, Workspace
-from facetwise.data.reading.presets import described, presets, recognise_preset
 from facetwise.data.reading.recognising.folders import recognise_folders, recognise_names
 from facetwise.data.reading.recognising.lying import Lying, read_found
+from facetwise.data.reading.recognising.presets import described, presets, recognise_preset
 from facetwise.data.reading.recognising.proposal import Ask, Proposal, TableChoices, nobody
 from facetwise.data.reading.recognising.tables import recognise_table
 from facetwise.data.reading.recognising.understood import Understood, understand

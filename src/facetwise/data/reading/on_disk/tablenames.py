@@ -13,11 +13,11 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import normal
 from facetwise.core.workspace import inside
 from facetwise.data.findings import Findings
-from facetwise.data.reading.likenames import Entries
-from facetwise.data.reading.notfound import nothing_alike, why_not_found
+from facetwise.data.reading.on_disk.differences import Entries
+from facetwise.data.reading.on_disk.matching import Meanings
+from facetwise.data.reading.on_disk.notfound import nothing_alike, why_not_found
+from facetwise.data.reading.on_disk.spelling import DiskNames
 from facetwise.data.reading.rowfaults import RowFaults
-from facetwise.data.reading.samemeaning import Meanings
-from facetwise.data.reading.spelling import DiskNames
 
 _OTHERWISE = "name each image as it is on the disk"
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from facetwise.core.files.csvtable import CsvRow
-from facetwise.core.files.outside import files_below, is_text
+from facetwise.core.files.outside import is_text
 from facetwise.core.text.counting import count, listed
 from facetwise.data.findings import Findings
-from facetwise.data.images.images import IMAGE_ENDINGS
-from facetwise.data.reading.layouts.folder_files import is_hidden
-from facetwise.data.reading.tablenames import TableNames
+from facetwise.data.reading.on_disk.imagefiles import images_below
+from facetwise.data.reading.on_disk.tablenames import TableNames
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ class Unlisted:
             self.findings.warning("rows-left-out", table, message)
         self._named.update(self._passed)
         for images, table in self._folders.items():
-            found = (p for p in files_below(self.root / images) if p.suffix.lower() in IMAGE_ENDINGS)
-            names = sorted(p.relative_to(self.root).as_posix() for p in found if not is_hidden(p.name))
+            names = [PurePosixPath(images, name).as_posix() for name in images_below(self.root / images)]
             self.findings.bad_names(name for name in names if not is_text(name))
             if extra := [name for name in names if is_text(name) and name not in self._named]:
                 message = f"{count(len(extra), 'image')} not listed in {table}, left out: {listed(extra)}"

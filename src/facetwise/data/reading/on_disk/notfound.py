@@ -1,7 +1,7 @@
 """Why names in a table are not on the disk: the one cause that explains most of them, and what would match.
 
-Each name is paired with the one file that its last part can mean (`likenames`). How the two differ is then the same for
-most pairs, and that is told.
+Each name is paired with the one file that its last part can mean. How the two differ (`differences`) is then the same
+for most pairs, and that is told.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from facetwise.core.files.outside import is_folder
 from facetwise.core.text.counting import listed
-from facetwise.data.reading.likenames import Entries, Parts, differences
+from facetwise.data.reading.on_disk.differences import Entries, Parts, differences
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def _cause(pairs: Sequence[tuple[str, Parts]], images: str) -> Cause:
     usual = Counter(tuple(d.ways for d in found) for found in all_found).most_common(1)[0][0]
     alike = [k for k, found in enumerate(all_found) if tuple(d.ways for d in found) == usual]
     (cell, path), first = pairs[alike[0]], all_found[alike[0]]
-    ways = [d.way if len({all_found[k][i].way for k in alike}) == 1 else d.ways for i, d in enumerate(first)]
+    same = [len({all_found[k][i].way for k in alike}) == 1 for i in range(len(first))]
+    ways = [d.way or d.ways if one else d.ways for d, one in zip(first, same, strict=True)]
     texts = " and ".join(d.text for d in first)
     return Cause(f"`{cell}` seems to be `{'/'.join(path)}`: it {texts}", " and ".join(ways))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from facetwise.data.reading.likenames import Entries, Kind, NameDifference, Parts, differences, whole_number
+from facetwise.data.reading.on_disk.differences import Entries, Kind, NameDifference, Parts, differences, whole_number
 
 
 @dataclass(frozen=True)
