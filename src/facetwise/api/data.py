@@ -121,9 +121,10 @@ def folds(
     ArtefactError when other folds of that name exist, unless `new`. `unsafe_split="image"` is for teaching only: the
     same person is in training and validation, so the score is too high, and such runs cannot be submitted.
     """
-    from facetwise.data.folds import Split, make_folds
-    from facetwise.data.images.copies import project_copies
+    from facetwise.data.folds import Split
+    from facetwise.data.images.copies import find_copies
     from facetwise.data.manifest import load_manifest
+    from facetwise.data.saved_folds import make_folds
 
     opened = opened_project(project)
     manifest = load_manifest(opened)
@@ -140,7 +141,7 @@ def folds(
         split=split,
         new=new,
         given=given,
-        find_copies=lambda: project_copies(opened, manifest),
+        find_copies=lambda: find_copies(opened, manifest, manifest.codes(opened.space)),
         join_copies=join_copies,
     )
 

@@ -73,9 +73,9 @@ def fit(
 def _make_ready(project: "Project", recipe: "Recipe", listener: Listener, progress: Progress | None) -> None:
     """Check the dataset and deal folds where neither was done; raises InputError for what the check refuses."""
     from facetwise.data.findings import raise_errors
-    from facetwise.data.folds import list_folds
     from facetwise.data.labels.overlay import check_overlay
     from facetwise.data.manifest import build_manifest, is_checked
+    from facetwise.data.saved_folds import list_folds
     from facetwise.recipe.folds import FoldsSpec
 
     if not is_checked(project):

@@ -76,8 +76,9 @@ def after_folds(project: Project, folds: Folds) -> list[str]:
 def after_prepare(project: Project, recipe: str | None, settings: Sequence[str]) -> list[str]:
     """`fit` with the same settings, after `folds` if the recipe's folds do not exist."""
     from facetwise.api.arguments import found_recipe
-    from facetwise.data.folds import list_folds, load_folds, making_folds
+    from facetwise.data.folds import making_folds
     from facetwise.data.manifest import load_manifest
+    from facetwise.data.saved_folds import list_folds, load_folds
     from facetwise.recipe import load_recipe
 
     chosen = recipe or starter_recipe(project)

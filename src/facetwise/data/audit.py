@@ -14,9 +14,8 @@ from facetwise.core.project import Project
 from facetwise.core.tables import TEST, TRAIN
 from facetwise.data.findings import LEVELS, Finding, Level
 from facetwise.data.images.copies import Copies, find_copies
-from facetwise.data.images.scan import read_cache
 from facetwise.data.labels.overlay import Overlay, apply
-from facetwise.data.manifest import CACHE, Manifest
+from facetwise.data.manifest import Manifest
 
 MAX_ASPECT = 3.0
 """An image more than this many times as long as wide is suspicious."""
@@ -120,7 +119,7 @@ def audit(
         sizes=_sizes(table),
         balance=_balance(manifest, project.space),
         joint=_joint(manifest, project.space),
-        copies=find_copies(project.dataset_root, manifest, codes, read_cache(project.workspace.manifest / CACHE)),
+        copies=find_copies(project, manifest, codes),
         suspicious=tuple(_suspicious(table)),
         corrections=len(overlay),
         usable=not manifest.errors,

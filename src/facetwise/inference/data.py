@@ -15,9 +15,10 @@ from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.tables import prediction_columns
-from facetwise.data.folds import Folds, load_folds
+from facetwise.data.folds import Folds
 from facetwise.data.images.store import Store, prepare_store, recipe_store
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.data.saved_folds import load_folds
 from facetwise.recipe import Recipe
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import polars as pl
 
-from facetwise.core.errors import GateError, InputError, MismatchError
+from facetwise.core.errors import ArtefactError, GateError, InputError, MismatchError
 from facetwise.core.labels import LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.records.blend import BlendMadeFrom, BlendRecord
@@ -15,6 +17,7 @@ from facetwise.core.records.external import ExternalMadeFrom, ExternalRecord
 from facetwise.core.records.run import RunRecord
 from facetwise.core.references import AnyReference, parse_reference
 from facetwise.core.runs import RunFolder, find_run
+from facetwise.core.workspace import Workspace
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows, Truth
@@ -124,6 +127,16 @@ def blend_source(project: Project, manifest: Manifest, blend: BlendFolder) -> So
     why = "has members without out-of-fold predictions, so it has none either"
     no_oof = why if oof is None else None
     return Source("blend", blend.id, "none", project.space.names, oof, test, record, no_oof)
+
+
+def runs_below(workspace: Workspace, kind: str, name: str) -> Iterator[RunRecord]:
+    """The records of a run, or of the runs of a blend and of the blends in it, as far as they are there."""
+    with suppress(ArtefactError):
+        if kind == "run":
+            yield RunFolder(workspace.runs / name).record()
+        elif kind == "blend":
+            for member in BlendFolder(workspace.blends / name).record().made_from.members:
+                yield from runs_below(workspace, member.kind, member.id)
 
 
 def check_blend(project: Project, manifest: Manifest, blend_id: str, record: BlendRecord) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from facetwise.core.errors import ArtefactError, DamagedError, FacetwiseError
+from facetwise.core.errors import DamagedError, FacetwiseError
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.core.records.blend import KNOWN, BestMemberRecord, BlendRecord, ContributionsRecord, WayRecord
 from facetwise.core.records.notes import Note
-from facetwise.core.records.run import RunRecord
-from facetwise.core.runs import RunFolder
 from facetwise.core.text.counting import count
-from facetwise.core.workspace import Workspace
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.predictions import Predictions
@@ -23,9 +19,9 @@ from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.rules.choose import rule_from_dict
 from facetwise.evaluate.scorecard import Scorecard, score_rows
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
-from facetwise.predictors.sources import check_blend, labels_since, manifest_truth
+from facetwise.predictors.sources import check_blend, labels_since, manifest_truth, runs_below
 from facetwise.results.notes import notes_on
-from facetwise.results.notices import Notice, base_notices, own_subjects
+from facetwise.results.notices import Notice, base_notices, copies_notices, own_subjects
 from facetwise.results.wording import score, with_signs
 
 
@@ -167,7 +163,7 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
     oof = Predictions.read(table, project.space, label)
     rows = ScoredRows.matched(oof, manifest_truth(manifest, project.space), label).covered_rows()
     notes, troubles = notes_on(project, "blend", blend.id)
-    scores = record.scores
+    scores, runs = record.scores, [*runs_below(project.workspace, "blend", blend.id)]
     return BlendView(
         id=blend.id,
         project=project.file.name,
@@ -193,10 +189,11 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
         not_in_it={run.id: run.why for run in record.left_out},
         made=record.provenance.made,
         warnings=(
+            *copies_notices(runs),
             *own_subjects(manifest.each_its_own),
             *_since(record, manifest),
             *troubles,
-            *base_notices(runs_below(project.workspace, record)),
+            *base_notices(runs),
         ),
         notes=notes,
     )
@@ -211,16 +208,6 @@ def build_blends_view(project: Project, manifest: Manifest) -> BlendsView:
         except FacetwiseError as error:
             unusable[blend.id] = error.summary if isinstance(error, DamagedError) else str(error)
     return BlendsView(project.file.name, tuple(views), unusable)
-
-
-def runs_below(workspace: Workspace, record: BlendRecord) -> Iterator[RunRecord]:
-    """The records of the runs of a blend and of the blends in it, as far as they are there."""
-    for member in record.made_from.members:
-        with suppress(ArtefactError):
-            if member.kind == "run":
-                yield RunFolder(workspace.runs / member.id).record()
-            elif member.kind == "blend":
-                yield from runs_below(workspace, BlendFolder(workspace.blends / member.id).record())
 
 
 def _since(record: BlendRecord, manifest: Manifest) -> tuple[Notice, ...]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from facetwise.core.text.counting import count
-from facetwise.data.folds import making_folds
+from facetwise.data.folds import making_again
 
 if TYPE_CHECKING:
+    from facetwise.core.records.data import FoldCopies
     from facetwise.core.records.run import FingerprintFields, RunRecord
     from facetwise.data.manifest import Manifest
     from facetwise.evaluate.scorecard import Scorecard
 
-OWN_SUBJECTS = (
-    "Each image is taken as its own subject, because the dataset names no group. If several images show one, models "
-    "are validated on subjects that they were trained on, and the score is too high."
-)
 Estimate = Literal["cross-validation", "hold-out", "none"]
 
 
@@ -54,7 +50,11 @@ def unsafe_split(of_whom: str, then: str) -> Notice:
 
 def own_subjects(each_its_own: bool) -> tuple[Notice, ...]:
     """The notice that belongs to every estimate on data without groups."""
-    return (Notice("caution", OWN_SUBJECTS),) if each_its_own else ()
+    text = (
+        "Each image is taken as its own subject, because the dataset names no group. If several images show one, "
+        "models are validated on subjects that they were trained on, and the score is too high."
+    )
+    return (Notice("caution", text),) if each_its_own else ()
 
 
 def method(estimate: Estimate, record: RunRecord, card: Scorecard | None) -> tuple[str, ...]:
@@ -109,8 +109,7 @@ def notices(
     if record.by_image:
         then = "This estimate is known to be too high. It is for teaching only; it cannot be blended or submitted."
         found.append(unsafe_split("", then))
-    if record.parts_copies:
-        found.append(_parted_copies(record))
+    found += copies_notices([record])
     if state != "finished":
         what = (
             "is still training"
@@ -132,17 +131,16 @@ def notices(
     return (*found, *base_notices([record]))
 
 
-def _parted_copies(record: RunRecord) -> Notice:
-    across, examples = (record.copies.across, record.copies.examples) if record.copies else (0, ())
-    shown = "; ".join(f"{one} = {other}" for one, other in examples)
-    command = shlex.join(
-        ["facetwise", *making_folds(record.fold_name or "default", record.num_folds, joined=True), "--new"]
-    )
-    return Notice(
-        "caution",
-        f"On both sides of the split: {count(across, 'pair')} of copies between people ({shown}), so this estimate is "
-        f"too high. `{command}` keeps them together.",
-    )
+def copies_notices(records: Iterable[RunRecord]) -> tuple[Notice, ...]:
+    """The notice that belongs to every estimate by runs on folds that part copies; one for all runs on the same."""
+    return tuple(dict.fromkeys(_parted(r, r.copies) for r in records if r.copies is not None and r.copies.across))
+
+
+def _parted(record: RunRecord, copies: FoldCopies) -> Notice:
+    pairs = f"{count(copies.across, 'pair')} of copies between people ({copies.shown})"
+    again = making_again(record.fold_name or "default", record.num_folds, joined=True)
+    remedy = "" if record.by_image else f" `{again}` keeps them together."
+    return Notice("caution", f"On both sides of the split: {pairs}, so estimates are too high.{remedy}")
 
 
 def base_notices(records: Iterable[RunRecord]) -> tuple[Notice, ...]:

@@ -49,7 +49,7 @@ def build_rules_view(project: Project, manifest: Manifest, source: Source) -> Ru
     """
     rows = source.scored(manifest).only(source.attributes)
     what, choice = name_of(source.attributes, project.space), choose_rule(rows)
-    warnings = source_notices(source, manifest)
+    warnings = source_notices(project, source, manifest)
     return RulesView(source.reference, project.file.name, warnings, what, rows.space, choice)
 
 

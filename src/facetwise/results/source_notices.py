@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from facetwise.core.project import Project
 from facetwise.core.records.blend import BlendRecord
 from facetwise.core.records.run import RunRecord
 from facetwise.data.manifest import Manifest
-from facetwise.predictors.sources import Source, labels_since
-from facetwise.results.notices import CurrentData, Notice, estimate_of, notices, own_subjects
+from facetwise.predictors.sources import Source, labels_since, runs_below
+from facetwise.results.notices import CurrentData, Notice, copies_notices, estimate_of, notices, own_subjects
 
 SECOND_ORDER = (
     "The members and weights of this blend were chosen on all people, and what is fitted here is nested on top of "
@@ -28,12 +29,13 @@ def _of_blend(record: BlendRecord, manifest: Manifest) -> Iterator[str]:
         yield text
 
 
-def source_notices(source: Source, manifest: Manifest) -> tuple[Notice, ...]:
+def source_notices(project: Project, source: Source, manifest: Manifest) -> tuple[Notice, ...]:
     """Notices about fitting on the out-of-fold predictions of `source`."""
     match source.record:
         case BlendRecord():
             cautions = (Notice("caution", text) for text in _of_blend(source.record, manifest))
-            return (*own_subjects(manifest.each_its_own), *cautions)
+            runs = runs_below(project.workspace, source.kind, source.id)
+            return (*copies_notices(runs), *own_subjects(manifest.each_its_own), *cautions)
         case RunRecord():
             return notices(estimate_of(source.record), source.record, None, "finished", CurrentData.of(manifest))
     return ()

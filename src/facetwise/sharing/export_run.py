@@ -22,8 +22,8 @@ from facetwise.core.records.provenance import versions
 from facetwise.core.records.run import Content, RunRecord
 from facetwise.core.runs import BACKBONE, SIDES, WEIGHTS, RunFolder
 from facetwise.core.workspace import content_hash, file_hash
-from facetwise.data.folds import list_folds, load_folds
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.data.saved_folds import list_folds, load_folds
 from facetwise.recipe import load_recipe, recipe_toml
 from facetwise.recipe.load import Recipe
 from facetwise.sharing.format import (

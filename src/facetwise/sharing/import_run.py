@@ -27,8 +27,9 @@ from facetwise.core.records.provenance import now
 from facetwise.core.records.run import FoldsHere, ImportRecord, RunRecord
 from facetwise.core.runs import ARRIVING, BACKBONE, IMPORTED, SIDES, WEIGHTS, RunFolder, list_runs, runs_lock
 from facetwise.core.workspace import DONE, mark_done, write_json
-from facetwise.data.folds import Folds, list_folds, load_folds
+from facetwise.data.folds import Folds
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.data.saved_folds import list_folds, load_folds
 from facetwise.recipe import Recipe
 from facetwise.sharing.format import EVENTS, TTA_TABLE, Pack, PackedAttribute, packed_manifest, packed_space
 from facetwise.sharing.read import OpenPack, open_pack

@@ -14,7 +14,7 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, PairedInterval
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import name_of
-from facetwise.results.notices import Notice, own_subjects, unsafe_split
+from facetwise.results.notices import Notice, copies_notices, own_subjects, unsafe_split
 from facetwise.study.compare import Pair
 from facetwise.study.record import StudyFolder
 from facetwise.study.scored_run import ScoredRun, read_scored_run
@@ -93,7 +93,7 @@ def build_ablation(project: Project, folder: StudyFolder) -> Ablation:
         rows=changes,
         num_people=rows.truth.num_people,
         num_images=len(rows),
-        warnings=(*_safety(base), *own_subjects(manifest.each_its_own)),
+        warnings=(*_safety(base), *copies_notices([base.record]), *own_subjects(manifest.each_its_own)),
         method=(pairing(rows.truth.num_people, len(rows), LEVEL), *filter(None, notices), SEEDS),
     )
 

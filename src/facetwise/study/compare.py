@@ -18,7 +18,7 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import PairedInterval
 from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.evaluate.scorecard import name_of
-from facetwise.results.notices import Notice, own_subjects, unsafe_split
+from facetwise.results.notices import Notice, copies_notices, own_subjects, unsafe_split
 from facetwise.study.changes import Change, recipe_changes
 from facetwise.study.scored_run import ScoredRun, read_scored_run
 from facetwise.study.wording import SEEDS, Better, no_verdict, pairing, several_changes, verdict, winner
@@ -131,6 +131,7 @@ def compare_scored_runs(project: Project, manifest: Manifest, one: ScoredRun, tw
         changes=changes,
         warnings=(
             *_safety(one, two),
+            *copies_notices([one.record, two.record]),
             *own_subjects(manifest.each_its_own),
             *_coverage(pair),
             *_circumstances(one, two, manifest, changes),

@@ -25,8 +25,8 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.data.reading.sidetable import read_side
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
 from facetwise.evaluate.metrics import MISSING
-from facetwise.predictors.sources import Source, labels_since
-from facetwise.results.notices import OWN_SUBJECTS, estimate_of
+from facetwise.predictors.sources import Source, labels_since, runs_below
+from facetwise.results.notices import copies_notices, estimate_of, own_subjects
 from facetwise.submission.eligible import eligible_source, joint_classes
 from facetwise.submission.folder import SubmissionFolder, SubmitSpec, record_submission
 from facetwise.submission.gate.gate import ExpectedFile, GateReport, check_submission
@@ -85,12 +85,14 @@ def make_submission(
     folder = record_submission(
         project.workspace, data, made_from, gate, spec, forecast=forecast, test_people=people, on_all=on_all
     )
-    return Submission(folder, gate, forecast, notes, people[0], len(names), _notices(source, manifest))
+    return Submission(folder, gate, forecast, notes, people[0], len(names), _notices(project, source, manifest))
 
 
-def _notices(source: Source, manifest: Manifest) -> tuple[str, ...]:
-    notice = labels_since(source.record, manifest) if isinstance(source.record, BlendRecord) else None
-    return tuple(text for text in (OWN_SUBJECTS if manifest.each_its_own else None, notice) if text is not None)
+def _notices(project: Project, source: Source, manifest: Manifest) -> tuple[str, ...]:
+    runs = runs_below(project.workspace, source.kind, source.id)
+    since = labels_since(source.record, manifest) if isinstance(source.record, BlendRecord) else None
+    texts = [notice.text for notice in (*copies_notices(runs), *own_subjects(manifest.each_its_own))]
+    return (*texts, *filter(None, [since]))
 
 
 def gate_file(project: Project, path: Path, *, others: Sequence[str] = ()) -> GateReport:

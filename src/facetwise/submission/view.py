@@ -12,14 +12,14 @@ from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.records.notes import Note
 from facetwise.core.records.submission import Filled, ForecastRecord, MadeFrom
-from facetwise.core.runs import RunFolder
 from facetwise.core.text.counting import count
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.rules.choose import rule_from_dict
 from facetwise.predictors.blend_folder import BlendFolder
+from facetwise.predictors.sources import runs_below
 from facetwise.results.notes import notes_on
-from facetwise.results.notices import Notice, base_notices, own_subjects
+from facetwise.results.notices import Notice, base_notices, copies_notices, own_subjects
 from facetwise.submission.folder import SubmissionFolder
 from facetwise.submission.ledger.ledger import Entry, read_ledger
 
@@ -117,6 +117,7 @@ def build_submission_view(project: Project, folder: SubmissionFolder, manifest: 
     record, made_from = folder.record(), folder.made_from()
     notes, troubles = notes_on(project, "submission", folder.id)
     sendings, wrong = _sendings(project, folder.id)
+    runs = [run for part in made_from.parts for run in runs_below(project.workspace, part.kind, part.id)]
     return SubmissionView(
         id=folder.id,
         project=project.file.name,
@@ -129,11 +130,12 @@ def build_submission_view(project: Project, folder: SubmissionFolder, manifest: 
         decision=_decision(project, made_from),
         filled=_filled(made_from.filled),
         warnings=(
+            *copies_notices(runs),
             *own_subjects(manifest.each_its_own),
             *_changed(project, folder, made_from, manifest),
             *troubles,
             *wrong,
-            *_started_from(project, made_from),
+            *base_notices(runs),
         ),
         notes=notes,
         findings=tuple(RecordedFinding(f.level, f.code, f.message) for f in record.gate.findings),
@@ -143,15 +145,6 @@ def build_submission_view(project: Project, folder: SubmissionFolder, manifest: 
         why_num_people=record.test_people.why if record.test_people else "",
         sendings=sendings,
     )
-
-
-def _started_from(project: Project, made_from: MadeFrom) -> tuple[Notice, ...]:
-    """Whose weights the runs started from that it was made from, as far as they are there."""
-    records = []
-    for run in made_from.runs:
-        with suppress(ArtefactError):
-            records.append(RunFolder(project.workspace.runs / run).record())
-    return base_notices(records)
 
 
 def _ingredients(project: Project, made_from: MadeFrom) -> Iterator[Ingredient]:

@@ -18,14 +18,14 @@ from facetwise.core.records.project_file import TestSide, TrainSide
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.text.counting import in_bytes
 from facetwise.core.workspace import is_locked, leftovers
-from facetwise.data.folds import list_folds, load_folds
 from facetwise.data.images.store import StoreInfo, list_stores
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.data.saved_folds import list_folds, load_folds
 from facetwise.predictors.external import list_external
 from facetwise.study.record import list_studies
 from facetwise.study.show import open_trials
 from facetwise.submission.folder import list_submissions
-from facetwise.upkeep.doctor_lines import Check, DoctorLine, refused, unusable
+from facetwise.upkeep.doctor_lines import Check, DoctorLine, Level, refused, unusable
 
 LOW_DISK, NO_DISK = 2 * 2**30, 2**28
 """Bytes free below which a project is warned, and below which training is likely to stop."""
@@ -187,9 +187,9 @@ def _folds(state: _ProjectState) -> Iterator[DoctorLine]:
             continue
         unsafe = folds.split == "image"
         note = ", split by image: scores on them are too high" if unsafe else ""
-        across = folds.copies is not None and folds.copies.across > 0
         note += f"; {folds.copies_note}" if folds.copies_note else ""
-        yield DoctorLine("folds", "warning" if unsafe or across else "ok", f"`{name}`: {folds.num_folds} folds{note}")
+        level: Level = "warning" if unsafe or folds.parts_copies else "ok"
+        yield DoctorLine("folds", level, f"`{name}`: {folds.num_folds} folds{note}")
 
 
 def _stores(state: _ProjectState) -> Iterator[DoctorLine]:

@@ -14,8 +14,8 @@ import facetwise as fw
 from facetwise.core.errors import GateError, InputError, SettingError
 from facetwise.core.runs import find_run
 from facetwise.core.tables import prediction_columns
-from facetwise.data.folds import load_folds
 from facetwise.data.manifest import load_manifest
+from facetwise.data.saved_folds import load_folds
 from facetwise.inference.own_images import predict_own_images
 from facetwise.train.finish import choose_epochs
 

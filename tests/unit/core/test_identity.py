@@ -18,10 +18,11 @@ from safetensors.torch import save_file
 from facetwise.core.errors import LeakError, MismatchError, ProblemsError, SettingError
 from facetwise.core.people import people_text, person_hash
 from facetwise.core.project import Project
-from facetwise.data.folds import load_folds, make_folds, split_folds
+from facetwise.data.dealing import split_folds
 from facetwise.data.labels.overlay import read_overlay
 from facetwise.data.manifest import Manifest, build_manifest, load_manifest
 from facetwise.data.reading.readers import Listing, read_dataset
+from facetwise.data.saved_folds import load_folds, make_folds
 from facetwise.train.planning.people import refuse_leaks
 
 NFD = unicodedata.normalize("NFD", "김민수")

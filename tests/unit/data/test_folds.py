@@ -15,17 +15,10 @@ from facetwise.core.errors import ArtefactError, DamagedError, InputError, Misma
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import MANIFEST
 from facetwise.core.workspace import Workspace
-from facetwise.data.folds import (
-    MAX_FOLDS,
-    MIN_FOLDS,
-    fold_stats,
-    given_folds,
-    list_folds,
-    load_folds,
-    make_folds,
-    split_folds,
-)
+from facetwise.data.dealing import fold_stats, given_folds, split_folds
+from facetwise.data.folds import MAX_FOLDS, MIN_FOLDS
 from facetwise.data.manifest import Manifest
+from facetwise.data.saved_folds import list_folds, load_folds, make_folds
 from facetwise.recipe.folds import FoldsSpec
 from facetwise.screens.text.folds import MAX_LISTED, folds_text
 

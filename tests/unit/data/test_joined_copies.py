@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_project import encoded, open_project, picture, write_contest
+from made_project import HEADER, encoded, open_project, picture, replace_in, write_contest, write_table
 from PIL import ImageOps
 from typer.testing import CliRunner
 
@@ -15,10 +15,10 @@ import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, SettingError
 from facetwise.core.project import Project
-from facetwise.data.folds import load_folds
 from facetwise.data.images.copies import CopyPair
 from facetwise.data.joining import copies_across, joined_groups
 from facetwise.data.manifest import load_manifest
+from facetwise.data.saved_folds import load_folds
 
 PEOPLE = tuple(f"{n:06d},{('male', 'female')[n % 2]},Asian,{20 + 5 * n},{n:06d}" for n in range(1, 9))
 
@@ -84,3 +84,13 @@ def test_copies_on_both_sides_are_told_with_the_command(project: Project) -> Non
 def test_copies_are_joined_only_where_people_are_dealt(project: Project) -> None:
     with pytest.raises(SettingError, match="only where people are dealt"):
         fw.folds(project, join_copies=True, unsafe_split="image")
+
+
+def test_copies_of_a_given_split_are_told_what_to_take_out(project: Project) -> None:
+    rows = (f"{row},{('train', 'val')[n % 2]}" for n, row in enumerate(PEOPLE))
+    write_table(project.dataset_root / "train" / "train.csv", f"{HEADER},part", *rows)
+    replace_in(project.workspace.project_file, {'group = "id"': 'group = "id"\nsplit = "part"'})
+    fw.check(given := Project.open(project.root))
+    with pytest.raises(SettingError, match="only where people are dealt") as refused:
+        fw.folds(given, join_copies=True)
+    assert "take `split` out of facetwise.toml" in str(refused.value.hint)

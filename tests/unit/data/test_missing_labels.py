@@ -11,7 +11,8 @@ from made_project import GLASSES, photo_project
 
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import LabelSpace
-from facetwise.data.folds import split_folds
+from facetwise.core.project import Project
+from facetwise.data.dealing import split_folds
 from facetwise.data.images.copies import find_copies
 from facetwise.data.labels.overlay import Correction, Overlay, apply
 from facetwise.data.labels.views import training_view
@@ -117,8 +118,7 @@ def test_a_correction_fills_in_what_is_missing(tmp_path: Path) -> None:
 def test_what_is_not_known_contradicts_no_copy(tmp_path: Path) -> None:
     manifest, space = made(tmp_path, CELLS)
     table = manifest.table.with_columns(sha256=pl.lit("same"))
-    codes = manifest.codes(space)
-    pairs = find_copies(tmp_path, Manifest.of(table), codes).pairs
+    pairs = find_copies(Project.open(tmp_path), Manifest.of(table), manifest.codes(space)).pairs
     differ = {(pair.first, pair.second): pair.labels_differ for pair in pairs}
     assert differ["photos/0.png", "photos/5.png"] is False
     assert differ["photos/0.png", "photos/3.png"] is True

@@ -17,9 +17,9 @@ from facetwise.core.project import Project
 from facetwise.core.records.base import write_record
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import file_hash, lock, mark_done
-from facetwise.data.folds import make_folds
 from facetwise.data.images.store import StoreSpec, prepare_store
 from facetwise.data.manifest import build_manifest
+from facetwise.data.saved_folds import make_folds
 from facetwise.upkeep import doctor_machine, doctor_project
 from facetwise.upkeep.doctor import Doctor, examine, examine_folder
 from facetwise.upkeep.doctor_lines import DoctorLine

@@ -45,6 +45,11 @@ class FoldCopies(Record):
     examples: tuple[tuple[str, str], ...] = ()
     """The first of the pairs across folds."""
 
+    @property
+    def shown(self) -> str:
+        """The examples in words."""
+        return "; ".join(f"{one} = {other}" for one, other in self.examples)
+
 
 class FoldsMadeFrom(Record):
     """`made_from` of folds."""

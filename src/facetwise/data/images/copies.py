@@ -56,12 +56,13 @@ class Copies:
         return tuple(p for p in self.pairs if p.labels_differ)
 
 
-def find_copies(root: Path, manifest: Manifest, codes: IntArray, cache: pl.DataFrame | None = None) -> Copies:
+def find_copies(project: Project, manifest: Manifest, codes: IntArray) -> Copies:
     """Exact copies (within a group only if labels differ) and near copies between groups and between sides.
 
-    `codes` are the class numbers of `manifest.train`. Thumbnails are taken from `cache`, the rows of an earlier scan;
-    images that it does not have are read. If a picture has several copies, each is paired with the first only.
+    `codes` are the class numbers of `manifest.train`. Thumbnails are those of the last scan; images that it does not
+    have are read. If a picture has several copies, each is paired with the first only.
     """
+    root, cache = project.dataset_root, read_cache(project.workspace.manifest / CACHE)
     rows = manifest.table.filter(pl.col("status") == "ok")
     # Labels of readable rows by row number: training rows come first, in the order of `manifest.train`.
     exact = [(i, j) for i, j in _exact(rows) if _between(rows, i, j) or _differ(codes, i, j)]
@@ -70,12 +71,6 @@ def find_copies(root: Path, manifest: Manifest, codes: IntArray, cache: pl.DataF
     known = set(exact)
     described += [_describe(rows, codes, i, j, kind) for i, j, kind in near if (i, j) not in known]
     return Copies(tuple(described), not_compared)
-
-
-def project_copies(project: Project, manifest: Manifest) -> Copies:
-    """`find_copies` by the dataset's own labels and the thumbnails of the last scan."""
-    cache = read_cache(project.workspace.manifest / CACHE)
-    return find_copies(project.dataset_root, manifest, manifest.codes(project.space), cache)
 
 
 def _exact(rows: pl.DataFrame) -> Iterator[tuple[int, int]]:

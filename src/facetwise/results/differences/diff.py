@@ -16,6 +16,7 @@ from facetwise.data.manifest import Manifest
 from facetwise.evaluate.agreement import Moved
 from facetwise.evaluate.metrics import MISSING
 from facetwise.predictors.answers import AnswerKind, Answers
+from facetwise.predictors.sources import runs_below
 from facetwise.results.differences.images import (
     Disagreement,
     ImageComparison,
@@ -28,7 +29,7 @@ from facetwise.results.differences.images import (
 )
 from facetwise.results.differences.pairs import PairDiff, pair_diffs
 from facetwise.results.differences.sides import AlignedAnswers, DiffSide, align_answers, describe_sides
-from facetwise.results.notices import Notice
+from facetwise.results.notices import Notice, copies_notices, own_subjects
 
 LIMIT = 24
 """Number of images shown for each kind of disagreement."""
@@ -111,6 +112,7 @@ def build_diff_view(
         disagreements=disagreements(comparison, limit),
         people=people_apart(comparison),
         notices=(
+            *(_too_high(project, manifest, answers) if oof else ()),
             *_coverage(rows, sides, project),
             *_same_throughout(pairs),
             *(_unsure(sides) if comparison.differs.any() else ()),
@@ -127,6 +129,12 @@ def listed(words: Sequence[str]) -> str:
 def only(moved: Sequence[str], attributes: Sequence[str]) -> str:
     """Text for a set of differing attributes: `only age`, `gender and age`; or `age` if there is only one attribute."""
     return f"only {moved[0]}" if len(moved) == 1 < len(attributes) else listed(moved)
+
+
+def _too_high(project: Project, manifest: Manifest, answers: Sequence[Answers]) -> Iterator[Notice]:
+    """Why out-of-fold answers are better than those for new people."""
+    yield from copies_notices(run for side in answers for run in runs_below(project.workspace, side.kind, side.name))
+    yield from own_subjects(manifest.each_its_own)
 
 
 def _coverage(rows: AlignedAnswers, sides: Sequence[DiffSide], project: Project) -> Iterator[Notice]:
@@ -168,8 +176,9 @@ def _method(rows: AlignedAnswers, sides: Sequence[DiffSide]) -> Iterator[str]:
         yield "Whose images the test images are is not known: counts are by image, and there is no interval."
     else:
         yield (
-            "Out of fold: each image is answered by models that have not seen its person; a blend by weights chosen "
-            "without that person's part of the people. Intervals draw people, each with all of their images."
+            "Out of fold: each image is answered by the models of the fold that holds its person out; a blend by "
+            "weights chosen without that person's part of the people. Intervals draw people, each with all of their "
+            "images."
         )
         yield "Who is right is told by the dataset's own labels. Whether one is better: `facetwise compare RUN RUN`."
     if any(s.has_probabilities for s in sides):

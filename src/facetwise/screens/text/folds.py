@@ -54,8 +54,7 @@ def _kind(folds: Folds) -> Text:
 
 def _copies(folds: Folds) -> Iterator[Text]:
     if note := folds.copies_note:
-        across = folds.copies is not None and folds.copies.across > 0
-        yield Text(f"warning: {note}" if across else note, style="yellow" if across else "")
+        yield Text(f"warning: {note}", style="yellow") if folds.parts_copies else Text(note)
 
 
 def _missing(fold: int, joint: int, space: LabelSpace) -> Text:
