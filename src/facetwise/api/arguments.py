@@ -23,26 +23,33 @@ def found_recipe(project: "Project", recipe: str | Path) -> "str | Path":
     return in_project if not Path(recipe).is_file() and in_project.is_file() else recipe
 
 
+def chosen_recipe(project: "Project", recipe: "str | Path | Recipe", settings: Sequence[str]) -> "Recipe":
+    """The recipe itself, or that of a file with some settings changed; raises SettingError for settings of a recipe."""
+    from facetwise.core.errors import SettingError
+    from facetwise.recipe import load_recipe
+
+    if isinstance(recipe, str | Path):
+        return load_recipe(found_recipe(project, recipe), settings)
+    if settings:
+        raise SettingError("settings change a recipe file: change the recipe itself, or give a path")
+    return recipe
+
+
 def study_base(
     project: "Project", recipe: "str | Path | Recipe", settings: Sequence[str], name: str | None
 ) -> "StudyBase":
     """The recipe that a study starts from, and what the study is called."""
-    from facetwise.core.errors import SettingError
-    from facetwise.recipe import load_recipe
     from facetwise.study.record import StudyBase
 
-    if isinstance(recipe, str | Path):
-        return StudyBase(load_recipe(found_recipe(project, recipe), settings), name, Path(recipe).stem)
-    if settings:
-        raise SettingError("settings change a recipe file: change the recipe itself, or give a path")
-    return StudyBase(recipe, name)
+    base = chosen_recipe(project, recipe, settings)
+    return StudyBase(base, name, Path(recipe).stem) if isinstance(recipe, str | Path) else StudyBase(base, name)
 
 
-def checked_output(project: "Project", path: str | Path, *, stdout: bool = True) -> Path:
+def checked_output(project: "Project", path: str | Path, *, stdout: bool = True, suffix: str | None = None) -> Path:
     """The output path that a user gave; raises InputError when it may not be written.
 
     `-` means standard output and is accepted if `stdout`. The folder has to exist. Files of the dataset, and the
-    project's records and artefacts, are refused.
+    project's records and artefacts, are refused, and names that do not end in `suffix`, but for devices and pipes.
     """
     from facetwise.core.errors import InputError
     from facetwise.core.files.writing import STDOUT, check_target
@@ -65,6 +72,8 @@ def checked_output(project: "Project", path: str | Path, *, stdout: bool = True)
         raise InputError(
             f"{out}: what the dataset and the project keep is not written over", hint="give a file somewhere else"
         )
+    if suffix is not None and out.suffix.lower() != suffix and (out.is_file() or not out.exists()):
+        raise InputError(f"{out}: expected a file name that ends in `{suffix}`", hint=f"give `{out.stem}{suffix}`")
     return out
 
 

@@ -1,7 +1,6 @@
 """Training, predicting, experiments that train many runs, and the pretrained weights that they start from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +8,7 @@ from facetwise.api.arguments import (
     AnyProject,
     Listener,
     checked_output,
-    found_recipe,
+    chosen_recipe,
     local_executor,
     need_training,
     opened_project,
@@ -22,10 +21,9 @@ from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
-    from facetwise.core.records.shelf import ShelfRecord
     from facetwise.core.runs import RunFolder
     from facetwise.recipe import Recipe
-    from facetwise.results.shelf import ShelfView
+    from facetwise.results.shelf import AddedWeights, ShelfView
     from facetwise.study.ablation import Ablation
     from facetwise.study.search import Search
 
@@ -52,7 +50,6 @@ def fit(
     called with every event (a dict with an `event` key), `progress` while the store is prepared.
     """
     from facetwise.core.errors import SettingError
-    from facetwise.recipe import load_recipe
 
     opened = opened_project(project)
     executor = local_executor(jobs)
@@ -60,7 +57,7 @@ def fit(
         raise SettingError("give a recipe to train, or a run to resume")
     if resume is not None and (settings or again):
         raise SettingError("a resumed run keeps its recipe: give `resume` alone")
-    chosen = load_recipe(found_recipe(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
+    chosen = None if recipe is None else chosen_recipe(opened, recipe, settings)
     need_training()  # loads torch, which takes seconds: what was typed wrongly is told before
     from facetwise.train import crossval
 
@@ -148,15 +145,11 @@ def embed(
     """
     from io import BytesIO
 
-    from facetwise.core.errors import InputError
-    from facetwise.core.files.writing import STDOUT, write_output
-    from facetwise.recipe import load_recipe
+    from facetwise.core.files.writing import write_output
 
     opened = opened_project(project)
-    path = checked_output(opened, out)
-    if path.suffix.lower() != ".parquet" and path != STDOUT:
-        raise InputError(f"{path}: expected a file name that ends in `.parquet`", hint="give `--out features.parquet`")
-    chosen = load_recipe(found_recipe(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
+    path = checked_output(opened, out, suffix=".parquet")
+    chosen = chosen_recipe(opened, recipe, settings)
     need_training("facetwise.train.frozen.embedding")
     from facetwise.train.frozen.embedding import embed as embedded
 
@@ -183,19 +176,15 @@ def augment(
     `rows` images, each as stored and then augmented `columns` - 1 times, mixing included. Makes the image store if
     needed. Raises InputError when `out` is not a PNG in an existing folder, or when there is nothing to show.
     """
-    from facetwise.core.errors import InputError
-    from facetwise.core.files.writing import STDOUT, write_output
-    from facetwise.recipe import load_recipe
+    from facetwise.core.files.writing import write_output
 
     need_training("facetwise.train.augment.contact")
     from facetwise.train.augment.contact import contact_sheet
     from facetwise.train.augment.contact_picture import sheet_png
 
     opened = opened_project(project)
-    path = checked_output(opened, out)
-    if path.suffix.lower() != ".png" and not (path == STDOUT or (path.exists() and not path.is_file())):
-        raise InputError(f"{path}: expected a file name that ends in `.png`", hint="give `--out sheet.png`")
-    chosen = load_recipe(found_recipe(opened, recipe), settings) if isinstance(recipe, str | Path) else recipe
+    path = checked_output(opened, out, suffix=".png")
+    chosen = chosen_recipe(opened, recipe, settings)
     sheet = contact_sheet(opened, chosen, rows=rows, columns=columns, seed=seed, progress=progress)
     write_output(path, sheet_png(sheet))
     return path
@@ -267,21 +256,6 @@ def tune(
 # ------------------------------------------------------------------------------------------------ pretrained weights
 
 
-@dataclass(frozen=True)
-class AddedWeights:
-    """What came of adding weights to the shelf."""
-
-    record: "ShelfRecord"
-    path: Path
-    """The file of weights."""
-    new: bool
-    """Whether anything was written; it was there already otherwise."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        return {"path": str(self.path), "new": self.new, **self.record.as_dict()}
-
-
 @verb
 def list_weights(
     *,
@@ -319,7 +293,7 @@ def add_weights(
         "str | Sequence[float] | None", Option("What is subtracted, a channel each: `0.485,0.456,0.406`.", kind=str)
     ] = None,
     std: Annotated["str | Sequence[float] | None", Option("What it is then divided by.", kind=str)] = None,
-) -> AddedWeights:
+) -> "AddedWeights":
     """Put the weights of a file on the shelf, as first weights of a timm backbone.
 
     Tensors by name, plain or as training programs keep them; a pickle is read in a process of its own. They are matched
@@ -328,10 +302,11 @@ def add_weights(
     tensors that differ; nothing is half written.
     """
     need_training("facetwise.model.shelving")
-    from facetwise.model.shelving import NewWeights, add_to_shelf
+    from facetwise.model.shelving import add_to_shelf, given_statistics
+    from facetwise.results.shelf import AddedWeights
 
-    statistics = [None if values is None else _numbers(values) for values in (mean, std)]
-    entry, new = add_to_shelf(NewWeights(Path(file), backbone, name, source, licence, *statistics))
+    given = given_statistics(*(None if values is None else _numbers(values) for values in (mean, std)))
+    entry, new = add_to_shelf(Path(file), backbone, name=name, source=source, licence=licence, statistics=given)
     return AddedWeights(entry.record(), entry.weights_file, new)
 
 

@@ -12,10 +12,9 @@ from facetwise.cli.context import console, print_json, print_view, progress_bar,
 from facetwise.cli.next_steps import say_next
 
 if TYPE_CHECKING:
-    from facetwise.api.training import AddedWeights
     from facetwise.core.project import Project
     from facetwise.core.runs import RunFolder
-    from facetwise.results.shelf import ShelfView
+    from facetwise.results.shelf import AddedWeights, ShelfView
     from facetwise.study.ablation import Ablation
     from facetwise.study.search import Search
 

@@ -22,7 +22,6 @@ from facetwise.model.small import SmallResNet
 from facetwise.model.weights import (
     Weights,
     differing_keys,
-    first_line,
     fit_positions,
     hub_file,
     load_fitting,
@@ -76,10 +75,7 @@ def _numbered(names: list[str], depth: int) -> dict[str, int]:
 
 def input_statistics(backbone: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation, as shares of 255, that timm knows for this name; ImageNet's for another."""
-    try:
-        cfg = timm.get_pretrained_cfg(backbone)
-    except RuntimeError:  # no such tag
-        cfg = None
+    cfg = _published(backbone)
     return (IMAGENET_MEAN, IMAGENET_STD) if cfg is None else (cfg.mean, cfg.std)
 
 
@@ -91,11 +87,22 @@ def mean_colour(backbone: str) -> tuple[float, float, float]:
 
 def hub_origin(backbone: str) -> tuple[str | None, str | None]:
     """The repository of `weights = "hub"` and its licence, as far as timm knows them."""
+    cfg = _published(backbone)
+    return (None, None) if cfg is None else (cfg.hf_hub_id, cfg.license)
+
+
+def own_size(backbone: str) -> tuple[int, int]:
+    """Height and width that a timm model was made for."""
+    cfg = _published(backbone) or timm.models.PretrainedCfg()
+    return int(cfg.input_size[1]), int(cfg.input_size[2])
+
+
+def _published(backbone: str) -> timm.models.PretrainedCfg | None:
+    """What timm knows of its pretrained weights of this name; None where there are none."""
     try:
-        cfg = timm.get_pretrained_cfg(backbone)
+        return timm.get_pretrained_cfg(backbone, allow_unregistered=False)
     except RuntimeError:  # no such tag
-        cfg = None
-    return (None, None) if cfg is None else (cfg.hf_hub_id, getattr(cfg, "license", None))
+        return None
 
 
 # ------------------------------------------------------------------------------------------------ making a backbone
@@ -144,12 +151,7 @@ def _outline(backbone: str, args: dict[str, Any], num_classes: int) -> dict[str,
 
 
 def bare_model(backbone: str) -> nn.Module:
-    """A timm model without a head, at its own size; raises SettingError for a name that is none."""
-    if backbone == SMALL:
-        raise SettingError(
-            f"`{SMALL}` has no pretrained weights", hint="`model.weights` takes a run's file by its path"
-        )
-    _check_name(backbone)
+    """A timm model without a head, at its own size."""
     with within_limits():
         made: nn.Module = timm.create_model(backbone, num_classes=0)
     return made
@@ -159,12 +161,6 @@ def whole_model(backbone: str, num_classes: int) -> nn.Module:
     """A timm model with a head of its own kind, at its own size."""
     made: nn.Module = timm.create_model(backbone, num_classes=num_classes)
     return made
-
-
-def own_size(backbone: str) -> tuple[int, int]:
-    """Height and width that a timm model was made for."""
-    cfg = timm.get_pretrained_cfg(backbone, allow_unregistered=False) or timm.models.PretrainedCfg()
-    return int(cfg.input_size[1]), int(cfg.input_size[2])
 
 
 def converted_by_timm(backbone: str, tensors: dict[str, Tensor]) -> nn.Module:
@@ -223,11 +219,27 @@ def _create_sized(name: str, height: int, width: int, arguments: dict[str, Any])
         return timm.create_model(name, **arguments)
 
 
+def check_pretrained(backbone: str) -> None:
+    """Raise SettingError unless timm may have weights for this name."""
+    if backbone == SMALL:
+        raise SettingError(
+            f"`{SMALL}` has no pretrained weights", hint="`model.weights` takes `none`, or a run's file by its path"
+        )
+    _check_name(backbone)
+
+
 def _check_name(name: str) -> None:
     if ":" in name or not timm.is_model(name.split(".")[0]):
         hint = _similar(name.split("/")[-1].split(".")[0], timm.list_models())
         raise SettingError(
             f"`model.backbone`: timm has no `{name}`", hint=hint or "`timm.list_models()` lists all names"
+        )
+    if "." in name and _published(name) is None:
+        model, _, tag = name.partition(".")
+        tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{model}.*")]
+        raise SettingError(
+            f"`model.backbone`: timm has no `{tag}` of `{model}`",
+            hint=did_you_mean(tag, tags) if tags else "leave it out",
         )
 
 
@@ -272,20 +284,11 @@ def hub_weights(backbone: str) -> Path:
     Raises SettingError for a backbone that timm does not have, InputError when the hub has no weights or does not
     answer.
     """
-    if backbone == SMALL:
-        raise SettingError(f"`model.weights`: `{SMALL}` has no pretrained weights", hint="use `none`, or a file")
-    _check_name(backbone)
-    return hub_file(_repository(backbone))
-
-
-def _repository(name: str) -> str:
-    try:
-        cfg = timm.get_pretrained_cfg(name)
-    except RuntimeError as error:  # no such tag
-        raise InputError(first_line(error)) from None
-    if cfg is None or not cfg.hf_hub_id:
+    check_pretrained(backbone)
+    repository, _ = hub_origin(backbone)
+    if not repository:
         raise InputError("timm has none there", hint="another tag or backbone, a file, or `model.weights=none`")
-    return str(cfg.hf_hub_id)
+    return hub_file(repository)
 
 
 def _no_weights(spec: ModelSpec, error: Exception) -> InputError:

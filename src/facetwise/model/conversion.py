@@ -12,13 +12,17 @@ from torch import Tensor, nn
 from facetwise.core.errors import InputError
 from facetwise.core.text.counting import count, listed
 from facetwise.model.backbone import bare_model, converted_by_timm, head_parts, whole_names
-from facetwise.model.weights import COUNTER, load_fitting, unused
+from facetwise.model.weights import (
+    BACKBONE,
+    COUNTER,
+    WRAPPERS,
+    backbone_part,
+    load_fitting,
+    unused,
+    without_wrappers,
+)
 
 BY_NAME = "by name"
-WRAPPERS = ("module.", "_orig_mod.", "model.")
-"""What may stand before every name."""
-BACKBONE = "backbone."
-"""What may stand before the names of the backbone, beside a head."""
 _HEADS = ("head", "fc.", "classifier", "cls_head", "last_linear", "neck", "mean", "std")
 """How names begin that may stand beside `backbone.`."""
 _EFFICIENTNET_PYTORCH = ("_conv_stem.", "_blocks.")
@@ -33,7 +37,6 @@ class Converted:
     """The file's own head, by timm's names."""
     matched: str
     """How it was found, in words."""
-
     num_unused: int = 0
     """Tensors of a head by names that only timm's conversion knows."""
 
@@ -53,24 +56,23 @@ class Converted:
 
 
 def converted(tensors: Mapping[str, Tensor], backbone: str) -> Converted:
-    """The timm backbone with these weights; raises InputError that names the first tensors that differ."""
-    own = unwrapped(tensors)
-    if any(name.startswith(_EFFICIENTNET_PYTORCH) for name in own) and not backbone.startswith("tf_"):
+    """The timm backbone with these weights, `unwrapped`; raises InputError that names the first tensors that differ."""
+    if any(name.startswith(_EFFICIENTNET_PYTORCH) for name in tensors) and not backbone.startswith("tf_"):
         raise InputError(
             f"these are the names of efficientnet-pytorch, whose networks pad and norm as timm's `tf_...` do, and "
             f"`{backbone}` does not",
             hint=f"`--as tf_{backbone}`",
         )
     bare, parts = bare_model(backbone), head_parts(backbone, {})
-    body = {name: tensor for name, tensor in own.items() if not name.startswith(parts)}
-    head = {name: tensor for name, tensor in own.items() if name.startswith(parts)}
+    body = {name: tensor for name, tensor in tensors.items() if not name.startswith(parts)}
+    head = {name: tensor for name, tensor in tensors.items() if name.startswith(parts)}
     if load_fitting(bare, body):
         return Converted(bare, head, BY_NAME)
     with suppress(InputError):
         made = converted_by_timm(backbone, dict(body))
         unused_here = sum(_weights_in(body)) - sum(_weights_in(made.state_dict()))
         return Converted(made, head, "by timm's conversion of names", max(0, unused_here))
-    ordered, known = in_order(own, whole_names(backbone), parts), bare.state_dict().keys()
+    ordered, known = in_order(tensors, whole_names(backbone), parts), bare.state_dict().keys()
     if isinstance(ordered, str):
         raise InputError(_differing(body, bare, ordered), hint="name another backbone with `--as`")
     bare.load_state_dict({name: tensor for name, tensor in ordered.items() if name in known}, strict=False)
@@ -84,14 +86,11 @@ def _weights_in(names: Iterable[str]) -> Iterator[bool]:
 
 def unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Without what programs for training put before the names, and without what stands beside `backbone.`."""
-    found = dict(tensors)
-    while wrapper := next((w for w in WRAPPERS if found and all(name.startswith(w) for name in found)), None):
-        found = {name.removeprefix(wrapper): tensor for name, tensor in found.items()}
+    found = without_wrappers(tensors, (*WRAPPERS, "model."))
     beside = [name for name in found if not name.startswith(BACKBONE)]
     if len(beside) == len(found) or not all(name.startswith(_HEADS) for name in beside):
         return found
-    inner = {name.removeprefix(BACKBONE): t for name, t in found.items() if name.startswith(BACKBONE)}
-    return unwrapped(inner)
+    return unwrapped(backbone_part(found))
 
 
 def in_order(
@@ -125,17 +124,13 @@ def _differing(body: Mapping[str, Tensor], bare: nn.Module, in_order: str) -> st
     expected = bare.state_dict()
     if 2 * len(body.keys() & expected.keys()) < min(len(body), len(expected)):
         return f"its tensors are not those of the backbone, neither by name nor in order: {in_order}"
-    missing = [f"`{name}`" for name in expected if name not in body and not name.endswith(COUNTER)]
-    other = [name for name in expected if name in body and body[name].shape != expected[name].shape]
-    told = [f"it has no {listed(missing)}"] if missing else []
-    told += (
-        [f"the backbone has no {listed(found)}, which it has"]
-        if (found := [f"`{name}`" for name in unused(body, expected)])
-        else []
-    )
-    told += [
-        f"`{name}` is {tuple(body[name].shape)} where the backbone's is {tuple(expected[name].shape)}"
-        for name in other[:3]
+    missing, left_over = ([f"`{name}`" for name in names] for names in (unused(expected, body), unused(body, expected)))
+    reshaped = [
+        f"`{name}` is {tuple(body[name].shape)} where the backbone's is {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in body and body[name].shape != tensor.shape
     ]
-    told += [f"and {len(other) - 3} more of another shape"] if len(other) > 3 else []
+    told = [f"it has no {listed(missing)}"] if missing else []
+    told += [f"the backbone has no {listed(left_over)}, which it has"] if left_over else []
+    told += [listed(reshaped)] if reshaped else []
     return "its tensors are not those of the backbone: " + "; ".join(told)

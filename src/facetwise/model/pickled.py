@@ -1,8 +1,5 @@
-"""Weights in pickles, as most people have them: the only place where one is opened.
-
-It is read with `weights_only` in a process of its own, with limits on memory, on what it writes and on time; what comes
-back is a safetensors file and the order of its tensors.
-"""
+"""Weights in pickles, as most people have them: read with `weights_only` in a process of its own with limits
+(`unpickling`, the only place where one is opened), which gives a safetensors file and the order of its tensors back."""
 
 from __future__ import annotations
 
@@ -23,40 +20,9 @@ ROOM = 2**28
 """Bytes that may be used and written beside four times the size of the file."""
 PATIENCE = 300
 """Seconds that it may take."""
-HOLDERS = ("state_dict_ema", "model_ema", "state_dict", "model", "module")
-"""Keys under which programs for training keep a network, the average of its weights first."""
+_PROGRAM = Path(__file__).with_name("unpickling.py")
 _OWN = "it holds no tensors"
 _SAVE_AGAIN = "save it again as a plain dict of tensors: `torch.save(model.state_dict(), FILE)`"
-_READ = """\
-import argparse, json, resource, sys
-import torch
-from collections.abc import Mapping
-from safetensors.torch import save_file
-path, out, room, seconds, *holders = sys.argv[1:]
-used = int(open("/proc/self/status").read().split("VmData:")[1].split()[0]) * 1024
-resource.setrlimit(resource.RLIMIT_DATA, (used + int(room),) * 2)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(room),) * 2)
-resource.setrlimit(resource.RLIMIT_CPU, (int(seconds),) * 2)
-torch.set_num_threads(1)
-with torch.serialization.safe_globals([argparse.Namespace]):  # the settings beside the weights of many
-    found = torch.load(path, map_location="cpu", weights_only=True)
-under = []
-while isinstance(found, Mapping) and not any(isinstance(value, torch.Tensor) for value in found.values()):
-    key = next((key for key in holders if isinstance(found.get(key), Mapping)), None)
-    if key is None:
-        break
-    under.append(key)
-    found = found[key]
-if not isinstance(found, Mapping):
-    sys.exit(f"it holds no tensors by name but a {type(found).__name__}")
-tensors = {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
-if not tensors:
-    sys.exit("it holds no tensors by name; its keys: " + ", ".join(str(key)[:40] for key in list(found)[:5]))
-if sum(v.numel() * v.element_size() for v in tensors.values()) > int(room):
-    sys.exit("its tensors are larger than the file")
-save_file({k: v.detach().contiguous().clone() for k, v in tensors.items()}, out)
-print(json.dumps([under, list(tensors)]))
-"""
 
 
 def read_pickled(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -64,7 +30,7 @@ def read_pickled(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     room = ROOM + 4 * path.stat().st_size
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "read.safetensors"
-        command = [sys.executable, "-P", "-c", _READ, str(path), str(out), str(room), str(PATIENCE), *HOLDERS]
+        command = [sys.executable, "-P", str(_PROGRAM), str(path), str(out), str(room), str(PATIENCE)]
         try:
             done = subprocess.run(
                 command, env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}, capture_output=True,

@@ -13,21 +13,15 @@ from facetwise.model.conversion import BY_NAME, Converted
 
 TOLERANCE = 1e-4
 """Largest difference of outputs, as a share of the largest output; other orders of the same sums differ by 1e-6."""
-_TORCHVISION = {
-    "mobilenetv2_100": "mobilenet_v2",
-    "mobilenetv3_large_100": "mobilenet_v3_large",
-    "mobilenetv3_small_100": "mobilenet_v3_small",
-    "mnasnet_050": "mnasnet0_5",
-    "mnasnet_100": "mnasnet1_0",
-}
-"""timm's name -> torchvision's, where they differ."""
+_TORCHVISION = {"mobilenetv2_100": "mobilenet_v2"}
+"""timm's name -> torchvision's, where they differ and the tensors are the same in order."""
 
 
 def compared(found: Converted, tensors: Mapping[str, Tensor], backbone: str) -> str:
     """What the outputs of the converted network were compared with, in words.
 
-    `tensors`: as in the file, by its own names. Raises InputError when the outputs are no numbers, or when
-    torchvision's network of these names gives others.
+    `tensors`: those that were converted, by the file's names. Raises InputError when the outputs are no numbers, or
+    when torchvision's network of these names gives others.
     """
     images = torch.randn(2, 3, *own_size(backbone), generator=torch.Generator().manual_seed(0))
     if not bool(_outputs(found.backbone, images).isfinite().all()):
@@ -55,9 +49,7 @@ def torchvision_network(backbone: str, tensors: Mapping[str, Tensor], num_classe
     """torchvision's network of these names with these weights; None when there is none."""
     from torchvision.models import get_model, list_models  # type: ignore[import-untyped]
 
-    name = backbone.split(".")[0].removeprefix(
-        "tf_"
-    )  # torchvision's weights in a `tf_` network would give other outputs
+    name = backbone.split(".")[0].removeprefix("tf_")  # its weights in a `tf_` network would give other outputs
     name = _TORCHVISION.get(name, name)
     if name not in list_models():
         return None

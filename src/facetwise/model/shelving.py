@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,13 +19,13 @@ from facetwise.core.records.base import checked, write_record
 from facetwise.core.records.provenance import now
 from facetwise.core.records.shelf import SHELF, BaseWeights, ShelfEntry, ShelfRecord, shelf_entries, shelf_folder
 from facetwise.core.workspace import file_hash, lock, new_artefact
-from facetwise.model.backbone import input_statistics
+from facetwise.model.backbone import check_pretrained, input_statistics
 from facetwise.model.conversion import Converted, converted, unwrapped
 from facetwise.model.origin import base_in
 from facetwise.model.pickled import read_pickled
 from facetwise.model.reference import compared
 from facetwise.model.tensors import load_tensors, tensors_bytes
-from facetwise.model.weights import SUFFIX, made_here
+from facetwise.model.weights import BACKBONE, SUFFIX, made_here
 
 PICKLES = (".pth", ".pt", ".bin")
 """Endings of files that are read as pickles."""
@@ -36,16 +35,13 @@ _LITE_MEAN, _LITE_STD = 127 / 255, 128 / 255
 
 
 @dataclass(frozen=True)
-class NewWeights:
-    """What is to be put on the shelf."""
+class Statistics:
+    """What a network takes off its input and divides it by, a number a channel as shares of 255."""
 
-    file: Path
-    backbone: str
-    name: str | None = None
-    source: str | None = None
-    licence: str | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
+    mean: Sequence[float]
+    std: Sequence[float]
+    known_from: str
+    """In words."""
 
 
 @dataclass(frozen=True)
@@ -59,37 +55,46 @@ class _Read:
     base: BaseWeights | None
 
 
-def add_to_shelf(wanted: NewWeights) -> tuple[ShelfEntry, bool]:
+def add_to_shelf(
+    file: Path,
+    backbone: str,
+    *,
+    name: str | None = None,
+    source: str | None = None,
+    licence: str | None = None,
+    statistics: Statistics | None = None,
+) -> tuple[ShelfEntry, bool]:
     """Convert a file's weights and put them on the shelf; returns the entry, and whether it is new or changed.
 
     Raises InputError for a file that cannot be read, is of another network or whose name is taken, SettingError for a
-    backbone or statistics that cannot be.
+    backbone or name that cannot be.
     """
-    name = wanted.name or wanted.backbone.split(".")[0]
+    check_pretrained(backbone)
+    name = name or backbone.split(".")[0]
     if not _NAME.fullmatch(name):
         raise SettingError(f"`{name}` is no name for the shelf", hint="letters, digits, `.`, `_` and `-`")
-    given = _given_statistics(wanted)
-    read = _read(wanted.file)
+    read = _read(file)
     try:
-        found = converted(read.tensors, wanted.backbone)
-        told = compared(found, unwrapped(read.tensors), wanted.backbone)
+        tensors = unwrapped(read.tensors)
+        found = converted(tensors, backbone)
+        told = compared(found, tensors, backbone)
     except InputError as error:
-        raise InputError(f"{wanted.file}: no weights for `{wanted.backbone}`: {error}", hint=error.hint) from None
-    mean, std, known_from = given or _statistics(read, wanted.backbone)
-    data = tensors_bytes(_as_network(found, mean, std), {PEOPLE: read.people})
+        raise InputError(f"{file}: no weights for `{backbone}`: {error}", hint=error.hint) from None
+    taken = statistics or _statistics(read, backbone)
+    data = tensors_bytes(_as_network(found, taken), {PEOPLE: read.people})
     record = {
         "name": name,
-        "backbone": wanted.backbone,
+        "backbone": backbone,
         "sha256": hashlib.sha256(data).hexdigest(),
         "num_weights": sum(p.numel() for p in found.backbone.parameters()),
         "num_bytes": len(data),
-        "mean": list(mean),
-        "std": list(std),
-        "statistics": known_from,
-        "source": wanted.source or (read.base and read.base.source) or wanted.file.name,
-        "licence": wanted.licence or (read.base and read.base.licence),
-        "file": wanted.file.name,
-        "file_sha256": file_hash(wanted.file),
+        "mean": list(taken.mean),
+        "std": list(taken.std),
+        "statistics": taken.known_from,
+        "source": source or (read.base and read.base.source) or file.name,
+        "licence": licence or (read.base and read.base.licence),
+        "file": file.name,
+        "file_sha256": file_hash(file),
         "matched": ", ".join([found.matched, *(f"under `{key}`" for key in read.under)]),
         "left_out": found.left_out,
         "checked": told,
@@ -148,44 +153,33 @@ def _read(path: Path) -> _Read:
     return _Read(tensors, (), metadata.get(PEOPLE, people_text(())), base_in(metadata))
 
 
-def _given_statistics(wanted: NewWeights) -> tuple[Sequence[float], Sequence[float], str] | None:
-    if wanted.mean is None and wanted.std is None:
+def given_statistics(mean: Sequence[float] | None, std: Sequence[float] | None) -> Statistics | None:
+    """Those that a user gave, None without; raises SettingError for what cannot be."""
+    if mean is None and std is None:
         return None
-    for name, values in (("mean", wanted.mean), ("std", wanted.std)):
-        low = 0.0 if name == "mean" else 1e-3
-        if values is None or len(values) != 3 or not all(low <= value <= 1 for value in values):
-            raise SettingError(
-                f"`{name}` is {values}, expected three shares of 255, such as 0.485,0.456,0.406",
-                hint="give `mean` and `std`, both or none",
-            )
-    assert wanted.mean is not None
-    assert wanted.std is not None
-    return wanted.mean, wanted.std, "given"
+    if mean is None or std is None:
+        raise SettingError("`mean` and `std` belong together", hint="give both or none")
+    for name, values, low in (("mean", mean, 0.0), ("std", std, 1e-3)):
+        if len(values) != 3 or not all(low <= value <= 1 for value in values):
+            told = ", ".join(f"{value:g}" for value in values)
+            raise SettingError(f"`{name}` is {told}: expected three shares of 255, such as 0.485,0.456,0.406")
+    return Statistics(mean, std, "given")
 
 
-def _statistics(read: _Read, backbone: str) -> tuple[Sequence[float], Sequence[float], str]:
+def _statistics(read: _Read, backbone: str) -> Statistics:
     """By the file, if it is of a network of ours, by what the family is known to take, or by timm."""
-    own = _own_statistics(read.tensors)
-    if own is not None:
-        return *own, "the file"
+    if made_here(read.tensors):
+        mean, std = ((read.tensors[name].flatten() / 255).tolist() for name in ("mean", "std"))
+        return Statistics(mean, std, "the file")
     if "efficientnet_lite" in backbone:
-        return [_LITE_MEAN] * 3, [_LITE_STD] * 3, "EfficientNet-Lite: (x - 127) / 128"
-    mean, std = input_statistics(backbone)
-    return mean, std, f"timm, for `{backbone}`"
+        return Statistics([_LITE_MEAN] * 3, [_LITE_STD] * 3, "EfficientNet-Lite: (x - 127) / 128")
+    return Statistics(*input_statistics(backbone), f"timm, for `{backbone}`")
 
 
-def _own_statistics(tensors: Mapping[str, Tensor]) -> tuple[list[float], list[float]] | None:
-    """Mean and std of a network of ours, as shares of 255; None for others."""
-    if not made_here(tensors):
-        return None
-    mean, std = ((tensors[name].flatten() / 255).tolist() for name in ("mean", "std"))
-    return mean, std
-
-
-def _as_network(found: Converted, mean: Sequence[float], std: Sequence[float]) -> dict[str, Tensor]:
+def _as_network(found: Converted, statistics: Statistics) -> dict[str, Tensor]:
     """As a run's network is saved: backbone and normalisation; the file's own head beside them is read by nobody."""
-    tensors: dict[str, Any] = {f"backbone.{name}": tensor for name, tensor in found.backbone.state_dict().items()}
+    tensors = {BACKBONE + name: tensor for name, tensor in found.backbone.state_dict().items()}
     tensors |= {f"head.{name}": tensor for name, tensor in found.head.items()}
-    for name, values in (("mean", mean), ("std", std)):
+    for name, values in (("mean", statistics.mean), ("std", statistics.std)):
         tensors[name] = 255 * torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1)
     return tensors

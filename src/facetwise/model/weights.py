@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +24,10 @@ PATIENCE = 3.0
 """Seconds that the hub has to answer."""
 ELSEWHERE = "offline? download them elsewhere and give the .safetensors path, or train with `model.weights=none`"
 _HUB_FILE = "model.safetensors"
-_BACKBONE = "backbone."
-_WRAPPERS = ("module.", "_orig_mod.", "module.")
-"""Before the names of a network in `DataParallel`, of a compiled one, and of one that is compiled in the other."""
+BACKBONE = "backbone."
+"""Before the names of the backbone's tensors, beside a head."""
+WRAPPERS = ("module.", "_orig_mod.")
+"""Before the names of a network in `DataParallel`, and of a compiled one."""
 COUNTER = "num_batches_tracked"
 """The end of the name of what counts the batches of a norm."""
 _NO_ANSWER = (407, 502, 503, 504)
@@ -47,19 +48,28 @@ def read_weights(path: Path) -> Weights:
 
     Prefixes that wrappers add to every name (`DataParallel`, `torch.compile`) are removed.
     """
-    tensors = _read(path)
-    for wrapper in _WRAPPERS:
-        if all(name.startswith(wrapper) for name in tensors):
-            tensors = {name.removeprefix(wrapper): tensor for name, tensor in tensors.items()}
+    tensors = without_wrappers(_read(path), WRAPPERS)
     if not made_here(tensors):
         return Weights(tensors, {})
-    backbone = {n.removeprefix(_BACKBONE): t for n, t in tensors.items() if n.startswith(_BACKBONE)}
-    return Weights(backbone, {name: tensors[name] for name in ("mean", "std")})
+    return Weights(backbone_part(tensors), {name: tensors[name] for name in ("mean", "std")})
+
+
+def without_wrappers(tensors: Mapping[str, Tensor], wrappers: Sequence[str]) -> dict[str, Tensor]:
+    """Without those of the prefixes that every name begins with, however they are nested."""
+    found = dict(tensors)
+    while wrapper := next((w for w in wrappers if found and all(name.startswith(w) for name in found)), None):
+        found = {name.removeprefix(wrapper): tensor for name, tensor in found.items()}
+    return found
+
+
+def backbone_part(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under `backbone.`, by their names in it."""
+    return {n.removeprefix(BACKBONE): t for n, t in tensors.items() if n.startswith(BACKBONE)}
 
 
 def made_here(names: Collection[str]) -> bool:
     """Whether these are the tensor names of a network of ours."""
-    return "mean" in names and "std" in names and any(name.startswith(_BACKBONE) for name in names)
+    return "mean" in names and "std" in names and any(name.startswith(BACKBONE) for name in names)
 
 
 def _read(path: Path) -> dict[str, Tensor]:

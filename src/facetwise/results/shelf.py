@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from facetwise.core.errors import DamagedError
-from facetwise.core.records.shelf import PretrainedBackbone, ShelfEntry, find_shelf_entry, shelf_entries, shelf_folder
+from facetwise.core.records.shelf import (
+    PretrainedBackbone,
+    ShelfEntry,
+    ShelfRecord,
+    find_shelf_entry,
+    shelf_entries,
+    shelf_folder,
+)
+
+
+@dataclass(frozen=True)
+class AddedWeights:
+    """What came of adding weights to the shelf."""
+
+    record: ShelfRecord
+    path: Path
+    """The file of weights."""
+    new: bool
+    """Whether anything was written; it was there already otherwise."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {"path": str(self.path), "new": self.new, **self.record.as_dict()}
 
 
 @dataclass(frozen=True)
@@ -15,10 +38,14 @@ class ShelfRow:
 
     name: str
     """Of a damaged one that of its folder."""
-    record: dict[str, Any] | None
-    """What is known of it: `shelf.json`; None when that is damaged."""
+    record: ShelfRecord | None
+    """What is known of it; None when that is damaged."""
     problem: str | None
     """What is damaged and the way out."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {"name": self.name, "problem": self.problem, **(self.record.as_dict() if self.record else {})}
 
 
 @dataclass(frozen=True)
@@ -32,8 +59,8 @@ class ShelfView:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
-        rows = [{"name": row.name, "problem": row.problem, **(row.record or {})} for row in self.weights]
-        return {"folder": self.folder, "weights": rows, "to_try": [known.as_dict() for known in self.to_try]}
+        rows, known = ([part.as_dict() for part in parts] for parts in (self.weights, self.to_try))
+        return {"folder": self.folder, "weights": rows, "to_try": known}
 
 
 def build_shelf_view(name: str | None = None, *, verify: bool = False) -> ShelfView:
@@ -46,13 +73,11 @@ def build_shelf_view(name: str | None = None, *, verify: bool = False) -> ShelfV
 
 
 def _row(entry: ShelfEntry, verify: bool) -> ShelfRow:
+    record = None
     try:
         record = entry.record()
-    except DamagedError as error:
-        return ShelfRow(entry.path.name, None, error.summary)
-    try:
         if verify:
             entry.verify()
     except DamagedError as error:
-        return ShelfRow(record.name, record.as_dict(), error.summary)
-    return ShelfRow(record.name, record.as_dict(), None)
+        return ShelfRow(record.name if record else entry.path.name, record, error.summary)
+    return ShelfRow(record.name, record, None)

@@ -15,18 +15,20 @@ from torch import Tensor, nn
 from torchvision.models import efficientnet_b0, mobilenet_v2, regnet_y_400mf
 
 import facetwise as fw
-from facetwise.api.training import AddedWeights
 from facetwise.cli.main import main
 from facetwise.core.errors import DamagedError, FacetwiseError, InputError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.people import PEOPLE
 from facetwise.core.records.shelf import ShelfRecord, find_shelf_entry, shelf_entries
 from facetwise.model.backbone import Network, build_network
-from facetwise.model.conversion import in_order, unwrapped
+from facetwise.model.conversion import converted, in_order, unwrapped
 from facetwise.model.heads import head_layout
+from facetwise.model.reference import compared
 from facetwise.model.to_try import NAMES
+from facetwise.model.unpickling import held_tensors
 from facetwise.recipe.head import MultiLabelHead
 from facetwise.recipe.model import ModelSpec
+from facetwise.results.shelf import AddedWeights
 
 LAYOUT = head_layout(MultiLabelHead(), LabelSpace((Attribute("a", ("x", "y")),)))
 IMAGES = 255 * torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
@@ -79,22 +81,49 @@ def test_features_after_conversion_are_those_before_bit_for_bit(tmp_path, backbo
         assert torch.equal(after.features(IMAGES), features(model, normal(IMAGES, added.record)))
 
 
-HELD: dict[str, Callable[[dict[str, Tensor]], object]] = {
-    "plain.bin": lambda state: state,
-    "state_dict.pth": lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"state": {}, "lr": 0.1}},
-    "model_ema.pt": lambda state: {"model": {name: 0 * t for name, t in state.items()}, "model_ema": state},
-}
-
-
-@pytest.mark.parametrize("name", HELD)
-def test_a_pickle_gives_its_tensors_wherever_it_holds_them(tmp_path, name):
+def test_a_pickle_of_a_trainer_gives_the_average_of_its_weights(tmp_path):
     model = drawn(timm.create_model("test_resnet", num_classes=3))
-    torch.save(HELD[name](model.state_dict()), tmp_path / name)
-    added = fw.add_weights(tmp_path / name, backbone="test_resnet", licence="MIT", source="drawn")
-    assert (added.record.licence, added.record.source, added.record.file) == ("MIT", "drawn", name)
-    assert ("under `model_ema`" in added.record.matched) == name.startswith("model_ema")
+    state = model.state_dict()
+    torch.save({"model": {name: 0 * t for name, t in state.items()}, "model_ema": state}, tmp_path / "trained.pt")
+    added = fw.add_weights(tmp_path / "trained.pt", backbone="test_resnet", licence="MIT", source="drawn")
+    assert (added.record.licence, added.record.source, added.record.file) == ("MIT", "drawn", "trained.pt")
+    assert added.record.matched == "by name, under `model_ema`"
     loaded = network("test_resnet", "test_resnet").backbone.state_dict()
-    assert all(torch.equal(tensor, model.state_dict()[key]) for key, tensor in loaded.items())
+    assert all(torch.equal(tensor, state[key]) for key, tensor in loaded.items())
+
+
+STATE = {"b": torch.ones(2), "a": torch.zeros(3)}
+
+
+@pytest.mark.parametrize(
+    ("holding", "under"),
+    [
+        (STATE, []),
+        ({"epoch": 3, "state_dict": STATE, "optimizer": {"state": {}, "lr": 0.1}}, ["state_dict"]),
+        ({"model": {"state_dict": {**STATE, "step": 1}}}, ["model", "state_dict"]),
+        ({"state_dict": {"c": torch.ones(1)}, "state_dict_ema": STATE}, ["state_dict_ema"]),
+    ],
+)
+def test_tensors_are_found_wherever_a_pickle_holds_them(holding, under):
+    keys, tensors = held_tensors(holding, 20)
+    assert keys == under
+    assert [*tensors] == ["b", "a"]
+    assert all(tensors[name] is STATE[name] for name in STATE)
+    with pytest.raises(ValueError, match="larger than the file"):
+        held_tensors(holding, 19)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ([torch.ones(1)], "by name but a list"),
+        ({"epoch": 1}, "its keys: epoch"),
+        ({"a": torch.ones(1).expand(10**5, 10**5)}, "larger than the file"),
+    ],
+)
+def test_what_holds_no_tensors_or_unpacks_to_too_many_is_told(found, message):
+    with pytest.raises(ValueError, match=message):
+        held_tensors(found, 2**30)
 
 
 def test_torchvisions_mobilenet_is_timms_by_order_and_gives_the_same_features(tmp_path):
@@ -113,21 +142,18 @@ def test_torchvisions_mobilenet_is_timms_by_order_and_gives_the_same_features(tm
         torch.testing.assert_close(network("mobilenetv2_100", "mobilenetv2_100").features(IMAGES), before)
 
 
-def test_torchvisions_weights_in_a_network_that_pads_otherwise_are_refused(tmp_path, shelf):
+def test_torchvisions_weights_in_a_network_that_pads_otherwise_are_refused():
     torch.manual_seed(2)
-    torch.save(efficientnet_b0(num_classes=4).state_dict(), tmp_path / "theirs.pth")
+    theirs = efficientnet_b0(num_classes=4).state_dict()
+    fitting, padded = "efficientnet_b0", "tf_efficientnet_b0"
+    assert compared(converted(theirs, fitting), theirs, fitting).startswith("torchvision's network, outputs of")
     with pytest.raises(InputError, match="torchvision's network with these weights gives other outputs than `tf_"):
-        fw.add_weights(tmp_path / "theirs.pth", backbone="tf_efficientnet_b0")
-    assert not shelf.exists()
-    assert fw.add_weights(tmp_path / "theirs.pth", backbone="efficientnet_b0").record.checked.startswith(
-        "torchvision's"
-    )
+        compared(converted(theirs, padded), theirs, padded)
 
 
-def test_what_timm_converts_by_itself_has_its_head_left_out_too(tmp_path):
-    torch.save(regnet_y_400mf(num_classes=4).state_dict(), tmp_path / "theirs.pth")
-    record = fw.add_weights(tmp_path / "theirs.pth", backbone="regnety_004").record
-    assert (record.matched, record.left_out) == ("by timm's conversion of names", "its head, 2 tensors")
+def test_what_timm_converts_by_itself_has_its_head_left_out_too():
+    found = converted(regnet_y_400mf(num_classes=4).state_dict(), "regnety_004")
+    assert (found.matched, found.left_out) == ("by timm's conversion of names", "its head, 2 tensors")
 
 
 def as_efficientnet_pytorch(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -141,7 +167,8 @@ def as_efficientnet_pytorch(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def test_efficientnet_pytorchs_lite0_is_timms_tf_by_order_with_its_own_statistics(tmp_path):
     model = drawn(timm.create_model("tf_efficientnet_lite0", num_classes=5))
-    torch.save(as_efficientnet_pytorch(model.state_dict()), tmp_path / "lite0.pth")
+    theirs = as_efficientnet_pytorch(model.state_dict())
+    torch.save(theirs, tmp_path / "lite0.pth")
     record = fw.add_weights(tmp_path / "lite0.pth", backbone="tf_efficientnet_lite0", name="lite0").record
     assert record.matched == "by order and shape, 247 of 247"
     assert (record.mean, record.std) == ([127 / 255] * 3, [128 / 255] * 3)
@@ -151,7 +178,7 @@ def test_efficientnet_pytorchs_lite0_is_timms_tf_by_order_with_its_own_statistic
     with torch.no_grad():
         assert torch.equal(made.features(IMAGES), features(model, (IMAGES - made.mean) / made.std))
     with pytest.raises(InputError, match="pad and norm as timm's `tf_") as error:
-        fw.add_weights(tmp_path / "lite0.pth", backbone="efficientnet_lite0")
+        converted(theirs, "efficientnet_lite0")
     assert error.value.hint == "`--as tf_efficientnet_lite0`"
 
 
@@ -168,11 +195,18 @@ def test_the_statistics_are_the_files_the_familys_timms_or_as_given(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "given", [{"mean": "0.5,0.5,0.5"}, {"mean": "123 117 104", "std": "58 57 57"}, {"mean": "a,b,c", "std": "1,1,1"}]
+    ("given", "message"),
+    [
+        ({"mean": "0.5,0.5,0.5"}, "belong together"),
+        ({"mean": "123 117 104", "std": "58 57 57"}, "`mean` is 123, 117, 104: expected three shares of 255"),
+        ({"mean": "0 0 0", "std": "1 1"}, "`std` is 1, 1: expected three"),
+        ({"mean": "0 0 nan", "std": "1 1 1"}, "`mean` is 0, 0, nan: expected three"),
+        ({"mean": "a,b,c", "std": "1,1,1"}, "no numbers"),
+    ],
 )
-def test_statistics_that_cannot_be_are_refused(tmp_path, given):
+def test_statistics_that_cannot_be_are_refused(tmp_path, given, message):
     save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "a.safetensors")
-    with pytest.raises(SettingError, match=r"no numbers|three shares of 255"):
+    with pytest.raises(SettingError, match=message):
         fw.add_weights(tmp_path / "a.safetensors", backbone="test_resnet", **given)
 
 
@@ -208,7 +242,6 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "raw pickle": (lambda path: path.write_bytes(pickle.dumps(Bomb())), "no mere dict of tensors"),
     "whole module": (lambda path: torch.save(nn.Linear(2, 2), path), r"wants `torch\.nn\.modules\.linear\.Linear`"),
     "truncated": (truncated, "no weights could be read from it"),
-    "blown up": (lambda path: torch.save({"a": torch.ones(1).expand(10**5, 10**5)}, path), "larger than the file"),
     "nothing in it": (lambda path: torch.save({"epoch": 1}, path), "holds no tensors by name; its keys: epoch"),
 }
 
@@ -259,6 +292,8 @@ def test_what_is_not_of_the_backbone_is_named_and_leaves_nothing(tmp_path, shelf
         ("missing.pth", "test_resnet", "is no file of weights"),
         ("half.safetensors", "test_resnet", "not readable as safetensors"),
         ("a.safetensors", "resnet_18", "timm has no `resnet_18`"),
+        ("a.safetensors", "timm/resnet18", "timm has no `timm/resnet18`"),
+        ("a.safetensors", "resnet18.a1_in2k", "timm has no `a1_in2k` of `resnet18`"),
         ("a.safetensors", "small_resnet", "no pretrained weights"),
     ],
 )
@@ -314,7 +349,7 @@ def test_the_same_again_changes_nothing_and_a_licence_is_added(tmp_path):
     licensed = put(tmp_path, licence="MIT")
     assert licensed.new
     assert (licensed.path, licensed.record.licence) == (first.path, "MIT")
-    assert [row.record["licence"] for row in fw.list_weights().weights] == ["MIT"]
+    assert [row.record.licence for row in fw.list_weights().weights] == ["MIT"]
     with pytest.raises(InputError, match="already, as `shelf:mine`"):
         put(tmp_path, "another")
     save_file(drawn(timm.create_model("test_resnet")).state_dict(), tmp_path / "b.safetensors")
@@ -395,16 +430,16 @@ def test_a_run_and_its_weights_keep_where_it_started_and_the_licence(tmp_path, o
     assert again.record().base.told == told
 
 
-def test_a_blend_and_a_submission_say_whose_weights_are_below_them(tmp_path, own):
+def test_a_blend_and_a_submission_say_whose_weights_are_below_them(tmp_path, own_finished):
     put(tmp_path, licence="CC-BY-NC-4.0", source="somebody")
-    settings = [s for s in OF_THE_SHELF if "holdout" not in s]
-    run, other = (fw.fit(own.project, own.recipe, settings=s) for s in (settings, ["train.length=1ep"]))
+    own, other = own_finished, fw.show(own_finished.project).id
+    run = fw.fit(own.project, own.recipe, settings=[s for s in OF_THE_SHELF if "holdout" not in s])
     told = "Started from weights of others: `shelf:mine` (somebody), licence CC-BY-NC-4.0."
-    blend = fw.blend(own.project, members=[run.id, other.id], weighting="equal")
+    blend = fw.blend(own.project, members=[run.id, other], weighting="equal")
     submission = fw.submit(own.project, blend.id, yes=True)
     for reference in (run.id, blend.id, submission.folder.id):
         assert [n.text for n in fw.show(own.project, reference).warnings if n.kind == "note"].count(told) == 1
-    assert not any("weights of others" in notice.text for notice in fw.show(own.project, other.id).warnings)
+    assert not any("weights of others" in notice.text for notice in fw.show(own.project, other).warnings)
 
 
 def test_what_is_not_on_the_shelf_or_of_another_network_is_told(tmp_path, own):

@@ -10,6 +10,7 @@ import torch
 import facetwise as fw
 from facetwise.core.errors import InputError, SettingError
 from facetwise.data.manifest import load_manifest
+from facetwise.recipe import load_recipe
 
 SETTINGS = ("model.backbone=test_resnet", "model.args={}")
 
@@ -60,3 +61,16 @@ def test_what_cannot_be_embedded_is_told_and_nothing_is_written(own, tmp_path, o
     with pytest.raises(error):
         fw.embed(own.project, own.recipe, out=tmp_path / out, settings=settings)
     assert not (tmp_path / out).exists()
+
+
+def test_settings_beside_a_recipe_that_is_no_file_are_refused_and_not_forgotten(ready_to_fit, tmp_path):
+    project, recipe, settings = ready_to_fit.project, load_recipe(ready_to_fit.recipe), ["optimizer.lr=1e-2"]
+    for call in (
+        lambda: fw.fit(project, recipe, settings=settings),
+        lambda: fw.embed(project, recipe, out=tmp_path / "a.parquet", settings=settings),
+        lambda: fw.augment(project, recipe, out=tmp_path / "a.png", settings=settings),
+        lambda: fw.ablate(project, recipe, tries=["loss=focal"], settings=settings),
+    ):
+        with pytest.raises(SettingError, match="settings change a recipe file"):
+            call()
+    assert not list(tmp_path.glob("a.*"))

@@ -60,7 +60,7 @@ def test_arguments_reach_the_backbone():
         ("resnet_18", {}, "timm has no `resnet_18`"),
         ("small_resnet", {"weights": "hub"}, "no pretrained weights"),
         ("test_resnet", {"args": {"depth": 9}}, "cannot make `test_resnet`"),
-        ("test_resnet.other_tag", {}, "cannot make `test_resnet.other_tag`"),
+        ("test_resnet.other_tag", {}, "timm has no `other_tag` of `test_resnet`"),
         ("hf-hub:timm/resnet18.a1_in1k", {}, "timm has no `hf-hub:"),
         ("test_resnet", {"args": {"layers": [60_000, 1, 1, 1]}}, "more than 1,073,741,824 weights, or 20,000 layers"),
         ("densenet121", {"drop_path": 0.1}, "`densenet121` has no stochastic depth"),

@@ -20,7 +20,7 @@ def _on_the_shelf(view: ShelfView) -> RenderableType:
     problems = [f"{row.name}: {row.problem}" for row in view.weights if row.problem is not None]
     for row in view.weights:
         if row.record is not None:
-            table.add_row(*_cells(ShelfRecord.model_validate(row.record)))
+            table.add_row(*_cells(row.record))
     return Group(Text(view.folder, style="dim"), table, *(paragraph(text, style="bold red") for text in problems))
 
 
