@@ -40,6 +40,16 @@ def test_features_are_those_of_the_backbone_in_the_order_of_the_manifest(own, tm
     assert events == ["features"]
 
 
+def test_an_image_that_cannot_be_read_is_a_row_without_features(own, tmp_path):
+    broken = next((own.contest / "eval" / "images").iterdir())
+    broken.write_bytes(b"no picture")
+    assert fw.check(own.project, workers=1).usable
+    table = pl.read_parquet(fw.embed(own.project, own.recipe, out=tmp_path / "a.parquet", settings=SETTINGS))
+    without = table.filter(pl.col("features").is_null())
+    assert [Path(image).name for image in without["image"]] == [broken.name]
+    assert table["split"].to_list().count("test") == len(list(broken.parent.iterdir()))
+
+
 def test_what_only_training_hears_does_not_matter(own, tmp_path):
     more = ["model.drop_path=0.1", "optimizer.layer_decay=0.5", "folds.plan=3", "model.head=flat"]
     one, other = (

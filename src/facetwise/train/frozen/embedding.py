@@ -18,8 +18,9 @@ from facetwise.train.fold.loop import Listener
 from facetwise.train.frozen.features import prepare_features
 from facetwise.train.planning.plan import make_plan
 
-FEATURES = "features"
-"""The column of vectors."""
+_FEATURES = "features"
+_NOBODY_HELD_OUT = FoldsSpec(plan="none")
+"""Since nothing is trained."""
 
 
 def embed(project: Project, recipe: Recipe, notify: Listener, progress: Progress | None = None) -> pl.DataFrame:
@@ -34,18 +35,14 @@ def embed(project: Project, recipe: Recipe, notify: Listener, progress: Progress
             f"`model.weights`: `{FOLD}` gives each fold other features", hint="give the file of one fold by its number"
         )
     model = recipe.model.model_copy(update={"freeze": "backbone", "head_first": None, "dropout": 0.0, "drop_path": 0.0})
-    plan = make_plan(project, Recipe(input=recipe.input, model=model, train=recipe.train, folds=ONE_MODEL), progress)
+    untrained = Recipe(input=recipe.input, model=model, train=recipe.train, folds=_NOBODY_HELD_OUT)
+    plan = make_plan(project, untrained, progress)
     choices = make_choices(plan.recipe.train)
     source = ImageSource(plan.store.images, apply_choices(choices))
     setup = Setup(plan.recipe, plan.layout, source, source.device, choices, project.root)
     array = prepare_features(plan, setup, notify, progress).array[:, 0]
     rows = plan.manifest.table
     vectors = np.take(array, plan.store.index(rows["image"].to_list()), axis=0)
-    found = pl.Series(FEATURES, vectors, dtype=pl.Array(pl.Float32, array.shape[1]))
-    readable = (rows["status"] == "ok").alias("readable")
-    kept = rows.select("image", "group", "split").with_columns(readable, found)
-    return kept.with_columns(pl.when("readable").then(FEATURES).alias(FEATURES)).drop("readable")
-
-
-ONE_MODEL = FoldsSpec(plan="none")
-"""Nobody is held out, since nothing is trained."""
+    found = pl.Series(_FEATURES, vectors, dtype=pl.Array(pl.Float32, array.shape[1]))
+    readable = pl.when(pl.col("status") == "ok").then(_FEATURES).alias(_FEATURES)
+    return rows.with_columns(found).select("image", "group", "split", readable)
