@@ -40,8 +40,9 @@ def _(call: "Call[Project]", folder: Path) -> None:
     console().print(understood_text(understood[0]))
     space = project.space
     sizes = " x ".join(f"{a.size} {a.name}" for a in space.attributes)
+    made = f"{sizes} = {space.num_joint}" if len(space.attributes) > 1 else space.num_joint
     say(f"wrote {project.workspace.project_file}")
-    say(f"label: {sizes} = {space.num_joint} classes; dataset: {project.dataset_root}")
+    say(f"label: {made} classes; dataset: {project.dataset_root}")
     say(f"next: cd {shlex.quote(str(folder))} && facetwise check")
     if not errors(understood[0].findings):
         say(f"or at once, with check and folds: {shlex.join(['facetwise', *first_fit(project, understood[0])])}")

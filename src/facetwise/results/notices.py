@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from facetwise.core.labels import JOINT
 from facetwise.core.text.counting import count
 from facetwise.data.folds import making_again
 
@@ -208,9 +209,12 @@ def _what_is_scored(card: Scorecard) -> str:
     if len(card.attributes) > 1:
         classes = f"all {len(card.classes)} joint classes" if card.classes else "all joint classes"
         return f"Macro F1 is the plain mean of the F1 of {classes}: a rare class weighs as much as a common one."
+    mean = f"Macro F1 is the plain mean of the F1 of the classes of {card.attributes[0].name}"
+    if card.what == JOINT:  # the label has no other attribute
+        return f"{mean}: a rare class weighs as much as a common one."
     return (
-        f"Macro F1 is the plain mean of the F1 of the classes of {card.what}. This is a specialist: it predicts no "
-        "joint class, so its score is not comparable with one over joint classes."
+        f"{mean}. This is a specialist: it predicts no joint class, so its score is not comparable with one over joint "
+        "classes."
     )
 
 

@@ -97,6 +97,16 @@ def test_near_copies_between_people_and_sides(project: Project) -> None:
     assert joined.sides[0].groups == 1
 
 
+def test_copies_where_each_image_is_its_own_group_are_dealt_together_or_taken_away(project: Project) -> None:
+    replace_in(project.workspace.project_file, {'group = "id"': 'group = "none"'})
+    place(project, "000002", "mask1").write_bytes(place(project, "000001", "mask1").read_bytes())
+    console = Console(width=300, file=io.StringIO())
+    console.print(audit_text(audited(Project.open(project.root))))
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "-> each image is its own group: take one of the two away" in told
+    assert "same_person" not in told  # which would join nothing
+
+
 def test_a_picture_that_all_people_share_is_paired_with_the_first_only(tmp_path: Path) -> None:
     people = tuple(f"{i:03d},male,Asian,30,{i:03d}" for i in range(6))
     project = open_project(tmp_path / "project", write_contest(tmp_path / "data", people, tests=("a.jpg",)))

@@ -436,6 +436,14 @@ def test_a_folder_a_class_is_an_attribute(tmp_path):
     assert "no group" in notes(told)
 
 
+def test_a_folder_a_class_needs_no_columns_and_has_none_to_choose(tmp_path):
+    data = photos(tmp_path, *(f"{c}/{k}.png" for c in "ab" for k in range(2)))
+    for choices in ({"group": "plant"}, {"attributes": ("label",)}):
+        assert "no table in it" in str(refused(data, **choices))
+    project, _ = init(data, group="none")
+    assert labels(project) == {"label": ["a", "b"]}
+
+
 def test_more_folders_than_a_label_has_classes_are_none(tmp_path):
     data = photos(tmp_path, *(f"{k}/0.jpg" for k in range(1001)))
     assert "1,001 images, such as 0/0.jpg" in str(refused(data))

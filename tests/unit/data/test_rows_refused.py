@@ -139,9 +139,14 @@ def test_rows_of_another_length_than_the_header(tmp_path: Path) -> None:
     assert [(f.code, f.where) for f in told(project)] == [("ragged-row", "labels.csv")]
 
 
-def test_a_column_of_joint_classes_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_column_of_joint_classes_alone(delimiter: str, tmp_path: Path) -> None:
     project = made(tmp_path, each("{}.png"), each("photos/{}.png"), ("0", "1"))
     replace_in(tmp_path / "data" / "labels.csv", {",glasses": ",ans"})
+    replace_in(tmp_path / "data" / "labels.csv", {",": delimiter})
+    table = 'table = "labels.csv"'
+    replace_in(project.workspace.project_file, {table: f'{table}\ndelimiter = "{delimiter}"'})
+    project = Project.open(project.root)
     (found,) = told(project)
     assert (found.code, found.where) == ("joint-class", "labels.csv:1")
     assert "`ans` holds whole numbers from 0 to 1" in found.message

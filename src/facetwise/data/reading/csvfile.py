@@ -8,6 +8,7 @@ from pathlib import Path
 from facetwise.core.errors import InputError
 from facetwise.core.files.csvrecords import CsvFault
 from facetwise.core.files.csvtable import CsvTable, look_at_csv
+from facetwise.core.files.othertables import ENDINGS, look_at_other_table
 from facetwise.core.files.outside import read_bounded
 from facetwise.data.findings import Findings
 
@@ -22,8 +23,6 @@ def read_any_table(
     encoding: str = "utf-8",
 ) -> CsvTable | None:
     """The table at `path`: JSON lines, Parquet or a csv in `encoding`, by its file ending."""
-    from facetwise.core.files.othertables import ENDINGS, look_at_other_table
-
     if path.suffix.lower() in ENDINGS:
         return _with_faults(look_at_other_table(path, name, needed), name, findings)
     return read_table_csv(path, name, needed, findings, delimiter=delimiter, encoding=encoding)

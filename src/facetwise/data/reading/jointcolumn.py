@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.labels import MAX_LISTED_JOINT, LabelSpace
 from facetwise.core.project import Project
-from facetwise.data.findings import Findings
-from facetwise.data.reading.csvfile import read_table_csv
 
 
-def joint_class_column(path: Path, needed: Sequence[str], project: Project) -> tuple[str, str] | None:
+def joint_class_column(table: CsvTable, needed: Sequence[str], project: Project) -> tuple[str, str] | None:
     """A message on such a column, and how to read the attributes from it; None if the table has none.
 
     The table then has none of the attributes' columns, and only one column besides the `needed` ones may be the joint
     class.
     """
-    table = read_table_csv(path, path.name, (), Findings())
     wanted = {spec.column for spec in project.file.attributes if spec.column is not None}
-    if table is None or not wanted or wanted & {*table.columns}:
+    if not wanted or wanted & {*table.columns}:
         return None
     limit = max(project.space.num_joint, MAX_LISTED_JOINT)
     numbers = {column: _whole_numbers(table, column) for column in table.others(needed)}

@@ -23,7 +23,6 @@ from facetwise.core.text.counting import listed
 from facetwise.core.workspace import file_hash, inside
 from facetwise.data.findings import Finding, Findings
 from facetwise.data.people import check_people
-from facetwise.data.reading.csvfile import read_table_csv
 from facetwise.data.reading.jointcolumn import joint_class_column
 from facetwise.data.reading.labelcells import LabelReader
 from facetwise.data.reading.layouts.layout import Reader, Row, TrainTable
@@ -32,7 +31,7 @@ from facetwise.data.reading.on_disk.spelling import DiskNames
 from facetwise.data.reading.on_disk.tablenames import TableNames
 from facetwise.data.reading.on_disk.unlisted import Unlisted
 from facetwise.data.reading.rowfaults import RowFaults
-from facetwise.data.reading.sidetable import read_side
+from facetwise.data.reading.sidetable import read_side, table_of
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,7 @@ class _Sides:
             self.sources[name] = table.sha256
             self._tell_place(name, path)
         elif name is not None and path is not None and any(f.code == "missing-column" for f in self.findings[known:]):
-            self._note_joint_class(path, name, needed, known)
+            self._note_joint_class(path, side, needed, known)
         return table, others
 
     def _tell_place(self, name: str, path: Path) -> None:
@@ -197,13 +196,14 @@ class _Sides:
             message = f'that of the dataset is read; for the one in the project folder write `table = "{other}"`'
             self.findings.info("table-in-project", name, message)
 
-    def _note_joint_class(self, path: Path, name: str, needed: list[str], known: int) -> None:
+    def _note_joint_class(self, path: Path, side: Side, needed: list[str], known: int) -> None:
         """Replace findings from `known` on by one, if the table has a joint class in place of attributes."""
         attributes = [spec.column for spec in self.project.file.attributes]
-        if found := joint_class_column(path, needed, self.project):
+        table = table_of(side, path, (), Findings())
+        if table is not None and (found := joint_class_column(table, needed, self.project)):
             del self.findings[known:]
-            read_table_csv(path, name, [c for c in needed if c not in attributes], self.findings)
-            self.findings.error("joint-class", f"{name}:1", *found)
+            table_of(side, path, [c for c in needed if c not in attributes], self.findings)
+            self.findings.error("joint-class", f"{side.table}:1", *found)
 
     def _add_rows(self, side: TrainSide, names: TableNames, labels: LabelReader, reader: Reader) -> None:
         """Pass every valid row of the training table to the reader; a repeated row counts once."""

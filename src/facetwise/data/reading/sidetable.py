@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from facetwise.core.errors import InputError, did_you_mean
 from facetwise.core.files.csvtable import CsvRow, CsvTable
@@ -31,7 +31,7 @@ class NamesTable(CsvTable):
 
     def at(self, row: CsvRow) -> str:
         """The image."""
-        return f"{self.name}/{row.cells[self.key]}"
+        return PurePosixPath(self.name, row.cells[self.key]).as_posix()
 
 
 def read_side(
@@ -46,12 +46,17 @@ def read_side(
     if side.table is None or path is None:
         table: CsvTable | None = names_table(root, side.images, side.pattern, key, findings)
     else:
-        form = {"delimiter": side.delimiter, "encoding": side.encoding}
-        table = read_any_table(path, side.table, wanted, findings, **form)
+        table = table_of(side, path, wanted, findings)
     lists = [read_list(root, name, findings) for name in side.listed]
     if table is None or None in lists:
         return None, ()
     return _of_side(table, side, key, frozenset().union(*filter(None, lists)), findings)
+
+
+def table_of(side: Side, path: Path, needed: Sequence[str], findings: Findings) -> CsvTable | None:
+    """The table of a side that has one and lies at `path`; None, and errors, for an unusable one."""
+    form = {"delimiter": side.delimiter, "encoding": side.encoding}
+    return read_any_table(path, str(side.table), needed, findings, **form)
 
 
 def read_list(root: Path, name: str, findings: Findings) -> frozenset[str] | None:

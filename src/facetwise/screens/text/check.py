@@ -15,6 +15,10 @@ MAX_LISTED = 10
 MAX_CLASSES = 64
 """Most rows of the table of joint classes, and most classes of an attribute in its line."""
 
+_EACH_ITS_OWN = (
+    "each image is its own group: take one of the two away, or deal both into one fold (`--join-copies` of the folds)"
+)
+
 
 def audit_text(audit: Audit) -> RenderableType:
     """The audit, most important findings first."""
@@ -61,7 +65,8 @@ def _copies(audit: Audit) -> Iterator[RenderableType]:
     if len(pairs) > MAX_LISTED:
         yield Text(f"  and {len(pairs) - MAX_LISTED} more (`--json` lists all)", style="dim")
     if two := next((pair.people for pair in pairs if pair.people), None):
-        yield Text(f"  -> may be one person: {how_to_join(two)}", style="dim")
+        alone = two in [(pair.first, pair.second) for pair in pairs]  # no column says whose the images are
+        yield Text(f"  -> {_EACH_ITS_OWN if alone else f'may be one person: {how_to_join(two)}'}", style="dim")
     yield _looked_for(audit)
 
 

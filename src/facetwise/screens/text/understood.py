@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from facetwise.core.text.counting import count
+from facetwise.data.reading.recognising.proposal import NO_GROUP_TOLD
 from facetwise.data.reading.recognising.understood import Understood, UnderstoodAttribute
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text
 
@@ -38,7 +39,7 @@ def _classes(attribute: UnderstoodAttribute) -> str:
 
 def _notes(found: Understood) -> Iterator[RenderableType]:
     for note in found.notes:
-        yield Text(f"note: {note}", style="yellow" if note.startswith("no group") else "")
+        yield Text(f"note: {note}", style="yellow" if note.startswith(NO_GROUP_TOLD) else "")
     kinds = Counter((finding.level, finding.code) for finding in found.findings if finding.level != "info")
     for (level, code), number in kinds.items():
         first = next(f for f in found.findings if f.code == code)

@@ -14,7 +14,7 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import class_order
 from facetwise.data.reading.recognising.columns import Column, part_of
 from facetwise.data.reading.recognising.lying import Lying, below, common_folder
-from facetwise.data.reading.recognising.proposal import Ask, MadeProposal, TableChoices
+from facetwise.data.reading.recognising.proposal import NO_GROUP_TOLD, Ask, MadeProposal, TableChoices
 from facetwise.data.reading.recognising.roles import roles_of
 from facetwise.data.reading.recognising.splits import sides_by, sides_by_lists
 
@@ -23,15 +23,12 @@ LABEL = "label"
 CLASS_FOLDERS = f"{{{LABEL}}}/{{file:path}}"
 MAX_UNMATCHED = 12
 """Names that do not match a pattern and are listed."""
-_NO_GROUP = (
-    "no group: each image is taken as its own. Where several are of one person, plant or thing, every estimate is too "
-    'high; when names tell it, `--pattern "{label}/{plant}_{n}.jpg"` reads it'
-)
+_NO_GROUP = f'{NO_GROUP_TOLD}; when names tell it, `--pattern "{{label}}/{{plant}}_{{n}}.jpg"` reads it'
 
 
 def recognise_folders(lying: Lying, choices: TableChoices) -> MadeProposal | None:
     """The project file for a folder a class, also with parts of a split above; None when images lie otherwise."""
-    if not lying.images or choices.attributes or choices.group is not None or choices.of_a_table:
+    if not lying.images or choices.of_columns:
         return None
     base = common_folder(lying.images)
     names = [path.removeprefix(below(base, "")) for path in lying.images]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from facetwise.core.errors import InputError
+from facetwise.core.errors import InputError, SettingError
 from facetwise.core.files.outside import exists, is_text, printable, require_folder, resolved
 from facetwise.core.files.settings import parse
 from facetwise.core.files.writing import write_atomic
@@ -59,6 +59,12 @@ def propose(dataset: Path, choices: TableChoices, ask: Ask = nobody) -> Proposal
         or recognise_folders(lying, choices)
         or recognise_table(lying, choices, ask, labelled=False)  # says what its columns lack
     )
+    if found is None and choices.of_columns and not lying.tables and lying.images:
+        raise SettingError(
+            f"{lying.root}: no table in it, and `--image`, `--group` and `--attribute` name columns of one",
+            hint="leave them out where each folder is a class; labels in names are read by "
+            '`--pattern "{label}/{plant}_{n}.jpg"`',
+        )
     if found is None:
         raise _unknown(lying)
     return found

@@ -9,6 +9,13 @@ from typing import Any, Protocol
 
 from facetwise.core.errors import InputError
 from facetwise.core.records.project_file import NO_GROUP
+from facetwise.core.text.spelling import folded
+
+NO_GROUP_TOLD = (
+    "no group: each image is taken as its own. Where several are of one person, plant or thing, every estimate is too "
+    "high"
+)
+"""What a note says first where a dataset has no group."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,12 @@ class TableChoices:
     def of_a_table(self) -> bool:
         """Whether something was said that only a table has."""
         return self.table is not None or self.image is not None
+
+    @property
+    def of_columns(self) -> bool:
+        """Whether something was said of columns, which a table has, or a pattern makes."""
+        group = self.group is not None and folded(self.group) != NO_GROUP
+        return self.of_a_table or group or bool(self.attributes)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import class_order, folded
 from facetwise.data.reading.labelcells import plain_number
 from facetwise.data.reading.recognising.columns import UNKNOWN, Column
-from facetwise.data.reading.recognising.proposal import Ask, OpenQuestion, TableChoices, decided
+from facetwise.data.reading.recognising.proposal import NO_GROUP_TOLD, Ask, OpenQuestion, TableChoices, decided
 
 MAX_UNASKED = 6
 """Columns that become attributes without being chosen."""
@@ -114,10 +114,7 @@ def _attributes(columns: Sequence[Column], source: str, ask: Ask) -> list[str]:
 def _group_notes(group: str, columns: Mapping[str, Column]) -> Iterable[str]:
     if group == NO_GROUP:
         names = ", ".join(f"`{name}`" for name in columns)
-        yield (
-            "no group: each image is taken as its own. Where several are of one person, plant or thing, every estimate "
-            f'is too high; name their column: `group = "COLUMN"` or `--group COLUMN` (columns: {names})'
-        )
+        yield (f'{NO_GROUP_TOLD}; name their column: `group = "COLUMN"` or `--group COLUMN` (columns: {names})')
 
 
 def _left_notes(left: Sequence[Column], choices: TableChoices) -> Iterable[str]:
