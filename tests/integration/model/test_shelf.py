@@ -359,6 +359,13 @@ def test_the_same_again_changes_nothing_and_a_licence_is_added(tmp_path):
         put(tmp_path, "../x")
 
 
+def test_a_file_in_the_place_of_the_shelf_is_told(tmp_path, shelf):
+    shelf.write_bytes(b"")
+    for call in (fw.list_weights, fw.verify_weights, lambda: put(tmp_path), lambda: find_shelf_entry("mine")):
+        with pytest.raises(InputError, match="expected the folder of the shelf of weights"):
+            call()
+
+
 @pytest.mark.parametrize("damage", ["weights.safetensors", "shelf.json", "DONE.json"])
 def test_damage_is_found_and_mended_by_adding_again(tmp_path, damage):
     added = put(tmp_path)

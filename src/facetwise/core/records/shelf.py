@@ -20,7 +20,7 @@ BASE = "base"
 """The key of the metadata of a run's weights that holds their `BaseWeights`."""
 SHELF = "shelf:"
 """How a name of the shelf begins in a recipe."""
-VARIABLE = "FACETWISE_WEIGHTS"
+_VARIABLE = "FACETWISE_WEIGHTS"
 """The environment variable that says where the shelf is."""
 _AGAIN = "add it again: `facetwise weights add FILE --as BACKBONE`"
 Three = Annotated[list[float], Field(min_length=3, max_length=3)]
@@ -125,10 +125,13 @@ class ShelfEntry:
 
 
 def shelf_folder() -> Path:
-    """`FACETWISE_WEIGHTS`, else `facetwise/weights` in the user's cache; need not exist."""
-    if named := os.environ.get(VARIABLE):
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facetwise" / "weights"
+    """`FACETWISE_WEIGHTS`, else `facetwise/weights` in the user's cache, which need not exist; raises InputError for a
+    file."""
+    named, cache = os.environ.get(_VARIABLE), os.environ.get("XDG_CACHE_HOME")
+    folder = Path(named).expanduser() if named else Path(cache or Path.home() / ".cache") / "facetwise" / "weights"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: expected the folder of the shelf of weights", hint=f"name one by `{_VARIABLE}`")
+    return folder
 
 
 def shelf_entries() -> list[ShelfEntry]:
