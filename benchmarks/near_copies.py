@@ -3,6 +3,7 @@
     python benchmarks/near_copies.py --dataset PATH            # 32 copies in a temporary copy of the dataset
     python benchmarks/near_copies.py --dataset PATH --seeds 5  # five times as many, other images each time
     python benchmarks/near_copies.py --dataset PATH --seeds 0  # the dataset as it is
+    python benchmarks/near_copies.py --pictures 20000 40000    # only the search, among as many drawn pictures
 
 Each of the 16 kinds is planted twice: over an image of another person, and over an image of the test side. Sources and
 places are drawn among all images, no person twice. `false` counts pairs between people and between the sides that are
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import io
 import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -21,8 +23,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
 import numpy as np
 import polars as pl
+from made_project import cropped, encoded, exif_turned, open_project, picture
 from PIL import Image, ImageEnhance, ImageOps
 from printed import machine_line, table
 
@@ -30,18 +35,14 @@ from facetwise.core.project import Project
 from facetwise.core.tables import TEST, TRAIN
 from facetwise.data.audit import audit
 from facetwise.data.images.copies import Copies
+from facetwise.data.images.nearcopies import near_pairs
+from facetwise.data.images.thumbnails import thumbnail
 from facetwise.data.manifest import Manifest, build_manifest
-from facetwise.data.reading.recognising.newproject import write_project_file
-
-QUALITY = 90
-"""JPEG quality of copies whose kind names none."""
 
 
-def saved(image: Image.Image, form: str = "JPEG", **how: object) -> bytes:
-    """The bytes of an image file."""
-    buffer = io.BytesIO()
-    image.save(buffer, form, **({"quality": QUALITY} if form == "JPEG" else {}) | how)
-    return buffer.getvalue()
+def saved(image: Image.Image, quality: int = 90) -> bytes:
+    """The bytes of a JPEG."""
+    return encoded(image, quality=quality)
 
 
 def resized(image: Image.Image, factor: float) -> Image.Image:
@@ -49,23 +50,10 @@ def resized(image: Image.Image, factor: float) -> Image.Image:
     return image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.LANCZOS)
 
 
-def cropped(image: Image.Image, share: float) -> Image.Image:
-    """Without `share` of the width at the left and at the right, and of the height above and below."""
-    x, y = round(image.width * share), round(image.height * share)
-    return image.crop((x, y, image.width - x, image.height - y))
-
-
-def exif_turned(image: Image.Image) -> bytes:
-    """Stored turned by a quarter, with the orientation that turns it back."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return saved(image.transpose(Image.Transpose.ROTATE_90), exif=exif.tobytes())
-
-
 KINDS: dict[str, Callable[[Image.Image], bytes]] = {
-    "JPEG quality 90": lambda image: saved(image, quality=90),
+    "JPEG quality 90": saved,
     "JPEG quality 40": lambda image: saved(image, quality=40),
-    "PNG": lambda image: saved(image, "PNG"),
+    "PNG": lambda image: encoded(image, "PNG"),
     "resized to 75 %": lambda image: saved(resized(image, 0.75)),
     "resized to 200 %": lambda image: saved(resized(image, 2)),
     "grey": lambda image: saved(image.convert("L")),
@@ -127,26 +115,39 @@ def found_copies(project: Project) -> tuple[Manifest, Copies, float]:
     return manifest, audit(project, manifest).copies, time.perf_counter() - start
 
 
+def search(num: int) -> tuple[str, str, str]:
+    """How long the pairs that are worth comparing are looked for, among `num` different pictures."""
+    drawn = (np.asarray(picture(seed).convert("L")) for seed in range(num))
+    thumbnails = np.stack([thumbnail(grey) for grey in drawn])
+    start = time.process_time()
+    pairs = near_pairs(thumbnails, np.arange(num))
+    return f"{num:,}", f"{pairs.height:,}", f"{time.process_time() - start:.1f}"
+
+
 def main() -> None:
     """Plant, check, count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--dataset", type=Path)
+    what.add_argument("--pictures", type=int, nargs="+")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first-seed", type=int, default=0)
     options = parser.parse_args()
     print(machine_line(), flush=True)
+    if options.pictures:
+        print(table(("pictures", "pairs to compare", "CPU seconds"), map(search, options.pictures)))
+        return
     hits: Counter[tuple[str, str]] = Counter()
     told: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="facetwise-bench-") as scratch:
-        root, place = Path(scratch) / "original", Path(scratch) / "project"
-        project = Project.open(write_project_file(place, options.dataset.resolve()).parent)
+        project = open_project(Path(scratch) / "project", options.dataset.resolve())
         clean, before, seconds = found_copies(project)
         known = {pair(p.first, p.second) for p in before.pairs}
         print(f"as it is: {clean.table.height:,} images, {len(known)} pairs, audit {seconds:.2f} s", flush=True)
         for seed in range(options.first_seed, options.first_seed + options.seeds):
             root = Path(scratch) / f"planted-{seed}"
             shutil.copytree(options.dataset, root)
-            project = Project.open(write_project_file(Path(scratch) / f"project-{seed}", root).parent)
+            project = open_project(Path(scratch) / f"project-{seed}", root)
             count_planted(project, draw_plan(clean, np.random.default_rng(seed)), known, hits, told)
             shutil.rmtree(root)
     if options.seeds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,12 +29,16 @@ group = "person"
 image = "file"
 {more}
 """
-GLASSES = """
-[[attributes]]
-name = "glasses"
-classes = ["no", "yes"]
-column = "glasses"
-"""
+
+
+def attribute(name: str, *classes: str, **more: object) -> str:
+    """An attribute in a project file, by default of the column of its name; `more` are numbers, words or lists."""
+    keys = {"name": name, "classes": classes, "column": name, **more}
+    lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
+    return "\n[[attributes]]\n" + "".join(lines)
+
+
+GLASSES = attribute("glasses", "no", "yes")
 
 
 def picture(seed: int, size: tuple[int, int] = (48, 64)) -> Image.Image:
@@ -47,6 +52,19 @@ def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def cropped(image: Image.Image, share: float) -> Image.Image:
+    """Without `share` of the width at the left and at the right, and of the height above and below."""
+    x, y = round(image.width * share), round(image.height * share)
+    return image.crop((x, y, image.width - x, image.height - y))
+
+
+def exif_turned(image: Image.Image) -> bytes:
+    """Stored turned by a quarter, with the orientation that turns it back."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(image.transpose(Image.Transpose.ROTATE_90), quality=90, exif=exif.tobytes())
 
 
 def write_contest(

@@ -26,15 +26,7 @@ from facetwise.core.records.done import read_done, verify_files
 from facetwise.core.records.provenance import provenance
 from facetwise.core.tables import MANIFEST, TEST, TRAIN, WRITTEN, read_table, write_table
 from facetwise.core.text.counting import count, listed
-from facetwise.core.workspace import (
-    content_hash,
-    file_hash,
-    is_done,
-    lock,
-    new_artefact,
-    read_json,
-    write_json,
-)
+from facetwise.core.workspace import content_hash, file_hash, is_done, lock, new_artefact, read_json, write_json
 from facetwise.data.findings import Finding, Findings, errors, raise_errors
 from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.images.scan import depth_findings, read_cache, scan, scan_findings, write_cache
@@ -42,8 +34,17 @@ from facetwise.data.reading.readers import Listing, read_dataset
 
 TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-4.parquet"
 _CHECK = "run `facetwise check`"
-_NEW_KEYS: dict[str, Any] = {"same_person": [], "delimiter": ",", "encoding": "utf-8", "where": {}, "pattern": None}
-_NEW_KEYS |= {"split": None, "listed": [], "unknown": [""], "item": None}
+_NEW_KEYS: dict[str, Any] = {
+    "same_person": [],
+    "delimiter": ",",
+    "encoding": "utf-8",
+    "where": {},
+    "pattern": None,
+    "split": None,
+    "listed": [],
+    "unknown": [""],
+    "item": None,
+}
 """Keys of a side or an attribute that came after the first version, with their defaults."""
 MAX_OTHERS = 10_000
 """Files without an image's ending that a folder of photos may hold, unless most files have one."""
@@ -320,8 +321,8 @@ def _tables(project: Project) -> dict[str, Path]:
     """The tables and lists as the project file calls them, and where they lie."""
     found: dict[str, Path] = {}
     for side in filter(None, (project.file.dataset.train, project.file.dataset.test)):
-        table = None if side.table is None else project.table_path(side.table)
-        found |= {} if side.table is None or table is None else {side.table: table}
+        if side.table is not None and (path := project.table_path(side.table)) is not None:
+            found[side.table] = path
         found |= {name: project.dataset_root / name for name in side.listed}
     return found
 

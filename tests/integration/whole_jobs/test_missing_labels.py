@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_project import photo_project
+from made_project import attribute, photo_project
 
 import facetwise as fw
 from facetwise.core.project import Project
 from facetwise.data.manifest import load_manifest
 
-ATTRIBUTES = """
-[[attributes]]
-name = "colour"
-classes = ["red", "blue"]
-column = "colour"
-
-[[attributes]]
-name = "mark"
-classes = ["x", "y"]
-column = "mark"
-"""
+ATTRIBUTES = attribute("colour", "red", "blue") + attribute("mark", "x", "y")
 RECIPE = """
 input = { height = 16, width = 16 }
 model = { backbone = "small_resnet", head = { name = "HEAD" }, args = { stem = 8, widths = [8], depths = [1] } }
@@ -40,7 +30,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         colour = "" if i in (1, 13, 25) else ("red", "blue")[random.integers(2)]
         rows.append(f"{i}.png,{i // 2},{colour},{'' if i % 4 == 0 else ('x', 'y')[random.integers(2)]}")
     photos = [f"photos/{i}.png" for i in range(2 * PEOPLE)]
-    made = photo_project(root, rows, photos, folder="p", attributes=ATTRIBUTES, size=(16, 16))
+    made = photo_project(
+        root,
+        rows,
+        photos,
+        folder="p",
+        attributes=ATTRIBUTES,
+        size=(16, 16),
+    )
     fw.check(made)
     fw.folds(made, num_folds=3)
     for head in ("multilabel", "flat"):

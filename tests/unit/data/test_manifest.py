@@ -10,7 +10,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made_project import PEOPLE, encoded, open_project, picture, project_at, replace_in, write_contest, write_table
+from made_project import (
+    GLASSES,
+    PEOPLE,
+    PHOTOS,
+    attribute,
+    encoded,
+    open_project,
+    picture,
+    project_at,
+    replace_in,
+    write_contest,
+    write_table,
+)
 from PIL import Image
 
 import facetwise.data.manifest
@@ -370,31 +382,16 @@ def test_names_in_another_normal_form(tmp_path: Path, in_table: str, on_disk: st
     assert exact.table["image"][-1] == both.relative_to(dataset).as_posix()
 
 
-OLD_FILE = """
-name = "old"
-[dataset]
-path = "data"
-layout = "images"
-[dataset.train]
-table = "labels.csv"
-images = "photos"
-group = "person"
-image = "file"
+TEST_SIDE = """
 [dataset.test]
 table = "test.csv"
 images = "test"
 image = "name"
 answer = "ans"
-[[attributes]]
-name = "glasses"
-classes = ["no", "yes"]
-column = "glasses"
-[[attributes]]
-name = "age"
-classes = ["young", "old"]
-column = "age"
-cuts = [50]
 """
+OLD_FILE = (
+    PHOTOS.format(name="old", data="data", more=TEST_SIDE) + GLASSES + attribute("age", "young", "old", cuts=[50])
+)
 
 
 def test_keys_that_are_new_leave_the_hash_of_old_project_files_as_it_was(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made_project import GLASSES, photo_project
+from made_project import GLASSES, attribute, photo_project
 
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import LabelSpace
@@ -19,17 +19,7 @@ from facetwise.data.labels.views import training_view
 from facetwise.data.manifest import Manifest, build_manifest
 from facetwise.recipe.labels import LabelsSpec
 
-TWO = (
-    GLASSES
-    + """
-[[attributes]]
-name = "age"
-classes = ["young", "old"]
-column = "age"
-cuts = [50]
-valid = [0, 120]
-"""
-)
+TWO = GLASSES + attribute("age", "young", "old", cuts=[50], valid=[0, 120])
 PHOTOS = [f"photos/{i}.png" for i in range(6)]
 
 

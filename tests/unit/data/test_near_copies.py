@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_project import encoded, open_project, picture, write_contest
+from made_project import cropped, encoded, exif_turned, open_project, picture, write_contest
 from PIL import Image, ImageEnhance, ImageOps
 from rich.console import Console
 
@@ -24,19 +24,6 @@ from facetwise.data.manifest import CACHE, build_manifest
 from facetwise.screens.text.check import audit_text
 
 SIZE = (192, 256)
-
-
-def cropped(image: Image.Image, share: float) -> Image.Image:
-    x, y = round(image.width * share), round(image.height * share)
-    return image.crop((x, y, image.width - x, image.height - y))
-
-
-def exif_turned(image: Image.Image) -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    buffer = io.BytesIO()
-    image.transpose(Image.Transpose.ROTATE_90).save(buffer, "JPEG", quality=90, exif=exif.tobytes())
-    return buffer.getvalue()
 
 
 COPIES: dict[str, tuple[str, Callable[[Image.Image], bytes]]] = {

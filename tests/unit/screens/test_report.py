@@ -19,7 +19,7 @@ import simplejpeg
 import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_project import photo_project
+from made_project import attribute, photo_project
 from made_records import write_run_record
 from made_tables import rows as rows_of
 from made_tables import without
@@ -46,17 +46,7 @@ from facetwise.screens.text.run import bar, run_text, runs_text, scorecard_text
 
 HOSTILE = "</script><b>"
 PEOPLE, EACH, FOLDS = 16, 2, 4
-ATTRIBUTES = f"""
-[[attributes]]
-name = "안경"
-classes = ["없음", "{HOSTILE}"]
-column = "glasses"
-[[attributes]]
-name = "age"
-classes = ["<30", ">=30"]
-cuts = [30]
-column = "age"
-"""
+ATTRIBUTES = attribute("안경", "없음", HOSTILE, column="glasses") + attribute("age", "<30", ">=30", cuts=[30])
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,7 @@ def scan_findings(table: pl.DataFrame) -> Findings:
 
 def _note_useless(rows: pl.DataFrame, side: str, found: Findings) -> None:
     reasons = rows["note"].value_counts(sort=True)
-    counted = (f"{note} ({count})" for note, count in reasons.iter_rows())
+    counted = (f"{note} ({images})" for note, images in reasons.iter_rows())
     what = f"none of the {count(len(rows), 'image')} of the {side} side can be used: {listed(counted)}"
     hint = "put the images back" + (", or take `[dataset.test]` out of facetwise.toml" if side == TEST else "")
     found.error("no-usable-image", rows["image"][0], what, hint)
@@ -135,13 +135,13 @@ def depth_findings(scanned: pl.DataFrame) -> Findings:
 
 def in_parallel(work: Callable[[T], R], items: Sequence[T], workers: int | None) -> Iterator[R]:
     """`work` of each item, in order, on threads (decoding and hashing release the lock), with a bounded queue."""
-    count = workers or len(os.sched_getaffinity(0))
-    if count == 1:
+    num_threads = workers or len(os.sched_getaffinity(0))
+    if num_threads == 1:
         yield from map(work, items)
         return
-    with ThreadPoolExecutor(count) as pool:
+    with ThreadPoolExecutor(num_threads) as pool:
         waiting = iter(items)
-        queue = [pool.submit(work, item) for item in islice(waiting, 16 * count)]
+        queue = [pool.submit(work, item) for item in islice(waiting, 16 * num_threads)]
         try:
             for item in waiting:
                 yield queue.pop(0).result()

@@ -18,6 +18,7 @@ MAX_CLASSES = 64
 _EACH_ITS_OWN = (
     "each image is its own group: take one of the two away, or deal both into one fold (`--join-copies` of the folds)"
 )
+_WHERE = {"groups": "between people", "sides": "between train and test", "one group": "of one person"}
 
 
 def audit_text(audit: Audit) -> RenderableType:
@@ -60,8 +61,8 @@ def _copies(audit: Audit) -> Iterator[RenderableType]:
     yield Text(f"\nwarning: {count(len(pairs), 'pair')} of copies, {conflicts} under different labels", style="yellow")
     for pair in pairs[:MAX_LISTED]:
         labels = ", labels differ" if pair.labels_differ else ""
-        between = f"people `{pair.people[0]}` and `{pair.people[1]}`" if pair.people else pair.between
-        yield Text(f"  {pair.first} = {pair.second} ({pair.kind}, between {between}{labels})")
+        where = f"between people `{pair.people[0]}` and `{pair.people[1]}`" if pair.people else _WHERE[pair.between]
+        yield Text(f"  {pair.first} = {pair.second} ({pair.kind}, {where}{labels})")
     if len(pairs) > MAX_LISTED:
         yield Text(f"  and {len(pairs) - MAX_LISTED} more (`--json` lists all)", style="dim")
     if two := next((pair.people for pair in pairs if pair.people), None):
@@ -93,12 +94,7 @@ def _balance(audit: Audit) -> Iterator[RenderableType]:
         return
     yield Text("\nclasses (training side)", style="bold")
     for name, classes in audit.balance.items():
-        known = max(sum(c.images for c in classes), 1)
-        shown = sorted(classes, key=lambda c: -c.images) if len(classes) > MAX_CLASSES else classes
-        counts = [f"{c.name} {c.images:,} ({c.images / known:.1%})" for c in shown[:MAX_CLASSES]]
-        counts += [f"and {len(classes) - MAX_CLASSES:,} rarer ones"] if len(classes) > MAX_CLASSES else []
-        counts += [f"not known {images - known:,}"] if known < images else []
-        yield Text(f"  {name}: " + ", ".join(counts))
+        yield Text(f"  {name}: {_class_counts(classes, images)}")
     if total < images:
         yield Text(f"  every attribute known: {total:,} of {count(images, 'image')}")
     if not total:
@@ -112,6 +108,16 @@ def _balance(audit: Audit) -> Iterator[RenderableType]:
     yield _joint_table(audit.joint[:MAX_CLASSES], total)
     if len(audit.joint) > MAX_CLASSES:
         yield Text(f"  and {len(audit.joint) - MAX_CLASSES:,} more (`--json` lists all)", style="dim")
+
+
+def _class_counts(classes: Sequence[ClassCount], images: int) -> str:
+    """The images of each class, with its share of those where the attribute is known."""
+    known = sum(c.images for c in classes)
+    shown = sorted(classes, key=lambda c: -c.images) if len(classes) > MAX_CLASSES else classes
+    counts = [f"{c.name} {c.images:,} ({c.images / max(known, 1):.1%})" for c in shown[:MAX_CLASSES]]
+    counts += [f"and {len(classes) - MAX_CLASSES:,} rarer ones"] if len(classes) > MAX_CLASSES else []
+    counts += [f"not known {images - known:,}"] if known < images else []
+    return ", ".join(counts)
 
 
 def _joint_table(classes: Sequence[ClassCount], total: int) -> Table:
