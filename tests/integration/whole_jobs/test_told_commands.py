@@ -506,7 +506,7 @@ def _(at: At) -> str:
     return at.refused("fit", at.recipe, "--set", "folds.plan=5")
 
 
-@case("data/folds.py: check", of="ready")
+@case("data/dealing.py: check", of="ready")
 def _(at: At) -> str:
     project, _ = made_contest(at.root.parent / "one", 1)
     told = at.refused("--project", project.root, "folds", "--folds", "2")
