@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from facetwise.api.arguments import AnyProject, checked_output, opened_project
 from facetwise.api.options import Option, verb
-from facetwise.core.choices import SuspectMethod
+from facetwise.core.choices import LabelFormat, SuspectMethod
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.data.labels.corrections import Added, ProposedCorrection
     from facetwise.data.labels.overlay import Overlay
     from facetwise.data.manifest import Manifest
+    from facetwise.label_issues.export_labels import ExportedLabels
     from facetwise.label_issues.scores import LabelScores
     from facetwise.label_issues.suspects import SuspectsView
 
@@ -21,6 +22,7 @@ Author = Annotated[str, Option("Who says so; it stands in the file.")]
 Weight = Annotated[
     float, Option("Weight of the corrected images in the training loss; 0 leaves them out.", min=0, max=100)
 ]
+Format = Annotated[LabelFormat, Option("Whose file: `label-studio`, `fiftyone` or `coco`.", metavar="FORMAT")]
 Source = Annotated[
     str | None,
     Option(
@@ -37,7 +39,9 @@ class Corrected:
     scores: "LabelScores | None"
     """Scores before and after; None if nothing predicts the whole label out of fold, or nothing was written."""
     taken_from: str | None = None
-    """Description of the list of suspects that was chosen from; None for a correction by hand."""
+    """Description of what it was chosen or read from; None for a correction by hand."""
+    notes: tuple[str, ...] = ()
+    """What was left out of a file, and how it was read."""
 
     def as_dict(self) -> "dict[str, Any]":
         """Plain JSON data."""
@@ -45,6 +49,7 @@ class Corrected:
 
         return {
             "taken_from": self.taken_from,
+            "notes": list(self.notes),
             "written": [asdict(c) for c in self.added.written],
             "already": [asdict(c) for c in self.added.already],
             "scores": None if self.scores is None else self.scores.as_dict(),
@@ -154,6 +159,72 @@ def correct_label(
     cell = f"{value:.15g}" if isinstance(value, float) else str(value)
     correction = Correction(image or "", person or "", attribute, cell, reason, author, weight)
     return _add(opened, load_manifest(opened), [ProposedCorrection(correction.what, correction)], None)
+
+
+@verb
+def import_labels(
+    project: AnyProject,
+    format: Format,  # the word of the command
+    file: Annotated[str | Path, Option("The JSON file that the tool exported.", kind=str)],
+    *,
+    author: Annotated[str | None, Option("Who says so; the default is the file's annotator.")] = None,
+    reason: Annotated[str | None, Option("Why; the default names the file's own number of the task.")] = None,
+) -> "Corrected":
+    """Write what the labels in a file of an annotation tool say differently than the project to `labels/overlay.csv`.
+
+    All of it, or nothing. Images are matched by name, labels by the name of the attribute, classes in any spelling; of
+    an attribute with cuts a class stands for its usual number. Labels as the project has them write nothing, and what
+    the tool's own predictions say is never read. Raises ProblemsError with every unknown image and class, and for
+    annotators who contradict each other or a line of the overlay; InputError for a file of another form.
+    """
+    from facetwise.core.files.annotations.annotated import Said
+    from facetwise.data.manifest import load_manifest
+    from facetwise.label_issues import import_labels as importing
+
+    opened = opened_project(project)
+    manifest = load_manifest(opened)
+    said_by = Said("", author or "", reason or "")
+    found = importing.import_labels(opened, manifest, _overlay(opened, manifest), Path(file), format, said_by)
+    told = importing.described(format, Path(file), found)
+    return replace(_add(opened, manifest, found.proposed, None), taken_from=told, notes=found.notes)
+
+
+@verb
+def export_labels(
+    project: AnyProject,
+    format: Format,  # the word of the command
+    out: Annotated[str | Path, Option("The JSON file to write; `-` is standard output.", kind=str)],
+    *,
+    predictions: Annotated[
+        str | None, Option("A run or a blend: its out-of-fold predictions become pre-annotations.", metavar="REF")
+    ] = None,
+    interface: Annotated[
+        str | Path | None, Option("Write Label Studio's labelling interface (XML) for these labels to this file.")
+    ] = None,
+) -> "ExportedLabels":
+    """Write the labels of all training images, with all corrections, as an annotation tool reads them.
+
+    With `predictions` beside them, each with its probability. What is written can be read by `import_labels`, and
+    changes nothing then; by `init` it is the table of a dataset. Raises InputError for predictions that are not out of
+    fold, and for an `interface` of another tool.
+    """
+    from facetwise.core.errors import SettingError
+    from facetwise.core.files.annotations import label_studio
+    from facetwise.core.files.writing import write_output
+    from facetwise.data.manifest import load_manifest
+    from facetwise.label_issues import export_labels as exporting
+
+    opened = opened_project(project)
+    if interface is not None and format != "label-studio":
+        raise SettingError("`interface` is of Label Studio", hint="leave it out, or say `label-studio`")
+    for path in (out, interface):
+        if path is not None:
+            checked_output(opened, path)
+    manifest = load_manifest(opened)
+    done = exporting.export_labels(opened, manifest, _overlay(opened, manifest), format, Path(out), predictions)
+    if interface is not None:
+        write_output(Path(interface), label_studio.interface(opened.space.attributes))
+    return done
 
 
 @verb

@@ -11,6 +11,7 @@ from facetwise.cli.next_steps import typed
 if TYPE_CHECKING:
     from facetwise.api.labels import Corrected
     from facetwise.data.labels.overlay import Overlay
+    from facetwise.label_issues.export_labels import ExportedLabels
     from facetwise.label_issues.scores import LabelScores
     from facetwise.label_issues.suspects import SuspectsView
 
@@ -55,6 +56,35 @@ def _(call: "Call[Corrected]", json: Json = False) -> None:
     _tell(call(), json=json)
 
 
+@command(ROOM, api.import_labels)
+def _(call: "Call[Corrected]", json: Json = False) -> None:
+    """Write what an annotation tool's file says differently to `labels/overlay.csv`.
+
+    Reads the JSON that Label Studio and FiftyOne export, and COCO-like JSON with attributes. Either everything is
+    written or, if something is unknown or contradicts, nothing. To start a project from such a file use `facetwise
+    init`.
+    """
+    _tell(call(), "read", json=json)
+
+
+@command(ROOM, api.export_labels)
+def _(call: "Call[ExportedLabels]", out: Path, interface: Path | None, json: Json = False) -> None:
+    """Write all labels, with their corrections, for an annotation tool.
+
+    Label Studio shows photos of this machine when its local files are served from the dataset's folder
+    (`LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT`).
+    """
+    from facetwise.screens.text.corrections import exported_text
+
+    file_only = owns_stdout(json, out, interface)
+    done = call()
+    if json:
+        print_json(done.as_dict())
+    elif not file_only:
+        console().print(exported_text(done))
+    say_written(out, interface)
+
+
 @command(ROOM, api.show_labels)
 def _(call: "Call[Overlay]", json: Json = False) -> None:
     """Show the corrections in `labels/overlay.csv`."""
@@ -77,7 +107,7 @@ def _(call: "Call[LabelScores]", json: Json = False) -> None:
     print_view(call(), json, scores_text)
 
 
-def _tell(found: "Corrected", *, json: bool) -> None:
+def _tell(found: "Corrected", how: str = "accepted", *, json: bool) -> None:
     """Print what was written, and the scores before and after."""
     from facetwise.screens.text.corrections import corrections_text
     from facetwise.screens.text.suspects import scores_text
@@ -86,7 +116,9 @@ def _tell(found: "Corrected", *, json: bool) -> None:
         print_json(found.as_dict())
         return
     if found.taken_from is not None:
-        say(f"accepted from {found.taken_from}")
+        say(f"{how} from {found.taken_from}")
+    for note in found.notes:
+        say(f"note: {note}")
     if found.added.written:
         console().print(corrections_text(found.added.written))
     if found.added.already:

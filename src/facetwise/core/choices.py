@@ -14,3 +14,5 @@ SuspectMethod = Literal["margin", "cleanlab"]
 """How labels that may be wrong are ranked."""
 Pruner = Literal["median", "none"]
 """When a search stops a trial early."""
+LabelFormat = Literal["label-studio", "fiftyone", "coco"]
+"""Tools whose annotations are read and written."""

@@ -19,6 +19,7 @@ from facetwise.evaluate.rows import ScoredRows
 from facetwise.label_issues.ranking import AttributeRanking, Suspect, find_suspects
 from facetwise.label_issues.scores import LabelScores, label_scores
 from facetwise.label_issues.source import label_source
+from facetwise.label_issues.usual import usual_value
 
 
 @dataclass(frozen=True)
@@ -192,10 +193,7 @@ class _Listing:
 
     def _usual_value(self, suspect: Suspect) -> tuple[float | None, str]:
         """Lower median of the recorded values of the proposed class."""
-        words = f"the median recorded value of {suspect.proposed}"
-        in_class = self.scored.truth.only([self.attribute.name]).classes == self.attribute.code_of(suspect.proposed)
-        recorded = np.sort(self.values[self.attribute.name][in_class & ~np.isnan(self.values[self.attribute.name])])
-        return (float(recorded[(len(recorded) - 1) // 2]) if len(recorded) else None), words
+        return usual_value(self.attribute, suspect.proposed, self.values[self.attribute.name])
 
     def _codes_of(self, values: FloatArray) -> IntArray:
         return self.attribute.codes_of_values(values) if len(values) else np.zeros(0, np.int64)

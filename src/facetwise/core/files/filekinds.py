@@ -23,6 +23,9 @@ _BEGINNINGS = (
     (b"\x00\x00\x00\x0cJXL ", _JPEG_XL),
     (b"\x00\x00\x00\x0cjP  ", "JPEG 2000, which is not read: convert it to PNG or JPEG"),
 )
+JSON_LINES, PARQUET, ANNOTATIONS = (".jsonl", ".ndjson"), (".parquet",), (".json",)
+OTHER_TABLES = (*JSON_LINES, *PARQUET, *ANNOTATIONS)
+"""Endings of tables that are no csv."""
 KIND_BYTES = 512
 """Number of first bytes that identify a file."""
 

@@ -50,6 +50,13 @@ def parse_toml(text: str) -> dict[str, Any]:
     return found
 
 
+def cell_text(value: object) -> str:
+    """A value of JSON as a cell of a table: text and numbers as they are, `true` and `false`, empty for null."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value)
+
+
 def _within_limits(data: Any) -> None:
     """Raise ValueError where `data` is too deep, a number too large, or a text no text (no path may hold U+0000)."""
     level = [data]

@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from facetwise.core.errors import SettingError, did_you_mean
+from facetwise.core.files.filekinds import OTHER_TABLES
 from facetwise.core.files.settings import LISTED, Spec
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.namepattern import NamePattern
@@ -75,7 +76,7 @@ class Side(Spec):
 
     table: str | None = None
     """The table, relative to the dataset, or where it is not there, to the project folder: csv, or by its ending
-    `.jsonl` or `.parquet`."""
+    `.jsonl`, `.parquet` or `.json`: annotations of Label Studio, FiftyOne or COCO-like."""
     images: str
     """The folder of images, relative to the dataset."""
     delimiter: Delimiter = ","
@@ -167,7 +168,7 @@ class TestSide(Side):
     def is_of_its_own_form(self) -> bool:
         """Whether the table is no csv of this side alone in UTF-8 with commas, as a submission is."""
         plain = (self.delimiter, self.encoding, self.where, self.listed) == (",", "utf-8", {}, [])
-        return not plain or str(self.table).lower().endswith((".jsonl", ".ndjson", ".parquet"))
+        return not plain or str(self.table).lower().endswith(OTHER_TABLES)
 
     @model_validator(mode="after")
     def _one_list(self) -> TestSide:

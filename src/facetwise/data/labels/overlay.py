@@ -129,7 +129,7 @@ def apply(overlay: Overlay, manifest: Manifest, space: LabelSpace) -> tuple[IntA
     """
     codes = manifest.codes(space)
     values = {a.name: manifest.values(a.name) for a in space.attributes if a.is_ordinal}
-    for correction, rows in _placed(overlay, manifest):
+    for correction, rows in placed(overlay, manifest):
         attribute = space.attribute(correction.attribute)
         if attribute.is_ordinal:
             values[attribute.name][rows] = float(correction.value)
@@ -148,13 +148,13 @@ def row_weights(
     """
     weights = np.ones((manifest.train.height, len(space.attributes)))
     corrected = np.zeros(len(weights), bool)
-    for correction, rows in _placed(overlay, manifest):
+    for correction, rows in placed(overlay, manifest):
         weights[rows, space.index(correction.attribute)] = correction.weight
         corrected[rows] = True
     return np.where(corrected, overlay_weight * weights.prod(axis=1), 1.0).astype(np.float32)
 
 
-def _placed(overlay: Overlay, manifest: Manifest) -> Iterator[tuple[Correction, list[int]]]:
+def placed(overlay: Overlay, manifest: Manifest) -> Iterator[tuple[Correction, list[int]]]:
     """Each correction with its rows of `manifest.train`: groups first, so that corrections of images override them."""
     of_image, of_group = (_rows_by_name(manifest.train[column].to_list()) for column in ("image", "group"))
     for correction in sorted(overlay.corrections, key=lambda c: bool(c.image)):

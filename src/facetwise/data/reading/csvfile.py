@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facetwise.core.errors import InputError
+from facetwise.core.files.annotations.formats import AnnotationTable
 from facetwise.core.files.csvrecords import CsvFault
 from facetwise.core.files.csvtable import CsvTable, look_at_csv
-from facetwise.core.files.othertables import ENDINGS, look_at_other_table
+from facetwise.core.files.filekinds import OTHER_TABLES
+from facetwise.core.files.othertables import look_at_other_table
 from facetwise.core.files.outside import read_bounded
+from facetwise.core.text.counting import listed
 from facetwise.data.findings import Findings
 
 
@@ -22,8 +25,8 @@ def read_any_table(
     delimiter: str = ",",
     encoding: str = "utf-8",
 ) -> CsvTable | None:
-    """The table at `path`: JSON lines, Parquet or a csv in `encoding`, by its file ending."""
-    if path.suffix.lower() in ENDINGS:
+    """The table at `path`: JSON lines, Parquet, annotations or a csv in `encoding`, by its file ending."""
+    if path.suffix.lower() in OTHER_TABLES:
         return _with_faults(look_at_other_table(path, name, needed), name, findings)
     return read_table_csv(path, name, needed, findings, delimiter=delimiter, encoding=encoding)
 
@@ -59,4 +62,6 @@ def _with_faults(found: tuple[CsvTable | None, list[CsvFault]], name: str, findi
     table, faults = found
     for fault in faults:
         findings.error(fault.code, f"{name}:{fault.line}" if fault.line else name, fault.message, fault.hint)
+    if isinstance(table, AnnotationTable) and table.left_out:
+        findings.info("not-read", name, f"left out: {listed(table.left_out, 8)}")
     return table

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -40,17 +40,17 @@ class NameDifference:
 
 @dataclass(frozen=True)
 class Entries:
-    """What lies below `base`, a folder in the dataset `root`: images, or with `folders` folders."""
+    """What names can mean: the paths of images, or of folders."""
 
-    root: Path
-    base: Path
-    folders: bool = False
+    paths: Callable[[], Iterable[Parts]]
+
+    @classmethod
+    def below(cls, root: Path, base: Path, *, folders: bool = False) -> Entries:
+        """What lies below `base`, a folder in the dataset `root`: images, or with `folders` folders."""
+        return cls(lambda: _walked(root, base, folders=folders))
 
     def __iter__(self) -> Iterator[Parts]:
-        for parent, below, files in os.walk(self.base):
-            names = below if self.folders else (name for name in files if split_ending(name)[1])
-            folder = PurePosixPath(os.path.relpath(parent, self.root)).parts
-            yield from ((*folder, name) for name in names if is_text(name))
+        return iter(self.paths())
 
     def meant_by(self, cell: str) -> list[Parts]:
         """The entries that `cell` can mean: of those with its last part the ones that share most folders before it."""
@@ -65,6 +65,13 @@ class Entries:
         for entry in self:
             known.setdefault(_key(entry[-1]), []).append(entry)
         return known
+
+
+def _walked(root: Path, base: Path, *, folders: bool) -> Iterator[Parts]:
+    for parent, below, files in os.walk(base):
+        names = below if folders else (name for name in files if split_ending(name)[1])
+        folder = PurePosixPath(os.path.relpath(parent, root)).parts
+        yield from ((*folder, name) for name in names if is_text(name))
 
 
 def split_ending(name: str) -> tuple[str, str]:

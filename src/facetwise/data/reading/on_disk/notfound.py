@@ -30,7 +30,7 @@ def why_not_found(cells: Sequence[str], root: Path, images: str, *, folders: boo
     None if fewer than half of them can be paired with something on the disk.
     """
     for base in (root / images, root):
-        pairs = _pairs(cells, Entries(root, base, folders))
+        pairs = _pairs(cells, Entries.below(root, base, folders=folders))
         if 2 * len(pairs) >= len(cells):
             return _cause(pairs, images)
     return None
@@ -38,12 +38,12 @@ def why_not_found(cells: Sequence[str], root: Path, images: str, *, folders: boo
 
 def meant_by(cells: Sequence[str], root: Path, base: Path) -> list[PurePosixPath]:
     """What the cells seem to mean: of each that can mean one image below `base` its path, relative to `root`."""
-    return [PurePosixPath(*path) for _, path in _pairs(cells, Entries(root, base))]
+    return [PurePosixPath(*path) for _, path in _pairs(cells, Entries.below(root, base))]
 
 
 def nothing_alike(cell: str, root: Path, images: str, *, folders: bool = False) -> Cause:
     """The message when there is no such cause: what `cell` is, and what is there instead."""
-    there = ["/".join(path) for path in Entries(root, root / images, folders)]
+    there = ["/".join(path) for path in Entries.below(root, root / images, folders=folders)]
     if not is_folder(root / images):
         has = "which is no folder of the dataset"
     else:

@@ -122,7 +122,7 @@ class TableNames:
         """Of the whole column, because its cells are matched in one way or not at all."""
         cells = [cell for row in self.table.rows if (cell := row.cells[self.column])]
         lost = [cell for cell in cells if not self._look(cell)[1]]
-        return Meanings(cells, lost, Entries(self.root, self._base, self.folders), self.images)
+        return Meanings(cells, lost, Entries.below(self.root, self._base, folders=self.folders), self.images)
 
     def _fitting(self, cell: str) -> list[str]:
         """What a cell that names nothing may mean; nothing, if it leads to something else on this disk."""

@@ -3,6 +3,7 @@
 The rule, as docs/guides/your-own-photos.md tells it: a column is
 
 - the *group* when its name is one of `GROUPS` (`plant`, `patient_id`, `SubjectID`), or `id` and its values repeat;
+- never an attribute when it is called as what says who labelled (`SAID_BY`);
 - a given *split* when its name is one of `SPLITS`, with values that are parts (`train`, `test`) or folds;
 - an *attribute* when it has 2 to `MAX_CLASSES` different values, each on two rows on average, on five where they are
   more than `FEW`; of numbers, only up to `MAX_NUMBERS` different whole ones;
@@ -35,6 +36,8 @@ SPLITS = frozenset({"split", "set", "subset", "partition", "fold", "usage"})
 _PARTS = {"train": ("train", "training"), "val": VALIDATION, "test": ("test", "testing", "eval", "evaluation")}
 UNKNOWN = SAYS_NOTHING - {"none"} | {""}
 """Cells, in any case, that stand for a label which is not known; `none` may be a class."""
+SAID_BY = frozenset({"author", "annotator", "labeller", "labeler", "reviewer", "reason"})
+"""What columns are called that say who labelled an image, and why: they are no attributes."""
 FEW = 50
 MAX_NUMBERS = 20
 _NUMBERING = frozenset({"id", "ids", "no", "nr", "num", "number", "name", "code", "key", "idx", "index"})
@@ -83,7 +86,7 @@ class Column:
     def is_an_attribute(self) -> bool:
         """Whether it has few values, which repeat, and is not called as a group; see the rule of the module."""
         known = self.known
-        if self.names_a_group or not 2 <= len(known) <= MAX_CLASSES or not self._repeats:
+        if self.names_a_group or self.words & SAID_BY or not 2 <= len(known) <= MAX_CLASSES or not self._repeats:
             return False
         if self.is_numbers:
             return len(known) <= MAX_NUMBERS and all(re.fullmatch("-?[0-9]+", cell) for cell in known)
@@ -98,6 +101,8 @@ class Column:
             return "one value" if known else "empty"
         if self.names_a_group:
             return "called as a group"
+        if self.words & SAID_BY:
+            return "says who labelled, or why"
         if self.is_numbers:
             return (
                 f"{len(known):,} different numbers: cuts would make classes of them, `--attribute {self.name}=CUT,CUT`"

@@ -13,7 +13,7 @@ from facetwise.core.errors import InputError
 from facetwise.core.files.csvform import CsvForm, recognised_form
 from facetwise.core.files.csvrecords import DELIMITERS
 from facetwise.core.files.csvtable import CsvTable
-from facetwise.core.files.othertables import ENDINGS
+from facetwise.core.files.filekinds import OTHER_TABLES
 from facetwise.core.files.outside import is_text, read_bounded
 from facetwise.core.text.spelling import folded
 from facetwise.data.findings import Findings, errors
@@ -22,7 +22,7 @@ from facetwise.data.reading.csvfile import read_any_table
 from facetwise.data.reading.on_disk.imagefiles import visible_files
 from facetwise.data.reading.on_disk.notfound import meant_by
 
-TABLES = (".csv", ".tsv", *ENDINGS)
+TABLES = (".csv", ".tsv", *OTHER_TABLES)
 """Endings of tables."""
 MAX_TABLES = 20
 """Tables of a dataset that are looked into, the ones nearest to its folder first."""
@@ -125,7 +125,7 @@ class FoundTable:
 def read_found(root: Path, path: str) -> FoundTable:
     """The table at `path` in the dataset, in whatever it is written; raises InputError when it cannot be read."""
     form, findings = CsvForm(), Findings()
-    if not path.lower().endswith(ENDINGS):
+    if not path.lower().endswith(OTHER_TABLES):
         form = recognised_form(read_bounded(root / path))
     table = read_any_table(root / path, path, (), findings, delimiter=form.delimiter, encoding=form.encoding)
     if table is None or not table.records:

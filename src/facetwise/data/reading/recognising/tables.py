@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
+from facetwise.core.files.annotations.formats import AnnotationTable
 from facetwise.core.files.outside import resolved
 from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import inside
@@ -176,6 +177,8 @@ def _proposal(lying: Lying, table: ImageTable, others: list[ImageTable], roles: 
 
 def _table_notes(table: ImageTable) -> Iterable[str]:
     rows = len(table.found.table.records)
+    if isinstance(table.found.table, AnnotationTable) and table.found.table.left_out:
+        yield f"of `{table.found.path}` left out: {listed(table.found.table.left_out, 8)}"
     if table.found.written_in:
         yield f"`{table.found.path}` is {table.found.written_in}: `delimiter`, `encoding`"
     if not table.exact:
