@@ -112,7 +112,7 @@ def drawn_data(count: int, num_features: int) -> Data:
 
 
 def recipe_of(number: int, options: argparse.Namespace) -> Recipe:
-    """The recipe of one head: `SETTINGS`, a multi-label head, nothing augmented."""
+    """The recipe of one head: `SETTINGS`, a `multilabel` head, nothing augmented."""
     smoothing, lr, decay = SETTINGS[number]
     return load_recipe(
         "cpu-small",

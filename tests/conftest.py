@@ -40,6 +40,15 @@ def needs_program() -> Callable[[str], Path]:
     return find
 
 
+@pytest.fixture(autouse=True)
+def _people_are_people() -> Iterator[None]:
+    """No test inherits what the project of another calls its subjects."""
+    from facetwise.core.text.subject import Subject, call_them
+
+    yield
+    call_them(Subject())
+
+
 @contextmanager
 def _skipped_without_such_names() -> Iterator[None]:
     """A test of files with Korean names is skipped in a locale that has none (`LC_ALL=C PYTHONUTF8=0`)."""

@@ -106,4 +106,4 @@ def opened_project(project: AnyProject) -> "Project":
     """The project itself, or the project that a folder belongs to."""
     from facetwise.core.project import Project
 
-    return project if isinstance(project, Project) else Project.open(Path(project))
+    return project.at_work() if isinstance(project, Project) else Project.open(Path(project))

@@ -23,6 +23,7 @@ from facetwise.blending.objective import Objective, first_best
 from facetwise.blending.votes import BoolArray, Votes, decide_classes, used_members
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import FloatArray, IntArray
+from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.resampling import Groups, group_numbers
 
 NO_LIMITS = Limits()
@@ -64,7 +65,7 @@ class GreedySearch:
         if not 0 < self.share <= 1:
             raise SettingError(f"`share` is {self.share}: expected a number above 0, up to 1")
         if self.bags > 0 and self.share == 1 and not self.people:
-            raise SettingError("bags that draw neither members nor people are all the same: set bags = 0")
+            raise SettingError(f"bags that draw neither members nor {PEOPLE} are all the same: set bags = 0")
 
 
 @dataclass(frozen=True)

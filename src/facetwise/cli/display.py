@@ -8,6 +8,7 @@ from typing import Any, Self, TextIO
 
 from facetwise.core.errors import TrainingError
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.screens.kit import Printer, TaskID, Text, progress_bars
 from facetwise.screens.text.epochs import absent_lines, compared_line, content_lines
 
@@ -190,9 +191,9 @@ def ready_line(event: dict[str, Any]) -> str:
     """What `fit` did because nobody had: a check, or folds."""
     if event["event"] == "checked":
         warnings = f", {count(event['warnings'], 'warning')} (facetwise check lists them)" if event["warnings"] else ""
-        return f"checked {count(event['images'], 'image')} of {count(event['people'], 'group')}{warnings}"
+        return f"checked {count(event['images'], 'image')} of {count_people(event['people'])}{warnings}"
     how = "dealt" if event["given"] is None else f"by `{event['given']}`"
-    return f"folds `{event['name']}` {how}: {' + '.join(f'{n:,}' for n in event['people'])} groups"
+    return f"folds `{event['name']}` {how}: {' + '.join(f'{n:,}' for n in event['people'])} {PEOPLE}"
 
 
 def epoch_line(event: dict[str, Any], epochs: int, width: int) -> str:

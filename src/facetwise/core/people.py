@@ -11,7 +11,7 @@ from facetwise.core.files.parsing import parse_json
 from facetwise.core.text.spelling import normal
 from facetwise.core.workspace import content_hash
 
-PEOPLE = "people"
+PEOPLE_KEY = "people"
 """The key of the metadata of weights: a sorted JSON list of hashes, one a spelling of each person."""
 _HASH = re.compile(r"[0-9a-f]{16}")
 _WHOLE = re.compile(r"(-?[0-9]+)\.0*")

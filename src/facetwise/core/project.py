@@ -9,6 +9,7 @@ from facetwise.core.files.outside import exists
 from facetwise.core.files.settings import parse, read_toml
 from facetwise.core.labels import LabelSpace
 from facetwise.core.records.project_file import ProjectFile
+from facetwise.core.text.subject import call_them
 from facetwise.core.workspace import Workspace, content_hash, inside
 
 
@@ -24,7 +25,12 @@ class Project:
         """Open the project that `folder` is in; raises InputError or SettingError naming the file and key."""
         workspace = Workspace.find(folder)
         path = workspace.project_file
-        return cls(workspace, parse(ProjectFile, read_toml(path), str(path)))
+        return cls(workspace, parse(ProjectFile, read_toml(path), str(path))).at_work()
+
+    def at_work(self) -> Project:
+        """This project, by whose words for its subjects texts are made from now on (`core.text.subject`)."""
+        call_them(self.file.dataset.words)
+        return self
 
     @property
     def root(self) -> Path:

@@ -21,6 +21,7 @@ from facetwise.core.records.done import Anything, RunMadeFrom, read_done, verify
 from facetwise.core.records.run import EpochEvent, ImportRecord, RunRecord
 from facetwise.core.references import AnyReference, number_of, parse_reference, pick
 from facetwise.core.tables import PREDICTIONS, read_table
+from facetwise.core.text.subject import PEOPLE
 from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock
 
 Side = Literal["oof", "test"]
@@ -124,7 +125,7 @@ class RunFolder(Artefact):
             )
         if self.table_file("oof").is_file():
             return None
-        return "was trained on all people: nobody was held out, so it has no score"
+        return f"was trained on all {PEOPLE}: nobody was held out, so it has no score"
 
     def hashes(self) -> dict[str, Any]:
         """sha256 of tables, recipe, record and, if present, backbone and origin, for the DONE mark."""
@@ -307,7 +308,7 @@ class RunFolder(Artefact):
         """Raise MismatchError unless the run was made from the manifest with this hash."""
         if self.record().fingerprint_fields.manifest != manifest_hash:
             raise MismatchError(
-                f"run `{self.id}` was made from another manifest: images, people or the test side changed since",
+                f"run `{self.id}` was made from another manifest: images, {PEOPLE} or the test side changed since",
                 hint="put the dataset back, or train again (`facetwise check` says what is odd now)",
             )
 

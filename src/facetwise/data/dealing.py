@@ -12,8 +12,9 @@ import polars as pl
 from facetwise.core.errors import InputError, LeakError
 from facetwise.core.labels import MISSING, IntArray, LabelSpace
 from facetwise.core.people import person
-from facetwise.core.text.counting import count, listed
+from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import class_order
+from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.data.folds import VALIDATION, Folds, FoldStats, Split, making_folds
 from facetwise.data.images.copies import Copies
 from facetwise.data.joining import copies_across, joined_groups
@@ -47,9 +48,9 @@ def split_folds(
     pairs = () if copies is None else copies.pairs
     dealt = joined_groups(groups, pairs) if join_copies else groups
     if (people := len(np.unique(dealt))) < num_folds:
-        few = "two people with usable photos are needed: see `facetwise check`"
+        few = f"two {PEOPLE} with usable photos are needed: see `facetwise check`"
         hint = f"`{shlex.join(['facetwise', *making_folds(name, people, seed)])}`, or fewer" if people > 1 else few
-        raise InputError(f"{people} people cannot be dealt into {num_folds} folds", hint=hint)
+        raise InputError(f"{people} {PEOPLE} cannot be dealt into {num_folds} folds", hint=hint)
     if given is None:
         strata = np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
         fold = _deal(strata, dealt, num_folds, seed, split)
@@ -123,7 +124,7 @@ def _quietly(splitter: Any, strata: IntArray, groups: npt.NDArray[np.object_] | 
         try:
             return list(splitter.split(np.zeros(len(strata)), strata, groups))
         except ValueError as error:
-            raise InputError(f"these people cannot be dealt into folds: {error}", hint="use fewer folds") from None
+            raise InputError(f"these {PEOPLE} cannot be dealt into folds: {error}", hint="use fewer folds") from None
 
 
 def _check_given(column: str, fold: IntArray, groups: npt.NDArray[np.object_]) -> None:
@@ -131,9 +132,8 @@ def _check_given(column: str, fold: IntArray, groups: npt.NDArray[np.object_]) -
     pairs = pl.DataFrame({"group": groups, "fold": fold}).unique(maintain_order=True)
     if parted := pairs.filter(pl.col("group").is_duplicated())["group"].unique(maintain_order=True).to_list():
         raise InputError(
-            f"the given split `{column}` has {count(len(parted), 'person', 'people')} on several sides: "
-            f"{listed(parted)}",
-            hint="take `split` out of facetwise.toml: whole people are dealt then",
+            f"the given split `{column}` has {count_people(len(parted))} on several sides: {listed(parted)}",
+            hint=f"take `split` out of facetwise.toml: whole {PEOPLE} are dealt then",
         )
 
 
@@ -144,6 +144,6 @@ def _check(table: pl.DataFrame, stats: FoldStats, key: str, split: Split) -> Non
     if table[key].n_unique() != table.height:
         raise LeakError(f"the split put one {key} into several folds")
     if split == "group" and stats.shared_groups:
-        raise LeakError(f"the split put {stats.shared_groups} people into several folds")
+        raise LeakError(f"the split put {stats.shared_groups} {PEOPLE} into several folds")
     if min(stats.num_images) == 0:
         raise InputError("a fold is empty", hint="use fewer folds")

@@ -14,6 +14,7 @@ from facetwise.core.labels import IntArray
 from facetwise.core.people import person
 from facetwise.core.records.data import FoldCopies
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE
 from facetwise.core.workspace import content_hash
 
 Split = Literal["group", "image"]
@@ -73,9 +74,9 @@ class Folds:
         copies = self.copies
         if copies is None or not copies.pairs:
             return None
-        told = f"{count(copies.pairs, 'pair')} of copies between people"
+        told = f"{count(copies.pairs, 'pair')} of copies between {PEOPLE}"
         if not copies.across:
-            return told + (f": {copies.people:,} people dealt together" if copies.joined else ", none across folds")
+            return told + (f": {copies.people:,} {PEOPLE} dealt together" if copies.joined else ", none across folds")
         again = making_again(self.name, self.num_folds, self.seed, joined=True)
         remedy = f"; together with `{again}`" if self.split == "group" else ""
         return f"{told}, {copies.across:,} on both sides of the split, so scores are too high ({copies.shown}){remedy}"

@@ -26,6 +26,7 @@ from facetwise.core.records.done import read_done, verify_files
 from facetwise.core.records.provenance import provenance
 from facetwise.core.tables import MANIFEST, TEST, TRAIN, WRITTEN, read_table, write_table
 from facetwise.core.text.counting import count, listed
+from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.core.workspace import content_hash, file_hash, is_done, lock, new_artefact, read_json, write_json
 from facetwise.data.findings import Finding, Findings, errors, raise_errors
 from facetwise.data.images.images import IMAGE_ENDINGS
@@ -242,8 +243,8 @@ def _in_one_spelling(table: pl.DataFrame, folder: Path) -> pl.DataFrame:
         return table
     if joined := len(spelt) - len(set(spelt.values())):
         raise MismatchError(
-            f"{folder}: it counts {joined} people twice, whose names are spelt in two ways "
-            "(Unicode normal form, blanks, `1` and `1.0`): they are one person each now",
+            f"{folder}: it counts {joined} {PEOPLE} twice, whose names are spelt in two ways "
+            f"(Unicode normal form, blanks, `1` and `1.0`): they are one {PERSON} each now",
             hint=_CHECK,
         )
     return table.with_columns(pl.col("group").replace(spelt), pl.col("group").alias(WRITTEN))
@@ -330,6 +331,8 @@ def _tables(project: Project) -> dict[str, Path]:
 def project_hash(project: Project) -> str:
     """Of what a manifest is made by: `dataset` and `attributes` of the project file."""
     file = project.file.model_dump(mode="json", include={"dataset", "attributes"})
+    for word in ("subject", "subjects"):  # what something is called changes nothing
+        del file["dataset"][word]
     for part in filter(None, (file["dataset"]["train"], file["dataset"]["test"], *file["attributes"])):
         for key, default in _NEW_KEYS.items():  # files without them have the hash that they always had
             if part.get(key) == default:

@@ -12,11 +12,11 @@ from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.people import called, person
 from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import folded, normal
+from facetwise.core.text.subject import PERSON
 from facetwise.data.findings import Findings
 
 NOBODY = frozenset({"nan", "null", "none", "na", "n/a", "#n/a", "<na>", "unknown", "?", "-"})
 """What tables write, in any case, where nobody is known."""
-_SURE = "if it stands for nobody, give every person among these rows a name"
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?(e[+-]?[0-9]{1,2})?")
 _MARKS = r"[\s_.\-\u2010-\u2015\u2212]+"
 _UNCOUNTED = re.compile("[\u0300-\u036f\"'`\u2018-\u201f\u00ab\u00bb]")
@@ -38,16 +38,19 @@ def check_people(table: CsvTable, column: str, same_person: Sequence[Sequence[st
     people.pop("", None)
     for spellings in people.values():
         if len(spellings) > 1:
-            message = f"one person in {len(spellings)} spellings ({_differences(list(spellings))}): {_lines(spellings)}"
+            message = (
+                f"one {PERSON} in {len(spellings)} spellings ({_differences(list(spellings))}): {_lines(spellings)}"
+            )
             findings.info("joined-groups", f"{table.name}:{max(spellings.values())}", message)
     for alike in _alike(list(people)):
         lines = {name: min(people[name].values()) for name in alike}
-        message = f"may be one person: {_lines(lines)}"
+        message = f"may be one {PERSON}: {_lines(lines)}"
         findings.warning("similar-groups", f"{table.name}:{max(lines.values())}", message, how_to_join(alike))
     for name, several in rows.items():
         if name.casefold() in NOBODY and len(several) > 1:
-            message = f"`{name}` stands on {len(several)} rows, which count as one person"
-            findings.warning("nameless-group", f"{table.name}:{several[0]}", message, _SURE)
+            message = f"`{name}` stands on {len(several)} rows, which count as one {PERSON}"
+            sure = f"if it stands for nobody, give every {PERSON} among these rows a name"
+            findings.warning("nameless-group", f"{table.name}:{several[0]}", message, sure)
     for name in sorted(names.keys() - rows.keys()):
         findings.warning("unused-same-person", table.name, f"`same_person` lists `{name}`, `{column}` has no such name")
 

@@ -18,6 +18,7 @@ from facetwise.core.records.done import read_done, verify_files
 from facetwise.core.tables import FOLDS, read_table, write_table
 from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import Spellings, normal
+from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.core.workspace import AGAIN, DONE, Workspace, is_done, new_artefact
 from facetwise.data.dealing import given_folds, split_folds
 from facetwise.data.folds import (
@@ -70,9 +71,9 @@ def make_folds(
     num_folds = _number_of_folds(manifest, num_folds, given)
     _check_settings(name, num_folds, split)
     if join_copies and (find_copies is None or given is not None or split == "image"):
-        hint = "" if given is None else ", or take `split` out of facetwise.toml: whole people are dealt then"
+        hint = "" if given is None else f", or take `split` out of facetwise.toml: whole {PEOPLE} are dealt then"
         raise SettingError(
-            "copies are joined only where people are dealt into folds", hint=f"leave `--join-copies` out{hint}"
+            f"copies are joined only where {PEOPLE} are dealt into folds", hint=f"leave `--join-copies` out{hint}"
         )
     made = partial(split_folds, manifest, space, name=name, num_folds=num_folds, seed=seed, split=split, given=given)
     if folder.is_dir() and not new:
@@ -107,7 +108,7 @@ def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") 
     if folds.manifest_hash != manifest.hash:
         again = making_again(name, folds.num_folds, folds.seed, joined=folds.joined)
         raise MismatchError(
-            f"folds `{name}` were made from another manifest: images, their content or their people changed",
+            f"folds `{name}` were made from another manifest: images, their content or their {PEOPLE} changed",
             hint=f"`{again}` makes them again (old runs will not be comparable)",
         )
     return folds
@@ -137,7 +138,7 @@ def _check_settings(name: str, num_folds: int, split: Split) -> None:
     if split == "image" and not name.startswith(UNSAFE):
         raise SettingError(f"folds split by image cannot be called `{name}`", hint=f"`{UNSAFE}{name}` would do")
     if split != "image" and name.startswith(UNSAFE):
-        raise SettingError(f"`{name}` names folds split by image, and these are split by person", hint="another name")
+        raise SettingError(f"`{name}` names folds split by image, and these are split by {PERSON}", hint="another name")
 
 
 def _folder(workspace: Workspace, name: str) -> Path:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from facetwise.core.arrays import answers, classes, count, each, names, numbers, one_of, takes
 from facetwise.core.labels import FloatArray, IntArray
+from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.metrics import Metric, checked, f1_of_counts, occurring
 
 CELLS = 4_000_000
@@ -35,7 +36,7 @@ def group_numbers(groups: Groups) -> tuple[IntArray, int]:
     plain = isinstance(groups, np.ndarray) and groups.dtype.kind in "iuU"
     kinds = set() if plain else set(map(type, groups))
     if kinds - {str} and (missing := sum(g is None or g != g for g in groups)):  # NaN and NaT differ from themselves
-        raise ValueError(f"rows without a group ({missing:,} of {len(groups):,}): people are needed")
+        raise ValueError(f"rows without a group ({missing:,} of {len(groups):,}): {PEOPLE} are needed")
     if bool in kinds or not any(all(issubclass(k, one) for k in kinds) for one in (str, (int, np.integer))):
         raise ValueError(f"groups must be text or whole numbers, got {', '.join(sorted(k.__name__ for k in kinds))}")
     found, numbers = np.unique(np.asarray(groups), return_inverse=True)

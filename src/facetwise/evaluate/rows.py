@@ -13,6 +13,7 @@ import numpy.typing as npt
 from facetwise.core.arrays import answers, count, names, taken, takes
 from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, PairedInterval, bootstrap_interval, paired_interval
 from facetwise.evaluate.metrics import MISSING, Metric, macro_f1
 from facetwise.evaluate.predictions import BoolArray, Predictions
@@ -53,7 +54,7 @@ class Truth:
 
     def __post_init__(self) -> None:
         if not len(self.images) == len(self.codes) == len(self.people):
-            counts = f"{len(self.images)} images, {len(self.codes)} labels, {len(self.people)} people"
+            counts = f"{len(self.images)} images, {len(self.codes)} labels, {len(self.people)} {PEOPLE}"
             raise ValueError(f"{counts}: expected as many of each")
         if self.space.encode(self.codes, missing=True).ndim != 1:
             raise ValueError(f"labels of shape {np.shape(self.codes)}: expected a row an image, a column an attribute")
@@ -207,7 +208,7 @@ def deal_parts(groups: Groups, seed: int = 0, num_parts: int = NUM_PARTS) -> Int
     """
     person, num_people = group_numbers(groups)
     if num_people < num_parts:
-        raise InputError(f"predictions of {num_people} people: a nested estimate needs {num_parts} or more")
+        raise InputError(f"predictions of {num_people} {PEOPLE}: a nested estimate needs {num_parts} or more")
     part = np.empty(num_people, np.int64)
     part[np.random.default_rng(seed).permutation(num_people)] = np.arange(num_people) % num_parts
     dealt: IntArray = part[person]

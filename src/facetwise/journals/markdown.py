@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from facetwise.core.text.counting import count
 from facetwise.core.text.markdown import code, quote, words
+from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.journal import JournalDay
 from facetwise.journals.runs import RunEntry
@@ -105,7 +106,7 @@ def _result(entry: RunEntry) -> str:
 def _flags(entry: RunEntry) -> Iterator[str]:
     texts = {
         "UNSAFE image split": "UNSAFE: folds were split by image, so this score is too high. It is for teaching only.",
-        "hold-out": "A hold-out: scored on the people of one fold.",
+        "hold-out": f"A hold-out: scored on the {PEOPLE} of one fold.",
     }
     yield from (texts[flag] for flag in entry.flags if flag in texts)
     yield from (f"{words(flag).capitalize()}." for flag in entry.flags if flag.startswith("imported,"))
@@ -181,7 +182,7 @@ def _submission(entry: SubmissionEntry, clock: Clock) -> Iterator[str]:
     if entry.warnings:
         yield f"{count(entry.warnings, 'warning')} of the gate, confirmed."
     if entry.expected is not None:
-        people = f" on {count(entry.num_people, 'person', 'people')}" if entry.num_people else ""
+        people = f" on {count_people(entry.num_people)}" if entry.num_people else ""
         yield f"Expected: {with_level(entry.expected, entry.interval)}{people}."
     by_side = {"public": entry.public, "private": entry.private}
     scores = [(side, value) for side, value in by_side.items() if value is not None]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from facetwise.core.text.counting import count
 from facetwise.core.text.markdown import code, words
+from facetwise.core.text.subject import PERSON, count_people
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.studies import ChangeEntry, StudyEntry
@@ -31,8 +32,8 @@ def _ablation(study: StudyEntry) -> Iterator[str]:
     if study.base is None:
         yield "Its base is not trained yet."
         return
-    people = count(study.num_people, "person", "people")
-    yield f"Against {display_name('run', study.base)}, paired by person ({people})."
+    people = count_people(study.num_people)
+    yield f"Against {display_name('run', study.base)}, paired by {PERSON} ({people})."
     if rows := [row for row in study.changes if row.state != "waiting"]:
         yield from ("", "| change | run | macro F1 | change - base | |", "| --- | ---: | ---: | ---: | --- |")
         yield from map(_row, rows)

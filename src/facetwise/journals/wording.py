@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from facetwise.core.records.notes import Note, NoteTargetKind
-from facetwise.core.text.counting import count
 from facetwise.core.text.markdown import code, words
+from facetwise.core.text.subject import PERSON, count_people
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.day import Day, moment_of
 from facetwise.journals.note_targets import NoteTarget
@@ -114,12 +114,12 @@ def difference_sentence(paired: PairedDifference, what: str) -> str:
     """`Better by +0.031 [+0.004, +0.060], paired by person (120 people).`"""
     on = f" on {words(paired.what)}" if paired.what != what else ""
     value = with_signs(paired.difference, paired.interval)
-    people = count(paired.num_people, "person", "people")
+    people = count_people(paired.num_people)
     match winner(paired.interval):
         case "second":
-            return f"Better{on} by {value}, paired by person ({people})."
+            return f"Better{on} by {value}, paired by {PERSON} ({people})."
         case "first":
-            return f"Worse{on} by {value}, paired by person ({people})."
+            return f"Worse{on} by {value}, paired by {PERSON} ({people})."
         case "neither":
             return f"Cannot be told apart{on} on {people}: {value}."
 

@@ -12,6 +12,7 @@ from facetwise.core.files.csvtable import CsvRow
 from facetwise.core.files.writing import write_output
 from facetwise.core.labels import MISSING, LabelSpace
 from facetwise.core.text.printable import from_list_cell, list_cell
+from facetwise.core.text.subject import PERSON
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.labels.corrections import ProposedCorrection
 from facetwise.data.manifest import Manifest
@@ -74,7 +75,7 @@ def _fits(
     now_recorded = labels.get((attribute, f"image:{target}" if image else f"person:{target}"))
     if now_recorded is None:
         hint = "a spreadsheet may have dropped zeros at the beginning: read the column as text" if not image else None
-        what = f"the training side has no `{attribute}` of {'image' if image else 'person'} `{target}`"
+        what = f"the training side has no `{attribute}` of {'image' if image else PERSON} `{target}`"
         findings.error("unknown-label", where, what, hint)
     elif now_recorded != {recorded}:
         current = ", ".join(f"`{c}`" for c in sorted(now_recorded))

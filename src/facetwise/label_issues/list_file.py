@@ -18,6 +18,7 @@ from facetwise.core.people import person
 from facetwise.core.project import Project
 from facetwise.core.records.provenance import now
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import A_PERSON, PEOPLE, PERSON
 from facetwise.core.workspace import read_json, write_json
 from facetwise.data.labels.corrections import ProposedCorrection
 from facetwise.data.labels.overlay import Correction
@@ -130,7 +131,9 @@ def chosen(stored: StoredList, selection: str) -> list[Listed]:
             problems.append(str(error))
     if problems or not ranks:
         raise ProblemsError(
-            f"nothing was accepted from {stored.description}", problems or ["no rank or person was given"], hint=AGAIN
+            f"nothing was accepted from {stored.description}",
+            problems or [f"no rank or {PERSON} was given"],
+            hint=AGAIN,
         )
     return [row for row in stored.rows if row.rank in ranks]
 
@@ -172,9 +175,9 @@ def _ranks_named(word: str, rows: Sequence[Listed]) -> set[int]:
     by_rank = set(_ranks(name, len(rows))) if kind != "person" else set[int]()
     by_person = {row.rank for row in rows if row.group == person(name)} if kind != "rank" else set[int]()
     if by_rank and by_person and by_rank != by_person:
-        raise InputError(f"`{word}` is both a rank and a person: write `rank:{word}` or `person:{word}`")
+        raise InputError(f"`{word}` is both a rank and {A_PERSON}: write `rank:{word}` or `person:{word}`")
     if not by_rank and not by_person:
-        raise InputError(f"`{word}` is neither a rank from 1 to {len(rows)} nor a person of the list")
+        raise InputError(f"`{word}` is neither a rank from 1 to {len(rows)} nor {A_PERSON} of the list")
     return by_rank or by_person
 
 
@@ -189,7 +192,7 @@ def _ranks(word: str, most: int) -> Iterator[int]:
 def _made_from(project: Project, manifest: Manifest) -> dict[str, str]:
     """Hashes of the data that a list refers to, keyed by the words used when they have changed."""
     return {
-        "images or people": manifest.hash,
+        f"images or {PEOPLE}": manifest.hash,
         "the dataset's labels": manifest.labels_hash,
         "classes or cuts": project.space_hash,
     }

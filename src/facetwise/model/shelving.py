@@ -14,10 +14,11 @@ from torch import Tensor
 
 from facetwise.core.errors import DamagedError, InputError, SettingError
 from facetwise.core.files.writing import write_atomic
-from facetwise.core.people import PEOPLE, people_in, people_text
+from facetwise.core.people import PEOPLE_KEY, people_in, people_text
 from facetwise.core.records.base import checked, write_record
 from facetwise.core.records.provenance import now
 from facetwise.core.records.shelf import SHELF, BaseWeights, ShelfEntry, ShelfRecord, shelf_entries, shelf_folder
+from facetwise.core.text.subject import PEOPLE
 from facetwise.core.workspace import file_hash, lock, new_artefact
 from facetwise.model.backbone import check_pretrained, input_statistics
 from facetwise.model.conversion import Converted, converted, unwrapped
@@ -81,7 +82,7 @@ def add_to_shelf(
     except InputError as error:
         raise InputError(f"{file}: no weights for `{backbone}`: {error}", hint=error.hint) from None
     taken = statistics or _statistics(read, backbone)
-    data = tensors_bytes(_as_network(found, taken), {PEOPLE: read.people})
+    data = tensors_bytes(_as_network(found, taken), {PEOPLE_KEY: read.people})
     record = {
         "name": name,
         "backbone": backbone,
@@ -147,10 +148,10 @@ def _read(path: Path) -> _Read:
         raise InputError(str(error), hint=error.hint) from None
     if made_here(tensors):
         try:
-            people_in(metadata.get(PEOPLE, ""))
+            people_in(metadata.get(PEOPLE_KEY, ""))
         except ValueError:
-            raise InputError(f"{path}: does not say on which people it was trained") from None
-    return _Read(tensors, (), metadata.get(PEOPLE, people_text(())), base_in(metadata))
+            raise InputError(f"{path}: does not say on which {PEOPLE} it was trained") from None
+    return _Read(tensors, (), metadata.get(PEOPLE_KEY, people_text(())), base_in(metadata))
 
 
 def given_statistics(mean: Sequence[float] | None, std: Sequence[float] | None) -> Statistics | None:

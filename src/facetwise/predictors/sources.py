@@ -17,6 +17,7 @@ from facetwise.core.records.external import ExternalMadeFrom, ExternalRecord
 from facetwise.core.records.run import RunRecord
 from facetwise.core.references import AnyReference, parse_reference
 from facetwise.core.runs import RunFolder, find_run
+from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.core.workspace import Workspace
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.predictions import Predictions
@@ -184,7 +185,7 @@ def _checked_record(project: Project, manifest: Manifest, run: RunFolder) -> Run
     if record.by_image:
         raise GateError(
             f"run `{run.id}` was validated on folds split by image: its score is too high",
-            hint="train it on folds split by person",
+            hint=f"train it on folds split by {PERSON}",
         )
     run.check_manifest(manifest.hash)
     return record
@@ -197,5 +198,5 @@ def _check_made_from(
     if made_from.label_space != project.space_hash:
         raise MismatchError(f"{what} has other attributes, classes or cuts than facetwise.toml", hint=hint)
     if made_from.manifest != manifest.hash:
-        message = f"{what} was made from another manifest: images, people or the test side changed since"
+        message = f"{what} was made from another manifest: images, {PEOPLE} or the test side changed since"
         raise MismatchError(message, hint=hint)

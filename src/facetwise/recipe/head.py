@@ -22,7 +22,8 @@ class FlatHead(Spec):
 
 
 class MultiLabelHead(Spec):
-    """One block of outputs for each attribute: as many outputs as the sum of the attributes' sizes."""
+    """One block of outputs for each attribute, as many in all as the sum of the attributes' sizes. Every attribute has
+    exactly one class, which others call multi-output."""
 
     name: Literal["multilabel"] = "multilabel"
     """The kind of head."""

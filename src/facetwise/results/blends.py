@@ -11,7 +11,7 @@ from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.core.records.blend import KNOWN, BestMemberRecord, BlendRecord, ContributionsRecord, WayRecord
 from facetwise.core.records.notes import Note
-from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PERSON, count_people
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.predictions import Predictions
@@ -125,9 +125,9 @@ class BlendView:
         best = self.best_member
         if best is None:
             return "No member has every attribute, so there is no single one to compare the blend with."
-        by, people = with_signs(best.difference, best.difference_interval), count(self.num_people, "person", "people")
+        by, people = with_signs(best.difference, best.difference_interval), count_people(self.num_people)
         if best.difference_interval.low > 0:
-            return f"Better than its best member `{best.id}` ({score(best.score)}) by {by}, paired by person."
+            return f"Better than its best member `{best.id}` ({score(best.score)}) by {by}, paired by {PERSON}."
         if best.difference_interval.high < 0:
             return f"Worse than its best member `{best.id}` ({score(best.score)}): {by}. Submit that one instead."
         return f"Cannot be told apart from its best member `{best.id}` ({score(best.score)}) on {people}: {by}."

@@ -8,7 +8,7 @@ from typing import Any
 from facetwise.core.labels import JOINT
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
-from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.calibration import COLDEST, HOTTEST
 from facetwise.evaluate.reliability import Calibration, CalibrationCheck, check_calibration
@@ -67,9 +67,9 @@ def verdict(part: Calibration, temperature: float | None, num_people: int) -> st
     """The verdict on one attribute, in a sentence or two."""
     by = f"{_nats(part.difference)} [{_nats(part.difference_interval.low)}, {_nats(part.difference_interval.high)}]"
     if part.difference >= 0:
-        return f"Leave it: temperatures fitted on four fifths of the people are no better on the fifth (NLL {by})."
+        return f"Leave it: temperatures fitted on four fifths of the {PEOPLE} are no better on the fifth (NLL {by})."
     if part.difference_interval.high >= 0 or -part.difference < MIN_IMPROVEMENT:
-        everybody = count(num_people, "person", "people")
+        everybody = count_people(num_people)
         return f"Calibrated, as far as {everybody} can tell: a temperature changes little (NLL {by})."
     better = f"{_advice(part, temperature)} the probabilities better (NLL {by}, nested)."
     return f"{_confidence(part)} {better}{_at_the_end(temperature)}"

@@ -11,6 +11,7 @@ from facetwise.core.labels import MAX_LISTED_JOINT
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
+from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows
@@ -68,20 +69,20 @@ def build_cuts_view(
 def verdict(choice: CutChoice, by_image: bool = False) -> str:
     """The verdict on a choice of cuts, in a sentence or two; none for folds split by image."""
     if by_image:
-        return "No verdict: the run was validated on people that the models had seen."
+        return f"No verdict: the run was validated on {PEOPLE} that the models had seen."
     by = with_signs(choice.difference, choice.difference_interval)
     seen = signed(choice.optimistic - choice.plain)
     if not choice.num_changed:
-        return "Leave the cuts where they are: no other cuts score higher on these people."
+        return f"Leave the cuts where they are: no other cuts score higher on these {PEOPLE}."
     if not choice.worth_it:
         return (
-            f"Not to be used: chosen on four fifths of the people and applied to the fifth, moved cuts are no better "
-            f"({by}). The {seen} on the people that they were chosen on is the choice flattering itself."
+            f"Not to be used: chosen on four fifths of the {PEOPLE} and applied to the fifth, moved cuts are no better "
+            f"({by}). The {seen} on the {PEOPLE} that they were chosen on is the choice flattering itself."
         )
     if choice.difference_interval.low > 0:
-        return f"Better by {by}, nested and paired by person: {numbers(choice.chosen)} is the better place to cut."
+        return f"Better by {by}, nested and paired by {PERSON}: {numbers(choice.chosen)} is the better place to cut."
     return (
-        f"Higher by {by}, nested and paired by person, but the interval holds 0: on {choice.num_people:,} people "
+        f"Higher by {by}, nested and paired by {PERSON}, but the interval holds 0: on {choice.num_people:,} {PEOPLE} "
         f"{what_is_cut(choice)} {numbers(choice.chosen)} cannot be told apart from as trained."
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from facetwise.core.labels import JOINT
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import A_PERSON, PEOPLE, PERSON, count_people
 from facetwise.data.folds import making_again
 
 if TYPE_CHECKING:
@@ -45,15 +46,15 @@ class CurrentData:
 
 def unsafe_split(of_whom: str, then: str) -> Notice:
     """The notice that folds (`of_whom`, such as ` of run A`) were split by image, with the consequence (`then`)."""
-    text = f"UNSAFE: the folds{of_whom} were split by image, so the same people stand in training and validation."
+    text = f"UNSAFE: the folds{of_whom} were split by image, so the same {PEOPLE} stand in training and validation."
     return Notice("unsafe", f"{text} {then}")
 
 
 def own_subjects(each_its_own: bool) -> tuple[Notice, ...]:
     """The notice that belongs to every estimate on data without groups."""
     text = (
-        "Each image is taken as its own subject, because the dataset names no group. If several images show one, "
-        "models are validated on subjects that they were trained on, and the score is too high."
+        f"Each image is taken as its own {PERSON}, because the dataset names no group. If several images show one, "
+        f"models are validated on {PEOPLE} that they were trained on, and the score is too high."
     )
     return (Notice("caution", text),) if each_its_own else ()
 
@@ -62,9 +63,9 @@ def method(estimate: Estimate, record: RunRecord, card: Scorecard | None) -> tup
     """How the score was computed: sentences for the report."""
     if estimate == "none":
         return (
-            "One model was trained on all people. Nobody was held out, so there is no honest estimate of its score.",
+            f"One model was trained on all {PEOPLE}. Nobody was held out, so there is no honest estimate of its score.",
         )
-    by = "image" if record.by_image else "person"
+    by = "image" if record.by_image else str(PERSON)
     lines = [_held_out(estimate, record, by)]
     lines.append(
         "Truth is the dataset's own labels with the true cuts. What a recipe does to its training labels "
@@ -85,19 +86,19 @@ def interval_meaning(card: Scorecard, record: RunRecord) -> str:
     """The meaning of a scorecard's interval."""
     if record.by_image:
         return (
-            "This is no estimate for new people: the models were trained on other pictures of the very people they are "
-            "scored on. The interval shows only how the number scatters; what it is too high by is not in it."
+            f"This is no estimate for new {PEOPLE}: the models were trained on other pictures of the very {PEOPLE} "
+            "they are scored on. The interval shows only how the number scatters; what it is too high by is not in it."
         )
     level, images = f"{card.macro_f1_interval.level * 100:.0f} %", f"{card.num_covered:,} images"
     if card.by != "person":
         return (
             f"The {level} interval comes from drawing the {images} again (BCa bootstrap). It takes images of one "
-            "person as independent and is too narrow."
+            f"{PERSON} as independent and is too narrow."
         )
     gain = "" if estimate_of(record) == "hold-out" else ", and what averaging fold models gains on it is not included"
     return (
         f"The {level} interval says where the score plausibly lies for the population that these "
-        f"{count(card.num_people, 'person', 'people')} were drawn from: people are drawn again and again, each "
+        f"{count_people(card.num_people)} were drawn from: {PEOPLE} are drawn again and again, each "
         f"with all of their images (BCa bootstrap). A test set is one more draw and scatters more than this{gain}."
     )
 
@@ -121,7 +122,8 @@ def notices(
     if estimate == "none":
         found.append(
             Notice(
-                "caution", "Trained on all people: this run has no estimate. Judge its recipe by a cross-validated run."
+                "caution",
+                f"Trained on all {PEOPLE}: this run has no estimate. Judge its recipe by a cross-validated run.",
             )
         )
     else:
@@ -138,7 +140,7 @@ def copies_notices(records: Iterable[RunRecord]) -> tuple[Notice, ...]:
 
 
 def _parted(record: RunRecord, copies: FoldCopies) -> Notice:
-    pairs = f"{count(copies.across, 'pair')} of copies between people ({copies.shown})"
+    pairs = f"{count(copies.across, 'pair')} of copies between {PEOPLE} ({copies.shown})"
     again = making_again(record.fold_name or "default", record.num_folds, joined=True)
     remedy = "" if record.by_image else f" `{again}` keeps them together."
     return Notice("caution", f"On both sides of the split: {pairs}, so estimates are too high.{remedy}")
@@ -153,7 +155,9 @@ def base_notices(records: Iterable[RunRecord]) -> tuple[Notice, ...]:
 def _changed_since(fields: FingerprintFields, current: CurrentData) -> list[Notice]:
     found = []
     if fields.manifest != current.manifest_hash:
-        text = "The images or people of the dataset changed since this run was trained. Rows are matched by image name."
+        text = (
+            f"The images or {PEOPLE} of the dataset changed since this run was trained. Rows are matched by image name."
+        )
         found.append(Notice("caution", text))
     if fields.labels != current.labels_hash:
         text = "The dataset's labels changed since this run was trained. The scores are on the labels as they are now."
@@ -172,13 +176,15 @@ def _card_notices(card: Scorecard, estimate: Estimate, current: CurrentData) -> 
         found.append(Notice("note", text if len(card.attributes) > 1 else f"{lacking} have no known class: left out."))
     if card.num_covered + card.num_unknown < card.num_images:
         why = (
-            "a hold-out predicts only its held-out people" if estimate == "hold-out" else "the other folds are missing"
+            f"a hold-out predicts only its held-out {PEOPLE}"
+            if estimate == "hold-out"
+            else "the other folds are missing"
         )
-        people = f"{card.num_people:,} of {count(current.num_people, 'person', 'people')}"
+        people = f"{card.num_people:,} of {count_people(current.num_people)}"
         images = f"{card.num_covered:,} of {count(card.num_images, 'image')}"
         found.append(Notice("caution", f"Scored on {people} ({images}): {why}."))
     if card.by != "person":
-        found.append(Notice("caution", "The intervals draw images, not people: they are too narrow."))
+        found.append(Notice("caution", f"The intervals draw images, not {PEOPLE}: they are too narrow."))
     if absent := [c.name for c in card.classes if c.support == 0]:
         listed = ", ".join(absent[:4]) + (", …" if len(absent) > 4 else "")
         found.append(
@@ -194,11 +200,11 @@ def _held_out(estimate: Estimate, record: RunRecord, by: str) -> str:
     name = record.fold_name
     if estimate == "hold-out":
         return (
-            f"Hold-out: one model was trained on all folds of `{name}` but fold 0, and predicted the people of fold 0. "
-            f"Folds are split by {by}."
+            f"Hold-out: one model was trained on all folds of `{name}` but fold 0, and predicted the {PEOPLE} of fold "
+            f"0. Folds are split by {by}."
         )
     folds = record.num_folds or len(record.folds)
-    kept = "no model predicts a person it was trained on" if by == "person" else "people are on both sides"
+    kept = f"no model predicts {A_PERSON} it was trained on" if not record.by_image else f"{PEOPLE} are on both sides"
     return (
         f"Cross-validation: {folds} models, one a fold of `{name}`; each image was predicted once, by the model "
         f"of the fold that held it out. Folds are split by {by}: {kept}."

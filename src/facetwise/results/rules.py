@@ -8,7 +8,7 @@ from typing import Any
 from facetwise.core.labels import LabelSpace
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
-from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PERSON, count_people
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.rules.choose import ARGMAX, RuleChoice, choose_rule
 from facetwise.evaluate.scorecard import name_of
@@ -60,7 +60,7 @@ def verdict(choice: RuleChoice) -> str:
         return choice.why
     by = with_signs(choice.picked.difference, interval)
     if interval.low > 0:
-        return f"{choice.why} Paired by person that is {by}."
-    people = count(choice.num_people, "person", "people")
+        return f"{choice.why} Paired by {PERSON} that is {by}."
+    people = count_people(choice.num_people)
     told = f"on {people} it cannot be told apart from plain argmax"
-    return f"{choice.why} But paired by person that is {by}, which holds 0: {told}."
+    return f"{choice.why} But paired by {PERSON} that is {by}, which holds 0: {told}."

@@ -19,6 +19,7 @@ from facetwise.core.records.notes import Note
 from facetwise.core.records.run import EpochEvent, RunRecord
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.tables import PREDICTIONS, read_table
+from facetwise.core.text.subject import PERSON
 from facetwise.core.workspace import is_done, is_locked
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.predictions import Predictions
@@ -247,7 +248,7 @@ def _run_row(project: Project, run: RunFolder, manifest: Manifest, cache: Result
     try:
         record = run.record()
         flags += _kind_flags(record)
-        flags += ["each image its own subject"] if manifest.each_its_own and estimate_of(record) != "none" else []
+        flags += [f"each image its own {PERSON}"] if manifest.each_its_own and estimate_of(record) != "none" else []
         run.check_labels(project.space_hash)
         flags += origin_flags(run.imported())
         score = run_score(cache, run, lambda: _score(scored_rows(run, manifest, project)))

@@ -7,14 +7,10 @@ from collections.abc import Iterator
 from facetwise.core.project import Project
 from facetwise.core.records.blend import BlendRecord
 from facetwise.core.records.run import RunRecord
+from facetwise.core.text.subject import PEOPLE
 from facetwise.data.manifest import Manifest
 from facetwise.predictors.sources import Source, labels_since, runs_below
 from facetwise.results.notices import CurrentData, Notice, copies_notices, estimate_of, notices, own_subjects
-
-SECOND_ORDER = (
-    "The members and weights of this blend were chosen on all people, and what is fitted here is nested on top of "
-    "that: nested only to second order, so its estimates may be a little too high."
-)
 
 
 def _of_blend(record: BlendRecord, manifest: Manifest) -> Iterator[str]:
@@ -24,7 +20,10 @@ def _of_blend(record: BlendRecord, manifest: Manifest) -> Iterator[str]:
     fitted on predictions of the other parts, whose weights were chosen with that part.
     """
     if record.trace or len(record.ways) > 1:
-        yield SECOND_ORDER
+        yield (
+            f"The members and weights of this blend were chosen on all {PEOPLE}, and what is fitted here is nested on "
+            "top of that: nested only to second order, so its estimates may be a little too high."
+        )
     if text := labels_since(record, manifest):
         yield text
 

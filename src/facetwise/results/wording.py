@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PERSON, count_people
 
 if TYPE_CHECKING:
     from facetwise.evaluate.intervals import Interval
     from facetwise.evaluate.reliability import CalibrationCheck
     from facetwise.evaluate.rules.choose import RuleChoice
     from facetwise.evaluate.rules.cuts import CutChoice
+    from facetwise.evaluate.scorecard import Scorecard
 
 
 DASH = "–"  # noqa: RUF001 - an en dash, as typography wants it for "no value"
@@ -20,9 +22,14 @@ DASH = "–"  # noqa: RUF001 - an en dash, as typography wants it for "no value"
 
 def sample(found: CalibrationCheck | CutChoice | RuleChoice) -> str:
     """`800 people, 5,600 images (7 without a prediction or a known class left out).`"""
-    counted = f"{count(found.num_people, 'person', 'people')}, {count(found.num_images, 'image')}"
+    counted = f"{count_people(found.num_people)}, {count(found.num_images, 'image')}"
     left_out = f" ({found.num_left_out:,} without a prediction or a known class left out)"
     return f"{counted}{left_out if found.num_left_out else ''}."
+
+
+def unit(card: Scorecard) -> str:
+    """What an interval draws: `person`, or `image` where nobody knows whose the images are."""
+    return str(PERSON) if card.by == "person" else card.by
 
 
 def score(value: float | None) -> str:

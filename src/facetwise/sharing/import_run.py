@@ -19,13 +19,14 @@ from facetwise.core.errors import ArtefactError, FacetwiseError, InputError, Lea
 from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.files.tensorfile import check_tensor_file, tensor_shapes
 from facetwise.core.files.writing import flush_folder
-from facetwise.core.people import PEOPLE, people_in
+from facetwise.core.people import PEOPLE_KEY, people_in
 from facetwise.core.project import Project
 from facetwise.core.records.artefact import next_number
 from facetwise.core.records.base import write_record
 from facetwise.core.records.provenance import now
 from facetwise.core.records.run import FoldsHere, ImportRecord, RunRecord
 from facetwise.core.runs import ARRIVING, BACKBONE, IMPORTED, SIDES, WEIGHTS, RunFolder, list_runs, runs_lock
+from facetwise.core.text.subject import PEOPLE
 from facetwise.core.workspace import DONE, mark_done, write_json
 from facetwise.data.folds import Folds
 from facetwise.data.manifest import Manifest, load_manifest
@@ -274,15 +275,15 @@ def _check_weights(folder: Path, opened: OpenPack, manifest: Manifest, folds: Fo
         if key == "backbone":
             continue
         try:
-            seen = people_in(metadata.get(PEOPLE, ""))
+            seen = people_in(metadata.get(PEOPLE_KEY, ""))
         except ValueError:
             seen = frozenset()
         if not seen:
-            raise InputError(f"the weights of fold {key} do not record which people they were trained on")
+            raise InputError(f"the weights of fold {key} do not record which {PEOPLE} they were trained on")
         held_out = set() if fold_of_row is None else set(groups[fold_of_row == int(key)])
         if leaked := [name for name in held_out if hashes[name] & seen]:
             raise LeakError(
-                f"{opened.source}: the weights of fold {key} were trained on {len(leaked)} people whom it holds out",
+                f"{opened.source}: the weights of fold {key} were trained on {len(leaked)} {PEOPLE} whom it holds out",
                 hint="its out-of-fold score is too high: have the run trained again",
             )
     _check_alike({key: folder / f"fold-{key}/{WEIGHTS}" for key in opened.pack.weights if key != "backbone"})

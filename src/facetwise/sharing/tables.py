@@ -14,6 +14,7 @@ from facetwise.core.files.outside_tables import check_decodes
 from facetwise.core.labels import LabelSpace
 from facetwise.core.people import person
 from facetwise.core.tables import PREDICTIONS, check_table, prediction_columns, read_table
+from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.data.folds import Folds
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.predictions import Predictions
@@ -106,7 +107,7 @@ def _oof_faults(table: pl.DataFrame, expected: ExpectedTables) -> list[str]:
     train = expected.manifest.train
     people = [None if name is None else person(name) for name in table["group"]]
     if not table["image"].equals(train["image"]) or people != train["group"].to_list():
-        return ["its images or people are not the training images of this project, in their order"]
+        return [f"its images or {PEOPLE} are not the training images of this project, in their order"]
     fold = table["fold"]
     if (
         fold.null_count()
@@ -115,14 +116,14 @@ def _oof_faults(table: pl.DataFrame, expected: ExpectedTables) -> list[str]:
     ):
         return [f"its folds are not 0 to {expected.num_folds - 1}"]
     if expected.own_folds is not None and not np.array_equal(fold.to_numpy(), expected.own_folds.of(train)):
-        return ["its people were held out by other folds than its record says"]
+        return [f"its {PEOPLE} were held out by other folds than its record says"]
     if (
         not expected.by_image
         and table.select(pl.struct("group", "fold").n_unique()).item() != table["group"].n_unique()
     ):
-        return ["people are in several folds, but its record says that folds are split by person"]
+        return [f"{PEOPLE} are in several folds, but its record says that folds are split by {PERSON}"]
     if expected.holdout and _some(table.filter(pl.col("fold") != 0)):
-        return ["a hold-out predicts only the people of fold 0, but this table predicts others"]
+        return [f"a hold-out predicts only the {PEOPLE} of fold 0, but this table predicts others"]
     return []
 
 

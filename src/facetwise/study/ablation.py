@@ -18,7 +18,7 @@ from facetwise.results.notices import Notice, copies_notices, own_subjects, unsa
 from facetwise.study.compare import Pair
 from facetwise.study.record import StudyFolder
 from facetwise.study.scored_run import ScoredRun, read_scored_run
-from facetwise.study.wording import SEEDS, Standing, bonferroni, many_comparisons, pairing, standing, unresolved
+from facetwise.study.wording import Standing, bonferroni, many_comparisons, of_seeds, pairing, standing, unresolved
 
 MAX_RESAMPLES = 10_000
 
@@ -94,7 +94,7 @@ def build_ablation(project: Project, folder: StudyFolder) -> Ablation:
         num_people=rows.truth.num_people,
         num_images=len(rows),
         warnings=(*_safety(base), *copies_notices([base.record]), *own_subjects(manifest.each_its_own)),
-        method=(pairing(rows.truth.num_people, len(rows), LEVEL), *filter(None, notices), SEEDS),
+        method=(pairing(rows.truth.num_people, len(rows), LEVEL), *filter(None, notices), of_seeds()),
     )
 
 

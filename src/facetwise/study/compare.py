@@ -14,6 +14,7 @@ from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import PairedInterval
 from facetwise.evaluate.rows import ScoredRows, Truth
@@ -21,7 +22,7 @@ from facetwise.evaluate.scorecard import name_of
 from facetwise.results.notices import Notice, copies_notices, own_subjects, unsafe_split
 from facetwise.study.changes import Change, recipe_changes
 from facetwise.study.scored_run import ScoredRun, read_scored_run
-from facetwise.study.wording import SEEDS, Better, no_verdict, pairing, several_changes, verdict, winner
+from facetwise.study.wording import Better, no_verdict, of_seeds, pairing, several_changes, verdict, winner
 
 _COMPARED_ELSEWHERE = frozenset({"recipe", "manifest", "folds", "label space"})
 """Fields of a fingerprint that are compared in other ways."""
@@ -136,7 +137,7 @@ def compare_scored_runs(project: Project, manifest: Manifest, one: ScoredRun, tw
             *_coverage(pair),
             *_circumstances(one, two, manifest, changes),
         ),
-        method=(pairing(num_people, num_images, main.interval.level), SEEDS),
+        method=(pairing(num_people, num_images, main.interval.level), of_seeds()),
     )
 
 
@@ -181,7 +182,7 @@ def _check_same_images(one: ScoredRun, two: ScoredRun) -> None:
     hashes = [d.fields.get("manifest") for d in (one, two)]
     if hashes[0] != hashes[1]:
         raise MismatchError(
-            f"runs `{one.run.id}` and `{two.run.id}` cannot be paired: the images or people of the dataset changed "
+            f"runs `{one.run.id}` and `{two.run.id}` cannot be paired: the images or {PEOPLE} of the dataset changed "
             "between them (`manifest` differs)",
             hint="train the older one again on the current dataset",
         )
@@ -234,8 +235,8 @@ def _coverage(pair: Pair) -> list[Notice]:
         found.append(Notice("caution", text))
     if not _same_folds(one, two):
         text = (
-            "The runs were validated on different folds: people are paired all the same, but part of the difference "
-            "may be that of the people the models were trained on."
+            f"The runs were validated on different folds: {PEOPLE} are paired all the same, but part of the difference "
+            f"may be that of the {PEOPLE} the models were trained on."
         )
         found.append(Notice("caution", text))
     return found
@@ -249,7 +250,7 @@ def _circumstances(one: ScoredRun, two: ScoredRun, manifest: Manifest, changes: 
     """Notices about differences other than the recipe."""
     found = []
     if one.fields.get("manifest") != manifest.hash:
-        text = "The images or people of the dataset changed since both runs. Rows are matched by image name."
+        text = f"The images or {PEOPLE} of the dataset changed since both runs. Rows are matched by image name."
         found.append(Notice("caution", text))
     if other := other_fields(one.fields, two.fields, changes):
         listed = ", ".join(f"`{k}`" for k in other)

@@ -14,6 +14,7 @@ from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, run_number
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE, PERSON, count_people
 from facetwise.core.workspace import is_done
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, Interval
@@ -204,14 +205,14 @@ def _method(num_finished: int, num_people: int, num_images: int, nested: NestedS
     if not num_finished:
         return ()
     lines = [
-        f"Scores are macro F1 out of fold, on the dataset's own labels of {count(num_people, 'person', 'people')} "
-        f"({count(num_images, 'image')}); {LEVEL * 100:.0f} % intervals by person (BCa bootstrap)."
+        f"Scores are macro F1 out of fold, on the dataset's own labels of {count_people(num_people)} "
+        f"({count(num_images, 'image')}); {LEVEL * 100:.0f} % intervals by {PERSON} (BCa bootstrap)."
     ]
     if nested is not None:
         lines.append(
-            "The best of many scores is too high by luck. Nested: the people of the other folds choose the trial that "
-            "predicts a fold, and all folds are pooled. It prices the choice among the finished trials; that later "
-            "trials were proposed, and some stopped, by looking at the same people is not in it."
+            f"The best of many scores is too high by luck. Nested: the {PEOPLE} of the other folds choose the trial "
+            "that predicts a fold, and all folds are pooled. It prices the choice among the finished trials; that "
+            f"later trials were proposed, and some stopped, by looking at the same {PEOPLE} is not in it."
         )
     return tuple(lines)
 

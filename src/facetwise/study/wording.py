@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.evaluate.intervals import LEVEL, MIN_BEYOND, Interval, PairedInterval
 from facetwise.results.wording import percent, with_signs
 from facetwise.study.changes import Change, count_changes
@@ -14,10 +15,13 @@ Better = Literal["first", "second", "neither"]
 """Which of two has the higher score; `neither` when the interval of the difference contains zero."""
 Standing = Literal["better", "worse", "perhaps better", "perhaps worse", "cannot be told apart"]
 
-SEEDS = (
-    "The interval covers the choice of people, not the randomness of training: another seed changes a score too. Train "
-    "with another `train.seed` to see by how much."
-)
+
+def of_seeds() -> str:
+    """The sentence that no interval knows of other seeds."""
+    return (
+        f"The interval covers the choice of {PEOPLE}, not the randomness of training: another seed changes a score "
+        "too. Train with another `train.seed` to see by how much."
+    )
 
 
 def winner(interval: Interval) -> Better:
@@ -46,14 +50,14 @@ def verdict(difference: float, interval: Interval, num_people: int) -> str:
         return f"B is better by {with_signs(difference, interval)}"
     if better == "first":
         return f"A is better by {with_signs(-difference, reversed_interval(interval))}"
-    people = count(num_people, "person", "people")
+    people = count_people(num_people)
     return f"cannot be told apart on {people} (difference {with_signs(difference, interval)})"
 
 
 def no_verdict(first_by_image: bool, second_by_image: bool) -> str:
     """The text instead of a verdict for folds split by image."""
     who = "both runs were" if first_by_image and second_by_image else f"{'A' if first_by_image else 'B'} was"
-    return f"no verdict: {who} validated on people that the models had seen"
+    return f"no verdict: {who} validated on {PEOPLE} that the models had seen"
 
 
 def reversed_interval(interval: Interval) -> Interval:
@@ -63,10 +67,10 @@ def reversed_interval(interval: Interval) -> Interval:
 
 def pairing(num_people: int, num_images: int, level: float) -> str:
     """How the intervals of a comparison are computed."""
-    images = f"{count(num_people, 'person', 'people')} ({count(num_images, 'image')})"
+    images = f"{count_people(num_people)} ({count(num_images, 'image')})"
     return (
         f"Both are scored on the dataset's own labels of the same {images}. The {level * 100:.0f} % intervals come "
-        "from drawing those people again and again, the same ones for both (paired BCa bootstrap)."
+        f"from drawing those {PEOPLE} again and again, the same ones for both (paired BCa bootstrap)."
     )
 
 
@@ -97,9 +101,9 @@ def unresolved(widened: Iterable[PairedInterval | None]) -> str | None:
         return None
     which = "no change is" if not any(w.resolved for w in intervals) else "some changes are not"
     return (
-        f"Too few people, or people of rare classes, decide: fewer than {MIN_BEYOND} of the resamples lie beyond the "
-        f"ends that the widened intervals should have, so these ends are not known and {which} called `better` or "
-        "`worse`, at most `perhaps`. More people, or fewer changes in one study, would decide it."
+        f"Too few {PEOPLE}, or {PEOPLE} of rare classes, decide: fewer than {MIN_BEYOND} of the resamples lie beyond "
+        f"the ends that the widened intervals should have, so these ends are not known and {which} called `better` or "
+        f"`worse`, at most `perhaps`. More {PEOPLE}, or fewer changes in one study, would decide it."
     )
 
 

@@ -13,6 +13,7 @@ from facetwise.core.project import Project
 from facetwise.core.records.notes import Note
 from facetwise.core.records.submission import Filled, ForecastRecord, MadeFrom
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.rules.choose import rule_from_dict
@@ -193,7 +194,7 @@ def _changed(project: Project, folder: SubmissionFolder, made_from: MadeFrom, ma
     if made_from.label_space not in (None, project.space_hash):
         yield Notice("caution", "It answers other attributes, classes or cuts than facetwise.toml has now.")
     if made_from.manifest != manifest.hash:
-        yield Notice("caution", "The images or people of the dataset changed since it was made.")
+        yield Notice("caution", f"The images or {PEOPLE} of the dataset changed since it was made.")
 
 
 def _sendings(project: Project, submission: str) -> tuple[tuple[Sending, ...] | None, tuple[Notice, ...]]:

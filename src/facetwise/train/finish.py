@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from torch import Tensor
 
-from facetwise.core.people import PEOPLE, people_text
+from facetwise.core.people import PEOPLE_KEY, people_text
 from facetwise.core.runs import WEIGHTS, RunFolder
 from facetwise.core.tables import PREDICTIONS, read_table, write_table
 from facetwise.core.workspace import mark_done, new_artefact
@@ -79,7 +79,7 @@ def finish_fold(job: Job, task: FoldTask, epoch: int) -> None:
 
 def write_fold(job: Job, task: FoldTask, result: FoldResult) -> None:
     """Write the artefact of a fold, and delete its training state."""
-    metadata = {"fold": str(task.fold), "epoch": str(result.epoch), PEOPLE: _people(job.plan, task.fold)}
+    metadata = {"fold": str(task.fold), "epoch": str(result.epoch), PEOPLE_KEY: _people(job.plan, task.fold)}
     metadata |= job.plan.base_metadata
     with new_artefact(job.run.fold(task.fold), {"fold": task.fold, "epoch": result.epoch}) as folder:
         save_tensors(result.tensors, folder / WEIGHTS, metadata)

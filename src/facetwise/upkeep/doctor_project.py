@@ -17,6 +17,7 @@ from facetwise.core.project import Project
 from facetwise.core.records.project_file import TestSide, TrainSide
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.text.counting import in_bytes
+from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.core.workspace import is_locked, leftovers
 from facetwise.data.images.store import StoreInfo, list_stores
 from facetwise.data.manifest import Manifest, load_manifest
@@ -168,7 +169,7 @@ def _manifest(state: _ProjectState) -> Iterator[DoctorLine]:
     hint = "`facetwise check` names them" if bad else None
     yield DoctorLine("manifest", "warning" if bad else "ok", f"{len(manifest.table):,} images{bad}", hint)
     if manifest.each_its_own:
-        what = "each image is taken as its own subject: scores are too high if several images show one"
+        what = f"each image is taken as its own {PERSON}: scores are too high if several images show one"
         how = "name the column that says whose an image is: `dataset.train.group` in facetwise.toml"
         yield DoctorLine("manifest", "warning", what, how)
 
@@ -247,7 +248,7 @@ def _run(state: _ProjectState, run: RunFolder) -> DoctorLine:
         return DoctorLine("runs", "warning", f"`{run.id}`: unfinished", f"go on with `facetwise fit --resume {run.id}`")
     run.check_all()
     if state.manifest is not None and made_from != state.manifest.hash:
-        message = f"`{run.id}`: made from other images or people than the manifest has now"
+        message = f"`{run.id}`: made from other images or {PEOPLE} than the manifest has now"
         return DoctorLine("runs", "warning", message, "put the data back, or train it again")
     return DoctorLine("runs", "ok", f"`{run.id}`: finished{_without_weights(run)}")
 
@@ -270,7 +271,7 @@ def _external(state: _ProjectState) -> Iterator[DoctorLine]:
             yield unusable("foreign", f"foreign:{folder.name}", error)
             continue
         if state.manifest is not None and made_from.manifest != state.manifest.hash:
-            message = f"`foreign:{folder.name}`: of other images or people than the manifest has now"
+            message = f"`foreign:{folder.name}`: of other images or {PEOPLE} than the manifest has now"
             yield DoctorLine("foreign", "warning", message, "put the data back, or import its csv again")
         else:
             yield DoctorLine("foreign", "ok", f"`foreign:{folder.name}`: imported predictions")

@@ -18,7 +18,7 @@ import facetwise as fw
 from facetwise.cli.main import main
 from facetwise.core.errors import DamagedError, FacetwiseError, InputError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.core.people import PEOPLE
+from facetwise.core.people import PEOPLE_KEY
 from facetwise.core.records.shelf import ShelfRecord, find_shelf_entry, shelf_entries
 from facetwise.model.backbone import Network, build_network
 from facetwise.model.conversion import converted, in_order, unwrapped
@@ -214,11 +214,11 @@ def test_a_network_of_a_run_keeps_its_statistics_and_its_people(tmp_path):
     people = json.dumps(["0123456789abcdef"])
     tensors = build_network(ModelSpec(backbone="test_resnet"), LAYOUT, 64, 64).state_dict()
     tensors["mean"].fill_(51.0)
-    save_file(tensors, tmp_path / "model.safetensors", {PEOPLE: people})
+    save_file(tensors, tmp_path / "model.safetensors", {PEOPLE_KEY: people})
     added = fw.add_weights(tmp_path / "model.safetensors", backbone="test_resnet")
     assert added.record.mean == pytest.approx([0.2] * 3)
     with safe_open(added.path, framework="numpy") as file:
-        assert file.metadata()[PEOPLE] == people
+        assert file.metadata()[PEOPLE_KEY] == people
     save_file(tensors, tmp_path / "unknown.safetensors")
     with pytest.raises(InputError, match="does not say on which people"):
         fw.add_weights(tmp_path / "unknown.safetensors", backbone="test_resnet", name="other")

@@ -33,7 +33,7 @@ from facetwise.core.errors import (
 )
 from facetwise.core.files.outside_tables import check_decodes
 from facetwise.core.files.tensorfile import check_tensor_file
-from facetwise.core.people import PEOPLE, people_text, person_hash
+from facetwise.core.people import PEOPLE_KEY, people_text, person_hash
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, find_run, list_runs
 from facetwise.core.workspace import content_hash, lock
@@ -719,7 +719,7 @@ def test_weights_that_are_no_numbers_are_named(tmp_path, kind, value):
 
 def test_what_torch_writes_is_one(finished):
     (run,) = list_runs(Project.open(finished.project).workspace)
-    assert set(check_tensor_file(run.weights_file(0))) == {"fold", "epoch", PEOPLE}
+    assert set(check_tensor_file(run.weights_file(0))) == {"fold", "epoch", PEOPLE_KEY}
 
 
 @pytest.mark.parametrize(
@@ -727,9 +727,9 @@ def test_what_torch_writes_is_one(finished):
     [
         (pickle.dumps({"x": 1}), "a pickle under another name?"),
         (tensors({}), "do not record which people"),
-        (tensors({PEOPLE: "[]"}), "do not record which people"),
-        (tensors({PEOPLE: "[" * 9000}), "do not record which people"),
-        (tensors({PEOPLE: '["../x"]'}), "do not record which people"),
+        (tensors({PEOPLE_KEY: "[]"}), "do not record which people"),
+        (tensors({PEOPLE_KEY: "[" * 9000}), "do not record which people"),
+        (tensors({PEOPLE_KEY: '["../x"]'}), "do not record which people"),
     ],
 )
 def test_weights_that_are_none(pack, reader, tmp_path, data, message):
@@ -738,20 +738,20 @@ def test_weights_that_are_none(pack, reader, tmp_path, data, message):
 
 def test_weights_that_have_seen_whom_they_validate(pack, reader, tmp_path):
     oof = pl.read_parquet(unzip(pack)["oof.parquet"]).filter(pl.col("fold") == 1)
-    leaked = tensors({PEOPLE: people_text({person_hash(oof["group"][0])})})
+    leaked = tensors({PEOPLE_KEY: people_text({person_hash(oof["group"][0])})})
     text = refused(reader, edited(pack, tmp_path / "bad.pack", {"fold-1/model.safetensors": leaked}), LeakError)
     assert "fold 1 were trained on 1 people whom it holds out" in text
 
 
 def test_weights_of_two_networks_are_refused(pack, reader, tmp_path):
-    theirs = tensors({PEOPLE: people_text({person_hash("somebody")})})
+    theirs = tensors({PEOPLE_KEY: people_text({person_hash("somebody")})})
     text = refused(reader, edited(pack, tmp_path / "bad.pack", {"fold-1/model.safetensors": theirs}))
     assert "the weights of its folds are not of one network: tensor `" in text
     assert "` is missing in fold 1, and of shape (" in text
 
 
 def test_weights_of_another_network_are_told_when_they_are_used(pack, mate, tmp_path):
-    theirs = tensors({PEOPLE: people_text({person_hash("somebody")})})
+    theirs = tensors({PEOPLE_KEY: people_text({person_hash("somebody")})})
     of_all = {f"fold-{fold}/model.safetensors": theirs for fold in range(3)}
     fw.import_run(mate, edited(pack, tmp_path / "bad.pack", of_all))
     with pytest.raises(ArtefactError, match="not weights of the run's network"):

@@ -89,7 +89,7 @@ def test_the_guide_runs_as_it_stands(tmp_path, monkeypatch):
     printed = [line.split() for line in said["facetwise init my-leaves"].splitlines() if line.startswith("train ")]
     assert printed == told
     assert "120 images each its own group" in said["facetwise init by-crop"]
-    assert "120 images of 30 groups by `plant`" in said["facetwise init by-name"]
+    assert "120 images of 30 plants by `plant`" in said["facetwise init by-name"]
     score = re.search(r"Macro F1 +([0-9.]+)", said["facetwise show"])
     assert score
     assert float(score[1]) > 0.5  # crops and diseases have colours of their own, and chance is 1 / 6
@@ -127,8 +127,8 @@ def test_fit_checks_and_deals_folds_where_nobody_did_and_tells_it(tmp_path):
     for event in ready:
         display.event(event)
     assert display.console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
-        "checked 48 images of 12 groups",
-        "folds `default` dealt: 4 + 4 + 4 groups",
+        "checked 48 images of 12 plants",
+        "folds `default` dealt: 4 + 4 + 4 plants",
     ]
     events.clear()
     fw.fit(project, "cpu-tiny", settings=QUICK, listener=events.append)

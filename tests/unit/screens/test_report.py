@@ -424,14 +424,14 @@ def test_an_estimate_without_groups_says_that_each_image_is_its_own_subject(
     project: Project, manifest: Manifest, own: bool
 ) -> None:
     now = Manifest.of(manifest.table.with_columns(group="image")) if own else manifest
-    run, told = write_run(project, manifest), "Each image is taken as its own subject"
+    run, told = write_run(project, manifest), "Each image is taken as its own person"
     view = build_run_view(project, run, now)
     assert now.each_its_own == own
     assert (told in notices_of(view)) == own
     words = Page(run_page(view, {})).words
     assert (told in words) == own
     assert ("never saw the person" in words) == (not own)
-    assert ("each image its own subject" in build_runs_view(project, now).runs[0].flags) == own
+    assert ("each image its own person" in build_runs_view(project, now).runs[0].flags) == own
 
 
 def test_a_changed_dataset_is_told(project: Project, manifest: Manifest) -> None:

@@ -25,11 +25,11 @@ def test_each_fact_stands_beside_its_key():
     lines = [line.split("  ") for line in text_of(group="plant", test=7).splitlines()]
     told = {words[0].strip(): [w.strip() for w in words[1:] if w.strip()] for words in lines[1:]}
     assert told == {
-        "train": ["3 images of 3 groups by `plant`", 'group = "plant"'],
+        "train": ["3 images of 3 people by `plant`", 'group = "plant", subject = "person"'],
         "test": ["7 images", "[dataset.test]"],
         "crop": ["2 classes, in this order: [red] 1, rice 2,000", "[[attributes]] classes"],
     }
-    assert 'group = "none"' in text_of()
+    assert 'group = "none", subject = "person"' in text_of()
 
 
 def test_many_classes_are_cut_and_counted():

@@ -16,6 +16,7 @@ from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
 from facetwise.core.text.spelling import Spellings, normal
+from facetwise.core.text.subject import PERSON, Subject, plural
 
 
 class AttributeSpec(Spec):
@@ -65,6 +66,8 @@ class AttributeSpec(Spec):
         return self
 
 
+Noun = Annotated[str, Field(pattern=r"^[^\W\d_]+([ '-][^\W\d_]+)*$", max_length=40)]
+"""One word of letters, or several."""
 NO_GROUP = "none"
 """In the place of the column of the group: there is none."""
 Delimiter = Literal[",", ";", "\t", "|"]
@@ -149,7 +152,7 @@ class TrainSide(Side):
         if "" in names:
             raise ValueError("a name is empty")
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"`{twice[0]}` stands there twice; write all names of one person in one list")
+            raise ValueError(f"`{twice[0]}` stands there twice; write all names of one {PERSON} in one list")
         return lists
 
 
@@ -192,6 +195,11 @@ class DatasetSpec(Spec):
 
     path: str
     """Folder of the dataset: absolute, or relative to the project."""
+    subject: Noun | None = None
+    """What one of those behind the images is called on every screen, such as `patient` or `plant`. Left out it is
+    `person`, or `subject` where there is no group."""
+    subjects: Noun | None = None
+    """Its plural, where that is not what English makes of it."""
     layout: Layout
     """`folders`: the training table has a row a group with a folder; `images`: a row an image; `names`: there is no
     table, labels are in the names of folders and files, see `dataset.train.pattern`."""
@@ -199,6 +207,18 @@ class DatasetSpec(Spec):
     """The labelled side."""
     test: TestSide | None = None
     """The side to predict, if there is one."""
+
+    @model_validator(mode="after")
+    def _plural_of_a_subject(self) -> DatasetSpec:
+        if self.subjects is not None and self.subject is None:
+            raise ValueError("`subjects` is the plural of `subject`: give both")
+        return self
+
+    @property
+    def words(self) -> Subject:
+        """What the groups are called."""
+        one = self.subject or ("person" if self.train.group_column else "subject")
+        return Subject(one, self.subjects or plural(one))
 
 
 class ContestSpec(Spec):

@@ -21,6 +21,7 @@ from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import TRAIN
 from facetwise.core.text.spelling import Spellings
+from facetwise.core.text.subject import PERSON
 from facetwise.core.workspace import content_hash
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.manifest import Manifest
@@ -52,7 +53,7 @@ class Correction:
     @property
     def what(self) -> str:
         """The owner of the label: `person 000123`, or the image."""
-        return f"`{self.image}`" if self.image else f"person {self.group}"
+        return f"`{self.image}`" if self.image else f"{PERSON} {self.group}"
 
     def __str__(self) -> str:
         return f"`{self.value}`" + ("" if self.weight == 1 else f" with weight {self.weight}")

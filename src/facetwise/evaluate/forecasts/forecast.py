@@ -38,6 +38,7 @@ import numpy.typing as npt
 
 from facetwise.core.arrays import answers, count, each, number, numbers, takes
 from facetwise.core.labels import FloatArray, IntArray
+from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.forecasts.heldout import HoldOut, completion, unlabelled_shares
 from facetwise.evaluate.intervals import Interval, expanded_tails
 from facetwise.evaluate.metrics import MISSING
@@ -248,7 +249,7 @@ def simulate(
         raise ValueError(f"{len(arrays[0])} answers beside {len(truth)} labels: expected as many")
     rows = np.all([a != MISSING for a in arrays], axis=0)
     if not arrays or (known := truth.where(rows)).num_people < 2:
-        raise ValueError("a forecast needs a predictor, and labels of two people or more")
+        raise ValueError(f"a forecast needs a predictor, and labels of two {PEOPLE} or more")
     tallies = [
         PersonTally.count(known.classes, a[rows], known.people, truth.space.num_joint, "macro_f1") for a in arrays
     ]

@@ -17,6 +17,7 @@ import numpy as np
 
 from facetwise.core.arrays import count, takes
 from facetwise.core.labels import IntArray
+from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.intervals import RESAMPLES, Interval, PairedInterval
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.rows import Part, ScoredRows, nested
@@ -117,7 +118,7 @@ class RuleChoice:
         """Why this rule is used, in a sentence or two."""
         if self.best is None:
             return "Plain argmax is used: no other rule was asked for."
-        how = "fitted on four fifths of the people and applied to the fifth"
+        how = f"fitted on four fifths of the {PEOPLE} and applied to the fifth"
         kind, gain = f"`{self.best.rule.kind}`", f"{self.best.difference:+.3f} macro F1"
         seen, picked = f"{self.best.optimistic - self.plain:+.3f}", f"{self.picked.difference:+.3f}"
         if self.rule.kind != ARGMAX:
@@ -132,7 +133,7 @@ class RuleChoice:
             )
         return (
             f"Plain argmax is used: {how}, no other rule is better. The best of them, {kind}, comes to {gain}; "
-            f"the {seen} on the people that it was fitted on is the fit flattering itself."
+            f"the {seen} on the {PEOPLE} that it was fitted on is the fit flattering itself."
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from facetwise.core.errors import InputError
 from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.agreement import Moved
 from facetwise.evaluate.metrics import MISSING
@@ -176,9 +177,9 @@ def _method(rows: AlignedAnswers, sides: Sequence[DiffSide]) -> Iterator[str]:
         yield "Whose images the test images are is not known: counts are by image, and there is no interval."
     else:
         yield (
-            "Out of fold: each image is answered by the models of the fold that holds its person out; a blend by "
-            "weights chosen without that person's part of the people. Intervals draw people, each with all of their "
-            "images."
+            f"Out of fold: each image is answered by the models of the fold that holds its {PERSON} out; a blend by "
+            f"weights chosen without that {PERSON}'s part of the {PEOPLE}. Intervals draw {PEOPLE}, each with all of "
+            "their images."
         )
         yield "Who is right is told by the dataset's own labels. Whether one is better: `facetwise compare RUN RUN`."
     if any(s.has_probabilities for s in sides):

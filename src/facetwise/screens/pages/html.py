@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 from facetwise.core.files.writing import write_output
 from facetwise.core.text.counting import count
 from facetwise.core.text.printable import printable
+from facetwise.core.text.subject import WORDS, count_people
 from facetwise.evaluate.scorecard import to_read
 from facetwise.results import wording
 from facetwise.results.runs import RunView
@@ -91,12 +92,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    written = (wording.score, wording.loss, wording.interval, wording.percent, wording.duration, count)
+    written = (wording.score, wording.loss, wording.interval, wording.percent, wording.duration, wording.unit, count)
     environment.filters.update({how.__name__: how for how in written})
     environment.filters["to_read"] = to_read
     environment.filters["grouped"] = lambda number: f"{number:,}"
     environment.filters["ticked"] = _ticked
-    environment.globals["dash"] = wording.DASH
+    environment.filters["count_people"] = count_people
+    environment.globals |= {"dash": wording.DASH, **WORDS}
     return environment
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.reliability import Bin
 from facetwise.evaluate.scorecard import MAX_READABLE, ClassScore, Matrix, Scorecard, to_read
 from facetwise.results.runs import Curve, RunView
@@ -82,7 +83,8 @@ def fold_points(card: Scorecard) -> Figure:
         "y": [f.macro_f1 for f in card.folds],
         "customdata": [[f.num_people, f.num_images] for f in card.folds],
         "marker": {"size": 11, "color": ACCENT},
-        "hovertemplate": "%{x}: %{y:.3f}<br>%{customdata[0]:,} people, %{customdata[1]:,} images<extra></extra>",
+        "hovertemplate": f"%{{x}}: %{{y:.3f}}<br>%{{customdata[0]:,}} {PEOPLE}, "
+        "%{customdata[1]:,} images<extra></extra>",
         "showlegend": False,
     }
     across = {"xref": "paper", "x0": 0, "x1": 1, "yref": "y"}
@@ -206,7 +208,7 @@ def _reliability_points(bins: Sequence[Bin], name: str, colour: str) -> Figure:
         "marker": {"size": 8, "color": colour},
         "customdata": [[b.num_images, b.num_people] for b in bins],
         "hovertemplate": f"{name}<br>%{{x:.3f}} sure, %{{y:.3f}} right<br>"
-        "%{customdata[0]:,} images, %{customdata[1]:,} people<extra></extra>",
+        f"%{{customdata[0]:,}} images, %{{customdata[1]:,}} {PEOPLE}<extra></extra>",
     }
 
 

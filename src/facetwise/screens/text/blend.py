@@ -8,6 +8,7 @@ from typing import Any
 
 from facetwise.core.labels import JOINT
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE
 from facetwise.results.blends import BlendsView, BlendView
 from facetwise.results.wording import DASH, percent, score, signed, with_interval, with_signs
 from facetwise.screens.kit import Group, RenderableType, Table, Text, table_of
@@ -59,11 +60,11 @@ def explanation(view: BlendView) -> Iterator[str]:
         scores = ", ".join(f"{w.by} {score(w.nested)}" for w in view.ways)
         yield (
             f"Both ways were tried, and the better one is used: {scores} nested. Which one that is was chosen anew "
-            "without each part of the people, and so is in the estimate."
+            f"without each part of the {PEOPLE}, and so is in the estimate."
         )
     if view.chosen and view.optimistic > view.nested:
         yield (
-            f"On the very people that weights and rule were chosen by, the blend scores {score(view.optimistic)}; "
+            f"On the very {PEOPLE} that weights and rule were chosen by, the blend scores {score(view.optimistic)}; "
             f"chosen on four fifths of them and applied to the fifth, {score(view.nested)}. The second number is what "
             f"it is worth, and {signed(view.optimistic - view.nested)} is what the choice flatters itself by."
         )
@@ -103,7 +104,9 @@ def _weighing(view: BlendView) -> str:
 def _moves(view: BlendView) -> Iterator[str]:
     if not view.moves:
         return
-    yield "One selection on all people, move by move (the weights above are the mean of many such, on drawn people):"
+    yield (
+        f"One selection on all {PEOPLE}, move by move (the weights above are the mean of many such, on drawn {PEOPLE}):"
+    )
     lines = _move_lines(view.moves)
     yield from lines[:MAX_MOVES]
     if len(lines) > MAX_MOVES:
@@ -129,7 +132,7 @@ def _what_members_add(view: BlendView) -> Iterator[str]:
         added = member.added or 0.0
         change = f"{abs(added):.3f} {'lower' if added > 0 else 'higher'}"
         same = "the same" if change.startswith("0.000") else change
-        yield f"Without {short(member.name)} the blend would score {same} on these people."
+        yield f"Without {short(member.name)} the blend would score {same} on these {PEOPLE}."
     if known:
         yield "Alike members each add little, because the other stands in; that does not mean that both can go."
 
@@ -150,7 +153,7 @@ def _scores(view: BlendView) -> Table:
     table.add_row("nested estimate", Text(with_interval(view.nested, view.nested_interval), style="bold"))
     if view.chosen:
         high = ", too high" if round(view.optimistic, 3) > round(view.nested, 3) else ""
-        table.add_row("on the people chosen by", f"{score(view.optimistic)}{high}")
+        table.add_row(f"on the {PEOPLE} chosen by", f"{score(view.optimistic)}{high}")
     for attribute in view.scorecard.attributes:
         table.add_row(f"  {attribute.name}, nested", with_interval(attribute.macro_f1, attribute.interval))
     return table
@@ -158,7 +161,7 @@ def _scores(view: BlendView) -> Table:
 
 def _members_table(view: BlendView) -> Table:
     blocks = list(view.members[0].weights)
-    table = table_of("member", *(f"weight {b}" if len(blocks) == 1 else b for b in blocks), "adds, same people")
+    table = table_of("member", *(f"weight {b}" if len(blocks) == 1 else b for b in blocks), f"adds, same {PEOPLE}")
     for member in sorted(view.members, key=lambda m: -sum(m.weights.values())):
         if not member.used:
             continue

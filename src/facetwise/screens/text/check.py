@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from facetwise.core.tables import TRAIN
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.data.audit import Audit, ClassCount, FindingGroup
+from facetwise.data.images.copies import CopyPair
 from facetwise.data.images.nearcopies import LOOKED_FOR
 from facetwise.data.people import how_to_join
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text
@@ -18,7 +20,6 @@ MAX_CLASSES = 64
 _EACH_ITS_OWN = (
     "each image is its own group: take one of the two away, or deal both into one fold (`--join-copies` of the folds)"
 )
-_WHERE = {"groups": "between people", "sides": "between train and test", "one group": "of one person"}
 
 
 def audit_text(audit: Audit) -> RenderableType:
@@ -28,7 +29,7 @@ def audit_text(audit: Audit) -> RenderableType:
 
 def _sides(audit: Audit) -> Iterator[RenderableType]:
     for side in audit.sides:
-        people = f" of {side.groups:,} people" if side.groups else ""
+        people = f" of {side.groups:,} {PEOPLE}" if side.groups else ""
         states = ", ".join(f"{count:,} {status}" for status, count in side.status.items())
         yield Text.assemble((f"{side.split:<6}", "bold"), f"{side.images:,} images{people}: {states}")
     sizes = [f"{s.width}x{s.height} ({s.images:,})" for s in audit.sizes[:4]]
@@ -54,21 +55,26 @@ def _findings(findings: Sequence[FindingGroup]) -> Iterator[RenderableType]:
 def _copies(audit: Audit) -> Iterator[RenderableType]:
     pairs = audit.copies.pairs
     if not pairs:
-        yield Text("\nno copies found between people, or between train and test", style="green")
+        yield Text(f"\nno copies found between {PEOPLE}, or between train and test", style="green")
         yield _looked_for(audit)
         return
     conflicts = len(audit.copies.conflicts)
     yield Text(f"\nwarning: {count(len(pairs), 'pair')} of copies, {conflicts} under different labels", style="yellow")
     for pair in pairs[:MAX_LISTED]:
         labels = ", labels differ" if pair.labels_differ else ""
-        where = f"between people `{pair.people[0]}` and `{pair.people[1]}`" if pair.people else _WHERE[pair.between]
-        yield Text(f"  {pair.first} = {pair.second} ({pair.kind}, {where}{labels})")
+        yield Text(f"  {pair.first} = {pair.second} ({pair.kind}, {_where(pair)}{labels})")
     if len(pairs) > MAX_LISTED:
         yield Text(f"  and {len(pairs) - MAX_LISTED} more (`--json` lists all)", style="dim")
     if two := next((pair.people for pair in pairs if pair.people), None):
         alone = two in [(pair.first, pair.second) for pair in pairs]  # no column says whose the images are
-        yield Text(f"  -> {_EACH_ITS_OWN if alone else f'may be one person: {how_to_join(two)}'}", style="dim")
+        yield Text(f"  -> {_EACH_ITS_OWN if alone else f'may be one {PERSON}: {how_to_join(two)}'}", style="dim")
     yield _looked_for(audit)
+
+
+def _where(pair: CopyPair) -> str:
+    if pair.people is not None:
+        return f"between {PEOPLE} `{pair.people[0]}` and `{pair.people[1]}`"
+    return "between train and test" if pair.between == "sides" else f"of one {PERSON}"
 
 
 def _looked_for(audit: Audit) -> Text:
@@ -122,7 +128,7 @@ def _class_counts(classes: Sequence[ClassCount], images: int) -> str:
 
 def _joint_table(classes: Sequence[ClassCount], total: int) -> Table:
     table = Table(ruled=False, pad_edge=True, padding=(0, 3, 0, 0))
-    for heading, side in (("", "right"), ("joint class", "left"), ("images", "right"), ("people", "right")):
+    for heading, side in (("", "right"), ("joint class", "left"), ("images", "right"), (str(PEOPLE), "right")):
         table.add_column(heading, justify="left" if side == "left" else "right")
     table.add_column("share", justify="right")
     for c in classes:

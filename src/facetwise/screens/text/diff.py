@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE, PERSON, count_people
 from facetwise.evaluate.agreement import Agreement
 from facetwise.results.differences.diff import KINDS, DiffView, only
 from facetwise.results.differences.images import Disagreement, VotingSide
@@ -40,7 +41,7 @@ def _sides(view: DiffView) -> Iterator[Text]:
 
 def _counted(view: DiffView) -> Text:
     where = "test images" if view.side == "test" else "images out of fold"
-    people = "" if view.num_people is None else f" of {count(view.num_people, 'person', 'people')}"
+    people = "" if view.num_people is None else f" of {count_people(view.num_people)}"
     many = "differ" if len(view.sides) == 2 else "are not answered alike by all"
     return Text.assemble((f"{view.num_different:,}", "bold"), f" of {view.num_answered:,} {where}{people} {many}")
 
@@ -58,7 +59,7 @@ def _pair(view: DiffView, pair: PairDiff) -> Iterator[RenderableType]:
 
 
 def _agreements(pair: PairDiff) -> Table:
-    by = " [95 % by person]" if pair.whole.interval else ""
+    by = f" [95 % by {PERSON}]" if pair.whole.interval else ""
     table = table_of("", f"agree{by}", "kappa", "images that differ")
     for a in pair.agreements:
         kappa = DASH if a.kappa is None else f"{a.kappa:.3f}"
@@ -68,7 +69,12 @@ def _agreements(pair: PairDiff) -> Table:
 
 def _right(pair: PairDiff) -> Table:
     table = table_of(
-        "where they differ", f"{pair.first} is right", f"{pair.second} is right", "neither", "people", "in all images"
+        "where they differ",
+        f"{pair.first} is right",
+        f"{pair.second} is right",
+        "neither",
+        str(PEOPLE),
+        "in all images",
     )
     for r, p in zip(pair.right, pair.people, strict=True):
         people = f"{p.num_some:,} of {p.num_people:,}"
@@ -152,7 +158,7 @@ def _outvoted(view: DiffView, side: VotingSide) -> Iterator[RenderableType]:
 def _people(view: DiffView) -> Iterator[RenderableType]:
     if not view.people:
         return
-    table = table_of("most images that differ: person", "images", "of", "in")
+    table = table_of(f"most images that differ: {PERSON}", "images", "of", "in")
     table.columns[3].justify = "left"
     for p in view.people:
         table.add_row(Text(p.group), f"{p.num_different:,}", f"{p.num_images:,}", Text(", ".join(p.moved)))
@@ -182,7 +188,7 @@ def _image(view: DiffView, d: Disagreement) -> Iterator[RenderableType]:
         right = f"{', '.join(d.right)} right" if d.right else "none right"
         line.append_text(Text.assemble(("  label ", "dim"), ("/".join(d.truth), "green"), (f", {right}", "dim")))
     yield Padding(line, (0, 0, 0, 0), expand=False)
-    person = "" if d.group is None else f"  person {d.group}"
+    person = "" if d.group is None else f"  {PERSON} {d.group}"
     yield Padding(Text(d.image + person, style="dim"), (0, 0, 0, 9), expand=False)
 
 

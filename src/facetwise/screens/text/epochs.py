@@ -9,6 +9,7 @@ from typing import Any
 
 from facetwise.core.labels import JOINT
 from facetwise.core.text.counting import listed
+from facetwise.core.text.subject import PEOPLE
 
 Event = Mapping[str, Any]
 WIDTH = 92
@@ -21,7 +22,7 @@ MOST_ROWS = 12
 
 def content_lines(event: Event) -> list[str]:
     """Class counts of a fold's epochs: one line for each attribute, and the joint classes if sampling changes them."""
-    lines = [f"an epoch holds {event['images']:,} images of {event['people']:,} people"]
+    lines = [f"an epoch holds {event['images']:,} images of {event['people']:,} {PEOPLE}"]
     attributes = {name: classes for name, classes in event["classes"].items() if name != JOINT}
     for name, classes in attributes.items():
         ordered = sorted(classes, key=lambda c: -int(c["images"])) if len(classes) > MOST_CLASSES else classes
@@ -34,7 +35,7 @@ def compared_line(event: Event, first: Event) -> str:
 
     Differences are measured in units of the square root of the count, its standard deviation by chance.
     """
-    line = f"{event['images']:,} images of {event['people']:,} people"
+    line = f"{event['images']:,} images of {event['people']:,} {PEOPLE}"
     known = [by for by in first["classes"] if by != JOINT or _joint_changed(first)]
     ours, theirs = _counts(event, known), _counts(first, known)
     pairs = {key: (ours.get(key, 0), theirs.get(key, 0)) for key in [*theirs, *ours]}

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from facetwise.core.labels import LabelSpace
+from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.data.folds import Folds
 from facetwise.screens.kit import Group, RenderableType, Table, Text
 
@@ -24,7 +25,7 @@ def folds_dict(folds: Folds) -> dict[str, Any]:
 def folds_text(folds: Folds, space: LabelSpace) -> RenderableType:
     """Sizes of the folds, how even they are, and warnings."""
     table = Table(ruled=False, padding=(0, 3, 0, 0))
-    for heading in ("fold", "people", "images"):
+    for heading in ("fold", str(PEOPLE), "images"):
         table.add_column(heading, justify="right")
     stats = folds.stats
     for fold, (people, images) in enumerate(zip(stats.num_groups, stats.num_images, strict=True)):
@@ -43,10 +44,10 @@ def folds_text(folds: Folds, space: LabelSpace) -> RenderableType:
 
 def _kind(folds: Folds) -> Text:
     if folds.split == "group":
-        return Text("every person is in one fold, every image is held out once")
+        return Text(f"every {PERSON} is in one fold, every image is held out once")
     shared = folds.stats.shared_groups
     return Text(
-        f"UNSAFE: split by image; people stand in {shared} more folds than one each. Scores on these folds are too "
+        f"UNSAFE: split by image; {PEOPLE} stand in {shared} more folds than one each. Scores on these folds are too "
         "high, and no submission is made from them.",
         style="bold red",
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.evaluate.scorecard import ENDS, MAX_READABLE, AttributeScore, ClassScore, Matrix, Scorecard, to_read
 from facetwise.results.origin import ExternalRow
 from facetwise.results.runs import Curve, RunRow, RunsView, RunView
-from facetwise.results.wording import DASH, duration, interval, percent, score, with_interval
+from facetwise.results.wording import DASH, duration, interval, percent, score, unit, with_interval
 from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, paragraph, section, table_of
 from facetwise.screens.text.notes import note_text, notice_text
 
@@ -92,7 +93,7 @@ def scorecard_text(card: Scorecard) -> RenderableType:
 def _head(view: RunView) -> Text:
     folds = f"{view.folds_done} of {count(view.num_folds, 'fold')}"
     state = {"finished": "green", "training": "cyan", "unfinished": "yellow"}[view.state]
-    how = "trained on all people" if view.estimate == "none" else f"{view.estimate}, {folds}"
+    how = f"trained on all {PEOPLE}" if view.estimate == "none" else f"{view.estimate}, {folds}"
     return Text.assemble((view.id, "bold"), "\n", (view.state, state), (f"  {view.what}, {how}", "dim"))
 
 
@@ -109,14 +110,14 @@ def _headline(card: Scorecard) -> Table:
     table.add_row(
         "Accuracy",
         with_interval(card.accuracy, card.accuracy_interval),
-        Text(f"{count(card.num_people, 'person', 'people')}, {images}", style="dim"),
+        Text(f"{count_people(card.num_people)}, {images}", style="dim"),
     )
     return table
 
 
 def _classes_of(card: Scorecard) -> Text:
     kind = "joint classes" if len(card.attributes) > 1 else f"classes of {card.attributes[0].name}"
-    level = f"{card.macro_f1_interval.level * 100:.0f} % interval by {card.by}"
+    level = f"{card.macro_f1_interval.level * 100:.0f} % interval by {unit(card)}"
     return Text(f"{len(card.classes)} {kind}, {level}" if card.classes else f"{kind}, {level}", style="dim")
 
 
@@ -131,7 +132,7 @@ def _attributes_table(card: Scorecard) -> Table:
 
 
 def _folds_table(card: Scorecard) -> Table:
-    table = table_of("fold", "macro F1", "accuracy", "people", "images")
+    table = table_of("fold", "macro F1", "accuracy", str(PEOPLE), "images")
     for f in card.folds:
         table.add_row(str(f.fold), score(f.macro_f1), score(f.accuracy), f"{f.num_people:,}", f"{f.num_images:,}")
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.results.notices import Notice
 from facetwise.results.wording import (
     DASH,
@@ -39,7 +40,7 @@ def comparison_text(view: Comparison) -> RenderableType:
 
 def ablation_text(view: Ablation) -> RenderableType:
     """An ablation: one row for each change."""
-    people = f"{count(view.num_people, 'person', 'people')}, {count(view.num_images, 'image')}"
+    people = f"{count_people(view.num_people)}, {count(view.num_images, 'image')}"
     head = Text.assemble((view.name, "bold"), (f"  {count(len(view.rows), 'change')} of one base, {people}", "dim"))
     table = table_of("change", "run", "macro F1", "change - base", "time")
     table.add_row(Text("base", style="bold"), *_score_cells(view.base, "", None))
@@ -83,7 +84,7 @@ def _difference(row: Difference) -> Text:
 
 
 def _folds(view: Comparison) -> Table:
-    table = table_of("fold", "A", "B", "B - A", "people", "images")
+    table = table_of("fold", "A", "B", "B - A", str(PEOPLE), "images")
     for f in view.folds:
         scores = score(f.first), score(f.second), signed(f.difference)
         table.add_row(str(f.fold), *scores, f"{f.num_people:,}", f"{f.num_images:,}")

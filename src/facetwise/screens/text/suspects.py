@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import A_PERSON, PERSON, count_people
 from facetwise.label_issues.scores import CHOSEN_BY_LOOKING, LabelScores
 from facetwise.label_issues.suspects import AttributeSuspects, Row, SuspectsView
 from facetwise.results.wording import percent, with_interval
@@ -58,8 +59,8 @@ def uncovered_line(view: SuspectsView) -> str:
 
 def summary(found: AttributeSuspects) -> str:
     """Number of checked and of contradicted labels of an attribute, in a sentence or two."""
-    who = count(found.num_labels, "person", "people") if found.of_person else count(found.num_labels, "image")
-    whose = "a label a person" if found.of_person else "a label an image"
+    who = count_people(found.num_labels) if found.of_person else count(found.num_labels, "image")
+    whose = f"a label {A_PERSON}" if found.of_person else "a label an image"
     parts = [f"{whose}, {who}: {found.num_suspects:,} contradicted, the {len(found.rows):,} surest here."]
     if found.spread is not None:
         parts.append(f"Recorded numbers are taken as right within a spread of {found.spread:.2g}.")
@@ -81,7 +82,7 @@ def _attribute_text(found: AttributeSuspects) -> Iterator[RenderableType]:
     table = Table()
     one_image = any(row.suspect.image for row in found.rows)
     table.add_column("#", justify="right")
-    table.add_column("image" if one_image else "person")
+    table.add_column("image" if one_image else str(PERSON))
     for heading in ("recorded", "predicted"):
         table.add_column(heading)
     if not one_image:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PERSON, count_people
 from facetwise.data.reading.recognising.proposal import NO_GROUP_TOLD
 from facetwise.data.reading.recognising.understood import Understood, UnderstoodAttribute
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text
@@ -23,8 +24,8 @@ def understood_text(found: Understood) -> RenderableType:
 
 
 def _facts(found: Understood) -> Iterator[tuple[str, str, str]]:
-    groups = f"of {count(found.groups, 'group')} by `{found.group}`" if found.group else "each its own group"
-    yield "train", f"{count(found.train, 'image')} {groups}", f'group = "{found.group or "none"}"'
+    groups = f"of {count_people(found.groups)} by `{found.group}`" if found.group else "each its own group"
+    yield "train", f"{count(found.train, 'image')} {groups}", f'group = "{found.group or "none"}", subject = "{PERSON}"'
     yield "test", "none" if found.test is None else count(found.test, "image"), "[dataset.test]"
     for attribute in found.attributes:
         yield attribute.name, _classes(attribute), "[[attributes]] classes"

@@ -13,6 +13,7 @@ from facetwise.core.files.answers_csv import attributes_alone
 from facetwise.core.files.csvtable import read_csv
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.agreement import disagreement
 from facetwise.evaluate.metrics import MISSING
 from facetwise.submission.gate.finding import GateFinding, listed, listed_names
@@ -172,7 +173,7 @@ def _drift_finding(mix: MixCheck, least: float, *, vouched: bool) -> GateFinding
     )
     message = (
         f"class mix: {mix.distance:.1%} of the images stand in other classes than out of fold "
-        f"({mix.usual:.1%} is usual for {mix.num_people} people, chance {mix.chance:.3f})"
+        f"({mix.usual:.1%} is usual for {mix.num_people} {PEOPLE}, chance {mix.chance:.3f})"
     )
     return GateFinding("warning", "drift", f"{message}: {worst}") if drifts else GateFinding("ok", "mix", message)
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.core.text.subject import A_PERSON
 from facetwise.evaluate.resampling import Groups, group_numbers, resampled_people
 
 RESAMPLES = 1000
@@ -71,7 +72,7 @@ def assumed_people(num_images: int, num_known_images: int, num_known_people: int
     explanation."""
     each = num_known_images / num_known_people
     people = max(1, round(num_images / each))
-    return people, f"{num_images:,} test images at {each:.1f} images a person, as on the labelled side"
+    return people, f"{num_images:,} test images at {each:.1f} images {A_PERSON}, as on the labelled side"
 
 
 def check_mix(test: IntArray, oof: Mix, space: LabelSpace, *, resamples: int = RESAMPLES, seed: int = 0) -> MixCheck:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from facetwise.core.project import Project
+from facetwise.core.text.subject import PEOPLE
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.agreement import disagreement
 from facetwise.evaluate.forecasts.forecast import LEVEL, ScoreForecast, Shift
@@ -131,7 +132,7 @@ def notes(view: ForecastView) -> Iterator[str]:
     """Notes on the numbers, a sentence or two each."""
     yield from people_notes(view.test)
     yield from shift_notes(view.shift, len(view.scored) + (view.public is not None), averaged=view.averaged)
-    yield "Nothing here knows of people unlike the labelled ones."
+    yield f"Nothing here knows of {PEOPLE} unlike the labelled ones."
 
 
 def people_notes(test: TestSet) -> Iterator[str]:
@@ -140,8 +141,8 @@ def people_notes(test: TestSet) -> Iterator[str]:
     if test.share_assumed:
         share += ", which is assumed: `contest.public_share` in facetwise.toml would say it"
     yield (
-        f"{test.people.number('all'):,} people on the test side ({test.why}), {share}. Public and private are taken to "
-        "be different people; where they share people, the private score lies nearer to the public one."
+        f"{test.people.number('all'):,} {PEOPLE} on the test side ({test.why}), {share}. Public and private are taken "
+        f"to be different {PEOPLE}; where they share {PEOPLE}, the private score lies nearer to the public one."
     )
 
 
@@ -154,7 +155,7 @@ def shift_notes(shift: Shift | None, num_scored: int, *, averaged: bool) -> Iter
     unknown = f"{why}; no public score tells yet by how much"
     if not averaged:
         why = unknown = (
-            "What was scored on held-out people predicts the test images as it is: no fold models are averaged"
+            f"What was scored on held-out {PEOPLE} predicts the test images as it is: no fold models are averaged"
         )
     if shift is None:
         room = f"The intervals have room for ±{OFFSET.common} between leaderboard and out of fold"

@@ -12,6 +12,7 @@ from facetwise.core.errors import InputError
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.forecasts.forecast import LEVEL, Part, ScoreForecast, Shift
 from facetwise.evaluate.intervals import Interval
@@ -136,7 +137,7 @@ def findings(view: LeaderboardView) -> Iterator[str]:
     yield from _standing_out(view)
     if view.shift is not None:
         yield (
-            f"Leaderboard minus out of fold, as far as all share it and the luck of people does not explain it: "
+            f"Leaderboard minus out of fold, as far as all share it and the luck of {PEOPLE} does not explain it: "
             f"{signed(view.shift.expected)} ± {view.shift.spread:.3f}."
         )
 
@@ -203,15 +204,16 @@ def build_leaderboard(project: Project) -> LeaderboardView:
     outlook = read_outlook(project, manifest, usable) if usable else None
     why = {item.name: item.text() for item in (*left_out, *narrow)}
     rows = tuple(_rows(project, manifest, ledger, outlook, why))
-    notes = () if outlook is None else (*people_notes(outlook.test), _BY)
+    notes = () if outlook is None else (*people_notes(outlook.test), _by())
     shift = None if outlook is None else outlook.shift
     return LeaderboardView(project.file.name, LEVEL, rows, tuple(_agreements(rows)), shift, notes)
 
 
-_BY = (
-    "Deviations and intervals that scores are held against are by out of fold alone, for the people of that part; the "
-    "forecast when made is for the whole test set."
-)
+def _by() -> str:
+    return (
+        f"Deviations and intervals that scores are held against are by out of fold alone, for the {PEOPLE} of that "
+        "part; the forecast when made is for the whole test set."
+    )
 
 
 def _rows(

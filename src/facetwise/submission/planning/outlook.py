@@ -11,6 +11,7 @@ import numpy as np
 from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray
 from facetwise.core.project import Project
+from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.agreement import disagreement_matrix
 from facetwise.evaluate.forecasts.forecast import JointScores, Offset, Part, ScoreForecast, Shift, TestPeople, simulate
@@ -91,7 +92,7 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
     rows = np.flatnonzero(np.all([o != MISSING for o in oof], axis=0))
     num_people = truth.where(rows).num_people
     if num_people < 2:
-        raise InputError(f"out of fold there are {num_people} people: a forecast needs two or more")
+        raise InputError(f"out of fold there are {num_people} {PEOPLE}: a forecast needs two or more")
     test = read_test_set(project, manifest, len(rows), num_people)
     alone = simulate(truth, oof, test.people, seed=seed)
     alone = alone.shifted(OFFSET, _apart(contenders), seed)
@@ -120,6 +121,6 @@ def read_test_set(project: Project, manifest: Manifest, num_known_images: int, n
     share = None if contest is None else contest.public_share
     num_people, why = assumed_people(num_images, num_known_images, num_known_people)
     if num_people < 2:
-        raise InputError(f"the test side seems to be of one person ({why}): it has no public and private part")
+        raise InputError(f"the test side seems to be of one {PERSON} ({why}): it has no public and private part")
     people = TestPeople.split(num_people, PUBLIC_SHARE if share is None else share)
     return TestSet(people, num_images, why, PUBLIC_SHARE if share is None else share, share is None)

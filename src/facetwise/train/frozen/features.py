@@ -16,7 +16,7 @@ from torch import Tensor
 
 from facetwise.core.errors import TrainingError
 from facetwise.core.files.disk import disk_full_errors
-from facetwise.core.people import PEOPLE, people_text
+from facetwise.core.people import PEOPLE_KEY, people_text
 from facetwise.core.progress import Progress
 from facetwise.core.records.done import verify_files
 from facetwise.core.workspace import content_hash, is_done, lock, new_artefact
@@ -105,7 +105,7 @@ def _compute(plan: RunPlan, setup: Setup, folder: Path, progress: Progress | Non
     with new_artefact(folder, made_from) as temporary:
         _write_features(plan, setup, network, temporary / "features.npy", progress)
         tensors = {name: t for name, t in network.state_dict().items() if not name.startswith(HEAD)}
-        metadata = {PEOPLE: people_text(plan.inherited[plan.fold_numbers[0]]), **plan.base_metadata}
+        metadata = {PEOPLE_KEY: people_text(plan.inherited[plan.fold_numbers[0]]), **plan.base_metadata}
         save_tensors(tensors, temporary / "backbone.safetensors", metadata)
     setup.source.release()  # else copies of the store would accumulate over many backbones
 

@@ -12,9 +12,10 @@ from safetensors import SafetensorError, safe_open
 
 from facetwise.core.errors import InputError, LeakError
 from facetwise.core.labels import IntArray
-from facetwise.core.people import PEOPLE, people_in
+from facetwise.core.people import PEOPLE_KEY, people_in
 from facetwise.core.runs import WEIGHTS, RunFolder
 from facetwise.core.text.counting import listed
+from facetwise.core.text.subject import PEOPLE
 from facetwise.data.manifest import Manifest
 from facetwise.model.weights import SUFFIX, made_here
 from facetwise.recipe.model import FOLD, weights_of_fold
@@ -33,17 +34,17 @@ def people_of_weights(path: Path) -> frozenset[str]:
             names, metadata = set(file.keys()), file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise InputError(f"`model.weights`: {path} is not readable as safetensors ({error})") from None
-    if PEOPLE not in metadata:
+    if PEOPLE_KEY not in metadata:
         if made_here(names):
             raise InputError(
-                f"`model.weights`: {path} does not say on which people it was trained",
+                f"`model.weights`: {path} does not say on which {PEOPLE} it was trained",
                 hint="give the `model.safetensors` of a finished fold, `runs/<id>/fold-<k>/model.safetensors`",
             )
         return frozenset()
     try:
-        return people_in(metadata[PEOPLE])
+        return people_in(metadata[PEOPLE_KEY])
     except ValueError as error:
-        raise InputError(f"`model.weights`: {path}: its `{PEOPLE}` are unusable ({error})") from None
+        raise InputError(f"`model.weights`: {path}: its `{PEOPLE_KEY}` are unusable ({error})") from None
 
 
 def _check_file(path: Path) -> None:
@@ -82,7 +83,7 @@ def _leak(weights: Path, leaks: dict[int, list[str]]) -> LeakError:
     names = listed((f"`{person}`" for person in people), _SHOWN)
     folds = ", ".join(map(str, leaks))
     return LeakError(
-        f"`model.weights`: {weights} was trained on {len(people)} people whom "
+        f"`model.weights`: {weights} was trained on {len(people)} {PEOPLE} whom "
         f"{'fold' if len(leaks) == 1 else 'folds'} {folds} would validate: {names}",
         hint="of a run on the same folds, give each fold its own file (`runs/<id>/fold-{fold}/model.safetensors`); "
         'else train on everybody (`folds.plan="none"`), or from other weights',

@@ -8,6 +8,7 @@ from typing import Any
 from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.records.project_file import AttributeSpec
 from facetwise.core.text.counting import listed
+from facetwise.core.text.subject import PEOPLE
 from facetwise.data.findings import Findings
 
 Read = tuple[CsvRow, dict[str, Any]]
@@ -25,7 +26,7 @@ def several_folders(rows: Sequence[Read], specs: Sequence[AttributeSpec], table:
         where = table.at(several[-1][0])
         if conflicts := [text for spec in specs if (text := _conflict(spec, several))]:
             message = f"`{group}` is one group with several labels: {'; '.join(conflicts)}"
-            findings.warning("group-with-conflicting-labels", where, message, "two people need two group names")
+            findings.warning("group-with-conflicting-labels", where, message, f"two {PEOPLE} need two group names")
         else:
             lines = listed((str(row.line) for row, _ in several), 5)
             findings.info("group-with-several-folders", where, f"`{group}` has {len(several)} folders: lines {lines}")

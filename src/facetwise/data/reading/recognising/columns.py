@@ -34,6 +34,8 @@ GROUPS = frozenset(f"{_PEOPLE} {_THINGS}".split())
 """What a column of groups is called, without `id`, `no`, `name`; in any case, also of more than one."""
 SPLITS = frozenset({"split", "set", "subset", "partition", "fold", "usage"})
 _PARTS = {"train": ("train", "training"), "val": VALIDATION, "test": ("test", "testing", "eval", "evaluation")}
+_NO_NOUN = frozenset({"group", "people", "identity"})
+"""Those that do not say what one is."""
 UNKNOWN = SAYS_NOTHING - {"none"} | {""}
 """Cells, in any case, that stand for a label which is not known; `none` may be a class."""
 SAID_BY = frozenset({"author", "annotator", "labeller", "labeler", "reviewer", "reason"})
@@ -113,6 +115,13 @@ class Column:
     def _repeats(self) -> bool:
         known = self.known
         return (2 if len(known) <= FEW else 5) * len(known) <= known.total()
+
+
+def subject_by(group: str) -> str:
+    """What one of those is called whom a column names: `patient` by `PatientIDs`, `subject` where it does not say."""
+    words = {word.removesuffix("s") for word in Column(group, ()).words - _NUMBERING}
+    named = (words & GROUPS) - _NO_NOUN
+    return named.pop() if len(words) == len(named) == 1 else "subject"
 
 
 def part_of(name: str) -> str:

@@ -126,7 +126,7 @@ def write_project_file(
     text = proposal.fill(printable(name or project.name), path)
     file = parse(ProjectFile, tomllib.loads(text), PROJECT_FILE)
     if tell is not None:
-        tell(understand(Project(Workspace(project), file), proposal))
+        tell(understand(Project(Workspace(project), file).at_work(), proposal))
     try:
         for relative, content in (beside or {}).items():
             if not exists(project / relative):

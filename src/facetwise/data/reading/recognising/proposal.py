@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from facetwise.core.errors import InputError
 from facetwise.core.records.project_file import NO_GROUP
 from facetwise.core.text.spelling import folded
+from facetwise.data.reading.recognising.columns import subject_by
 
 NO_GROUP_TOLD = (
     "no group: each image is taken as its own. Where several are of one person, plant or thing, every estimate is too "
@@ -113,7 +114,7 @@ class MadeProposal:
         """As of `Proposal`; each key on a line of its own, with a comment where it can be misread."""
         sections: list[tuple[str, Mapping[str, Any]]] = [
             ("", {"schema_version": 1, "name": name}),
-            ("[dataset]", {"path": path, "layout": self.layout}),
+            ("[dataset]", {"path": path, "layout": self.layout, "subject": subject_by(self.train["group"])}),
             ("[dataset.train]", self.train),
             *([("[dataset.test]", self.test)] if self.test is not None else []),
             *(("[[attributes]]", attribute) for attribute in self.attributes),
@@ -123,6 +124,7 @@ class MadeProposal:
 
 _HEAD = "# Written by facetwise; every line may be edited: docs/reference/project-file.md says what there is.\n"
 _COMMENTS = {
+    "subject": "what one of those behind the images is called on every screen",
     "group": "whose images they are: no group ever stands on both sides of a split",
     "where": "only these rows are of this side",
     "split": "a given split, which the folds keep",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from facetwise.core.text.subject import PERSON
 from facetwise.results.calibration import MEANING, CalibrationView
 from facetwise.results.wording import DASH, loss, sample, score
 from facetwise.screens.kit import Group, RenderableType, Table, Text
@@ -15,7 +16,7 @@ def calibration_text(view: CalibrationView) -> RenderableType:
     parts += [Text(f"! {n.text}", style="yellow") for n in view.warnings]
     parts += [Text(), Text(f"How far probabilities can be believed. {sample(view.check)}"), _table(view), Text()]
     parts += [Text.assemble((p.name, "bold"), f"  {view.verdict(p)}") for p in view.check.parts]
-    note = f"After: with temperatures that were fitted without each person's fifth. {MEANING}"
+    note = f"After: with temperatures that were fitted without each {PERSON}'s fifth. {MEANING}"
     return Group(*parts, Text(), Text(note, style="dim"))
 
 

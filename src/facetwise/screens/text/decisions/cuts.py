@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.rules.cuts import CutChoice
 from facetwise.results.cuts import CutsView, numbers, verdict, what_is_cut
 from facetwise.results.wording import sample, score, with_interval
@@ -31,7 +32,7 @@ def _choice_text(choice: CutChoice, by_image: bool) -> Iterator[RenderableType]:
     nested = Text(with_interval(choice.nested, choice.nested_interval), style="bold")
     table.add_row("as trained", was, with_interval(choice.plain, choice.plain_interval))
     table.add_row("moved, nested estimate", "chosen without each fifth", nested)
-    table.add_row("moved, on the same people", numbers(choice.chosen), f"{score(choice.optimistic)}, too high")
+    table.add_row(f"moved, on the same {PEOPLE}", numbers(choice.chosen), f"{score(choice.optimistic)}, too high")
     yield table
     yield Text(f"Without each fifth: {_spread(choice)}. {count(choice.num_changed, 'image')} would change class.")
     yield Text(verdict(choice, by_image), style="bold" if choice.worth_it and not by_image else "")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from facetwise.core.labels import JOINT
+from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.rules.choose import ARGMAX, Picked, RuleCandidate, RuleChoice
 from facetwise.results.rules import RulesView, verdict
 from facetwise.results.wording import DASH, sample, score, signed, with_interval, with_signs
@@ -21,7 +22,7 @@ def rules_text(view: RulesView) -> RenderableType:
     parts += [Text.assemble((c.rule.kind, "bold"), f"  {c.rule.describe(view.space)}") for c in choice.candidates]
     if len(choice.candidates) > 1:
         times = ", ".join(f"{kind} {_times(n)}" for kind, n in Counter(choice.picked.kinds).most_common())
-        parts.append(Text(f"Picked without each fifth of the people: {times}.", style="dim"))
+        parts.append(Text(f"Picked without each fifth of the {PEOPLE}: {times}.", style="dim"))
     parts += [Text(), Text(verdict(choice), style="" if choice.rule.kind == ARGMAX else "bold")]
     return Group(*parts)
 
@@ -34,7 +35,7 @@ def _head(view: RulesView) -> Iterator[Text]:
 def _table(choice: RuleChoice) -> Table:
     table = Table()
     table.add_column("rule")
-    for heading in ("nested", "against argmax", "same people", "changed"):
+    for heading in ("nested", "against argmax", f"same {PEOPLE}", "changed"):
         table.add_column(heading, justify="right")
     for row in _rows(choice):
         table.add_row(*row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from facetwise.core.text.subject import PEOPLE
 from facetwise.results.wording import DASH, percent, score, with_interval
 from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, table_of
 
@@ -26,13 +27,13 @@ def forecast_text(view: ForecastView) -> RenderableType:
         f"{view.kind.capitalize()} ", (view.id, "bold"), f": macro F1, {percent(view.level)} intervals."
     )
     learnt = bool(view.scored) or view.public is not None
-    headings = ("", "people", "by out of fold", *(["with public scores"] if learnt else []))
+    headings = ("", str(PEOPLE), "by out of fold", *(["with public scores"] if learnt else []))
     table = table_of(*headings, justify="left")
     for alone, forecast in zip(view.alone, view.forecast, strict=True):
         cells = (PARTS[forecast.part], f"{forecast.num_people:,}", _expected(alone))
         table.add_row(*cells, *([Text(_expected(forecast), style="bold")] if learnt else []))
     known = "" if view.public is None else f" Its public score is known: {view.public:.4f}."
-    hand = f"Out of fold {view.out_of_fold:.3f} on {view.num_people:,} people.{known}"
+    hand = f"Out of fold {view.out_of_fold:.3f} on {view.num_people:,} {PEOPLE}.{known}"
     return Group(head, table, Text(hand), *_scored_before(view), *_lines(notes(view)), *_left_out(view.left_out))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from facetwise.core.text.counting import count
+from facetwise.core.text.subject import count_people
 from facetwise.results.wording import DASH, percent, with_interval
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text, paragraph, section
 from facetwise.screens.text.notes import note_text, notice_text
@@ -48,7 +48,7 @@ def _expected(view: SubmissionView) -> RenderableType:
     if forecast is None:
         return Text("No score was to be expected: too little is known of its source out of fold.")
     level = percent(forecast.interval.level)
-    people = count(forecast.num_people, "person", "people")
+    people = count_people(forecast.num_people)
     why = f" ({view.why_num_people})" if view.why_num_people else ""
     expected = with_interval(forecast.expected, forecast.interval)
     return Text.assemble(
