@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -10,6 +11,10 @@ from facetwise.core.files.settings import LISTED, Spec
 
 MAX_WEIGHT = 100
 """Largest weight of a correction; with a larger one a few images would dominate the loss."""
+MOST_IN_A_NAME = 4
+"""Numbers of an attribute that a run name lists; of more it has the first and the last."""
+LONGEST_SHORT = 60
+"""Bytes that label changes may take in a run name; longer ones are counted there."""
 
 
 def _ascending(band: tuple[float, float]) -> tuple[float, float]:
@@ -38,3 +43,24 @@ class LabelsSpec(Spec):
     """Softened labels near the cuts of ordinal attributes: the value is assumed to have a normal error of this
     standard deviation (in the value's unit, such as years), and each class gets the probability that the value lies in
     it."""
+
+    @property
+    def short(self) -> str:
+        """What is moved, dropped and softened, for run names: `cuts-age29-59-soft-age5`; empty if nothing is."""
+        changed = [
+            *(("cuts", name, cuts) for name, cuts in self.cuts.items()),
+            *(("drop", name, [end for band in bands for end in band]) for name, bands in self.drop.items()),
+            *(("soft", name, [spread]) for name, spread in self.soften.items()),
+        ]
+        told = "-".join(f"{what}-{_in_a_name(name)}{_numbers(numbers)}" for what, name, numbers in changed)
+        return told if len(told.encode()) <= LONGEST_SHORT else f"labels{len(changed)}"
+
+
+def _numbers(numbers: Sequence[float]) -> str:
+    if len(numbers) > MOST_IN_A_NAME:
+        return f"{_numbers([numbers[0], numbers[-1]])}x{len(numbers)}"
+    return "-".join(_in_a_name(f"{number:g}".replace("-", "m")) for number in numbers)
+
+
+def _in_a_name(text: str) -> str:
+    return "".join(c if c.isalnum() or c == "." else "_" for c in text)

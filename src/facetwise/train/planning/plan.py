@@ -192,16 +192,15 @@ def _weights_hashes(model: ModelSpec, fold_numbers: Sequence[int]) -> list[str] 
 
 
 def run_name(number: int, recipe: Recipe, layout: HeadLayout, taken: list[str]) -> str:
-    """The name of a run: number, optimizer, schedule, loss, version, targets and folds.
+    """The name of a run: number, optimizer, schedule, loss, changed labels, version, targets and folds.
 
-    `01-AdamW-StepLR-CE-v0-age_5fold`: the version counts earlier runs with otherwise the same name.
+    `01-AdamW-StepLR-CE-v0-age_5fold`, or `02-AdamW-StepLR-CE-cuts-age29-59-v0-age_5fold`: the version counts earlier
+    runs with otherwise the same name.
     """
     targets = layout.attributes[0] if recipe.model.head.name == "single" else recipe.model.head.name
     plan = {"holdout": "holdout", "none": "all"}.get(str(recipe.folds.plan), f"{recipe.folds.plan}fold")
-    before, after = (
-        f"{recipe.optimizer.short}-{recipe.schedule.short}-{recipe.loss.short}-v",
-        f"-{_plain(targets)}_{plan}",
-    )
+    how = (recipe.optimizer.short, recipe.schedule.short, recipe.loss.short, recipe.labels.short)
+    before, after = f"{'-'.join(filter(None, how))}-v", f"-{_plain(targets)}_{plan}"
     version = sum(before in name and name.endswith(after) for name in taken)
     return f"{number:02d}-{before}{version}{after}"
 
