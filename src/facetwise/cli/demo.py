@@ -27,7 +27,7 @@ def demo(
     from facetwise.api.results import show_run
     from facetwise.cli.display import TrainingDisplay
     from facetwise.screens.text.folds import folds_text
-    from facetwise.screens.text.run import summary_text
+    from facetwise.screens.text.runs.run import summary_text
     from facetwise.screens.text.submissions.gate import submission_text
 
     _clear(folder)

@@ -10,7 +10,7 @@ from facetwise.core.errors import TrainingError
 from facetwise.core.text.counting import count
 from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.screens.kit import Printer, TaskID, Text, progress_bars
-from facetwise.screens.text.epochs import absent_lines, compared_line, content_lines
+from facetwise.screens.text.runs.epochs import absent_lines, compared_line, content_lines
 
 MANY = 1000
 """Images of which a pass may take minutes."""

@@ -23,7 +23,7 @@ ROOM = room()
 @command(ROOM, api.runs)
 def _(call: "Call[RunsView]", json: Json = False) -> None:
     """List all runs with their scores."""
-    from facetwise.screens.text.run import runs_text
+    from facetwise.screens.text.runs.run import runs_text
 
     print_view(call(), json, runs_text)
 
@@ -32,7 +32,7 @@ def _(call: "Call[RunsView]", json: Json = False) -> None:
 def _(call: "Call[RunView | BlendView | SubmissionView]", html: Path | None, json: Json = False) -> None:
     """Show everything about one run, blend or submission, with its notes.
 
-    For a run: scores with intervals, per attribute, class and fold, and its mistakes. For a blend: its nested score,
+    For a run: scores with intervals, per attribute, class and fold, AUROC and kappa among them, and its mistakes. For a blend: its nested score,
     its members and how they were chosen. For a submission: its sources, the gate's findings, forecast and scores.
     """
     owns_stdout(json, html)
@@ -45,7 +45,7 @@ def _(call: "Call[RunView | BlendView | SubmissionView]", html: Path | None, jso
 def _shown(view: "RunView | BlendView | SubmissionView") -> "RenderableType":
     from facetwise.results.blends import BlendView
     from facetwise.screens.text.blend import blend_text
-    from facetwise.screens.text.run import run_text
+    from facetwise.screens.text.runs.run import run_text
     from facetwise.screens.text.submissions.submission import submission_text
     from facetwise.submission.view import SubmissionView
 

@@ -75,7 +75,7 @@ def _(call: "Call[GateReport]", file: Path, json: Json = False) -> None:
 @command(ROOM, api.score)
 def _(call: "Call[Scorecard]", json: Json = False) -> None:
     """Score a submission against labels."""
-    from facetwise.screens.text.run import scorecard_text
+    from facetwise.screens.text.runs.run import scorecard_text
 
     card = call()
     print_view(card, json, scorecard_text)

@@ -41,7 +41,7 @@ def _(call: "Call[RunFolder]", context: typer.Context) -> None:
     """
     from facetwise.api.results import show_run
     from facetwise.cli.display import TrainingDisplay
-    from facetwise.screens.text.run import summary_text
+    from facetwise.screens.text.runs.run import summary_text
 
     project = call.project
     with TrainingDisplay(sys.stderr) as display:

@@ -1,4 +1,4 @@
-"""Macro F1, accuracy and the confusion matrix of class numbers.
+"""Macro F1, accuracy, balanced accuracy, kappa and the confusion matrix of class numbers.
 
 The label set is always all `num_classes` classes, whatever occurs: a class absent from both sides has F1 0, as in
 scikit-learn's `f1_score(labels=range(num_classes), average="macro", zero_division=0)`. A class number of -1 means
@@ -16,7 +16,7 @@ from facetwise.core.arrays import answers, count, numbers, takes
 from facetwise.core.labels import MISSING as MISSING
 from facetwise.core.labels import FloatArray, IntArray
 
-Metric = Literal["macro_f1", "accuracy"]
+Metric = Literal["macro_f1", "accuracy", "balanced_accuracy"]
 
 
 def confusion(
@@ -53,6 +53,47 @@ def accuracy(truth: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int, *
     """Share of rows whose class is right, in 0..1."""
     rows, columns = checked(truth, predicted, num_classes, skip_missing=skip_missing)
     return float(np.mean(rows == columns))
+
+
+def balanced_accuracy(
+    truth: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int, *, skip_missing: bool = False
+) -> float:
+    """Mean over the classes that some row truly has of the share of their rows that are right, in 0..1.
+
+    As scikit-learn's `balanced_accuracy_score` (Brodersen et al. 2010): a class that no row has does not count.
+    """
+    rows, columns = checked(truth, predicted, num_classes, skip_missing=skip_missing)
+    rows, columns, num_occurring = occurring(rows, columns)
+    hits, true = (np.bincount(of, minlength=num_occurring) for of in (rows[rows == columns], rows))
+    return float(np.mean(hits[true > 0] / true[true > 0]))
+
+
+def quadratic_kappa(truth: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int) -> float:
+    """Cohen's kappa with quadratic weights, at most 1: agreement on classes in order, beyond that of chance.
+
+    1 - sum (t - p)^2 / E, where E is that sum had truth and predictions nothing to do with each other (Cohen 1968), as
+    scikit-learn's `cohen_kappa_score(labels=range(num_classes), weights="quadratic")`. NaN when both sides are all of
+    one class: there is nothing to agree on.
+    """
+    rows, columns = checked(truth, predicted, num_classes)
+    return float(kappa_of_sums(kappa_terms(rows, columns).sum(axis=0, keepdims=True))[0])
+
+
+@takes(truth=answers("n"), predicted=answers("n"))
+def kappa_terms(truth: IntArray, predicted: IntArray) -> FloatArray:
+    """What each row adds to the sums that `kappa_of_sums` takes, shape (n, 6)."""
+    t, p = truth.astype(np.float64), predicted.astype(np.float64)
+    return np.stack([(t - p) ** 2, t * t, p * p, t, p, np.ones_like(t)], axis=1)
+
+
+@takes(sums=numbers("r 6"))
+def kappa_of_sums(sums: FloatArray) -> FloatArray:
+    """Quadratic kappa, (r,), of sums of `kappa_terms` over rows, (r, 6); NaN where it is 0 / 0."""
+    apart, squares_t, squares_p, t, p, rows = sums.T
+    by_chance = rows * (squares_t + squares_p) - 2 * t * p
+    share = np.divide(rows * apart, by_chance, out=np.full_like(by_chance, np.nan), where=by_chance > 0)
+    kappa: FloatArray = 1 - share
+    return kappa
 
 
 @takes(truth=answers("n"), predicted=answers("n"))

@@ -57,6 +57,7 @@ class PersonTally:
     num_people: int
     num_occurring: int
     num_classes: int
+    metric: Metric
 
     @classmethod
     @takes(metric=one_of(get_args(Metric)), truth=answers("n"), groups=names("n"))
@@ -70,9 +71,9 @@ class PersonTally:
         hit = rows == columns
         if metric == "accuracy":
             one = np.zeros_like(rows)
-            return cls(person, one, one, hit, num_people, 1, 1)
+            return cls(person, one, one, hit, num_people, 1, 1, metric)
         rows, columns, num_occurring = occurring(rows, columns)
-        return cls(person, rows, columns, hit, num_people, num_occurring, num_classes)
+        return cls(person, rows, columns, hit, num_people, num_occurring, num_classes, metric)
 
     @property
     def score(self) -> float:
@@ -82,19 +83,20 @@ class PersonTally:
     @takes(weights=numbers("r p", low=0))
     def scores(self, weights: FloatArray) -> FloatArray:
         """Scores, shape (r,), with each person counted `weights` times, shape (r, num_people)."""
-        return self._mean_f1(lambda counts: np.tensordot(weights, counts, axes=1), len(weights))
+        return self._mean(lambda counts: np.tensordot(weights, counts, axes=1), len(weights))
 
     def leave_one_out(self) -> FloatArray:
         """The score without each person, shape (num_people,)."""
-        return self._mean_f1(lambda counts: counts.sum(axis=0) - counts, self.num_people)
+        return self._mean(lambda counts: counts.sum(axis=0) - counts, self.num_people)
 
-    def _mean_f1(self, combined: Callable[[FloatArray], FloatArray], size: int) -> FloatArray:
-        """Mean F1 over all classes; those that never occur add 0."""
-        total = np.zeros(size)
+    def _mean(self, combined: Callable[[FloatArray], FloatArray], size: int) -> FloatArray:
+        """Mean F1 over all classes, 0 for those that never occur; or mean recall over the classes that do."""
+        total, present, by_recall = np.zeros(size), np.zeros(size), self.metric == "balanced_accuracy"
         for counts in self._counts(max(1, CELLS // (3 * max(size, self.num_people)))):
             hits, predicted, true = np.moveaxis(combined(counts), 1, 0)
-            total += f1_of_counts(hits, predicted, true).sum(axis=1)
-        return total / self.num_classes
+            total += f1_of_counts(hits, true if by_recall else predicted, true).sum(axis=1)
+            present += (true > 0).sum(axis=1)
+        return total / (present if by_recall else self.num_classes)
 
     def _counts(self, width: int) -> Iterator[FloatArray]:
         """Counts, shape (num_people, 3, classes): hits, predicted, true; `width` classes at a time."""

@@ -62,6 +62,7 @@ class AttributeScore:
     accuracy: float
     interval: Interval
     """Interval of the macro F1, by person."""
+    accuracy_interval: Interval
     classes: tuple[ClassScore, ...]
     confusion: Matrix | None
     """Counts of images, rows the true class, columns the predicted one; None when there are more classes than
@@ -197,6 +198,7 @@ def _attribute_score(rows: _PredictedRows, index: int, attribute: Attribute) -> 
         macro_f1=own.score(predicted),
         accuracy=accuracy(truth, predicted, size),
         interval=own.interval(predicted),
+        accuracy_interval=own.interval(predicted, metric="accuracy"),
         classes=_class_scores(truth, predicted, attribute.classes),
         confusion=_matrix(confusion(truth, predicted, size)) if size <= MAX_CONFUSION else None,
     )

@@ -22,6 +22,7 @@ from facetwise.core.tables import PREDICTIONS, read_table
 from facetwise.core.text.subject import PERSON
 from facetwise.core.workspace import is_done, is_locked
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.further.scores import FurtherScores, further_scores
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import Scorecard, name_of, score_rows
@@ -126,6 +127,8 @@ class RunView(Plain):
     """Notes on it, in the order of writing."""
     scorecard: Scorecard | None
     """None without out-of-fold predictions."""
+    further: FurtherScores | None
+    """Scores beside these, on the same images; None without out-of-fold predictions."""
     interval_meaning: str | None
     method: tuple[str, ...]
     """How the score was computed: sentences for the report."""
@@ -184,6 +187,7 @@ def build_run_view(project: Project, run: RunFolder, manifest: Manifest | None =
         warnings=(*_damage(run), *origin_notices(came), *cautions, *troubles),
         notes=notes,
         scorecard=card,
+        further=further_of(scored, project, manifest) if scored else None,
         interval_meaning=interval_meaning(card, record) if card else None,
         method=OTHER_FOLDS if came is not None and came.other_folds else method(estimate, record, card),
         curves=curves,
@@ -228,6 +232,12 @@ def scored_rows(run: RunFolder, manifest: Manifest, project: Project) -> ScoredR
     predictions = Predictions.read(table, project.space, whose)
     rows = ScoredRows.matched(predictions, manifest_truth(manifest, project.space), whose)
     return rows if rows.scored().any() else None
+
+
+def further_of(rows: ScoredRows, project: Project, manifest: Manifest) -> FurtherScores:
+    """Scores beside macro F1 and accuracy of predictions of the training images, at the project's specificity."""
+    numbers = {a.name: manifest.values(a.name) for a in project.space.attributes if a.is_ordinal}
+    return further_scores(rows, numbers, project.file.score.specificity)
 
 
 def _held_out(run: RunFolder) -> pl.DataFrame | None:

@@ -10,6 +10,8 @@ from facetwise.core.text.counting import count
 from facetwise.core.text.subject import PERSON, count_people
 
 if TYPE_CHECKING:
+    from facetwise.evaluate.further.one_against_rest import Measured
+    from facetwise.evaluate.further.scores import FurtherScores
     from facetwise.evaluate.intervals import Interval
     from facetwise.evaluate.reliability import CalibrationCheck
     from facetwise.evaluate.rules.choose import RuleChoice
@@ -87,6 +89,36 @@ def with_signs(difference: float, low_high: Interval) -> str:
 def signed_interval(low_high: Interval) -> str:
     """`[-0.006, +0.014]`."""
     return f"[{signed(low_high.low)}, {signed(low_high.high)}]"
+
+
+def amount(found: Measured | None) -> str:
+    """A number in a unit of its own, with three digits, and its interval: `4.31 [3.98, 4.70]`; a dash for None."""
+    if found is None:
+        return DASH
+    decimals = 2 - math.floor(math.log10(found.value)) if found.value > 0 else 2
+    low, value, high = (
+        f"{number:,.{max(0, decimals)}f}" for number in (found.interval.low, found.value, found.interval.high)
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def measured(found: Measured | None) -> str:
+    """`0.512 [0.487, 0.537]`; a dash for None."""
+    return DASH if found is None else with_interval(found.value, found.interval)
+
+
+def further_notes(further: FurtherScores) -> list[str]:
+    """What means of further scores are over, and what is not in them."""
+    lines = [
+        "AUROC and sensitivity are of each class against the rest, on average; sensitivity is at a specificity of "
+        f"{further.specificity:g} (`[score] specificity`)."
+    ]
+    for s in further.scores:
+        if s.num_absent:
+            named = ", ".join(s.absent) + (", …" if s.num_absent > len(s.absent) else "")
+            left_out = count(s.num_absent, "class", "classes")
+            lines.append(f"{s.name}: {left_out} without a scored image left out of these means ({named}).")
+    return lines
 
 
 def percent(share: float) -> str:

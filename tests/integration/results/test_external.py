@@ -22,7 +22,7 @@ from facetwise.data.manifest import Manifest, build_manifest
 from facetwise.predictors.external import find_external, list_external
 from facetwise.predictors.external_csv import CERTAIN, TOLERANCE, parse_predictions
 from facetwise.predictors.sources import read_source
-from facetwise.screens.text.run import runs_text
+from facetwise.screens.text.runs.run import runs_text
 from facetwise.upkeep.doctor_project import checks
 
 NAMES = ("a.jpg", "나.jpg", "c d.jpg")

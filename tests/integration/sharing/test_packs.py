@@ -39,7 +39,7 @@ from facetwise.core.runs import RunFolder, find_run, list_runs
 from facetwise.core.workspace import content_hash, lock
 from facetwise.data.manifest import load_manifest
 from facetwise.predictors.sources import read_source
-from facetwise.screens.text.run import run_text, runs_text
+from facetwise.screens.text.runs.run import run_text, runs_text
 from facetwise.sharing.read import MAX_FILES, open_pack
 from facetwise.sharing.record import event_lines, shorten
 from facetwise.upkeep.doctor_project import checks

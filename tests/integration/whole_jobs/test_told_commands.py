@@ -177,7 +177,7 @@ def test_what_is_told_works(
 @case(
     "blending/members.py: fit RECIPE",
     "core/runs.py: fit RECIPE",
-    "screens/text/run.py: fit RECIPE",
+    "screens/text/runs/run.py: fit RECIPE",
     "label_issues/source.py: fit RECIPE",
     of="ready",
 )

@@ -32,6 +32,7 @@ from facetwise.evaluate import (
     scorecard,
 )
 from facetwise.evaluate.forecasts import forecast, heldout, picks
+from facetwise.evaluate.further import one_against_rest
 from facetwise.evaluate.rules import cut_classes, cut_search, multipliers, sweep, thresholds
 
 SPACE = LabelSpace((Attribute("a", ("x", "y")), Attribute("b", ("p", "q", "r"), cuts=(1.0, 2.0))))
@@ -54,6 +55,10 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     metrics.confusion: {"truth": A, "predicted": B, "num_classes": 3},
     metrics.macro_f1: {"truth": A, "predicted": B, "num_classes": 3},
     metrics.accuracy: {"truth": A, "predicted": B, "num_classes": 3},
+    metrics.balanced_accuracy: {"truth": A, "predicted": B, "num_classes": 3},
+    metrics.quadratic_kappa: {"truth": A, "predicted": B, "num_classes": 3},
+    metrics.kappa_terms: {"truth": A, "predicted": B},
+    metrics.kappa_of_sums: {"sums": np.arange(12.0).reshape(2, 6)},
     metrics.checked: {"truth": A, "predicted": B, "num_classes": 3},
     metrics.f1_of_counts: {"hits": HALF, "predicted": HALF, "true": HALF},
     metrics.occurring: {"truth": A, "predicted": B},
@@ -99,6 +104,22 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
         "resamples": 4, "seed": 0,
     },
     intervals.mean_interval: {"values": HALF, "groups": PEOPLE, "level": 0.9, "resamples": 4, "seed": 0},
+    intervals.kappa_interval: {
+        "truth": A, "predicted": B, "groups": PEOPLE, "level": 0.9, "resamples": 4, "seed": 0,
+    },
+    intervals.influence_intervals: {
+        "scores": np.array([0.5, 0.7]), "influences": np.linspace(-0.1, 0.1, 10).reshape(5, 2), "level": 0.9,
+        "resamples": 4, "seed": 0,
+    },
+    intervals.resample_intervals: {
+        "scores": np.array([0.5, 0.7]), "replicates": DRAWS[:4, :2], "jackknife": DRAWS[:5, :2], "level": 0.9,
+    },
+    one_against_rest.auroc: {"scores": np.arange(6.0), "positive": HITS},
+    one_against_rest.sensitivity: {"scores": np.arange(6.0), "positive": HITS, "specificity": 0.9},
+    one_against_rest.aurocs: {"logs": LOGS, "truth": A, "groups": PEOPLE, "resamples": 4, "seed": 0},
+    one_against_rest.sensitivities: {
+        "logs": LOGS, "truth": A, "groups": PEOPLE, "specificity": 0.9, "resamples": 4, "seed": 0,
+    },
     intervals.share_intervals: {
         "hits": HITS[:, None], "counted": HITS[:, None], "groups": PEOPLE, "level": 0.9, "resamples": 4, "seed": 0,
     },
@@ -146,7 +167,7 @@ TRUSTED = {
     "rules.sweep.best_value", "prediction_columns.double", "prediction_columns.read_blocks",
     "prediction_columns.decided_classes", "prediction_columns.values_block", "prediction_columns.whole_numbers",
     "forecasts.heldout.unlabelled_shares", "scorecard.to_read", "rows.nothing_known",
-    "forecasts.picks.final_value", "forecasts.picks.variance_explained",
+    "forecasts.picks.final_value", "forecasts.picks.variance_explained", "further.scores.further_scores",
 }  # fmt: skip
 """Functions of what was checked when it was made (`Predictions`, `ScoredRows`, `JointScores`, a task), or of names."""
 

@@ -21,7 +21,7 @@ from facetwise.evaluate.intervals import (
     paired_interval,
     student,
 )
-from facetwise.evaluate.metrics import accuracy, macro_f1
+from facetwise.evaluate.metrics import accuracy, balanced_accuracy, macro_f1
 from facetwise.evaluate.resampling import PersonTally, group_numbers, resampled_people
 from facetwise.evaluate.rows import Truth
 
@@ -44,7 +44,10 @@ def ahead(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray, num_peop
     return simulate(truth_of(truth, groups, SIZE), [predicted], people, level=LEVEL, **settings).forecast("all", 0)
 
 
-@given(st.integers(0, 2**31), st.sampled_from([("macro_f1", macro_f1), ("accuracy", accuracy)]))
+@given(
+    st.integers(0, 2**31),
+    st.sampled_from([("macro_f1", macro_f1), ("accuracy", accuracy), ("balanced_accuracy", balanced_accuracy)]),
+)
 @settings(max_examples=30)
 def test_weighted_counts_equal_the_score_of_repeated_rows(seed, named):
     metric, score = named

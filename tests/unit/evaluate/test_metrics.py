@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facetwise.evaluate.metrics import accuracy, confusion, f1_of_counts, macro_f1
+from facetwise.evaluate.metrics import accuracy, balanced_accuracy, confusion, f1_of_counts, macro_f1, quadratic_kappa
 
 ROWS = st.integers(2, 7).flatmap(
     lambda size: st.tuples(
@@ -24,7 +24,7 @@ def sides(rows: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
 
 @given(ROWS)
 def test_agrees_with_scikit_learn_over_all_classes(drawn):
-    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+    from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix, f1_score, recall_score
 
     size, rows = drawn
     truth, predicted = sides(rows)
@@ -37,6 +37,13 @@ def test_agrees_with_scikit_learn_over_all_classes(drawn):
     )
     assert macro_f1(truth, predicted, size) == pytest.approx(f1.mean(), abs=1e-12)
     assert accuracy(truth, predicted, size) == accuracy_score(truth, predicted)
+    recall = recall_score(truth, predicted, labels=sorted(set(truth.tolist())), average="macro", zero_division=0)
+    assert balanced_accuracy(truth, predicted, size) == pytest.approx(recall, abs=1e-12)
+    if len({*truth.tolist(), *predicted.tolist()}) > 1:
+        kappa = cohen_kappa_score(truth, predicted, labels=labels, weights="quadratic")
+        assert quadratic_kappa(truth, predicted, size) == pytest.approx(kappa, abs=1e-9)
+    else:
+        assert np.isnan(quadratic_kappa(truth, predicted, size))
 
 
 @given(ROWS, st.randoms(use_true_random=False))
@@ -45,7 +52,7 @@ def test_names_of_classes_and_order_of_rows_do_not_matter(drawn, random):
     truth, predicted = sides(rows)
     renamed = np.array(random.sample(range(size), size))
     order = np.array(random.sample(range(len(rows)), len(rows)))
-    for metric in (macro_f1, accuracy):
+    for metric in (macro_f1, accuracy, balanced_accuracy):
         score = metric(truth, predicted, size)
         assert metric(renamed[truth][order], renamed[predicted][order], size) == pytest.approx(score, abs=1e-12)
 
@@ -64,6 +71,7 @@ def test_more_joint_classes_than_memory_holds():
     size = 30**6
     truth = np.array([0, size - 1, 5, 5])
     assert macro_f1(truth, truth, size) == pytest.approx(3 / size)
+    assert balanced_accuracy(truth, np.array([0, 0, 5, 0]), size) == pytest.approx((1 + 0 + 1 / 2) / 3)
 
 
 def test_missing_rows_are_refused_unless_told():

@@ -7,7 +7,7 @@ import numpy as np
 
 from facetwise.cli.display import TrainingDisplay, epoch_line
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.screens.text.epochs import compared_line, content_lines
+from facetwise.screens.text.runs.epochs import compared_line, content_lines
 from facetwise.train.sampling import Pool, epoch_content
 
 SPACE = LabelSpace(

@@ -35,14 +35,16 @@ from facetwise.core.text.printable import printable
 from facetwise.core.workspace import lock, mark_done
 from facetwise.data.images.store import VIEW, prepare_store
 from facetwise.data.manifest import Manifest, build_manifest
+from facetwise.evaluate.further.one_against_rest import Measured
+from facetwise.evaluate.intervals import Interval
 from facetwise.results.mistakes import worst_mistakes
 from facetwise.results.runs import RunView, build_run_view, build_runs_view
-from facetwise.results.wording import DASH, duration, interval, percent, score, with_interval
+from facetwise.results.wording import DASH, amount, duration, interval, measured, percent, score, with_interval
 from facetwise.screens.pages.html import run_page, script_json, write_run_page
 from facetwise.screens.pages.pictures import shrink, thumbnails
 from facetwise.screens.pages.plots import run_figures
 from facetwise.screens.pages.theme import label
-from facetwise.screens.text.run import bar, run_text, runs_text, scorecard_text
+from facetwise.screens.text.runs.run import bar, run_text, runs_text, scorecard_text
 
 HOSTILE = "</script><b>"
 PEOPLE, EACH, FOLDS = 16, 2, 4
@@ -241,6 +243,18 @@ def test_text_json_and_page_say_the_same_numbers(project: Project, manifest: Man
         assert with_interval(a.macro_f1, a.interval) in text
         assert f"{score(a.macro_f1)} {interval(a.interval)}" in page.words
     words = " ".join(page.words.split())
+    assert view.further is not None
+    assert [s.name for s in view.further.scores] == ["joint", *(a.name for a in card.attributes)]
+    for s in view.further.scores:
+        shown = [measured(found) for found in (s.balanced_accuracy, s.auroc, s.sensitivity)]
+        assert re.search(r"\s+".join(map(re.escape, [f"\n{s.name}", *shown])), text)
+        assert " ".join([s.name, *shown]) in words
+        for c in s.classes:
+            row = " ".join([f"{s.name}={c.name}", measured(c.auroc), measured(c.sensitivity)])
+            assert row in words
+            assert row in " ".join(text.split())
+    for s in view.further.ordinal:
+        assert re.search(rf"\n{s.name}\s+{re.escape(measured(s.kappa))}\s+{amount(s.absolute_error)}\n", text)
     for c in card.classes:
         row = re.search(rf"{re.escape(c.name)}\s+(\S+)\s.*\s(\S+)\s+(\S+)\s+(\S+)\n", text)
         assert row is not None
@@ -541,8 +555,30 @@ def test_small_words() -> None:
         "1 h 20 min",
     ]
     assert score(None) == score(float("nan")) == DASH
+    found = [Measured(v, Interval(v - v / 4, v + v / 4, 0.95)) for v in (4.3214, 0.00123, 12345.6, 0)]
+    assert [amount(m) for m in (*found, None)] == [
+        "4.32 [3.24, 5.40]",
+        "0.00123 [0.00092, 0.00154]",
+        "12,346 [9,259, 15,432]",
+        "0.00 [0.00, 0.00]",
+        DASH,
+    ]
     assert [cell_len(bar(x).plain) for x in (0, 0.01, 0.5, 1)] == [8] * 4
     assert label("a<b&" + "x" * 60) == "a&lt;b&amp;" + "x" * 10 + "…" + "x" * 14
+
+
+def test_classes_that_no_scored_image_shows_are_named_beside_further_scores(
+    project: Project, manifest: Manifest
+) -> None:
+    view = view_of(project, manifest)
+    assert view.further is not None
+    joint, *others = view.further.scores
+    absent = replace(joint, num_absent=6, absent=("a/b", "c/d"), auroc=None)
+    changed = replace(view, further=replace(view.further, specificity=0.8, scores=(absent, *others)))
+    for words in (as_text(run_text(changed)), Page(run_page(changed, {})).words):
+        words = " ".join(words.split())
+        assert "joint: 6 classes without a scored image left out of these means (a/b, c/d, …)." in words
+        assert "sensitivity is at a specificity of 0.8" in words
 
 
 def test_many_classes_stay_readable_on_every_screen(project: Project, manifest: Manifest) -> None:

@@ -241,6 +241,14 @@ class ContestSpec(Spec):
         return name
 
 
+class ScoreSpec(Spec):
+    """What is scored beside macro F1 and accuracy."""
+
+    specificity: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """`facetwise show` tells the sensitivity at this specificity: the share of a class that is found when this share of
+    all other images stays below the threshold."""
+
+
 class ProjectFile(Spec):
     """Everything in `facetwise.toml`."""
 
@@ -254,6 +262,8 @@ class ProjectFile(Spec):
     """The label, most significant attribute first."""
     contest: ContestSpec | None = None
     """The contest's rules, if it is one."""
+    score: ScoreSpec = Field(default_factory=ScoreSpec)
+    """How predictions are scored."""
 
     @field_validator("schema_version", mode="before")
     @classmethod

@@ -92,7 +92,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    written = (wording.score, wording.loss, wording.interval, wording.percent, wording.duration, wording.unit, count)
+    numbers = (wording.score, wording.loss, wording.interval, wording.measured, wording.amount, wording.percent)
+    written = (*numbers, wording.duration, wording.unit, wording.further_notes, count)
     environment.filters.update({how.__name__: how for how in written})
     environment.filters["to_read"] = to_read
     environment.filters["grouped"] = lambda number: f"{number:,}"

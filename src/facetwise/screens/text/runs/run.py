@@ -12,6 +12,7 @@ from facetwise.results.runs import Curve, RunRow, RunsView, RunView
 from facetwise.results.wording import DASH, duration, interval, percent, score, unit, with_interval
 from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, paragraph, section, table_of
 from facetwise.screens.text.notes import note_text, notice_text
+from facetwise.screens.text.runs.further import further_text
 
 BAR = 8
 MAX_TEXT_CONFUSION = 18
@@ -52,6 +53,8 @@ def run_text(view: RunView) -> RenderableType:
     parts: list[RenderableType] = [_head(view), *map(notice_text, view.warnings), *map(note_text, view.notes), Text()]
     if view.scorecard is not None:
         parts.append(scorecard_text(view.scorecard))
+    if view.further is not None:
+        parts += [further_text(view.further), Text()]
     if view.confused:
         parts += [_confused_table(view), Text()]
     if view.mistakes:
@@ -126,7 +129,7 @@ def _attributes_table(card: Scorecard) -> Table:
     table = table_of("attribute", "macro F1", "accuracy", "classes", *counted)
     for a in card.attributes:
         images = (f"{a.num_images:,}",) if card.num_unknown else ()
-        scores = with_interval(a.macro_f1, a.interval), score(a.accuracy)
+        scores = with_interval(a.macro_f1, a.interval), with_interval(a.accuracy, a.accuracy_interval)
         table.add_row(Text(a.name), *scores, str(len(a.classes)), *images)
     return table
 

@@ -1,0 +1,1 @@
+"""Runs: their list, one of them, and how training goes."""
