@@ -18,8 +18,8 @@ SPACE = LabelSpace(
 GRIDS = {"c": (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)}
 CLASS_OF_BIN = (0, 0, 1, 1, 1, 2, 2)
 FLAT, MULTI = FlatHead(), MultiLabelHead()
-ORDINAL, YEARS = MultiLabelHead(kinds={"c": "ordinal"}), MultiLabelHead(kinds={"c": "years"})
-HEADS = {"flat": FLAT, "multilabel": MULTI, "ordinal": ORDINAL, "years": YEARS}
+ORDINAL, BINS = MultiLabelHead(kinds={"c": "ordinal"}), MultiLabelHead(kinds={"c": "bins"})
+HEADS = {"flat": FLAT, "multilabel": MULTI, "ordinal": ORDINAL, "bins": BINS}
 LOSSES = {
     "cross-entropy": CrossEntropy(),
     "cross-entropy+": CrossEntropy(smoothing=0.1, prior=1.0, balance="effective", beta=0.9, share=2.0),
@@ -32,7 +32,7 @@ LOSSES = {
     "sum": Sum(terms=[CrossEntropy(balance="inverse"), SoftF1(joint=True, share=0.5)]),
     "binary-sum": Sum(terms=[Binary(), SoftF1(share=0.5)]),
 }
-PAIRS = [(h, k) for h in HEADS for k in LOSSES if not (h == "years" and "binary" in k)]
+PAIRS = [(h, k) for h in HEADS for k in LOSSES if not (h == "bins" and "binary" in k)]
 OF_IMAGES = [(h, k) for h, k in PAIRS if "f1" not in k and "sum" not in k]
 NUM_TRAIN = 100
 

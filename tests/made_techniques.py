@@ -32,7 +32,7 @@ LINES = (
     'model.head={name="single", attribute="age"}',
     'model.head={name="multilabel", attributes=["mask", "gender"]}',
     'model.head={name="multilabel", kinds={age="ordinal"}}',
-    'model.head={name="single", attribute="age", kind="years"}',
+    'model.head={name="single", attribute="age", kind="bins"}',
     # ---- losses
     "loss.smoothing=0.1",
     "loss.prior=0.5",
@@ -152,7 +152,7 @@ REFUSED = (
     ("model.freeze=backbone", 'optimizer={name="timm", optimizer="lamb", lr=1e-2}'),
     ("model.head=flat", "loss.attribute_weights.age=2.0"),
     ('model.head={name="multilabel", attributes=["mask", "gender"]}', "labels.cuts.age=[25, 50]"),
-    ('model.head={name="single", attribute="age", kind="years"}', "loss=binary"),
+    ('model.head={name="single", attribute="age", kind="bins"}', "loss=binary"),
 )
 """Pairs of which one contradicts the other."""
 PAIRS = random.Random(7).sample([p for p in combinations(LINES, 2) if section(p[0]) != section(p[1])], 12)

@@ -31,7 +31,7 @@ HEADS = {
     "multilabel": {"name": "multilabel"},
     "single": {"name": "single", "attribute": "b"},
     "ordinal": {"name": "multilabel", "kinds": {"c": "ordinal"}},
-    "years": {"name": "multilabel", "kinds": {"c": "years"}},
+    "bins": {"name": "multilabel", "kinds": {"c": "bins"}},
 }
 LOSSES = {
     "plain": {"name": "cross-entropy"},
@@ -75,7 +75,7 @@ def test_a_size_that_a_backbone_cannot_take_is_a_setting_error():
         build_network(ModelSpec(backbone="test_vit"), head_layout(MultiLabelHead(), SPACE), 33, 47)
 
 
-@pytest.mark.parametrize(("name", "head", "loss"), [s for s in STEPS if s[1:] != ("years", "binary")])
+@pytest.mark.parametrize(("name", "head", "loss"), [s for s in STEPS if s[1:] != ("bins", "binary")])
 def test_a_step_reaches_every_weight(name, head, loss):
     recipe = {
         "input": {"height": 48, "width": 36},
@@ -99,10 +99,10 @@ def test_a_step_reaches_every_weight(name, head, loss):
     assert [k for k, p in state.network.head.named_parameters() if torch.equal(p, before[k])] == []
 
 
-def test_a_years_head_with_a_binary_loss_is_refused_before_training():
+def test_a_head_of_bins_with_a_binary_loss_is_refused_before_training():
     recipe = {
         "input": {"height": 48, "width": 36},
-        "model": {"backbone": "small_resnet", "head": HEADS["years"]},
+        "model": {"backbone": "small_resnet", "head": HEADS["bins"]},
         "loss": LOSSES["binary"],
         "train": {"length": "1ep", "batch_size": 4, "device": "cpu"},
     }

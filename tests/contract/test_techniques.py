@@ -232,7 +232,7 @@ def test_every_kind_of_everything_is_in_the_battery():
     kinds = {kind for choice in named(Recipe.model_json_schema(), "discriminator") for kind in choice["mapping"]}
     assert len(kinds) > 30
     assert kinds - {name for recipe in RECIPES for name in named(recipe.as_dict(), "name")} == set()
-    values = ("ordinal", "years", "rare", "inverse", "effective")
+    values = ("ordinal", "bins", "rare", "inverse", "effective")
     assert [value for value in values if not any(f'"{value}"' in line or f"={value}" in line for line in LINES)] == []
 
 

@@ -21,7 +21,7 @@ def cuts(
 ) -> "CutsView":
     """Better cuts for an ordinal attribute after training, and the nested estimate of what they gain.
 
-    For a run whose head has `kind = "years"` or `"ordinal"`; by default for all attributes that can be cut. Changes
+    For a run whose head has `kind = "bins"` or `"ordinal"`; by default for all attributes that can be cut. Changes
     nothing.
     """
     from facetwise.core.runs import find_run

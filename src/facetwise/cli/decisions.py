@@ -31,7 +31,7 @@ def _(call: "Call[RulesView]", json: Json = False) -> None:
 def _(call: "Call[CutsView]", json: Json = False) -> None:
     """Choose where to cut an attribute after training.
 
-    For a run whose head has `kind = "years"` or `"ordinal"`. The gain is a nested estimate: people are split into five
+    For a run whose head has `kind = "bins"` or `"ordinal"`. The gain is a nested estimate: people are split into five
     parts, cuts chosen on four and applied to the fifth. Changes nothing.
     """
     from facetwise.screens.text.decisions.cuts import cuts_text

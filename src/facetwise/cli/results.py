@@ -32,8 +32,9 @@ def _(call: "Call[RunsView]", json: Json = False) -> None:
 def _(call: "Call[RunView | BlendView | SubmissionView]", html: Path | None, json: Json = False) -> None:
     """Show everything about one run, blend or submission, with its notes.
 
-    For a run: scores with intervals, per attribute, class and fold, AUROC and kappa among them, and its mistakes. For a blend: its nested score,
-    its members and how they were chosen. For a submission: its sources, the gate's findings, forecast and scores.
+    For a run: scores with intervals, per attribute, class and fold, AUROC and kappa among them, and its mistakes. For a
+    blend: its nested score, its members and how they were chosen. For a submission: its sources, the gate's findings,
+    forecast and scores.
     """
     owns_stdout(json, html)
     view = call()

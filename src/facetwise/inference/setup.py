@@ -20,7 +20,7 @@ from facetwise.inference.choices import Choices
 from facetwise.inference.predict import Float32Array, check_predictions, predict_rows, prediction_table
 from facetwise.inference.source import ImageSource
 from facetwise.model.backbone import Network, build_network
-from facetwise.model.blocks.years import value_grid
+from facetwise.model.blocks.bins import value_grid
 from facetwise.model.heads import Grids, HeadLayout, grids_wanted, head_layout
 from facetwise.recipe import Recipe
 from facetwise.recipe.head import Head
@@ -84,7 +84,7 @@ def recipe_layout(recipe: Recipe, space: LabelSpace, grids: Grids | None = None)
 
 
 def value_grids(head: Head, space: LabelSpace, manifest: Manifest) -> Grids:
-    """The values of each block of a head that needs them: the whole numbers that the training side's values span."""
+    """The values of each block of a head that needs them: multiples of a step that span the training side's numbers."""
     return {name: value_grid(name, manifest.values(name)) for name in grids_wanted(head, space)}
 
 

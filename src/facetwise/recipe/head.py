@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 
 from facetwise.core.files.settings import Spec
 
-BlockKind = Literal["softmax", "ordinal", "years"]
-"""How an attribute is predicted: each has a class in `model.blocks`."""
+BlockKind = Literal["softmax", "ordinal", "bins", "years"]
+"""How an attribute is predicted: each has a class in `model.blocks`. `years` is an old name of `bins`; a recipe that
+says so keeps it, and with it its fingerprint."""
 PLAIN: BlockKind = "softmax"
 """The kind where none is named, and of the joint classes."""
 
@@ -30,7 +31,7 @@ class MultiLabelHead(Spec):
     attributes: Annotated[list[str], Field(min_length=1)] | None = None
     """The predicted attributes, for a specialist; default: all."""
     kinds: dict[str, BlockKind] = Field(default_factory=dict)
-    """How single attributes are predicted, such as `age = "years"`: `softmax` (default), `ordinal` or `years`, as
+    """How single attributes are predicted, such as `age = "bins"`: `softmax` (default), `ordinal` or `bins`, as
     `model.head.kind` of a `single` head."""
 
     @model_validator(mode="after")
@@ -51,9 +52,11 @@ class SingleHead(Spec):
     """The attribute that it predicts."""
     kind: BlockKind = PLAIN
     """`softmax`: a probability a class. `ordinal`: one score, and ascending thresholds that cut it into classes
-    (McCullagh 1980; the loss `binary` makes it the CORAL head of Cao et al. 2020). `years`: a distribution over the
-    values themselves, one bin a whole number, summed into classes by the cuts (label distribution learning, Gao et al.
-    2017), so that `facetwise cuts` can move a cut after training. The last two are for ordinal attributes."""
+    (McCullagh 1980; the loss `binary` makes it the CORAL head of Cao et al. 2020). `bins`: a distribution over the
+    numbers themselves, in any unit, summed into classes by the cuts (label distribution learning, Gao et al. 2017), so
+    that `facetwise cuts` can move a cut after training and `facetwise show` tells the mean absolute error; one bin a
+    whole number, or coarser or finer where that makes too many or too few. The last two are for ordinal attributes.
+    `years` is an old name of `bins`."""
 
 
 Head = Annotated[FlatHead | MultiLabelHead | SingleHead, Field(discriminator="name")]

@@ -73,7 +73,7 @@ class BalancedLoss(OneLoss):
 
 class CrossEntropy(BalancedLoss):
     """Cross-entropy of each block of the head, averaged over the blocks. For an `ordinal` block it is the likelihood of
-    the proportional-odds model (McCullagh 1980), for a `years` block that of the values (Gao et al. 2017)."""
+    the proportional-odds model (McCullagh 1980), for a `bins` block that of the values (Gao et al. 2017)."""
 
     name: Literal["cross-entropy"] = "cross-entropy"
     """The kind of loss."""
@@ -137,7 +137,7 @@ class SoftF1(OneLoss):
 class Binary(BalancedLoss):
     """Binary cross-entropies, summed over the outputs of a block, averaged over the blocks. With one sigmoid for each
     class, a `softmax` block becomes one-vs-rest (as in Wightman et al. 2021, "ResNet strikes back"). The outputs of an
-    `ordinal` block are cumulative, "above class k": the CORAL loss (Cao et al. 2020, eq. 4). Not for `years` blocks."""
+    `ordinal` block are cumulative, "above class k": the CORAL loss (Cao et al. 2020, eq. 4). Not for `bins` blocks."""
 
     name: Literal["binary"] = "binary"
     """The kind of loss."""

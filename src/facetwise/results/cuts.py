@@ -102,7 +102,7 @@ def _movable_attributes(run: RunFolder, predictions: Predictions, attribute: str
     if not ordinal:
         which = "no attribute's classes are" if attribute is None else f"the classes of `{attribute}` are not"
         raise InputError(f"there is no cut to move: {which} made from numbers")
-    head = f'model.head={{name="single",attribute="{ordinal[0]}",kind="years"}}'
+    head = f'model.head={{name="single",attribute="{ordinal[0]}",kind="bins"}}'
     raise InputError(
         f"run `{run.id}` did not predict the values of `{ordinal[0]}`, nor a score: no cut can be moved after training",
         hint=f"train a head that does: `facetwise fit RECIPE --set '{head}'`",

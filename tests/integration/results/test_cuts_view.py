@@ -161,7 +161,7 @@ def test_runs_whose_cuts_cannot_move_say_what_to_train(drawn):
     with pytest.raises(InputError, match="did not predict the values of `age`") as told:
         fw.cuts(project, run)
     assert told.value.hint is not None
-    assert 'model.head={name="single",attribute="age",kind="years"}' in told.value.hint
+    assert 'model.head={name="single",attribute="age",kind="bins"}' in told.value.hint
     with pytest.raises(InputError, match="the classes of `mask` are not made from numbers"):
         fw.cuts(project, run, attribute="mask")
     with pytest.raises(SettingError, match="no attribute is called `ages`"):
@@ -171,5 +171,5 @@ def test_runs_whose_cuts_cannot_move_say_what_to_train(drawn):
 
 
 def test_the_hint_is_a_head_that_a_recipe_takes():
-    recipe = load_recipe("cpu-tiny", ['model.head={name="single",attribute="age",kind="years"}'])
-    assert recipe.model.head.kind == "years"
+    recipe = load_recipe("cpu-tiny", ['model.head={name="single",attribute="age",kind="bins"}'])
+    assert recipe.model.head.kind == "bins"

@@ -20,7 +20,7 @@ from facetwise.data.manifest import load_manifest
 from facetwise.predictors.sources import read_source
 from facetwise.upkeep import leftovers
 
-YEARS = 'model.head={ name = "single", attribute = "age", kind = "years" }'
+YEARS = 'model.head={ name = "single", attribute = "age", kind = "bins" }'
 
 
 @pytest.fixture(scope="module")

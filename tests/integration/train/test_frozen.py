@@ -23,7 +23,7 @@ CHANGES = {
     "seed": ["train.seed=3"],
     "longer": ["train.length=4ep", "optimizer.lr=1e-2", "train.ema=0.5", "optimizer.clip=0.1"],
     "cut": ["labels.cuts.age=[25, 50]", "sampling=oversample", "model.dropout=0.3"],
-    "years": ["model.head={name='multilabel', kinds={age='years'}}"],
+    "bins": ["model.head={name='multilabel', kinds={age='bins'}}"],
     "parts": ["loss=soft-f1", "train.batch_size=4", "train.accumulate=2"],
     "adamp": ["optimizer={name='adamp', lr=1e-2}"],
     "small-batches": ["train.batch_size=7"],

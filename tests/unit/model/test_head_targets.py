@@ -31,7 +31,7 @@ from facetwise.recipe.head import FlatHead, SingleHead
 from facetwise.recipe.model import ModelSpec
 
 SEEDS = st.integers(0, 2**32 - 1)
-SINGLE, ONE_YEARS = SingleHead(attribute="b"), SingleHead(attribute="c", kind="years")
+SINGLE, ONE_BINS = SingleHead(attribute="b"), SingleHead(attribute="c", kind="bins")
 
 
 class TestTargets:
@@ -60,7 +60,7 @@ class TestTargets:
         moved = SPACE.attribute("c").with_cuts(cuts)
         classes = one_hot(moved.codes_of_values(values), 3) if spread is None else soft_bins(values, moved.cuts, spread)
         view = view_of([*soft_classes(seed, 6)[:2], classes], values, {} if spread is None else {"c": spread})
-        layout = head_layout(ONE_YEARS, SPACE, cuts={"c": cuts}, grids=GRIDS)
+        layout = head_layout(ONE_BINS, SPACE, cuts={"c": cuts}, grids=GRIDS)
         targets = layout.soft_targets(view)
         assert targets.dtype == np.float32
         assert (targets >= 0).all()
@@ -68,23 +68,23 @@ class TestTargets:
         sums = layout.blocks[0].class_targets(torch.from_numpy(targets))
         np.testing.assert_allclose(sums, classes, atol=1e-6)
 
-    def test_a_value_is_in_the_bin_that_begins_at_or_below_it(self):
-        values = np.array([-3.0, 0.0, 1.9, 2.0, 4.99, 6.0, 9.0])
-        view = view_of(soft_classes(0, 7), values)
-        targets = layout_of(ONE_YEARS).soft_targets(view)
-        np.testing.assert_array_equal(targets.argmax(axis=1), [0, 0, 1, 2, 4, 6, 6])
+    def test_a_value_is_in_the_nearest_bin_of_its_class(self):
+        values = np.array([-3.0, 0.4, 0.6, 1.9, 2.0, 3.4, 3.6, 4.99, 9.0])
+        view = view_of(soft_classes(0, 9), values)
+        targets = layout_of(ONE_BINS).soft_targets(view)
+        np.testing.assert_array_equal(targets.argmax(axis=1), [0, 0, 1, 1, 2, 3, 4, 4, 6])
         np.testing.assert_array_equal(targets.sum(axis=1), 1)
 
     def test_a_class_known_by_name_alone_spreads_over_its_values(self):
         classes = np.array([[1, 0, 0], [0, 0.5, 0.5], [0, 0, 1]], np.float32)
         view = view_of([*soft_classes(0, 3)[:2], classes], np.array([np.nan, np.nan, 1.0]), {"c": 0.01})
-        targets = layout_of(ONE_YEARS).soft_targets(view)
+        targets = layout_of(ONE_BINS).soft_targets(view)
         expected = [[1 / 2, 1 / 2, 0, 0, 0, 0, 0], [0, 0, 1 / 6, 1 / 6, 1 / 6, 1 / 4, 1 / 4], [0, 0.5, 0, 0, 0, 0, 0]]
         np.testing.assert_allclose(targets[:2], expected[:2], atol=1e-6)
-        assert targets[2, :2].tolist() == pytest.approx([0.5, 0.5])  # the value counts, not the class
+        assert targets[2, :2].tolist() == pytest.approx([0, 1])  # the value counts, not the class
 
     def test_a_class_without_values_spreads_over_all(self):
-        layout = head_layout(ONE_YEARS, SPACE, cuts={"c": (2, 50)}, grids=GRIDS)
+        layout = head_layout(ONE_BINS, SPACE, cuts={"c": (2, 50)}, grids=GRIDS)
         view = view_of([*soft_classes(0, 1)[:2], np.array([[0, 0, 1]], np.float32)])
         np.testing.assert_allclose(layout.soft_targets(view), np.full((1, 7), 1 / 7), atol=1e-7)
 

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from made_heads import (
+    BINS,
     CLASS_OF_BIN,
     FLAT,
     GRIDS,
@@ -13,22 +14,21 @@ from made_heads import (
     MULTI,
     ORDINAL,
     SPACE,
-    YEARS,
     drawn,
     layout_of,
 )
 
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import JOINT, Attribute, LabelSpace
+from facetwise.model.blocks.bins import MAX_BINS, value_grid
 from facetwise.model.blocks.layer import BlockLinear, output_layer
 from facetwise.model.blocks.ordinal import thresholds
-from facetwise.model.blocks.years import MAX_BINS, value_grid
 from facetwise.model.heads import grids_wanted, head_layout
 from facetwise.recipe.head import FlatHead, MultiLabelHead, SingleHead
 from facetwise.recipe.loss import Binary, CrossEntropy
 
 ALL = {**HEADS, "single": SingleHead(attribute="b"), "single-ordinal": SingleHead(attribute="c", kind="ordinal")}
-ONE_ORDINAL, ONE_YEARS = ALL["single-ordinal"], SingleHead(attribute="c", kind="years")
+ONE_ORDINAL, ONE_BINS = ALL["single-ordinal"], SingleHead(attribute="c", kind="bins")
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -39,7 +39,7 @@ class TestLayouts:
             (FLAT, [(JOINT, "softmax", 18, 18, 18)]),
             (MULTI, [("a", "softmax", 2, 2, 2), ("b", "softmax", 3, 3, 3), ("c", "softmax", 3, 3, 3)]),
             (ORDINAL, [("a", "softmax", 2, 2, 2), ("b", "softmax", 3, 3, 3), ("c", "ordinal", 2, 3, 4)]),
-            (YEARS, [("a", "softmax", 2, 2, 2), ("b", "softmax", 3, 3, 3), ("c", "years", 7, 7, 10)]),
+            (BINS, [("a", "softmax", 2, 2, 2), ("b", "softmax", 3, 3, 3), ("c", "bins", 7, 7, 10)]),
             (SingleHead(attribute="b"), [("b", "softmax", 3, 3, 3)]),
             (MultiLabelHead(attributes=["c", "a"]), [("a", "softmax", 2, 2, 2), ("c", "softmax", 3, 3, 3)]),
         ],
@@ -57,14 +57,14 @@ class TestLayouts:
         assert len(set(layout.columns())) == layout.num_columns
 
     def test_names(self):
-        assert layout_of(FLAT).attributes == layout_of(YEARS).attributes == SPACE.names
+        assert layout_of(FLAT).attributes == layout_of(BINS).attributes == SPACE.names
         assert layout_of(MultiLabelHead(attributes=["c", "a"])).attributes == ("a", "c")
         assert layout_of(ONE_ORDINAL).columns() == ["c=0", "c=1", "c=2", "c:score"]
-        assert layout_of(ONE_YEARS).columns() == ["c=0", "c=1", "c=2", *(f"c:year={y}" for y in range(7))]
+        assert layout_of(ONE_BINS).columns() == ["c=0", "c=1", "c=2", *(f"c:year={y}" for y in range(7))]
         assert layout_of(ORDINAL).is_log_prob().tolist() == [True] * 8 + [False]
-        assert layout_of(YEARS).is_log_prob().all()
-        assert layout_of(YEARS).grids == GRIDS
-        assert (grids_wanted(YEARS, SPACE), grids_wanted(ORDINAL, SPACE)) == (["c"], [])
+        assert layout_of(BINS).is_log_prob().all()
+        assert layout_of(BINS).grids == GRIDS
+        assert (grids_wanted(BINS, SPACE), grids_wanted(ORDINAL, SPACE)) == (["c"], [])
         assert layout_of(MULTI).block("b").outputs == slice(2, 5)
         with pytest.raises(KeyError):
             layout_of(MULTI).block("z")
@@ -75,19 +75,21 @@ class TestLayouts:
         assert layout_of(MULTI, Binary()).columns() == layout_of(MULTI).columns()
 
     def test_moved_cuts_sum_values_into_other_classes(self):
-        moved = head_layout(ONE_YEARS, SPACE, cuts={"c": (1, 4)}, grids=GRIDS)
+        moved = head_layout(ONE_BINS, SPACE, cuts={"c": (1, 4)}, grids=GRIDS)
         assert moved.blocks[0].class_of_bin == (0, 1, 1, 1, 2, 2, 2)
-        assert layout_of(ONE_YEARS).blocks[0].class_of_bin == CLASS_OF_BIN
+        assert layout_of(ONE_BINS).blocks[0].class_of_bin == CLASS_OF_BIN
 
     @pytest.mark.parametrize("cuts", [(2.2, 2.7), (2.5, 3)])
     def test_a_class_between_two_whole_numbers_has_no_bin_and_is_refused(self, cuts):
         """Values of class 1 would be labelled class 2."""
-        with pytest.raises(SettingError, match=r"`c` cannot be `years` with cuts .* no whole number lies in class `1`"):
-            head_layout(ONE_YEARS, SPACE, cuts={"c": cuts}, grids=GRIDS)
+        with pytest.raises(
+            SettingError, match=r"`c` cannot be `bins` with cuts .*: they are 1 apart, and none is in class `1`"
+        ):
+            head_layout(ONE_BINS, SPACE, cuts={"c": cuts}, grids=GRIDS)
 
     @pytest.mark.parametrize("cuts", [(3, 3.5), (2.5, 3.5), (6.5, 7.5), (-3, -2)])
     def test_cuts_with_a_value_between_them_or_beyond_all_values_are_fine(self, cuts):
-        classes = head_layout(ONE_YEARS, SPACE, cuts={"c": cuts}, grids=GRIDS).blocks[0].class_of_bin
+        classes = head_layout(ONE_BINS, SPACE, cuts={"c": cuts}, grids=GRIDS).blocks[0].class_of_bin
         assert classes == tuple(np.searchsorted(cuts, GRIDS["c"], side="right").tolist())
 
 
@@ -103,7 +105,7 @@ class TestProbabilities:
         assert kept.shape == (8, layout.num_columns)
         for block in layout.blocks:
             torch.testing.assert_close(kept[:, block.classes].exp().sum(dim=1), torch.ones(8), atol=1e-5, rtol=0)
-            if block.kind == "years":
+            if block.kind == "bins":
                 years = kept[:, block.classes.stop : block.columns.stop]
                 torch.testing.assert_close(years.exp().sum(dim=1), torch.ones(8), atol=1e-5, rtol=0)
 
@@ -133,10 +135,10 @@ class TestProbabilities:
         np.testing.assert_allclose(logs[3, 1], np.log(np.tanh(0.00025)), rtol=1e-3)
 
     @given(SEEDS)
-    def test_of_a_years_block_they_are_sums_for_any_cuts(self, seed):
+    def test_of_a_block_of_bins_they_are_sums_for_any_cuts(self, seed):
         random = np.random.default_rng(seed)
         cuts = np.sort(random.choice(np.arange(-1, 10), 2, replace=False)) - random.choice([0, 0.5])
-        layout = head_layout(ONE_YEARS, SPACE, cuts={"c": cuts}, grids=GRIDS)
+        layout = head_layout(ONE_BINS, SPACE, cuts={"c": cuts}, grids=GRIDS)
         logits = drawn(layout, 5, seed)[0]
         kept = layout.log_probs(logits).exp().numpy()
         classes = np.searchsorted(cuts, GRIDS["c"], side="right")
@@ -191,14 +193,49 @@ class TestCumulative:
         torch.testing.assert_close(p[:, 1], torch.sigmoid(layer.linear(features)[:, 0]))
 
 
+def test_years_is_an_old_name_of_bins():
+    old = MultiLabelHead(kinds={"c": "years"})
+    assert layout_of(old) == layout_of(BINS)
+    assert old.model_dump()["kinds"] == {"c": "years"}  # so a recipe that says so keeps its fingerprint
+
+
 class TestGrids:
     def test_whole_numbers_from_the_smallest_to_the_largest(self):
-        assert value_grid("c", np.array([3.2, np.nan, 5.0, 1.5])) == (1.0, 2.0, 3.0, 4.0, 5.0)
+        assert value_grid("c", np.array([3.0, np.nan, 5.0, 1.0])) == (1.0, 2.0, 3.0, 4.0, 5.0)
+        assert value_grid("c", np.array([18.25, 58.5])) == tuple(map(float, range(18, 60)))
         assert len(value_grid("c", np.array([0.0, MAX_BINS - 1]))) == MAX_BINS
 
-    @pytest.mark.parametrize("values", [[], [np.nan], [4.0, 4.0], [0.0, float(MAX_BINS)]])
-    def test_too_few_and_too_many(self, values):
-        with pytest.raises(SettingError, match=f"`c` cannot be `years`: .* expected 2 to {MAX_BINS}") as error:
+    @pytest.mark.parametrize(
+        ("values", "first", "step"),
+        [
+            ([0.03, 0.98], 0.02, 0.02),  # shares
+            ([-3.5, 3.5], -3.5, 0.1),
+            ([0.0, MAX_BINS], 0.0, 2.0),
+            ([1500.0, 72000.0], 1500.0, 200.0),  # such as pounds
+            ([1.5e-9, 3.2e-9], 1.5e-9, 2e-11),
+        ],
+    )
+    def test_another_unit_has_coarser_or_finer_steps(self, values, first, step):
+        grid = value_grid("c", np.array(values))
+        assert (grid[0], grid[1] - grid[0]) == pytest.approx((first, step), rel=0.2)
+        assert grid[0] <= values[0]
+        assert values[-1] <= grid[-1] <= values[-1] + step
+        assert 2 <= len(grid) <= MAX_BINS
+        assert all(len(f"{v:g}") < 12 for v in grid)
+
+    @given(st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=20).filter(lambda drawn: max(drawn) - min(drawn) > 1e-6))
+    def test_a_grid_spans_the_numbers(self, values):
+        grid = np.array(value_grid("c", np.array(values)))
+        steps = np.diff(grid)
+        assert grid[0] - 1e-6 <= min(values) <= max(values) <= grid[-1] + 1e-6
+        assert len(grid) <= MAX_BINS
+        np.testing.assert_allclose(steps, steps[0], rtol=1e-2)
+
+    @pytest.mark.parametrize("values", [[], [np.nan], [4.0, 4.0]])
+    def test_too_few(self, values):
+        with pytest.raises(
+            SettingError, match=r"`c` cannot be `bins`: its . known values are . different number"
+        ) as error:
             value_grid("c", np.array(values))
         assert "`ordinal`" in error.value.hint
 
@@ -210,7 +247,7 @@ class TestRefusals:
             (SingleHead(attribute="cc"), "no attribute is called `cc`"),
             (MultiLabelHead(attributes=["a", "cc"]), "no attribute is called `cc`"),
             (MultiLabelHead(kinds={"cc": "ordinal"}), "no attribute is called `cc`"),
-            (SingleHead(attribute="b", kind="years"), "`b` cannot be `years`: its classes are not made from numbers"),
+            (SingleHead(attribute="b", kind="bins"), "`b` cannot be `bins`: its classes are not made from numbers"),
             (MultiLabelHead(kinds={"b": "ordinal"}), "`b` cannot be `ordinal`"),
         ],
     )
@@ -223,7 +260,7 @@ class TestRefusals:
         ("fields", "words"),
         [
             ({"attributes": ["a", "a"]}, "names one twice"),
-            ({"attributes": ["a"], "kinds": {"c": "years"}}, "`kinds` names `c`, which is not among `attributes`"),
+            ({"attributes": ["a"], "kinds": {"c": "bins"}}, "`kinds` names `c`, which is not among `attributes`"),
             ({"attributes": []}, "at least 1 item"),
         ],
     )

@@ -575,8 +575,8 @@ def test_classes_that_no_scored_image_shows_are_named_beside_further_scores(
     joint, *others = view.further.scores
     absent = replace(joint, num_absent=6, absent=("a/b", "c/d"), auroc=None)
     changed = replace(view, further=replace(view.further, specificity=0.8, scores=(absent, *others)))
-    for words in (as_text(run_text(changed)), Page(run_page(changed, {})).words):
-        words = " ".join(words.split())
+    for shown in (as_text(run_text(changed)), Page(run_page(changed, {})).words):
+        words = " ".join(shown.split())
         assert "joint: 6 classes without a scored image left out of these means (a/b, c/d, …)." in words
         assert "sensitivity is at a specificity of 0.8" in words
 

@@ -59,7 +59,7 @@ class RunRecord(Record):
     copies: FoldCopies | None = None
     """Copies between people, and how many the folds part; None where they were not looked for."""
     grids: dict[str, list[float]] = Field(default_factory=dict)
-    """Values of a head over years, by attribute; older versions had no such head."""
+    """Values of a head of the kind `bins`, by attribute; older versions had no such head."""
     choices: dict[str, ChoiceRecord]
     base: BaseWeights | None = None
     """The weights of others that it started from; older versions did not keep it."""

@@ -123,7 +123,15 @@ class LabelReader:
 
     def _naming(self, spec: AttributeSpec) -> str | None:
         """How to map a column's cells to classes if none of them is one; None if they are too many to be classes."""
-        cells = {row.cells[spec.column].strip() for row in self.table.rows} if spec.column else set()
+        column = [row.cells[spec.column].strip() for row in self.table.rows] if spec.column else []
+        numbers = [plain_number(cell) for cell in column if normal(cell) not in self._no_class]
+        if numbers and all(map(math.isfinite, numbers)) and len({*numbers}) > _MAX_NAMED:
+            cuts = listed_cuts(proposed_cuts(numbers, len(spec.classes)))
+            return (
+                f"classes are made from numbers by cuts, one fewer than classes: in `{spec.name}` of facetwise.toml "
+                f"`cuts = [{cuts}]` would make about equally many images of each of {len(spec.classes)}"
+            )
+        cells = {*column}
         if not 0 < len(cells) <= _MAX_NAMED or "" in cells:
             return None
         pairs = ", ".join(f'"{cell}" = "{closest(cell, spec.classes) or "..."}"' for cell in sorted(cells))
@@ -180,6 +188,20 @@ def _other_reading(cell: str, attribute: Attribute) -> str | None:
         if split in cell and known & {normal(item) for item in cell.split(split)}:
             return f'with `split = "{split}"` every class of `{attribute.name}` is read as a yes or no of its own'
     return None
+
+
+def proposed_cuts(numbers: Sequence[float], parts: int) -> list[float]:
+    """Cuts that make about equal parts of `numbers`, in two digits of their span; fewer where many are alike."""
+    ordered = sorted(numbers)
+    span = ordered[-1] - ordered[0]
+    digits = 1 - math.floor(math.log10(span)) if span > 0 else 0
+    found = {round(ordered[len(ordered) * part // parts], digits) for part in range(1, parts)}
+    return sorted(cut for cut in found if ordered[0] < cut <= ordered[-1])
+
+
+def listed_cuts(cuts: Sequence[float], between: str = ", ") -> str:
+    """Cuts as they are written in a project file, or with `,` between in an option."""
+    return between.join(f"{cut:.12g}" for cut in cuts)
 
 
 def plain_number(cell: str) -> float:

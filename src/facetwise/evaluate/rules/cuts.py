@@ -1,6 +1,6 @@
 """Moving cuts after training: the classes that other cuts give, the choice of cuts, and its nested score.
 
-A network that predicts the values of an ordinal attribute (a distribution over years, or one score) leaves open where a
+A network that predicts the values of an ordinal attribute (a distribution over them, or one score) leaves open where a
 class begins. Choosing that by macro F1 on out-of-fold predictions flatters itself, as all tuning does. So the choice is
 priced by a nested estimate: people are split in five, cuts are chosen on four parts and applied to the fifth, and the
 five fifths are scored together. Truth is the scored labels with the true cuts throughout: what moves is the decision.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from facetwise.model.blocks.bins import Bins
 from facetwise.model.blocks.block import Block
 from facetwise.model.blocks.ordinal import Ordinal
 from facetwise.model.blocks.softmax import Softmax
-from facetwise.model.blocks.years import Years
 from facetwise.recipe.head import BlockKind
 
 
@@ -18,7 +18,7 @@ def block_class(kind: BlockKind) -> type[Block]:
             return Softmax
         case "ordinal":
             return Ordinal
-        case "years":
-            return Years
+        case "bins" | "years":
+            return Bins
         case _:
             assert_never(kind)

@@ -61,7 +61,7 @@ def log_loss(
     """Mean over blocks and images of -log p(what is true), in nats, of what tables keep: plain cross-entropy.
 
     `logs`: (n, num_columns); `codes`: class numbers by the label space, (n, A); `values`: of ordinal attributes, (n,),
-    which a `years` block is measured on, as it is trained. A probability of 0 counts as the smallest float32 (87 nats),
+    which a `bins` block is measured on, as it is trained. A probability of 0 counts as the smallest float32 (87 nats),
     so that the mean stays a number. A block is measured on the images whose class is known (not -1); NaN where there is
     none.
     """

@@ -13,6 +13,7 @@ from facetwise.core.errors import MAX_LISTED, InputError, ProblemsError, closest
 from facetwise.core.project import Project
 from facetwise.data.findings import Finding
 from facetwise.data.manifest import build_manifest, list_images
+from facetwise.data.reading.labelcells import proposed_cuts
 from facetwise.data.reading.on_disk.notfound import why_not_found
 from facetwise.data.reading.readers import read_dataset
 from facetwise.data.reading.recognising.newproject import propose
@@ -121,6 +122,26 @@ def test_a_fault_of_all_rows_is_told_once_with_their_cells(tmp_path: Path) -> No
     assert (found.code, found.where) == ("unknown-class", "labels.csv")
     assert found.message.startswith("all 4 rows, such as line 2: `glasses` is `NO`")
     assert '`values = { "NO" = "no", "yess" = "yes" }`' in str(found.hint)
+
+
+def test_a_column_of_numbers_without_cuts_says_how_to_cut_it(tmp_path: Path) -> None:
+    stems = [f"p{k}" for k in range(12)]
+    numbers = [f"{20 + 3.3 * k:g}" for k in range(12)]
+    files = [f"photos/{stem}.png" for stem in stems]
+    project = made(tmp_path, [f"{stem}.png" for stem in stems], files, numbers)
+    (found,) = told(project)
+    assert (found.code, found.where) == ("unknown-class", "labels.csv")
+    assert "`cuts = [40]` would make about equally many images of each of 2" in str(found.hint)
+    replace_in(project.workspace.project_file, {'column = "glasses"': 'column = "glasses"\ncuts = [40]'})
+    assert told(Project.open(project.root)) == []
+
+
+def test_proposed_cuts_part_numbers_evenly() -> None:
+    assert proposed_cuts([float(v) for v in range(18, 78)], 3) == [38, 58]
+    assert proposed_cuts([0.01 * v for v in range(100)], 4) == [0.25, 0.5, 0.75]
+    assert proposed_cuts([12345.0 * v for v in range(31)], 2) == [190000]
+    assert proposed_cuts([0.0] * 90 + [1.0] * 10, 3) == []  # no cut parts them evenly
+    assert proposed_cuts([7.0, 7.0], 3) == []
 
 
 def test_rows_that_were_refused_are_listed_all_the_same(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from facetwise.core.people import person
 from facetwise.core.text.spelling import folded
 from facetwise.data.folds import VALIDATION
 from facetwise.data.images.images import IMAGE_ENDINGS
-from facetwise.data.reading.labelcells import SAYS_NOTHING, plain_number
+from facetwise.data.reading.labelcells import SAYS_NOTHING, listed_cuts, plain_number, proposed_cuts
 
 _PEOPLE = "group person people subject patient participant individual donor owner user identity player driver volunteer"
 _THINGS = "plant tree animal specimen case family household customer"
@@ -96,6 +96,12 @@ class Column:
         return 2 * odd < len(known)
 
     @property
+    def cut_option(self) -> str:
+        """The option that makes three classes of its numbers, about equally many of each."""
+        cuts = proposed_cuts([plain_number(cell) for cell in self.known.elements()], 3)
+        return f"--attribute {self.name}={listed_cuts(cuts, ',') or 'CUT,CUT'}"
+
+    @property
     def why_not(self) -> str:
         """Why it is no attribute."""
         known = self.known
@@ -106,9 +112,7 @@ class Column:
         if self.words & SAID_BY:
             return "says who labelled, or why"
         if self.is_numbers:
-            return (
-                f"{len(known):,} different numbers: cuts would make classes of them, `--attribute {self.name}=CUT,CUT`"
-            )
+            return f"{len(known):,} different numbers: cuts would make classes of them, `{self.cut_option}`"
         return f"{len(known):,} different values" if len(known) > MAX_CLASSES or not self._repeats else "times or files"
 
     @property

@@ -140,8 +140,8 @@ def _attribute(column: Column, cuts: Parting, notes: list[str]) -> dict[str, Any
     if column.is_numbers and not column.is_an_attribute and cuts is None:
         raise SettingError(
             f"`{column.name}` holds {count(len(known), 'different number')}, which are no classes by themselves",
-            hint=f"say where to cut them, `--attribute {column.name}=CUT,CUT`, or that each number is a class, "
-            f"`--attribute {column.name}={EACH}`",
+            hint=f"say where to cut them, such as `{column.cut_option}` (about a third of the rows each), or that each "
+            f"number is a class, `--attribute {column.name}={EACH}`",
         )
     if not 2 <= len(known) <= MAX_CLASSES:
         raise SettingError(

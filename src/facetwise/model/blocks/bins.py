@@ -18,23 +18,24 @@ from torch.nn.functional import log_softmax
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import year_columns
+from facetwise.core.text.counting import count
 from facetwise.data.labels.bins import soft_bins
 from facetwise.data.labels.views import TrainingView, one_hot
 from facetwise.model.blocks.block import Block, Logs, floored
 
-MAX_BINS = 400
-"""Most values of a block."""
+MIN_BINS, MAX_BINS = 40, 400
+"""Fewest bins of numbers that are not whole, and most bins."""
 
 
 @dataclass(frozen=True)
-class Years(Block):
+class Bins(Block):
     """A logit a value, and a target a value: its bin."""
 
-    kind = "years"
+    kind = "bins"
     for_numbers = True
     needs_values = True
     refused: ClassVar[Mapping[str, str]] = {
-        "binary": "`binary` cannot be taken over `{name}`, which `model.head` predicts as `years`; take another loss, "
+        "binary": "`binary` cannot be taken over `{name}`, which `model.head` predicts as `bins`; take another loss, "
         "or the kind `ordinal`"
     }
 
@@ -47,20 +48,23 @@ class Years(Block):
     def of(cls, attribute: Attribute, values: tuple[float, ...]) -> Self:
         """The block with its bins laid out by the attribute's cuts.
 
-        The bin of a value y holds [y, next value), as the class of y is the number of cuts <= y; where a cut lies
-        between two values, the edge is the cut. So the bins of a class sum to the training view's probability of the
-        class. Raises SettingError for two cuts between the same two values: the class between them would have no bin.
+        A bin holds the numbers nearest to its value, but where a cut lies between two values, the edge is the cut. So
+        the bins of a class sum to the training view's probability of the class, and the mean of the values by their
+        probabilities is the expected number. Raises SettingError for two cuts between the same two values: the class
+        between them would have no bin.
         """
         classes, cuts = attribute.codes_of_values(values), attribute.cuts or ()
         between = [[c for c in cuts if low < c <= high] for low, high in pairwise(values)]
         if crowded := next((own for own in between if len(own) > 1), None):
             name = attribute.classes[cuts.index(crowded[0]) + 1]
             raise SettingError(
-                f"`model.head`: `{attribute.name}` cannot be `years` with cuts {list(cuts)}: no whole number lies in "
-                f"class `{name}`, from {crowded[0]:g} to below {crowded[1]:g}",
+                f"`model.head`: `{attribute.name}` cannot be `bins` with cuts {list(cuts)}: they are "
+                f"{values[1] - values[0]:g} apart, and none is in class `{name}`, from {crowded[0]:g} to below "
+                f"{crowded[1]:g}",
                 hint=f"move `labels.cuts.{attribute.name}` apart, or use the kind `ordinal` or `softmax`",
             )
-        edges = tuple(own[0] if own else high for own, (_, high) in zip(between, pairwise(values), strict=True))
+        middles = [(low + high) / 2 for low, high in pairwise(values)]
+        edges = tuple(own[0] if own else middle for own, middle in zip(between, middles, strict=True))
         of_bin = tuple(classes.tolist())
         return cls(attribute.name, attribute.size, values=values, class_of_bin=of_bin, edges=edges)
 
@@ -141,16 +145,30 @@ class Years(Block):
 
 
 def value_grid(attribute: str, values: FloatArray) -> tuple[float, ...]:
-    """Whole numbers from the smallest to the largest known value: the values of a block.
+    """The values of a block, from the smallest to the largest known number, in its unit.
 
-    Raises SettingError when there is no value, only one bin, or more than `MAX_BINS`.
+    Whole numbers where that makes a readable number of bins, else multiples of 1, 2 or 5 times a power of ten: at least
+    `MIN_BINS` of numbers with fractions, and at most `MAX_BINS`. Raises SettingError when fewer than two numbers are
+    known.
     """
     known = values[~np.isnan(values)]
-    low, high = (math.floor(known.min()), math.ceil(known.max())) if len(known) else (0, 0)
-    if not 2 <= high - low + 1 <= MAX_BINS:
+    if len(distinct := np.unique(known)) < 2:
+        different = count(len(distinct), "different number")
         raise SettingError(
-            f"`model.head`: `{attribute}` cannot be `years`: its {len(known)} known values make {high - low + 1} bins "
-            f"of one whole number, expected 2 to {MAX_BINS}",
+            f"`model.head`: `{attribute}` cannot be `bins`: its {len(known)} known values are {different}",
             hint="use the kind `ordinal` or `softmax`",
         )
-    return tuple(float(v) for v in range(low, high + 1))
+    step = _step(distinct)
+    low, high = math.floor(distinct[0] / step), math.ceil(distinct[-1] / step)
+    return tuple(float(f"{k * step:.12g}") for k in range(low, high + 1))
+
+
+def _step(distinct: FloatArray) -> float:
+    """How far the values of a block are apart, of ascending numbers."""
+    span = float(distinct[-1] - distinct[0])
+    are_whole = bool((distinct == np.round(distinct)).all())
+    if span <= MAX_BINS - 2 + are_whole and (are_whole or span >= MIN_BINS):
+        return 1.0
+    steps = [factor * 10.0**power for power in range(-300, 300) for factor in (1, 2, 5)]
+    at = bisect_right(steps, span / MIN_BINS) - 1 if span < MIN_BINS else bisect_left(steps, span / (MAX_BINS - 2))
+    return steps[at]
