@@ -123,6 +123,8 @@ def _(
         num, height, width = store.images.shape[:3]
         size = f"height {height}, width {width}, {in_bytes(store.images.nbytes)}"
         say(f"store {store.path.name}: {num:,} images of {size}")
+        for note in store.notes:
+            say(f"note: {note}")
     say_next(context, after_prepare(call.project, recipe, settings or ()))
 
 

@@ -76,6 +76,8 @@ class TrainingDisplay:
                 self.console.print(f"run {event['run']}")
             case "base":
                 self.console.print(f"starts from {event['base']}; what is its head is left out")
+            case "input":
+                self._once(f"note: {event['note']}")
             case "checking":
                 self.preparing_what = "reading images"
             case "checked" | "dealt":

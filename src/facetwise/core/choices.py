@@ -14,5 +14,7 @@ SuspectMethod = Literal["margin", "cleanlab"]
 """How labels that may be wrong are ranked."""
 Pruner = Literal["median", "none"]
 """When a search stops a trial early."""
+Fit = Literal["stretch", "letterbox", "crop"]
+"""How a crop of another shape becomes the network's input."""
 LabelFormat = Literal["label-studio", "fiftyone", "coco"]
 """Tools whose annotations are read and written."""

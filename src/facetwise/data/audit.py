@@ -14,6 +14,7 @@ from facetwise.core.project import Project
 from facetwise.core.tables import TEST, TRAIN
 from facetwise.data.findings import LEVELS, Finding, Level
 from facetwise.data.images.copies import Copies, find_copies
+from facetwise.data.images.crops import MOST_STRETCH
 from facetwise.data.labels.overlay import Overlay, apply
 from facetwise.data.manifest import Manifest
 
@@ -57,6 +58,20 @@ class SizeCount:
 
 
 @dataclass(frozen=True)
+class Shapes:
+    """Width / height of readable images: of nine in ten it is from `narrow` to `wide`."""
+
+    narrow: float
+    usual: float
+    wide: float
+
+    @property
+    def differ(self) -> bool:
+        """Whether they differ so much that it matters how they become an input of one shape."""
+        return self.wide > MOST_STRETCH * self.narrow
+
+
+@dataclass(frozen=True)
 class ClassCount:
     """How many training images and groups have a class, by the dataset's own labels."""
 
@@ -85,6 +100,7 @@ class Audit(Plain):
     findings: tuple[FindingGroup, ...]
     """Errors first, then warnings, then the rest; in a level the most frequent first."""
     sizes: tuple[SizeCount, ...]
+    shapes: Shapes | None
     """The most frequent size first."""
     balance: dict[str, tuple[ClassCount, ...]]
     """Class counts by attribute, classes in order."""
@@ -117,6 +133,7 @@ def audit(
         sides=tuple(side for split in (TRAIN, TEST) if (side := _side(table, split)).images),
         findings=_kinds([*manifest.findings, *findings]),
         sizes=_sizes(table),
+        shapes=_shapes(table),
         balance=_balance(manifest, project.space),
         joint=_joint(manifest, project.space),
         copies=find_copies(project, manifest, codes),
@@ -141,6 +158,14 @@ def _kinds(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
         FindingGroup(level, code, len(found), tuple(map(str, found[:_EXAMPLES])), found[0].hint)
         for (level, code), found in ordered
     )
+
+
+def _shapes(table: pl.DataFrame) -> Shapes | None:
+    readable = table.filter(pl.col("status") == "ok").select(ratio=pl.col("width") / pl.col("height"))["ratio"]
+    if readable.is_empty():
+        return None
+    narrow, usual, wide = np.quantile(readable.to_numpy(), (0.05, 0.5, 0.95)).tolist()
+    return Shapes(narrow, usual, wide)
 
 
 def _sizes(table: pl.DataFrame) -> tuple[SizeCount, ...]:

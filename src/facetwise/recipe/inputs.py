@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from facetwise.core.choices import Fit
 from facetwise.core.files.settings import LISTED, Spec
 
 
@@ -20,6 +21,9 @@ class InputSpec(Spec):
     """The part of each image to keep: left, top, right, bottom as fractions of its size."""
     boxes: str | None = None
     """A csv of boxes, `image,left,top,right,bottom` in pixels, from any detector; relative to the project."""
+    fit: Annotated[Fit, Field(exclude_if=lambda fit: fit == "stretch")] = "stretch"
+    """What becomes of a crop of another shape than the input: `stretch` distorts it; `letterbox` keeps it whole, with
+    grey on both sides; `crop` fills the input, and what stands over is cut off on both sides."""
 
     @model_validator(mode="after")
     def _a_box(self) -> InputSpec:

@@ -81,6 +81,8 @@ def open_job(run: RunFolder, plan: RunPlan, listener: Listener | None) -> Iterat
             job = enter_job(run, plan, listener)
             placed = job.setup.source.placed.reason
             job.emit({"event": "run", "run": run.id, "folds": plan.fold_numbers, "store": placed})
+            for note in plan.store.notes:
+                job.notify({"event": "input", "note": note})
             if plan.base is not None:
                 job.notify({"event": "base", "base": plan.base.told})  # `run.json` has it
             yield job

@@ -16,7 +16,7 @@ from facetwise.core.errors import ArtefactError, DamagedError, FacetwiseError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.workspace import Workspace
-from facetwise.data.images.store import StoreInfo, StoreSpec, files_hash, recipe_store
+from facetwise.data.images.store import VIEW, StoreInfo, StoreSpec, described, files_hash, recipe_store
 from facetwise.data.manifest import Manifest
 from facetwise.recipe import Recipe, load_recipe
 from facetwise.recipe.model import NO_FILE
@@ -149,7 +149,7 @@ def stores_to_keep(
     found: Reasons = {}
     for store in stores:
         read = [name for name, spec in recipes if store.files_hash == ours and _fits(store.spec, spec)]
-        pages = ["pages and pictures read it"] if store.spec.get("fit") == "letterbox" else []
+        pages = ["pages and pictures read it"] if _fits(store.spec, VIEW) else []
         why = [*(f"run `{r}` was trained on it" for r in runs.get(store.key, [])), *(f"`{r}` reads it" for r in read)]
         found[store.key] = (*why[:1], *pages)
     return found
@@ -224,8 +224,8 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _fits(described: Mapping[str, Any], spec: StoreSpec) -> bool:
+def _fits(kept: Mapping[str, Any], spec: StoreSpec) -> bool:
     """Whether a store's description is that of `spec`; with a csv of boxes only its size is compared."""
-    plain = {"height": spec.height, "width": spec.width, "fit": spec.fit, "box": list(spec.box)}
-    same = all(described.get(name) == value for name, value in plain.items())
-    return same and (described.get("boxes_hash") is None) == (spec.boxes is None)
+    wanted = {"pad": None, **described(spec)}
+    same = all(kept.get(name) == value for name, value in wanted.items())
+    return same and (kept.get("boxes_hash") is None) == (spec.boxes is None)

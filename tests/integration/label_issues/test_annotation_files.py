@@ -65,7 +65,7 @@ def test_what_differs_becomes_corrections_with_author_and_task(photos, tmp_path)
         task(13, "/data/upload/1/00000003-2.png", "ann", Glasses="no"),
         task(14, "/data/upload/1/00000004-3.png", "ann", glasses="yes", smile="wide"),
     )
-    path.write_text(path.read_text().replace(" YES ", " yes "), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace(" YES ", " yes "), encoding="utf-8")
     done = fw.import_labels(photos, "label-studio", path)
     assert done.added.written == (
         Correction("photos/0.png", "", "glasses", "yes", "label-studio #11", "kim@example.org"),

@@ -173,7 +173,7 @@ spans = st.tuples(sides, sides).map(sorted).filter(lambda s: s[1] - s[0] > 0.04)
     target=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     across=spans,
     down=spans,
-    fit=st.sampled_from(["stretch", "letterbox"]),
+    fit=st.sampled_from(["stretch", "shrink"]),
 )
 def test_any_size_and_box(
     source: tuple[int, int], target: tuple[int, int], across: list[float], down: list[float], fit: Any
@@ -210,9 +210,9 @@ def test_halving_is_the_antialiased_triangle() -> None:
     extent=st.tuples(st.integers(1, 5000), st.integers(1, 5000)),
     canvas=st.tuples(st.integers(1, 400), st.integers(1, 400)),
 )
-def test_letterbox_keeps_aspect_and_never_enlarges(extent: tuple[int, int], canvas: tuple[int, int]) -> None:
+def test_shrinking_keeps_aspect_and_never_enlarges(extent: tuple[int, int], canvas: tuple[int, int]) -> None:
     regions = fraction_regions(np.array([extent], dtype=np.float64), (0, 0, 1, 1))
-    height, width = fitted_sizes(regions, *canvas, "letterbox")[0].tolist()
+    height, width = fitted_sizes(regions, *canvas, "shrink")[0].tolist()
     assert 1 <= height <= min(canvas[0], extent[1])
     assert 1 <= width <= min(canvas[1], extent[0])
     assert (height, width) == (extent[1], extent[0]) or height == canvas[0] or width == canvas[1]

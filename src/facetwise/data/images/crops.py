@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from facetwise.core.choices import Fit
 from facetwise.core.errors import ProblemsError
 from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import Spellings
@@ -22,7 +23,8 @@ from facetwise.data.findings import Findings, errors
 from facetwise.data.reading.csvfile import read_table_csv
 
 Box = tuple[float, float, float, float]
-Fit = Literal["stretch", "letterbox"]
+StoreFit = Fit | Literal["shrink"]
+"""`shrink` is that of pages: the shape is kept and nothing is ever enlarged; zeros right and below."""
 Missing = Literal["error", "whole"]
 Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
@@ -30,6 +32,10 @@ IntArray = npt.NDArray[np.int64]
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 SIDES = ("left", "top", "right", "bottom")
+PAD = 128
+"""The grey beside a letterbox."""
+MOST_STRETCH = 1.25
+"""A crop whose shape differs from the canvas by more than this factor is said to."""
 MIN_SIDE = 1.0
 """A region is at least this many pixels wide and high: less is no picture but a mistake of the detector."""
 
@@ -77,17 +83,51 @@ _BOXES_HINT = (
 )
 
 
-def fitted_sizes(regions: FloatArray, height: int, width: int, fit: Fit) -> IntArray:
+def cut_regions(regions: FloatArray, height: int, width: int) -> FloatArray:
+    """The largest part of each region (N, 4), in its middle, that has the shape of a canvas of `height` x `width`."""
+    middle = (regions[:, :2] + regions[:, 2:]) / 2
+    sides = regions[:, 2:] - regions[:, :2]
+    kept = (width, height) * np.min(sides / (width, height), axis=1, keepdims=True)
+    cut = np.concatenate([middle - kept / 2, middle + kept / 2], axis=1)
+    kept_inside: FloatArray = np.clip(cut, regions[:, [0, 1, 0, 1]], regions[:, [2, 3, 2, 3]])
+    return kept_inside
+
+
+def fitted_sizes(regions: FloatArray, height: int, width: int, fit: StoreFit) -> IntArray:
     """Height and width (N, 2) in pixels of each region on a canvas of `height` x `width`; 0, 0 for NaN regions.
 
-    `stretch` fills the canvas. `letterbox` keeps the aspect ratio and shrinks a region to fit, but never enlarges it.
+    `stretch` and `crop` fill the canvas, `letterbox` one of its sides; `shrink` does that without enlarging a region.
     """
     readable = ~np.isnan(regions[:, :1])
-    if fit == "stretch":
+    if fit in ("stretch", "crop"):
         return np.where(readable, (height, width), 0).astype(np.int64)
     sides = np.where(readable, np.stack([regions[:, 3] - regions[:, 1], regions[:, 2] - regions[:, 0]], axis=1), 1.0)
-    scale = np.minimum(1.0, np.min((height, width) / sides, axis=1, keepdims=True))
+    scale = np.min((height, width) / sides, axis=1, keepdims=True)
+    scale = np.minimum(scale, 1.0) if fit == "shrink" else scale
     return np.where(readable, np.clip(np.rint(sides * scale), 1, (height, width)), 0).astype(np.int64)
+
+
+def place(canvas: Sequence[int], size: Sequence[int], fit: StoreFit) -> tuple[slice, slice]:
+    """Rows and columns of a canvas (height, width) on which an image of `size` lies: top left, of a letterbox in the
+    middle."""
+    top, left = [(whole - side) // 2 if fit == "letterbox" else 0 for whole, side in zip(canvas, size, strict=True)]
+    return slice(top, top + size[0]), slice(left, left + size[1])
+
+
+def shape_note(regions: FloatArray, height: int, width: int, fit: StoreFit) -> str | None:
+    """What `fit` does to regions (N, 4) whose shape differs much from the canvas; None if none does, or for pages."""
+    sides = regions[~np.isnan(regions[:, 0])]
+    ratio = (sides[:, 2] - sides[:, 0]) / (sides[:, 3] - sides[:, 1]) * height / width
+    many = int((np.maximum(ratio, 1 / ratio) > MOST_STRETCH).sum())
+    if not many or fit == "shrink":
+        return None
+    what = {
+        "stretch": "they are stretched; `input.fit=letterbox` or `crop` keeps their shape",
+        "letterbox": "more than a fifth of the input is grey beside them",
+        "crop": "more than a fifth of them is cut off",
+    }
+    differ = f"have another shape than height {height}, width {width} by more than {MOST_STRETCH - 1:.0%}"
+    return f"{many:,} of {count(len(sides), 'image')}, as cropped, {differ}: {what[fit]}"
 
 
 def crop_resize(pixels: Pixels, region: Sequence[float], height: int, width: int) -> Pixels:

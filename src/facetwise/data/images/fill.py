@@ -17,7 +17,7 @@ import polars as pl
 
 from facetwise.core.errors import InputError, MismatchError, problem_lines
 from facetwise.core.text.counting import count
-from facetwise.data.images.crops import FloatArray, IntArray, Pixels, crop_resize
+from facetwise.data.images.crops import PAD, FloatArray, IntArray, Pixels, StoreFit, crop_resize, place
 from facetwise.data.images.images import decode, read_bytes
 
 
@@ -32,9 +32,10 @@ class FileSource:
     regions: FloatArray
     """(N, 4) crop of each image, in its pixels."""
     sizes: IntArray
-    """(N, 2) height and width of the resized crop, at the canvas's top left."""
+    """(N, 2) height and width of the resized crop on the canvas."""
     shape: tuple[int, int, int]
     """Height, width and channels of the canvas."""
+    fit: StoreFit
     depth: int | None
     """The manifest's bit depth."""
 
@@ -76,8 +77,11 @@ def fill_row(source: FileSource, row: int, out: Pixels) -> str | None:
         return str(error)
     if pixels.shape[:2] != (height, width):
         return f"`{image}` decodes to {pixels.shape[1]}x{pixels.shape[0]} pixels, expected {width}x{height}"
-    fitted_height, fitted_width = source.sizes[row].tolist()
-    out[:fitted_height, :fitted_width] = crop_resize(pixels, source.regions[row], fitted_height, fitted_width)
+    fitted_height, fitted_width = size = source.sizes[row].tolist()
+    if source.fit == "letterbox":
+        out[:] = PAD
+    rows, columns = place(out.shape[:2], size, source.fit)
+    out[rows, columns] = crop_resize(pixels, source.regions[row], fitted_height, fitted_width)
     return None
 
 

@@ -69,8 +69,8 @@ class StoreSpec:
     """A csv with a box for each image instead (`image,left,top,right,bottom` in pixels); relative to the project."""
     missing: crops.Missing = "error"
     """For an image without a row in `boxes`: an error, or keep it whole."""
-    fit: crops.Fit = "stretch"
-    """`stretch` fills height x width; `letterbox` keeps the aspect, never enlarges; zeros right and below."""
+    fit: crops.StoreFit = "stretch"
+    """`stretch` and `crop` fill height x width, `letterbox` has grey beside the image; `shrink` is of pages."""
 
     def __post_init__(self) -> None:
         if not (1 <= self.height <= MAX_SIDE and 1 <= self.width <= MAX_SIDE):
@@ -85,14 +85,21 @@ class StoreSpec:
             raise SettingError("give either `box` (one for all) or `boxes` (a csv), not both")
 
 
-VIEW = StoreSpec(384, 384, fit="letterbox")
+VIEW = StoreSpec(384, 384, fit="shrink")
 """For pages and pictures: uncropped, aspect kept, long side 384 at most. `Store.picture` cuts the canvas off."""
 
 
 def recipe_store(spec: InputSpec) -> StoreSpec:
     """The spec of the store that a recipe's network reads."""
     boxes = None if spec.boxes is None else Path(spec.boxes)
-    return StoreSpec(spec.height, spec.width, box=spec.box, boxes=boxes)
+    return StoreSpec(spec.height, spec.width, box=spec.box, boxes=boxes, fit=spec.fit)
+
+
+def described(spec: StoreSpec) -> dict[str, Any]:
+    """The spec as plain data, but for boxes; what is hashed, so that nothing may change for what it can say already."""
+    fit = "letterbox" if spec.fit == "shrink" else spec.fit  # what the store of pages was called first
+    pad = {"pad": crops.PAD} if spec.fit == "letterbox" else {}
+    return {"height": spec.height, "width": spec.width, "fit": fit, "box": list(spec.box), **pad}
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,8 @@ class Store:
     """(N, H, W, 3) RGB, mapped read-only, in manifest order."""
     rows: pl.DataFrame
     """`image, filled, height, width`: which rows hold pixels, and the size of their image on the canvas (else 0)."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how images became rows."""
 
     @cached_property
     def _row_of(self) -> dict[str, int]:
@@ -123,8 +132,8 @@ class Store:
 
     def picture(self, row: int) -> npt.NDArray[np.uint8]:
         """The pixels (h, w, 3) of one row without the rest of the canvas; (0, 0, 3) if it is not filled."""
-        height, width = self.rows.row(row)[2:]
-        return self.images[row, :height, :width]
+        rows, columns = crops.place(self.images.shape[1:3], self.rows.row(row)[2:], self.spec.fit)
+        return self.images[row, rows, columns]
 
 
 @dataclass(frozen=True)
@@ -196,6 +205,7 @@ class _Plan:
     spec: StoreSpec
     made_from: dict[str, Any]
     source: FileSource
+    notes: tuple[str, ...]
 
     @property
     def array(self) -> ChunkedArray:
@@ -213,16 +223,18 @@ def _plan(project: Project, manifest: Manifest, spec: StoreSpec, dataset: Path |
         regions = crops.fraction_regions(extents, spec.box)
     else:
         regions = crops.read_boxes(project.root / spec.boxes, table["image"].to_list(), extents, spec.missing)
-    described = _describe(spec, regions)
+    notes = crops.shape_note(regions, spec.height, spec.width, spec.fit)
+    regions = crops.cut_regions(regions, spec.height, spec.width) if spec.fit == "crop" else regions
+    plain = _describe(spec, regions)
     if manifest.depth not in (None, 16):
-        described["depth"] = manifest.depth
+        plain["depth"] = manifest.depth
     files = files_hash(manifest)
-    key = content_hash([FORMAT, files, described])
-    made_from = {"key": key, "files_hash": files, "spec": described}
+    key = content_hash([FORMAT, files, plain])
+    made_from = {"key": key, "files_hash": files, "spec": plain}
     sizes = crops.fitted_sizes(regions, spec.height, spec.width, spec.fit)
     shape = (spec.height, spec.width, 3)
-    source = FileSource(dataset or project.dataset_root, table, regions, sizes, shape, manifest.depth)
-    return _Plan(project.workspace.stores / key[:16], spec, made_from, source)
+    source = FileSource(dataset or project.dataset_root, table, regions, sizes, shape, spec.fit, manifest.depth)
+    return _Plan(project.workspace.stores / key[:16], spec, made_from, source, () if notes is None else (notes,))
 
 
 def _where_ok(table: pl.DataFrame, column: str) -> crops.FloatArray:
@@ -233,7 +245,7 @@ def _where_ok(table: pl.DataFrame, column: str) -> crops.FloatArray:
 def _describe(spec: StoreSpec, regions: crops.FloatArray) -> dict[str, Any]:
     """The spec as plain data; boxes of a csv by value, so that the path of the csv does not matter."""
     boxes = None if spec.boxes is None else hashlib.sha256(np.ascontiguousarray(regions).tobytes()).hexdigest()
-    return {"height": spec.height, "width": spec.width, "fit": spec.fit, "box": list(spec.box), "boxes_hash": boxes}
+    return {**described(spec), "boxes_hash": boxes}
 
 
 def _whole(plan: _Plan) -> Store | None:
@@ -288,7 +300,7 @@ def _open(plan: _Plan, *, verify: bool) -> Store:
         height=pl.lit(plan.source.sizes[:, 0]),
         width=pl.lit(plan.source.sizes[:, 1]),
     )
-    return Store(plan.folder, plan.made_from["key"], plan.spec, images, rows)
+    return Store(plan.folder, plan.made_from["key"], plan.spec, images, rows, plan.notes)
 
 
 def _verify(plan: _Plan) -> None:

@@ -36,6 +36,10 @@ def _sides(audit: Audit) -> Iterator[RenderableType]:
     more = f" and {len(audit.sizes) - 4} other sizes" if len(audit.sizes) > 4 else ""
     if sizes:
         yield Text.assemble(("sizes, width x height: ", "bold"), ", ".join(sizes) + more)
+    if audit.shapes is not None and audit.shapes.differ:
+        spread = f"{audit.shapes.narrow:.2f} to {audit.shapes.wide:.2f}"
+        choice = "another shape than the input's is stretched, unless a recipe's `input.fit` says `letterbox` or `crop`"
+        yield Text(f"  width / height of nine in ten is {spread}: {choice}", style="yellow")
     if audit.corrections:
         yield Text.assemble(("labels", "bold"), f" {audit.corrections} corrections in the overlay")
 

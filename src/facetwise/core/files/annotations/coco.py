@@ -1,7 +1,7 @@
 """COCO-like JSON: `images`, `annotations` with `attributes` (as CVAT and others add them), and `categories`.
 
-Source: https://cocodataset.org/#format-data; an annotation with a `score` is a result, that is a prediction. Categories
-are a label called `category` where there are several.
+Source: the data format of COCO (its site, and cocodataset/cocoapi, PythonAPI/pycocotools/coco.py). An annotation with a
+`score` is a result, that is a prediction. Categories are a label called `category` where there are several.
 """
 
 from __future__ import annotations
