@@ -16,5 +16,7 @@ Pruner = Literal["median", "none"]
 """When a search stops a trial early."""
 Fit = Literal["stretch", "letterbox", "crop"]
 """How a crop of another shape becomes the network's input."""
+WithoutBox = Literal["error", "whole", "median"]
+"""What becomes of an image without a box."""
 LabelFormat = Literal["label-studio", "fiftyone", "coco"]
 """Tools whose annotations are read and written."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from facetwise.core.choices import Fit
+from facetwise.core.choices import Fit, WithoutBox
 from facetwise.core.files.settings import LISTED, Spec
 
 
@@ -21,6 +21,9 @@ class InputSpec(Spec):
     """The part of each image to keep: left, top, right, bottom as fractions of its size."""
     boxes: str | None = None
     """A csv of boxes, `image,left,top,right,bottom` in pixels, from any detector; relative to the project."""
+    without_box: Annotated[WithoutBox, Field(exclude_if=lambda without: without == "error")] = "error"
+    """With `boxes`: an image that has none is an `error`, kept `whole`, or cropped by the `median` of the other boxes,
+    each in fractions of its image."""
     fit: Annotated[Fit, Field(exclude_if=lambda fit: fit == "stretch")] = "stretch"
     """What becomes of a crop of another shape than the input: `stretch` distorts it; `letterbox` keeps it whole, with
     grey on both sides; `crop` fills the input, and what stands over is cut off on both sides."""
@@ -32,4 +35,6 @@ class InputSpec(Spec):
             raise ValueError("`box` must be left < right and top < bottom, each from 0 to 1")
         if self.boxes is not None and self.box != (0.0, 0.0, 1.0, 1.0):
             raise ValueError("give `box` or `boxes`, not both")
+        if self.boxes is None and self.without_box != "error":
+            raise ValueError("`without_box` is for images that `boxes` leaves out: give `boxes` too")
         return self

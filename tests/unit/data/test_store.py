@@ -30,7 +30,6 @@ from facetwise.core.errors import (
     InputError,
     LockedError,
     MismatchError,
-    ProblemsError,
     SettingError,
 )
 from facetwise.core.project import Project
@@ -40,7 +39,7 @@ from facetwise.data.images import chunks as chunks_module
 from facetwise.data.images import fill as fill_module
 from facetwise.data.images import store as store_module
 from facetwise.data.images.chunks import ChunkedArray
-from facetwise.data.images.crops import crop_resize, fitted_sizes, fraction_regions, read_boxes
+from facetwise.data.images.crops import crop_resize, fitted_sizes, fraction_regions
 from facetwise.data.images.images import decode
 from facetwise.data.images.store import VIEW, StoreSpec, list_stores, open_store, prepare_store
 from facetwise.data.manifest import Manifest
@@ -545,97 +544,3 @@ def test_a_disk_that_fills_up_is_told_and_can_be_resumed(
 def test_impossible_specs_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingError):
         StoreSpec(**({"height": 8, "width": 8} | wrong))
-
-
-NAMES = ["a.jpg", "b.jpg", "c.jpg", "lost.jpg"]
-EXTENTS = np.array([[100, 80], [100, 80], [100, 80], [np.nan, np.nan]])
-
-
-@pytest.fixture
-def csv_file(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "boxes.csv"
-    yield path
-    path.unlink()
-
-
-def test_boxes_find_images_that_they_spell_differently(tmp_path: Path) -> None:
-    (path := tmp_path / "boxes.csv").write_text(
-        "i\u00admage,left,top,right,bottom\ne\u0301 1.jpg,0,0,9,9\n", encoding="utf-8"
-    )
-    assert read_boxes(path, ["é\u00a01.jpg"], np.array([[10.0, 10.0]])).tolist() == [[0, 0, 9, 9]]
-
-
-def test_boxes_are_clipped_and_follow_the_images(csv_file: Path) -> None:
-    csv_file.write_text(
-        "\ufeffimage,left,top,right,bottom,score\r\n"
-        "c.jpg,-5,10.5,300,70,1\r\nlost.jpg,0,0,5,5,1\r\nb.jpg,1,2,3,4,1\r\na.jpg,0,0,100,80,1\r\n",
-        encoding="utf-8",
-    )
-    regions = read_boxes(csv_file, NAMES, EXTENTS)
-    assert regions[:3].tolist() == [[0, 0, 100, 80], [1, 2, 3, 4], [0, 10.5, 100, 70]]
-    assert np.isnan(regions[3]).all()
-
-
-def test_every_box_problem_is_told_with_its_line(csv_file: Path) -> None:
-    csv_file.write_text(
-        "image,left,top,right,bottom\n"
-        "a.jpg,0,0,x,10\n"
-        "b.jpg,50,0,20,10\n"
-        "b.jpg,0,0,20,10\n"
-        "z.jpg,0,0,20,10\n"
-        "c.jpg,200,0,220,10\n"
-        "c.jpg,0,0,inf,10\n"
-        "short.jpg,1,2,3\n",
-        encoding="utf-8",
-    )
-    with pytest.raises(ProblemsError) as caught:
-        read_boxes(csv_file, NAMES, EXTENTS)
-    told = caught.value.problems
-    wanted = {
-        8: "4 cells",  # a row that is too short is found first
-        2: "`a.jpg`: `right` is 'x'",
-        3: "`b.jpg`: box [50.0, 0.0, 20.0, 10.0] is empty",
-        4: "`b.jpg`: stands on boxes.csv:3 already",
-        5: "`z.jpg`: the manifest has no such image",
-        6: "`c.jpg`: box [200.0, 0.0, 220.0, 10.0] has less than a pixel inside the image of 100x80",
-        7: "`c.jpg`: box [0.0, 0.0, inf, 10.0] is not finite",
-    }
-    assert [line for line, got in zip(wanted, told, strict=True) if not got.startswith(f"boxes.csv:{line}: ")] == []
-    assert [got for words, got in zip(wanted.values(), told, strict=True) if words not in got] == []
-
-
-def test_many_problems_are_counted(csv_file: Path) -> None:
-    csv_file.write_text("image,left,top,right,bottom\n" + "z.jpg,0,0,1,1\n" * 500, encoding="utf-8")
-    with pytest.raises(ProblemsError, match="501 problem") as caught:
-        read_boxes(csv_file, NAMES, EXTENTS)
-    assert len(caught.value.problems) == 501
-    assert str(caught.value).endswith("and 481 more")
-
-
-def test_images_without_a_box(csv_file: Path) -> None:
-    csv_file.write_text("image,left,top,right,bottom\nb.jpg,1,2,30,40\n", encoding="utf-8")
-    with pytest.raises(ProblemsError, match=r"2 images without a box: a\.jpg, c\.jpg"):
-        read_boxes(csv_file, NAMES, EXTENTS)
-    regions = read_boxes(csv_file, NAMES, EXTENTS, "whole")
-    assert regions[:3].tolist() == [[0, 0, 100, 80], [1, 2, 30, 40], [0, 0, 100, 80]]
-    assert np.isnan(regions[3]).all()
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"image,left,top,right\n", "no column `bottom`"),
-        (b"", "empty"),
-        ("image,left".encode("utf-16"), "expected UTF-8"),
-        (b'image,left,top,right,bottom\n"a.jpg,1,2,3,4\n', "not readable as csv"),
-    ],
-)
-def test_what_is_no_boxes_csv(csv_file: Path, data: bytes, message: str) -> None:
-    csv_file.write_bytes(data)
-    with pytest.raises(InputError, match=message):
-        read_boxes(csv_file, NAMES, EXTENTS)
-
-
-def test_missing_boxes_file(tmp_path: Path) -> None:
-    with pytest.raises(ProblemsError, match="cannot be read"):
-        read_boxes(tmp_path / "none.csv", NAMES, EXTENTS)

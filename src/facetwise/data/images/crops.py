@@ -6,9 +6,7 @@ many images are arrays with one row an image; the rows of unreadable images are 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,71 +14,25 @@ import numpy.typing as npt
 from PIL import Image
 
 from facetwise.core.choices import Fit
-from facetwise.core.errors import ProblemsError
-from facetwise.core.text.counting import count, listed
-from facetwise.core.text.spelling import Spellings
-from facetwise.data.findings import Findings, errors
-from facetwise.data.reading.csvfile import read_table_csv
+from facetwise.core.text.counting import count
 
 Box = tuple[float, float, float, float]
 StoreFit = Fit | Literal["shrink"]
 """`shrink` is that of pages: the shape is kept and nothing is ever enlarged; zeros right and below."""
-Missing = Literal["error", "whole"]
 Pixels = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-SIDES = ("left", "top", "right", "bottom")
 PAD = 128
 """The grey beside a letterbox."""
 MOST_STRETCH = 1.25
 """A crop whose shape differs from the canvas by more than this factor is said to."""
-MIN_SIDE = 1.0
-"""A region is at least this many pixels wide and high: less is no picture but a mistake of the detector."""
 
 
 def fraction_regions(extents: FloatArray, box: Box) -> FloatArray:
     """Regions (N, 4) of `box`, in fractions of the image, for images of `extents` (N, 2) = width, height in pixels."""
     return np.concatenate([extents, extents], axis=1) * np.asarray(box, dtype=np.float64)
-
-
-def read_boxes(path: Path, images: Sequence[str], extents: FloatArray, missing: Missing = "error") -> FloatArray:
-    """Regions (N, 4) of `images`, in their order, from a csv `image,left,top,right,bottom` in pixels.
-
-    Boxes are clipped to their image; other columns are ignored. With `missing="whole"` an image without a row is kept
-    whole. Raises ProblemsError with every problem and its line: no such csv, an unknown or repeated image, a side that
-    is not a finite number, a box that is empty or has less than a pixel inside its image, an image without a box.
-    """
-    findings = Findings()
-    table = read_table_csv(path, path.name, ("image", *SIDES), findings)
-    row_of, known = {image: row for row, image in enumerate(images)}, Spellings(images)
-    regions = np.full((len(images), 4), np.nan)
-    place_of: dict[str, str] = {}
-    for cells in table.rows if table else ():
-        image, place = known.find(cells.cells["image"]), f"{path.name}:{cells.line}"
-        try:
-            box = _parse_box(cells.cells)
-            _check_name(image, row_of, place_of)
-            regions[row_of[image]] = _clip(box, extents[row_of[image]])
-        except ValueError as error:
-            findings.error("bad-box", place, f"`{image}`: {error}")
-        place_of.setdefault(image, place)
-    without = [i for i in images if i not in place_of and not np.isnan(extents[row_of[i], 0])]
-    if missing == "whole":
-        rows = [row_of[i] for i in without]
-        regions[rows] = fraction_regions(extents[rows], WHOLE)
-    elif without and table:
-        findings.error("no-box", path.name, f"{count(len(without), 'image')} without a box: {listed(without)}")
-    if wrong := [str(f) for f in errors(findings)]:
-        raise ProblemsError(f"{path}: {count(len(wrong), 'problem')}", wrong, hint=_BOXES_HINT)
-    return regions
-
-
-_BOXES_HINT = (
-    "expected `image,left,top,right,bottom` in pixels, images named as in the manifest; "
-    "give every image a box in the csv"
-)
 
 
 def cut_regions(regions: FloatArray, height: int, width: int) -> FloatArray:
@@ -142,36 +94,3 @@ def crop_resize(pixels: Pixels, region: Sequence[float], height: int, width: int
         (width, height), Image.Resampling.BILINEAR, box=(left, top, right, bottom), reducing_gap=None
     )
     return np.asarray(image)
-
-
-def _parse_box(cells: Mapping[str, str]) -> Box:
-    values: list[float] = []
-    for side in SIDES:
-        try:
-            values.append(float(cells[side]))
-        except ValueError:
-            raise ValueError(f"`{side}` is {cells[side]!r}, expected a number of pixels") from None
-    left, top, right, bottom = values
-    if not all(math.isfinite(v) for v in values):
-        raise ValueError(f"box {values} is not finite")
-    if left >= right or top >= bottom:
-        raise ValueError(f"box {values} is empty: expected left < right and top < bottom")
-    return left, top, right, bottom
-
-
-def _check_name(image: str, row_of: Mapping[str, int], place_of: Mapping[str, str]) -> None:
-    if image not in row_of:
-        raise ValueError("the manifest has no such image")
-    if image in place_of:
-        raise ValueError(f"stands on {place_of[image]} already")
-
-
-def _clip(box: Box, extent: FloatArray) -> FloatArray:
-    """`box` within an image of `extent` = width, height; NaN for an unreadable image."""
-    width, height = extent
-    if np.isnan(width):
-        return np.full(4, np.nan)
-    clipped = np.clip(box, 0.0, (width, height, width, height))
-    if clipped[2] - clipped[0] < MIN_SIDE or clipped[3] - clipped[1] < MIN_SIDE:
-        raise ValueError(f"box {list(box)} has less than a pixel inside the image of {width:.0f}x{height:.0f}")
-    return clipped

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from facetwise.core.choices import WithoutBox
 from facetwise.core.errors import ArtefactError, MismatchError, SettingError
 from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.progress import Progress
@@ -42,6 +43,7 @@ from facetwise.core.workspace import (
     read_json,
     write_json,
 )
+from facetwise.data.boxes import Boxes, read_boxes
 from facetwise.data.images import crops
 from facetwise.data.images.chunks import ChunkedArray
 from facetwise.data.images.fill import FileSource, filled_chunks, raise_changed
@@ -67,8 +69,8 @@ class StoreSpec:
     """The part of every image that is kept: left, top, right, bottom in fractions of it."""
     boxes: Path | None = None
     """A csv with a box for each image instead (`image,left,top,right,bottom` in pixels); relative to the project."""
-    missing: crops.Missing = "error"
-    """For an image without a row in `boxes`: an error, or keep it whole."""
+    without_box: WithoutBox = "error"
+    """What becomes of an image without a row in `boxes`."""
     fit: crops.StoreFit = "stretch"
     """`stretch` and `crop` fill height x width, `letterbox` has grey beside the image; `shrink` is of pages."""
 
@@ -92,7 +94,7 @@ VIEW = StoreSpec(384, 384, fit="shrink")
 def recipe_store(spec: InputSpec) -> StoreSpec:
     """The spec of the store that a recipe's network reads."""
     boxes = None if spec.boxes is None else Path(spec.boxes)
-    return StoreSpec(spec.height, spec.width, box=spec.box, boxes=boxes, fit=spec.fit)
+    return StoreSpec(spec.height, spec.width, box=spec.box, boxes=boxes, without_box=spec.without_box, fit=spec.fit)
 
 
 def described(spec: StoreSpec) -> dict[str, Any]:
@@ -220,10 +222,11 @@ def _plan(project: Project, manifest: Manifest, spec: StoreSpec, dataset: Path |
     table = manifest.table.select("image", "sha256", "bytes", "width", "height", ok=pl.col("status") == "ok")
     extents = np.stack([_where_ok(table, "width"), _where_ok(table, "height")], axis=1)
     if spec.boxes is None:
-        regions = crops.fraction_regions(extents, spec.box)
+        found = Boxes(crops.fraction_regions(extents, spec.box), ())
     else:
-        regions = crops.read_boxes(project.root / spec.boxes, table["image"].to_list(), extents, spec.missing)
-    notes = crops.shape_note(regions, spec.height, spec.width, spec.fit)
+        found = read_boxes(project.root / spec.boxes, table["image"].to_list(), extents, spec.without_box)
+    regions, fit_note = found.regions, crops.shape_note(found.regions, spec.height, spec.width, spec.fit)
+    notes = found.notes if fit_note is None else (*found.notes, fit_note)
     regions = crops.cut_regions(regions, spec.height, spec.width) if spec.fit == "crop" else regions
     plain = _describe(spec, regions)
     if manifest.depth not in (None, 16):
@@ -234,7 +237,7 @@ def _plan(project: Project, manifest: Manifest, spec: StoreSpec, dataset: Path |
     sizes = crops.fitted_sizes(regions, spec.height, spec.width, spec.fit)
     shape = (spec.height, spec.width, 3)
     source = FileSource(dataset or project.dataset_root, table, regions, sizes, shape, spec.fit, manifest.depth)
-    return _Plan(project.workspace.stores / key[:16], spec, made_from, source, () if notes is None else (notes,))
+    return _Plan(project.workspace.stores / key[:16], spec, made_from, source, notes)
 
 
 def _where_ok(table: pl.DataFrame, column: str) -> crops.FloatArray:
