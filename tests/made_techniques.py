@@ -80,6 +80,8 @@ LINES = (
     "augment+=blur",
     "augment+=noise",
     "augment+=cutout",
+    "augment+=trivial",
+    'augment+={name="trivial", ranges="wide", operations=["rotate", "equalize", "none"]}',
     "augment+=mixup",
     "augment+=cutmix",
     "augment+=half-cutmix",

@@ -1,14 +1,14 @@
 """Random changes to training images. Ranges are symmetric; each image of a batch draws its own values.
 
 Whatever the order in a recipe, geometry comes first, then pixels, then mixing; within pixels and within mixing the
-recipe's order holds. Geometry is one warp: flips, then affine and perspective in the order given, then grid distortion.
-An image is mixed at most once: by the first kind of mixing that selects it.
+recipe's order holds. Geometry is one warp: flips, then affine and perspective in the order given, then that of
+`trivial`, then grid distortion. An image is mixed at most once: by the first kind of mixing that selects it.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -176,11 +176,43 @@ class HalfCutMix(Spec):
     likely (`rare`)."""
 
 
+Operation = Literal[
+    "none",
+    "rotate",
+    "shear-x",
+    "shear-y",
+    "shift-x",
+    "shift-y",
+    "brightness",
+    "contrast",
+    "colour",
+    "sharpness",
+    "posterize",
+    "solarize",
+    "auto-contrast",
+    "equalize",
+]
+
+
+class Trivial(Spec):
+    """TrivialAugment: to each image one operation drawn from a list, with a strength drawn anew (Müller & Hutter 2021).
+    Rotation, shear and shift are part of the one warp, with edge padding; there is no mirroring among them."""
+
+    name: Literal["trivial"] = "trivial"
+    """The kind of augmentation."""
+    operations: Annotated[list[Operation], Field(min_length=1)] = Field(default=list(get_args(Operation)))
+    """What is drawn from, each equally likely: leave out what would change the label. `none` leaves the image as it
+    is."""
+    ranges: Literal["standard", "wide"] = "standard"
+    """Greatest strengths. `standard`: 30 degrees, shear 0.3, shift by 0.3 of the side, factors of 0.1 to 1.9, 4 bits
+    kept of 8; `wide`: 135 degrees, shear 0.99, shift by 0.45, factors of 0.01 to 1.99, 2 bits kept."""
+
+
 Move = Flip | Affine | Perspective | GridDistortion
 Paint = Light | Grey | Blur | Noise | Cutout
 Mix = MixUp | CutMix | HalfCutMix
 
-Augment = Annotated[Move | Paint | Mix, Field(discriminator="name")]
+Augment = Annotated[Move | Paint | Trivial | Mix, Field(discriminator="name")]
 
 
 def each_can_happen(specs: list[Augment]) -> list[Augment]:

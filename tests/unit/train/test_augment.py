@@ -18,6 +18,7 @@ from facetwise.recipe.augment import (
     MixUp,
     Noise,
     Perspective,
+    Trivial,
 )
 from facetwise.train.augment import Augmenter, parts
 
@@ -32,6 +33,7 @@ EVERY = [
     Blur(p=0.5),
     Noise(p=1.0),
     Cutout(p=1.0),
+    Trivial(ranges="wide"),
 ]
 SOMETIMES = [Flip(), Perspective(), GridDistortion(), Grey(p=0.5), Blur(p=0.5), Noise(), Cutout()]
 """Some images are changed and some are not."""
@@ -43,6 +45,7 @@ IDENTITY = [
     Light(brightness=0, contrast=0, colour=0),
     Blur(p=1.0, sigma=(0, 0)),
     Noise(p=1.0, std=0),
+    Trivial(operations=["none"]),
 ]
 HEIGHT, WIDTH = 24, 18
 

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from facetwise.recipe.augment import Augment, Mix, Move, Paint
+from facetwise.recipe.augment import Augment, Mix, Move, Paint, Trivial
 from facetwise.train.augment.geometry import Motion, draw_motion, move
 from facetwise.train.augment.mixing import Pair, draw_mixture, mix_pairs, needs_rare
 from facetwise.train.augment.parts import each_part
 from facetwise.train.augment.pixels import Painter, draw_painter
+from facetwise.train.augment.trivial import draw_trivial
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Augmenter:
 
     def __init__(self, specs: Sequence[Augment]) -> None:
         self.moves = [s for s in specs if isinstance(s, Move)]
-        self.paints = [s for s in specs if isinstance(s, Paint)]
+        self.paints = [s for s in specs if isinstance(s, Paint | Trivial)]
         self.mixes = [s for s in specs if isinstance(s, Mix)]
         self.needs_rare = needs_rare(self.mixes)
         """Whether `mix` must be given a batch of partners from rare classes."""
@@ -69,8 +70,15 @@ class Augmenter:
         """Draw for a batch of this shape: flips, then other geometry, then pixels."""
         count, channels, height, width = x_BCHW.shape
         motion = draw_motion(self.moves, count, width / height, generator)
-        shape = (count, channels, height, width)
-        return Drawn(motion, tuple(draw_painter(spec, shape, mean_1C11, generator) for spec in self.paints))
+        painters: list[Painter] = []
+        for spec in self.paints:
+            if isinstance(spec, Trivial):
+                one = draw_trivial(spec, count, generator)
+                motion = motion.then(one.matrices(width / height), one.moved_B)
+                painters.append(one.paint)
+            else:
+                painters.append(draw_painter(spec, (count, channels, height, width), mean_1C11, generator))
+        return Drawn(motion, tuple(painters))
 
     def mix(self, x_BCHW: Tensor, targets: Tensor, generator: Generator, other: Pair | None = None) -> Pair:
         """Mix images and their target probabilities, (B, d), with partners; all parents are training images.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -36,6 +36,10 @@ class Motion:
         """The motion of some images of the batch."""
         bends = tuple(bend[rows] for bend in self.bends)
         return Motion(self.mirrored_B[rows], self.warped_B[rows], self.theta_B33[rows], bends)
+
+    def then(self, matrices_B33: Tensor, chosen_B: Tensor) -> Motion:
+        """With further homographies before the bends; those of images that are not `chosen_B` are the identity."""
+        return replace(self, theta_B33=self.theta_B33 @ matrices_B33, warped_B=self.warped_B | chosen_B)
 
 
 def draw_motion(specs: Sequence[Move], count: int, aspect: float, generator: Generator) -> Motion:

@@ -68,10 +68,15 @@ def draw_grey(spec: Grey, shape: Shape, generator: Generator) -> Painter:
     def paint(x_NCHW: Tensor, rows: slice) -> None:
         which = _indices(chosen[rows], x_NCHW)
         if len(which):
-            red, green, blue = (x_NCHW[which, c] * share for c, share in enumerate(LUMA))
-            x_NCHW[which] = (red + green + blue)[:, None].expand(-1, 3, -1, -1)
+            x_NCHW[which] = luma(x_NCHW[which]).expand(-1, 3, -1, -1)
 
     return paint
+
+
+def luma(x_NCHW: Tensor) -> Tensor:
+    """The grey of each pixel, (N, 1, H, W)."""
+    red, green, blue = (x_NCHW[:, c] * share for c, share in enumerate(LUMA))
+    return (red + green + blue)[:, None]
 
 
 def draw_blur(spec: Blur, shape: Shape, generator: Generator) -> Painter:
