@@ -97,13 +97,17 @@ class PlainLoop:
     device: torch.device = CPU
     bf16: bool = False
     channels_last: bool = False
+    fused: bool = False
+    """Whether AdamW updates all weights in one call, which torch does only when it is asked to."""
 
     def start(self, network: nn.Module) -> PlainState:
         """The network on the device, its optimizer, schedule and average."""
         network = network.to(self.device)
         if self.channels_last:
             network = network.to(memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(network.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=self.fused or None
+        )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
         average = None if self.ema is None else ModelEmaV3(network, decay=self.ema, use_warmup=True)
         return PlainState(network, optimizer, schedule, average)

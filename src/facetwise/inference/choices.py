@@ -109,6 +109,8 @@ def _device(setting: str) -> Choice:
 def _precision(setting: str, device: str) -> Choice:
     if setting != "auto":
         return Choice(setting, "the recipe says so")
-    if device.startswith("cuda") and torch.cuda.is_bf16_supported():
+    if not device.startswith("cuda"):
+        return Choice("fp32", "what bf16 gains or costs on a processor depends on the network (benchmarks/finetune.py)")
+    if torch.cuda.is_bf16_supported():
         return Choice("bf16", "the GPU multiplies bf16 faster")
     return Choice("fp32", "no fast bf16 on this device")

@@ -12,6 +12,8 @@ from facetwise.core.errors import SettingError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+NEED_INPUT = (nn.Hardtanh, nn.SiLU, nn.Hardswish, nn.Mish)
+"""Activations whose gradient needs their input (ReLU6 is a Hardtanh): in place, torch first copies the whole input."""
 
 
 class Network(nn.Module):
@@ -30,6 +32,9 @@ class Network(nn.Module):
         self.register_buffer("mean", 255 * torch.tensor(cfg.get("mean", IMAGENET_MEAN)).view(1, 3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(cfg.get("std", IMAGENET_STD)).view(1, 3, 1, 1))
         self.backbone = backbone
+        for part in backbone.modules():
+            if isinstance(part, NEED_INPUT):
+                part.inplace = False  # the same numbers without the copy
         self.dropout = nn.Dropout(dropout)
         self.head = head
         self.frozen: tuple[str, ...] = ()

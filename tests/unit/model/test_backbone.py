@@ -49,6 +49,24 @@ def test_normalisation_travels_with_the_network():
         torch.testing.assert_close(network(grey), network.head(network.backbone(torch.zeros(1, 3, 32, 32))))
 
 
+def test_no_activation_copies_what_it_overwrites_and_gradients_are_those_of_timm():
+    torch.manual_seed(0)
+    network = build("test_efficientnet")
+    copying = copy.deepcopy(network)
+    parts = [part for part in copying.modules() if isinstance(part, nn.SiLU | nn.Hardtanh)]
+    assert parts
+    for part in parts:
+        assert not part.inplace
+        part.inplace = True  # as timm makes them
+    images = 255 * torch.rand(4, 3, 32, 32)
+    losses = [made.train()(images).square().mean() for made in (network, copying)]
+    assert torch.equal(*losses)
+    for loss in losses:
+        loss.backward()
+    for own, other in zip(network.parameters(), copying.parameters(), strict=True):
+        assert torch.equal(own.grad, other.grad)
+
+
 def test_arguments_reach_the_backbone():
     assert build("small_resnet", args={**SMALL, "widths": [4, 24]}).head.in_features == 24
     assert build("test_resnet", dropout=0.4).dropout.p == 0.4
