@@ -213,7 +213,8 @@ def test_a_pair_that_contradicts_itself_is_refused_by_name(project, lines):
 
 RECIPES = [recipe_of(), *map(recipe_of, LINES)]
 NO_TECHNIQUE = {
-    "model": {"backbone", "weights", "args", "head_first"},  # `test_battery.py`, `test_families.py`, `test_weights.py`
+    # `test_battery.py`, `test_families.py`, `test_weights.py`; checkpointing changes no number: `test_checkpointing.py`
+    "model": {"backbone", "weights", "args", "head_first", "activation_checkpointing"},
     "optimizer": {"name", "lr"},
     "train": {"length", "batch_size", "precision", "device", "select"},  # how, and which epoch: `test_loop.py`
 }

@@ -45,6 +45,8 @@ def build_network(spec: ModelSpec, layout: HeadLayout, height: int, width: int) 
         network.load_state_dict(weights.normalisation, strict=False)
     if spec.freeze:
         network.freeze(layer_ids(backbone, coarse=True), spec.freeze)
+    if spec.activation_checkpointing:
+        network.checkpoint_activations(spec.backbone)
     return network
 
 

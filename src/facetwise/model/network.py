@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from facetwise.core.errors import SettingError
 
@@ -41,6 +43,8 @@ class Network(nn.Module):
         """Modules of the backbone that do not train, by name; `""` is all of it."""
         self.resting = False
         """Whether the whole backbone does not train for now."""
+        self.checkpointing = False
+        """Whether the backward pass computes activations anew."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, shape (n, d)."""
@@ -64,6 +68,36 @@ class Network(nn.Module):
         """Let the backbone rest, or train again."""
         self.resting = resting
         self.train(self.training)
+
+    def checkpoint_activations(self, name: str) -> None:
+        """Keep only what goes into the backbone's blocks, and compute the rest anew in the backward pass.
+
+        `name`: of the backbone, for messages. Raises SettingError when it cannot.
+        """
+        try:
+            self.backbone.set_grad_checkpointing()  # type: ignore[operator]
+        except (AttributeError, AssertionError, NotImplementedError):
+            raise SettingError(
+                f"`model.activation_checkpointing`: `{name}` cannot compute its activations anew",
+                hint="leave it out, and lower `train.batch_size` and raise `train.accumulate` as much",
+            ) from None
+        self.checkpointing = True
+
+    @contextmanager
+    def backward(self) -> Iterator[None]:
+        """For the backward pass: norms that are computed anew do not count their batch in the running statistics twice.
+
+        Momentum 0 leaves these as they are, and without a counter nothing is counted.
+        """
+        norms = [part for part in self.backbone.modules() if isinstance(part, _BatchNorm)] if self.checkpointing else []
+        kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+        for norm in norms:
+            norm.momentum, norm.num_batches_tracked = 0.0, None
+        try:
+            yield
+        finally:
+            for norm, (momentum, counter) in zip(norms, kept, strict=True):
+                norm.momentum, norm.num_batches_tracked = momentum, counter
 
     def freeze(self, layers: Mapping[str, int], amount: int | Literal["backbone"]) -> None:
         """Freeze the layers below `amount`, all but the last -`amount`, or the whole backbone.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
+from torch.utils.checkpoint import checkpoint
 
 _STEM = 3
 """Modules before the first block."""
@@ -59,11 +60,18 @@ class SmallResNet(nn.Module):
             layers.append(ResidualBlock(channels, widths[stage], 2 if stage != last else 1, drop))
             channels, last = widths[stage], stage
         self.layers = nn.Sequential(*layers)
+        self.grad_checkpointing = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Pooled features."""
-        features: Tensor = self.layers(x).mean(dim=(2, 3))
-        return features
+        for layer in self.layers:
+            checkpointed = self.grad_checkpointing and isinstance(layer, ResidualBlock)
+            x = checkpoint(layer, x, use_reentrant=False) if checkpointed else layer(x)
+        return x.mean(dim=(2, 3))
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Compute the activations of each block anew in the backward pass, as timm's models can."""
+        self.grad_checkpointing = enable
 
     def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
         """A function from a weight's name to its layer, as timm's models have: 0 is the stem, then each stage

@@ -65,7 +65,8 @@ class Stepper:
                 logits = network(images[part])
             own = None if weights is None else weights[part]
             share = self.loss(logits.float(), targets[part], own) * (len(logits) / len(images))
-            share.backward()  # type: ignore[no-untyped-call]
+            with network.backward():
+                share.backward()  # type: ignore[no-untyped-call]
             loss += share.detach()
         self._update(state, loss, step)
         return loss

@@ -58,6 +58,8 @@ def _frozen(recipe: Recipe) -> Iterator[str]:
         yield f"`optimizer.layer_decay` is {recipe.optimizer.layer_decay:g}, which {why} `optimizer.layer_decay=1`"
     if recipe.model.drop_path:
         yield f"`model.drop_path` is {recipe.model.drop_path:g}, which {why} `model.drop_path=0`"
+    if recipe.model.activation_checkpointing:
+        yield f"`model.activation_checkpointing` is true, which {why.removesuffix(' set')} leave it out"
     if recipe.model.head_first:
         yield f"`model.head_first` is {recipe.model.head_first}, which {why.removesuffix(' set')} leave it out"
 
