@@ -11,6 +11,7 @@ import numpy as np
 from facetwise.core.choices import LabelFormat
 from facetwise.core.files.annotations.annotated import AnnotatedImage, Guess, Guesses, Said
 from facetwise.core.files.annotations.formats import FORMATS
+from facetwise.core.files.parsing import cell_text
 from facetwise.core.files.writing import write_output
 from facetwise.core.labels import MISSING
 from facetwise.core.plain import Plain
@@ -63,18 +64,19 @@ def _images(
     codes, values = apply(overlay, manifest, project.space)
     by_whom = {(row, c.attribute): c for c, rows in placed(overlay, manifest) for row in rows}
     found = list[AnnotatedImage]()
-    for row, (image, group) in enumerate(manifest.train.select("image", "group").iter_rows()):
+    rows = manifest.train.select("image", "group", "width", "height").iter_rows()
+    for row, (image, group, *size) in enumerate(rows):
         labels = dict[str, Said]()
         for code, attribute in zip(codes[row].tolist(), project.space.attributes, strict=True):
             number = values[attribute.name][row] if attribute.is_ordinal else np.nan
             if code != MISSING:
-                text = attribute.classes[code] if np.isnan(number) else f"{number:.15g}"
+                text = attribute.classes[code] if np.isnan(number) else cell_text(float(number))
                 correction = by_whom.get((row, attribute.name))
                 of_whom = ("", "") if correction is None else (correction.author, correction.reason)
                 labels[attribute.name] = Said(text, *of_whom)
         name = str(project.dataset_root / image) if absolute else image
         others = {} if manifest.each_its_own else {GROUP: group}
-        found.append(AnnotatedImage(f"row {row}", name, labels, others, guesses.get(image)))
+        found.append(AnnotatedImage(f"row {row}", name, labels, others, guesses.get(image), (size[0], size[1])))
     return found
 
 

@@ -21,7 +21,7 @@ from facetwise.data.manifest import load_manifest
 
 FORMS: tuple[LabelFormat, ...] = ("label-studio", "fiftyone", "coco")
 TWO = attribute("glasses", "no", "yes") + attribute("age", "young", "old", cuts=[50], valid=[0, 120])
-CELLS = ["no,20", "yes,", ",60", "yes,70", "no,80", "yes,30"]
+CELLS = ["no,20", "yes,", ",60", "yes,70", "no,80.30000000000001", "yes,30"]
 
 
 @pytest.fixture

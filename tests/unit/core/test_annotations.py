@@ -213,7 +213,7 @@ LABELS = st.fixed_dictionaries(
     {},
     optional={
         "crop": st.builds(Said, st.sampled_from(CROP.classes)),
-        "size in cm": st.builds(Said, st.sampled_from(["0", "3", "12.5", "99.5", "small"])),
+        "size in cm": st.builds(Said, st.sampled_from(["0", "3", "0.30000000000000004", "0.0000001", "small"])),
     },
 )
 
@@ -250,7 +250,7 @@ def test_what_is_written_is_read_back_and_no_prediction_as_a_label(form, written
 
 def test_predictions_are_written_with_their_probabilities():
     guess = Guesses("01-run", 0.5, {"crop": Guess("bean", 0.25), "size in cm": Guess("small", 0.75, 7.0)})
-    images = [AnnotatedImage("", "a.jpg", {}, {}, guess)]
+    images = [AnnotatedImage("", "a.jpg", {}, {}, guess, (40, 30))]
     (studio,) = FORMATS["label-studio"].write(images, ATTRIBUTES)
     (prediction,) = studio["predictions"]
     assert (prediction["model_version"], prediction["score"]) == ("01-run", 0.5)
@@ -260,6 +260,7 @@ def test_predictions_are_written_with_their_probabilities():
     (sample,) = FORMATS["fiftyone"].write(images, ATTRIBUTES)["samples"]
     assert sample["predicted_size in cm"]["confidence"] == 0.75
     (annotation,) = FORMATS["coco"].write(images, ATTRIBUTES)["annotations"]
+    assert (annotation["bbox"], annotation["area"]) == ([0, 0, 40, 30], 1200)
     assert (annotation["score"], annotation["attributes"]) == (0.5, {"crop": "bean", "size in cm": "small"})
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 MAX_DEPTH = 64
@@ -50,10 +52,13 @@ def parse_toml(text: str) -> dict[str, Any]:
     return found
 
 
-def cell_text(value: object) -> str:
-    """A value of JSON as a cell of a table: text and numbers as they are, `true` and `false`, empty for null."""
+def cell_text(value: Any) -> str:
+    """A value of JSON as a cell of a table: text as it is, numbers without exponent, `true`, `false`; null is empty."""
     if isinstance(value, str):
         return value
+    if type(value) in (int, float) and isfinite(value):
+        text = repr(value)
+        return format(Decimal(text), "f") if "e" in text else text
     return "" if value is None else json.dumps(value)
 
 

@@ -99,6 +99,15 @@ def test_annotators_who_contradict_each_other_are_an_error_of_the_row(tmp_path):
     assert "with another `disease`" in error.message
 
 
+def test_a_csv_goes_before_the_json_of_a_tool_beside_it(tmp_path):
+    data = dataset(tmp_path)
+    write(data / "boxes.json", "coco")
+    write(data / "labels.json", "csv")
+    project, told = init(data)
+    assert project.file.dataset.train.table == "labels.csv"
+    assert "other tables left out: boxes.json" in notes(told)
+
+
 def test_other_json_is_no_table(tmp_path):
     data = photos(tmp_path, "a.jpg")
     (data / "settings.json").write_text('{"a": 1}', encoding="utf-8")

@@ -59,6 +59,8 @@ class AnnotatedImage:
     """What else stands beside the image: whose it is."""
     guesses: Guesses | None = None
     """Only for writing: what predictors say is never read as a label."""
+    size: tuple[int, int] | None = None
+    """Width and height in pixels; only for writing."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ def _agreed(records: list[AnnotatedImage]) -> list[AnnotatedImage]:
     for record in records:
         for name, said in record.labels.items():
             other = found.setdefault(name, said)
+            if other is said:
+                continue
             if other.value != said.value:
                 return [one for one in records if one.labels]
             found[name] = Said(said.value, _both(other.author, said.author), _both(other.reason, said.reason))

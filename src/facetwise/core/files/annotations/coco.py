@@ -105,14 +105,14 @@ def _of_image(
 
 
 def _write(images: Sequence[AnnotatedImage], attributes: Mapping[str, Attribute]) -> dict[str, Any]:
-    listed = [{"id": k, "file_name": one.image, **one.others} for k, one in enumerate(images, 1)]
-    annotations: list[dict[str, Any]] = []
-    for image, one in enumerate(images, 1):
+    listed, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
+    for number, one in enumerate(images, 1):
+        width, height = one.size or (0, 0)  # an annotation of the whole image is a box as large as it
+        listed.append({"id": number, "file_name": one.image, "width": width, "height": height, **one.others})
+        whole = {"bbox": [0, 0, width, height], "area": width * height, "segmentation": [], "iscrowd": 0}
         for extra, values in _annotations(one, attributes):
-            annotations.append({
-                "id": len(annotations) + 1, "image_id": image, "category_id": _PHOTO["id"], "iscrowd": 0,
-                "attributes": values, **extra,
-            })  # fmt: skip
+            about = {"id": len(annotations) + 1, "image_id": number, "category_id": _PHOTO["id"]}
+            annotations.append({**about, **whole, "attributes": values, **extra})
     return {"images": listed, "annotations": annotations, "categories": [_PHOTO]}
 
 

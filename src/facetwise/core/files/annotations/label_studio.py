@@ -123,17 +123,21 @@ def _image_key(tasks: Sequence[_Task]) -> str:
 def _labels(annotation: _Annotation, reason: str, others: Counter[str]) -> Iterator[tuple[str, Said]]:
     """The labels of an annotation; results of other types are counted in `others`."""
     for result in annotation.result:
-        match result.value:
-            case {"choices": [*choices]}:
-                value = SEVERAL.join(map(cell_text, choices))
-            case {"number": int() | float() as number} | {"rating": int() | float() as number}:
-                value = cell_text(number)
-            case _:
-                others[result.type or "unknown"] += 1
-                continue
+        value = _said(result.value)
+        if value is None:
+            others[result.type or "unknown"] += 1
+            continue
         meta = result.meta or {}
         author = meta.get("author") or _annotator(annotation.completed_by)
         yield result.from_name, Said(value, str(author), str(meta.get("reason") or reason))
+
+
+def _said(value: Mapping[str, Any]) -> str | None:
+    """The classes or the number of a result; None for what is no label of a whole image."""
+    choices, number = value.get("choices"), value.get("number", value.get("rating"))
+    if isinstance(choices, list):
+        return SEVERAL.join(map(cell_text, choices))
+    return cell_text(number) if isinstance(number, int | float) else None
 
 
 def _annotator(who: int | str | dict[str, Any] | None) -> str:

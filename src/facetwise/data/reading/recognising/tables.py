@@ -71,6 +71,7 @@ def recognise_table(lying: Lying, choices: TableChoices, ask: Ask, *, labelled: 
     if not found:
         for table in tables:
             table.check_header()
+    found = [t for t in found if not isinstance(t.found.table, AnnotationTable)] or found
     chosen = [t for t in found if t.part == "train"] if len(found) > 1 else found
     chosen = chosen if len(chosen) == 1 else [t for t in found if not t.part] or found
     if not chosen:
