@@ -80,11 +80,18 @@ def test_an_annotator_has_a_name_as_far_as_the_file_tells_it(who, author):
 def test_what_is_no_label_is_left_out_and_counted():
     box = {"from_name": "face", "type": "rectanglelabels", "value": {"x": 1, "rectanglelabels": ["face"]}}
     cancelled = by(8, choice("crop", "rice"), was_cancelled=True)
-    tasks = [task(1, "a.jpg", by(7, choice("crop", "bean"), box), cancelled), task(2, "b.jpg")]
+    of_a_region = {"from_name": "crop", "type": "choices", "value": {"x": 1, "y": 2, "choices": ["rice"]}}
+    nameless = {"type": "choices", "value": {"choices": ["bean"]}, "id": "x"}
+    tasks = [
+        task(1, "a.jpg", by(7, choice("crop", "bean"), box, nameless, of_a_region), cancelled),
+        task(2, "b.jpg", by(7)),
+    ]
+    tasks[1]["annotations"][0]["result"] = None
     tasks[1]["predictions"] = [{"model_version": "m", "score": 0.5, "result": [choice("crop", "rice")]}]
     found = read(tasks)
     assert said(found) == [("a.jpg", {"crop": "bean"}), ("b.jpg", {})]
-    assert found.left_out == ("1 cancelled annotation", "1 prediction", "1 result of type `rectanglelabels`")
+    kinds = ("1 result of type `rectanglelabels`", "2 results of type `choices`")
+    assert found.left_out == ("1 cancelled annotation", "1 prediction", *kinds)
 
 
 def test_annotators_who_agree_are_one_and_who_do_not_are_each_kept():

@@ -14,8 +14,6 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import quoteattr
 
-from pydantic import Field
-
 from facetwise.core.errors import InputError
 from facetwise.core.files.annotations.annotated import (
     SEVERAL,
@@ -44,13 +42,13 @@ _ENOUGH = 100
 class _Result(Part):
     from_name: str = ""
     type: str = ""
-    value: dict[str, Any] = Field(default_factory=dict)
+    value: Any = None
     meta: dict[str, Any] | None = None
 
 
 class _Annotation(Part):
     id: int | str | None = None
-    result: tuple[_Result, ...] = ()
+    result: tuple[_Result, ...] | None = ()
     was_cancelled: bool | None = False
     ground_truth: bool | None = False
     completed_by: int | str | dict[str, Any] | None = None
@@ -122,8 +120,8 @@ def _image_key(tasks: Sequence[_Task]) -> str:
 
 def _labels(annotation: _Annotation, reason: str, others: Counter[str]) -> Iterator[tuple[str, Said]]:
     """The labels of an annotation; results of other types are counted in `others`."""
-    for result in annotation.result:
-        value = _said(result.value)
+    for result in annotation.result or ():
+        value = _said(result.value) if isinstance(result.value, dict) and result.from_name else None
         if value is None:
             others[result.type or "unknown"] += 1
             continue
@@ -133,7 +131,9 @@ def _labels(annotation: _Annotation, reason: str, others: Counter[str]) -> Itera
 
 
 def _said(value: Mapping[str, Any]) -> str | None:
-    """The classes or the number of a result; None for what is no label of a whole image."""
+    """The classes or the number of a result; None for what is no label, or one of a region of the image."""
+    if "x" in value:
+        return None
     choices, number = value.get("choices"), value.get("number", value.get("rating"))
     if isinstance(choices, list):
         return SEVERAL.join(map(cell_text, choices))
