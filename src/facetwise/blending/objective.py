@@ -23,6 +23,9 @@ class Objective:
     truth: IntArray
     """True joint class, shape (rows,)."""
     num_joint: int
+    """How many joint classes may be decided."""
+    num_scored: int
+    """How many of them the score is the mean over: those that can occur."""
 
     @cached_property
     def rows(self) -> IntArray:
@@ -54,7 +57,7 @@ class Objective:
     def score(self, hits: FloatArray, predicted: FloatArray) -> FloatArray:
         """Macro F1 over all joint classes, shape (...), from hits and predictions by class, shape (..., K + 1)."""
         f1 = f1_of_counts(hits[..., :-1], predicted[..., :-1], self._support)
-        scores: FloatArray = f1.sum(axis=-1) / self.num_joint
+        scores: FloatArray = f1.sum(axis=-1) / self.num_scored
         return scores
 
     def score_of(self, joint: IntArray) -> float:

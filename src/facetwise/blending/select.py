@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +100,8 @@ def select(
 
     `truth` holds joint classes, `groups` the people, `times` how often each row counts (whole numbers; default 1), each
     of shape (n,). The truth of rows that count 0 times is never read. Bags run on `threads` threads (default: one a
-    core), whose number does not change the result.
+    core), whose number does not change the result. Where some combinations cannot occur, selection by attribute counts
+    a decision for one of them as wrong; the score is of the blend, which decides for the most probable that can.
 
     With limits, members are ranked by their weights in an unlimited selection, as many as the limits allow are taken
     from the top, and weights are selected again among these.
@@ -149,7 +150,8 @@ def objective_on(votes: Votes, truth: npt.ArrayLike, times: npt.ArrayLike | None
     used = true[counted > 0]
     if used.min() < 0 or used.max() >= votes.space.num_joint:
         raise ValueError(f"true classes are {used.min()}..{used.max()}, expected 0..{votes.space.num_joint - 1}")
-    return Objective(counted, np.where(counted > 0, true, 0), votes.space.num_joint)
+    counts = votes.decided_in.num_joint, votes.space.num_joint
+    return Objective(counted, votes.numbered(np.where(counted > 0, true, 0)), *counts)
 
 
 def _selected(
@@ -185,7 +187,7 @@ def _drawn_people(task: _Task, draws: np.random.Generator) -> Objective:
     """Bootstrap over people: rows count as often as their person was drawn."""
     present = np.unique(task.person[task.objective.rows])
     drawn = np.bincount(draws.choice(present, len(present)), minlength=task.num_people)
-    return Objective(task.objective.times * drawn[task.person], task.objective.truth, task.objective.num_joint)
+    return replace(task.objective, times=task.objective.times * drawn[task.person])
 
 
 def _greedy(
@@ -194,8 +196,9 @@ def _greedy(
     """Weights, shape (B, M), at the best round of one selection (ties: the earliest), and the moves up to it."""
     votes = task.votes
     starts = [
-        _best_single(a, Objective(objective.times, classes, a.block.votes.shape[2]), pool, search.start)
+        _best_single(a, Objective(objective.times, classes, size, size), pool, search.start)
         for a, classes, pool in zip(task.top_two, votes.classes_of(objective.truth), pools, strict=True)
+        for size in [a.block.votes.shape[2]]
     ]
     tallies = [Tally(a, objective.rows, p, s) for a, p, s in zip(task.top_two, pools, starts, strict=True)]
     selection = Selection(votes, objective, tallies)

@@ -23,6 +23,7 @@ from facetwise.blending.methods import RankTransform, VoteArray, as_votes, logs_
 from facetwise.core.choices import BlendMethod
 from facetwise.core.errors import InputError
 from facetwise.core.labels import JOINT, FloatArray, IntArray, LabelSpace
+from facetwise.evaluate.compose import most_probable
 from facetwise.evaluate.predictions import Predictions
 
 By = Literal["whole", "attribute"]
@@ -68,16 +69,31 @@ class Votes:
         """The same members on some of the rows: a mask or positions. Copies these rows' votes."""
         return replace(self, blocks=tuple(replace(b, votes=b.votes[:, np.asarray(which)]) for b in self.blocks))
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its one block is the joint class."""
+        return self.blocks[0].name == JOINT
+
+    @property
+    def decided_in(self) -> LabelSpace:
+        """The space in which decisions are numbered: blocks of their own may come to combinations that cannot occur."""
+        return self.space if self.is_whole else self.space.product
+
+    def numbered(self, joint: npt.ArrayLike) -> IntArray:
+        """Joint classes, (n,), by their number in `decided_in`."""
+        classes = np.asarray(joint, np.int64)
+        return classes if self.decided_in is self.space else self.decided_in.encode(self.space.decode(classes))
+
     def classes_of(self, joint: npt.ArrayLike) -> list[IntArray]:
-        """The class in each block, B arrays (n,), of joint classes, (n,)."""
-        if self.blocks[0].name == JOINT:
+        """The class in each block, B arrays (n,), of joint classes, (n,), numbered in `decided_in`."""
+        if self.is_whole:
             return [np.asarray(joint, np.int64)]
-        codes = self.space.decode(joint)
+        codes = self.decided_in.decode(joint)
         return [codes[..., self.space.index(b.name)] for b in self.blocks]
 
     def joint_of(self, classes: Sequence[IntArray]) -> IntArray:
-        """Joint classes, (n,), of the class in each block, B arrays (n,)."""
-        return classes[0] if self.blocks[0].name == JOINT else self.space.encode(np.stack(classes, axis=-1))
+        """Joint classes, (n,), numbered in `decided_in`, of the class in each block, B arrays (n,)."""
+        return classes[0] if self.is_whole else self.decided_in.encode(np.stack(classes, axis=-1))
 
 
 def collect_votes(
@@ -127,7 +143,7 @@ def combine(votes: Votes, weights: npt.ArrayLike) -> list[FloatArray]:
 
 
 def decide_classes(votes: Votes, weights: npt.ArrayLike) -> IntArray:
-    """Joint classes, shape (n,), by the argmax of the weighted votes in each block; ties go to the lowest class."""
+    """Joint classes, shape (n,), as `top_classes` has them, by weighted votes."""
     return top_classes(votes, mean_votes(votes, weights))
 
 
@@ -139,8 +155,14 @@ def mean_votes(votes: Votes, weights: npt.ArrayLike) -> list[FloatArray]:
 
 
 def top_classes(votes: Votes, sums: Sequence[FloatArray]) -> IntArray:
-    """Joint classes, (n,), from sums of votes, B arrays (n, C): the argmax of each block, the lowest of ties."""
-    return votes.joint_of([s.argmax(axis=1).astype(np.int64) for s in sums])
+    """Joint classes, (n,), numbered in `votes.decided_in`, from sums of votes, B arrays (n, C).
+
+    The argmax of each block, the lowest of ties; where such a combination cannot occur, the most probable that can.
+    """
+    if votes.decided_in == votes.space:
+        return votes.joint_of([s.argmax(axis=1).astype(np.int64) for s in sums])
+    codes = most_probable([logs_of(s, votes.method) for s in sums], votes.space)
+    return votes.joint_of(list(codes.T))
 
 
 def used_members(weights: FloatArray) -> BoolArray:

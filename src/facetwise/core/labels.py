@@ -1,7 +1,8 @@
 """The label space: the only module that knows how attributes form the joint class.
 
 A label is a product of attributes. `codes` hold one class number an attribute, shape (..., num_attributes); the
-joint class is their mixed-radix number with the first attribute most significant.
+joint class is their mixed-radix number with the first attribute most significant. Where not every combination can
+occur, the joint classes are those that can, numbered in the same order.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ class LabelSpace:
     """An ordered product of attributes, and the codec between their classes and the joint class."""
 
     attributes: tuple[Attribute, ...]
+    combinations: tuple[int, ...] | None = None
+    """The combinations that can occur, ascending, by their number among all products; None for all of them."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attributes", tuple(self.attributes))
@@ -105,12 +108,13 @@ class LabelSpace:
             raise SettingError(f"a label is made of attributes, got {self.attributes!r:.80}")
         if not 1 <= len(self.attributes) <= MAX_ATTRIBUTES:
             raise SettingError(f"a label has 1 to {MAX_ATTRIBUTES} attributes, got {len(self.attributes)}")
-        if self.num_joint > MAX_JOINT:
-            raise SettingError(
-                f"the attributes make {self.num_joint:,} joint classes, at most {MAX_JOINT:,} are supported"
-            )
+        products = math.prod(self.sizes)
+        if products > MAX_JOINT:
+            raise SettingError(f"the attributes make {products:,} joint classes, at most {MAX_JOINT:,} are supported")
         if _repeated(self.names):
             raise SettingError(f"attribute names must differ, got {', '.join(self.names)}")
+        if self.combinations is not None:
+            object.__setattr__(self, "combinations", _checked_combinations(self.combinations, products))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,14 +128,21 @@ class LabelSpace:
 
     @property
     def num_joint(self) -> int:
-        """Number of joint classes: the product of the sizes."""
-        return math.prod(self.sizes)
+        """Number of joint classes: the product of the sizes, or as many combinations as can occur."""
+        return math.prod(self.sizes) if self.combinations is None else len(self.combinations)
+
+    @cached_property
+    def product(self) -> LabelSpace:
+        """The same attributes with every combination."""
+        return self if self.combinations is None else LabelSpace(self.attributes)
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:
         """Names of the joint classes in order, such as `wear/male/<30`."""
         if self.num_joint > MAX_LISTED_JOINT:
             raise SettingError(f"{self.num_joint} joint classes are too many to list (at most {MAX_LISTED_JOINT})")
+        if self.combinations is not None:
+            return tuple(self.joint_name(joint) for joint in range(self.num_joint))
         return tuple("/".join(names) for names in product(*(a.classes for a in self.attributes)))
 
     @takes(name=text())
@@ -143,10 +154,18 @@ class LabelSpace:
         raise SettingError(f"no attribute is called `{name}`", hint=did_you_mean(name, self.names))
 
     def only(self, names: Collection[str]) -> LabelSpace:
-        """The product of the attributes called `names` only, in the order of this space; raises as `attribute`."""
+        """The attributes called `names` only, in the order of this space; raises as `attribute`.
+
+        Of several attributes those combinations can occur that are part of one that can. One attribute has its classes.
+        """
         for name in names:
             self.attribute(name)
-        return LabelSpace(tuple(a for a in self.attributes if a.name in names))
+        kept = [i for i, own in enumerate(self.names) if own in names]
+        if len(kept) == len(self.names):
+            return self
+        part = LabelSpace(tuple(self.attributes[i] for i in kept))
+        is_free = self.combinations is None or len(kept) == 1
+        return part if is_free else part.with_combinations(self.joint_codes[:, kept])
 
     def index(self, name: str) -> int:
         """Position of the attribute called `name`."""
@@ -161,7 +180,9 @@ class LabelSpace:
     def encode(self, codes: npt.ArrayLike, *, missing: bool = False) -> IntArray:
         """Joint classes, shape (...), of class numbers, shape (..., num_attributes).
 
-        With `missing`, a class number may be -1, and a joint class is -1 where any of its class numbers is.
+        With `missing`, a class number may be -1, and a joint class is -1 where any of its class numbers is, or where
+        the combination cannot occur. Raises ValueError for class numbers out of range, and without `missing` for
+        combinations that cannot occur.
         """
         array = np.asarray(codes, dtype=np.int64)
         if array.shape[-1:] != (len(self.attributes),):
@@ -169,7 +190,11 @@ class LabelSpace:
         known = (array != MISSING).all(axis=-1) if missing else np.ones(array.shape[:-1], bool)
         _check_range(array, np.asarray(self.sizes), "class number", lowest=MISSING if missing else 0)
         whole = np.where(known[..., None], array, 0)
-        joint = np.ravel_multi_index(tuple(np.moveaxis(whole, -1, 0)), self.sizes)
+        joint = np.asarray(np.ravel_multi_index(tuple(np.moveaxis(whole, -1, 0)), self.sizes))
+        if self.combinations is not None:
+            joint = self._places(joint)
+            if not missing and (joint == MISSING).any():
+                raise ValueError(f"{int((joint == MISSING).sum())} of {joint.size} combinations cannot occur")
         return np.where(known, joint, MISSING).astype(np.int64)
 
     @takes(joint=answers("..."))
@@ -181,8 +206,29 @@ class LabelSpace:
         array = np.asarray(joint, dtype=np.int64)
         _check_range(array, np.asarray(self.num_joint), "joint class", lowest=MISSING if missing else 0)
         known = array != MISSING
-        codes = np.stack(np.unravel_index(np.where(known, array, 0), self.sizes), axis=-1)
+        numbers = np.where(known, array, 0)
+        numbers = numbers if self.combinations is None else self._combinations[numbers]
+        codes = np.stack(np.unravel_index(numbers, self.sizes), axis=-1)
         return np.where(known[..., None], codes, MISSING).astype(np.int64)
+
+    @cached_property
+    def joint_codes(self) -> IntArray:
+        """Class numbers of every joint class, (num_joint, num_attributes)."""
+        return self.decode(np.arange(self.num_joint))
+
+    @takes(codes=answers("n a"))
+    def with_combinations(self, codes: IntArray) -> LabelSpace:
+        """The same attributes with the combinations in `codes`, (n, num_attributes), alone; -1 is not allowed."""
+        return replace(self, combinations=tuple(np.unique(self.product.encode(codes)).tolist()))
+
+    @cached_property
+    def _combinations(self) -> IntArray:
+        return np.asarray(self.combinations, np.int64)
+
+    def _places(self, numbers: IntArray) -> IntArray:
+        """The joint classes of products by their number, any shape; -1 for those that cannot occur."""
+        places = np.minimum(np.searchsorted(self._combinations, numbers), self.num_joint - 1)
+        return np.where(self._combinations[places] == numbers, places, MISSING)
 
     def columns(self, name: str) -> tuple[str, ...]:
         """Table columns that hold the log-probabilities of the attribute called `name`: `mask=wear`, ..."""
@@ -197,16 +243,17 @@ class LabelSpace:
         """The same space with the cuts of some ordinal attributes moved (for a training view only)."""
         for name in moved:
             self.attribute(name)
-        return LabelSpace(tuple(a.with_cuts(moved[a.name]) if a.name in moved else a for a in self.attributes))
+        own = tuple(a.with_cuts(moved[a.name]) if a.name in moved else a for a in self.attributes)
+        return replace(self, attributes=own)
 
     def as_dict(self) -> dict[str, object]:
         """Plain data, for hashes and records."""
-        return {
-            "attributes": [
-                {"name": a.name, "classes": list(a.classes), "cuts": None if a.cuts is None else list(a.cuts)}
-                for a in self.attributes
-            ]
-        }
+        attributes = [
+            {"name": a.name, "classes": list(a.classes), "cuts": None if a.cuts is None else list(a.cuts)}
+            for a in self.attributes
+        ]
+        own = {} if self.combinations is None else {"combinations": list(self.combinations)}
+        return {"attributes": attributes, **own}
 
 
 def _check_attribute(attribute: Attribute) -> None:
@@ -229,6 +276,13 @@ def _check_attribute(attribute: Attribute) -> None:
         )
     if any(isinstance(c, bool | str) or not math.isfinite(c) for c in cuts) or any(a >= b for a, b in pairwise(cuts)):
         raise SettingError(f"cuts of `{name}` must be finite and ascending, got {list(cuts)}")
+
+
+def _checked_combinations(numbers: tuple[int, ...], products: int) -> tuple[int, ...] | None:
+    """Ascending numbers of products; None where they are all there is."""
+    if not numbers or any(a >= b for a, b in pairwise(numbers)) or numbers[0] < 0 or numbers[-1] >= products:
+        raise SettingError(f"combinations that can occur are ascending numbers from 0 to {products - 1}, one or more")
+    return None if len(numbers) == products else tuple(numbers)
 
 
 def _repeated(items: Sequence[str]) -> list[str]:

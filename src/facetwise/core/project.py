@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+from facetwise.core.errors import ArtefactError
 from facetwise.core.files.outside import exists
 from facetwise.core.files.settings import parse, read_toml
 from facetwise.core.labels import LabelSpace
+from facetwise.core.records.data import ManifestMadeFrom
+from facetwise.core.records.done import read_done
 from facetwise.core.records.project_file import ProjectFile
 from facetwise.core.text.subject import call_them
 from facetwise.core.workspace import Workspace, content_hash, inside
@@ -19,6 +23,7 @@ class Project:
     def __init__(self, workspace: Workspace, file: ProjectFile) -> None:
         self.workspace = workspace
         self.file = file
+        self._space: LabelSpace | None = None
 
     @classmethod
     def open(cls, folder: Path) -> Project:
@@ -39,8 +44,21 @@ class Project:
 
     @property
     def space(self) -> LabelSpace:
-        """The label space with the true cuts."""
-        return self.file.space
+        """The label space with the true cuts, and the combinations that can occur by the last check of the dataset."""
+        if self._space is None:
+            self._space = replace(self.file.space, combinations=self._checked_combinations())
+        return self._space
+
+    def forget_combinations(self) -> None:
+        """Look again, when next asked for the label space: the dataset was checked."""
+        self._space = None
+
+    def _checked_combinations(self) -> tuple[int, ...] | None:
+        try:
+            made_from = read_done(self.workspace.manifest, ManifestMadeFrom).made_from
+        except ArtefactError:
+            return None
+        return made_from.combinations if made_from.project == self.file.data_hash else None
 
     @property
     def dataset_root(self) -> Path:

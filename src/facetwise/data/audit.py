@@ -106,6 +106,10 @@ class Audit(Plain):
     """Class counts by attribute, classes in order."""
     joint: tuple[ClassCount, ...]
     """Counts of the joint classes, in order; with more than `MAX_LISTED_JOINT` classes only of those that occur."""
+    combinations: str
+    """Which combinations of classes can occur: `seen`, `all`, or the table that lists them."""
+    products: int
+    """How many combinations there are, with those that cannot occur."""
     copies: Copies
     suspicious: tuple[Suspicious, ...]
     corrections: int
@@ -136,6 +140,8 @@ def audit(
         shapes=_shapes(table),
         balance=_balance(manifest, project.space),
         joint=_joint(manifest, project.space),
+        combinations=project.file.combinations,
+        products=project.space.product.num_joint,
         copies=find_copies(project, manifest, codes),
         suspicious=tuple(_suspicious(table)),
         corrections=len(overlay),

@@ -23,11 +23,13 @@ from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.records.data import ManifestMadeFrom
 from facetwise.core.records.done import read_done, verify_files
+from facetwise.core.records.project_file import ALL, SEEN
 from facetwise.core.records.provenance import provenance
 from facetwise.core.tables import MANIFEST, TEST, TRAIN, WRITTEN, read_table, write_table
 from facetwise.core.text.counting import count, listed
 from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.core.workspace import content_hash, file_hash, is_done, lock, new_artefact, read_json, write_json
+from facetwise.data.combinations import find_combinations, impossible_labels
 from facetwise.data.findings import Finding, Findings, errors, raise_errors
 from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.images.scan import depth_findings, read_cache, scan, scan_findings, write_cache
@@ -35,18 +37,6 @@ from facetwise.data.reading.readers import Listing, read_dataset
 
 TABLE, FINDINGS, FAILED, CACHE = "manifest.parquet", "findings.json", "FAILED.json", "scan-4.parquet"
 _CHECK = "run `facetwise check`"
-_NEW_KEYS: dict[str, Any] = {
-    "same_person": [],
-    "delimiter": ",",
-    "encoding": "utf-8",
-    "where": {},
-    "pattern": None,
-    "split": None,
-    "listed": [],
-    "unknown": [""],
-    "item": None,
-}
-"""Keys of a side or an attribute that came after the first version, with their defaults."""
 MAX_OTHERS = 10_000
 """Files without an image's ending that a folder of photos may hold, unless most files have one."""
 
@@ -146,11 +136,15 @@ def build_manifest(
         cache = None if anew else read_cache(folder / CACHE)
         scanned = scan(project.dataset_root, listing.table["image"].to_list(), cache, workers, progress)
         manifest = _joined(listing, scanned)
+        found = find_combinations(project, manifest.table)
+        manifest = replace(manifest, findings=(*manifest.findings, *found.findings))
         if manifest.errors:
             write_json(folder / FAILED, [str(e) for e in manifest.errors])
         else:
             manifest = _with_former_hash(manifest, folder)
-            _save(folder, manifest, _made_from(project, listing.sources, manifest))
+            sources = listing.sources | dict(found.sources)
+            _save(folder, manifest, _made_from(project, sources, manifest, found.space.combinations))
+        project.forget_combinations()
         write_cache(scanned, folder / CACHE)
     return manifest
 
@@ -196,7 +190,8 @@ def describe_other(project: Project, dataset: Path, *, progress: Progress | None
     raise_errors(listing.findings, str(dataset))
     scanned = scan(dataset, listing.table["image"].to_list(), progress=progress)
     manifest = _joined(listing, scanned)
-    raise_errors(manifest.findings, str(dataset))
+    impossible = impossible_labels(manifest.table, project.space, "that can occur")
+    raise_errors((*manifest.findings, *impossible), str(dataset))
     return manifest
 
 
@@ -292,13 +287,16 @@ def _save(folder: Path, manifest: Manifest, made_from: dict[str, Any]) -> None:
         write_json(temporary / FINDINGS, [f.as_dict() for f in manifest.findings])
 
 
-def _made_from(project: Project, sources: dict[str, str], manifest: Manifest) -> dict[str, Any]:
+def _made_from(
+    project: Project, sources: dict[str, str], manifest: Manifest, combinations: tuple[int, ...] | None
+) -> dict[str, Any]:
     return {
-        "project": project_hash(project),
+        "project": project.file.data_hash,
         "tables": sources,
         "hash": manifest.hash,
         "labels_hash": manifest.labels_hash,
         "depth": manifest.depth,
+        "combinations": combinations,
         "provenance": provenance(),
     }
 
@@ -306,9 +304,10 @@ def _made_from(project: Project, sources: dict[str, str], manifest: Manifest) ->
 def _compare(project: Project, made_from: ManifestMadeFrom) -> None:
     """A missing dataset (on another machine) is not a mismatch: blends and submissions need no images."""
     folder = project.workspace.manifest
-    if made_from.project != project_hash(project):
+    if made_from.project != project.file.data_hash:
         raise MismatchError(
-            f"{folder}: `dataset` or `attributes` in {project.workspace.project_file.name} changed since", hint=_CHECK
+            f"{folder}: `dataset`, `attributes` or `labels` in {project.workspace.project_file.name} changed since",
+            hint=_CHECK,
         )
     if not is_folder(project.dataset_root):
         return
@@ -325,19 +324,10 @@ def _tables(project: Project) -> dict[str, Path]:
         if side.table is not None and (path := project.table_path(side.table)) is not None:
             found[side.table] = path
         found |= {name: project.dataset_root / name for name in side.listed}
+    how = project.file.combinations
+    if how not in (ALL, SEEN) and (path := project.table_path(how)) is not None:
+        found[how] = path
     return found
-
-
-def project_hash(project: Project) -> str:
-    """Of what a manifest is made by: `dataset` and `attributes` of the project file."""
-    file = project.file.model_dump(mode="json", include={"dataset", "attributes"})
-    for word in ("subject", "subjects"):  # what something is called changes nothing
-        del file["dataset"][word]
-    for part in filter(None, (file["dataset"]["train"], file["dataset"]["test"], *file["attributes"])):
-        for key, default in _NEW_KEYS.items():  # files without them have the hash that they always had
-            if part.get(key) == default:
-                part.pop(key, None)
-    return content_hash(file)
 
 
 def _rows_hash(table: pl.DataFrame) -> str:

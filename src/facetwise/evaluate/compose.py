@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.arrays import classes, count, each, names, numbers, takes
-from facetwise.core.labels import FloatArray, LabelSpace
+from facetwise.core.labels import MISSING, FloatArray, IntArray, LabelSpace
+
+_LOG_ZERO = -1e4
+"""In place of the log of a probability 0, where nothing that can occur has another."""
+_CHUNK = 2**22
+"""Most numbers, of rows x joint classes, that are held at once."""
 
 
 @takes(logs=numbers("n k", missing=True))
@@ -41,12 +46,83 @@ def marginals_of(joint: FloatArray, space: LabelSpace, names: Sequence[str]) -> 
     """Log-probabilities (n, classes) of the attributes called `names`, from joint ones, (n, num_joint)."""
     if joint.shape[1] != space.num_joint:
         raise ValueError(f"{joint.shape[1]} columns of {space.num_joint} joint classes: expected as many")
+    if space.combinations is not None:
+        return {name: _marginal(joint, space.joint_codes[:, space.index(name)], space, name) for name in names}
     cube = joint.reshape(-1, *space.sizes)
     axes = range(1, cube.ndim)
     return {
         name: _log_sum_exp(cube, tuple(a for a in axes if a != space.index(name) + 1)).reshape(len(joint), -1)
         for name in names
     }
+
+
+def _marginal(joint: FloatArray, codes: IntArray, space: LabelSpace, name: str) -> FloatArray:
+    """Log-probabilities (n, classes) of an attribute whose class in each joint class is `codes`, (num_joint,)."""
+    order = np.argsort(codes, kind="stable")
+    edges = np.searchsorted(codes[order], np.arange(space.attribute(name).size + 1))
+    return log_sums(joint[:, order], edges.tolist())
+
+
+def joint_logs(logs: Sequence[FloatArray], space: LabelSpace) -> FloatArray:
+    """Joint log-probabilities, (n, num_joint), of attributes that are independent but for what cannot occur.
+
+    `logs`: log-probabilities, (n, K) each, of every attribute in order. Where some combinations cannot occur, the
+    others are renormalised; a row that gives all of these a probability of 0 takes each 0 for a very small one.
+    """
+    if space.combinations is None:
+        joint = np.zeros((len(logs[0]), 1))
+        for own in logs:
+            joint = (joint[:, :, None] + own[:, None, :]).reshape(len(own), -1)
+        return joint
+    joint = _summed(logs, space)
+    if (dead := np.isneginf(joint).all(axis=1)).any():
+        joint[dead] = _summed([np.maximum(own[dead], _LOG_ZERO) for own in logs], space)
+    return log_normalised(joint)
+
+
+def most_probable(logs: Sequence[FloatArray], space: LabelSpace) -> IntArray:
+    """Class numbers, (n, A), of the joint class that is the most probable by `joint_logs`; ties go to the lowest.
+
+    The most probable class of every attribute, unless the combination cannot occur.
+    """
+    codes = np.stack([own.argmax(axis=1) for own in logs], axis=1).astype(np.int64)
+    if space.combinations is not None:
+        impossible = np.flatnonzero(space.encode(codes, missing=True) == MISSING)
+        for rows in _chunks(impossible, space.num_joint):
+            codes[rows] = space.decode(joint_logs([own[rows] for own in logs], space).argmax(axis=1))
+    return codes
+
+
+def log_total(logs: Sequence[FloatArray], space: LabelSpace) -> FloatArray:
+    """Log of the probability, (n,), that independent attributes, `logs` as in `joint_logs`, give to what can occur."""
+    total = np.zeros(len(logs[0]))
+    if space.combinations is not None:
+        for rows in _chunks(np.arange(len(total)), space.num_joint):
+            total[rows] = _log_sum_exp(_summed([own[rows] for own in logs], space))[:, 0]
+    return total
+
+
+def marginals_of_occurring(logs: Mapping[str, FloatArray], space: LabelSpace) -> dict[str, FloatArray]:
+    """Log-probabilities, (n, K) each, of the attributes of `joint_logs`, which `logs` has by name."""
+    found = {name: np.empty_like(own) for name, own in logs.items()}
+    for rows in _chunks(np.arange(len(found[space.names[0]])), space.num_joint):
+        joint = joint_logs([logs[name][rows] for name in space.names], space)
+        for name, own in marginals_of(joint, space, space.names).items():
+            found[name][rows] = own
+    return found
+
+
+def _summed(logs: Sequence[FloatArray], space: LabelSpace) -> FloatArray:
+    total = np.zeros((len(logs[0]), space.num_joint))
+    for own, codes in zip(logs, space.joint_codes.T, strict=True):
+        total += own[:, codes]
+    return total
+
+
+def _chunks(rows: IntArray, num_joint: int) -> list[IntArray]:
+    """The rows in parts, so that a number for each joint class of each row takes little memory."""
+    size = max(1, _CHUNK // num_joint)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 @takes(num_images=count(0), logs=numbers("n k", missing=True), rows=classes("n", below="num_images"))

@@ -16,7 +16,16 @@ from facetwise.core.errors import ArtefactError, InputError, MismatchError
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.core.tables import score_column
 from facetwise.core.text.counting import count
-from facetwise.evaluate.compose import log_normalised, marginals_of, mean_of_rows, mean_probability
+from facetwise.evaluate.compose import (
+    joint_logs,
+    log_normalised,
+    log_total,
+    marginals_of,
+    marginals_of_occurring,
+    mean_of_rows,
+    mean_probability,
+    most_probable,
+)
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.prediction_columns import (
     Logs,
@@ -105,8 +114,15 @@ class Predictions:
         return {n: found[n] for n in self.attributes}
 
     @cached_property
+    def occurring(self) -> Mapping[str, FloatArray]:
+        """As `marginals`, of what can occur: where every attribute is predicted, the sums of the joint ones."""
+        if self.has_joint or self.space.combinations is None or not self.is_whole:
+            return self.marginals
+        return marginals_of_occurring(self.marginals, self.space)
+
+    @cached_property
     def joint(self) -> FloatArray:
-        """Joint log-probabilities, (n, num_joint): their own, else the product of the attributes.
+        """Joint log-probabilities, (n, num_joint): their own, else the product of the attributes, over what can occur.
 
         Raises InputError when attributes are missing, or when there are too many joint classes for a column each.
         """
@@ -116,19 +132,16 @@ class Predictions:
         self.require_whole("no joint probabilities")
         if self.has_joint:
             return self._logs(JOINT)
-        joint = np.zeros((len(self), 1))
-        for logs in self.marginals.values():
-            joint = (joint[:, :, None] + logs[:, None, :]).reshape(len(self), -1)
-        return joint
+        return joint_logs(list(self.marginals.values()), self.space)
 
     @cached_property
     def codes(self) -> IntArray:
         """Decided class numbers, (n, num_attributes): the most probable joint class; ties go to the lowest number.
 
         With joint probabilities that is the argmax of the joint, which may differ from the argmax of each marginal.
-        Without them the joint is the product of the attributes, whose argmax is that of each attribute. -1 stands for
-        an attribute that is not predicted, and for every attribute of a row that is not covered. Classes `decided` by
-        another rule are used as they are.
+        Without them the joint is the product of the attributes, whose argmax is that of each attribute, unless that
+        combination cannot occur. -1 stands for an attribute that is not predicted, and for every attribute of a row
+        that is not covered. Classes `decided` by another rule are used as they are.
         """
         if self.decided is not None:
             return self.space.decode(self.decided, missing=True)
@@ -136,8 +149,9 @@ class Predictions:
         if self.has_joint:
             codes[self.covered] = self.space.decode(self.joint[self.covered].argmax(axis=1))
             return codes
-        for name, logs in self.marginals.items():
-            codes[self.covered, self.space.index(name)] = logs[self.covered].argmax(axis=1)
+        part, rows = self.space.only(self.attributes), np.flatnonzero(self.covered)
+        columns = np.array([self.space.index(name) for name in part.names])
+        codes[rows[:, None], columns] = most_probable([self.marginals[name][rows] for name in part.names], part)
         return codes
 
     @cached_property
@@ -161,8 +175,9 @@ class Predictions:
     def log_prob_of(self, codes: IntArray, names: Sequence[str]) -> FloatArray:
         """Log-probability, (n,), of class numbers, (n, num_attributes), as one class of the attributes called `names`.
 
-        Of all attributes the joint probability where there is one, else the product of the attributes. NaN where a row
-        is not covered or a class of `names` is missing. Raises KeyError for an attribute that is not predicted.
+        Of all attributes the joint probability where there is one, else the product of the attributes, over what can
+        occur. NaN where a row is not covered or a class of `names` is missing. Raises KeyError for an attribute that is
+        not predicted.
         """
         if codes.shape != self.codes.shape:
             raise ValueError(f"codes of shape {codes.shape} beside predictions of shape {self.codes.shape}")
@@ -170,10 +185,13 @@ class Predictions:
         present = (codes[:, columns] != MISSING).all(axis=1)
         rows, known = np.flatnonzero(present), codes[present]
         found = np.full(len(codes), np.nan)
-        if self.has_joint and len(names) == len(self.space.names):
+        whole = len(names) == len(self.space.names)
+        if self.has_joint and whole:
             found[present] = self.joint[rows, self.space.encode(known)]
-        else:
-            found[present] = sum(self.marginals[n][rows, known[:, c]] for n, c in zip(names, columns, strict=True))
+            return found
+        found[present] = sum(self.marginals[n][rows, known[:, c]] for n, c in zip(names, columns, strict=True))
+        if whole:
+            found -= log_total(list(self.marginals.values()), self.space)
         return found
 
     def require_whole(self, complaint: str) -> None:

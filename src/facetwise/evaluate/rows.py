@@ -41,7 +41,8 @@ class Truth:
     Where a class is not known its number is -1. A score is of the rows whose attributes are all known: of a part of the
     attributes (`only`) these may be more.
 
-    Raises ValueError for codes that are not class numbers of `space`, and images or people that are not as many.
+    Raises ValueError for codes that are not class numbers of `space` or cannot occur together, and images or people
+    that are not as many.
     """
 
     space: LabelSpace
@@ -56,9 +57,12 @@ class Truth:
         if not len(self.images) == len(self.codes) == len(self.people):
             counts = f"{len(self.images)} images, {len(self.codes)} labels, {len(self.people)} {PEOPLE}"
             raise ValueError(f"{counts}: expected as many of each")
-        if self.space.encode(self.codes, missing=True).ndim != 1:
+        joint = self.space.encode(self.codes, missing=True)
+        if joint.ndim != 1:
             raise ValueError(f"labels of shape {np.shape(self.codes)}: expected a row an image, a column an attribute")
         object.__setattr__(self, "codes", np.asarray(self.codes, np.int64))
+        if impossible := int(((joint == MISSING) & (self.codes != MISSING).all(axis=1)).sum()):
+            raise ValueError(f"{impossible} of {len(joint)} labels have a combination that cannot occur")
         if not (isinstance(self.people, np.ndarray) and self.people.dtype == np.int64 and self.people.ndim == 1):
             object.__setattr__(self, "people", group_numbers(self.people)[0])
 

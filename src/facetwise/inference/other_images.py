@@ -86,7 +86,7 @@ def predict_other_images(
 def decided_csv(table: pl.DataFrame, manifest: Manifest, space: LabelSpace) -> bytes:
     """A csv with one row for each image: the class of each attribute and its probability; empty where unreadable."""
     mean = Predictions.read(table, space).average(manifest.table["image"].to_list())
-    codes, logs = mean.codes, mean.marginals
+    codes, logs = mean.codes, mean.occurring
     columns: dict[str, list[object]] = {"image": mean.images.tolist()}
     for name in mean.attributes:
         chosen = codes[:, space.index(name)]

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from facetwise.core.errors import SettingError
-from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, LabelSpace
+from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, MISSING, LabelSpace
+from facetwise.core.text.counting import count
 from facetwise.data.labels.views import TrainingView
-from facetwise.model.blocks.block import Block, product_of
+from facetwise.model.blocks.block import Block, joint_targets
 from facetwise.model.blocks.registry import block_class
 from facetwise.recipe.head import PLAIN, BlockKind, FlatHead, Head, MultiLabelHead, SingleHead
 
@@ -89,6 +90,7 @@ class HeadLayout:
             raise SettingError(f"no image to train on has a class of {' or '.join(f'`{n}`' for n in self.attributes)}")
         if self.blocks[0].name != JOINT:
             return self
+        _check_occurring(view, self.space)
         found = np.unique(view.known[~view.known.all(axis=1) & view.known.any(axis=1)], axis=0)
         return replace(self, partly_known=tuple(tuple(compress(self.space.names, row)) for row in found.tolist()))
 
@@ -108,10 +110,22 @@ class HeadLayout:
         return found
 
 
+def _check_occurring(view: TrainingView, space: LabelSpace) -> None:
+    """Raise SettingError for images to train on with a combination that no output of a joint block stands for."""
+    whole = view.included & view.known.all(axis=1)
+    if impossible := int((space.encode(view.codes[whole], missing=True) == MISSING).sum()):
+        raise SettingError(
+            f"a flat head has no output for {count(impossible, 'image')} whose combination cannot occur: "
+            "moved cuts or corrections of labels made it",
+            hint="use `--set model.head=multilabel`, or list it in a table of `labels.combinations`",
+        )
+
+
 def _partial_targets(view: TrainingView, space: LabelSpace, names: tuple[str, ...]) -> npt.NDArray[np.float32]:
     """Target probabilities, (n, t), of the product of some attributes, of the images of which these alone are known."""
     exactly = (view.known == np.isin(space.names, names)).all(axis=1)
-    targets: npt.NDArray[np.float32] = product_of([view.classes[space.index(n)] for n in names]) * exactly[:, None]
+    parts = [view.classes[space.index(n)] for n in names]
+    targets: npt.NDArray[np.float32] = joint_targets(parts, space.only(names)) * exactly[:, None]
     return targets
 
 

@@ -33,6 +33,7 @@ from facetwise.sharing.format import (
     Pack,
     PackedFile,
     PackedFolds,
+    packed_combinations,
     packed_folds,
     packed_manifest,
     packed_space,
@@ -83,6 +84,7 @@ def export_run(project: Project, run: RunFolder, out: Path, *, tables_only: bool
         run=run.id,
         facetwise=versions().get("facetwise", "unknown"),
         space=packed_space(project.space),
+        **packed_combinations(project.space),
         label_space=project.space_hash,
         manifest=packed_manifest(manifest),
         folds=_folds(project, manifest, record),
@@ -90,7 +92,7 @@ def export_run(project: Project, run: RunFolder, out: Path, *, tables_only: bool
         shortened=shortened,
         files={name: _described(member) for name, member in sorted(members.items())},
     )
-    files = {PACK: _json(pack.model_dump(mode="json")), **dict(sorted(members.items()))}
+    files = {PACK: _json(pack.model_dump(mode="json", exclude_unset=True)), **dict(sorted(members.items()))}
     return Exported(out, run.id, content, *_write(out, files, pack), tuple(shortened))
 
 

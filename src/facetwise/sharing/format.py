@@ -29,6 +29,7 @@ MIB = 2**20
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MAX_TEXT = 500
+MAX_COMBINATIONS = 100_000
 LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{0,{MAX_TEXT}}}")
 Text = Annotated[str, Field(pattern=f"^{LINE.pattern}$")]
 """One line of text without control characters, safe to print."""
@@ -96,7 +97,9 @@ class Pack(Spec):
     facetwise: Text
     """Version of facetwise that wrote the pack."""
     space: Annotated[list[PackedAttribute], Field(min_length=1, max_length=MAX_ATTRIBUTES)]
-    """The label space."""
+    """The attributes of the label space."""
+    combinations: Annotated[list[int], Field(min_length=1, max_length=MAX_COMBINATIONS)] | None = None
+    """The combinations of classes that can occur, by their number among all products; left out for all."""
     label_space: Sha256
     """Its hash."""
     manifest: PackedManifest
@@ -129,6 +132,11 @@ def packed_space(space: LabelSpace) -> list[PackedAttribute]:
     """The label space as stored in a pack."""
     data: Any = space.as_dict()["attributes"]
     return [PackedAttribute.model_validate(attribute) for attribute in data]
+
+
+def packed_combinations(space: LabelSpace) -> dict[str, list[int]]:
+    """The field of a pack for the combinations that can occur; none where all can."""
+    return {} if space.combinations is None else {"combinations": list(space.combinations)}
 
 
 def packed_folds(folds: Folds, name: str) -> PackedFolds:

@@ -135,7 +135,7 @@ def _check_same_data(project: Project, manifest: Manifest, opened: OpenPack) -> 
         ours, theirs = packed_space(project.space), pack.space
         raise MismatchError(
             f"{opened.source}: run `{pack.run}` has another label space: {_space_difference(ours, theirs)}",
-            hint="`attributes` in facetwise.toml must be the same on both sides",
+            hint="`attributes` and `labels` in facetwise.toml must be the same on both sides",
         )
     here, there = packed_manifest(manifest), pack.manifest
     if there.hash != here.hash:
@@ -161,7 +161,7 @@ def _space_difference(ours: Sequence[PackedAttribute], theirs: Sequence[PackedAt
         for key in ("classes", "cuts")
         if (here := getattr(one, key)) != (there := getattr(other, key))
     ]
-    return "; ".join(changed)[:500]
+    return "; ".join(changed)[:500] or "other combinations of classes can occur"
 
 
 def _check_new(project: Project, pack: Pack) -> None:

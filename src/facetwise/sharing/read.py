@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.files.outside import opened_regular
@@ -186,7 +187,10 @@ def _parsed(source: str, data: object) -> Pack:
         pack = parse(Pack, data, f"{source}: {PACK}")
     except SettingError as error:
         raise InputError(str(error), hint=_AGAIN) from None
-    if content_hash({"attributes": [a.model_dump(mode="json") for a in pack.space]}) != pack.label_space:
+    space: dict[str, Any] = {"attributes": [a.model_dump(mode="json") for a in pack.space]}
+    if pack.combinations is not None:
+        space["combinations"] = pack.combinations
+    if content_hash(space) != pack.label_space:
         raise InputError(f"{source}: {PACK}: the hash of the label space differs from the stated one", hint=_AGAIN)
     return pack
 

@@ -34,8 +34,11 @@ class Pool:
 
     @classmethod
     def of(cls, view: TrainingView, groups: npt.NDArray[Any], space: LabelSpace) -> Pool:
-        """The pool of all rows of a training view; a soft label counts as its most probable class."""
-        return cls(view.codes, groups, space)
+        """The pool of all rows of a training view; a soft label counts as its most probable class.
+
+        Moved cuts and corrections may make combinations that cannot occur among the scored labels: they count as any.
+        """
+        return cls(view.codes, groups, space.product)
 
     def where(self, rows: npt.NDArray[np.bool_]) -> Pool:
         """The pool of some rows, (n,)."""

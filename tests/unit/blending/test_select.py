@@ -321,7 +321,7 @@ def test_an_exam_scores_as_the_metric_does(seed):
     draws = np.random.default_rng(seed)
     truth, said, times = draws.integers(0, 4, 30), draws.integers(0, 6, 30), draws.integers(0, 3, 30)
     times[0] = 1
-    exam = Objective(times.astype(float), truth, 6)
+    exam = Objective(times.astype(float), truth, 6, 6)
     wanted = macro_f1(np.repeat(truth, times), np.repeat(said, times), 6)
     assert exam.score_of(said) == pytest.approx(wanted)
 

@@ -193,3 +193,65 @@ def test_names_of_people_and_references_are_text():
     for reference in (2.0, True, None, [3]):
         with pytest.raises(InputError, match="a reference is text or a number"):
             parse_reference(reference)
+
+
+@st.composite
+def some_combinations(draw: st.DrawFn) -> tuple[LabelSpace, np.ndarray]:
+    """A space in which only some combinations can occur, and their class numbers."""
+    space = draw(spaces.filter(lambda s: s.num_joint <= 5000))
+    numbers = draw(st.sets(st.integers(0, space.num_joint - 1), min_size=1, max_size=12))
+    codes = space.decode(sorted(numbers))
+    return space.with_combinations(codes[::-1]), codes
+
+
+@given(some_combinations())
+def test_joint_classes_are_the_combinations_that_can_occur_in_the_order_of_all(drawn):
+    space, codes = drawn
+    np.testing.assert_array_equal(space.joint_codes, codes)
+    assert space.num_joint == len(codes)
+    np.testing.assert_array_equal(space.encode(codes), np.arange(len(codes)))
+    assert space.joint_names == tuple(space.product.joint_name(k) for k in space.product.encode(codes))
+    assert len(space.joint_columns) == len(codes)
+
+
+@given(some_combinations())
+def test_what_cannot_occur_has_no_joint_class(drawn):
+    space, codes = drawn
+    every = space.product.joint_codes
+    found = space.encode(every, missing=True)
+    possible = np.isin(space.product.encode(every), space.product.encode(codes))
+    np.testing.assert_array_equal(found != -1, possible)
+    np.testing.assert_array_equal(space.decode(found, missing=True)[possible], every[possible])
+    if not possible.all():
+        with pytest.raises(ValueError, match="cannot occur"):
+            space.encode(every)
+
+
+@given(some_combinations(), st.data())
+def test_a_part_of_the_label_has_the_parts_of_what_can_occur(drawn, data):
+    space, codes = drawn
+    kept = sorted(data.draw(st.sets(st.sampled_from(range(len(space.names))), min_size=1)))
+    part = space.only([space.names[i] for i in kept])
+    if len(kept) == len(space.names):
+        assert part is space
+    elif len(kept) == 1:
+        assert part.combinations is None
+        assert part.num_joint == space.sizes[kept[0]]
+    else:
+        np.testing.assert_array_equal(part.joint_codes, np.unique(codes[:, kept], axis=0))
+
+
+def test_all_combinations_are_none_to_leave_out_and_records_stay_as_they_were():
+    every = SPACE.with_combinations(SPACE.joint_codes)
+    assert every == SPACE
+    assert every.as_dict() == SPACE.as_dict()
+    assert set(SPACE.as_dict()) == {"attributes"}
+    few = SPACE.with_combinations(SPACE.joint_codes[[4, 1]])
+    assert few.as_dict() == SPACE.as_dict() | {"combinations": [1, 4]}
+    assert few.with_cuts({"age": [29.0, 59.0]}).combinations == (1, 4)
+
+
+@pytest.mark.parametrize("wrong", [(), (3, 3), (4, 1), (-1, 2), (17, 18)])
+def test_combinations_are_ascending_numbers_of_products(wrong):
+    with pytest.raises(SettingError, match="ascending numbers from 0 to 17"):
+        LabelSpace(SPACE.attributes, wrong)

@@ -11,7 +11,6 @@ import facetwise as fw
 from facetwise.core.errors import SettingError
 from facetwise.core.project import Project
 from facetwise.core.text.subject import A_PERSON, PEOPLE, PEOPLE_FIRST, PERSON, Subject, call_them, count_people, plural
-from facetwise.data.manifest import project_hash
 
 TABLE = ["file,person,glasses", "photos/a.jpg,1,no", "photos/b.jpg,2,yes"]
 
@@ -50,11 +49,11 @@ def test_texts_read_the_words_when_they_are_made():
 
 
 def test_a_project_names_them_and_the_hash_does_not_see_it(project: Project) -> None:
-    before = project_hash(project)
+    before = project.file.data_hash
     assert f"{PEOPLE}" == "people"
     ours = called(project, 'subject = "patient"')
     assert f"{PEOPLE}" == "patients"
-    assert project_hash(ours) == before
+    assert ours.file.data_hash == before
     fw.check(project, workers=1)
     assert f"{PEOPLE}" == "people", "a verb speaks the words of its own project"
 

@@ -168,6 +168,8 @@ TRUSTED = {
     "prediction_columns.decided_classes", "prediction_columns.values_block", "prediction_columns.whole_numbers",
     "forecasts.heldout.unlabelled_shares", "scorecard.to_read", "rows.nothing_known",
     "forecasts.picks.final_value", "forecasts.picks.variance_explained", "further.scores.further_scores",
+    "compose.joint_logs", "compose.most_probable", "compose.log_total",
+    "compose.marginals_of_occurring",
 }  # fmt: skip
 """Functions of what was checked when it was made (`Predictions`, `ScoredRows`, `JointScores`, a task), or of names."""
 

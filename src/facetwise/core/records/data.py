@@ -20,6 +20,8 @@ class ManifestMadeFrom(Record):
     labels_hash: str
     depth: int | None = 16
     """Bit depth of pictures; 16 for manifests from before this key, which took the upper byte."""
+    combinations: tuple[int, ...] | None = None
+    """The combinations of classes that can occur, by their number among all products; None for all."""
 
 
 class StatsRecord(Record):

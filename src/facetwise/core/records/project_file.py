@@ -17,6 +17,20 @@ from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
 from facetwise.core.text.spelling import Spellings, normal
 from facetwise.core.text.subject import PERSON, Subject, plural
+from facetwise.core.workspace import content_hash
+
+_NEW_KEYS: dict[str, Any] = {
+    "same_person": [],
+    "delimiter": ",",
+    "encoding": "utf-8",
+    "where": {},
+    "pattern": None,
+    "split": None,
+    "listed": [],
+    "unknown": [""],
+    "item": None,
+}
+"""Keys of a side or an attribute that came after the first version, with their defaults."""
 
 
 class AttributeSpec(Spec):
@@ -221,6 +235,20 @@ class DatasetSpec(Spec):
         return Subject(one, self.subjects or plural(one))
 
 
+SEEN, ALL = "seen", "all"
+"""Which combinations of classes can occur: those of the training labels, or every one."""
+
+
+class ProjectLabels(Spec):
+    """What is known of the label as a whole."""
+
+    combinations: Annotated[str, Field(min_length=1)] | None = None
+    """Which combinations of the attributes' classes can occur: `seen`, those of the training images; `all`; or a table
+    with a column an attribute and a row a combination, found as `dataset.train.table` is. Scores are over these, and
+    nothing else is predicted. Left out, it is `seen` where a table or names give the labels of single images and there
+    is no test table, whose answers number every combination."""
+
+
 class ContestSpec(Spec):
     """The rules of a contest on when and how often something may be submitted."""
 
@@ -260,6 +288,8 @@ class ProjectFile(Spec):
     """Where the data is."""
     attributes: Annotated[list[AttributeSpec], Field(min_length=1)]
     """The label, most significant attribute first."""
+    labels: ProjectLabels | None = None
+    """What is known of the label as a whole."""
     contest: ContestSpec | None = None
     """The contest's rules, if it is one."""
     score: ScoreSpec = Field(default_factory=ScoreSpec)
@@ -301,8 +331,30 @@ class ProjectFile(Spec):
 
     @cached_property
     def space(self) -> LabelSpace:
-        """The label space with the true cuts."""
+        """The label space with the true cuts and every combination of classes."""
         return _label_space(self)
+
+    @property
+    def combinations(self) -> str:
+        """`labels.combinations`, or what it is where it is left out."""
+        if self.labels is not None and self.labels.combinations is not None:
+            return self.labels.combinations
+        is_contest = self.dataset.test is not None and self.dataset.test.table is not None
+        return ALL if self.dataset.layout == "folders" or is_contest or len(self.attributes) == 1 else SEEN
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Hash of what a manifest is made by: `dataset`, `attributes` and `labels`."""
+        file = self.model_dump(mode="json", include={"dataset", "attributes", "labels"})
+        for word in ("subject", "subjects"):  # what something is called changes nothing
+            del file["dataset"][word]
+        for part in filter(None, (file["dataset"]["train"], file["dataset"]["test"], *file["attributes"])):
+            for key, default in _NEW_KEYS.items():  # files without them have the hash that they always had
+                if part.get(key) == default:
+                    part.pop(key, None)
+        if file["labels"] is None:
+            del file["labels"]
+        return content_hash(file)
 
 
 def _check_stems(named: list[AttributeSpec]) -> None:

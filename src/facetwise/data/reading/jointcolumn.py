@@ -18,7 +18,7 @@ def joint_class_column(table: CsvTable, needed: Sequence[str], project: Project)
     wanted = {spec.column for spec in project.file.attributes if spec.column is not None}
     if not wanted or wanted & {*table.columns}:
         return None
-    limit = max(project.space.num_joint, MAX_LISTED_JOINT)
+    limit = max(project.file.space.num_joint, MAX_LISTED_JOINT)
     numbers = {column: _whole_numbers(table, column) for column in table.others(needed)}
     alike = [column for column, found in numbers.items() if found and max(found) < limit]
     if len(alike) != 1:
@@ -28,7 +28,7 @@ def joint_class_column(table: CsvTable, needed: Sequence[str], project: Project)
     message = (
         f"no column {lacking}, but `{alike[0]}` holds whole numbers from {lowest} to {highest}, as a joint class does"
     )
-    return message, _way_on(alike[0], highest, project.space)
+    return message, _way_on(alike[0], highest, project.file.space)
 
 
 def _whole_numbers(table: CsvTable, column: str) -> set[int]:

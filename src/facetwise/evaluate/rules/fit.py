@@ -82,11 +82,11 @@ def _moved_cuts(rows: ScoredRows, name: str) -> MovedCuts:
     by = movable(rows.predictions).get(name)
     if by is not None:
         return MovedCuts(name, by, fit_cuts(rows, name))
-    space, index, decided = rows.space, rows.space.index(name), rows.predictions.codes.copy()
+    space, index, decided = rows.space.product, rows.space.index(name), rows.predictions.codes.copy()
     decided[:, index] = 0
     found = fit_thresholds(
         at_least(rows.predictions.marginals[name]),
-        rows.truth.classes,
+        space.encode(rows.truth.codes),
         space.encode(decided),
         stride=int(np.prod(space.sizes[index + 1 :])),
         num_classes=space.num_joint,

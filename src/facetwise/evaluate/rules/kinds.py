@@ -124,9 +124,12 @@ class MovedCuts:
         """
 
         def joint(rows: Predictions) -> IntArray:
-            codes = rows.codes.copy()
-            codes[:, rows.space.index(self.attribute)] = self._classes(rows)
-            return rows.space.encode(codes)
+            codes, index = rows.codes.copy(), rows.space.index(self.attribute)
+            codes[:, index] = self._classes(rows)
+            found = rows.space.encode(codes, missing=True)
+            if (impossible := np.flatnonzero(found == MISSING)).size:
+                found[impossible] = _with_class(rows.where(impossible), index, codes[impossible, index])
+            return found
 
         return _where_covered(predictions, joint)
 
@@ -172,6 +175,17 @@ def _where_covered(predictions: Predictions, joint: Callable[[Predictions], IntA
     if rows.any():
         found[rows] = joint(predictions if rows.all() else predictions.where(rows))
     return found
+
+
+def _with_class(rows: Predictions, index: int, codes: IntArray) -> IntArray:
+    """The most probable joint class, (n,), with the class number in `codes`, (n,), of one attribute.
+
+    Where that class can occur with nothing, the most probable of all. Raises as `Predictions.joint` does.
+    """
+    fits = codes[:, None] == rows.space.joint_codes[:, index]
+    fits |= ~fits.any(axis=1, keepdims=True)
+    found: IntArray = np.where(fits, rows.joint, -np.inf).argmax(axis=1)
+    return np.where(np.isneginf(rows.joint).all(axis=1), fits.argmax(axis=1), found)
 
 
 def _taken(classes: Sequence[str], multipliers: Sequence[float], most: int | None = None) -> str:

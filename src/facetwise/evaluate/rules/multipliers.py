@@ -76,15 +76,16 @@ def attribute_task(predictions: Predictions) -> MultiplierTask:
     """A coordinate a class of each attribute, in the order of the label; all of them are predicted.
 
     Joint columns are one block, in which a class of an attribute stands for several columns; without them each
-    attribute is a block of its own and is decided by itself.
+    attribute is a block of its own and is decided by itself, unless some combinations cannot occur. Raises as
+    `Predictions.joint` then.
     """
     space = predictions.space
     sizes, strides = space.sizes, tuple(int(np.prod(space.sizes[a + 1 :])) for a in range(len(space.sizes)))
-    if not predictions.has_joint:
+    if not predictions.has_joint and space.combinations is None:
         logs = predictions.marginals
         own = (Coordinate(a, np.array([k]), a) for a, size in enumerate(sizes) for k in range(size))
         return MultiplierTask(tuple(logs[n] for n in space.names), strides, tuple(own), space.num_joint)
-    codes = space.decode(np.arange(space.num_joint))
+    codes = space.joint_codes
     across = (Coordinate(0, np.flatnonzero(codes[:, a] == k), a) for a, size in enumerate(sizes) for k in range(size))
     return MultiplierTask((predictions.joint,), (1,), tuple(across), space.num_joint)
 
@@ -100,7 +101,7 @@ def joint_task(predictions: Predictions) -> MultiplierTask:
 def spread(logs: FloatArray, space: LabelSpace) -> FloatArray:
     """Log-multipliers of the joint classes, (num_joint,), that come to those of the attributes' classes, in order."""
     starts = np.concatenate([[0], np.cumsum(space.sizes)[:-1]])
-    total: FloatArray = logs[space.decode(np.arange(space.num_joint)) + starts].sum(axis=1)
+    total: FloatArray = logs[space.joint_codes + starts].sum(axis=1)
     return total
 
 

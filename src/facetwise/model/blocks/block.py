@@ -30,11 +30,22 @@ def floored(logs: Logs) -> FloatArray:
     return np.maximum(logs, _LEAST).astype(np.float64)
 
 
-def product_of(parts: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-    """Joint probabilities, (n, product of K), of those of attributes, (n, K) each, the first the most significant."""
-    joint = parts[0]
-    for part in parts[1:]:
-        joint = (joint[:, :, None] * part[:, None, :]).reshape(len(joint), -1)
+def joint_targets(parts: Sequence[npt.NDArray[np.float32]], space: LabelSpace) -> npt.NDArray[np.float32]:
+    """Joint probabilities, (n, num_joint), of those of the attributes of `space`, (n, K) each: their product.
+
+    Where some combinations cannot occur, the others are renormalised. A row is 0 where nothing that can occur has a
+    probability.
+    """
+    if space.combinations is None:
+        joint = parts[0]
+        for part in parts[1:]:
+            joint = (joint[:, :, None] * part[:, None, :]).reshape(len(joint), -1)
+        return joint
+    joint = np.ones((len(parts[0]), space.num_joint), np.float32)
+    for part, codes in zip(parts, space.joint_codes.T, strict=True):
+        joint *= part[:, codes]
+    total = joint.sum(axis=1, keepdims=True)
+    np.divide(joint, total, out=joint, where=total > 0)
     return joint
 
 
@@ -148,7 +159,7 @@ class Block(ABC):
         """Target probabilities, (n, t), from a view of the labels; for joint classes the product over attributes."""
         if self.name != JOINT:
             return view.classes[space.index(self.name)]
-        return product_of(view.classes)
+        return joint_targets(view.classes, space)
 
     def losses(self, kept: Logs, truth: IntArray, values: FloatArray | None) -> FloatArray:  # noqa: ARG002
         """Loss of each image, (n,), in nats: the cross-entropy that it is trained on, from its table columns `kept`,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from facetwise.core.records.project_file import ALL, SEEN
 from facetwise.core.tables import TRAIN
 from facetwise.core.text.counting import count
 from facetwise.core.text.subject import PEOPLE, PERSON
@@ -109,15 +110,30 @@ def _balance(audit: Audit) -> Iterator[RenderableType]:
         yield Text(f"  every attribute known: {total:,} of {count(images, 'image')}")
     if not total:
         return
-    absent = sum(not c.images for c in audit.joint)
-    if absent and len(audit.balance) > 1:
+    if len(audit.balance) > 1:
+        yield from _combinations(audit)
+    yield _joint_table(audit.joint[:MAX_CLASSES], total)
+    if len(audit.joint) > MAX_CLASSES:
+        yield Text(f"  and {len(audit.joint) - MAX_CLASSES:,} more (`--json` lists all)", style="dim")
+
+
+def _combinations(audit: Audit) -> Iterator[Text]:
+    """Which joint classes there are, and what those without an image cost."""
+    absent, there = sum(not c.images for c in audit.joint), f"{len(audit.joint):,} of {audit.products:,} combinations"
+    if audit.combinations == SEEN and len(audit.joint) < audit.products:
+        yield Text(f"  {there} occur in these labels: no other is predicted or scored")
+        yield Text(
+            '  -> if others can occur: `combinations = "all"`, or a table of them, under `[labels]`', style="dim"
+        )
+    elif audit.combinations not in (SEEN, ALL):
+        yield Text(f"  {there} can occur by {audit.combinations}: no other is predicted or scored")
+    if absent:
         most = 1 - absent / len(audit.joint)
         share = f"{absent:,} of {len(audit.joint):,} joint classes have no image"
         text = f"  {share}: each counts 0 in the macro F1 over joint classes, which is {most:.3f} at most"
         yield Text(text, style="yellow")
-    yield _joint_table(audit.joint[:MAX_CLASSES], total)
-    if len(audit.joint) > MAX_CLASSES:
-        yield Text(f"  and {len(audit.joint) - MAX_CLASSES:,} more (`--json` lists all)", style="dim")
+        if audit.combinations == ALL:
+            yield Text('  -> if they cannot occur: `combinations = "seen"` under `[labels]`', style="dim")
 
 
 def _class_counts(classes: Sequence[ClassCount], images: int) -> str:

@@ -95,8 +95,8 @@ def training_images(project: Project, recipe: Recipe, progress: Progress | None 
     shown = view.included & view.known.all(axis=1)
     if not shown.any():
         raise InputError("there is nothing to augment: no image has a class of every attribute")
-    joint = space.encode(view.codes[shown])
-    names = space.with_cuts(recipe.labels.cuts)
+    joint = space.product.encode(view.codes[shown])
+    names = space.product.with_cuts(recipe.labels.cuts)
     rows = store.index(manifest.train["image"].to_list())[shown]
     return TrainingImages(store.images, rows, joint, tuple(drawable_name(names, j) for j in joint.tolist()))
 

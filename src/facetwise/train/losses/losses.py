@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Protocol
 
 import numpy as np
@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from facetwise.core.labels import JOINT, MISSING, FloatArray, IntArray
+from facetwise.core.labels import JOINT, MISSING, FloatArray, IntArray, LabelSpace
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe.loss import AnyLoss, Loss, SoftF1
 from facetwise.train.losses.image_losses import DeviceConstant, ImageLosses, image_losses
-from facetwise.train.losses.parts import LossPart, check_loss, parts_of
+from facetwise.train.losses.parts import LossPart, check_loss, joint_size, joint_space, parts_of
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -98,9 +98,9 @@ def _mean_of_images(losses: list[ImageLosses], factors: list[float]) -> LossFunc
 
 def _soft_f1(parts: list[LossPart], factors: list[float], *, joint: bool) -> LossFunction:
     """Weighted sum of 1 - macro F1 over the parts, or (`joint`) of their product; See `recipe.loss.SoftF1`."""
-    arrange = _product if joint else partial(torch.cat, dim=1)
+    arrange = partial(_product, space=joint_space(parts)) if joint else partial(torch.cat, dim=1)
     sizes = [part.num_classes for part in parts]
-    part_of_class = np.zeros(math.prod(sizes), int) if joint else np.repeat(np.arange(len(sizes)), sizes)
+    part_of_class = np.zeros(joint_size(parts), int) if joint else np.repeat(np.arange(len(sizes)), sizes)
     members_PC = DeviceConstant(torch.from_numpy(np.eye(len(factors))[:, part_of_class]))
     factors_P = DeviceConstant(torch.tensor(factors, dtype=torch.float64))
 
@@ -119,9 +119,21 @@ def _soft_f1(parts: list[LossPart], factors: list[float], *, joint: bool) -> Los
     return loss
 
 
-def _product(parts: list[Tensor]) -> Tensor:
-    """Joint probabilities, (B, product of K), the first part the most significant."""
-    joint = parts[0]
-    for part in parts[1:]:
-        joint = (joint[:, :, None] * part[:, None, :]).flatten(1)
-    return joint
+def _product(parts: list[Tensor], space: LabelSpace | None) -> Tensor:
+    """Joint probabilities, (B, num_joint), of attributes that are independent; of a joint block (no `space`) its own.
+
+    Combinations that cannot occur are left out, and what is given to them is lost.
+    """
+    if space is None or space.combinations is None:
+        joint = parts[0]
+        for part in parts[1:]:
+            joint = (joint[:, :, None] * part[:, None, :]).flatten(1)
+        return joint
+    codes = _joint_codes(space, parts[0].device)
+    return torch.stack([part[:, own] for part, own in zip(parts, codes, strict=True)]).prod(dim=0)
+
+
+@cache
+def _joint_codes(space: LabelSpace, device: torch.device) -> Tensor:
+    """Class numbers of every joint class, (num_attributes, num_joint)."""
+    return torch.from_numpy(space.joint_codes.T.copy()).to(device)

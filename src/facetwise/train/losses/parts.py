@@ -5,10 +5,11 @@ Shapes: n images, d logits an image, K classes of a part, T targets of a part (K
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,9 @@ from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, LabelSpace
 from facetwise.model.blocks.block import Block
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe.loss import AnyLoss, Binary, Loss, SoftF1, Sum
+
+_LOG_ZERO = -1e30
+"""In place of the log of a probability 0 in a sum: a class that occurs with nothing."""
 
 
 @dataclass(frozen=True)
@@ -155,13 +159,40 @@ def _flat_problems(key: str, term: AnyLoss) -> Iterator[str]:
 
 
 def _joint_problems(key: str, parts: list[LossPart]) -> Iterator[str]:
-    size = math.prod(part.num_classes for part in parts)
+    size = joint_size(parts)
     if size > MAX_LISTED_JOINT:
         yield f"`{key}.joint`: {size} joint classes are too many, at most {MAX_LISTED_JOINT} are supported"
 
 
+def joint_space(parts: Sequence[LossPart]) -> LabelSpace | None:
+    """The label space of the attributes that the parts are of; None when a part is the joint block."""
+    names = [part.name for part in parts]
+    return None if JOINT in names else parts[0].layout.space.only(names)
+
+
+def joint_size(parts: Sequence[LossPart]) -> int:
+    """Number of joint classes of the parts."""
+    space = joint_space(parts)
+    return parts[0].num_classes if space is None else space.num_joint
+
+
 def _marginal(joint: Tensor, space: LabelSpace, names: tuple[str, ...], add: Callable[..., Tensor]) -> Tensor:
-    """Sums, by `add`, of joint numbers (n, num_joint) over all attributes but those in `names`, (n, product of K)."""
+    """Sums, by `add`, of joint numbers (n, num_joint) over all attributes but those in `names`, (n, joint classes)."""
+    if space.combinations is not None:
+        nothing = joint.new_full((len(joint), 1), 0.0 if add is torch.sum else _LOG_ZERO)
+        return add(torch.cat([joint, nothing], dim=1)[:, _members(space, names, joint.device)], dim=2)
     others = tuple(i + 1 for i, other in enumerate(space.names) if other not in names)
     cube = joint.reshape(joint.shape[0], *space.sizes)
     return add(cube, dim=others).flatten(1) if others else joint
+
+
+@cache
+def _members(space: LabelSpace, names: tuple[str, ...], device: torch.device) -> Tensor:
+    """The joint classes, (K, m), of each joint class of the attributes called `names`, filled up with num_joint."""
+    part, columns = space.only(names), [space.index(name) for name in space.names if name in names]
+    of_joint = part.encode(space.joint_codes[:, columns])
+    groups = [np.flatnonzero(of_joint == k) for k in range(part.num_joint)]
+    members = np.full((len(groups), max(map(len, groups))), space.num_joint, np.int64)
+    for row, own in zip(members, groups, strict=True):
+        row[: len(own)] = own
+    return torch.from_numpy(members).to(device)

@@ -1,0 +1,161 @@
+"""Combinations that cannot occur: nothing is predicted for them and no score counts them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_tables import HUE, joint_table, product_table, rows
+
+import facetwise.evaluate.compose as compose
+from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.evaluate.compose import log_normalised, log_total, most_probable
+from facetwise.evaluate.predictions import Predictions
+from facetwise.evaluate.rows import Truth
+from facetwise.evaluate.rules.fit import fit_rule, kinds_for
+from facetwise.evaluate.rules.kinds import MovedCuts, Multipliers
+
+BRAND, KIND = Attribute("brand", ("b0", "b1", "b2", "b3")), Attribute("kind", ("t0", "t1", "t2"), cuts=(1, 2))
+ALL = LabelSpace((HUE, BRAND, KIND))
+OCCUR = [0, 4, 5, 9, 11, 13, 20, 23]
+SOME = ALL.with_combinations(ALL.decode(OCCUR))
+SEEDS = st.integers(0, 2**32 - 1)
+SCALES = st.sampled_from([0.1, 3.0, 80.0])
+
+
+def drawn(seed: int, scale: float = 3.0, count: int = 20, space: LabelSpace = ALL) -> dict[str, np.ndarray]:
+    """Log-probabilities of every attribute, (n, K)."""
+    rng = np.random.default_rng(seed)
+    return {a.name: log_normalised(rng.normal(0, scale, (count, a.size))) for a in space.attributes}
+
+
+def predicted(logs: dict[str, np.ndarray], space: LabelSpace = SOME) -> Predictions:
+    return Predictions.read(product_table(np.arange(len(logs["hue"])), logs, space), space)
+
+
+@given(SEEDS, SCALES)
+def test_the_joint_is_that_of_all_combinations_without_what_cannot_occur_renormalised(seed, scale):
+    logs = drawn(seed, scale)
+    kept = predicted(logs, ALL).joint[:, OCCUR]
+    found = predicted(logs).joint
+    np.testing.assert_allclose(found, log_normalised(kept), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1)
+
+
+@given(SEEDS, SCALES)
+def test_the_most_probable_that_can_occur_is_decided(seed, scale):
+    found = predicted(drawn(seed, scale))
+    np.testing.assert_array_equal(found.classes, found.joint.argmax(axis=1))
+    assert (found.classes >= 0).all()
+
+
+def test_rows_are_decided_alike_however_many_at_once(monkeypatch):
+    logs = list(drawn(1).values())
+    whole, total = most_probable(logs, SOME), log_total(logs, SOME)
+    monkeypatch.setattr(compose, "_CHUNK", 3 * SOME.num_joint)
+    np.testing.assert_array_equal(most_probable(logs, SOME), whole)
+    np.testing.assert_array_equal(log_total(logs, SOME), total)
+
+
+@given(SEEDS, SCALES)
+def test_what_is_true_has_the_probability_that_the_joint_gives_it(seed, scale):
+    found, truth = predicted(drawn(seed, scale)), np.random.default_rng(seed).integers(0, SOME.num_joint, 20)
+    own = found.log_prob_of(SOME.decode(truth), SOME.names)
+    np.testing.assert_allclose(own, found.joint[np.arange(20), truth], rtol=1e-6, atol=1e-6)
+
+
+@given(SEEDS, SCALES)
+def test_attributes_of_what_can_occur_are_the_sums_of_the_joint(seed, scale):
+    found = predicted(drawn(seed, scale))
+    for a, attribute in enumerate(SOME.attributes):
+        for k in range(attribute.size):
+            own = np.exp(found.joint[:, SOME.joint_codes[:, a] == k]).sum(axis=1)
+            np.testing.assert_allclose(np.exp(found.occurring[attribute.name][:, k]), own, rtol=1e-5, atol=1e-9)
+
+
+@given(SEEDS)
+def test_attributes_of_a_joint_block_are_its_sums(seed):
+    joint = log_normalised(np.random.default_rng(seed).normal(0, 3, (6, SOME.num_joint)))
+    found = Predictions.read(joint_table(np.arange(6), joint, SOME), SOME).marginals
+    for a, attribute in enumerate(SOME.attributes):
+        for k in range(attribute.size):
+            own = SOME.joint_codes[:, a] == k
+            np.testing.assert_allclose(
+                np.exp(found[attribute.name][:, k]), np.exp(joint[:, own]).sum(axis=1), rtol=1e-5, atol=1e-9
+            )
+
+
+@given(SEEDS, st.permutations(range(4)))
+def test_an_order_of_classes_changes_nothing_but_the_order(seed, order):
+    """The law of combinations: classes in another order permute what is decided, and leave every score as it was."""
+    logs, truth = drawn(seed), np.random.default_rng(seed).integers(0, SOME.num_joint, 20)
+    codes = SOME.decode(truth)
+    swapped = LabelSpace((HUE, Attribute("brand", tuple(BRAND.classes[k] for k in order)), KIND))
+    place = np.argsort(order)
+    moved = SOME.joint_codes.copy()
+    moved[:, 1] = place[moved[:, 1]]
+    other = swapped.with_combinations(moved)
+    theirs = codes.copy()
+    theirs[:, 1] = place[theirs[:, 1]]
+    mine, same = predicted(logs), predicted({**logs, "brand": logs["brand"][:, order]}, other)
+    back = same.codes.copy()
+    back[:, 1] = np.asarray(order)[back[:, 1]]
+    np.testing.assert_array_equal(back, mine.codes)
+    images, people = list(map(str, range(20))), np.arange(20) // 2
+    scores = [Truth(s, images, c, people).score(p.classes) for s, c, p in ((SOME, codes, mine), (other, theirs, same))]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-12)
+
+
+def test_a_perfect_model_reads_one_though_most_combinations_never_occur():
+    truth = np.arange(SOME.num_joint).repeat(2)
+    sure = {
+        a.name: np.log(np.where(np.eye(a.size)[SOME.decode(truth)[:, i]] == 1, 1.0, 1e-9))
+        for i, a in enumerate(SOME.attributes)
+    }
+    sure = {name: log_normalised(logs) for name, logs in sure.items()}
+    some, every = predicted(sure), predicted(sure, ALL)
+    images, people = list(map(str, range(len(truth)))), np.arange(len(truth))
+    assert Truth(SOME, images, SOME.decode(truth), people).score(some.classes) == 1.0
+    assert Truth(ALL, images, SOME.decode(truth), people).score(every.classes) == SOME.num_joint / ALL.num_joint
+
+
+def test_where_all_that_can_occur_has_no_probability_the_most_of_its_parts_decides():
+    with np.errstate(divide="ignore"):
+        shares = {"hue": [[1.0, 0.0]], "brand": [[0.0, 0.0, 1.0, 0.0]], "kind": [[0.0, 0.7, 0.3]]}
+        logs = {name: np.log(share) for name, share in shares.items()}
+    two = ALL.with_combinations(np.array([[0, 2, 0], [1, 1, 1]]))
+    found = predicted(logs, two)
+    assert found.codes.tolist() == [[0, 2, 0]]
+    np.testing.assert_allclose(np.exp(found.joint).sum(axis=1), 1)
+
+
+@given(SEEDS)
+def test_every_rule_decides_for_what_can_occur(seed):
+    logs, truth = drawn(seed, 1.0, 40), np.random.default_rng(seed).integers(0, SOME.num_joint, 40)
+    table = product_table(np.arange(40), logs, SOME)
+    scored = rows(table, SOME.decode(truth), space=SOME)
+    for kind in kinds_for(SOME):
+        decided = fit_rule(kind, scored).decide(scored.predictions)
+        assert ((decided >= 0) & (decided < SOME.num_joint)).all(), kind
+
+
+def test_multipliers_of_ones_and_cuts_in_their_places_decide_as_no_rule():
+    found = predicted(drawn(3, count=60))
+    ones = Multipliers(tuple((1.0,) * a.size for a in SOME.attributes))
+    np.testing.assert_array_equal(ones.decide(found), found.classes)
+
+
+def test_a_moved_cut_decides_its_attribute_and_the_most_probable_of_the_others():
+    found = predicted(drawn(5, count=60))
+    decided = SOME.decode(MovedCuts("kind", "at-least", (0.0, 1.1)).decide(found))
+    wanted = np.where(SOME.joint_codes[:, 2] == 1, found.joint, -np.inf).argmax(axis=1)
+    assert (decided[:, 2] == 1).all()
+    changed = (SOME.encode(np.column_stack([found.codes[:, :2], np.ones(60, int)]), missing=True)) == -1
+    assert changed.any()
+    np.testing.assert_array_equal(SOME.encode(decided)[changed], wanted[changed])
+
+
+def test_a_true_label_can_occur():
+    with pytest.raises(ValueError, match="1 of 2 labels have a combination that cannot occur"):
+        Truth(SOME, ["a", "b"], ALL.decode([1, 0]), [0, 1])
