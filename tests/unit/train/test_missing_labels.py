@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from made_heads import FLAT, GRIDS, LOSSES, MULTI, ORDINAL, SPACE, YEARS, codes_drawn, drawn, made, view_of
+from made_heads import BINS, FLAT, GRIDS, LOSSES, MULTI, ORDINAL, SPACE, codes_drawn, drawn, made, view_of
 
 from facetwise.data.labels.views import TrainingView, one_hot
 from facetwise.model.heads import HeadLayout, head_layout
@@ -15,9 +15,9 @@ from facetwise.recipe.sampling import AllImages, Oversample, Undersample, Weight
 from facetwise.train.losses import log_loss
 from facetwise.train.sampling import Pool, epoch_rows, rare_weights
 
-FACTORED = {"multilabel": MULTI, "ordinal": ORDINAL, "years": YEARS}
+FACTORED = {"multilabel": MULTI, "ordinal": ORDINAL, "bins": BINS}
 APART = ("cross-entropy", "focal", "soft-f1", "binary")
-PAIRS = [(head, loss) for head in FACTORED for loss in APART if (head, loss) != ("years", "binary")]
+PAIRS = [(head, loss) for head in FACTORED for loss in APART if (head, loss) != ("bins", "binary")]
 
 
 def view_without(codes: np.ndarray, missing: np.ndarray) -> TrainingView:
