@@ -87,6 +87,8 @@ class TrainingDisplay:
                 self._once(
                     f"`schedule.warmup` of {event['asked']} is cut to {event['steps']} steps, half of the training"
                 )
+            case "overflow":
+                self.console.print(overflow_line(event))
             case "features":
                 self.preparing_what = "computing features"
                 self.console.print(f"the frozen backbone looks once at {event['images']:,} images")
@@ -196,6 +198,12 @@ def ready_line(event: dict[str, Any]) -> str:
         return f"checked {count(event['images'], 'image')} of {count_people(event['people'])}{warnings}"
     how = "dealt" if event["given"] is None else f"by `{event['given']}`"
     return f"folds `{event['name']}` {how}: {' + '.join(f'{n:,}' for n in event['people'])} {PEOPLE}"
+
+
+def overflow_line(event: dict[str, Any]) -> str:
+    """Steps of an epoch that fp16 was too small for."""
+    steps = f"{event['steps']:,} of {count(event['of'], 'step')}"
+    return f"fold {event['fold']}  epoch {event['epoch']:>3}: {steps} left out, their gradients overflowed in fp16"
 
 
 def epoch_line(event: dict[str, Any], epochs: int, width: int) -> str:

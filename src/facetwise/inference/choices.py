@@ -17,6 +17,9 @@ from facetwise.core.errors import SettingError
 from facetwise.core.records.run import ChoiceRecord
 from facetwise.recipe.train import TrainSpec
 
+TENSOR_CORES = (7, 0)
+"""The first compute capability whose fp16 is much faster: Volta's. Those from 8.0 on have bf16 too."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -59,6 +62,11 @@ def make_choices(spec: TrainSpec, side_by_side: int = 1) -> Choices:
     )
 
 
+def predicting(spec: TrainSpec) -> TrainSpec:
+    """The settings with which every machine can predict: fp16, which only GPUs have, becomes `auto`."""
+    return spec.model_copy(update={"precision": "auto"}) if spec.precision == "fp16" else spec
+
+
 def _threads(side_by_side: int) -> Choice:
     found, reason = torch.get_num_threads(), "as torch found them: one a core, or OMP_NUM_THREADS"
     return (
@@ -84,7 +92,8 @@ def apply_choices(choices: Choices) -> torch.device:
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """A context of the chosen precision."""
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
 
 
 def _device(setting: str) -> Choice:
@@ -107,10 +116,16 @@ def _device(setting: str) -> Choice:
 
 
 def _precision(setting: str, device: str) -> Choice:
+    if setting == "fp16" and not device.startswith("cuda"):
+        raise SettingError(
+            "`train.precision`: `fp16` is for GPUs", hint="`auto`, `fp32` or `bf16` where there is a processor only"
+        )
     if setting != "auto":
         return Choice(setting, "the recipe says so")
     if not device.startswith("cuda"):
         return Choice("fp32", "bf16 halves the time of some networks on a processor and doubles that of others")
-    if torch.cuda.is_bf16_supported():
+    if torch.cuda.is_bf16_supported(including_emulation=False):
         return Choice("bf16", "the GPU multiplies bf16 faster")
-    return Choice("fp32", "no fast bf16 on this device")
+    if torch.cuda.get_device_capability(device) >= TENSOR_CORES:
+        return Choice("fp16", "the GPU multiplies fp16 faster and has no bf16; the loss is scaled")
+    return Choice("fp32", "the GPU multiplies neither bf16 nor fp16 faster")

@@ -9,7 +9,7 @@ from facetwise.core.errors import ArtefactError
 from facetwise.core.project import Project
 from facetwise.core.records.done import verify_files
 from facetwise.core.runs import RunFolder
-from facetwise.inference.choices import apply_choices, make_choices
+from facetwise.inference.choices import apply_choices, make_choices, predicting
 from facetwise.inference.setup import Setup, recipe_layout
 from facetwise.inference.source import ImageSource
 from facetwise.model.backbone import Network
@@ -27,7 +27,7 @@ def recipe_of(run: RunFolder) -> Recipe:
 def prediction_setup(project: Project, run: RunFolder, images: npt.NDArray[np.uint8]) -> Setup:
     """The setup for predicting; device and precision are chosen for this machine, which may not be the run's."""
     recipe = recipe_of(run)
-    choices = make_choices(recipe.train)
+    choices = make_choices(predicting(recipe.train))
     device = apply_choices(choices)
     layout = recipe_layout(recipe, project.space, {name: tuple(values) for name, values in run.record().grids.items()})
     return Setup(recipe, layout, ImageSource(images, device), device, choices, run=run.id)

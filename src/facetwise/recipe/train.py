@@ -27,7 +27,9 @@ class TrainSpec(Spec):
     predict. After t steps the decay is at most (1 + t) / (10 + t), so that the initial weights are soon forgotten."""
     select: Literal["last", "best"] = "last"
     """The epoch that is used: the last, or for each fold the one with the best score of the *other* folds."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the forward and backward pass; `auto` is bf16 on a GPU that has it, else fp32."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the forward and backward pass; `auto` is bf16 on a GPU that has it, fp16 on one that has only that
+    (compute capability 7), else fp32. With fp16, for GPUs alone, the loss is scaled so that small gradients are not
+    lost (Micikevicius et al. 2018): steps whose gradients overflow are left out and counted."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:1`."""

@@ -1,6 +1,7 @@
 """Checkpoints of the training state as safetensors: no pickle, atomic writes.
 
-The state of a fold after an epoch is the network, its moving average and the optimizer's state. Random numbers are
+The state of a fold after an epoch is the network, its moving average, the optimizer's state and with fp16 the loss's
+scale. Random numbers are
 drawn from seeds of (run, fold, epoch, step) and the learning rate is a function of the step, so nothing else is needed
 to resume bit for bit.
 
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from facetwise.core.errors import DamagedError
 from facetwise.model.tensors import load_tensors, save_tensors
+from facetwise.train.fold.scaling import LossScale
 
 
 @dataclass
@@ -31,6 +33,8 @@ class TrainState:
     optimizer: torch.optim.Optimizer
     epoch: int = 0
     """Number of finished epochs."""
+    scale: LossScale | None = None
+    """With fp16."""
 
 
 def save_state(state: TrainState, path: Path) -> None:
@@ -38,6 +42,8 @@ def save_state(state: TrainState, path: Path) -> None:
     tensors = {f"network.{k}": v for k, v in state.network.state_dict().items()}
     if state.average is not None:
         tensors |= {f"average.{k}": v for k, v in state.average.state_dict().items()}
+    if state.scale is not None:
+        tensors |= {f"loss_scale.{k}": v for k, v in state.scale.tensors().items()}
     moments, plain = _optimizer_state(state.optimizer)
     save_tensors(
         {**tensors, **moments}, path, {"epoch": str(state.epoch), "optimizer": json.dumps(plain)}, checksum=True
@@ -57,6 +63,8 @@ def load_state(state: TrainState, path: Path) -> None:
         state.network.load_state_dict(_part(tensors, "network."))
         if state.average is not None:
             state.average.load_state_dict(_part(tensors, "average."))
+        if state.scale is not None:
+            state.scale.restore(_part(tensors, "loss_scale."))
         _restore_optimizer(state.optimizer, _part(tensors, "optimizer."), json.loads(metadata["optimizer"]))
         state.epoch = int(metadata["epoch"])
     except (RuntimeError, LookupError, ValueError) as error:

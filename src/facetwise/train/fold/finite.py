@@ -32,20 +32,30 @@ class FiniteCheck:
         return cls(deferred=device.type == "cuda" and fused, device=device)
 
     def before_update(
-        self, loss: Tensor, norm: Tensor | None, optimizer: torch.optim.Optimizer, step: int, rate: float
-    ) -> None:
+        self,
+        loss: Tensor,
+        norm: Tensor | None,
+        optimizer: torch.optim.Optimizer,
+        step: int,
+        rate: float,
+        overflow: Tensor | None = None,
+    ) -> bool:
         """Check the loss of a step, and the norm of its gradient if known, or let the optimizer skip it.
 
-        Raises TrainingError unless deferred.
+        Returns whether to call the optimizer. `overflow`, bool (): with fp16 whether the step is to be left out. Raises
+        TrainingError unless deferred.
         """
         bad = ~torch.isfinite(loss if norm is None else loss + norm)
         if not self.deferred:
             if bool(bad):
                 raise not_finite(step, loss.item(), rate)
-            return
-        optimizer.found_inf = (bad | (self._first < _NO_STEP)).float()  # type: ignore[attr-defined]
+            return overflow is None or not bool(overflow)
+        skipped = bad | (self._first < _NO_STEP)
+        skipped = skipped if overflow is None else skipped | overflow
+        optimizer.found_inf = skipped.float()  # type: ignore[attr-defined]
         optimizer.grad_scale = None  # type: ignore[attr-defined]
         self._first = torch.where(bad & (self._first == _NO_STEP), step, self._first)
+        return True
 
     def settle(self, rate: Callable[[int], float]) -> None:
         """Raise TrainingError if a step since the last call was not finite; no step from that one on was applied.

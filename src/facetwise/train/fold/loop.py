@@ -42,6 +42,7 @@ from facetwise.train.fold.average import Average
 from facetwise.train.fold.checkpoint import TrainState, load_state, save_state, trained_anew
 from facetwise.train.fold.finite import FiniteCheck
 from facetwise.train.fold.optim import build_optimizer, build_schedule, warmup_steps
+from facetwise.train.fold.scaling import LossScale
 from facetwise.train.fold.step import Batch, Stepper, evaluated_network
 from facetwise.train.losses import build_loss, log_loss
 from facetwise.train.sampling import (
@@ -146,6 +147,10 @@ def train_fold(setup: Setup, task: FoldTask, folder: Path, notify: Listener, rec
         started = time.perf_counter()
         loss = train_epoch(setup, task, state, stepper, per_epoch, notify)
         state.epoch += 1
+        if state.scale is not None and (skipped := state.scale.settle()):
+            event = {"event": "overflow", "fold": task.fold, "epoch": state.epoch, "steps": skipped, "of": per_epoch}
+            record(event)
+            notify(event)
         logs = setup.predict(evaluated_network(state), task.valid_rows)
         seen = (
             logs if len(logs) else setup.predict(evaluated_network(state), task.train_rows[: recipe.train.batch_size])
@@ -187,7 +192,8 @@ def new_state(setup: Setup, fold: int) -> TrainState:
     torch.manual_seed(derive_seed(train.seed, fold, "weights"))
     network = setup.new_network(fold)
     average = None if train.ema is None else Average(train.ema).start(network)
-    return TrainState(network, average, build_optimizer(setup.recipe.optimizer, network))
+    scale = LossScale.start(setup.device) if setup.choices.precision.value == "fp16" else None
+    return TrainState(network, average, build_optimizer(setup.recipe.optimizer, network), scale=scale)
 
 
 def new_stepper(

@@ -66,7 +66,7 @@ class Stepper:
             own = None if weights is None else weights[part]
             share = self.loss(logits.float(), targets[part], own) * (len(logits) / len(images))
             with network.backward():
-                share.backward()  # type: ignore[no-untyped-call]
+                (share if state.scale is None else share * state.scale.scale).backward()  # type: ignore[no-untyped-call]
             loss += share.detach()
         self._update(state, loss, step)
         return loss
@@ -92,13 +92,17 @@ class Stepper:
         return (slice(start, start + size) for start in range(0, count, size))
 
     def _update(self, state: TrainState, loss: Tensor, step: int) -> None:
-        rate, norm = self.rate(step), None
+        rate, norm, overflow = self.rate(step), None, None
+        if state.scale is not None:
+            overflow = state.scale.unscale(list(state.network.parameters()))
         if self.clip is not None:
             norm = nn.utils.clip_grad_norm_(state.network.parameters(), self.clip)
-        self.finite.before_update(loss, norm, state.optimizer, step, rate)
+        checked = norm if overflow is None else None  # the norm of a step that is left out is never finite
+        applied = self.finite.before_update(loss, checked, state.optimizer, step, rate, overflow)
         for group in state.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
-        state.optimizer.step()
+        if applied:
+            state.optimizer.step()
         if self.average is not None and state.average is not None:
             self.average.update(state.average, state.network, step)
 
