@@ -8,12 +8,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from facetwise.core.errors import SettingError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 NEED_INPUT = (nn.Hardtanh, nn.SiLU, nn.Hardswish, nn.Mish)
 """Activations whose gradient needs their input (ReLU6 is a Hardtanh): in place, torch first copies the whole input."""
 
@@ -89,7 +89,7 @@ class Network(nn.Module):
 
         Momentum 0 leaves these as they are, and without a counter nothing is counted.
         """
-        norms = [part for part in self.backbone.modules() if isinstance(part, _BatchNorm)] if self.checkpointing else []
+        norms = [part for part in self.backbone.modules() if self.checkpointing and isinstance(part, BATCH_NORMS)]
         kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
         for norm in norms:
             norm.momentum, norm.num_batches_tracked = 0.0, None

@@ -49,6 +49,7 @@ def check(*settings: str, steps: tuple[int, ...] = (10,)) -> None:
         (("labels.overlay=false", "labels.overlay_weight=2"), r"`labels\.overlay_weight` is 2, .*overlay_weight=1"),
         ((FROZEN, "optimizer.layer_decay=0.7"), r"`optimizer\.layer_decay` is 0\.7, .*`optimizer\.layer_decay=1`"),
         ((FROZEN, "model.drop_path=0.1"), r"`model\.drop_path` is 0\.1, .*`model\.drop_path=0`"),
+        ((FROZEN, "model.activation_checkpointing=true"), r"`model\.activation_checkpointing` is true, .* it out"),
         ((FROZEN, "model.head_first=1"), r"`model\.head_first` is 1, which has no effect .*; leave it out"),
         (("model.head_first=4",), r"`model\.head_first` is 4, and `train\.length` is 4ep: the backbone would never"),
         (("schedule=step",), r"`schedule\.every` is 10ep, .* `train\.length`, 4ep: the learning rate would stay"),
