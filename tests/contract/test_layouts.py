@@ -11,7 +11,7 @@ from made_project import encoded, picture
 
 from facetwise.core.files.outside import is_regular
 from facetwise.core.project import Project
-from facetwise.core.records.project_file import Layout
+from facetwise.core.records.dataset import Layout
 from facetwise.data.reading.layouts.registry import reader_class
 from facetwise.data.reading.readers import Listing, read_dataset
 

@@ -15,6 +15,7 @@ from facetwise.core.tables import TEST, TRAIN
 from facetwise.data.findings import LEVELS, Finding, Level
 from facetwise.data.images.copies import Copies, find_copies
 from facetwise.data.images.crops import MOST_STRETCH
+from facetwise.data.joining import joined_groups
 from facetwise.data.labels.overlay import Overlay, apply
 from facetwise.data.manifest import Manifest
 
@@ -111,6 +112,8 @@ class Audit(Plain):
     products: int
     """How many combinations there are, with those that cannot occur."""
     copies: Copies
+    joined_groups: int
+    """Training groups, where those that share a picture, be it through others, count as one."""
     suspicious: tuple[Suspicious, ...]
     corrections: int
     """Number of valid corrections in the overlay."""
@@ -132,7 +135,7 @@ def audit(
     """
     overlay = overlay or Overlay()
     codes, _ = apply(overlay, manifest, project.space)
-    table = manifest.table
+    table, copies = manifest.table, find_copies(project, manifest, codes)
     return Audit(
         sides=tuple(side for split in (TRAIN, TEST) if (side := _side(table, split)).images),
         findings=_kinds([*manifest.findings, *findings]),
@@ -142,7 +145,8 @@ def audit(
         joint=_joint(manifest, project.space),
         combinations=project.file.combinations,
         products=project.space.product.num_joint,
-        copies=find_copies(project, manifest, codes),
+        copies=copies,
+        joined_groups=len(set(joined_groups(manifest.train["group"].to_numpy(), copies.pairs))),
         suspicious=tuple(_suspicious(table)),
         corrections=len(overlay),
         usable=not manifest.errors,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.people import called, person
 from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import folded, normal
@@ -25,34 +24,36 @@ _PART = re.compile(r"(.*\w)(?:[-_ ][0-9]{1,2}| ?\([0-9]{1,2}\)|[-_ ]copy)", re.I
 """A name with a suffix as people add to duplicates: `000600-1`, `kim_2`, `kim (2)`."""
 
 
-def check_people(table: CsvTable, column: str, same_person: Sequence[Sequence[str]], findings: Findings) -> None:
+def check_people(
+    table: str, said: Iterable[tuple[int, str]], same_person: Sequence[Sequence[str]], findings: Findings
+) -> None:
     """Report spellings that were joined, names that may be one person, and names that are not names.
 
-    `column` names the person of a row; `same_person` is the project's.
+    `said` are line and person, as written, of each row of `table`; `same_person` is the project's.
     """
     names, people, rows = called(same_person), dict[str, dict[str, int]](), dict[str, list[int]]()
-    for row in table.rows:
-        name = person(row.cells[column])
-        people.setdefault(names.get(name, name), {}).setdefault(row.cells[column], row.line)
-        rows.setdefault(name, []).append(row.line)
+    for line, written in said:
+        name = person(written)
+        people.setdefault(names.get(name, name), {}).setdefault(written, line)
+        rows.setdefault(name, []).append(line)
     people.pop("", None)
     for spellings in people.values():
         if len(spellings) > 1:
             message = (
                 f"one {PERSON} in {len(spellings)} spellings ({_differences(list(spellings))}): {_lines(spellings)}"
             )
-            findings.info("joined-groups", f"{table.name}:{max(spellings.values())}", message)
+            findings.info("joined-groups", f"{table}:{max(spellings.values())}", message)
     for alike in _alike(list(people)):
         lines = {name: min(people[name].values()) for name in alike}
         message = f"may be one {PERSON}: {_lines(lines)}"
-        findings.warning("similar-groups", f"{table.name}:{max(lines.values())}", message, how_to_join(alike))
+        findings.warning("similar-groups", f"{table}:{max(lines.values())}", message, how_to_join(alike))
     for name, several in rows.items():
         if name.casefold() in NOBODY and len(several) > 1:
             message = f"`{name}` stands on {len(several)} rows, which count as one {PERSON}"
             sure = f"if it stands for nobody, give every {PERSON} among these rows a name"
-            findings.warning("nameless-group", f"{table.name}:{several[0]}", message, sure)
+            findings.warning("nameless-group", f"{table}:{several[0]}", message, sure)
     for name in sorted(names.keys() - rows.keys()):
-        findings.warning("unused-same-person", table.name, f"`same_person` lists `{name}`, `{column}` has no such name")
+        findings.warning("unused-same-person", table, f"`same_person` lists `{name}`, and nobody is called so")
 
 
 def how_to_join(names: Sequence[str]) -> str:

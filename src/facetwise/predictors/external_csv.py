@@ -35,7 +35,7 @@ from facetwise.core.files.answers_csv import (
 from facetwise.core.files.csvtable import CsvTable, raise_problems, read_csv
 from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
 from facetwise.core.project import Project
-from facetwise.core.records.project_file import TestSide
+from facetwise.core.records.dataset import TestSide
 from facetwise.core.text.spelling import Spellings, spelt_as
 from facetwise.data.manifest import Manifest
 from facetwise.data.reading.on_disk.notfound import why_not_found

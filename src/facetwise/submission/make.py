@@ -18,7 +18,7 @@ from facetwise.core.files.outside import read_bounded
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.records.blend import BlendRecord
-from facetwise.core.records.project_file import TestSide
+from facetwise.core.records.dataset import TestSide
 from facetwise.core.records.submission import Filled
 from facetwise.data.findings import Findings, raise_errors
 from facetwise.data.manifest import Manifest, load_manifest

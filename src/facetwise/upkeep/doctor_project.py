@@ -14,7 +14,7 @@ from shlex import quote
 from facetwise.core.errors import ArtefactError, FacetwiseError
 from facetwise.core.files.outside import exists
 from facetwise.core.project import Project
-from facetwise.core.records.project_file import TestSide, TrainSide
+from facetwise.core.records.dataset import TestSide, TrainSide
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.text.counting import in_bytes
 from facetwise.core.text.subject import PEOPLE, PERSON

@@ -103,7 +103,7 @@ def test_copies_where_each_image_is_its_own_group_are_dealt_together_or_taken_aw
     console = Console(width=300, file=io.StringIO())
     console.print(audit_text(audited(Project.open(project.root))))
     told = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "-> each image is its own group: take one of the two away" in told
+    assert "-> 14 subjects are 13 where those who share a picture count as one: `facetwise folds --join-copies`" in told
     assert "same_person" not in told  # which would join nothing
 
 

@@ -10,13 +10,11 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from facetwise.core.errors import SettingError, did_you_mean
-from facetwise.core.files.filekinds import OTHER_TABLES
 from facetwise.core.files.settings import LISTED, Spec
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.namepattern import NamePattern
-from facetwise.core.people import person
-from facetwise.core.text.spelling import Spellings, normal
-from facetwise.core.text.subject import PERSON, Subject, plural
+from facetwise.core.records.dataset import DatasetSpec, TrainSide
+from facetwise.core.text.spelling import Spellings
 from facetwise.core.workspace import content_hash
 
 _NEW_KEYS: dict[str, Any] = {
@@ -78,161 +76,6 @@ class AttributeSpec(Spec):
             if unknown := sorted(set(source.values()) - set(self.classes)):
                 raise ValueError(f"unknown class {unknown[0]!r}; classes: {', '.join(self.classes)}")
         return self
-
-
-Noun = Annotated[str, Field(pattern=r"^[^\W\d_]+([ '-][^\W\d_]+)*$", max_length=40)]
-"""One word of letters, or several."""
-NO_GROUP = "none"
-"""In the place of the column of the group: there is none."""
-Delimiter = Literal[",", ";", "\t", "|"]
-Encoding = Literal["utf-8", "utf-16", "cp949", "cp1252"]
-
-
-class Side(Spec):
-    """What both sides of a dataset have."""
-
-    table: str | None = None
-    """The table, relative to the dataset, or where it is not there, to the project folder: csv, or by its ending
-    `.jsonl`, `.parquet` or `.json`: annotations of Label Studio, FiftyOne or COCO-like."""
-    images: str
-    """The folder of images, relative to the dataset."""
-    delimiter: Delimiter = ","
-    """What stands between the cells of a csv."""
-    encoding: Encoding = "utf-8"
-    """What a csv is written in: `utf-16` of spreadsheets, `cp949` of Korean and `cp1252` of western Windows."""
-    pattern: str | None = None
-    """Layout `names`, in place of a table: what the parts of an image's path below `images` mean, such as
-    `"{mask}_{gender}/{person}_{n:int}.jpg"`. Each `{name}` is a column and stands for one or more letters, as many as
-    can be, but no `/`; `{name:int}` for digits, `{name:path}` for anything."""
-    where: dict[str, list[str]] = Field(default_factory=dict)
-    """Which rows belong to this side: column -> the values that it has in them. Left out, all do."""
-
-    listed: list[str] = Field(default_factory=list)
-    """Text files in the dataset with the name of an image a line, as its column has it, or without a table its path
-    below `images`, with or without the ending: only these images are of this side. Left out, all are."""
-
-    @field_validator("pattern")
-    @classmethod
-    def _readable(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            NamePattern(pattern)
-        return pattern
-
-    @field_validator("where")
-    @classmethod
-    def _one_spelling(cls, where: dict[str, list[str]]) -> dict[str, list[str]]:
-        return {column: [person(value) for value in values] for column, values in where.items()}
-
-
-class TrainSide(Side):
-    """The labelled side of the dataset."""
-
-    group: str
-    """Column that names the group (the person): what must never stand on both sides of a split. `"none"`: there is
-    none, each image is taken as its own group, and an estimate is too high where they are not."""
-    split: str | None = None
-    """Column with a given split: `facetwise folds` makes a fold of each of its values in place of dealing."""
-    folder: str | None = None
-    """Layout `folders`: column with the group's folder under `images`, a row a group."""
-    image: str | None = None
-    """Layout `images`: column with the image's path under `images`, a row an image."""
-    unknown: list[str] = Field(default_factory=lambda: [""])
-    """Cells of attributes that say nothing: that attribute of the row is not known, and the others count all the same.
-    With an empty list, an empty cell is an error."""
-    same_person: list[Annotated[list[str], Field(min_length=2)]] = Field(default_factory=list)
-    """Names of one person, a list a person, whose rows count as hers under the first name of the list. Spellings that
-    differ in Unicode normal form, in blanks or in the `.0` of a whole number are one without it; `facetwise check`
-    lists what else may be one."""
-
-    @model_validator(mode="after")
-    def _one_layout(self) -> TrainSide:
-        if [self.folder, self.image, self.pattern].count(None) != 2:
-            raise ValueError(
-                "give exactly one of `folder` (a row a group), `image` (a row an image) and `pattern` (labels in names)"
-            )
-        if (self.table is None) == (self.pattern is None):
-            raise ValueError("give a `table`, or a `pattern` in its place")
-        return self
-
-    @property
-    def group_column(self) -> str | None:
-        """Column of the group; None where each image is its own."""
-        return None if normal(self.group).casefold() == NO_GROUP else self.group
-
-    @field_validator("same_person")
-    @classmethod
-    def _each_name_once(cls, lists: list[list[str]]) -> list[list[str]]:
-        names = [person(name) for one in lists for name in one]
-        if "" in names:
-            raise ValueError("a name is empty")
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"`{twice[0]}` stands there twice; write all names of one {PERSON} in one list")
-        return lists
-
-
-class TestSide(Side):
-    """The side to predict: its table is the template of a submission, and its order that of the submission. Without a
-    `table` it is all images in `images`, by name."""
-
-    __test__ = False  # not a test class for pytest
-
-    image: str = "image"
-    """Column with the image's path under `images`."""
-    answer: str = "answer"
-    """Column to fill with the joint class; added when the table lacks it."""
-
-    @property
-    def is_of_its_own_form(self) -> bool:
-        """Whether the table is no csv of this side alone in UTF-8 with commas, as a submission is."""
-        plain = (self.delimiter, self.encoding, self.where, self.listed) == (",", "utf-8", {}, [])
-        return not plain or str(self.table).lower().endswith(OTHER_TABLES)
-
-    @model_validator(mode="after")
-    def _one_list(self) -> TestSide:
-        if self.table is not None and self.pattern is not None:
-            raise ValueError("give a `table`, or a `pattern` in its place, or neither")
-        return self
-
-    @model_validator(mode="after")
-    def _two_columns(self) -> TestSide:
-        if normal(self.image) == normal(self.answer):
-            raise ValueError("`image` and `answer` are one column: answers would be written over the images' names")
-        return self
-
-
-Layout = Literal["folders", "images", "names"]
-"""How a training side lies on the disk: each has a reader in `data.reading.layouts`."""
-
-
-class DatasetSpec(Spec):
-    """Where the dataset is; it is never written to."""
-
-    path: str
-    """Folder of the dataset: absolute, or relative to the project."""
-    subject: Noun | None = None
-    """What one of those behind the images is called on every screen, such as `patient` or `plant`. Left out it is
-    `person`, or `subject` where there is no group."""
-    subjects: Noun | None = None
-    """Its plural, where that is not what English makes of it."""
-    layout: Layout
-    """`folders`: the training table has a row a group with a folder; `images`: a row an image; `names`: there is no
-    table, labels are in the names of folders and files, see `dataset.train.pattern`."""
-    train: TrainSide
-    """The labelled side."""
-    test: TestSide | None = None
-    """The side to predict, if there is one."""
-
-    @model_validator(mode="after")
-    def _plural_of_a_subject(self) -> DatasetSpec:
-        if self.subjects is not None and self.subject is None:
-            raise ValueError("`subjects` is the plural of `subject`: give both")
-        return self
-
-    @property
-    def words(self) -> Subject:
-        """What the groups are called."""
-        one = self.subject or ("person" if self.train.group_column else "subject")
-        return Subject(one, self.subjects or plural(one))
 
 
 SEEN, ALL = "seen", "all"

@@ -15,14 +15,13 @@ import polars as pl
 
 from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.files.outside import exists, require_folder, resolved
-from facetwise.core.people import called, person
+from facetwise.core.people import person
 from facetwise.core.project import Project
-from facetwise.core.records.project_file import Side, TestSide, TrainSide
+from facetwise.core.records.dataset import Side, TestSide, TrainSide
 from facetwise.core.tables import TEST, TRAIN, WRITTEN
 from facetwise.core.text.counting import listed
 from facetwise.core.workspace import file_hash, inside
 from facetwise.data.findings import Finding, Findings
-from facetwise.data.people import check_people
 from facetwise.data.reading.jointcolumn import joint_class_column
 from facetwise.data.reading.labelcells import LabelReader
 from facetwise.data.reading.layouts.layout import Reader, Row, TrainTable
@@ -31,6 +30,7 @@ from facetwise.data.reading.on_disk.spelling import DiskNames
 from facetwise.data.reading.on_disk.tablenames import TableNames
 from facetwise.data.reading.on_disk.unlisted import Unlisted
 from facetwise.data.reading.rowfaults import RowFaults
+from facetwise.data.reading.rowgroups import RowGroups
 from facetwise.data.reading.sidetable import read_side, table_of
 
 
@@ -82,20 +82,21 @@ class _Sides:
         layout = reader_class(self.project.file.dataset.layout)
         key = layout.column(side)
         columns = [s.column for s in specs if s.column is not None]
-        group = side.group_column
-        table, others = self._read(side, key, [*([group] if group is not None else []), key, *columns])
+        group = [side.group_column] if side.group_column is not None else []
+        table, others = self._read(side, key, [*group, key, *columns])
         if table is None:
             return []
         labels = LabelReader(specs, self.project.space, table, self.findings, side.unknown)
         names = TableNames(table, key, self.root, side.images, self.findings, layout.names_folders)
         reader = layout(TrainTable(self.project, self.root, side, names, labels, self.unlisted, self.findings))
         self.unlisted.pass_over(names, others)
-        self._add_rows(side, names, labels, reader)
+        groups = RowGroups(table, side)
+        self._add_rows(groups, names, labels, reader)
         rows = reader.finish()
         labels.finish()
-        if group is None:
+        if groups.each_its_own:
             return [{**row, "group": row["image"], WRITTEN: row["image"]} for row in rows]
-        check_people(table, group, side.same_person, self.findings)
+        groups.finish(self.findings)
         return rows
 
     def test(self) -> list[Row]:
@@ -205,22 +206,19 @@ class _Sides:
             table_of(side, path, [c for c in needed if c not in attributes], self.findings)
             self.findings.error("joint-class", f"{side.table}:1", *found)
 
-    def _add_rows(self, side: TrainSide, names: TableNames, labels: LabelReader, reader: Reader) -> None:
+    def _add_rows(self, groups: RowGroups, names: TableNames, labels: LabelReader, reader: Reader) -> None:
         """Pass every valid row of the training table to the reader; a repeated row counts once."""
         seen: dict[str, CsvRow] = {}
         table, key = names.table, names.column
-        faults, names_of = RowFaults(table, self.findings), called(side.same_person)
-        column = side.group_column
-        meta = table.others([*([] if column is None else [column]), key, *labels.columns])
+        faults = RowFaults(table, self.findings)
+        meta = table.others([*groups.columns, key, *labels.columns])
         for row in table.rows:
             path, read = names.find(row), labels.read(row)
-            written = row.cells[key if column is None else column]
-            group = names_of.get(person(written), person(written))
-            if not group and column is not None:
-                faults.add("empty-group", column, row, f"`{column}` is empty")
-            elif path is not None and path in seen:
+            written = groups.written(row, path, faults)
+            group = groups.group(written)
+            if group and path is not None and path in seen:
                 self._repeated(table, seen[path], row, key)
-            elif path is not None:
+            elif group and path is not None:
                 seen[path] = row
             if path is not None and seen.get(path) is row and read is not None:
                 base = {"split": TRAIN, "group": group, WRITTEN: written, "name": row.cells[key]}

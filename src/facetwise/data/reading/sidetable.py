@@ -11,7 +11,7 @@ from facetwise.core.files.csvtable import CsvRow, CsvTable
 from facetwise.core.files.outside import is_text, read_bounded
 from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
-from facetwise.core.records.project_file import Side
+from facetwise.core.records.dataset import Side
 from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import normal
 from facetwise.core.workspace import inside

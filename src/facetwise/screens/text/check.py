@@ -18,10 +18,6 @@ MAX_LISTED = 10
 MAX_CLASSES = 64
 """Most rows of the table of joint classes, and most classes of an attribute in its line."""
 
-_EACH_ITS_OWN = (
-    "each image is its own group: take one of the two away, or deal both into one fold (`--join-copies` of the folds)"
-)
-
 
 def audit_text(audit: Audit) -> RenderableType:
     """The audit, most important findings first."""
@@ -70,10 +66,23 @@ def _copies(audit: Audit) -> Iterator[RenderableType]:
         yield Text(f"  {pair.first} = {pair.second} ({pair.kind}, {_where(pair)}{labels})")
     if len(pairs) > MAX_LISTED:
         yield Text(f"  and {len(pairs) - MAX_LISTED} more (`--json` lists all)", style="dim")
-    if two := next((pair.people for pair in pairs if pair.people), None):
-        alone = two in [(pair.first, pair.second) for pair in pairs]  # no column says whose the images are
-        yield Text(f"  -> {_EACH_ITS_OWN if alone else f'may be one {PERSON}: {how_to_join(two)}'}", style="dim")
+    yield from _joining(audit)
     yield _looked_for(audit)
+
+
+def _joining(audit: Audit) -> Iterator[Text]:
+    """What to do about copies between people: deal them together, or say that two are one."""
+    between = [pair for pair in audit.copies.pairs if pair.people is not None]
+    if not between:
+        return
+    people = next(side.groups for side in audit.sides if side.split == TRAIN)
+    yield Text(
+        f"  -> {people:,} {PEOPLE} are {audit.joined_groups:,} where those who share a picture count as one: "
+        "`facetwise folds --join-copies` deals them together; apart, pictures are on both sides and scores too high",
+        style="dim",
+    )
+    if two := next((pair.people for pair in between if pair.people != (pair.first, pair.second)), None):
+        yield Text(f"  -> may be one {PERSON}: {how_to_join(two)}", style="dim")
 
 
 def _where(pair: CopyPair) -> str:

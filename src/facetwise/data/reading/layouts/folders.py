@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from facetwise.core.files.csvtable import CsvRow
-from facetwise.core.records.project_file import TrainSide
+from facetwise.core.records.dataset import TrainSide
 from facetwise.data.reading.layouts.folder_files import FolderFiles
 from facetwise.data.reading.layouts.groups import Read, several_folders
 from facetwise.data.reading.layouts.layout import Row, TrainTable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from facetwise.core.files.csvtable import CsvRow
-from facetwise.core.records.project_file import TrainSide
+from facetwise.core.records.dataset import TrainSide
 from facetwise.data.reading.layouts.layout import Row, TrainTable
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from facetwise.core.files.csvtable import CsvRow
 from facetwise.core.project import Project
-from facetwise.core.records.project_file import TrainSide
+from facetwise.core.records.dataset import TrainSide
 from facetwise.data.findings import Findings
 from facetwise.data.reading.labelcells import LabelReader
 from facetwise.data.reading.on_disk.tablenames import TableNames

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facetwise.core.records.project_file import TrainSide
+from facetwise.core.records.dataset import TrainSide
 from facetwise.data.reading.layouts.images import ImageReader
 from facetwise.data.reading.sidetable import IMAGE_NAME
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from facetwise.core.records.project_file import Layout
+from facetwise.core.records.dataset import Layout
 from facetwise.data.reading.layouts.folders import FolderReader
 from facetwise.data.reading.layouts.images import ImageReader
 from facetwise.data.reading.layouts.layout import Reader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import class_order
 from facetwise.data.reading.recognising.columns import Column, part_of
 from facetwise.data.reading.recognising.lying import Lying, below, common_folder
+from facetwise.data.reading.recognising.prefixes import groups_in_names
 from facetwise.data.reading.recognising.proposal import NO_GROUP_TOLD, Ask, MadeProposal, TableChoices
 from facetwise.data.reading.recognising.roles import roles_of
 from facetwise.data.reading.recognising.splits import sides_by, sides_by_lists
@@ -42,7 +44,9 @@ def recognise_folders(lying: Lying, choices: TableChoices) -> MadeProposal | Non
     notes = [f"{count(len(loose), 'image')} beside the folders left out: {listed(loose)}"] if loose else []
     keys: dict[str, Any] = {"images": base, "pattern": CLASS_FOLDERS}
     test = sides_by_lists(lying, names, keys, {"images": base}, notes)
-    return replace(_classes(keys, folders, [*notes, *_deeper(names)]), test=test)
+    made = _classes(keys, folders, [*notes, *_deeper(names)])
+    told = _groups_told(base, [name for name in names if "/" in name], " --leave-out" if loose else "")
+    return replace(made, test=test, notes=(*made.notes, *told))
 
 
 def recognise_names(lying: Lying, choices: TableChoices, ask: Ask) -> MadeProposal:
@@ -84,6 +88,13 @@ def _tried(pattern: NamePattern, lying: Lying, *, leave_out: bool) -> tuple[dict
         hint = f"{way}, or leave them out: `--leave-out`" if matching else way
         raise ProblemsError(f"{what} `{pattern.text}`", told, hint=hint)
     return matching, others
+
+
+def _groups_told(base: str, names: Iterable[str], more: str) -> Iterable[str]:
+    """A note on groups that names below the folders of classes seem to tell; `more` goes to the option."""
+    classes, files = zip(*(name.split("/", 1) for name in names), strict=True)
+    if (found := groups_in_names(files, classes, below(base, f"{{{LABEL}}}/"))) is not None:
+        yield found.told(f"`--pattern {shlex.quote(found.pattern)}{more}`")
 
 
 def _classes(train: Mapping[str, Any], folders: Iterable[str], notes: Sequence[str]) -> MadeProposal:

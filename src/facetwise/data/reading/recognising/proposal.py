@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from facetwise.core.errors import InputError
-from facetwise.core.records.project_file import NO_GROUP
+from facetwise.core.records.dataset import NO_GROUP
 from facetwise.core.text.spelling import folded
 from facetwise.data.reading.recognising.columns import subject_by
 

@@ -13,7 +13,7 @@ from typing import Any
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.labels import JOINT, MAX_CLASSES
 from facetwise.core.people import person
-from facetwise.core.records.project_file import NO_GROUP
+from facetwise.core.records.dataset import NO_GROUP
 from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import class_order, folded
 from facetwise.data.reading.labelcells import plain_number
@@ -87,6 +87,8 @@ def _parting_of(text: str, columns: Mapping[str, Column]) -> tuple[str, Parting]
 
 def _group(columns: Mapping[str, Column], choices: TableChoices, chosen: Mapping[str, Any], ask: Ask) -> str:
     if choices.group is not None:
+        if "{" in choices.group:  # the project file says what is wrong with a pattern
+            return choices.group
         if choices.group not in columns and folded(choices.group) != NO_GROUP:
             raise SettingError(f"no column is called `{choices.group}`", hint=did_you_mean(choices.group, columns))
         return choices.group if choices.group in columns else NO_GROUP

@@ -12,11 +12,20 @@ from typing import Any
 from facetwise.core.errors import InputError, SettingError, did_you_mean
 from facetwise.core.files.annotations.formats import AnnotationTable
 from facetwise.core.files.outside import resolved
+from facetwise.core.records.dataset import NO_GROUP
 from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import inside
 from facetwise.data.reading.recognising.columns import Column, columns_of, is_labelled, part_of
 from facetwise.data.reading.recognising.lying import FoundTable, Lying, below, read_found
-from facetwise.data.reading.recognising.proposal import Ask, MadeProposal, OpenQuestion, TableChoices, decided
+from facetwise.data.reading.recognising.prefixes import groups_in_names
+from facetwise.data.reading.recognising.proposal import (
+    Ask,
+    MadeProposal,
+    OpenQuestion,
+    TableChoices,
+    decided,
+    json_text,
+)
 from facetwise.data.reading.recognising.roles import Roles, roles_of
 from facetwise.data.reading.recognising.splits import sides_by, sides_by_lists
 
@@ -173,7 +182,19 @@ def _proposal(lying: Lying, table: ImageTable, others: list[ImageTable], roles: 
     elif others:
         notes.append(f"other tables left out: {listed(t.found.path for t in others)}; `--table PATH` takes another")
     title = f"a table with a row an image, `{table.found.path}`"
-    return MadeProposal(title, "images", train, roles.attributes, test, (*notes, *roles.notes))
+    return MadeProposal(
+        title, "images", train, roles.attributes, test, (*notes, *roles.notes, *_groups_told(table, roles))
+    )
+
+
+def _groups_told(table: ImageTable, roles: Roles) -> Iterable[str]:
+    """A note on groups that names seem to tell, where no column does and names are as on the disk."""
+    names = table.columns[table.image].cells
+    if roles.group != NO_GROUP or not table.exact or len(set(names)) < len(names):
+        return
+    classes = zip(*(table.columns[attribute["column"]].cells for attribute in roles.attributes), strict=True)
+    if (found := groups_in_names(names, list(classes))) is not None:
+        yield found.told(f"`group = {json_text(found.pattern)}` or `--group {shlex.quote(found.pattern)}`")
 
 
 def _table_notes(table: ImageTable) -> Iterable[str]:

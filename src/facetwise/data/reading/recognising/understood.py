@@ -58,7 +58,7 @@ def understand(project: Project, proposal: Proposal) -> Understood:
             UnderstoodAttribute(a.name, tuple((c, counts[a.name].get(k, 0)) for k, c in enumerate(a.classes)))
             for a in project.space.attributes
         ),
-        group=side.train.group_column,
+        group=side.train.group if side.train.has_groups else None,
         groups=train["group"].n_unique(),
         train=train.height,
         test=None if side.test is None else listing.table.filter(pl.col("split") == TEST).height,

@@ -1,0 +1,85 @@
+"""Groups that the names of images seem to tell: `plant12_3.jpg` is the third photo of `plant12`, if names repeat so.
+
+A proposal only: it is printed with the line that takes it, and never taken by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from facetwise.core.errors import SettingError
+from facetwise.core.namepattern import NamePattern
+from facetwise.core.records.dataset import GROUP
+from facetwise.core.text.counting import count
+
+FEWEST = 4
+"""Groups; fewer are a camera or a class."""
+LARGEST = 0.5
+"""Share of the images that a group may have."""
+EACH = 1.5
+"""Images that a group has on average, at least."""
+_SEPARATORS = "_-. "
+
+
+@dataclass(frozen=True)
+class GroupsInNames:
+    """A pattern of images' paths that makes groups."""
+
+    pattern: str
+    num_groups: int
+    example: str
+    """One of the largest groups, and how many images it has."""
+
+    def told(self, line: str) -> str:
+        """What it makes, and what it costs to be wrong; `line` takes it."""
+        return (
+            f"names seem to tell {count(self.num_groups, 'group')} ({self.example}); if each is one subject: {line}. "
+            "Taken in error, folds are less even; left out in error, every estimate is too high"
+        )
+
+
+def groups_in_names(names: Sequence[str], classes: Sequence[Hashable], before: str = "") -> GroupsInNames | None:
+    """What parts of images' paths, the coarsest first, that repeat, and are not simply the class; None if none are.
+
+    `names` are paths below the images' folder, `classes` what is known of each image's labels; `before` is what a
+    pattern begins with, such as `{label}/`, which `names` do not have.
+    """
+    for text in _patterns(names):
+        try:
+            pattern = NamePattern(text)
+        except SettingError:  # nothing stands between two parts
+            continue
+        cells = [pattern.cells(name) for name in names]
+        found = [cell[pattern.fields.index(GROUP)] for cell in cells if cell is not None]
+        if len(found) == len(names) and (example := _example(found, classes)) is not None:
+            return GroupsInNames(before + text, len(set(found)), example)
+    return None
+
+
+def _example(groups: Sequence[str], classes: Sequence[Hashable]) -> str | None:
+    """The largest of groups that may be some; None where they are too few, too many, or tell the class."""
+    sizes: dict[str, int] = {}
+    for group in groups:
+        sizes[group] = sizes.get(group, 0) + 1
+    largest = max(sizes, key=lambda group: sizes[group])
+    fits = max(FEWEST, len(set(classes)) + 1) <= len(sizes) <= len(groups) / EACH
+    return f"`{largest}` has {sizes[largest]:,}" if fits and sizes[largest] <= LARGEST * len(groups) else None
+
+
+def _patterns(names: Sequence[str]) -> Iterator[str]:
+    """Patterns to try: folders from the top, then the beginnings of files' names, the shortest first."""
+    paths = [PurePosixPath(name) for name in names]
+    folders = min((len(path.parts) - 1 for path in paths), default=0)
+    for depth in range(folders):
+        yield "".join(f"{{in{k}}}/" for k in range(depth)) + f"{{{GROUP}}}/{{file:path}}"
+    if not folders and any(len(path.parts) > 1 for path in paths):
+        return
+    start = "{folder:path}/" if folders else ""
+    for sign in _SEPARATORS:
+        parts = {path.stem.count(sign) for path in paths}
+        ending = ".{ending}" if sign == "." else ""
+        most = max(parts, default=0) if len(parts) == 1 else min(1, min(parts, default=0))
+        for rest in range(most, 0, -1):
+            yield start + f"{{{GROUP}}}" + "".join(f"{sign}{{n{k or ''}}}" for k in range(rest)) + ending
