@@ -321,8 +321,9 @@ def _tables(project: Project) -> dict[str, Path]:
     """The tables and lists as the project file calls them, and where they lie."""
     found: dict[str, Path] = {}
     for side in filter(None, (project.file.dataset.train, project.file.dataset.test)):
-        if side.table is not None and (path := project.table_path(side.table)) is not None:
-            found[side.table] = path
+        for table in side.tables:
+            if (path := project.table_path(table)) is not None:
+                found[table] = path
         found |= {name: project.dataset_root / name for name in side.listed}
     how = project.file.combinations
     if how not in (ALL, SEEN) and (path := project.table_path(how)) is not None:

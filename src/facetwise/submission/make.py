@@ -215,8 +215,8 @@ def read_template(project: Project, side: TestSide) -> bytes:
 def _made_template(project: Project, side: TestSide) -> bytes:
     """A plain csv of the images to predict and what else their table says, where that is none itself."""
     findings = Findings()
-    path = None if side.table is None else project.table_path(side.table)
-    table, _ = read_side(project.dataset_root, path, side, side.image, [side.image], findings)
+    paths = {table: project.table_path(table) or project.dataset_root / table for table in side.tables}
+    table, _ = read_side(project.dataset_root, paths, side, side.image, [side.image], findings)
     raise_errors(findings, f"the list of images to predict in {project.dataset_root}")
     assert table is not None
     return "".join(csv_row(row) for row in (table.header, *(cells for _, cells in table.records))).encode()

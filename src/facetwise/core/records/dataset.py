@@ -24,6 +24,27 @@ Delimiter = Literal[",", ";", "\t", "|"]
 Encoding = Literal["utf-8", "utf-16", "cp949", "cp1252"]
 
 
+class Join(Spec):
+    """Another table, whose columns a side's table gets by a key."""
+
+    table: str
+    """That table; it is looked for as the side's `table` is."""
+    on: str
+    """Column of the key in the side's table, or in one joined before. Each row needs one row with its key."""
+    key: str = ""
+    """Column of the key in the other table, which has it once in a row; left out, it is called as `on`."""
+    delimiter: Delimiter = ","
+    """What stands between the cells of a csv."""
+    encoding: Encoding = "utf-8"
+    """What a csv is written in."""
+
+    @model_validator(mode="after")
+    def _called_alike(self) -> Join:
+        if not self.key:
+            object.__setattr__(self, "key", self.on)
+        return self
+
+
 class Side(Spec):
     """What both sides of a dataset have."""
 
@@ -43,9 +64,17 @@ class Side(Spec):
     where: dict[str, list[str]] = Field(default_factory=dict)
     """Which rows belong to this side: column -> the values that it has in them. Left out, all do."""
 
+    join: list[Join] = Field(default_factory=list)
+    """Other tables whose columns the table gets by a key, such as `[{ table = "patients.csv", on = "patient" }]`. A
+    column that is there already becomes `patients.NAME`."""
     listed: list[str] = Field(default_factory=list)
     """Text files in the dataset with the name of an image a line, as its column has it, or without a table its path
     below `images`, with or without the ending: only these images are of this side. Left out, all are."""
+
+    @property
+    def tables(self) -> list[str]:
+        """All its tables."""
+        return [*([self.table] if self.table is not None else []), *(join.table for join in self.join)]
 
     @field_validator("pattern")
     @classmethod

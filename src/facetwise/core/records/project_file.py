@@ -25,6 +25,7 @@ _NEW_KEYS: dict[str, Any] = {
     "pattern": None,
     "split": None,
     "listed": [],
+    "join": [],
     "unknown": [""],
     "item": None,
 }
@@ -210,7 +211,7 @@ def _check_stems(named: list[AttributeSpec]) -> None:
 
 def _check_fields(side: TrainSide, columns: list[str]) -> None:
     """What stands for columns in a project without a table must be fields of its pattern."""
-    if side.pattern is None:
+    if side.pattern is None or side.join:  # a joined table may have the columns
         return
     named = [*columns, *side.where, *(name for name in (side.group_column, side.split) if name is not None)]
     fields = NamePattern(side.pattern).fields

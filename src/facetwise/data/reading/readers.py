@@ -176,16 +176,32 @@ class _Sides:
 
     def _read(self, side: Side, key: str, needed: list[str]) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
         known, name = len(self.findings), side.table
-        path = self._place(side)
-        table, others = read_side(self.root, path, side, key, needed, self.findings)
+        paths = self._places(side)
+        if paths is None:
+            return None, ()
+        table, others = read_side(self.root, paths, side, key, needed, self.findings)
         if table is not None:
             self.sources.update({part: file_hash(self.root / part) for part in side.listed})
-        if table is not None and name is not None and path is not None:
-            self.sources[name] = table.sha256
-            self._tell_place(name, path)
-        elif name is not None and path is not None and any(f.code == "missing-column" for f in self.findings[known:]):
-            self._note_joint_class(path, side, needed, known)
+            for part, path in paths.items():
+                self.sources[part] = table.sha256 if part == name else file_hash(path)
+                self._tell_place(part, path)
+        elif name is not None and any(f.code == "missing-column" for f in self.findings[known:]):
+            self._note_joint_class(paths[name], side, needed, known)
         return table, others
+
+    def _places(self, side: Side) -> dict[str, Path] | None:
+        """Where each of a side's tables lies; None, and an error, for one to be joined that is not there."""
+        found: dict[str, Path] = {}
+        for table in side.tables:
+            path = self.project.table_path(table, self.root)
+            if path is None:
+                self.findings.error("leaves-dataset", table, *self._way_out(table))
+                return None
+            if not exists(path):
+                self.findings.error("missing-csv", table, f"no such file in {self.root}")
+                return None
+            found[table] = path
+        return found
 
     def _tell_place(self, name: str, path: Path) -> None:
         """Say where a table lies that is in the project, or in both places."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +17,7 @@ from facetwise.core.text.spelling import normal
 from facetwise.core.workspace import inside
 from facetwise.data.findings import Findings
 from facetwise.data.reading.csvfile import read_any_table
+from facetwise.data.reading.jointables import read_joined, with_joined
 from facetwise.data.reading.on_disk.imagefiles import images_below
 
 IMAGE_NAME = "(name)"
@@ -35,22 +36,37 @@ class NamesTable(CsvTable):
 
 
 def read_side(
-    root: Path, path: Path | None, side: Side, key: str, needed: Sequence[str], findings: Findings
+    root: Path, paths: Mapping[str, Path], side: Side, key: str, needed: Sequence[str], findings: Findings
 ) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
     """The rows of a side, and the rows that its `where` excludes; None in place of an unusable table.
 
-    `root` is the dataset, `path` where the side's table lies, if it has one (`Project.table_path`); `key` is the column
-    of what a row names, `needed` are all columns that are.
+    `root` is the dataset, `paths` where each of the side's `tables` lies (`Project.table_path`); `key` is the column of
+    what a row names, `needed` are all columns that are.
     """
     wanted = [*dict.fromkeys([*needed, *side.where])]
-    if side.table is None or path is None:
+    joined = [read_joined(join, paths[join.table], findings) for join in side.join]
+    elsewhere = {normal(name) for one in joined if one is not None for name in one.may_be_called}
+    own = [name for name in wanted if name == key or normal(name) not in elsewhere]
+    if side.table is None:
         table: CsvTable | None = names_table(root, side.images, side.pattern, key, findings)
     else:
-        table = table_of(side, path, wanted, findings)
+        table = table_of(side, paths[side.table], own, findings)
     lists = [read_list(root, name, findings) for name in side.listed]
-    if table is None or None in lists:
+    if table is None or None in lists or None in joined:
         return None, ()
-    return _of_side(table, side, key, frozenset().union(*filter(None, lists)), findings)
+    names = frozenset[str]().union(*filter(None, lists))
+    before = [column for column in side.where if column in table.columns or not joined]
+    kept, others = _of_side(table, side, before, key, names, findings)
+    for one in joined:
+        kept = with_joined(kept, one, wanted, findings) if kept is not None and one is not None else None
+    if kept is None or not joined:
+        return kept, others
+    if lacking := [column for column in wanted if column not in kept.columns]:
+        where = f"{kept.name} and what is joined to it"
+        findings.error("missing-column", where, f"no column `{lacking[0]}`", did_you_mean(lacking[0], kept.columns))
+        return None, ()
+    chosen, left = _of_side(kept, side, [c for c in side.where if c not in before], key, names, findings)
+    return chosen, (*others, *left)
 
 
 def table_of(side: Side, path: Path, needed: Sequence[str], findings: Findings) -> CsvTable | None:
@@ -103,22 +119,24 @@ def names_table(root: Path, images: str, pattern: str | None, key: str, findings
 
 
 def _of_side(
-    table: CsvTable, side: Side, key: str, names: frozenset[str], findings: Findings
+    table: CsvTable, side: Side, columns: Sequence[str], key: str, names: frozenset[str], findings: Findings
 ) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
-    if not side.where and not side.listed:
+    """The rows that are in its lists and have what `where` says of these `columns`, and the other rows."""
+    conditions = {column: side.where[column] for column in columns}
+    if not conditions and not side.listed:
         return table, ()
-    if unknown := [column for column in side.where if column not in table.columns]:
+    if unknown := [column for column in conditions if column not in table.columns]:
         hint = did_you_mean(unknown[0], table.columns)
         findings.error("missing-column", table.name, f"no column `{unknown[0]}`, of which `where` speaks", hint)
         return None, ()
     chosen = [
-        all(person(row.cells[c]) in values for c, values in side.where.items())
+        all(person(row.cells[c]) in values for c, values in conditions.items())
         and (not side.listed or is_listed(row.cells[key], names))
         for row in table.rows
     ]
     kept = tuple(record for record, good in zip(table.records, chosen, strict=True) if good)
     if not kept:
-        where = [f"has `{c}` {' or '.join(values)}" for c, values in side.where.items()]
+        where = [f"has `{c}` {' or '.join(values)}" for c, values in conditions.items()]
         where += [f"is in {' or '.join(side.listed)}"] if side.listed else []
         hint = "set `where` or `listed` in facetwise.toml"
         findings.error("no-rows", table.name, f"no row {' and '.join(where)}", hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +16,7 @@ from facetwise.core.records.dataset import NO_GROUP
 from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import inside
 from facetwise.data.reading.recognising.columns import Column, columns_of, is_labelled, part_of
+from facetwise.data.reading.recognising.joins import FoundJoin, joins_of
 from facetwise.data.reading.recognising.lying import FoundTable, Lying, below, read_found
 from facetwise.data.reading.recognising.prefixes import groups_in_names
 from facetwise.data.reading.recognising.proposal import (
@@ -24,7 +25,7 @@ from facetwise.data.reading.recognising.proposal import (
     OpenQuestion,
     TableChoices,
     decided,
-    json_text,
+    toml_value,
 )
 from facetwise.data.reading.recognising.roles import Roles, roles_of
 from facetwise.data.reading.recognising.splits import sides_by, sides_by_lists
@@ -48,6 +49,10 @@ class ImageTable:
     """Whether they name them as the disk does."""
     headless: bool = False
     """Whether the name of the column is that of an image itself: then there is no header."""
+    joins: tuple[FoundJoin, ...] = ()
+    """Tables that share a key with it."""
+    joined: bool = False
+    """Whether they are joined, so that their columns are among its own."""
 
     @property
     def part(self) -> str:
@@ -74,7 +79,7 @@ def recognise_table(lying: Lying, choices: TableChoices, ask: Ask, *, labelled: 
 
     Raises InputError for what cannot be decided or read although it was chosen.
     """
-    tables = list(_image_tables(lying, choices, ask))
+    tables = _with_joins(lying, list(_image_tables(lying, choices, ask)), choices)
     sure = choices.table is not None or bool(choices.attributes) or not labelled
     found = [t for t in tables if (sure or t.labelled) and not t.headless]
     if not found:
@@ -108,11 +113,7 @@ def _image_tables(lying: Lying, choices: TableChoices, ask: Ask) -> Iterable[Ima
             raise InputError(f"{choices.table}: no column of it names images of the dataset{_shown(found, lying)}")
         yield table
         return
-    for path in lying.tables:
-        try:
-            found = read_found(lying.root, path)
-        except InputError:
-            continue
+    for found in _readable(lying.root, lying.tables):
         table = _with_images(lying, found, choices, ask)
         if table is not None:
             yield table
@@ -124,6 +125,30 @@ def _out_of_dataset(root: Path, table: str) -> InputError:
     common = os.path.commonpath([root, place])
     way = shlex.join(["--dataset", common, "--table", os.path.relpath(place, common)])
     return InputError(f"`{table}` leads out of the dataset {root}", hint=f"give the folder that holds both: `{way}`")
+
+
+def _with_joins(lying: Lying, tables: list[ImageTable], choices: TableChoices) -> list[ImageTable]:
+    """The tables with what shares a key with each: joined where none of them has labels, or lacks a chosen column."""
+    paths = [path for path in lying.tables if path not in {table.found.path for table in tables}]
+    plain = list(_readable(lying.root, paths)) if tables else []
+    found = [replace(t, joins=tuple(joins_of(t.columns, t.image, plain))) for t in tables]
+    chosen = {text.partition("=")[0] for text in (*choices.attributes, choices.group or "")}
+
+    def joined(table: ImageTable) -> ImageTable:
+        added = {name: column for join in table.joins for name, column in join.added.items()}
+        lacking = chosen & (added.keys() - table.columns.keys())
+        taken = bool(lacking) or not any(t.labelled for t in tables)
+        return replace(table, columns={**table.columns, **added}, joined=True) if added and taken else table
+
+    return [joined(table) for table in found]
+
+
+def _readable(root: Path, paths: Iterable[str]) -> Iterable[FoundTable]:
+    for path in paths:
+        try:
+            yield read_found(root, path)
+        except InputError:
+            continue
 
 
 def _others(lying: Lying, chosen: ImageTable) -> Iterable[ImageTable]:
@@ -169,7 +194,7 @@ def _likely(places: dict[str, tuple[str, int]], columns: Mapping[str, Column]) -
 
 
 def _proposal(lying: Lying, table: ImageTable, others: list[ImageTable], roles: Roles) -> MadeProposal:
-    keys = table.found.keys
+    keys = {**table.found.keys, **({"join": [join.setting for join in table.joins]} if table.joined else {})}
     train: dict[str, Any] = {**keys, "images": table.images, "image": table.image, **roles.keys}
     notes = list(_table_notes(table))
     sides = {**keys, "images": table.images, "image": table.image, "answer": _answer(table)}
@@ -194,13 +219,16 @@ def _groups_told(table: ImageTable, roles: Roles) -> Iterable[str]:
         return
     classes = zip(*(table.columns[attribute["column"]].cells for attribute in roles.attributes), strict=True)
     if (found := groups_in_names(names, list(classes))) is not None:
-        yield found.told(f"`group = {json_text(found.pattern)}` or `--group {shlex.quote(found.pattern)}`")
+        yield found.told(f"`group = {toml_value(found.pattern)}` or `--group {shlex.quote(found.pattern)}`")
 
 
 def _table_notes(table: ImageTable) -> Iterable[str]:
     rows = len(table.found.table.records)
     if isinstance(table.found.table, AnnotationTable) and table.found.table.left_out:
         yield f"of `{table.found.path}` left out: {listed(table.found.table.left_out, 8)}"
+    for join in table.joins:
+        line = f"join = {toml_value([join.setting])}"
+        yield f"{join.told}: joined, `{line}`" if table.joined else f"{join.told}: `{line}` adds them"
     if table.found.written_in:
         yield f"`{table.found.path}` is {table.found.written_in}: `delimiter`, `encoding`"
     if not table.exact:

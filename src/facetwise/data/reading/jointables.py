@@ -1,0 +1,84 @@
+"""Tables joined by a key: each row of one gets the columns of the one row of another that has its key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from facetwise.core.files.csvtable import CsvTable
+from facetwise.core.people import person
+from facetwise.core.records.dataset import Join
+from facetwise.core.text.counting import count, listed
+from facetwise.core.text.spelling import Spellings, spelt_as
+from facetwise.data.findings import Findings
+from facetwise.data.reading.csvfile import read_any_table
+from facetwise.data.reading.rowfaults import RowFaults
+
+
+@dataclass(frozen=True)
+class JoinedTable:
+    """A table to be joined, read: its columns but the key, by key in one spelling."""
+
+    join: Join
+    names: tuple[str, ...]
+    rows: dict[str, tuple[str, ...]]
+
+    @property
+    def may_be_called(self) -> tuple[str, ...]:
+        """What its columns may be called where it is joined."""
+        return (*self.names, *self.columns_beside(self.names))
+
+    def columns_beside(self, taken: Sequence[str]) -> tuple[str, ...]:
+        """What its columns are called beside others: `patients.age` where there is an `age` already."""
+        stem = PurePosixPath(self.join.table).stem
+        return tuple(f"{stem}.{name}" if name in taken else name for name in self.names)
+
+
+def read_joined(join: Join, path: Path, findings: Findings) -> JoinedTable | None:
+    """The table to be joined that lies at `path`; None, and errors, when it is unusable or has two rows of one key."""
+    form = {"delimiter": join.delimiter, "encoding": join.encoding}
+    table = read_any_table(path, join.table, [join.key], findings, **form)
+    if table is None:
+        return None
+    place, first, known = table.names.index(join.key), dict[str, int](), len(findings)
+    kept = [k for k, name in enumerate(table.names) if name and k != place]
+    rows: dict[str, tuple[str, ...]] = {}
+    for line, cells in table.records:
+        key, others = person(cells[place]), tuple(cells[k] for k in kept)
+        if rows.setdefault(key, others) != others and key:
+            message = f"`{cells[place]}` stands on line {first[key]} as well, with other cells"
+            way = f"a joined table has one row of each `{join.key}`; the table with a row an image is `table`"
+            findings.error("repeated-key", f"{join.table}:{line}", message, way)
+        first.setdefault(key, line)
+    rows.pop("", None)
+    return JoinedTable(join, tuple(table.names[k] for k in kept), rows) if len(findings) == known else None
+
+
+def with_joined(table: CsvTable, joined: JoinedTable, needed: Sequence[str], findings: Findings) -> CsvTable | None:
+    """`table` with the columns of another, `needed` ones in that spelling; None, and an error for each row whose key
+    the other does not have."""
+    join = joined.join
+    on = Spellings(table.columns).find(join.on)
+    if on not in table.columns:
+        message = f"no column `{join.on}`, on which `{join.table}` is joined; columns: {listed(table.columns, 12)}"
+        findings.error("missing-column", f"{table.name}:1", message)
+        return None
+    place, faults, known = table.names.index(on), RowFaults(table, findings), len(findings)
+    used, records = set[str](), []
+    for row, (line, cells) in zip(table.rows, table.records, strict=True):
+        key = person(cells[place])
+        used.add(key)
+        if key not in joined.rows:
+            what = f"`{cells[place]}` is not in `{join.key}` of `{join.table}`" if key else f"`{on}` is empty"
+            faults.add("no-joined-row", on, row, what, f"add the row, or take this one out of `{table.name}`")
+            continue
+        records.append((line, (*cells, *joined.rows[key])))
+    faults.finish()
+    if len(findings) > known:
+        return None
+    added = joined.columns_beside(table.columns)
+    told = f"joined by `{on}`, {len(used):,} of {count(len(joined.rows), 'row')} used; columns: {listed(added, 8)}"
+    findings.info("joined-table", join.table, told)
+    names = spelt_as((*table.names, *added), needed)
+    return replace(table, header=(*table.header, *added), names=names, records=tuple(records))
