@@ -50,16 +50,19 @@ def init(
         str | None, Option("Labels in names: `{mask}_{age:int}/{person}_{n}.jpg`.", metavar="PATTERN")
     ] = None,
     leave_out: Annotated[bool, Option("Leave images out whose names do not match the pattern.")] = False,
+    links_root: Annotated[
+        str | Path | None, Option("Follow links to folders that lead into this one.", metavar="DIR", kind=str)
+    ] = None,
     ask: "Ask | None" = None,
     tell: "Callable[[Understood], None] | None" = None,
 ) -> "Project":
     """Make a project in `folder` for a dataset: `facetwise.toml` and the shipped recipes to edit.
 
     Recognises the mask contest's layout, a table with a row per image (csv, JSON lines, Parquet) and a folder per
-    class; `pattern` reads labels from names. `tell` receives what was understood, before the file is written; `ask`
-    answers what cannot be decided, which is otherwise an error. Raises InputError when nothing is recognised (the
-    message shows how to write the file by hand), or when there is already a project here or in a folder above. Calling
-    it again completes an interrupted call.
+    class; `pattern` reads labels from names. Links to folders are followed into `links_root` alone. `tell` receives
+    what was understood, before the file is written; `ask` answers what cannot be decided, which is otherwise an error.
+    Raises InputError when nothing is recognised (the message shows how to write the file by hand), or when there is
+    already a project here or in a folder above. Calling it again completes an interrupted call.
     """
     from facetwise.core.project import Project
     from facetwise.data.reading.recognising.newproject import write_project_file
@@ -67,7 +70,9 @@ def init(
     from facetwise.recipe.load import SHIPPED, shipped_recipes
 
     recipes = {f"recipes/{name}.toml": (SHIPPED / f"{name}.toml").read_bytes() for name in shipped_recipes()}
-    choices = TableChoices(table, image, group, tuple(attributes), pattern, leave_out)
+    choices = TableChoices(
+        table, image, group, tuple(attributes), pattern, leave_out, None if links_root is None else str(links_root)
+    )
     path = write_project_file(
         Path(folder), Path(dataset), name=name, beside=recipes, choices=choices, ask=ask or nobody, tell=tell
     )

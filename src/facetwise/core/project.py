@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from facetwise.core.errors import ArtefactError
-from facetwise.core.files.outside import exists
+from facetwise.core.files.outside import exists, resolved
 from facetwise.core.files.settings import parse, read_toml
 from facetwise.core.labels import LabelSpace
 from facetwise.core.records.data import ManifestMadeFrom
@@ -64,6 +64,14 @@ class Project:
     def dataset_root(self) -> Path:
         """The dataset's folder (may be missing; the manifest reports that)."""
         return (self.root / self.file.dataset.path).resolve()
+
+    def links_into(self, dataset: Path | None = None) -> tuple[Path, ...]:
+        """The folders that links in the dataset, or in another one, may lead into; none where they are not followed."""
+        spec = self.file.dataset
+        if not spec.follow_links:
+            return ()
+        named = [] if spec.links_root is None else [resolved(self.root / spec.links_root)]
+        return (resolved(self.dataset_root if dataset is None else dataset), *named)
 
     def table_path(self, table: str, dataset: Path | None = None) -> Path | None:
         """Where the `table` of a side lies: in the dataset, or else in the project folder, by its path from either.

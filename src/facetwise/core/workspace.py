@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,15 +231,19 @@ def leftovers(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if is_temporary(p)) if folder.is_dir() else []
 
 
-def inside(root: Path, relative: str) -> Path | None:
-    """`root / relative`, or None when that path would leave `root` (absolute, `..`, or a link that leads out)."""
+def inside(root: Path, relative: str, into: Sequence[Path] = ()) -> Path | None:
+    """`root / relative`, or None when that path would leave `root` (absolute, `..`, or a link that leads out).
+
+    Links may lead `into` other folders, which have no links in their paths.
+    """
     if not relative or "\0" in relative or Path(relative).is_absolute():
         return None
     try:
         path = (root / relative).resolve()
     except (OSError, RuntimeError):
         return None
-    return root / relative if path.is_relative_to(root.resolve()) else None
+    stays = any(path.is_relative_to(folder) for folder in (root.resolve(), *into))
+    return root / relative if stays else None
 
 
 def _flock(file: IO[Any], kind: int) -> bool:

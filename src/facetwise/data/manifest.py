@@ -134,7 +134,9 @@ def build_manifest(
     with lock(project.root / ".manifest.lock", str(folder)):
         listing = read_dataset(project)
         cache = None if anew else read_cache(folder / CACHE)
-        scanned = scan(project.dataset_root, listing.table["image"].to_list(), cache, workers, progress)
+        scanned = scan(
+            project.dataset_root, listing.table["image"].to_list(), cache, workers, progress, project.links_into()
+        )
         manifest = _joined(listing, scanned)
         found = find_combinations(project, manifest.table)
         manifest = replace(manifest, findings=(*manifest.findings, *found.findings))
@@ -188,7 +190,7 @@ def describe_other(project: Project, dataset: Path, *, progress: Progress | None
     require_folder(dataset)
     listing = read_dataset(project, dataset)
     raise_errors(listing.findings, str(dataset))
-    scanned = scan(dataset, listing.table["image"].to_list(), progress=progress)
+    scanned = scan(dataset, listing.table["image"].to_list(), progress=progress, into=project.links_into(dataset))
     manifest = _joined(listing, scanned)
     impossible = impossible_labels(manifest.table, project.space, "that can occur")
     raise_errors((*manifest.findings, *impossible), str(dataset))

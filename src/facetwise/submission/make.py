@@ -216,7 +216,7 @@ def _made_template(project: Project, side: TestSide) -> bytes:
     """A plain csv of the images to predict and what else their table says, where that is none itself."""
     findings = Findings()
     paths = {table: project.table_path(table) or project.dataset_root / table for table in side.tables}
-    table, _ = read_side(project.dataset_root, paths, side, side.image, [side.image], findings)
+    table, _ = read_side(project.dataset_root, paths, side, side.image, [side.image], findings, project.links_into())
     raise_errors(findings, f"the list of images to predict in {project.dataset_root}")
     assert table is not None
     return "".join(csv_row(row) for row in (table.header, *(cells for _, cells in table.records))).encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -107,10 +107,38 @@ def names_in(folder: Path) -> list[str]:
         return []
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """Everything below `folder` except folders, including links; folders that cannot be listed are skipped."""
-    for parent, _, names in os.walk(folder):
+def files_below(folder: Path, into: Sequence[Path] = ()) -> Iterator[Path]:
+    """Everything below `folder` except folders, including links; folders that cannot be listed are skipped.
+
+    Links to folders are followed as by `walk`.
+    """
+    for parent, _, names in walk(folder, into):
         yield from (Path(parent, name) for name in names)
+
+
+def walk(folder: Path, into: Sequence[Path] = ()) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As `os.walk`. Links to folders are not followed; with `into`, folders without links, all are, that lead into one
+    of them. Raises InputError for a link that leads elsewhere, or to a folder that holds it."""
+    return _walked(folder, into, frozenset([resolved(folder)])) if into else os.walk(folder)
+
+
+def _walked(folder: Path, into: Sequence[Path], held: frozenset[Path]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`held` are the folders that links on the way here led to."""
+    for parent, below, names in os.walk(folder):
+        yield parent, below, names
+        for path in (Path(parent, name) for name in below):
+            if not path.is_symlink():
+                continue
+            target = resolved(path)
+            if not any(target.is_relative_to(root) for root in into):
+                allowed = " and ".join(map(str, dict.fromkeys(into)))
+                raise InputError(
+                    f"{path}: a link that leads to {target}, and links are followed into {allowed} alone",
+                    hint="take it away, or name a folder that holds what it leads to as `links_root` in `[dataset]`",
+                )
+            if target in held or resolved(Path(parent)).is_relative_to(target):
+                raise InputError(f"{path}: a link that leads back to a folder that holds it", hint="take it away")
+            yield from _walked(path, into, held | {target})
 
 
 def _mode(path: Path) -> int | None:

@@ -200,6 +200,11 @@ class DatasetSpec(Spec):
     `person`, or `subject` where there is no group."""
     subjects: Noun | None = None
     """Its plural, where that is not what English makes of it."""
+    follow_links: bool = False
+    """Whether links to folders are followed, and links may lead out of the dataset, into `links_root`."""
+    links_root: str | None = None
+    """With `follow_links`: the folder that links may lead into, absolute or relative to the project; left out, they
+    stay in the dataset."""
     layout: Layout
     """`folders`: the training table has a row a group with a folder; `images`: a row an image; `names`: there is no
     table, labels are in the names of folders and files, see `dataset.train.pattern`."""
@@ -212,6 +217,12 @@ class DatasetSpec(Spec):
     def _plural_of_a_subject(self) -> DatasetSpec:
         if self.subjects is not None and self.subject is None:
             raise ValueError("`subjects` is the plural of `subject`: give both")
+        return self
+
+    @model_validator(mode="after")
+    def _root_of_followed_links(self) -> DatasetSpec:
+        if self.links_root is not None and not self.follow_links:
+            raise ValueError("`links_root` is where followed links may lead: give `follow_links = true`")
         return self
 
     @property

@@ -192,6 +192,8 @@ class ProjectFile(Spec):
         file = self.model_dump(mode="json", include={"dataset", "attributes", "labels"})
         for word in ("subject", "subjects"):  # what something is called changes nothing
             del file["dataset"][word]
+        if not self.dataset.follow_links:
+            del file["dataset"]["follow_links"], file["dataset"]["links_root"]
         for part in filter(None, (file["dataset"]["train"], file["dataset"]["test"], *file["attributes"])):
             for key, default in _NEW_KEYS.items():  # files without them have the hash that they always had
                 if part.get(key) == default:

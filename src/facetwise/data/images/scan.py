@@ -55,17 +55,19 @@ def scan(
     cache: pl.DataFrame | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    into: Sequence[Path] = (),
 ) -> pl.DataFrame:
     """One row per image, in order, columns as in `SCAN`; the status is `ok`, `damaged` (`note` says why) or `missing`.
 
     `images` are paths relative to `root`; one that is not UTF-8 is a damaged row under its escaped name. Rows of
-    `cache` whose file has the same size and times (of its content and of its inode) are reused.
+    `cache` whose file has the same size and times (of its content and of its inode) are reused. Links may lead `into`
+    other folders (`workspace.inside`).
     """
     known = {} if cache is None else {row["image"]: row for row in cache.iter_rows(named=True)}
     seen = [_on_disk(root, image) for image in images]
     rows = [known[r["image"]] if _unchanged(r, known.get(r["image"])) else r for r in seen]
     new = [place for place, row in enumerate(rows) if row["status"] is None]
-    looks = in_parallel(lambda place: _look(root, rows[place]), new, workers)
+    looks = in_parallel(lambda place: _look(root, rows[place], into), new, workers)
     for done, (place, content) in enumerate(zip(new, looks, strict=True)):
         rows[place] = rows[place] | content
         if progress is not None:
@@ -170,8 +172,8 @@ def _unchanged(row: Row, known: Row | None) -> bool:
     return known is not None and row["status"] is None and all(row[k] == known[k] for k in _UNCHANGED)
 
 
-def _look(root: Path, row: Row) -> Row:
-    if inside(root, row["image"]) is None:
+def _look(root: Path, row: Row, into: Sequence[Path]) -> Row:
+    if inside(root, row["image"], into) is None:
         return {"status": "damaged", "note": "a link that leads out of the dataset"}
     return _content(root / row["image"], row["bytes"])
 

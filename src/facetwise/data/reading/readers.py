@@ -50,7 +50,10 @@ def read_dataset(project: Project, dataset: Path | None = None) -> Listing:
     root = resolved(dataset or project.dataset_root)
     require_folder(root, f"set `dataset.path` in {project.workspace.project_file} to the dataset")
     findings = Findings()
-    sides = _Sides(project, root, findings, {}, Unlisted(root, findings))
+    into = project.links_into(root)
+    for folder in into:
+        require_folder(folder, "set `links_root` in facetwise.toml to the folder that links may lead into")
+    sides = _Sides(project, root, findings, {}, into, Unlisted(root, findings, into))
     rows = sides.train() + sides.test()
     sides.compare(rows)
     sides.unlisted.finish()
@@ -72,6 +75,8 @@ class _Sides:
     root: Path
     findings: Findings
     sources: dict[str, str]
+    into: tuple[Path, ...]
+    """Folders that links may lead into."""
     unlisted: Unlisted
 
     def train(self) -> list[Row]:
@@ -87,7 +92,7 @@ class _Sides:
         if table is None:
             return []
         labels = LabelReader(specs, self.project.space, table, self.findings, side.unknown)
-        names = TableNames(table, key, self.root, side.images, self.findings, layout.names_folders)
+        names = TableNames(table, key, self.root, side.images, self.findings, layout.names_folders, self.into)
         reader = layout(TrainTable(self.project, self.root, side, names, labels, self.unlisted, self.findings))
         self.unlisted.pass_over(names, others)
         groups = RowGroups(table, side)
@@ -108,7 +113,7 @@ class _Sides:
             return []
         if side.answer not in table.columns and side.table is not None:
             self.findings.info("no-answer-column", f"{table.name}:1", f"no column `{side.answer}`: it will be added")
-        names = TableNames(table, side.image, self.root, side.images, self.findings)
+        names = TableNames(table, side.image, self.root, side.images, self.findings, into=self.into)
         self.unlisted.pass_over(names, others)
         rows: dict[str, Row] = {}
         for row in table.rows:
@@ -132,7 +137,7 @@ class _Sides:
         if self._keeps(side):
             self.findings.warning(f"no-{name}-side", source, f"its table is of {self.project.dataset_root}: not read")
             return False
-        for relative, place in {source: table, side.images: inside(self.root, side.images)}.items():
+        for relative, place in {source: table, side.images: inside(self.root, side.images, self.into)}.items():
             if place is None:
                 self.findings.error("leaves-dataset", relative, *self._way_out(relative))
                 return False
@@ -152,7 +157,7 @@ class _Sides:
     def _place(self, side: Side) -> Path | None:
         """Where a side is read from: its table, or its images where it has none; None if that leads out."""
         if side.table is None:
-            return inside(self.root, side.images)
+            return inside(self.root, side.images, self.into)
         return self.project.table_path(side.table, self.root)
 
     def _keeps(self, side: Side) -> bool:
@@ -179,7 +184,7 @@ class _Sides:
         paths = self._places(side)
         if paths is None:
             return None, ()
-        table, others = read_side(self.root, paths, side, key, needed, self.findings)
+        table, others = read_side(self.root, paths, side, key, needed, self.findings, self.into)
         if table is not None:
             self.sources.update({part: file_hash(self.root / part) for part in side.listed})
             for part, path in paths.items():

@@ -12,13 +12,13 @@ from facetwise.core.files.outside import is_text, read_bounded
 from facetwise.core.namepattern import NamePattern
 from facetwise.core.people import person
 from facetwise.core.records.dataset import Side
-from facetwise.core.text.counting import listed
+from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import normal
 from facetwise.core.workspace import inside
 from facetwise.data.findings import Findings
 from facetwise.data.reading.csvfile import read_any_table
 from facetwise.data.reading.jointables import read_joined, with_joined
-from facetwise.data.reading.on_disk.imagefiles import images_below
+from facetwise.data.reading.on_disk.imagefiles import images_below, linked_folders
 
 IMAGE_NAME = "(name)"
 """Column of the image's path below `images` where there is no table; no field of a pattern can be called so."""
@@ -36,19 +36,25 @@ class NamesTable(CsvTable):
 
 
 def read_side(
-    root: Path, paths: Mapping[str, Path], side: Side, key: str, needed: Sequence[str], findings: Findings
+    root: Path,
+    paths: Mapping[str, Path],
+    side: Side,
+    key: str,
+    needed: Sequence[str],
+    findings: Findings,
+    into: Sequence[Path],
 ) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
     """The rows of a side, and the rows that its `where` excludes; None in place of an unusable table.
 
     `root` is the dataset, `paths` where each of the side's `tables` lies (`Project.table_path`); `key` is the column of
-    what a row names, `needed` are all columns that are.
+    what a row names, `needed` are all columns that are; links may lead `into` other folders.
     """
     wanted = [*dict.fromkeys([*needed, *side.where])]
     joined = [read_joined(join, paths[join.table], findings) for join in side.join]
     elsewhere = {normal(name) for one in joined if one is not None for name in one.may_be_called}
     own = [name for name in wanted if name == key or normal(name) not in elsewhere]
     if side.table is None:
-        table: CsvTable | None = names_table(root, side.images, side.pattern, key, findings)
+        table: CsvTable | None = names_table(root / side.images, side, key, findings, into)
     else:
         table = table_of(side, paths[side.table], own, findings)
     lists = [read_list(root, name, findings) for name in side.listed]
@@ -100,12 +106,14 @@ def is_listed(name: str, names: frozenset[str]) -> bool:
     return name in names or name.rpartition(".")[0] in names
 
 
-def names_table(root: Path, images: str, pattern: str | None, key: str, findings: Findings) -> NamesTable | None:
-    """A row for each image whose path matches, with the fields of `pattern` and the path as `key`; in order of names.
+def names_table(folder: Path, side: Side, key: str, findings: Findings, into: Sequence[Path]) -> NamesTable | None:
+    """A row for each image in `folder`, a side's `images`, whose path matches its `pattern`: with the fields of that
+    and the path as `key`, in order of names.
 
     None, and an error, when there is no image, or none that matches.
     """
-    names = list(filter(is_text, images_below(root / images)))
+    images, pattern = side.images, side.pattern
+    names = list(filter(is_text, images_below(folder, into)))
     read = NamePattern(pattern) if pattern is not None else None
     rows = [(name, () if read is None else read.cells(name)) for name in names]
     good = tuple((k, (name, *cells)) for k, (name, cells) in enumerate(rows, 1) if cells is not None)
@@ -113,7 +121,10 @@ def names_table(root: Path, images: str, pattern: str | None, key: str, findings
     if not good:
         got = f"{len(names)} images, such as {listed(names)}" if names else "no images in it"
         message = f"{got}: none is called `{pattern}`" if names else got
-        findings.error("names-not-found", images, message, "set `images` or `pattern` in facetwise.toml")
+        hint = "set `images` or `pattern` in facetwise.toml"
+        if not into and (links := linked_folders(folder)):
+            hint += f"; {count(len(links), 'link')} to folders not followed ({listed(links)}): `follow_links`"
+        findings.error("names-not-found", images, message, hint)
         return None
     return NamesTable(images, columns, columns, good, "", key)
 

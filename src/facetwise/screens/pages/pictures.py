@@ -60,7 +60,7 @@ def _view_store(project: Project, manifest: Manifest) -> Store | None:
 
 
 def _from_dataset(project: Project, manifest: Manifest, name: str) -> Pixels | None:
-    path = inside(project.dataset_root, name)
+    path = inside(project.dataset_root, name, project.links_into())
     try:
         return None if path is None else read_image(path, manifest.depth).pixels
     except InputError:

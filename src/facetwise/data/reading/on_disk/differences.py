@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from facetwise.core.files.outside import is_text
+from facetwise.core.files.outside import is_text, walk
 from facetwise.core.text.spelling import folded
 from facetwise.data.images.images import IMAGE_ENDINGS
 
@@ -45,9 +45,10 @@ class Entries:
     paths: Callable[[], Iterable[Parts]]
 
     @classmethod
-    def below(cls, root: Path, base: Path, *, folders: bool = False) -> Entries:
-        """What lies below `base`, a folder in the dataset `root`: images, or with `folders` folders."""
-        return cls(lambda: _walked(root, base, folders=folders))
+    def below(cls, root: Path, base: Path, *, folders: bool = False, into: Sequence[Path] = ()) -> Entries:
+        """What lies below `base`, a folder in the dataset `root`: images, or with `folders` folders; links to folders
+        are followed `into` others as by `outside.walk`."""
+        return cls(lambda: _entries(root, walk(base, into), folders=folders))
 
     def __iter__(self) -> Iterator[Parts]:
         return iter(self.paths())
@@ -67,8 +68,8 @@ class Entries:
         return known
 
 
-def _walked(root: Path, base: Path, *, folders: bool) -> Iterator[Parts]:
-    for parent, below, files in os.walk(base):
+def _entries(root: Path, walked: Iterable[tuple[str, list[str], list[str]]], *, folders: bool) -> Iterator[Parts]:
+    for parent, below, files in walked:
         names = below if folders else (name for name in files if split_ending(name)[1])
         folder = PurePosixPath(os.path.relpath(parent, root)).parts
         yield from ((*folder, name) for name in names if is_text(name))

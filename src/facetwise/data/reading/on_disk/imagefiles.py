@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from facetwise.core.files.outside import files_below
+from facetwise.core.files.outside import files_below, walk
 from facetwise.data.images.images import IMAGE_ENDINGS
 
 
@@ -13,12 +14,19 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini", "__macosx")
 
 
-def visible_files(folder: Path) -> list[str]:
-    """Sorted paths below `folder` of all files that are not hidden, nor in a hidden folder."""
-    paths = (path.relative_to(folder) for path in files_below(folder))
+def visible_files(folder: Path, into: Sequence[Path] = ()) -> list[str]:
+    """Sorted paths below `folder` of all files that are not hidden, nor in a hidden folder; links to folders are
+    followed `into` others as by `outside.walk`."""
+    paths = (path.relative_to(folder) for path in files_below(folder, into))
     return sorted(path.as_posix() for path in paths if not any(map(is_hidden, path.parts)))
 
 
-def images_below(folder: Path) -> list[str]:
+def images_below(folder: Path, into: Sequence[Path] = ()) -> list[str]:
     """Those of `visible_files` that have an image's ending; their names may be no text."""
-    return [name for name in visible_files(folder) if PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS]
+    return [name for name in visible_files(folder, into) if PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS]
+
+
+def linked_folders(folder: Path) -> list[str]:
+    """Sorted paths below `folder` of links to folders, which are not followed."""
+    found = (Path(parent, name) for parent, below, _ in walk(folder) for name in below)
+    return sorted(path.relative_to(folder).as_posix() for path in found if path.is_symlink())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -33,6 +34,8 @@ class TableNames:
     findings: Findings
     folders: bool = False
     """Whether names are of folders; otherwise of images, which may be missing."""
+    into: Sequence[Path] = ()
+    """Folders that links may lead into."""
     named: set[str] = field(default_factory=set)
     """Every path in the dataset that a row names, including faulty rows."""
     _faults: RowFaults = field(init=False)
@@ -122,7 +125,8 @@ class TableNames:
         """Of the whole column, because its cells are matched in one way or not at all."""
         cells = [cell for row in self.table.rows if (cell := row.cells[self.column])]
         lost = [cell for cell in cells if not self._look(cell)[1]]
-        return Meanings(cells, lost, Entries.below(self.root, self._base, folders=self.folders), self.images)
+        entries = Entries.below(self.root, self._base, folders=self.folders, into=self.into)
+        return Meanings(cells, lost, entries, self.images)
 
     def _fitting(self, cell: str) -> list[str]:
         """What a cell that names nothing may mean; nothing, if it leads to something else on this disk."""
@@ -145,13 +149,13 @@ class TableNames:
         """As `_stays`, with one look at the disk for a file, no link, in a folder that was looked at before."""
         folder, name = os.path.split(cell)
         if name in ("", "..") or "\0" in name:
-            return _stays(self._base, cell)
+            return _stays(self._base, cell, self.into)
         if folder not in self._folders:
-            self._folders[folder] = inside(self._base, folder or ".") is not None
+            self._folders[folder] = inside(self._base, folder or ".", self.into) is not None
         # Strings, because there are many, and pathlib takes its time.
         if self._folders[folder] and not os.path.islink(os.path.join(self._base, cell)):  # noqa: PTH114, PTH118
             return True
-        return _stays(self._base, cell)
+        return _stays(self._base, cell, self.into)
 
     @cached_property
     def _base(self) -> Path:
@@ -186,9 +190,9 @@ def _alike(paths: list[str]) -> str:
     return f"{count(len(paths), 'path')} alike: {listed((f'`{path}`' for path in sorted(paths)), 2)}"
 
 
-def _stays(folder: Path, cell: str) -> bool:
+def _stays(folder: Path, cell: str, into: Sequence[Path]) -> bool:
     """Whether a cell names something inside `folder`; a circular link leads nowhere, and so not out of it."""
-    if inside(folder, cell) is not None:
+    if inside(folder, cell, into) is not None:
         return True
     harmless = bool(cell) and not Path(cell).is_absolute() and ".." not in Path(cell).parts
     return harmless and is_loop(folder / cell)

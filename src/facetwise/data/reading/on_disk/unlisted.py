@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +11,7 @@ from facetwise.core.files.csvtable import CsvRow
 from facetwise.core.files.outside import is_text
 from facetwise.core.text.counting import count, listed
 from facetwise.data.findings import Findings
-from facetwise.data.reading.on_disk.imagefiles import images_below
+from facetwise.data.reading.on_disk.imagefiles import images_below, linked_folders
 from facetwise.data.reading.on_disk.tablenames import TableNames
 
 
@@ -21,6 +21,8 @@ class Unlisted:
 
     root: Path
     findings: Findings
+    into: Sequence[Path]
+    """Folders that links are followed into."""
     _folders: dict[str, str] = field(default_factory=dict)
     """Folder of images -> the table that lists them."""
     _named: set[str] = field(default_factory=set)
@@ -48,8 +50,20 @@ class Unlisted:
             self.findings.warning("rows-left-out", table, message)
         self._named.update(self._passed)
         for images, table in self._folders.items():
-            names = [PurePosixPath(images, name).as_posix() for name in images_below(self.root / images)]
+            names = [PurePosixPath(images, name).as_posix() for name in images_below(self.root / images, self.into)]
             self.findings.bad_names(name for name in names if not is_text(name))
             if extra := [name for name in names if is_text(name) and name not in self._named]:
                 message = f"{count(len(extra), 'image')} not listed in {table}, left out: {listed(extra)}"
                 self.findings.warning("unlisted-image", images, message)
+            if not self.into:
+                self._tell_links(images)
+
+    def _tell_links(self, images: str) -> None:
+        """Warn of links to folders below `images` of which no image is named."""
+        paths = [PurePosixPath(images, link).as_posix() for link in linked_folders(self.root / images)]
+        if passed := [path for path in paths if not any(name.startswith(f"{path}/") for name in self._named)]:
+            message = f"{count(len(passed), 'link')} to folders, not followed: {listed(passed)}"
+            hint = (
+                "to follow them, set `follow_links = true` in `[dataset]`, and `links_root` where they lead out of it"
+            )
+            self.findings.warning("links-not-followed", images, message, hint)

@@ -39,14 +39,17 @@ class Lying:
     tables: tuple[str, ...]
     lists: tuple[str, ...]
     """Text files: what may list a side."""
+    into: tuple[Path, ...] = ()
+    """Folders that links are followed into."""
 
     @classmethod
-    def below(cls, root: Path) -> Lying:
+    def below(cls, root: Path, into: tuple[Path, ...] = ()) -> Lying:
         """What lies below `root`; hidden files, and those whose names are no text, are passed over."""
-        by_ending = [(PurePosixPath(name).suffix.lower(), name) for name in visible_files(root) if is_text(name)]
+        names = visible_files(root, into)
+        by_ending = [(PurePosixPath(name).suffix.lower(), name) for name in names if is_text(name)]
         tables = sorted((name for end, name in by_ending if end in TABLES), key=lambda name: (name.count("/"), name))
         images, lists = ([n for end, n in by_ending if end in kinds] for kinds in (IMAGE_ENDINGS, (".txt", ".lst")))
-        return cls(root, tuple(images), tuple(tables[:MAX_TABLES]), tuple(lists[:MAX_TABLES]))
+        return cls(root, tuple(images), tuple(tables[:MAX_TABLES]), tuple(lists[:MAX_TABLES]), into)
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+import tomli_w
 
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.files.outside import exists, is_text, printable, require_folder, resolved
@@ -14,7 +18,9 @@ from facetwise.core.files.settings import parse
 from facetwise.core.files.writing import write_atomic
 from facetwise.core.project import Project
 from facetwise.core.records.project_file import ProjectFile
+from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import PROJECT_FILE, Workspace
+from facetwise.data.reading.on_disk.imagefiles import linked_folders
 from facetwise.data.reading.recognising.folders import recognise_folders, recognise_names
 from facetwise.data.reading.recognising.lying import Lying, read_found
 from facetwise.data.reading.recognising.presets import described, presets, recognise_preset
@@ -49,9 +55,9 @@ def propose(dataset: Path, choices: TableChoices, ask: Ask = nobody) -> Proposal
     Raises InputError when nothing is recognised, or what cannot be decided; SettingError for choices that do not fit.
     """
     require_folder(dataset, "give the folder of the dataset")
-    if choices == TableChoices() and (preset := recognise_preset(dataset)) is not None:
+    if replace(choices, links_root=None) == TableChoices() and (preset := recognise_preset(dataset)) is not None:
         return preset
-    lying = Lying.below(dataset)
+    lying = Lying.below(dataset, _links_into(dataset, choices))
     if choices.pattern is not None:
         return recognise_names(lying, choices, ask)
     found = (
@@ -70,10 +76,21 @@ def propose(dataset: Path, choices: TableChoices, ask: Ask = nobody) -> Proposal
     return found
 
 
+def _links_into(dataset: Path, choices: TableChoices) -> tuple[Path, ...]:
+    """The folders that links to folders are followed into."""
+    if choices.links_root is None:
+        return ()
+    root = resolved(Path(choices.links_root))
+    require_folder(root, "give the folder that links may lead into")
+    return resolved(dataset), root
+
+
 def _unknown(lying: Lying) -> InputError:
     """What was looked for, and what lies there."""
     known = "; ".join(f"{preset.name}: {described(preset)}" for preset in presets())
     images = f"{len(lying.images):,} images, such as {lying.images[0]}" if lying.images else "no images"
+    if links := [] if lying.into else linked_folders(lying.root):
+        images += f" beside {count(len(links), 'link')} to folders ({listed(links)}), which `--links-root DIR` follows"
     tables = f"the tables {', '.join(map(partial(_called, lying), lying.tables[:4]))}" if lying.tables else "no table"
     return InputError(
         f"{lying.root}: none of the known layouts; it has {images}, and {tables}. "
@@ -90,6 +107,12 @@ def _called(lying: Lying, table: str) -> str:
     except InputError as error:
         return f"{table} (unreadable: {error})"
     return table
+
+
+def _with_links(text: str, root: Path) -> str:
+    """A project file with the lines that follow links into `root`."""
+    lines = tomli_w.dumps({"follow_links": True, "links_root": str(root)}).strip()
+    return re.sub(r"^layout = .*$", lambda line: f"{line[0]}\n{lines}", text, count=1, flags=re.MULTILINE)
 
 
 def write_project_file(
@@ -124,6 +147,8 @@ def write_project_file(
     if not is_text(path):
         raise InputError(f"{printable(path)}: its name is not UTF-8, and {PROJECT_FILE} is", hint="rename the folder")
     text = proposal.fill(printable(name or project.name), path)
+    if choices is not None and choices.links_root is not None:
+        text = _with_links(text, resolved(Path(choices.links_root)))
     file = parse(ProjectFile, tomllib.loads(text), PROJECT_FILE)
     if tell is not None:
         tell(understand(Project(Workspace(project), file).at_work(), proposal))

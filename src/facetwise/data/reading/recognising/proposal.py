@@ -36,6 +36,8 @@ class TableChoices:
     """What the names of folders and files mean, in place of a table."""
     leave_out: bool = False
     """Leave images out whose names do not match the pattern."""
+    links_root: str | None = None
+    """Follow links to folders that lead into this folder."""
 
     @property
     def of_a_table(self) -> bool:
