@@ -267,6 +267,8 @@ def test_images_whose_names_do_not_match_are_left_out_and_told(tmp_path):
         ("{a}/{b}.jpg", "x/y/z.jpg", None),
         ("{a}/{rest:path}", "x/y/z.jpg", ("x", "y/z.jpg")),
         ("{age:int}.jpg", "31a.jpg", None),
+        ("{a:word}_{b}.jpg", "x9_y_z.jpg", ("x9", "y_z")),
+        ("{a:word}_{b}.jpg", "x-9_y.jpg", None),
         ("({a})+.jpg", "(눈)+.jpg", ("눈",)),
         ("{a}.jpg", "a\n.jpg", ("a\n",)),
         ("{a}.jpg", ".jpg", None),

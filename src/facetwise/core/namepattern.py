@@ -11,7 +11,7 @@ from facetwise.core.errors import SettingError
 MAX_WAYS = 100_000
 """Ways to read a name, one after the other tried by a regular expression, beyond which it is not read."""
 _FIELD = re.compile(r"\{([^{}]*)\}")
-_KINDS = {"": "[^/]+", "int": "[0-9]+", "path": ".+"}
+_KINDS = {"": "[^/]+", "int": "[0-9]+", "word": r"[^\W_]+", "path": ".+"}
 """What a field stands for, by what is behind its colon."""
 
 
@@ -19,7 +19,7 @@ _KINDS = {"": "[^/]+", "int": "[0-9]+", "path": ".+"}
 class NamePattern:
     """A pattern of paths: each `{name}` is a part of the path, everything else stands there as it is.
 
-    Raises SettingError for a field without a name, a name twice, another kind than `int` and `path`, a single brace,
+    Raises SettingError for a field without a name, a name twice, a kind that there is not, a single brace,
     and two fields of which nobody can tell where the first ends.
     """
 
@@ -65,7 +65,10 @@ def _parts(text: str) -> tuple[list[str], list[str], list[str]]:
     named = [part.partition(":") for part in inner]
     names, kinds = [name.strip() for name, _, _ in named], [kind for _, _, kind in named]
     if unknown := [kind for kind in kinds if kind not in _KINDS]:
-        raise SettingError(f"pattern `{text}`: `:{unknown[0]}` is no kind; `:int` is digits, `:path` may hold `/`")
+        raise SettingError(
+            f"pattern `{text}`: `:{unknown[0]}` is no kind; `:int` is digits, `:word` letters and digits, `:path` may "
+            "hold `/`"
+        )
     if "" in names or len(set(names)) < len(names):
         raise SettingError(f"pattern `{text}`: each field needs a name of its own")
     if "" in literals[1:-1]:

@@ -25,11 +25,12 @@ _PART = re.compile(r"(.*\w)(?:[-_ ][0-9]{1,2}| ?\([0-9]{1,2}\)|[-_ ]copy)", re.I
 
 
 def check_people(
-    table: str, said: Iterable[tuple[int, str]], same_person: Sequence[Sequence[str]], findings: Findings
+    table: str, column: str, said: Iterable[tuple[int, str]], same_person: Sequence[Sequence[str]], findings: Findings
 ) -> None:
     """Report spellings that were joined, names that may be one person, and names that are not names.
 
-    `said` are line and person, as written, of each row of `table`; `same_person` is the project's.
+    `said` are line and person, as written, of each row of `table`, by a `column` or a pattern; `same_person` is the
+    project's.
     """
     names, people, rows = called(same_person), dict[str, dict[str, int]](), dict[str, list[int]]()
     for line, written in said:
@@ -53,7 +54,7 @@ def check_people(
             sure = f"if it stands for nobody, give every {PERSON} among these rows a name"
             findings.warning("nameless-group", f"{table}:{several[0]}", message, sure)
     for name in sorted(names.keys() - rows.keys()):
-        findings.warning("unused-same-person", table, f"`same_person` lists `{name}`, and nobody is called so")
+        findings.warning("unused-same-person", table, f"`same_person` lists `{name}`, `{column}` has no such name")
 
 
 def how_to_join(names: Sequence[str]) -> str:

@@ -193,7 +193,7 @@ def test_corrections_and_weights_know_every_name_of_a_person(tmp_path: Path) -> 
 def older(monkeypatch: pytest.MonkeyPatch, project: Project) -> Manifest:
     """The manifest and folds of a version that took names as they were written."""
     with monkeypatch.context() as patch:
-        patch.setattr("facetwise.data.reading.readers.person", lambda name: name)
+        patch.setattr("facetwise.data.reading.rowgroups.person", lambda name: name)
         patch.setattr("facetwise.data.manifest.person", lambda name: name)
         manifest = build_manifest(project)
     make_folds(project.workspace, manifest, project.space, num_folds=2)

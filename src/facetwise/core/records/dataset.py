@@ -60,7 +60,7 @@ class Side(Spec):
     pattern: str | None = None
     """Layout `names`, in place of a table: what the parts of an image's path below `images` mean, such as
     `"{mask}_{gender}/{person}_{n:int}.jpg"`. Each `{name}` is a column and stands for one or more letters, as many as
-    can be, but no `/`; `{name:int}` for digits, `{name:path}` for anything."""
+    can be, but no `/`; `{name:int}` for digits, `{name:word}` for letters and digits, `{name:path}` for anything."""
     where: dict[str, list[str]] = Field(default_factory=dict)
     """Which rows belong to this side: column -> the values that it has in them. Left out, all do."""
 

@@ -177,6 +177,8 @@ class _Sides:
             f'in facetwise.toml, set `path = "{common}"`, which holds both, and write every `table` and `images` from '
             f'there: "{target.relative_to(common)}" for this one, "{self.root.relative_to(common)}/..." for the others'
         )
+        if (self.root / relative).is_symlink():
+            hint += f'; or follow the link: `follow_links = true` and `links_root = "{target}"` in `[dataset]`'
         return f"leads out of the dataset, to {target}", hint
 
     def _read(self, side: Side, key: str, needed: list[str]) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:

@@ -74,4 +74,4 @@ class RowGroups:
     def finish(self, findings: Findings) -> None:
         """Add findings on names that are one or may be."""
         if not self.each_its_own:
-            check_people(self.table.name, self._said, self.side.same_person, findings)
+            check_people(self.table.name, self.side.group, self._said, self.side.same_person, findings)

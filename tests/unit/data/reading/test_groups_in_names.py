@@ -37,6 +37,7 @@ def with_group(project: Project, group: str, more: str = "") -> Project:
         ([f"bean-{p}-{k}.jpg" for p in range(9) for k in range(3)], "{group}-{n}", 9),
         ([f"{p:04}_c1s{k}_{k}{p}_00.jpg" for p in range(9) for k in range(3)], "{group}_{n}_{n1}_{n2}", 9),
         ([f"s{p}.{e}.png" for p in range(15) for e in ("sad", "glad")], "{group}.{n}.{ending}", 15),
+        ([f"{p:06}_{m}.jpg" for p in range(9) for m in ("mask1", "no_mask", "bare")], "{group:word}_{n}", 9),
         ([f"p{p}/{k}.jpg" for p in range(9) for k in range(3)], "{group}/{file:path}", 9),
         ([f"all/p{p}/x/{k}.jpg" for p in range(9) for k in range(3)], "{in0}/{group}/{file:path}", 9),
         ([f"all/p{p}_{k}.jpg" for p in range(9) for k in range(3)], "{folder:path}/{group}_{n}", 9),

@@ -185,6 +185,7 @@ def test_a_side_behind_a_link_out_of_the_dataset(tmp_path: Path) -> None:
     assert found.code == "leaves-dataset"
     assert f'set `path = "{tmp_path}"`' in str(found.hint)
     assert '"disk" for this one, "data/..." for the others' in str(found.hint)
+    assert f'`follow_links = true` and `links_root = "{tmp_path / "disk"}"`' in str(found.hint)
     ways = {'"../data"': f'"{tmp_path}"', '"labels.csv"': '"data/labels.csv"', '"photos"': '"disk"'}
     replace_in(project.workspace.project_file, ways)
     assert told(Project.open(project.root)) == []

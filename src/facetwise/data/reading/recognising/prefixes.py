@@ -74,12 +74,13 @@ def _patterns(names: Sequence[str]) -> Iterator[str]:
     folders = min((len(path.parts) - 1 for path in paths), default=0)
     for depth in range(folders):
         yield "".join(f"{{in{k}}}/" for k in range(depth)) + f"{{{GROUP}}}/{{file:path}}"
-    if not folders and any(len(path.parts) > 1 for path in paths):
+    if not paths or (not folders and any(len(path.parts) > 1 for path in paths)):
         return
     start = "{folder:path}/" if folders else ""
     for sign in _SEPARATORS:
         parts = {path.stem.count(sign) for path in paths}
         ending = ".{ending}" if sign == "." else ""
-        most = max(parts, default=0) if len(parts) == 1 else min(1, min(parts, default=0))
-        for rest in range(most, 0, -1):
+        if len(parts) > 1 and min(parts) > 0:
+            yield f"{start}{{{GROUP}:word}}{sign}{{n}}{ending}"
+        for rest in range(max(parts) if len(parts) == 1 else 1, 0, -1):
             yield start + f"{{{GROUP}}}" + "".join(f"{sign}{{n{k or ''}}}" for k in range(rest)) + ending
