@@ -31,18 +31,17 @@ class Join(Spec):
     """That table; it is looked for as the side's `table` is."""
     on: str
     """Column of the key in the side's table, or in one joined before. Each row needs one row with its key."""
-    key: str = ""
-    """Column of the key in the other table, which has it once in a row; left out, it is called as `on`."""
+    key: str | None = None
+    """Column of the key in the other table, which has one row of each; left out, it is called as `on`."""
     delimiter: Delimiter = ","
     """What stands between the cells of a csv."""
     encoding: Encoding = "utf-8"
     """What a csv is written in."""
 
-    @model_validator(mode="after")
-    def _called_alike(self) -> Join:
-        if not self.key:
-            object.__setattr__(self, "key", self.on)
-        return self
+    @property
+    def there(self) -> str:
+        """Column of the key in the other table."""
+        return self.on if self.key is None else self.key
 
 
 class Side(Spec):

@@ -38,17 +38,17 @@ class JoinedTable:
 def read_joined(join: Join, path: Path, findings: Findings) -> JoinedTable | None:
     """The table to be joined that lies at `path`; None, and errors, when it is unusable or has two rows of one key."""
     form = {"delimiter": join.delimiter, "encoding": join.encoding}
-    table = read_any_table(path, join.table, [join.key], findings, **form)
+    table = read_any_table(path, join.table, [join.there], findings, **form)
     if table is None:
         return None
-    place, first, known = table.names.index(join.key), dict[str, int](), len(findings)
+    place, first, known = table.names.index(join.there), dict[str, int](), len(findings)
     kept = [k for k, name in enumerate(table.names) if name and k != place]
     rows: dict[str, tuple[str, ...]] = {}
     for line, cells in table.records:
         key, others = person(cells[place]), tuple(cells[k] for k in kept)
         if rows.setdefault(key, others) != others and key:
             message = f"`{cells[place]}` stands on line {first[key]} as well, with other cells"
-            way = f"a joined table has one row of each `{join.key}`; the table with a row an image is `table`"
+            way = f"a joined table has one row of each `{join.there}`; the table with a row an image is `table`"
             findings.error("repeated-key", f"{join.table}:{line}", message, way)
         first.setdefault(key, line)
     rows.pop("", None)
@@ -70,7 +70,7 @@ def with_joined(table: CsvTable, joined: JoinedTable, needed: Sequence[str], fin
         key = person(cells[place])
         used.add(key)
         if key not in joined.rows:
-            what = f"`{cells[place]}` is not in `{join.key}` of `{join.table}`" if key else f"`{on}` is empty"
+            what = f"`{cells[place]}` is not in `{join.there}` of `{join.table}`" if key else f"`{on}` is empty"
             faults.add("no-joined-row", on, row, what, f"add the row, or take this one out of `{table.name}`")
             continue
         records.append((line, (*cells, *joined.rows[key])))
