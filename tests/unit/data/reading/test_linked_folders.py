@@ -10,7 +10,7 @@ from made_project import GLASSES, encoded, photo_project, picture, project_at, r
 import facetwise as fw
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.project import Project
-from facetwise.data.manifest import build_manifest, project_hash
+from facetwise.data.manifest import build_manifest
 from facetwise.data.reading.readers import read_dataset
 
 NAMES = """
@@ -108,9 +108,9 @@ def test_a_link_from_the_root_out_of_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_keys_that_follow_no_links_leave_the_hash(tmp_path: Path) -> None:
-    before = project_hash(linked(tmp_path, ""))
+    before = linked(tmp_path, "").file.data_hash
     for more, same in (("follow_links = false", True), (INTO_DISK, False)):
-        assert (project_hash(project_at(tmp_path, NAMES.format(more=more) + GLASSES)) == before) == same
+        assert (project_at(tmp_path, NAMES.format(more=more) + GLASSES).file.data_hash == before) == same
 
 
 def test_a_root_that_is_not_there_or_not_used(tmp_path: Path) -> None:
