@@ -64,9 +64,9 @@ def invent_look(rng: np.random.Generator, *, female: bool, age: int) -> Look:
     cues = np.clip((femininity + rng.normal(0, CUE_NOISE, 4)) / 3.2 + 0.5, 0, 1)
     skin, hair, iris = (_shade(rng, colours) for colours in (SKINS, HAIRS, IRISES))
     return Look(
-        wall=_invent_pattern(rng, pitch=(0.7, 1.3)),
-        clothes=_invent_pattern(rng, pitch=(0.35, 0.7)),
-        cloth_mask=_invent_pattern(rng, pitch=(0.25, 0.45), weaves=(Weave.DOTS, Weave.CHECKS, Weave.STRIPES)),
+        wall=invent_pattern(rng, pitch=(0.7, 1.3)),
+        clothes=invent_pattern(rng, pitch=(0.35, 0.7)),
+        cloth_mask=invent_pattern(rng, pitch=(0.25, 0.45), weaves=(Weave.DOTS, Weave.CHECKS, Weave.STRIPES)),
         skin=skin,
         hair=hair,
         iris=iris,
@@ -98,9 +98,10 @@ def _vivid(rng: np.random.Generator) -> Colour:
     return red, green, blue
 
 
-def _invent_pattern(
+def invent_pattern(
     rng: np.random.Generator, pitch: tuple[float, float], weaves: tuple[Weave, ...] = tuple(Weave)
 ) -> Pattern:
+    """A pattern of two cheerful colours; `pitch`: from and to, in face units."""
     base = _vivid(rng)
     accent = mix(base, _vivid(rng), 0.75)
     weave = weaves[rng.integers(len(weaves))]
