@@ -18,7 +18,8 @@ SETTINGS = ("model.backbone=test_resnet", "model.args={}")
 def test_features_are_those_of_the_backbone_in_the_order_of_the_manifest(own, tmp_path):
     project = fw.open_project(own.project)
     run = fw.fit(project, own.recipe, settings=[*SETTINGS, "model.freeze=backbone", "augment=[]", "train.length=1ep"])
-    weights = [*SETTINGS, f"model.weights={run.backbone_file}"]
+    training = ["model.activation_checkpointing=true", "model.head_first=1", "train.precision=fp16"]  # not for features
+    weights = [*SETTINGS, *training, f"model.weights={run.backbone_file}"]
     events: list[str] = []
 
     def embedded(name: str) -> Path:

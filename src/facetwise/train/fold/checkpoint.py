@@ -1,9 +1,8 @@
 """Checkpoints of the training state as safetensors: no pickle, atomic writes.
 
 The state of a fold after an epoch is the network, its moving average, the optimizer's state and with fp16 the loss's
-scale. Random numbers are
-drawn from seeds of (run, fold, epoch, step) and the learning rate is a function of the step, so nothing else is needed
-to resume bit for bit.
+scale. Random numbers are drawn from seeds of (run, fold, epoch, step) and the learning rate is a function of the step,
+so nothing else is needed to resume bit for bit.
 
 An optimizer's state is saved and restored directly, without its `load_state_dict`, which casts: tensors keep their
 dtype, memory layout and device (some counters are on the CPU), plain numbers stay plain numbers.

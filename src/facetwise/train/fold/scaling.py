@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from facetwise.core.errors import TrainingError
 
 START, LEAST = 2.0**16, 2.0**-4
-"""The first scale, as in torch's `GradScaler`, and one at which smaller gradients cannot be what is wrong."""
+"""The first scale, as in torch's `GradScaler`, and the one below which training is given up."""
 GROWTH_INTERVAL = 2000
 """Steps without an overflow after which the scale is doubled."""
 

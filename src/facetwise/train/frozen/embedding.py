@@ -8,7 +8,7 @@ import polars as pl
 from facetwise.core.errors import SettingError
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
-from facetwise.inference.choices import apply_choices, make_choices
+from facetwise.inference.choices import apply_choices, make_choices, predicting
 from facetwise.inference.setup import Setup
 from facetwise.inference.source import ImageSource
 from facetwise.recipe import Recipe
@@ -34,10 +34,11 @@ def embed(project: Project, recipe: Recipe, notify: Listener, progress: Progress
         raise SettingError(
             f"`model.weights`: `{FOLD}` gives each fold other features", hint="give the file of one fold by its number"
         )
-    model = recipe.model.model_copy(update={"freeze": "backbone", "head_first": None, "dropout": 0.0, "drop_path": 0.0})
+    none = {"head_first": None, "activation_checkpointing": None, "dropout": 0.0, "drop_path": 0.0}
+    model = recipe.model.model_copy(update={"freeze": "backbone", **none})
     untrained = Recipe(input=recipe.input, model=model, train=recipe.train, folds=_NOBODY_HELD_OUT)
     plan = make_plan(project, untrained, progress)
-    choices = make_choices(plan.recipe.train)
+    choices = make_choices(predicting(plan.recipe.train))
     source = ImageSource(plan.store.images, apply_choices(choices))
     setup = Setup(plan.recipe, plan.layout, source, source.device, choices, project.root)
     array = prepare_features(plan, setup, notify, progress).array[:, 0]
