@@ -118,6 +118,8 @@ def merged(images: Iterable[AnnotatedImage]) -> tuple[AnnotatedImage, ...]:
 
 
 def _agreed(records: list[AnnotatedImage]) -> list[AnnotatedImage]:
+    if len(records) == 1:
+        return records
     found: dict[str, Said] = {}
     for record in records:
         for name, said in record.labels.items():

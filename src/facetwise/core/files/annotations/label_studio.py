@@ -39,6 +39,10 @@ _ENOUGH = 100
 """Tasks by which it is told what they call the image."""
 
 
+_LeftOut = Counter[tuple[str, str]]
+"""What is no label, in two parts of a phrase -> how often."""
+
+
 class _Result(Part):
     from_name: str = ""
     type: str = ""
@@ -67,32 +71,30 @@ def _fits(data: Any) -> bool:
 
 def _read(data: Any) -> Annotated:
     tasks = parsed(list[_Task], data, "Label Studio")
-    key = _image_key(tasks)
-    kinds, cancelled, overruled, images = Counter[str](), 0, 0, list[AnnotatedImage]()
-    for number, task in enumerate(tasks, 1):
-        where = f"task {number if task.id is None else task.id}"
-        url = task.data.get(key)
-        if not isinstance(url, str):
-            raise InputError(f"{where}: no `{key}` in its `data`, which others have as their image")
-        others = {k: cell_text(v) for k, v in task.data.items() if k != key and not isinstance(v, dict | list)}
-        given = [annotation for annotation in task.annotations if not annotation.was_cancelled]
-        counted = [annotation for annotation in given if annotation.ground_truth] or given
-        cancelled += len(task.annotations) - len(given)
-        overruled += len(given) - len(counted)
-        name = image_name(url)
-        images.append(AnnotatedImage(where, name, {}, others))
-        for annotation in counted:
-            at = where if annotation.id is None else f"{where}, annotation {annotation.id}"
-            labels = dict(_labels(annotation, f"label-studio #{where.removeprefix('task ')}", kinds))
-            images.append(AnnotatedImage(at, name, labels, others))
-    predictions = sum(len(task.predictions) for task in tasks)
-    left_out = [
-        f"{count(cancelled, 'cancelled annotation')}" * bool(cancelled),
-        f"{count(overruled, 'annotation')} beside a ground truth" * bool(overruled),
-        f"{count(predictions, 'prediction')}" * bool(predictions),
-        *(f"{count(many, 'result')} of type `{kind}`" for kind, many in kinds.items()),
-    ]
-    return Annotated(merged(images), tuple(filter(None, left_out)))
+    key, left_out = _image_key(tasks), _LeftOut()
+    numbered = ((number if task.id is None else task.id, task) for number, task in enumerate(tasks, 1))
+    images = merged(one for number, task in numbered for one in _of_task(task, f"task {number}", key, left_out))
+    return Annotated(images, tuple(count(many, what) + rest for (what, rest), many in left_out.items() if many))
+
+
+def _of_task(task: _Task, where: str, key: str, left_out: _LeftOut) -> Iterator[AnnotatedImage]:
+    """A record for each annotation that counts; one without labels where none does."""
+    url = task.data.get(key)
+    if not isinstance(url, str):
+        raise InputError(f"{where}: no `{key}` in its `data`, which others have as their image")
+    image = image_name(url)
+    others = {k: cell_text(v) for k, v in task.data.items() if k != key and not isinstance(v, dict | list)}
+    given = [annotation for annotation in task.annotations if not annotation.was_cancelled]
+    counted = [annotation for annotation in given if annotation.ground_truth] or given
+    left_out["cancelled annotation", ""] += len(task.annotations) - len(given)
+    left_out["annotation", " beside a ground truth"] += len(given) - len(counted)
+    left_out["prediction", ""] += len(task.predictions)
+    if not counted:
+        yield AnnotatedImage(where, image, {}, others)
+    for annotation in counted:
+        alone = len(counted) == 1 or annotation.id is None
+        labels = dict(_labels(annotation, f"label-studio #{where.removeprefix('task ')}", left_out))
+        yield AnnotatedImage(where if alone else f"{where}, annotation {annotation.id}", image, labels, others)
 
 
 def image_name(url: str) -> str:
@@ -118,12 +120,12 @@ def _image_key(tasks: Sequence[_Task]) -> str:
     return _IMAGE if _IMAGE in files or not files else files.most_common(1)[0][0]
 
 
-def _labels(annotation: _Annotation, reason: str, others: Counter[str]) -> Iterator[tuple[str, Said]]:
-    """The labels of an annotation; results of other types are counted in `others`."""
+def _labels(annotation: _Annotation, reason: str, left_out: _LeftOut) -> Iterator[tuple[str, Said]]:
+    """The labels of an annotation; other results are counted in `left_out`."""
     for result in annotation.result or ():
         value = _said(result.value) if isinstance(result.value, dict) and result.from_name else None
         if value is None:
-            others[result.type or "unknown"] += 1
+            left_out["result", f" of type `{result.type or 'unknown'}`"] += 1
             continue
         meta = result.meta or {}
         author = meta.get("author") or _annotator(annotation.completed_by)
