@@ -107,12 +107,9 @@ def names_in(folder: Path) -> list[str]:
         return []
 
 
-def files_below(folder: Path, into: Sequence[Path] = ()) -> Iterator[Path]:
-    """Everything below `folder` except folders, including links; folders that cannot be listed are skipped.
-
-    Links to folders are followed as by `walk`.
-    """
-    for parent, _, names in walk(folder, into):
+def files_below(folder: Path) -> Iterator[Path]:
+    """Everything below `folder` except folders, including links; folders that cannot be listed are skipped."""
+    for parent, _, names in os.walk(folder):
         yield from (Path(parent, name) for name in names)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from facetwise.core.files.outside import files_below, walk
+from facetwise.core.files.outside import walk
 from facetwise.data.images.images import IMAGE_ENDINGS
 
 
@@ -17,8 +17,12 @@ def is_hidden(name: str) -> bool:
 def visible_files(folder: Path, into: Sequence[Path] = ()) -> list[str]:
     """Sorted paths below `folder` of all files that are not hidden, nor in a hidden folder; links to folders are
     followed `into` others as by `outside.walk`."""
-    paths = (path.relative_to(folder) for path in files_below(folder, into))
-    return sorted(path.as_posix() for path in paths if not any(map(is_hidden, path.parts)))
+    found: list[str] = []
+    for parent, _, names in walk(folder, into):  # files as strings: they are many, and pathlib takes its time
+        inner = Path(parent).relative_to(folder).parts
+        if not any(map(is_hidden, inner)):
+            found += ("/".join([*inner, name]) for name in names if not is_hidden(name))
+    return sorted(found)
 
 
 def images_below(folder: Path, into: Sequence[Path] = ()) -> list[str]:

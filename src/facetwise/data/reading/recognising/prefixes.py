@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from facetwise.core.errors import SettingError
 from facetwise.core.namepattern import NamePattern
@@ -70,15 +69,16 @@ def _example(groups: Sequence[str], classes: Sequence[Hashable]) -> str | None:
 
 def _patterns(names: Sequence[str]) -> Iterator[str]:
     """Patterns to try: folders from the top, then the beginnings of files' names, the shortest first."""
-    paths = [PurePosixPath(name) for name in names]
-    folders = min((len(path.parts) - 1 for path in paths), default=0)
+    depths = {name.count("/") for name in names}
+    folders = min(depths, default=0)
     for depth in range(folders):
         yield "".join(f"{{in{k}}}/" for k in range(depth)) + f"{{{GROUP}}}/{{file:path}}"
-    if not paths or (not folders and any(len(path.parts) > 1 for path in paths)):
+    if not names or (not folders and max(depths) > 0):
         return
     start = "{folder:path}/" if folders else ""
+    stems = [name.rpartition("/")[2].rpartition(".")[0] for name in names]
     for sign in _SEPARATORS:
-        parts = {path.stem.count(sign) for path in paths}
+        parts = {stem.count(sign) for stem in stems}
         ending = ".{ending}" if sign == "." else ""
         if len(parts) > 1 and min(parts) > 0:
             yield f"{start}{{{GROUP}:word}}{sign}{{n}}{ending}"
