@@ -112,7 +112,7 @@ class _Comparison:
     _nobodys: int = 0
     """Labels that differ, of which nobody says who gave them."""
     _first: dict[tuple[str, str], tuple[Any, str]] = field(default_factory=dict)
-    """Image and cell -> what was said of it first, and where."""
+    """Image and attribute -> what was said of it first, and where."""
 
     def result(self, notes: tuple[str, ...]) -> ImportedLabels:
         """Every label beside that of the project; raises ProblemsError with everything that is wrong."""
@@ -137,10 +137,13 @@ class _Comparison:
 
     def _check_agreement(self, image: str, where: str, read: Mapping[str, Any]) -> None:
         """Two records may speak of one image, but not contradict each other, whichever the project agrees with."""
-        for key, value in read.items():
-            other, at = (value, where) if value is None else self._first.setdefault((image, key), (value, where))
-            if other != value:
-                what = f"`{key.partition(':')[2]}` of `{image}` is not what {at} says"
+        for name in self.columns:
+            said = read[f"label:{name}"], read.get(f"value:{name}")
+            if said[0] is None:
+                continue
+            first, at = self._first.setdefault((image, name), (said, where))
+            if first != said:
+                what = f"`{name}` of `{image}` is not what {at} says"
                 self._findings.error("contradiction", where, what, _ONE_OF_TWO)
 
     def _compare(self, one: AnnotatedImage, image: str, where: str, read: Mapping[str, Any]) -> None:

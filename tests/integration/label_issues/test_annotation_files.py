@@ -106,11 +106,12 @@ def test_everything_wrong_is_told_with_its_task_and_nothing_is_written(photos, t
 
 
 def test_annotators_who_contradict_each_other_or_the_overlay_write_nothing(photos, tmp_path):
-    both = task(1, "0.png", "kim", glasses="yes")
-    both["annotations"] += task(1, "", "ann", glasses="no")["annotations"]
+    both = task(1, "0.png", "kim", glasses="yes", age=20)
+    both["annotations"] += task(1, "", "ann", glasses="no", age=30)["annotations"]
     both["annotations"][1]["id"] = 2
     with pytest.raises(ProblemsError, match=r"annotation 2") as error:
         fw.import_labels(photos, "label-studio", written(tmp_path, both))
+    assert len(error.value.problems) == 2
     assert "task 1, annotation 1" in "".join(error.value.problems)
     fw.correct_label(photos, image="photos/0.png", attribute="glasses", value="yes", reason="r", author="a")
     with pytest.raises(ProblemsError, match="becomes `no`"):
