@@ -82,7 +82,8 @@ def _make_ready(project: "Project", recipe: "Recipe", listener: Listener, progre
         found = [*manifest.findings, *wrong]
         raise_errors(found, f"{project.dataset_root}: the check refuses it")
         people, warnings = manifest.train["group"].n_unique(), sum(f.level == "warning" for f in found)
-        listener({"event": "checked", "images": manifest.train.height, "people": people, "warnings": warnings})
+        event = {"event": "checked", "images": manifest.train.height, "people": people, "warnings": warnings}
+        listener({**event, "joint": project.space.num_joint, "products": project.space.product.num_joint})
     usual, given = FoldsSpec(), project.file.dataset.train.split
     if recipe.folds.plan != "none" and recipe.folds.name == usual.name not in list_folds(project.workspace):
         plan = recipe.folds.plan if isinstance(recipe.folds.plan, int) and given is None else None

@@ -32,6 +32,7 @@ def _(call: "Call[Project]", folder: Path) -> None:
 
     Recognises how labels are given, prints what it understood, writes `facetwise.toml` and copies the shipped recipes.
     """
+    from facetwise.core.records.project_file import SEEN
     from facetwise.data.findings import errors
     from facetwise.screens.text.understood import understood_text
 
@@ -42,7 +43,8 @@ def _(call: "Call[Project]", folder: Path) -> None:
     sizes = " x ".join(f"{a.size} {a.name}" for a in space.attributes)
     made = f"{sizes} = {space.num_joint}" if len(space.attributes) > 1 else space.num_joint
     say(f"wrote {project.workspace.project_file}")
-    say(f"label: {made} classes; dataset: {project.dataset_root}")
+    known = ", of which `check` keeps those that occur" if project.file.combinations == SEEN else ""
+    say(f"label: {made} classes{known}; dataset: {project.dataset_root}")
     say(f"next: cd {shlex.quote(str(folder))} && facetwise check")
     if not errors(understood[0].findings):
         say(f"or at once, with check and folds: {shlex.join(['facetwise', *first_fit(project, understood[0])])}")

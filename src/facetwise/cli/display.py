@@ -195,7 +195,9 @@ def ready_line(event: dict[str, Any]) -> str:
     """What `fit` did because nobody had: a check, or folds."""
     if event["event"] == "checked":
         warnings = f", {count(event['warnings'], 'warning')} (facetwise check lists them)" if event["warnings"] else ""
-        return f"checked {count(event['images'], 'image')} of {count_people(event['people'])}{warnings}"
+        fewer = event["joint"] < event["products"]
+        occur = f"; {event['joint']:,} of {event['products']:,} combinations of classes occur" if fewer else ""
+        return f"checked {count(event['images'], 'image')} of {count_people(event['people'])}{occur}{warnings}"
     how = "dealt" if event["given"] is None else f"by `{event['given']}`"
     return f"folds `{event['name']}` {how}: {' + '.join(f'{n:,}' for n in event['people'])} {PEOPLE}"
 

@@ -120,7 +120,7 @@ def test_fit_checks_and_deals_folds_where_nobody_did_and_tells_it(tmp_path):
     ready = [event for event in events if event["event"] in ("checking", "checked", "dealt")]
     assert ready == [
         {"event": "checking"},
-        {"event": "checked", "images": 48, "people": 12, "warnings": 0},
+        {"event": "checked", "images": 48, "people": 12, "warnings": 0, "joint": 6, "products": 6},
         {"event": "dealt", "name": "default", "people": [4, 4, 4], "given": None},
     ]
     display = TrainingDisplay(io.StringIO())
