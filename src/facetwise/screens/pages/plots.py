@@ -140,6 +140,10 @@ def confusion_map(classes: Sequence[ClassScore], counts: Matrix) -> Figure:
     return heat_map(names, shares, texts, hovers, across="predicted", down="true")
 
 
+_LETTERS_ACROSS = 32
+"""As many letters fit under a square of cells, on a phone too; more are turned."""
+
+
 def heat_map(
     names: Sequence[str],
     shades: Sequence[Sequence[float | None]],
@@ -168,8 +172,9 @@ def heat_map(
         "ygap": 1,
         "showscale": False,
     }
+    side_by_side = size * max(map(len, names)) <= _LETTERS_ACROSS
     ticks = {"tickvals": list(range(size)), "ticktext": names, "showgrid": False, "ticks": "", "zeroline": False}
-    xaxis = {**axis_of(across), **ticks, "side": "bottom", "tickangle": 0 if size <= 5 else -60}
+    xaxis = {**axis_of(across), **ticks, "side": "bottom", "tickangle": 0 if side_by_side else -60}
     yaxis = {**axis_of(down), **ticks, "autorange": "reversed"}
     height = 110 + 58 * size if size <= 8 else 170 + 29 * size
     layout = layout_of(height, xaxis=xaxis, yaxis=yaxis, plot_bgcolor=GRID)
