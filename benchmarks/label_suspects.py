@@ -137,7 +137,7 @@ def wrong_people(contest: Path) -> dict[str, frozenset[str]]:
 def counted(contest: Planted) -> dict[tuple[str, str], tuple[int, int]]:
     """Planted errors among the first k suspects, and k, by attribute and way."""
     project, manifest = contest.project, load_manifest(contest.project)
-    rows = read_source(project, manifest, "1").scored(manifest)
+    rows = read_source(project, manifest, "1").scored(project, manifest)
     values = {"age": manifest.values("age")}
     found = {}
     for name, wrong in contest.wrong.items():

@@ -75,7 +75,8 @@ def score(
         recorded = find_submission(opened.workspace, str(submission))
         recorded.read_csv_bytes()  # raises when it is not the csv that was recorded
         file = recorded.csv_file
-    return score_submission(file, Path(labels), side.image, side.answer, opened.space)
+    metric = opened.file.score.metric
+    return score_submission(file, Path(labels), side.image, side.answer, opened.space, metric=metric)
 
 
 @verb

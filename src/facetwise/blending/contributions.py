@@ -11,18 +11,18 @@ from facetwise.blending.select import objective_on
 from facetwise.blending.votes import Votes, mean_votes, top_classes, used_members
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.evaluate.agreement import disagreement_matrix
-from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.metrics import MAIN, MISSING, Metric
 
 
-def contributions(votes: Votes, weights: FloatArray, truth: npt.ArrayLike) -> FloatArray:
-    """Leave-one-out contributions to the blend's joint macro F1, shape (M,): score with the member minus without it.
+def contributions(votes: Votes, weights: FloatArray, truth: npt.ArrayLike, metric: Metric = MAIN) -> FloatArray:
+    """Leave-one-out contributions to the blend's joint score, shape (M,): score with the member minus without it.
 
     When a member is left out, the remaining weights are rescaled to sum to 1 in every block. Positive means that the
     member helps; 0 for members without a weight, NaN for the only member of a block. `weights` has shape (B, M);
     `truth` is as in `select`. Of two similar members each contributes little, because the other replaces
     it: that does not mean that both can be dropped.
     """
-    objective, means = objective_on(votes, truth, None), mean_votes(votes, weights)
+    objective, means = objective_on(votes, truth, None, metric), mean_votes(votes, weights)
     score = objective.score_of(top_classes(votes, means))
     added = np.zeros(votes.num_members)
     for member in np.flatnonzero(used_members(weights)):

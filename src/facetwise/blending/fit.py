@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -180,7 +181,8 @@ def _fit(votes: Votes, truth: Truth, spec: BlendSpec, members: Sequence[Member],
     chosen = None
     if chooses_weights(spec, members):
         limits = Limits(spec.max_models, spec.max_cost, _relative_costs(members) if spec.max_cost else None)
-        chosen = select(votes, truth.classes, truth.people, search=spec.search, limits=limits, times=keep.astype(int))
+        how: dict[str, Any] = {"search": spec.search, "limits": limits, "metric": truth.metric}
+        chosen = select(votes, truth.classes, truth.people, times=keep.astype(int), **how)
         weights = chosen.weights
     else:
         weights = fixed_weights(votes, members)

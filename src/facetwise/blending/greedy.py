@@ -2,7 +2,7 @@
 
 Caruana, Niculescu-Mizil, Crew & Ksikes (2004, ICML, "Ensemble selection from libraries of models"): start with the best
 member, then repeatedly add the member whose votes raise the score of the sum most; a member may be added several times,
-and its weight is how often it was. Here a *move* adds one member to one block, and every move is scored by the macro F1
+and its weight is how often it was. Here a *move* adds one member to one block, and every move is judged by the score
 of the *joint* class, whichever block it changes.
 
 A naive implementation takes the argmax of every row for every move. But a row's decision can only change when the
@@ -35,7 +35,7 @@ PAIRS = 1 << 15
 
 @dataclass(frozen=True)
 class Move:
-    """One move of a selection: a member added to a block, and the joint macro F1 after it, 0..1."""
+    """One move of a selection: a member added to a block, and the joint score after it, 0..1."""
 
     round: int
     """From 1. The members that a selection starts with all belong to round 1."""
@@ -142,11 +142,11 @@ class Selection:
 
     @property
     def score(self) -> float:
-        """Current joint macro F1."""
+        """Current joint score."""
         return float(self.objective.score(self.hits, self.predicted))
 
     def scores(self, block: int) -> FloatArray:
-        """Joint macro F1, shape (k,), if each of the members were added to the block."""
+        """Joint score, shape (k,), if each of the members were added to the block."""
         tally, objective = self.tallies[block], self.objective
         size, k = len(objective.classes) + 1, len(tally.members)
         hits, predicted = np.zeros(k * size), np.zeros(k * size)

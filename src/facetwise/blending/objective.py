@@ -1,4 +1,4 @@
-"""The objective of weight selection: macro F1 over the joint classes, from counts."""
+"""The objective of weight selection: the score over the joint classes, from counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from facetwise.core.labels import MAX_LISTED_JOINT, FloatArray, IntArray
-from facetwise.evaluate.metrics import f1_of_counts
+from facetwise.evaluate.metrics import MAIN, Metric, divisor, parts_of_counts
 
 TIE = 1e-12
 """Scores that differ by less are tied: the order of a float sum must not decide."""
@@ -16,7 +16,7 @@ TIE = 1e-12
 
 @dataclass(frozen=True)
 class Objective:
-    """Macro F1 over the joint classes on weighted rows."""
+    """The score over the joint classes on weighted rows."""
 
     times: FloatArray
     """How often each row counts, shape (rows,): whole numbers, 0 to leave a row out."""
@@ -26,6 +26,7 @@ class Objective:
     """How many joint classes may be decided."""
     num_scored: int
     """How many of them the score is the mean over: those that can occur."""
+    metric: Metric = MAIN
 
     @cached_property
     def rows(self) -> IntArray:
@@ -39,7 +40,7 @@ class Objective:
 
     @cached_property
     def classes(self) -> IntArray:
-        """True joint classes of these rows, ascending, shape (K,); only they can have an F1 above 0."""
+        """True joint classes of these rows, ascending, shape (K,); only they can add to a score."""
         return np.unique(self.truth[self.rows])
 
     @cached_property
@@ -55,13 +56,13 @@ class Objective:
         return np.where(self.classes[found] == joint, found, len(self.classes)).astype(np.int64)
 
     def score(self, hits: FloatArray, predicted: FloatArray) -> FloatArray:
-        """Macro F1 over all joint classes, shape (...), from hits and predictions by class, shape (..., K + 1)."""
-        f1 = f1_of_counts(hits[..., :-1], predicted[..., :-1], self._support)
-        scores: FloatArray = f1.sum(axis=-1) / self.num_scored
+        """The score, shape (...), from hits and predictions by class, shape (..., K + 1)."""
+        parts = parts_of_counts(self.metric, hits[..., :-1], predicted[..., :-1], self._support)
+        scores: FloatArray = parts.sum(axis=-1) / divisor(self.metric, self._support, self.num_scored)
         return scores
 
     def score_of(self, joint: IntArray) -> float:
-        """Macro F1, 0..1, of decided joint classes, shape (rows,)."""
+        """The score, 0..1, of decided joint classes, shape (rows,)."""
         return float(self.score(*self.counts(joint[self.rows])))
 
     def counts(self, joint: IntArray) -> tuple[FloatArray, FloatArray]:

@@ -23,6 +23,7 @@ from facetwise.core.records.provenance import provenance
 from facetwise.core.runs import RunFolder, Side
 from facetwise.core.workspace import content_hash, file_hash
 from facetwise.data.manifest import Manifest
+from facetwise.evaluate.metrics import MAIN
 from facetwise.evaluate.rows import Truth, nothing_known
 from facetwise.predictors.sources import Source, manifest_truth
 
@@ -46,7 +47,7 @@ class Question:
 
     @cached_property
     def _labels(self) -> Truth:
-        return manifest_truth(self.manifest, self.project.space)
+        return manifest_truth(self.project, self.manifest)
 
     @cached_property
     def truth(self) -> Truth:
@@ -65,7 +66,8 @@ class Question:
         sources = [m.source for m in self.members.scored] + [g.source for g in self.members.unscored]
         spec_fields = {**self.spec.as_dict(), "members": [s.reference for s in sources]}
         tables = [_hashes(self.project, s) for s in sources]
-        return content_hash({"spec": spec_fields, "tables": tables, **self.made_from})
+        metric = {} if self.truth.metric == MAIN else {"metric": self.truth.metric}
+        return content_hash({"spec": spec_fields, "tables": tables, **self.made_from, **metric})
 
 
 def blend_record(asked: Question, variants: Sequence[Variant], best: ChosenVariant) -> BlendRecord:
@@ -133,6 +135,7 @@ def _table_hash(project: Project, source: Source, side: Side) -> str | None:
 def _scores(asked: Question, best: ChosenVariant) -> dict[str, Any]:
     truth = asked.truth
     return {
+        "metric": truth.metric,
         "optimistic": best.optimistic,
         "nested": best.nested_score,
         "nested_interval": asdict(truth.interval(best.nested)),
@@ -170,7 +173,7 @@ def _variant(variant: Variant) -> dict[str, Any]:
 
 
 def _contributions_fields(truth: Truth, members: Members, best: ChosenVariant) -> dict[str, Any]:
-    added = contributions(best.votes, best.fitted.weights, truth.classes)
+    added = contributions(best.votes, best.fitted.weights, truth.classes, truth.metric)
     return {
         "members": list(members.ids),
         "added": [_number(x) for x in added],

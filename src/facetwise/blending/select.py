@@ -24,6 +24,7 @@ from facetwise.blending.votes import BoolArray, Votes, decide_classes, used_memb
 from facetwise.core.errors import SettingError
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.core.text.subject import PEOPLE
+from facetwise.evaluate.metrics import MAIN, Metric
 from facetwise.evaluate.resampling import Groups, group_numbers
 
 NO_LIMITS = Limits()
@@ -47,7 +48,7 @@ class GreedySearch:
     rounds: int = 50
     """Number of members added; those that a selection starts with count as one round."""
     start: int = 1
-    """Number of members that each block starts with: the best by the block's own macro F1."""
+    """Number of members that each block starts with: the best by the block's own score."""
     bags: int = 20
     """Number of selections whose weights are averaged; 0: a single one from all members on all people."""
     share: float = 1.0
@@ -75,7 +76,7 @@ class SelectedWeights:
     weights: FloatArray
     """Shape (B, M); each row sums to 1, 0 for members that lack the block or were not selected."""
     score: float
-    """Joint macro F1, 0..1, of these weights on the rows that they were selected on: too high."""
+    """Joint score, 0..1, of these weights on the rows that they were selected on: too high."""
     trace: tuple[Move, ...]
     """Moves of the single selection on all people, up to its best round; without bags they are the weights, else they
     only explain them."""
@@ -95,8 +96,9 @@ def select(
     limits: Limits = NO_LIMITS,
     times: npt.ArrayLike | None = None,
     threads: int | None = None,
+    metric: Metric = MAIN,
 ) -> SelectedWeights:
-    """Select weights that maximise macro F1 over the joint classes.
+    """Select weights that maximise a score over the joint classes.
 
     `truth` holds joint classes, `groups` the people, `times` how often each row counts (whole numbers; default 1), each
     of shape (n,). The truth of rows that count 0 times is never read. Bags run on `threads` threads (default: one a
@@ -109,7 +111,7 @@ def select(
     Raises ValueError for shapes that do not match, InputError when the limits leave a block without a member.
     """
     search = search or GreedySearch()
-    objective = objective_on(votes, truth, times)
+    objective = objective_on(votes, truth, times, metric)
     person, num_people = group_numbers(groups)
     if len(person) != votes.num_rows:
         raise ValueError(f"{len(person)} groups for {votes.num_rows} rows")
@@ -120,14 +122,19 @@ def select(
     if not limits.allow(used_members(weights)):
         members = limits.pick(weights.sum(axis=0), votes.has)
         weights, trace = _selected(task, search, members, threads)
-    return SelectedWeights(weights, score_of(votes, weights, truth, times=times), trace)
+    return SelectedWeights(weights, score_of(votes, weights, truth, times=times, metric=metric), trace)
 
 
 def score_of(
-    votes: Votes, weights: npt.ArrayLike, truth: npt.ArrayLike, *, times: npt.ArrayLike | None = None
+    votes: Votes,
+    weights: npt.ArrayLike,
+    truth: npt.ArrayLike,
+    *,
+    times: npt.ArrayLike | None = None,
+    metric: Metric = MAIN,
 ) -> float:
-    """Joint macro F1, 0..1, of the blend by `weights`, shape (B, M); `truth` and `times` as in `select`."""
-    return objective_on(votes, truth, times).score_of(decide_classes(votes, weights))
+    """Joint score, 0..1, of the blend by `weights`, shape (B, M); the others as in `select`."""
+    return objective_on(votes, truth, times, metric).score_of(decide_classes(votes, weights))
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,9 @@ class _Task:
     num_people: int
 
 
-def objective_on(votes: Votes, truth: npt.ArrayLike, times: npt.ArrayLike | None = None) -> Objective:
+def objective_on(
+    votes: Votes, truth: npt.ArrayLike, times: npt.ArrayLike | None = None, metric: Metric = MAIN
+) -> Objective:
     """The objective for blends of `votes`; `truth`, `times` and errors as in `select`."""
     true = np.asarray(truth, np.int64)
     counted = np.ones(len(true)) if times is None else np.asarray(times, np.float64)
@@ -151,7 +160,7 @@ def objective_on(votes: Votes, truth: npt.ArrayLike, times: npt.ArrayLike | None
     if used.min() < 0 or used.max() >= votes.space.num_joint:
         raise ValueError(f"true classes are {used.min()}..{used.max()}, expected 0..{votes.space.num_joint - 1}")
     counts = votes.decided_in.num_joint, votes.space.num_joint
-    return Objective(counted, votes.numbered(np.where(counted > 0, true, 0)), *counts)
+    return Objective(counted, votes.numbered(np.where(counted > 0, true, 0)), *counts, metric)
 
 
 def _selected(
@@ -196,7 +205,7 @@ def _greedy(
     """Weights, shape (B, M), at the best round of one selection (ties: the earliest), and the moves up to it."""
     votes = task.votes
     starts = [
-        _best_single(a, Objective(objective.times, classes, size, size), pool, search.start)
+        _best_single(a, replace(objective, truth=classes, num_joint=size, num_scored=size), pool, search.start)
         for a, classes, pool in zip(task.top_two, votes.classes_of(objective.truth), pools, strict=True)
         for size in [a.block.votes.shape[2]]
     ]
@@ -215,7 +224,7 @@ def _greedy(
 
 
 def _best_single(top_two: TopTwo, objective: Objective, pool: IntArray, count: int) -> IntArray:
-    """Positions in `pool` of the `count` best members by the block's own macro F1; the first of ties."""
+    """Positions in `pool` of the `count` best members by the block's own score; the first of ties."""
     scores = [float(objective.score(*objective.counts(top_two.top[i, objective.rows].astype(np.int64)))) for i in pool]
     return np.argsort(-np.round(scores, 12), kind="stable")[:count].astype(np.int64)
 

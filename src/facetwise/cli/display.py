@@ -8,6 +8,7 @@ from typing import Any, Self, TextIO
 
 from facetwise.core.errors import TrainingError
 from facetwise.core.text.counting import count
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.screens.kit import Printer, TaskID, Text, progress_bars
 from facetwise.screens.text.runs.epochs import absent_lines, compared_line, content_lines
@@ -173,7 +174,7 @@ class StudyDisplay(TrainingDisplay):
                     self.failed[event["change"]] = event["reason"]
                 self._say(self._ending(event["reason"], event["run"]))
             case "trial_done":
-                score = "" if event["macro_f1"] is None else f", macro F1 {event['macro_f1']:.4f}"
+                score = "" if event["score"] is None else f", {SCORE} {event['score']:.4f}"
                 self._say(f"trial {event['number']} {event['state']}{score}")
             case _:
                 super().event(event)

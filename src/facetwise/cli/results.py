@@ -62,7 +62,7 @@ def _shown(view: "RunView | BlendView | SubmissionView") -> "RenderableType":
 def _(call: "Call[Comparison]", json: Json = False) -> None:
     """Say whether run B is better than run A.
 
-    Paired by person: the difference B - A in macro F1 with an interval, per attribute and fold, and the differences
+    Paired by person: the difference B - A in score with an interval, per attribute and fold, and the differences
     between the recipes.
     """
     from facetwise.screens.text.study import comparison_text

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+Metric = Literal["macro_f1", "accuracy", "balanced_accuracy"]
+"""What a project may choose by."""
 Tta = Literal["none", "flip", "crops", "flip-crops"]
 """Test-time augmentation."""
 BlendBy = Literal["auto", "whole", "attribute"]

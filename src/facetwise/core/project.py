@@ -13,6 +13,7 @@ from facetwise.core.labels import LabelSpace
 from facetwise.core.records.data import ManifestMadeFrom
 from facetwise.core.records.done import read_done
 from facetwise.core.records.project_file import ProjectFile
+from facetwise.core.text.scored import score_by
 from facetwise.core.text.subject import call_them
 from facetwise.core.workspace import Workspace, content_hash, inside
 
@@ -33,8 +34,9 @@ class Project:
         return cls(workspace, parse(ProjectFile, read_toml(path), str(path))).at_work()
 
     def at_work(self) -> Project:
-        """This project, by whose words for its subjects texts are made from now on (`core.text.subject`)."""
+        """This project, by whose words for its subjects and its score texts are made from now on."""
         call_them(self.file.dataset.words)
+        score_by(self.file.score.metric)
         return self
 
     @property

@@ -7,16 +7,16 @@ missing; a metric refuses such rows unless `skip_missing`.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.arrays import answers, count, numbers, takes
+from facetwise.core.choices import Metric as Metric
 from facetwise.core.labels import MISSING as MISSING
 from facetwise.core.labels import FloatArray, IntArray
 
-Metric = Literal["macro_f1", "accuracy", "balanced_accuracy"]
+MAIN: Metric = "macro_f1"
+"""The one that is chosen by unless a project names another."""
 
 
 def confusion(
@@ -38,6 +38,32 @@ def f1_of_counts(hits: npt.ArrayLike, predicted: npt.ArrayLike, true: npt.ArrayL
     total = np.asarray(predicted, dtype=np.float64) + np.asarray(true, dtype=np.float64)
     twice = 2.0 * np.asarray(hits, dtype=np.float64)
     return np.divide(twice, total, out=np.zeros_like(total), where=total > 0)
+
+
+def parts_of_counts(metric: Metric, hits: FloatArray, predicted: FloatArray, true: FloatArray) -> FloatArray:
+    """What each class adds to a score before it is divided by `divisor`, elementwise, of how often the class was right,
+    was predicted and was true: its F1, its recall, or its hits."""
+    if metric == "accuracy":
+        return hits
+    return hits / np.maximum(true, 1) if metric == "balanced_accuracy" else f1_of_counts(hits, predicted, true)
+
+
+def divisor(metric: Metric, true: FloatArray, num_classes: int) -> FloatArray:
+    """What the sum of `parts_of_counts` over classes is divided by, (...): all `num_classes` classes, those that some
+    row has, or the rows; at least 1. `true`: how often each class is true, (..., K)."""
+    if metric == "macro_f1":
+        return np.asarray(num_classes, np.float64)
+    counted = true if metric == "accuracy" else true > 0
+    total: FloatArray = np.maximum(counted.sum(axis=-1, dtype=np.float64), 1)
+    return total
+
+
+def score_of(
+    metric: Metric, truth: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int, *, skip_missing: bool = False
+) -> float:
+    """The score of that name, 0..1."""
+    of = {"macro_f1": macro_f1, "accuracy": accuracy, "balanced_accuracy": balanced_accuracy}[metric]
+    return of(truth, predicted, num_classes, skip_missing=skip_missing)
 
 
 def macro_f1(truth: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int, *, skip_missing: bool = False) -> float:

@@ -15,7 +15,7 @@ from facetwise.core.errors import InputError
 from facetwise.core.labels import IntArray, LabelSpace
 from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, PairedInterval, bootstrap_interval, paired_interval
-from facetwise.evaluate.metrics import MISSING, Metric, macro_f1
+from facetwise.evaluate.metrics import MAIN, MISSING, Metric, score_of
 from facetwise.evaluate.predictions import BoolArray, Predictions
 from facetwise.evaluate.resampling import Groups, group_numbers
 
@@ -52,6 +52,8 @@ class Truth:
     """True class numbers, (n, num_attributes); -1 where one is not known."""
     people: Groups
     """The person of each image, (n,); kept as numbers in the order of the names."""
+    metric: Metric = MAIN
+    """What scores are, and so what choices are made by."""
 
     def __post_init__(self) -> None:
         if not len(self.images) == len(self.codes) == len(self.people):
@@ -100,17 +102,20 @@ class Truth:
         part = self.space.only(names)
         return replace(self, space=part, codes=self.codes[:, [self.space.index(n) for n in part.names]])
 
-    def score(self, decided: IntArray, *, skip_missing: bool = False) -> float:
-        """Macro F1, 0..1, of decided joint classes, (n,); rows that are missing (-1) are refused unless skipped."""
+    def score(self, decided: IntArray, *, metric: Metric | None = None, skip_missing: bool = False) -> float:
+        """The score, 0..1, of decided joint classes, (n,); rows that are missing (-1) are refused unless skipped.
+
+        `metric`: another than that of the truth.
+        """
         truth, decided, _ = self._known(decided)
-        return macro_f1(truth, decided, self.space.num_joint, skip_missing=skip_missing)
+        return score_of(metric or self.metric, truth, decided, self.space.num_joint, skip_missing=skip_missing)
 
     def interval(
-        self, decided: IntArray, *, metric: Metric = "macro_f1", level: float = LEVEL, resamples: int = RESAMPLES
+        self, decided: IntArray, *, metric: Metric | None = None, level: float = LEVEL, resamples: int = RESAMPLES
     ) -> Interval:
         """Of the score of decided joint classes, (n,), by person (`bootstrap_interval`)."""
         truth, decided, people = self._known(decided)
-        size = self.space.num_joint
+        size, metric = self.space.num_joint, metric or self.metric
         return bootstrap_interval(truth, decided, people, size, metric=metric, level=level, resamples=resamples)
 
     def paired(
@@ -119,7 +124,7 @@ class Truth:
         """Of score(first) - score(second), decided joint classes, (n,) each, by person (`paired_interval`)."""
         truth, first, people = self._known(first)
         second, size = self._known(second)[1], self.space.num_joint
-        return paired_interval(truth, first, second, people, size, level=level, resamples=resamples)
+        return paired_interval(truth, first, second, people, size, metric=self.metric, level=level, resamples=resamples)
 
     def _known(self, decided: IntArray) -> tuple[IntArray, IntArray, Groups]:
         """True classes, decided classes and people of the known rows; raises InputError when there is none."""

@@ -18,7 +18,7 @@ from facetwise.core.labels import JOINT as JOINT
 from facetwise.core.labels import MAX_LISTED_JOINT, Attribute, BoolArray, IntArray, LabelSpace
 from facetwise.core.plain import Plain
 from facetwise.evaluate.intervals import Interval
-from facetwise.evaluate.metrics import MISSING, accuracy, confusion, f1_of_counts
+from facetwise.evaluate.metrics import MISSING, Metric, accuracy, confusion, f1_of_counts
 from facetwise.evaluate.rows import ScoredRows, Truth, nothing_known
 
 MAX_CONFUSION = 256
@@ -28,6 +28,7 @@ MAX_READABLE = 24
 ENDS = 10
 """How many of the commonest and of the worst classes these are."""
 
+_ALWAYS: tuple[Metric, ...] = ("macro_f1", "accuracy")
 Matrix = tuple[tuple[int, ...], ...]
 
 
@@ -58,6 +59,9 @@ class AttributeScore:
     """One attribute on its own."""
 
     name: str
+    score: float
+    """By the project's metric."""
+    score_interval: Interval
     macro_f1: float
     accuracy: float
     interval: Interval
@@ -81,6 +85,8 @@ class FoldScore:
     fold: int
     num_people: int
     num_images: int
+    score: float
+    """By the project's metric."""
     macro_f1: float
     accuracy: float
 
@@ -97,6 +103,10 @@ class Scorecard(Plain):
     """People among the covered rows."""
     num_covered: int
     """Rows with a prediction and a label: only these are scored."""
+    metric: Metric
+    """What the project chooses by, and `score` is: one of those below, or another."""
+    score: float
+    score_interval: Interval
     macro_f1: float
     macro_f1_interval: Interval
     accuracy: float
@@ -118,7 +128,7 @@ class Scorecard(Plain):
 def score_rows(rows: ScoredRows) -> Scorecard:
     """Score the covered rows: as a whole those whose attributes are all known, an attribute those of which it is known.
 
-    With predictions of all attributes the main score is the macro F1 over all joint classes; a specialist is scored on
+    With predictions of all attributes the main score is over all joint classes; a specialist is scored on
     the product of the attributes that it has. Raises InputError when no row is covered.
     """
     return score_decided(rows.predictions.codes, rows.truth, folds=rows.predictions.folds)
@@ -178,27 +188,38 @@ class _PredictedRows:
 
 def _main_score(rows: _PredictedRows) -> dict[str, Any]:
     truth, predicted, size = rows.truth.classes, rows.classes, rows.truth.space.num_joint
-    listed = size <= MAX_LISTED_JOINT
+    listed, found = size <= MAX_LISTED_JOINT, _measured(rows.truth, predicted)
     return {
-        "macro_f1": rows.truth.score(predicted),
-        "macro_f1_interval": rows.truth.interval(predicted),
-        "accuracy": accuracy(truth, predicted, size),
-        "accuracy_interval": rows.truth.interval(predicted, metric="accuracy"),
+        "metric": rows.truth.metric,
+        "score": found[rows.truth.metric][0],
+        "score_interval": found[rows.truth.metric][1],
+        "macro_f1": found["macro_f1"][0],
+        "macro_f1_interval": found["macro_f1"][1],
+        "accuracy": found["accuracy"][0],
+        "accuracy_interval": found["accuracy"][1],
         "classes": _class_scores(truth, predicted, rows.truth.space.joint_names) if listed else (),
         "confusion": _matrix(confusion(truth, predicted, size)) if size <= MAX_CONFUSION else None,
     }
 
 
+def _measured(truth: Truth, predicted: IntArray) -> dict[Metric, tuple[float, Interval]]:
+    """Macro F1, accuracy and the truth's own score with their intervals, each computed once."""
+    wanted = dict.fromkeys((truth.metric, *_ALWAYS))
+    return {m: (truth.score(predicted, metric=m), truth.interval(predicted, metric=m)) for m in wanted}
+
+
 def _attribute_score(rows: _PredictedRows, index: int, attribute: Attribute) -> AttributeScore:
     known = rows.truth.codes[:, index] != MISSING
     own, predicted = rows.truth.where(known).only([attribute.name]), rows.predicted[known, index]
-    truth, size = own.classes, attribute.size
+    truth, size, found = own.classes, attribute.size, _measured(own, predicted)
     return AttributeScore(
         name=attribute.name,
-        macro_f1=own.score(predicted),
-        accuracy=accuracy(truth, predicted, size),
-        interval=own.interval(predicted),
-        accuracy_interval=own.interval(predicted, metric="accuracy"),
+        score=found[own.metric][0],
+        score_interval=found[own.metric][1],
+        macro_f1=found["macro_f1"][0],
+        accuracy=found["accuracy"][0],
+        interval=found["macro_f1"][1],
+        accuracy_interval=found["accuracy"][1],
         classes=_class_scores(truth, predicted, attribute.classes),
         confusion=_matrix(confusion(truth, predicted, size)) if size <= MAX_CONFUSION else None,
     )
@@ -229,7 +250,8 @@ def _fold_score(fold: int, truth: Truth, predicted: IntArray) -> FoldScore:
         fold=fold,
         num_people=truth.num_people,
         num_images=len(truth),
-        macro_f1=truth.score(predicted),
+        score=truth.score(predicted),
+        macro_f1=truth.score(predicted, metric="macro_f1"),
         accuracy=accuracy(truth.classes, predicted, truth.space.num_joint),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from facetwise.core.text.counting import count
 from facetwise.core.text.markdown import code, quote, words
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.journal import JournalDay
@@ -44,9 +45,9 @@ def page_parts(journal: JournalDay) -> dict[str, str]:
 def _day(journal: JournalDay, clock: Clock) -> Iterator[str]:
     yield f"{words(journal.project)}, times in {journal.time_zone}. {_summary(journal, clock)}"
     if journal.highest is not None:
-        value = with_interval(journal.highest.macro_f1, journal.highest.interval)
+        value = with_interval(journal.highest.score, journal.highest.interval)
         of = f", the best of {journal.num_scored:,}" if journal.num_scored > 1 else ""
-        yield f"Highest joint score so far: {display_name('run', journal.highest.id)}, macro F1 {value}{of}."
+        yield f"Highest joint score so far: {display_name('run', journal.highest.id)}, {SCORE} {value}{of}."
 
 
 def _summary(journal: JournalDay, clock: Clock) -> str:
@@ -98,9 +99,9 @@ def _when(entry: RunEntry, clock: Clock) -> str:
 def _result(entry: RunEntry) -> str:
     if not entry.finished:
         return f"{entry.folds_done} of {count(entry.num_folds, 'fold')} done when this was written, and it goes on"
-    if entry.macro_f1 is None:
+    if entry.score is None:
         return "no score" + ("" if entry.original else ", nobody was held out")
-    return score_text(entry.what, entry.macro_f1, entry.interval)
+    return score_text(entry.what, entry.score, entry.interval)
 
 
 def _flags(entry: RunEntry) -> Iterator[str]:
@@ -151,10 +152,10 @@ def _blends(journal: JournalDay, clock: Clock) -> Iterator[str]:
 def _blend(entry: BlendEntry) -> Iterator[str]:
     members = display_names(entry.members)
     vote = f"{words(entry.method)} vote of {members}" if entry.method else f"of {members}"
-    if entry.macro_f1 is None:
+    if entry.score is None:
         yield f"{vote}; nothing is known of it out of fold."
     else:
-        yield f"{vote}; {score_text(None, entry.macro_f1, entry.interval)} by the nested estimate."
+        yield f"{vote}; {score_text(None, entry.score, entry.interval)} by the nested estimate."
     if entry.best_member is not None and entry.paired is not None:
         kinds = {name: kind for kind, name in entry.members}
         best = display_name(kinds.get(entry.best_member, "run"), entry.best_member)

@@ -67,9 +67,9 @@ class RunEntry:
     seconds: float
     """Total time spent in epochs."""
     what: str
-    macro_f1: float | None
+    score: float | None
     interval: Interval | None
-    """Interval of the macro F1, by person. Like the score, None for a run that was not finished or held nobody out."""
+    """Interval of the score, by person. Like the score, None for a run that was not finished or held nobody out."""
     folds_done: int
     """At the end of the day."""
     num_folds: int
@@ -118,8 +118,8 @@ class RunsOfDay:
             goes_on=not finished and (row.state == "training" or timeline.done is not None),
             seconds=row.minutes * 60,
             what=row.what,
-            macro_f1=row.macro_f1 if finished else None,
-            interval=row.macro_f1_interval if finished else None,
+            score=row.score if finished else None,
+            interval=row.score_interval if finished else None,
             folds_done=timeline.folds_by(self.day),
             num_folds=timeline.num_folds,
             flags=row.flags,
@@ -130,12 +130,12 @@ class RunsOfDay:
 
     def scored(self) -> list[RunTimeline]:
         """Cross-validated runs of the whole label that finished before the end of the day, by number."""
-        rows = [row for row in self.rows.values() if row.what == JOINT and row.macro_f1 is not None and not row.flags]
+        rows = [row for row in self.rows.values() if row.what == JOINT and row.score is not None and not row.flags]
         return [timeline for row in rows if (timeline := self.timelines[row.id]).finished_by(self.day)]
 
     def score(self, timeline: RunTimeline) -> float:
-        """The macro F1 of a scored run."""
-        return self.rows[timeline.run.id].macro_f1 or 0.0
+        """The score of a scored run."""
+        return self.rows[timeline.run.id].score or 0.0
 
     def _unusable(self, timeline: RunTimeline) -> bool:
         return timeline.record is None or not self.rows[timeline.run.id].usable
@@ -154,7 +154,7 @@ class RunsOfDay:
             run_number(other.run.id) < run_number(timeline.run.id)
             and other.finished_by(self.day)
             and not self._unusable(other)
-            and self.rows[other.run.id].macro_f1 is not None
+            and self.rows[other.run.id].score is not None
             and other.fields.get("manifest") == timeline.fields.get("manifest")
             and other.by_image == timeline.by_image
             and not set(other.attributes).isdisjoint(timeline.attributes)

@@ -33,7 +33,7 @@ class ChangeEntry:
     reason: str | None
     """Why it failed."""
     what: str | None
-    macro_f1: float | None
+    score: float | None
     interval: Interval | None
     difference: float | None
     """Change minus base, paired by person."""
@@ -50,7 +50,7 @@ class TrialEntry:
     state: Literal["finished", "pruned", "failed", "training", "stopped"]
     run: str | None
     settings: Mapping[str, Any]
-    macro_f1: float | None
+    score: float | None
     """For a pruned trial the mean of its finished folds."""
     reason: str | None
 
@@ -71,7 +71,7 @@ class StudyEntry:
     states: Mapping[str, int]
     """Number of trials of a search in each state, over all days."""
     best: Mapping[str, Any] | None
-    """Best trial of a search: `trial`, `run`, `what`, `macro_f1`, `interval`, `nested` (a score with interval, or
+    """Best trial of a search: `trial`, `run`, `what`, `score`, `interval`, `nested` (a score with interval, or
     None)."""
     trouble: str | None = None
     """Why the study cannot be shown."""
@@ -196,7 +196,7 @@ def _ablation_entry(view: Ablation) -> StudyEntry:
             state=row.state,
             reason=row.reason,
             what=row.score.what if row.score else None,
-            macro_f1=row.score.macro_f1 if row.score else None,
+            score=row.score.value if row.score else None,
             interval=row.score.interval if row.score else None,
             difference=row.difference,
             difference_interval=row.interval and Interval(row.interval.low, row.interval.high, row.interval.level),
@@ -209,12 +209,12 @@ def _ablation_entry(view: Ablation) -> StudyEntry:
 
 def _search_entry(view: Search) -> StudyEntry:
     states = [t.state for t in view.trials]
-    trials = tuple(TrialEntry(t.number, t.state, t.run, dict(t.settings), t.macro_f1, t.reason) for t in view.trials)
+    trials = tuple(TrialEntry(t.number, t.state, t.run, dict(t.settings), t.score, t.reason) for t in view.trials)
     best = None
     if view.best is not None:
-        nested = view.nested and {"macro_f1": view.nested.macro_f1, "interval": asdict(view.nested.interval)}
+        nested = view.nested and {"score": view.nested.score, "interval": asdict(view.nested.interval)}
         found = {"trial": view.best.trial, "run": view.best.run, "what": view.what, "nested": nested}
-        best = {**found, "macro_f1": view.best.macro_f1, "interval": asdict(view.best.interval)}
+        best = {**found, "score": view.best.score, "interval": asdict(view.best.interval)}
     counted: dict[str, int] = {state: states.count(state) for state in dict.fromkeys(states)}
     return StudyEntry(view.name, "search", None, (), view.num_people, trials, counted, best)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from facetwise.core.text.counting import count
 from facetwise.core.text.markdown import code, words
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PERSON, count_people
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.scorecard import JOINT
@@ -35,7 +36,7 @@ def _ablation(study: StudyEntry) -> Iterator[str]:
     people = count_people(study.num_people)
     yield f"Against {display_name('run', study.base)}, paired by {PERSON} ({people})."
     if rows := [row for row in study.changes if row.state != "waiting"]:
-        yield from ("", "| change | run | macro F1 | change - base | |", "| --- | ---: | ---: | ---: | --- |")
+        yield from ("", f"| change | run | {SCORE} | change - base | |", "| --- | ---: | ---: | ---: | --- |")
         yield from map(_row, rows)
 
 
@@ -44,7 +45,7 @@ def _row(row: ChangeEntry) -> str:
         cells = [number_of(row.run), DASH, DASH, row.state]
     else:
         of = f" of {words(row.what)}" if row.what and row.what != JOINT else ""
-        value, apart = with_interval(row.macro_f1, row.interval), with_signs(row.difference, row.difference_interval)
+        value, apart = with_interval(row.score, row.interval), with_signs(row.difference, row.difference_interval)
         cells = [number_of(row.run), value + of, apart, row.standing or "no verdict"]
     return f"| {code(row.change)} | {' | '.join(cells)} |"
 
@@ -57,10 +58,10 @@ def _search(study: StudyEntry) -> Iterator[str]:
         return
     best, nested = study.best, study.best["nested"]
     flattered = ", flattered by the choice" if study.states.get("finished", 0) > 1 else ""
-    value = score_text(best["what"], best["macro_f1"], Interval(**best["interval"]))
+    value = score_text(best["what"], best["score"], Interval(**best["interval"]))
     yield f"Best: trial {best['trial']} ({display_name('run', best['run'])}), {value}{flattered}."
     if nested:
-        value = with_interval(nested["macro_f1"], Interval(**nested["interval"]))
+        value = with_interval(nested["score"], Interval(**nested["interval"]))
         yield f"The choice is worth {value} by the nested estimate."
     if settings := next((t.settings for t in study.trials if t.number == best["trial"]), None):
         yield f"Its settings: {', '.join(f'{code(key)} {words(shown(value))}' for key, value in settings.items())}."
@@ -101,7 +102,7 @@ def _failed_trials(study: StudyEntry, name: str) -> Iterator[str]:
 
 def _pruned_trials(study: StudyEntry, name: str) -> Iterator[str]:
     if pruned := [t for t in study.trials if t.state == "pruned"]:
-        trials = join_names(f"{t.number} ({score(t.macro_f1)}{_in_run(t.run)})" for t in pruned)
+        trials = join_names(f"{t.number} ({score(t.score)}{_in_run(t.run)})" for t in pruned)
         which, it = ("trial", "it") if len(pruned) == 1 else ("trials", "the first")
         on = f" {resume_command(pruned[0].run)} would finish {it}." if pruned[0].run else ""
         yield f"{name} stopped {which} {trials} after some folds, behind the others.{on}"

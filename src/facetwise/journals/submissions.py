@@ -29,7 +29,7 @@ class BlendEntry:
     """How its members vote, such as `soft`."""
     members: tuple[tuple[str, str], ...]
     """Kind and id of each."""
-    macro_f1: float | None
+    score: float | None
     """By the nested estimate; None without out-of-fold predictions."""
     interval: Interval | None
     best_member: str | None
@@ -108,7 +108,7 @@ def _blend(blend: BlendFolder, made: str) -> BlendEntry:
         made=made,
         method=record.method,
         members=tuple((m.kind, m.id) for m in record.made_from.members),
-        macro_f1=scores.nested,
+        score=scores.nested,
         interval=Interval.of(scores.nested_interval),
         best_member=best.id if best else None,
         paired=paired,

@@ -10,6 +10,7 @@ from typing import Any
 
 from facetwise.core.records.notes import Note, NoteTargetKind
 from facetwise.core.text.markdown import code, words
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PERSON, count_people
 from facetwise.evaluate.scorecard import JOINT
 from facetwise.journals.day import Day, moment_of
@@ -93,11 +94,11 @@ def resume_command(run: str) -> str:
     return code(f"facetwise fit --resume {NoteTarget('run', run).short}")
 
 
-def score_text(what: str | None, macro_f1: float | None, interval: Any) -> str:
+def score_text(what: str | None, value: float | None, interval: Any) -> str:
     """`macro F1 **0.451** [0.380, 0.538]`; `macro F1 of age ...` for a single attribute."""
     of = "" if what in (None, JOINT) else f" of {words(str(what))}"
-    bounds = with_interval(macro_f1, interval).removeprefix(score(macro_f1))
-    return f"macro F1{of} **{score(macro_f1)}**{bounds}"
+    bounds = with_interval(value, interval).removeprefix(score(value))
+    return f"{SCORE}{of} **{score(value)}**{bounds}"
 
 
 def comparison_lines(entry: RunEntry) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.project import Project
+from facetwise.core.text.scored import SCORE
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import name_of
@@ -24,12 +25,12 @@ def label_source(project: Project, manifest: Manifest, reference: str | None) ->
     """
     if reference is not None:
         source = read_source(project, manifest, reference)
-        return source, source.scored(manifest), "as asked"
+        return source, source.scored(project, manifest), "as asked"
     skipped = list[str]()
     for candidate, why in _candidates(project, manifest):
         try:
             source = read_source(project, manifest, candidate)
-            return source, source.scored(manifest), why
+            return source, source.scored(project, manifest), why
         except (ArtefactError, InputError) as error:
             skipped.append(str(error))
     raise InputError(
@@ -44,8 +45,6 @@ def _candidates(project: Project, manifest: Manifest) -> Iterator[tuple[str, str
         yield f"blend:{blend.id}", "the best blend by its nested estimate"
     whole = name_of(project.space.names, project.space)
     runs = [r for r in build_runs_view(project, manifest).runs if r.state == "finished" and r.what == whole]
-    scored = [
-        r for r in runs if r.macro_f1 is not None and r.usable and not any(f.startswith("UNSAFE") for f in r.flags)
-    ]
-    for run in sorted(scored, key=lambda r: (bool(r.flags), -(r.macro_f1 or 0.0))):
-        yield f"run:{run.id}", f"the best finished run of the whole label, macro F1 {score(run.macro_f1)}"
+    scored = [r for r in runs if r.score is not None and r.usable and not any(f.startswith("UNSAFE") for f in r.flags)]
+    for run in sorted(scored, key=lambda r: (bool(r.flags), -(r.score or 0.0))):
+        yield f"run:{run.id}", f"the best finished run of the whole label, {SCORE} {score(run.score)}"

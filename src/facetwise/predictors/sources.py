@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from facetwise.core.errors import ArtefactError, GateError, InputError, MismatchError
-from facetwise.core.labels import LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.records.blend import BlendMadeFrom, BlendRecord
 from facetwise.core.records.external import ExternalMadeFrom, ExternalRecord
@@ -74,10 +73,10 @@ class Source:
             )
         return self.oof
 
-    def scored(self, manifest: Manifest) -> ScoredRows:
+    def scored(self, project: Project, manifest: Manifest) -> ScoredRows:
         """The out-of-fold predictions with the scored labels; raises InputError with the reason when there are none."""
         oof = self.require_oof()
-        return ScoredRows(oof, manifest_truth(manifest, oof.space))
+        return ScoredRows(oof, manifest_truth(project, manifest))
 
     @property
     def reference(self) -> str:
@@ -85,10 +84,11 @@ class Source:
         return f"foreign:{self.id}" if self.kind == "foreign" else self.id
 
 
-def manifest_truth(manifest: Manifest, space: LabelSpace) -> Truth:
-    """The scored labels and people of the training images, in manifest order."""
-    train = manifest.train
-    return Truth(space, train["image"].to_numpy(), manifest.codes(space), train["group"].to_numpy())
+def manifest_truth(project: Project, manifest: Manifest) -> Truth:
+    """The scored labels and people of the training images, in manifest order, and what the project scores by."""
+    train, codes = manifest.train, manifest.codes(project.space)
+    metric = project.file.score.metric
+    return Truth(project.space, train["image"].to_numpy(), codes, train["group"].to_numpy(), metric)
 
 
 def read_source(project: Project, manifest: Manifest, reference: AnyReference, *, tta: str = "none") -> Source:

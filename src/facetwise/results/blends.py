@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from facetwise.core.choices import Metric
 from facetwise.core.errors import DamagedError, FacetwiseError
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
 from facetwise.core.records.blend import KNOWN, BestMemberRecord, BlendRecord, ContributionsRecord, WayRecord
 from facetwise.core.records.notes import Note
+from facetwise.core.text.scored import NAMES, SCORE
 from facetwise.core.text.subject import PERSON, count_people
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.intervals import Interval
@@ -34,7 +36,7 @@ class BlendMember:
     """By block: `joint`, or an attribute. 0 if it was not chosen or does not predict the block."""
     role: str
     added: float | None
-    """Macro F1 of the blend with it minus without it, on the people it was chosen on; None for the only member of a
+    """Score of the blend with it minus without it, on the people it was chosen on; None for the only member of a
     block, and for members without out-of-fold predictions."""
 
     @property
@@ -86,8 +88,10 @@ class BlendView:
     by: str
     method: str
     weigh: str
+    metric: Metric
+    """What it was chosen by, and its scores are."""
     nested: float
-    """Macro F1 by nested estimate: each person decided by weights and a rule fitted without that person's part."""
+    """Score by nested estimate: each person decided by weights and a rule fitted without that person's part."""
     nested_interval: Interval
     by_rule: float
     """Nested estimate with a decision rule fitted without each part of the people."""
@@ -113,6 +117,11 @@ class BlendView:
     warnings: tuple[Notice, ...] = ()
     notes: tuple[Note, ...] = ()
     """Notes on it, in the order of writing."""
+
+    @property
+    def score_name(self) -> str:
+        """What its scores are called."""
+        return NAMES[self.metric]
 
     @property
     def chosen(self) -> bool:
@@ -161,7 +170,7 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
     check_blend(project, manifest, blend.id, record)
     assert table is not None  # every blend has this table
     oof = Predictions.read(table, project.space, label)
-    rows = ScoredRows.matched(oof, manifest_truth(manifest, project.space), label).covered_rows()
+    rows = ScoredRows.matched(oof, manifest_truth(project, manifest), label).covered_rows()
     notes, troubles = notes_on(project, "blend", blend.id)
     scores, runs = record.scores, [*runs_below(project.workspace, "blend", blend.id)]
     return BlendView(
@@ -171,6 +180,7 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
         by=record.by,
         method=record.method,
         weigh="given" if record.spec.given and not record.trace else record.spec.weigh,
+        metric=scores.metric,
         nested=scores.nested,
         nested_interval=Interval.of(scores.nested_interval),
         by_rule=scores.by_rule,
@@ -192,6 +202,7 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
             *copies_notices(runs),
             *own_subjects(manifest.each_its_own),
             *_since(record, manifest),
+            *_other_score(record, project),
             *troubles,
             *base_notices(runs),
         ),
@@ -213,6 +224,14 @@ def build_blends_view(project: Project, manifest: Manifest) -> BlendsView:
 def _since(record: BlendRecord, manifest: Manifest) -> tuple[Notice, ...]:
     text = labels_since(record, manifest)
     return () if text is None else (Notice("caution", text),)
+
+
+def _other_score(record: BlendRecord, project: Project) -> tuple[Notice, ...]:
+    """The notice that the project has chosen by another score since."""
+    if record.scores.metric == project.file.score.metric:
+        return ()
+    was = NAMES[record.scores.metric]
+    return (Notice("caution", f"Chosen by {was}, and the project goes by {SCORE} now: blend again."),)
 
 
 def _best(best: BestMemberRecord | None) -> BestMember | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from facetwise.evaluate.scorecard import Scorecard
 
 FILE = "answers.json"
-VERSION = 2
+VERSION = 3
 """Increase it when the same predictions give other scores, comparisons or entries than before:
 `tests/golden/test_scores.py` holds the numbers of this version and fails when they change."""
 CAPACITY = 5000
@@ -39,7 +39,8 @@ class ResultCache:
         self._file = project.workspace.cache / FILE
         self._results = _read(self._file)
         self._before = list(self._results)
-        self._data = [VERSION, project.space_hash, manifest.hash, manifest.labels_hash]
+        data = project.space_hash, manifest.hash, manifest.labels_hash
+        self._data = [VERSION, project.file.score.metric, *data]
 
     def get(self, parts: list[Any], compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The cached result for the key `parts` (JSON data: the question and the hashes of its inputs), or a new
@@ -62,20 +63,20 @@ class RunScore:
     """The numbers of a scorecard that the list of runs shows."""
 
     what: str
-    macro_f1: float
-    macro_f1_interval: Interval
+    score: float
+    score_interval: Interval
     accuracy: float
     num_covered: int
 
     @classmethod
     def of(cls, card: Scorecard) -> RunScore:
         """The main score of a scorecard."""
-        return cls(card.what, card.macro_f1, card.macro_f1_interval, card.accuracy, card.num_covered)
+        return cls(card.what, card.score, card.score_interval, card.accuracy, card.num_covered)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RunScore:
         """The inverse of `dataclasses.asdict`."""
-        return cls(**{**data, "macro_f1_interval": Interval(**data["macro_f1_interval"])})
+        return cls(**{**data, "score_interval": Interval(**data["score_interval"])})
 
 
 def run_score(cache: ResultCache, run: RunFolder, compute: Callable[[], Scorecard | None]) -> RunScore | None:

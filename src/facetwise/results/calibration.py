@@ -59,7 +59,7 @@ def build_calibration_view(project: Project, manifest: Manifest, source: Source)
 
     Raises InputError when it has none, or fewer than five people have a prediction.
     """
-    check = check_calibration(source.scored(manifest).only(source.attributes))
+    check = check_calibration(source.scored(project, manifest).only(source.attributes))
     return CalibrationView(source.reference, project.file.name, source_notices(project, source, manifest), check)
 
 

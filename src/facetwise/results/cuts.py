@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from facetwise.core.choices import Metric
 from facetwise.core.errors import InputError
 from facetwise.core.labels import MAX_LISTED_JOINT
 from facetwise.core.plain import plain
@@ -27,9 +28,11 @@ class CutsView:
 
     id: str
     project: str
+    metric: Metric
+    """What the project chooses by, and scores are."""
     warnings: tuple[Notice, ...]
     choices: tuple[CutChoice, ...]
-    """For each attribute: cuts for its own macro F1 and, if the run predicts all attributes, for the joint one."""
+    """For each attribute: cuts for its own score and, if the run predicts all attributes, for the joint one."""
     by_image: bool
     """Whether folds were split by image; then there is no verdict."""
 
@@ -39,7 +42,8 @@ class CutsView:
         if self.by_image:
             choices = [{**c, "worth_it": None} for c in choices]
         warnings = [{"kind": n.kind, "text": n.text} for n in self.warnings]
-        data: dict[str, Any] = plain({"id": self.id, "project": self.project, "warnings": warnings, "choices": choices})
+        head = {"id": self.id, "project": self.project, "metric": self.metric, "warnings": warnings}
+        data: dict[str, Any] = plain({**head, "choices": choices})
         return data
 
 
@@ -60,6 +64,7 @@ def build_cuts_view(
     return CutsView(
         id=run.id,
         project=project.file.name,
+        metric=project.file.score.metric,
         warnings=notices(estimate_of(record), record, None, state_of(run), CurrentData.of(manifest)),
         choices=tuple(choice for name in names for choice in _choices(scored, name)),
         by_image=record.by_image,

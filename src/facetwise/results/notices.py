@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from facetwise.core.choices import Metric
 from facetwise.core.labels import JOINT
 from facetwise.core.text.counting import count
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import A_PERSON, PEOPLE, PERSON, count_people
 from facetwise.data.folds import making_again
 
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
     from facetwise.evaluate.scorecard import Scorecard
 
 Estimate = Literal["cross-validation", "hold-out", "none"]
+SCORED_BY: dict[Metric, str] = {
+    "accuracy": "Accuracy is the share of images that are right: a common class weighs more than a rare one.",
+    "balanced_accuracy": "Balanced accuracy is the mean over the classes that occur of the share of their images that "
+    "are right: a rare class weighs as much as a common one.",
+}
+"""What a score other than macro F1 says."""
+SPECIALIST = (
+    "This is a specialist: it predicts no joint class, so its score is not comparable with one over joint classes."
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ def interval_meaning(card: Scorecard, record: RunRecord) -> str:
             f"This is no estimate for new {PEOPLE}: the models were trained on other pictures of the very {PEOPLE} "
             "they are scored on. The interval shows only how the number scatters; what it is too high by is not in it."
         )
-    level, images = f"{card.macro_f1_interval.level * 100:.0f} %", f"{card.num_covered:,} images"
+    level, images = f"{card.score_interval.level * 100:.0f} %", f"{card.num_covered:,} images"
     if card.by != "person":
         return (
             f"The {level} interval comes from drawing the {images} again (BCa bootstrap). It takes images of one "
@@ -190,10 +201,14 @@ def _card_notices(card: Scorecard, estimate: Estimate, current: CurrentData) -> 
         found.append(
             Notice(
                 "caution",
-                f"No scored image shows {count(len(absent), 'class', 'classes')} ({listed}); each counts as F1 0.",
+                f"No scored image shows {count(len(absent), 'class', 'classes')} ({listed}); {_of_absent(card)}.",
             )
         )
     return found
+
+
+def _of_absent(card: Scorecard) -> str:
+    return "each counts as F1 0" if card.metric == "macro_f1" else f"{SCORE} leaves out what nobody shows"
 
 
 def _held_out(estimate: Estimate, record: RunRecord, by: str) -> str:
@@ -212,16 +227,15 @@ def _held_out(estimate: Estimate, record: RunRecord, by: str) -> str:
 
 
 def _what_is_scored(card: Scorecard) -> str:
+    if card.metric != "macro_f1":
+        return SCORED_BY[card.metric] + ("" if card.what == JOINT else f" {SPECIALIST}")
     if len(card.attributes) > 1:
         classes = f"all {len(card.classes)} joint classes" if card.classes else "all joint classes"
         return f"Macro F1 is the plain mean of the F1 of {classes}: a rare class weighs as much as a common one."
     mean = f"Macro F1 is the plain mean of the F1 of the classes of {card.attributes[0].name}"
     if card.what == JOINT:  # the label has no other attribute
         return f"{mean}: a rare class weighs as much as a common one."
-    return (
-        f"{mean}. This is a specialist: it predicts no joint class, so its score is not comparable with one over joint "
-        "classes."
-    )
+    return f"{mean}. {SPECIALIST}"
 
 
 def _selected_epoch(record: RunRecord) -> str:

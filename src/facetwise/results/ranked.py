@@ -13,14 +13,14 @@ NUM_BLENDS = 2
 
 
 def rank_predictors(project: Project) -> list[str]:
-    """Ids of the best blends by nested estimate, then of finished runs by out-of-fold macro F1.
+    """Ids of the best blends by nested estimate, then of finished runs by out-of-fold score.
 
     Specialists come last. Blends without an estimate or with an unreadable record count as 0; runs without a score are
     left out. Ties are broken by number.
     """
     blends = best_blends(project.workspace)[:NUM_BLENDS]
-    runs = [r for r in build_runs_view(project).runs if r.state == "finished" and r.macro_f1 is not None]
-    ranked = sorted(runs, key=lambda r: (r.what != "joint", -(r.macro_f1 or 0.0)))
+    runs = [r for r in build_runs_view(project).runs if r.state == "finished" and r.score is not None]
+    ranked = sorted(runs, key=lambda r: (r.what != "joint", -(r.score or 0.0)))
     return [*(blend.id for blend in blends), *(run.id for run in ranked)]
 
 

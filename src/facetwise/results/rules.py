@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from facetwise.core.choices import Metric
 from facetwise.core.labels import LabelSpace
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
@@ -24,6 +25,8 @@ class RulesView:
 
     id: str
     project: str
+    metric: Metric
+    """What the project chooses by, and scores are."""
     warnings: tuple[Notice, ...]
     what: str
     """`joint`, or the attributes of a specialist."""
@@ -37,7 +40,7 @@ class RulesView:
         for kept, candidate in zip(choice["candidates"], self.choice.candidates, strict=True):
             kept["words"] = candidate.rule.describe(self.space)
         warnings = [{"kind": n.kind, "text": n.text} for n in self.warnings]
-        head = {"id": self.id, "project": self.project, "warnings": warnings, "what": self.what}
+        head = {"id": self.id, "project": self.project, "metric": self.metric, "warnings": warnings, "what": self.what}
         data: dict[str, Any] = plain({**head, **choice, "verdict": verdict(self.choice)})
         return data
 
@@ -47,10 +50,10 @@ def build_rules_view(project: Project, manifest: Manifest, source: Source) -> Ru
 
     Raises InputError when it has none, or fewer than five people have a prediction.
     """
-    rows = source.scored(manifest).only(source.attributes)
+    rows = source.scored(project, manifest).only(source.attributes)
     what, choice = name_of(source.attributes, project.space), choose_rule(rows)
     warnings = source_notices(project, source, manifest)
-    return RulesView(source.reference, project.file.name, warnings, what, rows.space, choice)
+    return RulesView(source.reference, project.file.name, project.file.score.metric, warnings, what, rows.space, choice)
 
 
 def verdict(choice: RuleChoice) -> str:

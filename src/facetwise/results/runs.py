@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 import tomli_w
 
+from facetwise.core.choices import Metric
 from facetwise.core.errors import ArtefactError, DamagedError
 from facetwise.core.files.outside import read_bounded
 from facetwise.core.plain import Plain
@@ -48,8 +49,9 @@ class RunRow:
     state: State
     what: str
     """`joint`, or the attributes that the run predicts."""
-    macro_f1: float | None
-    macro_f1_interval: Interval | None
+    score: float | None
+    """By the project's metric."""
+    score_interval: Interval | None
     accuracy: float | None
     num_covered: int
     folds_done: int
@@ -83,6 +85,8 @@ class RunsView(Plain):
     """The list of runs, by number."""
 
     project: str
+    metric: Metric
+    """What the project chooses by, and scores are."""
     runs: tuple[RunRow, ...]
     foreign: tuple[ExternalRow, ...] = ()
     """Imported predictions, by name."""
@@ -152,14 +156,14 @@ class RunView(Plain):
 
 def build_runs_view(project: Project, manifest: Manifest | None = None) -> RunsView:
     """Every run of the project with its score; damaged runs are listed and flagged."""
-    runs = list_runs(project.workspace)
+    runs, metric = list_runs(project.workspace), project.file.score.metric
     if not runs:
-        return RunsView(project.file.name, (), external_rows(project, manifest))
+        return RunsView(project.file.name, metric, (), external_rows(project, manifest))
     manifest = manifest or load_manifest(project)
     cache, noted = ResultCache(project, manifest), Counter(n.id for n in all_notes(project)[0] if n.kind == "run")
     rows = tuple(replace(_run_row(project, run, manifest, cache), num_notes=noted[run.id]) for run in runs)
     cache.save()
-    return RunsView(project.file.name, rows, external_rows(project, manifest))
+    return RunsView(project.file.name, metric, rows, external_rows(project, manifest))
 
 
 def build_run_view(project: Project, run: RunFolder, manifest: Manifest | None = None) -> RunView:
@@ -230,7 +234,7 @@ def scored_rows(run: RunFolder, manifest: Manifest, project: Project) -> ScoredR
     if table is None:
         return None
     predictions = Predictions.read(table, project.space, whose)
-    rows = ScoredRows.matched(predictions, manifest_truth(manifest, project.space), whose)
+    rows = ScoredRows.matched(predictions, manifest_truth(project, manifest), whose)
     return rows if rows.scored().any() else None
 
 
@@ -272,8 +276,8 @@ def _run_row(project: Project, run: RunFolder, manifest: Manifest, cache: Result
         id=run.id,
         state=state_of(run),
         what=score.what if score else name_of(names, project.space),
-        macro_f1=score.macro_f1 if score else None,
-        macro_f1_interval=score.macro_f1_interval if score else None,
+        score=score.score if score else None,
+        score_interval=score.score_interval if score else None,
         accuracy=score.accuracy if score else None,
         num_covered=score.num_covered if score else 0,
         folds_done=_folds_done(run, record) if record else 0,

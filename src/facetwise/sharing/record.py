@@ -75,6 +75,7 @@ class _EpochEvent(_Event):
     train_loss: float | None
     val_loss: float | None
     val_macro_f1: float | None
+    val_score: float | None = None
     lr: float
     seconds: Annotated[float, Field(ge=0, le=1e9)]
     images_per_second: float
@@ -202,7 +203,7 @@ def event_lines(events: Iterable[Mapping[str, Any]]) -> bytes:
         with suppress(ValidationError, KeyError, TypeError):
             kind = _EVENT_TYPES[event["event"]]
             known = kind.model_validate({k: v for k, v in event.items() if k in kind.model_fields})
-            lines.append(json.dumps(known.model_dump(mode="json"), ensure_ascii=False) + "\n")
+            lines.append(json.dumps(known.model_dump(mode="json", exclude_unset=True), ensure_ascii=False) + "\n")
     return "".join(lines).encode()
 
 

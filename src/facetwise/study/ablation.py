@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from facetwise.core.choices import Metric
 from facetwise.core.errors import ArtefactError
 from facetwise.core.plain import Plain
 from facetwise.core.project import Project
@@ -25,12 +26,12 @@ MAX_RESAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Score:
-    """Macro F1 of a run with its interval by person, and its training time."""
+    """The score of a run with its interval by person, and its training time."""
 
     run: str
     what: str
     """`joint`, or the attributes that are compared."""
-    macro_f1: float
+    value: float
     interval: Interval
     seconds: float
     """Time spent in epochs."""
@@ -61,6 +62,8 @@ class Ablation(Plain):
     """A base and its changes, in the order they were given."""
 
     project: str
+    metric: Metric
+    """What the project chooses by, and scores are."""
     name: str
     folder: str
     base: Score
@@ -87,6 +90,7 @@ def build_ablation(project: Project, folder: StudyFolder) -> Ablation:
     notices = (many_comparisons(done), unresolved(row.widened for row in changes))
     return Ablation(
         project=project.file.name,
+        metric=project.file.score.metric,
         name=folder.name,
         folder=folder.path.relative_to(project.root).as_posix(),
         base=_score(base, rows, names),
@@ -120,7 +124,7 @@ class _Table:
         resamples = min(MAX_RESAMPLES, RESAMPLES * self.num_compared)
         widened = truth.paired(after, before, level=bonferroni(self.num_compared), resamples=resamples)
         words = None if self.base.by_image else standing(own, widened)
-        difference = score.macro_f1 - truth.score(before)
+        difference = score.value - truth.score(before)
         return ChangeRow(change, "finished", None, score, difference, own, widened, words)
 
 
@@ -129,7 +133,7 @@ def _score(side: ScoredRun, rows: ScoredRows, names: tuple[str, ...]) -> Score:
     return Score(
         run=side.run.id,
         what=name_of(names, rows.space),
-        macro_f1=truth.score(decided),
+        value=truth.score(decided),
         interval=truth.interval(decided),
         seconds=seconds_of(side.run),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from facetwise.core.choices import Metric
 from facetwise.core.errors import InputError, MismatchError
 from facetwise.core.labels import IntArray
 from facetwise.core.plain import Plain
@@ -32,7 +33,7 @@ _FOLLOWS = {"overlay": "labels.overlay", "weights": "model.weights", "store": "i
 
 @dataclass(frozen=True)
 class Difference:
-    """Macro F1 of both runs, for one attribute or for the joint classes."""
+    """The score of both runs, for one attribute or for the joint classes."""
 
     name: str
     first: float
@@ -73,6 +74,8 @@ class Comparison(Plain):
     """Everything about two runs side by side. The first is A, the second B; differences are B - A."""
 
     project: str
+    metric: Metric
+    """What the project chooses by, and scores are."""
     first: ComparedRun
     second: ComparedRun
     what: str
@@ -118,6 +121,7 @@ def compare_scored_runs(project: Project, manifest: Manifest, one: ScoredRun, tw
     changes = recipe_changes(one.record.recipe, two.record.recipe)
     return Comparison(
         project=project.file.name,
+        metric=project.file.score.metric,
         first=_compared(one),
         second=_compared(two),
         what=main.name,
@@ -172,7 +176,7 @@ class Pair:
         return self.one.by_image or self.two.by_image
 
     def difference(self, names: Sequence[str], name: str) -> Difference:
-        """Macro F1 of both runs over the product of the attributes `names`, and the interval of the difference."""
+        """The score of both runs over the product of the attributes `names`, and the interval of the difference."""
         (truth, first), (_, second) = self.first.decided(names), self.second.decided(names)
         scores, interval = (truth.score(first), truth.score(second)), truth.paired(second, first)
         return Difference(name, *scores, scores[1] - scores[0], interval, None if self.by_image else winner(interval))

@@ -16,7 +16,7 @@ from facetwise.evaluate.rows import Part, Truth, nested
 class NestedEstimate:
     """The score of choosing the best candidate, on people who were not used to choose it."""
 
-    macro_f1: float
+    score: float
     interval: Interval
     chosen: Mapping[int, int]
     """Fold -> index of the candidate that is best on the other folds."""

@@ -64,7 +64,7 @@ def read_scored_run(project: Project, manifest: Manifest, run: RunFolder, tta: s
         raise InputError(f"run `{run.id}` {run.why_no_oof()}", hint=hint)
     label = f"run `{run.id}`"
     predictions = Predictions.read(table, project.space, label)
-    rows = ScoredRows.matched(predictions, manifest_truth(manifest, project.space), label)
+    rows = ScoredRows.matched(predictions, manifest_truth(project, manifest), label)
     if not rows.scored().any():
         raise InputError(f"{label} predicted no image out of fold: there is nothing to compare")
     return ScoredRun(run, tta, run.record(), rows)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from facetwise.core.choices import Metric
 from facetwise.core.labels import IntArray
 from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, run_number
 from facetwise.core.text.counting import count
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE, PERSON, count_people
 from facetwise.core.workspace import is_done
 from facetwise.data.manifest import Manifest, load_manifest
@@ -42,7 +44,7 @@ class TrialRow:
     """`training`: a process is working on it; `stopped`: its process stopped, and the next call resumes it."""
     settings: Mapping[str, Any]
     """Recipe key -> value."""
-    macro_f1: float | None
+    score: float | None
     """Out of fold; for a pruned trial the mean of its folds' last validation scores."""
     folds_done: int
     num_folds: int
@@ -59,7 +61,7 @@ class BestTrial:
 
     trial: int
     run: str
-    macro_f1: float
+    score: float
     interval: Interval
     recipe_file: str
     """Path of its recipe, relative to the project."""
@@ -71,7 +73,7 @@ class BestTrial:
 class NestedScore:
     """Nested estimate of choosing the best trial: each fold is scored by the choice of the other folds."""
 
-    macro_f1: float
+    score: float
     interval: Interval
     chosen: Mapping[int, int]
     """Fold -> number of the trial that is best on the other folds."""
@@ -82,6 +84,8 @@ class Search(Plain):
     """A search with its trials in the order in which they were begun."""
 
     project: str
+    metric: Metric
+    """What the project chooses by, and scores are."""
     name: str
     folder: str
     what: str
@@ -120,6 +124,7 @@ def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Sea
         num_people, num_images = truth.num_people, len(truth)
     return Search(
         project=project.file.name,
+        metric=project.file.score.metric,
         name=folder.name,
         folder=folder.path.relative_to(project.root).as_posix(),
         what=name_of(names, project.space),
@@ -139,11 +144,11 @@ def best_header(search: Search) -> str:
     lines = [
         f"Trial {best.trial} of the search `{search.name}`, run {best.run}: the best of {len(search.trials)}.",
         f"{best.command}",
-        f"Out-of-fold macro F1 {with_interval(best.macro_f1, best.interval)}"
+        f"Out-of-fold {SCORE} {with_interval(best.score, best.interval)}"
         f"{', which flatters it' if search.was_chosen else ''}.",
     ]
     if search.nested is not None:
-        nested = with_interval(search.nested.macro_f1, search.nested.interval)
+        nested = with_interval(search.nested.score, search.nested.interval)
         lines[-1] += f" Nested estimate of the choice: {nested}."
     return "".join(f"# {line}\n" for line in lines) + "\n"
 
@@ -157,7 +162,7 @@ def _row(project: Project, recorded: Trials, trial: FrozenTrial) -> TrialRow:
         number=trial.number,
         state=_state(trial, recorded),
         settings=trial.params,
-        macro_f1=trial.value,
+        score=trial.value,
         folds_done=done,
         num_folds=len(folds),
         run=None if run is None else run.id,
@@ -198,14 +203,14 @@ def _nested(folds: IntArray, truth: Truth, decided: Mapping[int, IntArray]) -> N
     if len(numbers) < 2 or len(np.unique(folds)) < 2:
         return None
     nested = nested_estimate(list(decided.values()), folds, truth)
-    return NestedScore(nested.macro_f1, nested.interval, {k: numbers[i] for k, i in nested.chosen.items()})
+    return NestedScore(nested.score, nested.interval, {k: numbers[i] for k, i in nested.chosen.items()})
 
 
 def _method(num_finished: int, num_people: int, num_images: int, nested: NestedScore | None) -> tuple[str, ...]:
     if not num_finished:
         return ()
     lines = [
-        f"Scores are macro F1 out of fold, on the dataset's own labels of {count_people(num_people)} "
+        f"Scores are {SCORE} out of fold, on the dataset's own labels of {count_people(num_people)} "
         f"({count(num_images, 'image')}); {LEVEL * 100:.0f} % intervals by {PERSON} (BCa bootstrap)."
     ]
     if nested is not None:

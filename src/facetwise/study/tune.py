@@ -41,7 +41,7 @@ def tune(
 ) -> Search:
     """Search `space` around the base until the study has `num_trials` trials, those of earlier calls included.
 
-    The objective is the out-of-fold macro F1. After each fold the mean of the trained folds' last validation scores is
+    The objective is the out-of-fold score. After each fold the mean of the trained folds' last validation scores is
     reported, and the trial may be pruned. A trial whose recipe has a run uses that run, and one that a stopped process
     abandoned is resumed. Several processes may call this at once. The first trial is the recipe itself, if it is in the
     space. Emits `trial` and `trial_done` around each trial.
@@ -113,7 +113,7 @@ class _TrialRunner:
         while (duplicate := self.trials.running_duplicate(claim)) is not None and is_locked(duplicate):
             time.sleep(WAIT)
         state, score = self._outcome(claim)
-        self.listener({"event": "trial_done", "number": number, "state": state, "macro_f1": score})
+        self.listener({"event": "trial_done", "number": number, "state": state, "score": score})
 
     def _outcome(self, claim: Claim) -> tuple[str, float | None]:
         trials, number = self.trials, claim.number
@@ -183,4 +183,4 @@ class _PruningListener:
         own = [e for e in run.epochs() if e.fold == fold]
         if not own or not (is_done(run.fold(fold)) or own[-1].epoch == self.epochs.get(fold)):
             return None
-        return own[-1].val_macro_f1
+        return own[-1].score

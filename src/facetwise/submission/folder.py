@@ -21,6 +21,7 @@ from facetwise.core.references import AnyReference, parse_reference, pick
 from facetwise.core.text.counting import count
 from facetwise.core.workspace import DONE, Workspace, file_hash, is_done, lock, new_artefact
 from facetwise.evaluate.forecasts.forecast import ScoreForecast
+from facetwise.evaluate.metrics import MAIN, Metric
 from facetwise.evaluate.rows import Truth
 from facetwise.evaluate.scorecard import Scorecard, score_decided
 from facetwise.submission.gate.finding import GateFinding
@@ -180,7 +181,13 @@ def find_submission(workspace: Workspace, reference: AnyReference) -> Submission
 
 
 def score_submission(
-    submission: Path, labels: Path, image_column: str, answer_column: str, space: LabelSpace
+    submission: Path,
+    labels: Path,
+    image_column: str,
+    answer_column: str,
+    space: LabelSpace,
+    *,
+    metric: Metric = MAIN,
 ) -> Scorecard:
     """Score a filled-in csv (or a submission's folder) against a csv of true joint classes of the same images.
 
@@ -196,7 +203,7 @@ def score_submission(
     predicted = answers[[place[name] for name in true_names]]
     people = _people(labels)
     by = "image" if people is None else "person"
-    known = Truth(space, true_names, space.decode(truth), true_names if people is None else people)
+    known = Truth(space, true_names, space.decode(truth), true_names if people is None else people, metric)
     return score_decided(space.decode(predicted), known, by=by)
 
 

@@ -103,7 +103,7 @@ class SubmissionView(Plain):
     overruled: bool
     """Whether errors that rest only on other predictions were overruled."""
     forecast: RecordedForecast | None
-    """Forecast macro F1 on the whole test side when it was made; None without out-of-fold predictions."""
+    """Forecast score on the whole test side when it was made; None without out-of-fold predictions."""
     why_num_people: str
     """How the number of people was estimated."""
     sendings: tuple[Sending, ...] | None

@@ -56,7 +56,7 @@ class Job:
         """Fold -> validation score after each epoch."""
         curves: dict[int, list[float]] = {}
         for event in self.run.epochs():
-            curves.setdefault(event.fold, []).append(math.nan if event.val_macro_f1 is None else event.val_macro_f1)
+            curves.setdefault(event.fold, []).append(math.nan if event.score is None else event.score)
         return curves
 
     def left(self) -> list[int]:

@@ -178,7 +178,7 @@ def _pruned(run: RunFolder) -> list[FreedItem]:
 def _why_weights(row: RunRow) -> str:
     if is_unsafe(row):
         return "its folds were split by image: it is not ranked"
-    return f"`{row.what}` {row.macro_f1:.3f}: not one of the best, no submission needs it"
+    return f"`{row.what}` {row.score:.3f}: not one of the best, no submission needs it"
 
 
 def _states(runs: list[RunFolder]) -> list[FreedItem]:

@@ -15,6 +15,7 @@ from typing import Any
 from facetwise.core.errors import ArtefactError, DamagedError, FacetwiseError
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, list_runs
+from facetwise.core.text.scored import SCORE
 from facetwise.core.workspace import Workspace
 from facetwise.data.images.store import VIEW, StoreInfo, StoreSpec, described, files_hash, recipe_store
 from facetwise.data.manifest import Manifest
@@ -116,21 +117,21 @@ def _state(row: RunRow) -> list[str]:
         return [f"unfinished: `facetwise fit --resume {row.id.split('-')[0]}` goes on with it"]
     if not row.usable:
         return ["damaged or of other labels: see `facetwise doctor`"]
-    return ["has no score to be ranked by"] if row.macro_f1 is None else []
+    return ["has no score to be ranked by"] if row.score is None else []
 
 
 def best_runs(rows: Sequence[RunRow], keep: int) -> Reasons:
-    """The best `keep` finished runs of each kind by out-of-fold macro F1; ties go to the earlier run.
+    """The best `keep` finished runs of each kind by out-of-fold score; ties go to the earlier run.
 
     A kind is the set of predicted attributes, since only scores of the same kind are comparable. Runs on folds split by
     image are not ranked: their scores are too high.
     """
-    ranked = [r for r in rows if r.state == "finished" and r.macro_f1 is not None and not is_unsafe(r)]
-    ordered = sorted(ranked, key=lambda r: (r.what, -(r.macro_f1 or 0.0)))
+    ranked = [r for r in rows if r.state == "finished" and r.score is not None and not is_unsafe(r)]
+    ordered = sorted(ranked, key=lambda r: (r.what, -(r.score or 0.0)))
     reasons: Reasons = {}
     for what, group in groupby(ordered, key=lambda r: r.what):
         for place, row in enumerate(list(group)[:keep], start=1):
-            reasons[row.id] = (f"no. {place} of `{what}` by out-of-fold macro F1 ({row.macro_f1:.3f})",)
+            reasons[row.id] = (f"no. {place} of `{what}` by out-of-fold {SCORE} ({row.score:.3f})",)
     return reasons
 
 

@@ -128,7 +128,7 @@ def test_a_run_over_midnight_is_told_on_both_days_as_it_was(project: Project) ->
     run = another(project, "02-long", at(23, 58))
     first, second = journal(project), journal(project, date(2026, 11, 25))
     entry, later = first.runs[1], second.runs[0]
-    assert (entry.finished, entry.goes_on, entry.macro_f1) == (False, True, None)
+    assert (entry.finished, entry.goes_on, entry.score) == (False, True, None)
     assert entry.folds_done < entry.num_folds
     assert (later.finished, later.folds_done) == (True, later.num_folds)
     assert "begun 23:58: " in page(first)
@@ -153,8 +153,8 @@ def test_a_run_stands_beside_the_one_it_differs_least_from(project: Project) -> 
     assert "(3 things at once)" in text
     assert "Cannot be told apart on 36 people: 0.000 [0.000, 0.000]." in text
     rows = {r.id: r for r in fw.runs(project).runs}
-    shown = {r.id: (r.macro_f1, r.interval) for r in journal(project).runs}
-    assert shown == {name: (row.macro_f1, row.macro_f1_interval) for name, row in rows.items()}
+    shown = {r.id: (r.score, r.interval) for r in journal(project).runs}
+    assert shown == {name: (row.score, row.score_interval) for name, row in rows.items()}
 
 
 def test_the_base_is_an_earlier_run_on_the_same_images(project: Project) -> None:

@@ -55,7 +55,7 @@ def test_a_day_is_written_written_on_and_made_again(at: tuple[str, Path]) -> Non
 
 def test_data_for_programs_writes_no_page(at: tuple[str, Path], tmp_path: Path) -> None:
     data = json.loads(call(*at, "journal", "--json")[0])
-    assert data["runs"][0]["macro_f1"] == json.loads(call(*at, "runs", "--json")[0])["runs"][0]["macro_f1"]
+    assert data["runs"][0]["score"] == json.loads(call(*at, "runs", "--json")[0])["runs"][0]["score"]
     assert not (at[1] / "journal").exists()
     since = json.loads(call(*at, "journal", "--since", data["day"], "--json", "--day", data["day"])[0])
     assert since == [data]

@@ -46,7 +46,7 @@ def test_a_second_look_scores_nothing(project, scored):
     assert fw.runs(project) == first
     assert len(scored) == 1
     assert file_of(project).stat().st_mtime_ns == before
-    assert fw.show(project, "1").scorecard.macro_f1 == first.runs[0].macro_f1  # the page computes it itself
+    assert fw.show(project, "1").scorecard.macro_f1 == first.runs[0].score  # the page computes it itself
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_changes_a_score_makes_it_stale(project, scored, monkeypatch):
     fw.check(project, workers=1)
     swapped = fw.runs(project).runs[0]
     assert len(scored) == 3
-    assert swapped.macro_f1 == fw.show(project, "1").scorecard.macro_f1 != first.macro_f1
+    assert swapped.score == fw.show(project, "1").scorecard.macro_f1 != first.score
 
 
 def test_a_table_that_changed_is_damage_and_not_a_score(project):
@@ -96,7 +96,7 @@ def test_a_table_that_changed_is_damage_and_not_a_score(project):
     (run / "oof.parquet").write_bytes((run / "test.parquet").read_bytes())
     rows = fw.runs(project).runs
     assert rows[0] == good.runs[0]
-    assert rows[1].macro_f1 is None
+    assert rows[1].score is None
     assert "damaged" in rows[1].flags[0]
 
 

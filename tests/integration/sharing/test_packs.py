@@ -227,7 +227,7 @@ def test_a_whole_run_becomes_a_full_member(finished, pack, mate):
     assert fw.show(mate, "1").scorecard == fw.show(finished.project, "1").scorecard
     view = fw.runs(mate)
     assert view.runs[0].flags == ("imported",)
-    assert view.runs[0].macro_f1 == fw.show(finished.project, "1").scorecard.macro_f1
+    assert view.runs[0].score == fw.show(finished.project, "1").scorecard.macro_f1
     project, manifest = Project.open(mate), load_manifest(Project.open(mate))
     source = read_source(project, manifest, "1")
     assert (len(source.oof), source.no_oof) == (manifest.train.height, None)
@@ -302,7 +302,7 @@ def test_other_folds_are_for_the_test_side_only_and_it_says_so(mate, pack):
     assert (source.oof, len(source.test)) == (None, manifest.test.height)
     assert "on other folds than this project has" in source.no_oof
     (row,) = fw.runs(mate).runs
-    assert (row.macro_f1, row.flags) == (None, ("imported, other folds: for the test side only",))
+    assert (row.score, row.flags) == (None, ("imported, other folds: for the test side only",))
     view = fw.show(mate, "1")
     assert view.scorecard is None
     assert "no score here" in view.warnings[0].text
@@ -324,7 +324,7 @@ def test_the_command_that_is_told_makes_a_full_member_of_it(mate, pack):
     shutil.rmtree(taken.run.path)
     again = fw.import_run(mate, pack)
     assert (again.origin.folds, again.origin.folds_name, again.same_folds) == ("same", "theirs", None)
-    assert fw.runs(mate).runs[0].macro_f1 is not None
+    assert fw.runs(mate).runs[0].score is not None
 
 
 def test_the_note_of_other_folds_cannot_be_taken_away(mate, pack):

@@ -77,7 +77,7 @@ def test_an_ablation_from_the_command_line(own: Any) -> None:
     assert "error: 1 of 3 changes failed" in first.stderr
     assert f"- `optimizer.lr=1e30`: {view['rows'][2]['reason']}" in first.stderr
     for row in view["rows"][:2]:
-        assert row["difference"] == pytest.approx(row["score"]["macro_f1"] - view["base"]["macro_f1"])
+        assert row["difference"] == pytest.approx(row["score"]["value"] - view["base"]["value"])
         assert row["widened"]["low"] <= row["interval"]["low"] <= row["interval"]["high"] <= row["widened"]["high"]
         assert row["widened"]["level"] == pytest.approx(0.975)
 
@@ -232,9 +232,9 @@ def test_a_search_goes_on_reuses_runs_and_prices_its_choice(own: Any) -> None:
 
     assert view.best is not None
     assert view.nested is not None
-    scores = [t.macro_f1 for t in view.trials]
-    assert view.best.macro_f1 == max(s for s in scores if s is not None) == scores[view.best.trial]
-    assert fw.show(own.project, view.best.run).scorecard.macro_f1 == view.best.macro_f1
+    scores = [t.score for t in view.trials]
+    assert view.best.score == max(s for s in scores if s is not None) == scores[view.best.trial]
+    assert fw.show(own.project, view.best.run).scorecard.macro_f1 == view.best.score
     assert set(view.nested.chosen) == {0, 1, 2}
     best = own.project / view.best.recipe_file
     assert (

@@ -445,6 +445,8 @@ def test_score_of_a_folder_and_of_a_file(workspace, tmp_path):
     known = labels(tmp_path, answers=truth)
     card = score_submission(kept.path, known, "ImageID", "ans", SPACE)
     assert card == score_submission(kept.csv_file, known, "ImageID", "ans", SPACE)
+    by_accuracy = score_submission(kept.csv_file, known, "ImageID", "ans", SPACE, metric="accuracy")
+    assert (by_accuracy.metric, by_accuracy.score) == ("accuracy", card.accuracy)
     assert (card.what, card.by, card.num_people, card.folds) == ("joint", "person", 20, ())
     assert card.accuracy == pytest.approx(0.75)
 

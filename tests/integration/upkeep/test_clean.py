@@ -280,9 +280,9 @@ def test_features_go_with_the_stores(four):
 
 
 def row(name: str, score: float | None, **more: object) -> RunRow:
-    fields = {"state": "finished", "what": "joint", "macro_f1_interval": None, "accuracy": None, "num_covered": 1}
+    fields = {"state": "finished", "what": "joint", "score_interval": None, "accuracy": None, "num_covered": 1}
     fields |= {"folds_done": 1, "num_folds": 1, "epochs": 1, "minutes": 0.0, "made": None, "flags": ()}
-    return RunRow(id=name, macro_f1=score, **{**fields, **more})
+    return RunRow(id=name, score=score, **{**fields, **more})
 
 
 def test_each_kind_has_its_best():

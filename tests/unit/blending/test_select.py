@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from facetwise.blending.methods import METHODS
 from facetwise.blending.objective import TIE, Objective
 from facetwise.blending.select import GreedySearch, score_of, select
 from facetwise.blending.votes import VoteBlock, Votes, decide_classes
+from facetwise.core.choices import Metric
 from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.metrics import score_of as class_score
 
 SEEDS = st.integers(0, 2**32 - 1)
 WAYS = [(by, method) for by in ("whole", "attribute") for method in METHODS]
@@ -31,13 +34,13 @@ def joint_of(votes, sums):
     return votes.joint_of([s.argmax(axis=1) for s in sums])
 
 
-def plain(votes, truth, times, rounds, start):
+def plain(votes, truth, times, rounds, start, metric="macro_f1"):
     """The same selection by argmax of every row for every move: (block, member) by round, and the scores."""
     rows = np.repeat(np.arange(len(truth)), times)
     moves = [(b, i) for b, block in enumerate(votes.blocks) for i in range(len(block.members))]
 
     def score(sums, space_size, classes):
-        return macro_f1(classes[rows], sums[rows], space_size)
+        return class_score(metric, classes[rows], sums[rows], space_size)
 
     sums, steps = [], []
     for block, classes in zip(votes.blocks, votes.classes_of(truth), strict=True):
@@ -63,14 +66,14 @@ def plain(votes, truth, times, rounds, start):
     return [s for s in steps if s[0] <= last], scores[:last]
 
 
-@given(SEEDS, st.sampled_from(WAYS), st.integers(1, 3))
+@given(SEEDS, st.sampled_from(WAYS), st.integers(1, 3), st.sampled_from(get_args(Metric)))
 @settings(max_examples=60)
-def test_the_selection_is_that_of_the_plain_algorithm(seed, way, start):
+def test_the_selection_is_that_of_the_plain_algorithm(seed, way, start, metric):
     votes, truth, groups = draw_votes(seed, *way)
     times = np.random.default_rng(seed).integers(0, 4, len(truth))
     times[0] = 1
-    found = select(votes, truth, groups, search=replace(SINGLE, start=start), times=times)
-    steps, scores = plain(votes, truth, times, SINGLE.rounds, start)
+    found = select(votes, truth, groups, search=replace(SINGLE, start=start), times=times, metric=metric)
+    steps, scores = plain(votes, truth, times, SINGLE.rounds, start, metric)
     assert [(s.round, s.block, s.member) for s in found.trace] == steps
     np.testing.assert_allclose(sorted({s.round: s.score for s in found.trace}.items()), list(enumerate(scores, 1)))
 

@@ -59,6 +59,7 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     metrics.quadratic_kappa: {"truth": A, "predicted": B, "num_classes": 3},
     metrics.kappa_terms: {"truth": A, "predicted": B},
     metrics.kappa_of_sums: {"sums": np.arange(12.0).reshape(2, 6)},
+    metrics.score_of: {"metric": "accuracy", "truth": A, "predicted": B, "num_classes": 3},
     metrics.checked: {"truth": A, "predicted": B, "num_classes": 3},
     metrics.f1_of_counts: {"hits": HALF, "predicted": HALF, "true": HALF},
     metrics.occurring: {"truth": A, "predicted": B},
@@ -136,7 +137,7 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
     cut_classes.classes_by_score: {"scores": HALF, "thresholds": [0.2, 0.7]},
     cut_search.score_rule: {"scores": np.arange(6.0), "plain": A, "num_classes": 3},
     multipliers.spread: {"logs": np.zeros(5), "space": SPACE},
-    sweep.macro_f1_as_rows_change: {"start": A, "later": B, "order": [0, 4], "truth": A, "num_classes": 3},
+    sweep.score_as_rows_change: {"start": A, "later": B, "order": [0, 4], "truth": A, "num_classes": 3},
     thresholds.at_least: {"logs": LOGS},
     thresholds.classes_at_least: {"probs": np.full((6, 2), 0.5), "thresholds": [0.5, 0.5]},
     thresholds.fit_thresholds: {
@@ -167,7 +168,8 @@ TRUSTED = {
     "rules.sweep.best_value", "prediction_columns.double", "prediction_columns.read_blocks",
     "prediction_columns.decided_classes", "prediction_columns.values_block", "prediction_columns.whole_numbers",
     "forecasts.heldout.unlabelled_shares", "scorecard.to_read", "rows.nothing_known",
-    "forecasts.picks.final_value", "forecasts.picks.variance_explained", "further.scores.further_scores",
+    "metrics.parts_of_counts", "metrics.divisor", "forecasts.picks.final_value", "forecasts.picks.variance_explained",
+    "further.scores.further_scores",
     "compose.joint_logs", "compose.most_probable", "compose.log_total",
     "compose.marginals_of_occurring",
 }  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -11,11 +13,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from made_tables import read, rows, without
 
+from facetwise.core.choices import Metric
 from facetwise.core.errors import ArtefactError, InputError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import PREDICTIONS, score_column, year_columns
 from facetwise.evaluate.compose import log_normalised
-from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.metrics import score_of
+from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.rules import cut_search as cutrules
 from facetwise.evaluate.rules.cuts import (
     choose_cuts,
@@ -31,6 +35,7 @@ AGE = Attribute("age", ("<30", "30-59", ">=60"), cuts=(30, 60))
 SPACE, ALONE = LabelSpace((HUE, AGE)), LabelSpace((AGE,))
 GRID = tuple(float(v) for v in range(20, 71, 5))
 SEEDS = st.integers(0, 2**32 - 1)
+METRICS = st.sampled_from(get_args(Metric))
 
 
 def keys(people: np.ndarray) -> pl.DataFrame:
@@ -146,10 +151,14 @@ def test_classes_that_are_no_sums_of_the_values_are_refused():
 # ------------------------------------------------------------------------------------------------------ the search
 
 
-def joint_or_age(codes: np.ndarray, predicted: np.ndarray, aim: str) -> float:
+def joint_or_age(codes: np.ndarray, predicted: np.ndarray, aim: str, metric: Metric = "macro_f1") -> float:
     if aim == "joint":
-        return macro_f1(SPACE.encode(codes), SPACE.encode(predicted), SPACE.num_joint)
-    return macro_f1(codes[:, 1], predicted[:, 1], 3)
+        return score_of(metric, SPACE.encode(codes), SPACE.encode(predicted), SPACE.num_joint)
+    return score_of(metric, codes[:, 1], predicted[:, 1], 3)
+
+
+def by(metric: Metric, found: ScoredRows) -> ScoredRows:
+    return replace(found, truth=replace(found.truth, metric=metric))
 
 
 def moved_years(table: pl.DataFrame, cuts: tuple[float, ...]) -> np.ndarray:
@@ -159,25 +168,25 @@ def moved_years(table: pl.DataFrame, cuts: tuple[float, ...]) -> np.ndarray:
 
 
 @settings(max_examples=20)
-@given(SEEDS, st.sampled_from(["attribute", "joint"]))
-def test_years_search_is_the_best_of_all_pairs(seed, aim):
+@given(SEEDS, st.sampled_from(["attribute", "joint"]), METRICS)
+def test_years_search_is_the_best_of_all_pairs(seed, aim, metric):
     table, codes, _ = drawn(seed)
-    found = search_cuts(rows(table, codes), "age", aim=aim, reach=99)
+    found = search_cuts(by(metric, rows(table, codes)), "age", aim=aim, reach=99)
     tried = [moved_years(table, pair) for pair in combinations(GRID[1:], 2)]
 
     def best(keep: np.ndarray) -> float:
-        return max(joint_or_age(codes[keep], predicted[keep], aim) for predicted in tried)
+        return max(joint_or_age(codes[keep], predicted[keep], aim, metric) for predicted in tried)
 
     assert found.score(found.optimistic) == pytest.approx(best(np.ones(len(codes), bool)))
-    assert found.score(found.plain) == pytest.approx(joint_or_age(codes, read(table).codes, aim))
+    assert found.score(found.plain) == pytest.approx(joint_or_age(codes, read(table).codes, aim, metric))
     keep = found.part != 2
     chosen = moved_years(table, found.by_part[2])
-    assert joint_or_age(codes[keep], chosen[keep], aim) == pytest.approx(best(keep))
+    assert joint_or_age(codes[keep], chosen[keep], aim, metric) == pytest.approx(best(keep))
 
 
 @settings(max_examples=20)
-@given(SEEDS, st.integers(2, 4), st.sampled_from(["attribute", "joint"]), st.booleans())
-def test_score_search_is_the_best_of_all_thresholds(seed, size, aim, coarse):
+@given(SEEDS, st.integers(2, 4), st.sampled_from(["attribute", "joint"]), st.booleans(), METRICS)
+def test_score_search_is_the_best_of_all_thresholds(seed, size, aim, coarse, metric):
     rng = np.random.default_rng(seed)
     age = Attribute("age", tuple("abcd"[:size]), cuts=tuple(range(1, size)))
     space, n = LabelSpace((HUE, age)), 14
@@ -187,7 +196,7 @@ def test_score_search_is_the_best_of_all_thresholds(seed, size, aim, coarse):
     table = keys(np.arange(n) % 7).hstack(block(space.columns("hue"), log_normalised(rng.normal(0, 1, (n, 2)))))
     table = with_score(table, scores, rng.normal(0, 1, (n, size)), age)
     assume(len(np.unique(scores)) >= size)
-    found = search_cuts(rows(table, codes, space=space), "age", aim=aim)
+    found = search_cuts(by(metric, rows(table, codes, space=space)), "age", aim=aim)
     assert len(found.chosen) == size - 1
     decided, distinct = read(table, space).codes, np.unique(scores)
     middles = (distinct[1:] + distinct[:-1]) / 2
@@ -196,8 +205,8 @@ def test_score_search_is_the_best_of_all_thresholds(seed, size, aim, coarse):
         predicted = decided.copy()
         predicted[:, 1] = classes_by_score(scores, thresholds)
         if aim == "joint":
-            return macro_f1(space.encode(codes[keep]), space.encode(predicted[keep]), space.num_joint)
-        return macro_f1(codes[keep, 1], predicted[keep, 1], size)
+            return score_of(metric, space.encode(codes[keep]), space.encode(predicted[keep]), space.num_joint)
+        return score_of(metric, codes[keep, 1], predicted[keep, 1], size)
 
     every, keep = np.ones(n, bool), found.part != 0
     tried = list(combinations(middles.tolist(), size - 1))

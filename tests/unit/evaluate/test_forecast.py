@@ -1,5 +1,8 @@
 """Laws of joint forecasts: what a known score does to the others."""
 
+from dataclasses import replace
+from typing import get_args
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_tables import truth_of
 
+from facetwise.core.choices import Metric
 from facetwise.evaluate.agreement import disagreement_matrix
 from facetwise.evaluate.forecasts.forecast import JointScores, Offset, Part, Shift, TestPeople, simulate
 from facetwise.evaluate.intervals import expanded_tails
@@ -44,6 +48,16 @@ def joint_of(
 
 def known(*scores: float | None) -> npt.NDArray[np.float64]:
     return np.array([np.nan if s is None else s for s in scores])
+
+
+@pytest.mark.parametrize("metric", get_args(Metric))
+def test_a_forecast_is_of_the_score_that_the_truth_names(metric: Metric) -> None:
+    truth, answers, groups = made(1, 300, 1)
+    truth = np.where(truth == 0, 1, truth)  # nobody has class 0, and some are answered with it
+    known = replace(truth_of(truth, groups, NUM_CLASSES), metric=metric)
+    found = simulate(known, answers, TestPeople(150, 150), resamples=300).forecast("all", 0)
+    assert found.expected == pytest.approx(known.score(answers[0]), abs=0.02)
+    assert found.interval.low < found.expected < found.interval.high
 
 
 @pytest.mark.parametrize("level", [0.9, 0.95])

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facetwise.evaluate.metrics import accuracy, balanced_accuracy, confusion, f1_of_counts, macro_f1, quadratic_kappa
+from facetwise.core.choices import Metric
+from facetwise.evaluate.metrics import (
+    accuracy,
+    balanced_accuracy,
+    confusion,
+    divisor,
+    f1_of_counts,
+    macro_f1,
+    parts_of_counts,
+    quadratic_kappa,
+    score_of,
+)
 
 ROWS = st.integers(2, 7).flatmap(
     lambda size: st.tuples(
@@ -65,6 +78,17 @@ def test_bounds_and_symmetry(drawn):
     assert macro_f1(truth, predicted, size) == pytest.approx(macro_f1(predicted, truth, size))
     assert accuracy(truth, truth, size) == 1
     assert macro_f1(truth, truth, size) == pytest.approx(len(set(truth.tolist())) / size)
+
+
+@given(ROWS, st.sampled_from(get_args(Metric)))
+def test_a_score_is_the_sum_of_what_classes_add(drawn, metric):
+    size, rows = drawn
+    truth, predicted = sides(rows)
+    hits, answered, true = (
+        np.bincount(of, minlength=size).astype(float) for of in (truth[truth == predicted], predicted, truth)
+    )
+    total = parts_of_counts(metric, hits, answered, true).sum() / divisor(metric, true, size)
+    assert score_of(metric, truth, predicted, size) == pytest.approx(total, abs=1e-12)
 
 
 def test_more_joint_classes_than_memory_holds():

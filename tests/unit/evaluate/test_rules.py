@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -26,6 +27,7 @@ from made_tables import (
     without,
 )
 
+from facetwise.core.choices import Metric
 from facetwise.core.errors import ArtefactError, InputError, SettingError
 from facetwise.core.labels import LabelSpace
 from facetwise.core.tables import score_column, year_columns
@@ -83,6 +85,18 @@ def test_a_rule_is_the_same_after_it_was_a_record(kind, by):
     assert rule.kind == kind
     if isinstance(rule, MovedCuts):
         assert rule.by == by
+
+
+@pytest.mark.parametrize("metric", get_args(Metric))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_rule_is_fitted_for_the_score_that_the_truth_names(kind, metric):
+    table, codes, _ = too_young(2, "at-least")
+    known = rows(table, codes)
+    truth = replace(known.truth, metric=metric)
+    fitted = truth.score(fit_rule(kind, replace(known, truth=truth)).decide(read(table)))
+    others = (fit_rule(kind, replace(known, truth=replace(truth, metric=m))) for m in get_args(Metric))
+    assert fitted >= truth.score(read(table).classes) - 1e-9
+    assert fitted >= max(truth.score(rule.decide(read(table))) for rule in others) - 0.02
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,6 +1,8 @@
-"""One number that decides rows: its macro F1 at every value against counting anew, and the value that is taken."""
+"""One number that decides rows: its score at every value against counting anew, and the value that is taken."""
 
 from __future__ import annotations
+
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from facetwise.evaluate.metrics import macro_f1
-from facetwise.evaluate.rules.sweep import Range, Switch, best_value, macro_f1_as_rows_change
+from facetwise.core.choices import Metric
+from facetwise.evaluate.metrics import macro_f1, score_of
+from facetwise.evaluate.rules.sweep import Range, Switch, best_value, score_as_rows_change
 
 SEEDS = st.integers(0, 2**32 - 1)
+METRICS = st.sampled_from(get_args(Metric))
 RANGE = Range(-2.0, 0.0, 2.0, margin=0.05)
 
 
@@ -32,7 +36,7 @@ def said(switch: Switch, value: float) -> np.ndarray:
 def test_the_running_score_is_that_of_scikit_learn(seed, classes):
     switch, truth = drawn(seed, n=18, classes=classes)
     order = np.random.default_rng(seed).permutation(18)[:11]
-    found = macro_f1_as_rows_change(switch.below, switch.above, order, truth, classes)
+    found = score_as_rows_change(switch.below, switch.above, order, truth, classes)
     for changed in range(len(order) + 1):
         now = switch.below.copy()
         now[order[:changed]] = switch.above[order[:changed]]
@@ -40,20 +44,32 @@ def test_the_running_score_is_that_of_scikit_learn(seed, classes):
         assert found[changed] == pytest.approx(expected, abs=1e-12)
 
 
+@settings(max_examples=20)
+@given(SEEDS, METRICS)
+def test_the_running_score_is_that_of_counting_anew_by_any_metric(seed, metric):
+    switch, truth = drawn(seed, n=18, classes=5)
+    order = np.random.default_rng(seed).permutation(18)[:11]
+    found = score_as_rows_change(switch.below, switch.above, order, truth, 5, metric)
+    for changed in range(len(order) + 1):
+        now = switch.below.copy()
+        now[order[:changed]] = switch.above[order[:changed]]
+        assert found[changed] == pytest.approx(score_of(metric, truth, now, 5), abs=1e-12)
+
+
 def test_nothing_changes_without_rows():
     truth = np.array([0, 1, 1])
-    assert macro_f1_as_rows_change(truth, truth, np.array([], int), truth, 2).tolist() == [1.0]
+    assert score_as_rows_change(truth, truth, np.array([], int), truth, 2).tolist() == [1.0]
 
 
 @settings(max_examples=80)
-@given(SEEDS, st.booleans())
-def test_the_value_is_the_best_of_all_between_two_rows(seed, coarse):
+@given(SEEDS, st.booleans(), METRICS)
+def test_the_value_is_the_best_of_all_between_two_rows(seed, coarse, metric):
     switch, truth = drawn(seed, coarse=coarse)
-    value = best_value(switch, truth, 4, 0.0, RANGE)
+    value = best_value(switch, truth, 4, 0.0, RANGE, metric)
     assert RANGE.low <= value <= RANGE.high
     places = np.unique([-2.0, *switch.at[np.abs(switch.at) < 2], 2.0])
-    best = max(macro_f1(truth, said(switch, v), 4) for v in (places[1:] + places[:-1]) / 2)
-    assert macro_f1(truth, said(switch, value), 4) >= best - 1.1e-5  # less is not worth a move
+    best = max(score_of(metric, truth, said(switch, v), 4) for v in (places[1:] + places[:-1]) / 2)
+    assert score_of(metric, truth, said(switch, value), 4) >= best - 1.1e-5  # less is not worth a move
 
 
 @settings(max_examples=40)

@@ -261,7 +261,7 @@ def test_text_json_and_page_say_the_same_numbers(project: Project, manifest: Man
         assert row.groups() == (score(c.f1), score(c.precision), score(c.recall), f"{c.support:,}")
         assert " ".join([c.name, *row.groups()]) in words
     listed = build_runs_view(project, manifest)
-    assert listed.runs[0].macro_f1 == card.macro_f1
+    assert listed.runs[0].score == card.macro_f1
     assert with_interval(card.macro_f1, card.macro_f1_interval) in as_text(runs_text(listed))
 
 
@@ -389,7 +389,7 @@ def test_a_run_trained_on_all_has_no_score(project: Project, manifest: Manifest)
     assert "no estimate: nobody was held out" in Page(run_page(view, {})).words
     assert set(run_figures(view)) == {"loss"}
     row = build_runs_view(project, manifest).runs[0]
-    assert (row.macro_f1, row.flags) == (None, ("trained on all",))
+    assert (row.score, row.flags) == (None, ("trained on all",))
     assert DASH in as_text(runs_text(build_runs_view(project, manifest)))
 
 

@@ -146,7 +146,7 @@ def test_the_nested_score_is_that_of_the_pooled_choices() -> None:
     candidates, folds, truth = drawn(1)
     nested = nested_estimate(candidates, folds, truth)
     pooled = np.stack([candidates[nested.chosen[int(f)]][i] for i, f in enumerate(folds)])
-    assert nested.macro_f1 == truth.score(pooled)
+    assert nested.score == truth.score(pooled)
     assert nested.interval == truth.interval(pooled)
     for fold, chosen in nested.chosen.items():
         others = truth.where(folds != fold)
@@ -158,7 +158,7 @@ def test_one_candidate_and_equal_ones_price_nothing() -> None:
     candidates, folds, truth = drawn(2)
     one = nested_estimate(candidates[:1], folds, truth)
     same = nested_estimate([candidates[0]] * 3, folds, truth)
-    assert one.macro_f1 == same.macro_f1 == truth.score(candidates[0])
+    assert one.score == same.score == truth.score(candidates[0])
     assert set(same.chosen.values()) == {0}
 
 
@@ -170,7 +170,7 @@ def test_the_best_of_lucky_ones_is_not_worth_its_score() -> None:
         _, folds, truth = drawn(seed)
         guesses = [rng.integers(0, SPACE.num_joint, len(folds)) for _ in range(10)]
         best = max(truth.score(g) for g in guesses)
-        gaps.append(best - nested_estimate(guesses, folds, truth).macro_f1)
+        gaps.append(best - nested_estimate(guesses, folds, truth).score)
     assert np.mean(gaps) > 0.02
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from facetwise.core.errors import SettingError, TrainingError
 from facetwise.core.labels import Attribute, LabelSpace
+from facetwise.core.records.run import EpochEvent
 from facetwise.evaluate.metrics import macro_f1
 from facetwise.inference.predict import predict_rows
 from facetwise.inference.setup import Setup
@@ -162,6 +163,14 @@ def test_scores_of_an_epoch():
     assert 0 < scores["val_loss"] < 0.1
     nothing = valid_scores(setup.layout, np.empty((0, 5), np.float32), task)
     assert nothing == {"val_loss": None, "val_macro_f1": None}
+    by_accuracy = dataclasses.replace(task, metric="accuracy")
+    classes = SPACE.encode(codes)
+    said = np.full(len(codes), int(np.argmax(classes == classes[0])))  # all are taken for the first
+    found = valid_scores(setup.layout, np.log(0.98 * sure + even).astype(np.float32)[said], by_accuracy)
+    assert found["val_score"] == pytest.approx(np.mean(classes == classes[0]))
+    event = EpochEvent(fold=0, epoch=1, val_macro_f1=found["val_macro_f1"], val_score=found["val_score"])
+    assert event.score == found["val_score"] != found["val_macro_f1"]
+    assert EpochEvent(fold=0, epoch=1, val_macro_f1=0.25).score == 0.25
 
 
 def test_events_tell_the_story(tmp_path):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from facetwise.core.choices import Metric
 from facetwise.core.records.base import Bounds, Provenance, Record
 
 PredictorKind = Literal["run", "blend", "foreign"]
@@ -85,8 +86,9 @@ class BestMemberRecord(Record):
 
 
 class BlendScores(Record):
-    """Macro F1 of a blend, 0..1."""
+    """Scores of a blend, 0..1, by what its project chose by."""
 
+    metric: Metric = "macro_f1"
     optimistic: float
     """On the people it was chosen on: too high."""
     nested: float

@@ -14,6 +14,7 @@ from facetwise.core.files.settings import LISTED, Spec
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.namepattern import NamePattern
 from facetwise.core.records.dataset import DatasetSpec, TrainSide
+from facetwise.core.records.scoring import ScoreSpec
 from facetwise.core.text.spelling import Spellings
 from facetwise.core.workspace import content_hash
 
@@ -111,14 +112,6 @@ class ContestSpec(Spec):
             close = get_close_matches(name, zones, n=3)
             raise ValueError("no such time zone" + (f"; did you mean {', '.join(close)}?" if close else ""))
         return name
-
-
-class ScoreSpec(Spec):
-    """What is scored beside macro F1 and accuracy."""
-
-    specificity: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    """`facetwise show` tells the sensitivity at this specificity: the share of a class that is found when this share of
-    all other images stays below the threshold."""
 
 
 class ProjectFile(Spec):

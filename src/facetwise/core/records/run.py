@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
+from facetwise.core.choices import Metric
 from facetwise.core.records.base import Provenance, Record
 from facetwise.core.records.data import FoldCopies
 from facetwise.core.records.shelf import BaseWeights
@@ -26,6 +27,13 @@ class FingerprintFields(Record):
     store: str
     overlay: str | None
     weights: list[str] | None
+    metric: Metric | None = None
+    """What epochs are chosen by where that is not macro F1; else it is left out, also of the hash."""
+
+    @model_serializer(mode="wrap")
+    def _of_what_counts(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = dump(self)
+        return {name: value for name, value in data.items() if name != "metric" or value is not None}
 
 
 class ChoiceRecord(Record):
@@ -107,9 +115,16 @@ class EpochEvent(Record):
     train_loss: float | None = None
     val_loss: float | None = None
     val_macro_f1: float | None = None
+    val_score: float | None = None
+    """By the score that the project chooses by, where that is not macro F1."""
     lr: float | None = None
     seconds: float | None = None
     images_per_second: float | None = None
+
+    @property
+    def score(self) -> float | None:
+        """What epochs and trials are chosen by."""
+        return self.val_macro_f1 if self.val_score is None else self.val_score
 
 
 class ImportRecord(Record):

@@ -88,7 +88,7 @@ class GateRecord(Record):
 
 
 class ForecastRecord(Record):
-    """The macro F1 expected on the whole test side."""
+    """The score expected on the whole test side."""
 
     expected: float
     interval: Bounds

@@ -41,7 +41,7 @@ from facetwise.core.labels import FloatArray, IntArray
 from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.forecasts.heldout import HoldOut, completion, unlabelled_shares
 from facetwise.evaluate.intervals import Interval, expanded_tails
-from facetwise.evaluate.metrics import MISSING
+from facetwise.evaluate.metrics import MAIN, MISSING
 from facetwise.evaluate.resampling import PersonTally, resampled_parts
 from facetwise.evaluate.rows import Truth
 
@@ -93,7 +93,7 @@ def _check_people(public: int, private: int) -> None:
 
 @dataclass(frozen=True)
 class Offset:
-    """Difference of leaderboard and out-of-fold score that people do not explain: Gaussian, mean 0, in macro F1."""
+    """Difference of leaderboard and out-of-fold score that people do not explain: Gaussian, mean 0."""
 
     common: float = 0.0
     """Standard deviation of the shift common to all predictors."""
@@ -114,7 +114,7 @@ class Offset:
 
 @dataclass(frozen=True)
 class Shift:
-    """Leaderboard minus out-of-fold score that all predictors share, in macro F1."""
+    """Leaderboard minus out-of-fold score that all predictors share."""
 
     expected: float
     spread: float
@@ -236,7 +236,7 @@ def simulate(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> JointScores:
-    """Draw the macro F1 of several predictors on a test set jointly, from their predictions of the same labelled
+    """Draw the score of several predictors on a test set jointly, from their predictions of the same labelled
     images.
 
     `truth` is of all labelled images, and each of `predicted` joint classes of theirs, shape (n,). Rows that some
@@ -251,7 +251,7 @@ def simulate(
     if not arrays or (known := truth.where(rows)).num_people < 2:
         raise ValueError(f"a forecast needs a predictor, and labels of two {PEOPLE} or more")
     tallies = [
-        PersonTally.count(known.classes, a[rows], known.people, truth.space.num_joint, "macro_f1") for a in arrays
+        PersonTally.count(known.classes, a[rows], known.people, truth.space.num_joint, truth.metric) for a in arrays
     ]
     past, future = _drawn_scores(tallies, people, resamples, np.random.default_rng(seed))
     centre, missing = np.array([tally.score for tally in tallies]), unlabelled_shares(truth, arrays)
@@ -259,6 +259,8 @@ def simulate(
         centre += past.mean(axis=0) - hold_out.past_means(tallies, resamples, np.random.default_rng((seed, 2)))
         missing = np.concatenate([missing, hold_out.missing])
     num_classes = len(np.unique(known.classes))
+    if truth.metric != MAIN:  # then a class that nobody has does not count
+        missing = np.zeros(0)
     factors = np.array([completion(missing, num_classes, people.number(part)) for part in people.parts])
     scale = np.append(np.repeat(factors, len(tallies)), 1.0)
     cells = [*(centre + (drawn - past) for drawn in future), np.zeros((resamples, 1))]

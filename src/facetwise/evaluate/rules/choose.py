@@ -1,4 +1,4 @@
-"""Decision rules for macro F1, fitted on out-of-fold predictions, their nested scores, and the choice among them.
+"""Decision rules, fitted on out-of-fold predictions, their nested scores, and the choice among them.
 
 Whatever is fitted flatters itself on the people that it was fitted on. So every kind of rule is priced by a nested
 estimate: people are dealt in five parts, the rule is fitted on four and applied to the fifth, and the five fifths are
@@ -17,6 +17,7 @@ import numpy as np
 
 from facetwise.core.arrays import count, takes
 from facetwise.core.labels import IntArray
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.intervals import RESAMPLES, Interval, PairedInterval
 from facetwise.evaluate.metrics import MISSING
@@ -44,7 +45,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RuleCandidate:
-    """One kind of rule with its scores. Scores are macro F1 over the joint classes."""
+    """One kind of rule with its scores, which are over the joint classes."""
 
     rule: Rule
     """Fitted on all people."""
@@ -91,7 +92,7 @@ class RuleChoice:
     rule: Rule
     """Fitted on all people."""
     plain: float
-    """Macro F1 of plain argmax."""
+    """Score of plain argmax."""
     plain_interval: Interval | None
     """By person; None when no intervals were asked for."""
     candidates: tuple[RuleCandidate, ...]
@@ -105,7 +106,7 @@ class RuleChoice:
 
     @property
     def nested(self) -> float:
-        """Nested macro F1 of what is used: of plain argmax, else of picking a rule as it was picked here."""
+        """Nested score of what is used: of plain argmax, else of picking a rule as it was picked here."""
         return self.plain if self.rule.kind == ARGMAX else self.picked.nested
 
     @property
@@ -119,7 +120,7 @@ class RuleChoice:
         if self.best is None:
             return "Plain argmax is used: no other rule was asked for."
         how = f"fitted on four fifths of the {PEOPLE} and applied to the fifth"
-        kind, gain = f"`{self.best.rule.kind}`", f"{self.best.difference:+.3f} macro F1"
+        kind, gain = f"`{self.best.rule.kind}`", f"{self.best.difference:+.3f} {SCORE}"
         seen, picked = f"{self.best.optimistic - self.plain:+.3f}", f"{self.picked.difference:+.3f}"
         if self.rule.kind != ARGMAX:
             return (
@@ -212,7 +213,7 @@ class _Trial:
         return cls(rows, rows.predictions.classes, part, rule)
 
     def score(self, decided: IntArray) -> float:
-        """Macro F1 of decided classes, over the rows that have one."""
+        """Score of decided classes, over the rows that have one."""
         return self.rows.truth.score(decided, skip_missing=True)
 
     def decide(self, rule: Rule, part: Part) -> IntArray:

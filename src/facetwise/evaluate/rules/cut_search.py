@@ -20,7 +20,7 @@ import numpy.typing as npt
 from facetwise.core.arrays import classes, count, numbers, takes
 from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray, IntArray
-from facetwise.evaluate.metrics import f1_of_counts
+from facetwise.evaluate.metrics import MAIN, Metric, divisor, parts_of_counts
 from facetwise.evaluate.rules.cut_classes import Bounds, classes_by_score
 
 MAX_TRIED = 5000
@@ -35,7 +35,7 @@ Scores = Callable[[Bounds], FloatArray]
 
 @dataclass(frozen=True)
 class BoundsTask:
-    """What a choice of bounds is scored on: macro F1 over m * K classes.
+    """What a choice of bounds is scored on, over m * K classes.
 
     `true`: class of the attribute, (n,). `other_truth`, `other_decided`: true and decided class of the other attributes
     together, (n,), 0..m-1. `part`: part of each row, (n,), 0..num_parts-1.
@@ -48,10 +48,11 @@ class BoundsTask:
     num_classes: int
     num_others: int
     num_parts: int
+    metric: Metric = MAIN
 
     @property
     def size(self) -> int:
-        """Number of classes that macro F1 is the mean of."""
+        """Number of classes that are scored."""
         return self.num_others * self.num_classes
 
     @property
@@ -76,11 +77,12 @@ class BoundsTask:
         """How often each class is true, (1 + num_parts, size)."""
         return self.left_out(self.truth, self.size)
 
-    def macro_f1(self, codes: IntArray) -> FloatArray:
-        """Macro F1 on all rows, then without each part, shape (1 + num_parts,)."""
+    def score(self, codes: IntArray) -> FloatArray:
+        """The score on all rows, then without each part, shape (1 + num_parts,)."""
         decided = self.decided(codes)
-        hits = self.left_out(decided, self.size, decided == self.truth)
-        scores: FloatArray = f1_of_counts(hits, self.left_out(decided, self.size), self.true_counts).mean(axis=1)
+        hits, true = self.left_out(decided, self.size, decided == self.truth), self.true_counts
+        parts = parts_of_counts(self.metric, hits, self.left_out(decided, self.size), true)
+        scores: FloatArray = parts.sum(axis=1) / divisor(self.metric, true, self.size)
         return scores
 
 
@@ -132,7 +134,7 @@ class YearsRule:
         @cache
         def scores(bounds: Bounds) -> FloatArray:
             distance = sum(abs(a - b) for a, b in zip(bounds, self.start, strict=True))
-            return task.macro_f1(self.codes(bounds)) - A_STEP * distance
+            return task.score(self.codes(bounds)) - A_STEP * distance
 
         if np.prod([float(len(n)) for n in near]) > MAX_TRIED:
             return [_ascend(scores, near, self.start, i) for i in range(task.num_parts + 1)]
@@ -180,13 +182,13 @@ class ScoreRule:
         return tuple(float(self.thresholds[b - 1]) for b in bounds)
 
     def search(self, task: BoundsTask) -> list[Bounds]:
-        """The exact best of all combinations: F1 of a class depends on its two bounds only, so they form a chain."""
+        """The exact best of all combinations: a class depends on its two bounds only, so they form a chain."""
         place = np.searchsorted(self.thresholds, self.scores, side="right")
         width, right = len(self.thresholds) + 1, task.other_truth == task.other_decided
         predicted = task.left_out(task.other_decided * width + place, task.num_others * width)
         hits = task.left_out(task.truth * width + place, task.size * width, right)
         return [
-            _best_chain(_gains(_cumulated(h, width), _cumulated(s, width), t.reshape(-1, task.num_classes)), self.start)
+            _best_chain(_gains(task, _cumulated(h, width), _cumulated(s, width), t), self.start)
             for h, s, t in zip(hits, predicted, task.true_counts, strict=True)
         ]
 
@@ -218,16 +220,18 @@ def _cumulated(counts: FloatArray, width: int) -> FloatArray:
     return np.hstack([np.zeros((len(at), 1)), at.cumsum(axis=1)])
 
 
-def _gains(hits: FloatArray, predicted: FloatArray, true: FloatArray) -> FloatArray:
-    """F1, shape (K, places, places), of each class if it holds the places low..high-1, summed over the others.
+def _gains(task: BoundsTask, hits: FloatArray, predicted: FloatArray, true_counts: FloatArray) -> FloatArray:
+    """Part of the score, (K, places, places), of each class if it holds the places low..high-1, summed over the others.
 
-    `hits`: cumulated, (m * K, places); `decided`: cumulated, (m, places); `true`: (m, K).
+    `hits`: cumulated, (m * K, places); `predicted`: cumulated, (m, places); `true_counts`: (m * K,).
     """
-    num_others, num_classes = true.shape
+    num_others, num_classes = task.num_others, task.num_classes
+    true = true_counts.reshape(num_others, num_classes)
     gains = np.zeros((num_classes, hits.shape[1], hits.shape[1]))
     for other, k in product(range(num_others), range(num_classes)):
         held, right = predicted[other], hits[other * num_classes + k]
-        gains[k] += f1_of_counts(right - right[:, None], held - held[:, None], true[other, k])
+        own = right - right[:, None], held - held[:, None], np.full_like(right - right[:, None], true[other, k])
+        gains[k] += parts_of_counts(task.metric, *own)
     return gains
 
 

@@ -1,7 +1,7 @@
 """Moving cuts after training: the classes that other cuts give, the choice of cuts, and its nested score.
 
 A network that predicts the values of an ordinal attribute (a distribution over them, or one score) leaves open where a
-class begins. Choosing that by macro F1 on out-of-fold predictions flatters itself, as all tuning does. So the choice is
+class begins. Choosing that by a score on out-of-fold predictions flatters itself, as all tuning does. So the choice is
 priced by a nested estimate: people are split in five, cuts are chosen on four parts and applied to the fifth, and the
 five fifths are scored together. Truth is the scored labels with the true cuts throughout: what moves is the decision.
 """
@@ -18,7 +18,7 @@ from facetwise.core.arrays import count, one_of, takes
 from facetwise.core.errors import InputError
 from facetwise.core.labels import MAX_LISTED_JOINT, IntArray
 from facetwise.evaluate.intervals import RESAMPLES, Interval, bootstrap_interval, paired_interval
-from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.metrics import MAIN, Metric, score_of
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import NUM_PARTS, ScoredRows, nested
 from facetwise.evaluate.rules.cut_classes import (
@@ -69,15 +69,16 @@ class CutSearch:
     """Cuts (thresholds on a score) chosen on all rows."""
     by_part: tuple[tuple[float, ...], ...]
     """Cuts chosen without each part."""
+    metric: Metric = MAIN
 
     def score(self, classes: IntArray) -> float:
-        """Macro F1 of `plain`, `optimistic` or `nested`."""
-        return macro_f1(self.truth, classes, self.num_classes)
+        """The score of `plain`, `optimistic` or `nested`."""
+        return score_of(self.metric, self.truth, classes, self.num_classes)
 
 
 @dataclass(frozen=True)
 class CutChoice:
-    """A choice of cuts for one attribute, with its scores. Scores are macro F1 over the classes of `aim`."""
+    """A choice of cuts for one attribute, with its scores, which are over the classes of `aim`."""
 
     attribute: str
     kind: CutBasis
@@ -130,6 +131,7 @@ def choose_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", resample
     scored = _scored(rows, name, aim)
     found = search_cuts(scored, name, aim=aim)
     people, truth, size = np.asarray(scored.truth.people), found.truth, found.num_classes
+    how: dict[str, Any] = {"metric": found.metric, "resamples": resamples}
     plain, nested_score = found.score(found.plain), found.score(found.nested)
     kind = movable(rows.predictions)[name]
     return CutChoice(
@@ -141,12 +143,12 @@ def choose_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", resample
         chosen=found.chosen,
         by_part=found.by_part,
         plain=plain,
-        plain_interval=bootstrap_interval(truth, found.plain, people, size, resamples=resamples),
+        plain_interval=bootstrap_interval(truth, found.plain, people, size, **how),
         optimistic=found.score(found.optimistic),
         nested=nested_score,
-        nested_interval=bootstrap_interval(truth, found.nested, people, size, resamples=resamples),
+        nested_interval=bootstrap_interval(truth, found.nested, people, size, **how),
         difference=nested_score - plain,
-        difference_interval=paired_interval(truth, found.nested, found.plain, people, size, resamples=resamples),
+        difference_interval=paired_interval(truth, found.nested, found.plain, people, size, **how),
         num_images=len(truth),
         num_people=len(np.unique(people)),
         num_left_out=len(rows) - len(truth),
@@ -156,7 +158,7 @@ def choose_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", resample
 
 @takes(aim=one_of(get_args(Aim)), reach=count(0), seed=count(0))
 def search_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", reach: int = REACH, seed: int = 0) -> CutSearch:
-    """The cuts that maximise macro F1, on all rows and nested, and the classes they give.
+    """The cuts that maximise the score, on all rows and nested, and the classes they give.
 
     `aim`: the attribute's classes, or all joint ones, where the other attributes stay as decided. `reach`: how many
     values a cut may move from where training had it. `seed`: how people are dealt in five parts. Raises InputError
@@ -178,11 +180,12 @@ def search_cuts(rows: ScoredRows, name: str, *, aim: Aim = "attribute", reach: i
         num_classes=task.size,
         chosen=rule.cuts(everyone),
         by_part=tuple(rule.cuts(bounds) for bounds in others),
+        metric=task.metric,
     )
 
 
 def fit_cuts(rows: ScoredRows, name: str) -> tuple[float, ...]:
-    """The cuts (thresholds on a score) that maximise the joint macro F1 on all rows, without a nested estimate.
+    """The cuts (thresholds on a score) that maximise the joint score on all rows, without a nested estimate.
 
     Arguments and errors are those of `search_cuts`, but people are not needed: every row must have a prediction.
     """
@@ -214,6 +217,7 @@ def _task(rows: ScoredRows, name: str, aim: Aim, part: IntArray, num_parts: int 
         num_classes=space.sizes[index],
         num_others=int(np.prod(sizes, dtype=np.int64)),
         num_parts=num_parts,
+        metric=rows.truth.metric,
     )
 
 

@@ -1,4 +1,4 @@
-"""Fitting a decision rule of a given kind for the macro F1 over joint classes."""
+"""Fitting a decision rule of a given kind for the score over joint classes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def kinds_for(space: LabelSpace) -> tuple[str, ...]:
 
 
 def fit_rule(kind: str, rows: ScoredRows) -> Rule:
-    """The rule of this kind with the highest macro F1 over joint classes on the covered rows.
+    """The rule of this kind with the highest score over joint classes on the covered rows.
 
     Kinds: `argmax`; `multipliers`, one a class of each attribute; `joint-multipliers`, one a joint class;
     `cuts:<attribute>`, of an ordinal attribute, by the finest that there is: values, a score, or its class
@@ -65,16 +65,18 @@ def check_kinds(kinds: Sequence[str], space: LabelSpace) -> None:
 
 
 def _multipliers(rows: ScoredRows) -> Multipliers:
-    found = _rounded(np.exp(fit_multipliers(attribute_task(rows.predictions), rows.truth.classes)))
+    found = _rounded(
+        np.exp(fit_multipliers(attribute_task(rows.predictions), rows.truth.classes, metric=rows.truth.metric))
+    )
     ends, sizes = np.cumsum(rows.space.sizes).tolist(), rows.space.sizes
     return Multipliers(tuple(found[end - size : end] for end, size in zip(ends, sizes, strict=True)))
 
 
 def _joint_multipliers(rows: ScoredRows) -> JointMultipliers:
     """Ascent goes on from the attributes' multipliers: from 1 it ends in worse places, one joint class at a time."""
-    truth = rows.truth.classes
-    start = spread(fit_multipliers(attribute_task(rows.predictions), truth), rows.space)
-    logs = fit_multipliers(joint_task(rows.predictions), truth, start, price=JOINT_PRICE)
+    truth, metric = rows.truth.classes, rows.truth.metric
+    start = spread(fit_multipliers(attribute_task(rows.predictions), truth, metric=metric), rows.space)
+    logs = fit_multipliers(joint_task(rows.predictions), truth, start, price=JOINT_PRICE, metric=metric)
     return JointMultipliers(_rounded(np.exp(logs)))
 
 
@@ -90,6 +92,7 @@ def _moved_cuts(rows: ScoredRows, name: str) -> MovedCuts:
         space.encode(decided),
         stride=int(np.prod(space.sizes[index + 1 :])),
         num_classes=space.num_joint,
+        metric=rows.truth.metric,
     )
     return MovedCuts(name, "at-least", _rounded(np.asarray(found)))
 

@@ -1,4 +1,4 @@
-"""Class multipliers for macro F1: the decided class is the argmax of probability times multiplier.
+"""Class multipliers: the decided class is the argmax of probability times multiplier.
 
 The most probable class is the right answer for accuracy. Macro F1 wants rare classes sooner: one class against the rest
 is best taken above a probability of half the F1 that can be reached (Lipton, Elkan & Narayanaswamy 2014, "Optimal
@@ -15,6 +15,7 @@ import numpy as np
 
 from facetwise.core.arrays import classes, number, numbers, takes
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.evaluate.metrics import MAIN, Metric
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rules.sweep import A_STEP, Range, Switch, best_value
 
@@ -24,7 +25,7 @@ rules it out, and a handful of rows would decide."""
 MARGIN = 0.05
 """How far beyond the last row that it moves a log-multiplier is put, at most."""
 JOINT_PRICE = 0.002
-"""Macro F1 that a joint multiplier has to bring for each unit of its logarithm away from the product of the
+"""Score that a joint multiplier has to bring for each unit of its logarithm away from the product of the
 attributes': there are many of them, each with few people to tell it by. Chosen on drawn contests; see docs/log.md."""
 MAX_ROUNDS = 20
 """Most passes over all coordinates; it rarely takes more than five until none moves."""
@@ -107,9 +108,14 @@ def spread(logs: FloatArray, space: LabelSpace) -> FloatArray:
 
 @takes(truth=classes("n"), start=numbers("c"), price=number(-1))
 def fit_multipliers(
-    task: MultiplierTask, truth: IntArray, start: FloatArray | None = None, *, price: float = A_STEP
+    task: MultiplierTask,
+    truth: IntArray,
+    start: FloatArray | None = None,
+    *,
+    price: float = A_STEP,
+    metric: Metric = MAIN,
 ) -> FloatArray:
-    """Log-multipliers, (c,), with the highest macro F1 on these rows, by coordinate ascent from `start` (else 0).
+    """Log-multipliers, (c,), with the highest score on these rows, by coordinate ascent from `start` (else 0).
 
     `truth`: true joint classes, (n,). In each family the class with the most images keeps 0. A step takes the exact
     best for its coordinate (`best_value`, with `price`); coordinates go by their number of images, the rarest first,
@@ -123,7 +129,7 @@ def fit_multipliers(
     for c in free * MAX_ROUNDS:
         allowed = Range(begin[c] - np.log(MOST), begin[c], begin[c] + np.log(MOST), MARGIN, price)
         switch = _switch(task, blocks, codes, c, logs[c])
-        value = best_value(switch, truth, task.num_joint, float(logs[c]), allowed)
+        value = best_value(switch, truth, task.num_joint, float(logs[c]), allowed, metric)
         still = still + 1 if value == logs[c] else 0
         if still == len(free):
             break

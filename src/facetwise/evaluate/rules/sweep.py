@@ -1,7 +1,7 @@
-"""The best place of one number that decides rows, exactly: macro F1 changes only where a row changes class.
+"""The best place of one number that decides rows, exactly: a score changes only where a row changes class.
 
 Multipliers and thresholds are alike in this: with all others fixed, each row has a place at which it changes from one
-class to another. With the rows sorted by that place, the macro F1 of every value is a running sum; no grid is needed.
+class to another. With the rows sorted by that place, the score of every value is a running sum; no grid is needed.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 
 from facetwise.core.arrays import classes, count, takes
 from facetwise.core.labels import FloatArray, IntArray
-from facetwise.evaluate.metrics import f1_of_counts
+from facetwise.evaluate.metrics import MAIN, Metric, divisor, parts_of_counts
 
 DECIMALS = 10
-"""Decimals of macro F1 that count: sums over many rows differ in the last digits by the order of adding."""
+"""Decimals of a score that count: sums over many rows differ in the last digits by the order of adding."""
 A_STEP = 1e-11
-"""Macro F1 that a unit away from the neutral value costs: of equal choices the smallest move wins."""
+"""Score that a unit away from the neutral value costs: of equal choices the smallest move wins."""
 LEAST_GAIN = 1e-5
-"""Macro F1 that a move has to bring, unless it is one back to neutral: ascent would go on and on for less."""
+"""Score that a move has to bring, unless it is one back to neutral: ascent would go on and on for less."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,13 @@ class Range:
     margin: float
     """Between two rows a value stands halfway, but no further than this from the row on the side of `neutral`."""
     price: float = A_STEP
-    """Macro F1 that each unit away from `neutral` has to bring."""
+    """Score that each unit away from `neutral` has to bring."""
 
 
-def best_value(switch: Switch, truth: IntArray, num_classes: int, now: float, allowed: Range) -> float:
-    """The value within `allowed` with the highest macro F1, less the price of its move; `now` where none is better.
+def best_value(
+    switch: Switch, truth: IntArray, num_classes: int, now: float, allowed: Range, metric: Metric = MAIN
+) -> float:
+    """The value within `allowed` with the highest score, less the price of its move; `now` where none is better.
 
     `truth`: true classes, shape (n,). Where the neutral value is as good as the best, it is taken.
     """
@@ -56,7 +58,7 @@ def best_value(switch: Switch, truth: IntArray, num_classes: int, now: float, al
     moving = np.flatnonzero((at > allowed.low) & (at < allowed.high) & (switch.above != switch.below))
     order = moving[np.argsort(at[moving], kind="stable")]
     start = np.where(at <= allowed.low, switch.above, switch.below)
-    curve = macro_f1_as_rows_change(start, switch.above, order, truth, num_classes).round(DECIMALS)
+    curve = score_as_rows_change(start, switch.above, order, truth, num_classes, metric).round(DECIMALS)
     edges = np.concatenate([[allowed.low], at[order], [allowed.high]])
     low, high = edges[:-1], edges[1:]
     least_move = np.maximum(0.0, np.maximum(low - allowed.neutral, allowed.neutral - high))
@@ -74,13 +76,13 @@ def best_value(switch: Switch, truth: IntArray, num_classes: int, now: float, al
     order=classes("m", below="n"),
     truth=classes("n", below="num_classes"),
 )
-def macro_f1_as_rows_change(
-    start: IntArray, later: IntArray, order: IntArray, truth: IntArray, num_classes: int
+def score_as_rows_change(
+    start: IntArray, later: IntArray, order: IntArray, truth: IntArray, num_classes: int, metric: Metric = MAIN
 ) -> FloatArray:
-    """Macro F1, shape (m + 1,), when the first 0, 1, .. m rows of `order`, (m,), are `later` and the others `start`.
+    """The score, shape (m + 1,), when the first 0, 1, .. m rows of `order`, (m,), are `later` and the others `start`.
 
-    A change touches two classes. Their counts are running sums over the changes of the class, and macro F1 is a running
-    sum of what the F1 of both changed by; so the cost goes with the rows, not with rows times classes.
+    A change touches two classes. Their counts are running sums over the changes of the class, and the score is a
+    running sum of what the parts of both changed by; so the cost goes with the rows, not with rows times classes.
     """
     predicted, true = (np.bincount(c, minlength=num_classes).astype(np.float64) for c in (start, truth))
     hits = np.bincount(start[start == truth], minlength=num_classes).astype(np.float64)
@@ -90,15 +92,15 @@ def macro_f1_as_rows_change(
     grouped = np.argsort(classes.astype(np.min_scalar_type(num_classes)), kind="stable")  # small types sort in one pass
     own = classes[grouped]
     begins = np.searchsorted(own, own)
-    f1 = f1_of_counts(
-        hits[own] + _running(hit[grouped], begins), predicted[own] + _running(step[grouped], begins), true[own]
+    parts = parts_of_counts(
+        metric, hits[own] + _running(hit[grouped], begins), predicted[own] + _running(step[grouped], begins), true[own]
     )
-    first = f1_of_counts(hits, predicted, true)
-    before = np.where(begins == np.arange(len(own)), first[own], np.concatenate([[0.0], f1])[:-1])
-    change = np.empty(len(f1))
-    change[grouped] = f1 - before
+    first = parts_of_counts(metric, hits, predicted, true)
+    before = np.where(begins == np.arange(len(own)), first[own], np.concatenate([[0.0], parts])[:-1])
+    change = np.empty(len(parts))
+    change[grouped] = parts - before
     total: FloatArray = first.sum() + np.concatenate([[0.0], change.reshape(-1, 2).sum(axis=1).cumsum()])
-    return total / num_classes
+    return total / divisor(metric, true, num_classes)
 
 
 def _running(numbers: FloatArray, begins: IntArray) -> FloatArray:

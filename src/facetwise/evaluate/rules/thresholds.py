@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from facetwise.core.arrays import classes, count, numbers, probabilities, takes
 from facetwise.core.labels import FloatArray, IntArray
+from facetwise.evaluate.metrics import MAIN, Metric
 from facetwise.evaluate.rules.sweep import Range, Switch, best_value
 
 MEDIAN = 0.5
@@ -37,9 +38,9 @@ def classes_at_least(probs: FloatArray, thresholds: npt.ArrayLike) -> IntArray:
 
 @takes(probs=probabilities("n k"), truth=classes("n"), elsewhere=classes("n"), stride=count(), num_classes=count())
 def fit_thresholds(
-    probs: FloatArray, truth: IntArray, elsewhere: IntArray, stride: int, num_classes: int
+    probs: FloatArray, truth: IntArray, elsewhere: IntArray, stride: int, num_classes: int, metric: Metric = MAIN
 ) -> tuple[float, ...]:
-    """Thresholds with the highest macro F1 on these rows, by coordinate ascent from the median; deterministic.
+    """Thresholds with the highest score on these rows, by coordinate ascent from the median; deterministic.
 
     `probs`: of `at_least`. Scored are the classes `elsewhere + stride * class` against `truth`, both of shape (n,),
     among `num_classes`: `elsewhere` is what the other attributes come to. A step is the exact best for its threshold.
@@ -52,7 +53,8 @@ def fit_thresholds(
             never, always = found.copy(), found.copy()
             never[k], always[k] = np.inf, -np.inf
             below, above = (elsewhere + stride * classes_at_least(probs, t) for t in (always, never))
-            found[k] = best_value(Switch(probs[:, k], below, above), truth, num_classes, float(found[k]), allowed)
+            switch = Switch(probs[:, k], below, above)
+            found[k] = best_value(switch, truth, num_classes, float(found[k]), allowed, metric)
         if np.array_equal(before, found):
             break
     return tuple(found.tolist())

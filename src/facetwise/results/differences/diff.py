@@ -91,7 +91,7 @@ def build_diff_view(
     `limit`: most images shown for each kind of disagreement. Raises InputError for fewer than two or more than 26
     sides, or when they have no attribute or no image in common.
     """
-    rows = align_answers(answers, project.space, manifest, oof=oof)
+    rows = align_answers(answers, project, manifest, oof=oof)
     comparison = ImageComparison.of(rows)
     answered = (rows.joint != MISSING).sum(axis=0) >= 2
     if not answered.any():

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from facetwise.core.errors import InputError
 from facetwise.core.labels import FloatArray, IntArray, LabelSpace
+from facetwise.core.project import Project
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.rows import Truth
@@ -35,7 +36,7 @@ class DiffSide:
     """Number of images with an answer for every compared attribute."""
     has_probabilities: bool
     """False for a csv of classes."""
-    macro_f1: float | None
+    score: float | None
     """Out of fold, over the compared attributes, on the images that it answered; None on the test side."""
 
 
@@ -73,14 +74,14 @@ class AlignedAnswers:
         return (whole, *single)
 
 
-def align_answers(answers: Sequence[Answers], space: LabelSpace, manifest: Manifest, *, oof: bool) -> AlignedAnswers:
+def align_answers(answers: Sequence[Answers], project: Project, manifest: Manifest, *, oof: bool) -> AlignedAnswers:
     """Align the sides on common attributes; raises InputError without any, or for too few or too many sides."""
     if not 2 <= len(answers) <= len(LETTERS):
         raise InputError(
             f"{len(answers)} given to compare: expected 2 to {len(LETTERS)}",
             hint="give runs, blends, submissions or csv files: `facetwise diff RUN RUN`",
         )
-    names = common_attributes(answers, space)
+    space, names = project.space, common_attributes(answers, project.space)
     part, columns = space.only(names), [space.index(n) for n in names]
     rows = manifest.train if oof else manifest.test
     codes = [a.codes[:, columns] for a in answers]
@@ -93,7 +94,7 @@ def align_answers(answers: Sequence[Answers], space: LabelSpace, manifest: Manif
         sureness=np.stack([_sureness(a, names) for a in answers]),
         images=tuple(rows["image"]),
         groups=rows["group"].to_numpy() if oof else None,
-        truth=manifest_truth(manifest, space).only(names) if oof else None,
+        truth=manifest_truth(project, manifest).only(names) if oof else None,
     )
 
 
@@ -120,7 +121,7 @@ def describe_sides(rows: AlignedAnswers, answers: Sequence[Answers], space: Labe
             attributes=a.attributes(space),
             num_answered=int((joint != MISSING).sum()),
             has_probabilities=a.predictions is not None,
-            macro_f1=None if true is None or not true.known.any() else true.score(joint, skip_missing=True),
+            score=None if true is None or not true.known.any() else true.score(joint, skip_missing=True),
         )
         for letter, a, joint in zip(rows.letters, answers, rows.joint, strict=True)
     )

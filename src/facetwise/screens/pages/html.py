@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 from facetwise.core.files.writing import write_output
 from facetwise.core.text.counting import count
 from facetwise.core.text.printable import printable
+from facetwise.core.text.scored import SCORE, SCORE_FIRST
 from facetwise.core.text.subject import WORDS, count_people
 from facetwise.evaluate.scorecard import to_read
 from facetwise.results import wording
@@ -99,7 +100,7 @@ def _environment() -> Environment:
     environment.filters["grouped"] = lambda number: f"{number:,}"
     environment.filters["ticked"] = _ticked
     environment.filters["count_people"] = count_people
-    environment.globals |= {"dash": wording.DASH, **WORDS}
+    environment.globals |= {"dash": wording.DASH, **WORDS, "SCORE": SCORE, "SCORE_FIRST": SCORE_FIRST}
     return environment
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facetwise.core.files.writing import write_output
+from facetwise.core.text.scored import SCORE
 from facetwise.results.wording import below_heading, heading, percent
 from facetwise.screens.pages.html import page
 from facetwise.screens.pages.theme import ACCENT, GRID, MUTED, ODD, Figure, axis_of, label, layout_of
@@ -49,8 +50,8 @@ def leaderboard_scatter(view: LeaderboardView) -> Figure:
     low, high = min(across[0], up[0]), max(across[1], up[1])
     equal = {"type": "line", "xref": "x", "yref": "y", "x0": low, "x1": high, "y0": low, "y1": high, "layer": "below"}
     shapes = [{**equal, "line": {"color": MUTED, "width": 1, "dash": "dot"}}]
-    xaxis = {**axis_of("macro F1 out of fold"), "range": across}
-    yaxis = {**axis_of("macro F1 on the leaderboard"), "range": up}
+    xaxis = {**axis_of(f"{SCORE} out of fold"), "range": across}
+    yaxis = {**axis_of(f"{SCORE} on the leaderboard"), "range": up}
     return {"data": data, "layout": layout_of(460, shapes=shapes, xaxis=xaxis, yaxis=yaxis)}
 
 

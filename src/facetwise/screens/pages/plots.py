@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.reliability import Bin
 from facetwise.evaluate.scorecard import MAX_READABLE, ClassScore, Matrix, Scorecard, to_read
@@ -75,12 +76,12 @@ def score_curves(curves: Sequence[Curve]) -> Figure:
 
 def fold_points(card: Scorecard) -> Figure:
     """The score of each fold beside the score of all together and its interval."""
-    low, high = card.macro_f1_interval.low, card.macro_f1_interval.high
+    low, high = card.score_interval.low, card.score_interval.high
     points = {
         "type": "scatter",
         "mode": "markers",
         "x": [f"fold {f.fold}" for f in card.folds],
-        "y": [f.macro_f1 for f in card.folds],
+        "y": [f.score for f in card.folds],
         "customdata": [[f.num_people, f.num_images] for f in card.folds],
         "marker": {"size": 11, "color": ACCENT},
         "hovertemplate": f"%{{x}}: %{{y:.3f}}<br>%{{customdata[0]:,}} {PEOPLE}, "
@@ -90,9 +91,9 @@ def fold_points(card: Scorecard) -> Figure:
     across = {"xref": "paper", "x0": 0, "x1": 1, "yref": "y"}
     shapes = [
         {**across, "type": "rect", "y0": low, "y1": high, "fillcolor": ACCENT, "opacity": 0.12, "line": {"width": 0}},
-        {**across, "type": "line", "y0": card.macro_f1, "y1": card.macro_f1, "line": {"color": ACCENT, "width": 1.5}},
+        {**across, "type": "line", "y0": card.score, "y1": card.score, "line": {"color": ACCENT, "width": 1.5}},
     ]
-    yaxis = axis_of("macro F1")
+    yaxis = axis_of(str(SCORE))
     return {
         "data": [points],
         "layout": layout_of(

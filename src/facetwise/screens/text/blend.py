@@ -8,6 +8,7 @@ from typing import Any
 
 from facetwise.core.labels import JOINT
 from facetwise.core.text.counting import count
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE
 from facetwise.results.blends import BlendsView, BlendView
 from facetwise.results.wording import DASH, percent, score, signed, with_interval, with_signs
@@ -32,7 +33,7 @@ def blends_text(view: BlendsView) -> RenderableType:
     """The list of blends, one line each."""
     if not view.blends and not view.unusable:
         return Text(f"{view.project}: no blends yet. Make one with `facetwise blend`.")
-    table = table_of("blend", "nested macro F1", "best member", "blend - member", "members")
+    table = table_of("blend", f"nested {SCORE}", "best member", "blend - member", "members")
     for b in view.blends:
         best = b.best_member
         single = DASH if best is None else f"{best.id.split('-')[0]}  {score(best.score)}"
@@ -95,7 +96,7 @@ def _rule(view: BlendView) -> str:
 def _weighing(view: BlendView) -> str:
     match view.weigh:
         case "greedy":
-            return "weights chosen greedily by out-of-fold macro F1, averaged over bags"
+            return f"weights chosen greedily by out-of-fold {view.score_name}, averaged over bags"
         case "given":
             return "the weights that were given"
     return "equal weights"
@@ -149,13 +150,13 @@ def _alike(view: BlendView) -> Iterator[str]:
 
 
 def _scores(view: BlendView) -> Table:
-    table = table_of("", "macro F1")
+    table = table_of("", view.score_name)
     table.add_row("nested estimate", Text(with_interval(view.nested, view.nested_interval), style="bold"))
     if view.chosen:
         high = ", too high" if round(view.optimistic, 3) > round(view.nested, 3) else ""
         table.add_row(f"on the {PEOPLE} chosen by", f"{score(view.optimistic)}{high}")
     for attribute in view.scorecard.attributes:
-        table.add_row(f"  {attribute.name}, nested", with_interval(attribute.macro_f1, attribute.interval))
+        table.add_row(f"  {attribute.name}, nested", with_interval(attribute.score, attribute.score_interval))
     return table
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from facetwise.core.records.project_file import ALL, SEEN
 from facetwise.core.tables import TRAIN
 from facetwise.core.text.counting import count
+from facetwise.core.text.scored import SCORE, metric_in_use
 from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.data.audit import Audit, ClassCount, FindingGroup
 from facetwise.data.images.copies import CopyPair
@@ -139,8 +140,9 @@ def _combinations(audit: Audit) -> Iterator[Text]:
     if absent:
         most = 1 - absent / len(audit.joint)
         share = f"{absent:,} of {len(audit.joint):,} joint classes have no image"
-        text = f"  {share}: each counts 0 in the macro F1 over joint classes, which is {most:.3f} at most"
-        yield Text(text, style="yellow")
+        by_f1 = metric_in_use() == "macro_f1"
+        most_f1 = f"each counts 0 in the macro F1 over joint classes, which is {most:.3f} at most"
+        yield Text(f"  {share}: {most_f1 if by_f1 else f'{SCORE} leaves them out'}", style="yellow")
         if audit.combinations == ALL:
             yield Text('  -> if they cannot occur: `combinations = "seen"` under `[labels]`', style="dim")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE, PERSON, count_people
 from facetwise.evaluate.agreement import Agreement
 from facetwise.results.differences.diff import KINDS, DiffView, only
@@ -35,7 +36,7 @@ def share_of(a: Agreement) -> str:
 
 def _sides(view: DiffView) -> Iterator[Text]:
     for s in view.sides:
-        scored = "" if s.macro_f1 is None else f", macro F1 {score(s.macro_f1)}"
+        scored = "" if s.score is None else f", {SCORE} {score(s.score)}"
         yield Text.assemble((s.letter, "bold"), f"  {s.name}  ", (KINDS[s.kind] + scored, "dim"))
 
 

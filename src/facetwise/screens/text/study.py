@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.results.notices import Notice
 from facetwise.results.wording import (
@@ -42,7 +43,7 @@ def ablation_text(view: Ablation) -> RenderableType:
     """An ablation: one row for each change."""
     people = f"{count_people(view.num_people)}, {count(view.num_images, 'image')}"
     head = Text.assemble((view.name, "bold"), (f"  {count(len(view.rows), 'change')} of one base, {people}", "dim"))
-    table = table_of("change", "run", "macro F1", "change - base", "time")
+    table = table_of("change", "run", str(SCORE), "change - base", "time")
     table.add_row(Text("base", style="bold"), *_score_cells(view.base, "", None))
     for row in view.rows:
         table.add_row(*_change_cells(row, view.base))
@@ -59,7 +60,7 @@ def search_text(view: Search) -> RenderableType:
     states = [t.state for t in view.trials]
     counted = ", ".join(f"{states.count(s):,} {s}" for s in dict.fromkeys(states))
     head = Text.assemble((view.name, "bold"), (f"  {count(len(view.trials), 'trial')}: {counted}", "dim"))
-    table = table_of("trial", "settings", "macro F1", "folds", "run", "time")
+    table = table_of("trial", "settings", str(SCORE), "folds", "run", "time")
     table.columns[1].justify = "left"
     for trial in view.trials:
         table.add_row(*_trial_cells(trial, view.best is not None and trial.number == view.best.trial))
@@ -72,7 +73,7 @@ def _side(letter: str, side: ComparedRun) -> Text:
 
 
 def _differences(view: Comparison) -> Table:
-    table = table_of("macro F1", "A", "B", "B - A")
+    table = table_of(str(SCORE), "A", "B", "B - A")
     for row in (view.main, *view.attributes):
         table.add_row(Text(row.name), score(row.first), score(row.second), _difference(row))
     return table
@@ -114,10 +115,10 @@ def _change_cells(row: ChangeRow, base: Score) -> list[RenderableType]:
 
 
 def _score_cells(value: Score, difference: str, row: ChangeRow | None) -> list[RenderableType]:
-    macro_f1 = Text.assemble((score(value.macro_f1), "bold"), (f"\n{interval(value.interval)}", "dim"))
+    cell = Text.assemble((score(value.value), "bold"), (f"\n{interval(value.interval)}", "dim"))
     bounds = row.interval if row is not None else None
     apart = f"\n{signed_interval(bounds)}" if bounds is not None else ""
-    cells = [Text(number_of(value.run)), macro_f1, Text.assemble((difference, "bold"), (apart, "dim"))]
+    cells = [Text(number_of(value.run)), cell, Text.assemble((difference, "bold"), (apart, "dim"))]
     return [*cells, Text(duration(value.seconds), style="dim")]
 
 
@@ -129,19 +130,19 @@ def _trial_cells(trial: TrialRow, best: bool) -> list[RenderableType]:
         settings.append(f"\n  {trial.state}{of_folds}{reason}", style=_STATES.get(trial.state, ""))
     folds = f"{trial.folds_done}/{trial.num_folds}" if trial.num_folds else DASH
     style = "bold green" if best else "" if trial.state == "finished" else "dim"
-    macro_f1 = Text(score(trial.macro_f1), style=style)
-    return [str(trial.number), settings, macro_f1, folds, number_of(trial.run), duration(trial.seconds)]
+    cell = Text(score(trial.score), style=style)
+    return [str(trial.number), settings, cell, folds, number_of(trial.run), duration(trial.seconds)]
 
 
 def _best(view: Search) -> list[RenderableType]:
     if view.best is None:
         return [section("No trial is finished"), Text()]
     table = Table(ruled=False, show_header=False)
-    value = with_interval(view.best.macro_f1, view.best.interval)
+    value = with_interval(view.best.score, view.best.interval)
     flattered = "flattered by the choice" if view.was_chosen else ""
     table.add_row(f"Best: trial {view.best.trial}", Text(value, style="bold"), Text(flattered, "dim"))
     if view.nested is not None:
-        value = with_interval(view.nested.macro_f1, view.nested.interval)
+        value = with_interval(view.nested.score, view.nested.interval)
         folds = ", ".join(f"{trial}" for trial in view.nested.chosen.values())
         what = Text(f"chosen by the other folds: trials {folds}", "dim")
         table.add_row("Nested estimate", Text(value, style="bold"), what)

@@ -31,9 +31,9 @@ class Entry:
     sent: str | None
     """When it was sent: UTC, ISO 8601 to the second. None if unknown."""
     public: float | None = None
-    """Macro F1 on the public part, 0..1; None until known."""
+    """Score on the public part, 0..1; None until known."""
     private: float | None = None
-    """Macro F1 on the private part, 0..1; None until known."""
+    """Score on the private part, 0..1; None until known."""
     public_accuracy: float | None = None
     private_accuracy: float | None = None
     public_told: str | None = None

@@ -22,7 +22,7 @@ from facetwise.submission.ledger.quota import Quota, quota_left
 
 @dataclass(frozen=True)
 class Expected:
-    """The forecast macro F1 with its prediction interval."""
+    """The forecast score with its prediction interval."""
 
     score: float
     low: float

@@ -66,7 +66,7 @@ class ForecastView:
     id: str
     level: float
     out_of_fold: float
-    """Out-of-fold macro F1."""
+    """Out-of-fold score."""
     num_people: int
     """Number of labelled people behind it."""
     test: TestSet

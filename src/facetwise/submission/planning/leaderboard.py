@@ -244,9 +244,9 @@ def _why_not(entry: Entry, place: int | None, why: Mapping[str, str]) -> str:
 
 
 def _in_hand(project: Project, manifest: Manifest, contender: Contender) -> tuple[float, Interval]:
-    """Out-of-fold macro F1 on all images that it predicts, and its interval by person."""
+    """Out-of-fold score on all images that it predicts, and its interval by person."""
     rows = np.flatnonzero(contender.oof != MISSING)
-    truth, answers = manifest_truth(manifest, project.space).where(rows), contender.oof[rows]
+    truth, answers = manifest_truth(project, manifest).where(rows), contender.oof[rows]
     return truth.score(answers), truth.interval(answers)
 
 

@@ -56,7 +56,7 @@ class Outlook:
 
     contenders: tuple[Contender, ...]
     in_hand: tuple[float, ...]
-    """Out-of-fold macro F1 of each contender."""
+    """Out-of-fold score of each contender."""
     num_people: int
     """Number of labelled people with out-of-fold predictions of all contenders."""
     test: TestSet
@@ -86,7 +86,7 @@ def read_outlook(project: Project, manifest: Manifest, contenders: Sequence[Cont
     Raises InputError when there are too few people on the labelled or the test side, or when they have no test image in
     common.
     """
-    truth = manifest_truth(manifest, project.space)
+    truth = manifest_truth(project, manifest)
     oof = [c.oof[truth.known] for c in contenders]
     truth = truth.where(truth.known)
     rows = np.flatnonzero(np.all([o != MISSING for o in oof], axis=0))

@@ -29,7 +29,7 @@ from facetwise.core.errors import SettingError
 from facetwise.core.files.writing import write_atomic
 from facetwise.core.labels import MISSING, FloatArray, IntArray
 from facetwise.core.records.done import verify_file
-from facetwise.evaluate.metrics import macro_f1
+from facetwise.evaluate.metrics import MAIN, Metric, score_of
 from facetwise.evaluate.predictions import Predictions
 from facetwise.inference.predict import Float32Array, check_predictions, prediction_table
 from facetwise.inference.setup import Setup
@@ -84,6 +84,8 @@ class FoldTask:
     """The scored view: numbers of ordinal attributes, (n_valid,), NaN where only the class is known."""
     valid_images: Sequence[str] = ()
     """Names of the held-out images, for messages."""
+    metric: Metric = MAIN
+    """What the project chooses by."""
 
 
 def step_size(recipe: Recipe) -> int:
@@ -283,9 +285,11 @@ def epoch_event(
 
 
 def valid_scores(layout: HeadLayout, logs: Float32Array, task: FoldTask) -> dict[str, float | None]:
-    """Log loss (`log_loss`) and macro F1 of what the head predicts, on the scored labels; None without rows."""
+    """Log loss (`log_loss`) and macro F1 of what the head predicts, on the scored labels, and `val_score` where the
+    project chooses by another score; None without rows."""
+    metrics: dict[str, Metric] = {"val_macro_f1": MAIN, **({} if task.metric == MAIN else {"val_score": task.metric})}
     if len(logs) == 0:
-        return {"val_loss": None, "val_macro_f1": None}
+        return {"val_loss": None, **dict.fromkeys(metrics)}
     table = prediction_table([""] * len(logs), [None] * len(logs), 0, logs, layout)
     own = [layout.space.index(name) for name in layout.attributes]
     part = layout.space.only(layout.attributes)
@@ -295,7 +299,10 @@ def valid_scores(layout: HeadLayout, logs: Float32Array, task: FoldTask) -> dict
     loss = log_loss(logs, task.valid_codes, task.valid_values, layout)
     return {
         "val_loss": None if math.isnan(loss) else loss,
-        "val_macro_f1": macro_f1(truth[known], predicted[known], part.num_joint) if known.any() else None,
+        **{
+            name: score_of(metric, truth[known], predicted[known], part.num_joint) if known.any() else None
+            for name, metric in metrics.items()
+        },
     }
 
 

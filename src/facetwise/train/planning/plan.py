@@ -23,6 +23,7 @@ from facetwise.data.images.store import prepare_store, recipe_store
 from facetwise.data.labels.overlay import read_overlay
 from facetwise.data.labels.views import TrainingView, training_view
 from facetwise.data.manifest import Manifest, load_manifest
+from facetwise.evaluate.metrics import MAIN
 from facetwise.inference.data import RunData, fold_numbers_of, recipe_folds
 from facetwise.inference.setup import recipe_layout, value_grids
 from facetwise.model.backbone import build_network, hub_weights
@@ -117,6 +118,7 @@ class RunPlan(RunData):
             self.codes[held_out],
             {name: self.manifest.values(name)[held_out] for name in self.layout.grids},
             self.manifest.train["image"].filter(pl.Series(held_out)).to_list(),
+            self.project.file.score.metric,
         )
 
 
@@ -126,7 +128,7 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
     Raises ArtefactError or MismatchError when an earlier artefact is missing or was made from other data, and
     SettingError when the recipe does not match the project.
     """
-    space = project.space
+    space, metric = project.space, project.file.score.metric
     manifest = load_manifest(project)
     if manifest.train.is_empty():
         raise InputError("there is nothing to train on: the dataset has no labelled images")
@@ -149,6 +151,7 @@ def make_plan(project: Project, recipe: Recipe, progress: Progress | None = None
         **data.data_fields,
         "overlay": overlay.hash if recipe.labels.overlay else None,
         "weights": _weights_hashes(model, fold_numbers),
+        **({"metric": metric} if metric != MAIN and recipe.train.select == "best" else {}),
     }
     targets = layout.soft_targets(view)
     return RunPlan(project, recipe, manifest, folds, store, layout, view, pool, rows, inherited, targets, fields, base)

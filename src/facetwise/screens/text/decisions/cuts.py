@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.rules.cuts import CutChoice
 from facetwise.results.cuts import CutsView, numbers, verdict, what_is_cut
@@ -23,10 +24,10 @@ def cuts_text(view: CutsView) -> RenderableType:
 
 
 def _choice_text(choice: CutChoice, by_image: bool) -> Iterator[RenderableType]:
-    aim = f" for the macro F1 of {_aim(choice)}. {sample(choice)}"
+    aim = f" for the {SCORE} of {_aim(choice)}. {sample(choice)}"
     yield Text.assemble("Cuts of ", (choice.attribute, "bold"), aim)
     table = Table()
-    for heading, justify in (("", "left"), (what_is_cut(choice), "left"), ("macro F1", "right")):
+    for heading, justify in (("", "left"), (what_is_cut(choice), "left"), (str(SCORE), "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left")
     was = "each model's own" if choice.used_cuts is None else numbers(choice.used_cuts)
     nested = Text(with_interval(choice.nested, choice.nested_interval), style="bold")

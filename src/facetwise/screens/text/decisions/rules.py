@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from facetwise.core.labels import JOINT
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.rules.choose import ARGMAX, Picked, RuleCandidate, RuleChoice
 from facetwise.results.rules import RulesView, verdict
@@ -28,7 +29,7 @@ def rules_text(view: RulesView) -> RenderableType:
 
 
 def _head(view: RulesView) -> Iterator[Text]:
-    yield Text(f"Decision rules for the macro F1 of {_aim(view)}. {sample(view.choice)}")
+    yield Text(f"Decision rules for the {SCORE} of {_aim(view)}. {sample(view.choice)}")
     yield Text(f"Plain argmax: {with_interval(view.choice.plain, view.choice.plain_interval)}.")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from facetwise.core.text.counting import count
+from facetwise.core.text.scored import SCORE, SCORE_FIRST
 from facetwise.core.text.subject import PEOPLE, count_people
+from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.scorecard import ENDS, MAX_READABLE, AttributeScore, ClassScore, Matrix, Scorecard, to_read
 from facetwise.results.origin import ExternalRow
 from facetwise.results.runs import Curve, RunRow, RunsView, RunView
@@ -41,7 +43,7 @@ def _external_table(rows: Sequence[ExternalRow]) -> Table:
 
 
 def _runs_table(view: RunsView) -> Table:
-    table = table_of("run", "macro F1", "acc.", "folds", title=f"{view.project}: {count(len(view.runs), 'run')}")
+    table = table_of("run", str(SCORE), "acc.", "folds", title=f"{view.project}: {count(len(view.runs), 'run')}")
     for row in view.runs:
         folds = Text.assemble(f"{row.folds_done}/{row.num_folds}", (f"\n{row.epochs} ep", "dim"))
         table.add_row(_run_cell(row), _score_cell(row), score(row.accuracy), folds)
@@ -103,16 +105,17 @@ def _head(view: RunView) -> Text:
 def _headline(card: Scorecard) -> Table:
     table = Table(ruled=False, show_header=False)
     table.add_row(
-        "Macro F1", Text(with_interval(card.macro_f1, card.macro_f1_interval), style="bold"), _classes_of(card)
+        str(SCORE_FIRST), Text(with_interval(card.score, card.score_interval), style="bold"), _classes_of(card)
     )
     images = (
         f"{card.num_covered:,} of {card.num_images:,} images"
         if card.num_covered < card.num_images
         else count(card.num_images, "image")
     )
+    by_accuracy = card.metric == "accuracy"
     table.add_row(
-        "Accuracy",
-        with_interval(card.accuracy, card.accuracy_interval),
+        "Macro F1" if by_accuracy else "Accuracy",
+        with_interval(*_second(card, by_accuracy)),
         Text(f"{count_people(card.num_people)}, {images}", style="dim"),
     )
     return table
@@ -120,24 +123,34 @@ def _headline(card: Scorecard) -> Table:
 
 def _classes_of(card: Scorecard) -> Text:
     kind = "joint classes" if len(card.attributes) > 1 else f"classes of {card.attributes[0].name}"
-    level = f"{card.macro_f1_interval.level * 100:.0f} % interval by {unit(card)}"
+    level = f"{card.score_interval.level * 100:.0f} % interval by {unit(card)}"
     return Text(f"{len(card.classes)} {kind}, {level}" if card.classes else f"{kind}, {level}", style="dim")
+
+
+def _second(scores: Scorecard | AttributeScore, by_accuracy: bool) -> tuple[float, Interval]:
+    """What stands beside the score that is chosen by: accuracy, or macro F1 where it is accuracy."""
+    if not by_accuracy:
+        return scores.accuracy, scores.accuracy_interval
+    return scores.macro_f1, scores.macro_f1_interval if isinstance(scores, Scorecard) else scores.interval
 
 
 def _attributes_table(card: Scorecard) -> Table:
     counted = ("images",) if card.num_unknown else ()
-    table = table_of("attribute", "macro F1", "accuracy", "classes", *counted)
+    by_accuracy = card.metric == "accuracy"
+    table = table_of("attribute", str(SCORE), "macro F1" if by_accuracy else "accuracy", "classes", *counted)
     for a in card.attributes:
         images = (f"{a.num_images:,}",) if card.num_unknown else ()
-        scores = with_interval(a.macro_f1, a.interval), with_interval(a.accuracy, a.accuracy_interval)
+        scores = with_interval(a.score, a.score_interval), with_interval(*_second(a, by_accuracy))
         table.add_row(Text(a.name), *scores, str(len(a.classes)), *images)
     return table
 
 
 def _folds_table(card: Scorecard) -> Table:
-    table = table_of("fold", "macro F1", "accuracy", str(PEOPLE), "images")
+    by_accuracy = card.metric == "accuracy"
+    table = table_of("fold", str(SCORE), "macro F1" if by_accuracy else "accuracy", str(PEOPLE), "images")
     for f in card.folds:
-        table.add_row(str(f.fold), score(f.macro_f1), score(f.accuracy), f"{f.num_people:,}", f"{f.num_images:,}")
+        scores = score(f.score), score(f.macro_f1 if by_accuracy else f.accuracy)
+        table.add_row(str(f.fold), *scores, f"{f.num_people:,}", f"{f.num_images:,}")
     return table
 
 
@@ -236,6 +249,6 @@ def _run_cell(row: RunRow) -> Text:
 
 def _score_cell(row: RunRow) -> Text:
     times = (f"\n{duration(row.minutes * 60)}", "dim")
-    if row.macro_f1 is None:
+    if row.score is None:
         return Text.assemble((DASH, "dim"), times)
-    return Text.assemble((score(row.macro_f1), "bold"), " ", interval(row.macro_f1_interval), times)
+    return Text.assemble((score(row.score), "bold"), " ", interval(row.score_interval), times)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE
 from facetwise.results.wording import interval, percent, score
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Text
@@ -52,4 +53,4 @@ def _expected(made: Submission) -> Text:
         return Text(f"no score can be expected: {notes}")
     bounds = f"{percent(found.interval.level)} prediction interval {interval(found.interval)}"
     people = f"{found.num_people:,} {PEOPLE}, the whole test set"
-    return Text.assemble("expected macro F1: ", (score(found.expected), "bold"), f", {bounds} for {people}.\n{notes}")
+    return Text.assemble(f"expected {SCORE}: ", (score(found.expected), "bold"), f", {bounds} for {people}.\n{notes}")

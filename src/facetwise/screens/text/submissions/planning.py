@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import PEOPLE
 from facetwise.results.wording import DASH, percent, score, with_interval
 from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, table_of
@@ -24,7 +25,7 @@ def forecast_text(view: ForecastView) -> RenderableType:
     from facetwise.submission.planning.forecast import notes
 
     head = Text.assemble(
-        f"{view.kind.capitalize()} ", (view.id, "bold"), f": macro F1, {percent(view.level)} intervals."
+        f"{view.kind.capitalize()} ", (view.id, "bold"), f": {SCORE}, {percent(view.level)} intervals."
     )
     learnt = bool(view.scored) or view.public is not None
     headings = ("", str(PEOPLE), "by out of fold", *(["with public scores"] if learnt else []))

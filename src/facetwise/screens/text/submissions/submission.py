@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import count_people
 from facetwise.results.wording import DASH, percent, with_interval
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text, paragraph, section
@@ -52,7 +53,7 @@ def _expected(view: SubmissionView) -> RenderableType:
     why = f" ({view.why_num_people})" if view.why_num_people else ""
     expected = with_interval(forecast.expected, forecast.interval)
     return Text.assemble(
-        "Expected macro F1 ", (expected, "bold"), f", a {level} prediction interval for {people}{why}."
+        f"Expected {SCORE} ", (expected, "bold"), f", a {level} prediction interval for {people}{why}."
     )
 
 
