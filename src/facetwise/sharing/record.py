@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from facetwise.core.errors import FacetwiseError, InputError, ProblemsError, SettingError
 from facetwise.core.files.parsing import parse_json, parse_toml
 from facetwise.core.files.settings import Spec, parse
+from facetwise.core.labels import MAX_ATTRIBUTES
 from facetwise.core.records.base import checked, explained
 from facetwise.core.records.run import RunRecord
 from facetwise.core.workspace import content_hash
@@ -57,7 +58,9 @@ class _ContentEvent(_Event):
     fold: Fold
     images: Count
     people: Count
-    classes: Annotated[dict[Text, Annotated[list[_ClassCount], Field(max_length=5000)]], Field(max_length=8)]
+    classes: Annotated[
+        dict[Text, Annotated[list[_ClassCount], Field(max_length=5000)]], Field(max_length=MAX_ATTRIBUTES + 1)
+    ]
 
 
 class _FoldEvent(_Event):
