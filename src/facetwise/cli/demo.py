@@ -8,6 +8,7 @@ import typer
 from facetwise import api
 from facetwise.cli.commands import room
 from facetwise.cli.context import console, progress_bar, say
+from facetwise.core.text.subject import PEOPLE, PERSON
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
@@ -88,10 +89,10 @@ def _trained(project: "Project", recipe: str, page: Path, settings: tuple[str, .
     say("2/6 checking every image and row")
     with progress_bar("reading images") as progress:
         audit = api.check(project, progress=progress)
-    say(f"    {sum(s.images for s in audit.sides):,} images, {len(audit.copies.pairs)} copies between people")
+    say(f"    {sum(s.images for s in audit.sides):,} images, {len(audit.copies.pairs)} copies between {PEOPLE}")
     if len(audit.joint) < audit.products:
         say(f"    {len(audit.joint)} of {audit.products} combinations of classes occur: no other is predicted")
-    say("3/6 folds by person")
+    say(f"3/6 folds by {PERSON}")
     out.print(folds_text(api.folds(project), project.space))
     say("4/6 training five folds")
     with TrainingDisplay(sys.stderr) as display:

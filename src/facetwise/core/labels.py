@@ -113,6 +113,8 @@ class LabelSpace:
             raise SettingError(f"the attributes make {products:,} joint classes, at most {MAX_JOINT:,} are supported")
         if _repeated(self.names):
             raise SettingError(f"attribute names must differ, got {', '.join(self.names)}")
+        if self.combinations is not None and len(self.attributes) == 1:
+            raise SettingError("one attribute has its classes, and no combinations that cannot occur")
         if self.combinations is not None:
             object.__setattr__(self, "combinations", _checked_combinations(self.combinations, products))
 

@@ -320,8 +320,10 @@ class RunFolder(Artefact):
         self.verify()
         if self.record().fingerprint_fields.space != space_hash:
             raise MismatchError(
-                f"run `{self.id}` was trained for other attributes, classes or cuts than facetwise.toml has now",
-                hint="put facetwise.toml back as it was, or train again",
+                f"run `{self.id}` was trained for other attributes, classes or cuts than facetwise.toml has now, "
+                "or for other combinations of them",
+                hint="put facetwise.toml and the labels back as they were, or train again; a table of "
+                "`labels.combinations` stays when labels change",
             )
 
 

@@ -101,8 +101,8 @@ class Audit(Plain):
     findings: tuple[FindingGroup, ...]
     """Errors first, then warnings, then the rest; in a level the most frequent first."""
     sizes: tuple[SizeCount, ...]
-    shapes: Shapes | None
     """The most frequent size first."""
+    shapes: Shapes | None
     balance: dict[str, tuple[ClassCount, ...]]
     """Class counts by attribute, classes in order."""
     joint: tuple[ClassCount, ...]

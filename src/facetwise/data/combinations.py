@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
+import numpy as np
 import polars as pl
 
-from facetwise.core.labels import MISSING, Attribute, LabelSpace
+from facetwise.core.labels import MISSING, Attribute, IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.records.project_file import ALL, SEEN, AttributeSpec
 from facetwise.core.tables import TRAIN
@@ -15,6 +18,8 @@ from facetwise.data.findings import Finding, Findings
 from facetwise.data.reading.csvfile import read_any_table
 from facetwise.data.reading.labelcells import LabelReader
 
+MAX_ADDED = 100_000
+"""Most combinations that labels known in part may stand for, where nothing else says which of them occur."""
 _HOW = "correct the label, or set `combinations` under `[labels]` in the project file to `all` or to a table of them"
 
 
@@ -32,15 +37,32 @@ def find_combinations(project: Project, table: pl.DataFrame) -> Combinations:
     """What can occur by the project file and the rows of a manifest.
 
     `seen`: every combination of the training images that can be read and whose attributes are all known; all of them
-    where there is no such image.
+    where there is no such image. Of an image that is known in part, and in no combination of these, all that it may
+    have can occur, so that no known class is ruled out.
     """
     space, how = project.file.space, project.file.combinations
     if how == ALL:
         return Combinations(space)
     if how != SEEN:
         return _listed(project, how, table)
-    codes = _codes(table.filter(pl.col("status") == "ok"), space).drop_nulls()
-    return Combinations(space.with_combinations(codes.to_numpy()) if codes.height else space)
+    codes = _codes(table.filter(pl.col("status") == "ok"), space).unique().fill_null(MISSING).to_numpy()
+    whole = (codes != MISSING).all(axis=1)
+    if not whole.any():
+        return Combinations(space)
+    seen, parts = codes[whole], codes[~whole]
+    alone = [part for part in parts if not ((part == seen) | (part == MISSING)).all(axis=1).any()]
+    products = sum(math.prod(n for n, k in zip(space.sizes, part, strict=True) if k == MISSING) for part in alone)
+    if products > MAX_ADDED:
+        message = f"{len(alone)} labels that are known in part stand for {products:,} combinations"
+        where = project.workspace.project_file.name
+        return Combinations(space, (Finding("error", "too-many-combinations", where, message, _HOW),))
+    return Combinations(space.with_combinations(np.concatenate([seen, *(_may_have(part, space) for part in alone)])))
+
+
+def _may_have(part: IntArray, space: LabelSpace) -> IntArray:
+    """Every combination, (n, num_attributes), of a label, (num_attributes,), that is -1 where it is not known."""
+    classes = (range(n) if k == MISSING else (int(k),) for n, k in zip(space.sizes, part, strict=True))
+    return np.array(list(product(*classes)), np.int64)
 
 
 def impossible_labels(table: pl.DataFrame, space: LabelSpace, whose: str) -> Iterator[Finding]:

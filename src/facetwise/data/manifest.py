@@ -166,6 +166,7 @@ def load_manifest(project: Project) -> Manifest:
     except ArtefactError as error:
         raise ArtefactError(str(error), hint=_CHECK) from None
     _compare(project, made_from)
+    project.forget_combinations()  # another process may have checked since
     table = _in_one_spelling(table, folder)
     findings = tuple(Finding(**f) for f in read_json(folder / FINDINGS))
     return Manifest(table, made_from.hash, made_from.labels_hash, findings, made_from.depth)

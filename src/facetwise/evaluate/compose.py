@@ -93,13 +93,13 @@ def most_probable(logs: Sequence[FloatArray], space: LabelSpace) -> IntArray:
     return codes
 
 
-def log_total(logs: Sequence[FloatArray], space: LabelSpace) -> FloatArray:
-    """Log of the probability, (n,), that independent attributes, `logs` as in `joint_logs`, give to what can occur."""
-    total = np.zeros(len(logs[0]))
-    if space.combinations is not None:
-        for rows in _chunks(np.arange(len(total)), space.num_joint):
-            total[rows] = _log_sum_exp(_summed([own[rows] for own in logs], space))[:, 0]
-    return total
+def log_prob_of_joint(logs: Sequence[FloatArray], space: LabelSpace, joint: IntArray) -> FloatArray:
+    """The joint log-probability, (n,), that `joint_logs` has of the joint classes `joint`, (n,)."""
+    found = np.empty(len(joint))
+    for rows in _chunks(np.arange(len(joint)), space.num_joint):
+        own = joint_logs([logs_of[rows] for logs_of in logs], space)
+        found[rows] = own[np.arange(len(rows)), joint[rows]]
+    return found
 
 
 def marginals_of_occurring(logs: Mapping[str, FloatArray], space: LabelSpace) -> dict[str, FloatArray]:

@@ -19,7 +19,7 @@ from facetwise.core.text.counting import count
 from facetwise.evaluate.compose import (
     joint_logs,
     log_normalised,
-    log_total,
+    log_prob_of_joint,
     marginals_of,
     marginals_of_occurring,
     mean_of_rows,
@@ -188,10 +188,11 @@ class Predictions:
         whole = len(names) == len(self.space.names)
         if self.has_joint and whole:
             found[present] = self.joint[rows, self.space.encode(known)]
-            return found
-        found[present] = sum(self.marginals[n][rows, known[:, c]] for n, c in zip(names, columns, strict=True))
-        if whole:
-            found -= log_total(list(self.marginals.values()), self.space)
+        elif whole and self.space.combinations is not None:
+            logs = [own[rows] for own in self.marginals.values()]
+            found[present] = log_prob_of_joint(logs, self.space, self.space.encode(known))
+        else:
+            found[present] = sum(self.marginals[n][rows, known[:, c]] for n, c in zip(names, columns, strict=True))
         return found
 
     def require_whole(self, complaint: str) -> None:

@@ -196,7 +196,9 @@ def _check_made_from(
 ) -> None:
     """Raise MismatchError unless the artefact was made from these images, people and classes."""
     if made_from.label_space != project.space_hash:
-        raise MismatchError(f"{what} has other attributes, classes or cuts than facetwise.toml", hint=hint)
+        raise MismatchError(
+            f"{what} has other attributes, classes or cuts than facetwise.toml, or combinations", hint=hint
+        )
     if made_from.manifest != manifest.hash:
         message = f"{what} was made from another manifest: images, {PEOPLE} or the test side changed since"
         raise MismatchError(message, hint=hint)

@@ -192,7 +192,9 @@ def _changed(project: Project, folder: SubmissionFolder, made_from: MadeFrom, ma
     except ArtefactError as error:
         yield Notice("caution", ". ".join(part for part in (str(error), error.hint) if part) + ".")
     if made_from.label_space not in (None, project.space_hash):
-        yield Notice("caution", "It answers other attributes, classes or cuts than facetwise.toml has now.")
+        yield Notice(
+            "caution", "It answers other attributes, classes or cuts than facetwise.toml has now, or combinations."
+        )
     if made_from.manifest != manifest.hash:
         yield Notice("caution", f"The images or {PEOPLE} of the dataset changed since it was made.")
 

@@ -198,7 +198,7 @@ def test_names_of_people_and_references_are_text():
 @st.composite
 def some_combinations(draw: st.DrawFn) -> tuple[LabelSpace, np.ndarray]:
     """A space in which only some combinations can occur, and their class numbers."""
-    space = draw(spaces.filter(lambda s: s.num_joint <= 5000))
+    space = draw(spaces.filter(lambda s: s.num_joint <= 5000 and len(s.names) > 1))
     numbers = draw(st.sets(st.integers(0, space.num_joint - 1), min_size=1, max_size=12))
     codes = space.decode(sorted(numbers))
     return space.with_combinations(codes[::-1]), codes
@@ -249,6 +249,11 @@ def test_all_combinations_are_none_to_leave_out_and_records_stay_as_they_were():
     few = SPACE.with_combinations(SPACE.joint_codes[[4, 1]])
     assert few.as_dict() == SPACE.as_dict() | {"combinations": [1, 4]}
     assert few.with_cuts({"age": [29.0, 59.0]}).combinations == (1, 4)
+
+
+def test_one_attribute_has_no_combinations():
+    with pytest.raises(SettingError, match="one attribute has its classes"):
+        LabelSpace((MASK,), (0, 2))
 
 
 @pytest.mark.parametrize("wrong", [(), (3, 3), (4, 1), (-1, 2), (17, 18)])

@@ -6,13 +6,14 @@ import io
 from pathlib import Path
 
 import pytest
-from made_project import attribute, open_project, photo_project, replace_in, write_contest, write_table
+from made_project import attribute, open_project, photo_project, project_at, replace_in, write_contest, write_table
 from rich.console import Console
 
 import facetwise as fw
-from facetwise.core.errors import MismatchError, ProblemsError
+from facetwise.core.errors import MismatchError, ProblemsError, SettingError
 from facetwise.core.project import Project
 from facetwise.core.records.project_file import ALL, SEEN
+from facetwise.data import combinations
 from facetwise.data.manifest import build_manifest, describe_other, load_manifest
 from facetwise.screens.text.check import audit_text
 
@@ -80,11 +81,11 @@ def test_other_labels_are_another_label_space(tmp_path: Path) -> None:
     project = project_on(tmp_path)
     fw.check(project)
     before = project.space_hash
-    replace_in(tmp_path / "data" / "labels.csv", {"maize,rust": "maize,none"})
+    replace_in(tmp_path / "data" / "labels.csv", {"maize,rust": "tomato,rust"})
     with pytest.raises(MismatchError):
         load_manifest(project)
     fw.check(project)
-    assert codes_of(project) == [[0, 0], [1, 1], [2, 0]]
+    assert codes_of(project) == [[0, 0], [0, 2], [1, 1]]
     assert project.space_hash != before
 
 
@@ -153,3 +154,53 @@ def test_the_check_says_what_can_occur_and_how_to_change_it(tmp_path: Path) -> N
     said = printed(project_on(tmp_path / "all", head='labels = { combinations = "all" }'))
     assert "6 of 9 joint classes have no image: each counts 0 in the macro F1" in said
     assert '`combinations = "seen"` under `[labels]`' in said
+
+
+def test_what_is_known_in_part_is_not_ruled_out(tmp_path: Path) -> None:
+    """No image of maize has a disease: all of its combinations can occur. A blight fits the potato's."""
+    head = ("file,person,crop,disease", "a.png,1,tomato,none", "b.png,2,potato,blight")
+    project = project_on(tmp_path / "one", *head, "c.png,3,maize,", "d.png,4,,blight")
+    fw.check(project)
+    assert codes_of(project) == [[0, 0], [1, 1], [2, 0], [2, 1], [2, 2]]
+    lacking = project_on(tmp_path / "two", *head, "c.png,3,,", "d.png,4,,blight")
+    fw.check(lacking)
+    assert codes_of(lacking) == [[0, 0], [1, 1]]
+    nothing = project_on(tmp_path / "none", head[0], "a.png,1,tomato,", "b.png,2,,rust")
+    fw.check(nothing)
+    assert nothing.space.num_joint == 9
+
+
+def test_labels_in_part_that_may_be_anything_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(combinations, "MAX_ADDED", 2)
+    project = project_on(tmp_path, ROWS[0], "a.png,1,tomato,none", "c.png,3,maize,")
+    (found,) = build_manifest(project).errors
+    assert "1 labels that are known in part stand for 3 combinations" in found.message
+    assert "or to a table of them" in str(found.hint)
+
+
+def test_answers_that_number_every_combination_and_single_attributes_have_none_to_leave_out(tmp_path: Path) -> None:
+    contest = open_project(tmp_path / "project", write_contest(tmp_path / "data"))
+    text = contest.workspace.project_file.read_text(encoding="utf-8")
+    with pytest.raises(SettingError, match="number every combination: take one of the two out"):
+        project_at(tmp_path / "contest", 'labels = { combinations = "seen" }\n' + text)
+    with pytest.raises(SettingError, match="is about several attributes, and there is one"):
+        photo_project(tmp_path / "one", ROWS, PHOTOS, attributes=attribute("crop", "x", "y") + LABELS)
+
+
+LABELS = '[labels]\ncombinations = "seen"\n'
+
+
+def test_a_check_that_fails_says_nothing_of_combinations(tmp_path: Path) -> None:
+    said = printed(project_on(tmp_path, ROWS[0], "a.png,1,tomato,none", "b.png,2,potato,bligt"))
+    assert "combinations" not in said
+    assert "at most" not in said
+
+
+def test_a_project_held_open_sees_what_another_one_checked(tmp_path: Path) -> None:
+    first, second = project_on(tmp_path), Project.open(tmp_path)
+    fw.check(first)
+    assert second.space.num_joint == 3
+    replace_in(tmp_path / "data" / "labels.csv", {"maize,rust": "maize,none"})
+    fw.check(first)
+    load_manifest(second)
+    assert second.space == first.space

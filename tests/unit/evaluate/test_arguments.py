@@ -170,7 +170,7 @@ TRUSTED = {
     "forecasts.heldout.unlabelled_shares", "scorecard.to_read", "rows.nothing_known",
     "metrics.parts_of_counts", "metrics.divisor", "forecasts.picks.final_value", "forecasts.picks.variance_explained",
     "further.scores.further_scores",
-    "compose.joint_logs", "compose.most_probable", "compose.log_total",
+    "compose.joint_logs", "compose.most_probable", "compose.log_prob_of_joint", "rules.cuts.together",
     "compose.marginals_of_occurring",
 }  # fmt: skip
 """Functions of what was checked when it was made (`Predictions`, `ScoredRows`, `JointScores`, a task), or of names."""

@@ -10,9 +10,9 @@ from made_tables import HUE, joint_table, product_table, rows
 
 import facetwise.evaluate.compose as compose
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.evaluate.compose import log_normalised, log_total, most_probable
+from facetwise.evaluate.compose import log_normalised, log_prob_of_joint, most_probable
 from facetwise.evaluate.predictions import Predictions
-from facetwise.evaluate.rows import Truth
+from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.evaluate.rules.fit import fit_rule, kinds_for
 from facetwise.evaluate.rules.kinds import MovedCuts, Multipliers
 
@@ -52,10 +52,11 @@ def test_the_most_probable_that_can_occur_is_decided(seed, scale):
 
 def test_rows_are_decided_alike_however_many_at_once(monkeypatch):
     logs = list(drawn(1).values())
-    whole, total = most_probable(logs, SOME), log_total(logs, SOME)
+    classes = np.arange(20) % SOME.num_joint
+    whole, total = most_probable(logs, SOME), log_prob_of_joint(logs, SOME, classes)
     monkeypatch.setattr(compose, "_CHUNK", 3 * SOME.num_joint)
     np.testing.assert_array_equal(most_probable(logs, SOME), whole)
-    np.testing.assert_array_equal(log_total(logs, SOME), total)
+    np.testing.assert_array_equal(log_prob_of_joint(logs, SOME, classes), total)
 
 
 @given(SEEDS, SCALES)
@@ -127,6 +128,7 @@ def test_where_all_that_can_occur_has_no_probability_the_most_of_its_parts_decid
     two = ALL.with_combinations(np.array([[0, 2, 0], [1, 1, 1]]))
     found = predicted(logs, two)
     assert found.codes.tolist() == [[0, 2, 0]]
+    np.testing.assert_array_equal(found.log_prob_of(np.array([[0, 2, 0]]), two.names), found.joint[:, 0])
     np.testing.assert_allclose(np.exp(found.joint).sum(axis=1), 1)
 
 
@@ -159,3 +161,32 @@ def test_a_moved_cut_decides_its_attribute_and_the_most_probable_of_the_others()
 def test_a_true_label_can_occur():
     with pytest.raises(ValueError, match="1 of 2 labels have a combination that cannot occur"):
         Truth(SOME, ["a", "b"], ALL.decode([1, 0]), [0, 1])
+
+
+def sure(space: LabelSpace, truth: np.ndarray) -> ScoredRows:
+    """Rows that are predicted all but surely, and right."""
+    logs = {}
+    for i, a in enumerate(space.attributes):
+        right = np.eye(a.size)[space.decode(truth)[:, i]] == 1
+        logs[a.name] = log_normalised(np.log(np.where(right, 1.0, 1e-9)))
+    return rows(product_table(np.arange(len(truth)), logs, space), space.decode(truth), space=space)
+
+
+def test_cuts_of_a_perfect_model_read_one():
+    scored = sure(SOME, np.arange(SOME.num_joint).repeat(6))
+    rule = fit_rule("cuts:kind", scored)
+    assert scored.truth.score(rule.decide(scored.predictions)) == 1.0
+
+
+def test_rules_take_memory_by_rows_and_not_by_products():
+    big = LabelSpace(tuple(Attribute(f"a{i}", tuple(map(str, range(200))), tuple(range(199))) for i in range(3)))
+    some = big.with_combinations(np.random.default_rng(0).integers(0, 200, (60, 3)))
+    scored = sure(some, np.arange(some.num_joint).repeat(2))
+    assert scored.truth.score(fit_rule("cuts:a0", scored).decide(scored.predictions)) == 1.0
+
+
+def test_rules_that_need_a_column_a_joint_class_are_not_there_for_too_many():
+    big = LabelSpace((Attribute("a", tuple(map(str, range(200)))), Attribute("b", tuple(map(str, range(200))))))
+    some = big.with_combinations(big.decode(np.arange(5000)))
+    assert kinds_for(some) == ("argmax",)
+    assert kinds_for(big) == ("argmax", "multipliers")

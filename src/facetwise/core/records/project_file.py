@@ -160,6 +160,7 @@ class ProjectFile(Spec):
         if split is not None and split in (self.dataset.train.group_column, *(a.column for a in self.attributes)):
             raise ValueError(f"`split` is `{split}`, which is the group's or an attribute's column already")
         _check_unknown(self.dataset.train.unknown, self.attributes)
+        _check_combinations(self)
         try:
             _label_space(self)
         except SettingError as error:
@@ -194,6 +195,19 @@ class ProjectFile(Spec):
         if file["labels"] is None:
             del file["labels"]
         return content_hash(file)
+
+
+def _check_combinations(file: ProjectFile) -> None:
+    """Combinations are left out where a label has several attributes and nobody else numbers them."""
+    if file.labels is None or file.labels.combinations in (None, ALL):
+        return
+    if len(file.attributes) == 1:
+        raise ValueError("`labels.combinations` is about several attributes, and there is one: take it out")
+    if file.dataset.test is not None and file.dataset.test.table is not None:
+        raise ValueError(
+            f"`labels.combinations` is {file.labels.combinations!r}, but the answers in `dataset.test.table` number "
+            "every combination: take one of the two out"
+        )
 
 
 def _check_stems(named: list[AttributeSpec]) -> None:

@@ -47,12 +47,14 @@ class BoundsTask:
     part: IntArray
     num_classes: int
     num_others: int
+    num_scored: int
+    """How many classes the score is a mean over."""
     num_parts: int
     metric: Metric = MAIN
 
     @property
     def size(self) -> int:
-        """Number of classes that are scored."""
+        """Number of classes that are counted."""
         return self.num_others * self.num_classes
 
     @property
@@ -82,7 +84,7 @@ class BoundsTask:
         decided = self.decided(codes)
         hits, true = self.left_out(decided, self.size, decided == self.truth), self.true_counts
         parts = parts_of_counts(self.metric, hits, self.left_out(decided, self.size), true)
-        scores: FloatArray = parts.sum(axis=1) / divisor(self.metric, true, self.size)
+        scores: FloatArray = parts.sum(axis=1) / divisor(self.metric, true, self.num_scored)
         return scores
 
 

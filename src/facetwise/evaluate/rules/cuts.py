@@ -8,7 +8,6 @@ five fifths are scored together. Truth is the scored labels with the true cuts t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -208,25 +207,30 @@ def _task(rows: ScoredRows, name: str, aim: Aim, part: IntArray, num_parts: int 
         rows.predictions.require_whole("no joint score")
     if aim == "joint" and space.num_joint > MAX_LISTED_JOINT:
         raise InputError(f"{space.num_joint} joint classes are too many to choose by (at most {MAX_LISTED_JOINT})")
-    sizes = [space.sizes[i] for i in others]
+    other_truth, other_decided, num_others = together(truth[:, others], decided[:, others])
     return BoundsTask(
         true=truth[:, index],
-        other_truth=_together(truth[:, others], sizes),
-        other_decided=_together(decided[:, others], sizes),
+        other_truth=other_truth,
+        other_decided=other_decided,
         part=part,
         num_classes=space.sizes[index],
-        num_others=int(np.prod(sizes, dtype=np.int64)),
+        num_others=num_others,
+        num_scored=space.num_joint if aim == "joint" else space.sizes[index],
         num_parts=num_parts,
         metric=rows.truth.metric,
     )
 
 
-def _together(codes: IntArray, sizes: Sequence[int]) -> IntArray:
-    """One number for several attributes, shape (n,); 0 for none."""
-    if not sizes:
-        return np.zeros(len(codes), np.int64)
-    numbers: IntArray = np.ravel_multi_index(tuple(codes.T), tuple(sizes)).astype(np.int64)
-    return numbers
+def together(truth: IntArray, decided: IntArray) -> tuple[IntArray, IntArray, int]:
+    """One number for several attributes, (n,) each, of class numbers (n, a); and how many there are of both.
+
+    As many as occur among these rows: of all products there may be far more.
+    """
+    if not truth.shape[1]:
+        return np.zeros(len(truth), np.int64), np.zeros(len(decided), np.int64), 1
+    found, numbers = np.unique(np.concatenate([truth, decided]), axis=0, return_inverse=True)
+    numbers = numbers.reshape(-1).astype(np.int64)
+    return numbers[: len(truth)], numbers[len(truth) :], len(found)
 
 
 def _rule(predictions: Predictions, name: str, reach: int) -> CutRule:

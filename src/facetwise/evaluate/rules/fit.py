@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
-from facetwise.core.labels import FloatArray, LabelSpace
+from facetwise.core.labels import MAX_LISTED_JOINT, FloatArray, LabelSpace
 from facetwise.evaluate.rows import ScoredRows
-from facetwise.evaluate.rules.cuts import fit_cuts, movable
+from facetwise.evaluate.rules.cuts import fit_cuts, movable, together
 from facetwise.evaluate.rules.kinds import (
     ARGMAX,
     CUTS,
@@ -30,10 +30,12 @@ DIGITS = 4
 
 
 def kinds_for(space: LabelSpace) -> tuple[str, ...]:
-    """Every kind of rule there is for `space`."""
+    """Every kind of rule there is for `space`; none that needs a column a joint class where these are too many."""
+    listable = space.num_joint <= MAX_LISTED_JOINT
+    apart = (MULTIPLIERS,) if listable or space.combinations is None else ()
+    joint = (JOINT_MULTIPLIERS,) if listable and len(space.attributes) > 1 else ()
     cuts = (CUTS + a.name for a in space.attributes if a.is_ordinal)
-    joint = (JOINT_MULTIPLIERS,) if len(space.attributes) > 1 else ()
-    return (ARGMAX, MULTIPLIERS, *joint, *cuts)
+    return (ARGMAX, *apart, *joint, *cuts)
 
 
 def fit_rule(kind: str, rows: ScoredRows) -> Rule:
@@ -84,14 +86,15 @@ def _moved_cuts(rows: ScoredRows, name: str) -> MovedCuts:
     by = movable(rows.predictions).get(name)
     if by is not None:
         return MovedCuts(name, by, fit_cuts(rows, name))
-    space, index, decided = rows.space.product, rows.space.index(name), rows.predictions.codes.copy()
-    decided[:, index] = 0
+    index, size = rows.space.index(name), rows.space.attribute(name).size
+    others = [i for i in range(len(rows.space.names)) if i != index]
+    true, elsewhere, num_others = together(rows.truth.codes[:, others], rows.predictions.codes[:, others])
     found = fit_thresholds(
         at_least(rows.predictions.marginals[name]),
-        space.encode(rows.truth.codes),
-        space.encode(decided),
-        stride=int(np.prod(space.sizes[index + 1 :])),
-        num_classes=space.num_joint,
+        true * size + rows.truth.codes[:, index],
+        elsewhere * size,
+        stride=1,
+        num_classes=num_others * size,
         metric=rows.truth.metric,
     )
     return MovedCuts(name, "at-least", _rounded(np.asarray(found)))

@@ -120,7 +120,7 @@ def _balance(audit: Audit) -> Iterator[RenderableType]:
         yield Text(f"  every attribute known: {total:,} of {count(images, 'image')}")
     if not total:
         return
-    if len(audit.balance) > 1:
+    if len(audit.balance) > 1 and audit.usable:
         yield from _combinations(audit)
     yield _joint_table(audit.joint[:MAX_CLASSES], total)
     if len(audit.joint) > MAX_CLASSES:

@@ -5,6 +5,7 @@ Shapes: n images, d logits an image, K classes of a part, T targets of a part (K
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,8 +20,8 @@ from facetwise.model.blocks.block import Block
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe.loss import AnyLoss, Binary, Loss, SoftF1, Sum
 
-_LOG_ZERO = -1e30
-"""In place of the log of a probability 0 in a sum: a class that occurs with nothing."""
+_LOG_ZERO = math.log(np.finfo(np.float32).tiny)
+"""In place of the log of a probability 0, as in `model.blocks.block.floored`: a class that occurs with nothing."""
 
 
 @dataclass(frozen=True)
