@@ -41,7 +41,7 @@ def label_source(project: Project, manifest: Manifest, reference: str | None) ->
 
 def _candidates(project: Project, manifest: Manifest) -> Iterator[tuple[str, str]]:
     """References and reasons, the first choice first."""
-    for blend in best_blends(project.workspace):
+    for blend in best_blends(project):
         yield f"blend:{blend.id}", "the best blend by its nested estimate"
     whole = name_of(project.space.names, project.space)
     runs = [r for r in build_runs_view(project, manifest).runs if r.state == "finished" and r.what == whole]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from facetwise.core.choices import Metric
 from facetwise.core.errors import ArtefactError
 from facetwise.core.project import Project
-from facetwise.core.workspace import Workspace
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
 from facetwise.results.runs import build_runs_view
 
@@ -18,19 +18,20 @@ def rank_predictors(project: Project) -> list[str]:
     Specialists come last. Blends without an estimate or with an unreadable record count as 0; runs without a score are
     left out. Ties are broken by number.
     """
-    blends = best_blends(project.workspace)[:NUM_BLENDS]
+    blends = best_blends(project)[:NUM_BLENDS]
     runs = [r for r in build_runs_view(project).runs if r.state == "finished" and r.score is not None]
     ranked = sorted(runs, key=lambda r: (r.what != "joint", -(r.score or 0.0)))
     return [*(blend.id for blend in blends), *(run.id for run in ranked)]
 
 
-def best_blends(workspace: Workspace) -> list[BlendFolder]:
-    """All blends by their nested estimate; those without one last."""
-    return sorted(list_blends(workspace), key=lambda blend: -_nested(blend))
+def best_blends(project: Project) -> list[BlendFolder]:
+    """All blends by their nested estimate; those without one, or chosen by another score than the project's, last."""
+    return sorted(list_blends(project.workspace), key=lambda blend: -_nested(blend, project.file.score.metric))
 
 
-def _nested(blend: BlendFolder) -> float:
+def _nested(blend: BlendFolder, metric: Metric) -> float:
     try:
-        return blend.record().scores.nested
+        scores = blend.record().scores
     except ArtefactError:
         return 0.0
+    return scores.nested if scores.metric == metric else 0.0

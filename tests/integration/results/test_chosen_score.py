@@ -17,6 +17,7 @@ from facetwise.core.runs import find_run
 from facetwise.core.text.scored import NAMES, score_by
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.metrics import score_of
+from facetwise.results.ranked import best_blends
 from facetwise.results.runs import scored_rows
 
 OTHERS = ("accuracy", "balanced_accuracy")
@@ -98,6 +99,9 @@ def test_another_score_makes_another_blend_and_the_old_one_says_by_what_it_was_c
     assert old.metric == "macro_f1"
     assert any("Chosen by macro F1, and the project goes by accuracy now" in n.text for n in old.warnings)
     assert not any("Chosen by" in n.text for n in fw.show(other, "b2").warnings)
+    assert [blend.id for blend in best_blends(other)] == [fw.show(other, "b2").id, made.id]
+    assert "] macro F1" in said(other, "blends")
+    assert "age, nested accuracy" in said(other, "show", "b1")
 
 
 def test_lists_are_ranked_and_cached_by_the_score(contest) -> None:

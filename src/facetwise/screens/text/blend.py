@@ -39,7 +39,8 @@ def blends_text(view: BlendsView) -> RenderableType:
         single = DASH if best is None else f"{best.id.split('-')[0]}  {score(best.score)}"
         gain = DASH if best is None else with_signs(best.difference, best.difference_interval)
         used = sum(m.used for m in b.members)
-        table.add_row(b.id, with_interval(b.nested, b.nested_interval), single, gain, str(used))
+        other = "" if b.score_name == str(SCORE) else f" {b.score_name}"
+        table.add_row(b.id, with_interval(b.nested, b.nested_interval) + other, single, gain, str(used))
     return Group(table, *(Text(line, style="yellow") for line in _odd(view)))
 
 
@@ -155,8 +156,9 @@ def _scores(view: BlendView) -> Table:
     if view.chosen:
         high = ", too high" if round(view.optimistic, 3) > round(view.nested, 3) else ""
         table.add_row(f"on the {PEOPLE} chosen by", f"{score(view.optimistic)}{high}")
+    of = "" if view.score_name == str(SCORE) else f" {SCORE}"
     for attribute in view.scorecard.attributes:
-        table.add_row(f"  {attribute.name}, nested", with_interval(attribute.score, attribute.score_interval))
+        table.add_row(f"  {attribute.name}, nested{of}", with_interval(attribute.score, attribute.score_interval))
     return table
 
 
