@@ -506,6 +506,14 @@ def _(at: At) -> str:
     return at.refused("fit", at.recipe, "--set", "folds.plan=5")
 
 
+@case("screens/text/check.py: folds --join-copies", of="ready")
+def _(at: At) -> str:
+    shutil.rmtree(at.root / "folds")
+    one, other = sorted(at.contest.glob("train/images/*/normal.*"))[:2]
+    shutil.copyfile(one, other)
+    return at.call("check", "--workers", "1")
+
+
 @case("data/dealing.py: check", of="ready")
 def _(at: At) -> str:
     project, _ = made_contest(at.root.parent / "one", 1)

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from made_heads import (
+    BINS,
     FLAT,
     HEADS,
     LOSSES,
@@ -14,7 +15,6 @@ from made_heads import (
     ORDINAL,
     PAIRS,
     SPACE,
-    YEARS,
     codes_drawn,
     drawn,
     layout_of,
@@ -213,7 +213,7 @@ class TestClassWeights:
     @pytest.mark.parametrize("kind", [CrossEntropy, Focal, Binary])
     def test_images_weigh_by_their_class_and_one_on_average(self, head, kind):
         """An image of class k of attribute `c` costs w_k times what it costs unbalanced; smoothing changes nothing."""
-        if kind is Binary and head is YEARS:
+        if kind is Binary and head is BINS:
             return
         codes = codes_drawn(30)
         layout = layout_of(head, kind())
@@ -247,7 +247,7 @@ REFUSED = [
     (SingleHead(attribute="b"), CrossEntropy(attributes=["a"]), "`model.head` predicts no `a`; allowed: `b`"),
     (MULTI, Sum(terms=[CE_A, BCE_B]), r"`loss.terms.1`: `binary` wants `b` as one sigmoid a class"),
     (MULTI, Sum(terms=[CrossEntropy(), Binary()]), r"`loss.terms.1`: `binary` wants `a`"),
-    (YEARS, Binary(), r"`loss`: `binary` cannot be taken over `c`, which `model.head` predicts as `years`"),
+    (BINS, Binary(), r"`loss`: `binary` cannot be taken over `c`, which `model.head` predicts as `bins`"),
     (MULTI, CE_A, r"nothing is minimised for `b`, `c`, which `model.head` predicts"),
     (FLAT, CE_A, r"nothing is minimised for `b`, `c`"),
     (
