@@ -131,3 +131,17 @@ def test_init_follows_links_into_a_named_root(tmp_path: Path) -> None:
     assert project.file.dataset.follow_links
     assert project.space.attributes[0].classes == ("no", "yes")
     assert read_dataset(project).table.height == 8
+
+
+def test_files_that_are_links_out_of_the_dataset_are_told_with_the_way(tmp_path: Path) -> None:
+    names = [f"photos/{k}.png" for k in range(4)]
+    rows = ["file,person,glasses", *(f"{k}.png,{k},{('no', 'yes')[k % 2]}" for k in range(4))]
+    project = photo_project(tmp_path, rows, names)
+    (tmp_path / "store").mkdir()
+    for name in names:
+        photo = tmp_path / "data" / name
+        photo.rename(tmp_path / "store" / photo.name)
+        photo.symlink_to(tmp_path / "store" / photo.name)
+    (found,) = [f for f in build_manifest(project).errors if f.code == "names-not-found"]
+    assert "`photos/0.png` is there, but is no file of the dataset: a link that leads out of it" in found.message
+    assert "`follow_links = true` and `links_root` under [dataset]" in str(found.hint)

@@ -62,6 +62,10 @@ def _cause(pairs: Sequence[tuple[str, Parts]], images: str) -> Cause:
     usual = Counter(tuple(d.ways for d in found) for found in all_found).most_common(1)[0][0]
     alike = [k for k, found in enumerate(all_found) if tuple(d.ways for d in found) == usual]
     (cell, path), first = pairs[alike[0]], all_found[alike[0]]
+    if not first:
+        there = "/".join(path)
+        message = f"`{there}` is there, but is no file of the dataset: a link that leads out of it, or a folder"
+        return Cause(message, "set `follow_links = true` and `links_root` under [dataset], or copy the images there")
     same = [len({all_found[k][i].way for k in alike}) == 1 for i in range(len(first))]
     ways = [d.way or d.ways if one else d.ways for d, one in zip(first, same, strict=True)]
     texts = " and ".join(d.text for d in first)
