@@ -41,12 +41,14 @@ def needs_program() -> Callable[[str], Path]:
 
 
 @pytest.fixture(autouse=True)
-def _people_are_people() -> Iterator[None]:
-    """No test inherits what the project of another calls its subjects."""
+def _words_of_no_project() -> Iterator[None]:
+    """No test inherits what the project of another calls its subjects, nor its `--project`."""
+    from facetwise.core.text.commands import speak_for
     from facetwise.core.text.subject import Subject, call_them
 
     yield
     call_them(Subject())
+    speak_for(Path())
 
 
 @contextmanager

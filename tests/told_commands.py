@@ -106,14 +106,14 @@ def told_commands() -> list[Told]:
 
 
 def _joined() -> Iterator[Told]:
-    """The words that `typed` and `say_next` of `cli/next_steps.py` are called with."""
+    """The words that `typed` and `say_next` are called with."""
     for path in sorted((SOURCE / "cli").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
             lists = [node.args] if node.func.id == "typed" else [a.elts for a in node.args if isinstance(a, ast.List)]
             for words in lists if node.func.id in ("typed", "say_next") else []:
-                told = [_text(w) or f"{{quote({ast.unparse(w)})}}" for w in words[node.func.id == "typed" :]]
+                told = [_text(w) or f"{{quote({ast.unparse(w)})}}" for w in words]
                 if told and not told[0].startswith("{"):
                     yield Told(path.relative_to(SOURCE).as_posix(), " ".join(told))
 

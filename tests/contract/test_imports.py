@@ -13,9 +13,9 @@ import facetwise
 
 LIGHT = (
     "core", "recipe", "data", "evaluate", "predictors", "sharing", "jobs", "blending", "results",
-    "study", "submission", "label_issues", "upkeep", "journals", "screens", "api", "cli",
+    "study", "submission", "label_issues", "upkeep", "journals", "screens", "api", "cli", "__main__",
 )  # fmt: skip
-"""Packages that load no heavy library when imported; functions in them may."""
+"""Parts that load no heavy library when imported; functions in them may."""
 HEAVY = {"torch", "torchvision", "timm", "sklearn", "scipy", "optuna"}
 SLOW_TO_HELP = HEAVY | {"polars", "pydantic", "rich"}
 

@@ -19,9 +19,7 @@ ROOM = room()
 
 
 @command(ROOM, api.blend)
-def _(
-    call: "Call[BlendView]", context: typer.Context, html: Path | None, explain: Explain = False, json: Json = False
-) -> None:
+def _(call: "Call[BlendView]", html: Path | None, explain: Explain = False, json: Json = False) -> None:
     """Blend runs by their out-of-fold predictions.
 
     Weights and decision rule are chosen on out-of-fold predictions. The score of the whole choice is a nested estimate:
@@ -39,7 +37,7 @@ def _(
         console().print(blend_text(view, explain=explain))
     if not view.new:
         say(f"blend {view.id} already exists, with the same members and settings")
-    say_next(context, ["submit", view.id.split("-")[0]])
+    say_next(["submit", view.id.split("-")[0]])
 
 
 @command(ROOM, api.blends)

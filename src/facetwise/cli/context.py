@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from facetwise.core.progress import Progress
+from facetwise.core.text.commands import as_typed
 from facetwise.core.text.printable import printable
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def console() -> Printer:
 
 def say(message: str) -> None:
     """Print a line about what is happening to stderr, so that stdout holds data only."""
-    typer.echo(printable(message), err=True)
+    typer.echo(printable(as_typed(message)), err=True)
 
 
 def print_json(value: Any) -> None:

@@ -9,8 +9,8 @@ import typer
 
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
-from facetwise.cli.context import console, get_context, print_json, progress_bar, say
-from facetwise.cli.next_steps import after_folds, after_prepare, first_fit, say_next, typed
+from facetwise.cli.context import console, print_json, progress_bar, say
+from facetwise.cli.next_steps import after_folds, after_prepare, first_fit, say_next
 from facetwise.core.text.counting import in_bytes
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _ask(question: "OpenQuestion") -> list[str]:
 
 
 @command(ROOM, api.check)
-def _(call: "Call[Audit]", context: typer.Context, json: Json = False) -> None:
+def _(call: "Call[Audit]", json: Json = False) -> None:
     """Check every image and row of the dataset.
 
     Saves the manifest and reports all findings at once; a second call reads only what changed.
@@ -79,20 +79,19 @@ def _(call: "Call[Audit]", context: typer.Context, json: Json = False) -> None:
             say("error: the label corrections cannot be used as they are; the manifest was saved")
         else:
             say("error: the dataset cannot be used as it is; no manifest was saved")
-        again = typed(get_context(context).folder, "check")
-        say(f"hint: mend the lines marked ERROR above, then run `{again}` again")
+        say("hint: mend the lines marked ERROR above, then run `facetwise check` again")
         raise typer.Exit(2)
     if json:
         return
     if any(side.split == "train" for side in audit.sides):
-        say_next(context, ["folds"])
+        say_next(["folds"])
     else:
         say("nothing to train on: this dataset has a test side only")
         say("next: in a project with a trained run, facetwise predict --dataset DIR, with this dataset's folder")
 
 
 @command(ROOM, api.folds)
-def _(call: "Call[Folds]", context: typer.Context, json: Json = False) -> None:
+def _(call: "Call[Folds]", json: Json = False) -> None:
     """Split people into folds.
 
     Stratified by joint class. Every invariant is checked, and existing folds are never silently replaced.
@@ -104,13 +103,11 @@ def _(call: "Call[Folds]", context: typer.Context, json: Json = False) -> None:
         print_json(folds_dict(made))
     else:
         console().print(folds_text(made, call.project.space))
-        say_next(context, after_folds(call.project, made))
+        say_next(after_folds(call.project, made))
 
 
 @command(ROOM, api.prepare)
-def _(
-    call: "Call[Store]", context: typer.Context, recipe: str | None, settings: list[str] | None, view: View = False
-) -> None:
+def _(call: "Call[Store]", recipe: str | None, settings: list[str] | None, view: View = False) -> None:
     """Decode, crop and resize every image once.
 
     Makes the store that a recipe reads, or with `--view` the uncropped one for pages and pictures, or both.
@@ -127,7 +124,7 @@ def _(
         say(f"store {store.path.name}: {num:,} images of {size}")
         for note in store.notes:
             say(f"note: {note}")
-    say_next(context, after_prepare(call.project, recipe, settings or ()))
+    say_next(after_prepare(call.project, recipe, settings or ()))
 
 
 @command(ROOM, api.draw_contest)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
-from facetwise.cli.context import console, get_context, owns_stdout, print_json, print_view, say, say_written
-from facetwise.cli.next_steps import typed
+from facetwise.cli.context import console, owns_stdout, print_json, print_view, say, say_written
+from facetwise.core.text.commands import typed
 
 if TYPE_CHECKING:
     from facetwise.api.labels import Corrected
@@ -36,8 +36,8 @@ def _(call: "Call[SuspectsView]", html: Path | None, csv: Path | None, json: Jso
         console().print(suspects_text(view))
     say_written(html, csv)
     if view.rows and str(csv) != "-":
-        folder, what = get_context(call.context).folder, str(csv) if csv and csv.is_file() else "RANKS"
-        accept_it = typed(folder, "labels", "accept", what, "--author", "YOU", "--reason", "TEXT")
+        what = str(csv) if csv and csv.is_file() else "RANKS"
+        accept_it = typed("labels", "accept", what, "--author", "YOU", "--reason", "TEXT")
         say(f"next, once you have looked: {accept_it}")
 
 

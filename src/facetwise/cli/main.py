@@ -30,8 +30,8 @@ from facetwise.cli import (
     upkeep,
 )
 from facetwise.cli.context import Context, say
-from facetwise.cli.next_steps import in_project
 from facetwise.core.errors import FacetwiseError
+from facetwise.core.text.commands import speak_for
 from facetwise.core.text.printable import SIGNS
 
 
@@ -90,12 +90,7 @@ class _Commands(TyperGroup):
         with _past_typer():
             try:
                 return super().invoke(ctx)
-            except KeyboardInterrupt as stop:
-                stop.args = tuple(in_project(str(words), ctx.params["project"]) for words in stop.args)
-                raise
             except (FacetwiseError, OSError, UnicodeEncodeError) as error:
-                if isinstance(error, FacetwiseError) and error.hint is not None:
-                    error.hint = in_project(error.hint, ctx.params["project"])
                 if ctx.params["debug"] and not isinstance(error, BrokenPipeError):
                     traceback.print_exc()
                 raise
@@ -139,6 +134,7 @@ def _options(
     ] = False,
 ) -> None:
     context.obj = Context(project)
+    speak_for(project)
 
 
 def main() -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from facetwise.cli.context import get_context, say
+from facetwise.cli.context import say
+from facetwise.core.text.commands import typed
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
@@ -20,19 +16,9 @@ if TYPE_CHECKING:
 STARTER = "cpu-tiny"
 
 
-def say_next(context: typer.Context, *commands: Sequence[str]) -> None:
+def say_next(*commands: Sequence[str]) -> None:
     """Print the next command, or several joined by "then", for the project of this command."""
-    say("next: " + ", then ".join(typed(get_context(context).folder, *words) for words in commands))
-
-
-def typed(folder: Path, *words: str) -> str:
-    """A command as one types it, with the same `--project`."""
-    return shlex.join(["facetwise", *([] if folder == Path() else ["--project", str(folder)]), *words])
-
-
-def in_project(text: str, folder: Path) -> str:
-    """A text with the same `--project` in its commands."""
-    return re.sub("`facetwise (?!init |--project )", lambda _: f"`{typed(folder)} ", text)
+    say("next: " + ", then ".join(typed(*words) for words in commands))
 
 
 def starter_recipe(project: Project) -> str:

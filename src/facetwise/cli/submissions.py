@@ -7,8 +7,8 @@ import typer
 
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
-from facetwise.cli.context import console, get_context, owns_stdout, print_json, print_view, say, say_written
-from facetwise.cli.next_steps import typed
+from facetwise.cli.context import console, owns_stdout, print_json, print_view, say, say_written
+from facetwise.core.text.commands import typed
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
@@ -37,10 +37,10 @@ def _(call: "Call[Submission]", json: Json = False) -> None:
     else:
         console().print(submission_text(made))
         typer.echo(str(made.folder.csv_file))
-    _say_what_is_left(get_context(call.context).folder, call.project, made)
+    _say_what_is_left(call.project, made)
 
 
-def _say_what_is_left(folder: Path, project: "Project", made: "Submission") -> None:
+def _say_what_is_left(project: "Project", made: "Submission") -> None:
     """Print how many files may still be sent; a damaged ledger is no error here, as the submission is already made."""
     from facetwise.core.errors import FacetwiseError
 
@@ -51,7 +51,7 @@ def _say_what_is_left(folder: Path, project: "Project", made: "Submission") -> N
         return
     if left is not None:
         say(left.text())
-    say(f"when it is sent: {typed(folder, 'ledger', 'sent', made.folder.id.split('-')[0])}")
+    say(f"when it is sent: {typed('ledger', 'sent', made.folder.id.split('-')[0])}")
 
 
 @command(ROOM, api.gate)

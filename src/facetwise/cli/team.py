@@ -44,7 +44,7 @@ def _(call: "Call[Exported]", json: Json = False) -> None:
 
 @command(RUNS, api.import_predictions)
 def _(
-    call: "Call[ExternalFolder]", context: typer.Context, file: Path, name: str | None, answers_of: str | None,
+    call: "Call[ExternalFolder]", file: Path, name: str | None, answers_of: str | None,
     json: Json = False,
 ) -> None:  # fmt: skip
     """Import a teammate's run, or a csv of predictions.
@@ -59,12 +59,12 @@ def _(
     if is_pack(file):
         if answers_of is not None:
             raise SettingError(f"{file} is a pack: `--answers-of` is for a csv of answers")
-        _tell_run(context, api.import_run(project, file, name=name), json)
+        _tell_run(api.import_run(project, file, name=name), json)
     else:
         _tell_predictions(call(), json)
 
 
-def _tell_run(context: typer.Context, taken: "ImportedRun", json: bool) -> None:
+def _tell_run(taken: "ImportedRun", json: bool) -> None:
     if json:
         print_json(taken.as_dict())
         return
@@ -81,7 +81,7 @@ def _tell_run(context: typer.Context, taken: "ImportedRun", json: bool) -> None:
             say(f"hint: `{taken.same_folds}` makes its folds; then move the run away and import it again")
     if taken.origin.content == "tables":
         say("note: its weights are not included: it can be shown, compared and blended, but not predict new images")
-    say_next(context, ["show", number])
+    say_next(["show", number])
 
 
 def _tell_predictions(taken: "ExternalFolder", json: bool) -> None:
@@ -111,6 +111,7 @@ def _(call: "Call[Note]") -> None:
 @command(ROOM, api.notes)
 def _(call: "Call[tuple[Note, ...]]", json: Json = False) -> None:
     """List notes, including those on what was deleted."""
+    from facetwise.core.records.notes import notes_cut
     from facetwise.screens.text.notes import notes_text
 
     found = call()
@@ -118,6 +119,8 @@ def _(call: "Call[tuple[Note, ...]]", json: Json = False) -> None:
         print_json([asdict(n) for n in found])
     else:
         console().print(notes_text(found))
+    if (cut := notes_cut(call.project.workspace)) is not None:
+        say(f"warning: {cut}")
 
 
 @command(ROOM, api.journal)

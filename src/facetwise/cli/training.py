@@ -34,7 +34,7 @@ def _(call: "Call[Path]") -> None:
 
 
 @command(ROOM, api.fit)
-def _(call: "Call[RunFolder]", context: typer.Context) -> None:
+def _(call: "Call[RunFolder]") -> None:
     """Train a recipe on every fold.
 
     Saves weights, out-of-fold and test predictions. A finished run is not trained again.
@@ -56,7 +56,7 @@ def _(call: "Call[RunFolder]", context: typer.Context) -> None:
         say(f"{notice.kind}: {notice.text}")
     say(f"run {run.id} is finished: {run.path}")
     submit = [["submit", number]] if _can_submit(project, run) else []
-    say_next(context, ["show", number, "--html", "run.html"], *submit)
+    say_next(["show", number, "--html", "run.html"], *submit)
 
 
 def _can_submit(project: "Project", run: "RunFolder") -> bool:

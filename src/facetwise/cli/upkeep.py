@@ -8,7 +8,6 @@ import typer
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
 from facetwise.cli.context import console, get_context, print_json, print_view, say
-from facetwise.cli.next_steps import in_project
 from facetwise.core.text.counting import in_bytes
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def _(call: "Call[Doctor]", context: typer.Context, json: Json = False) -> None:
 
     folder = get_context(context).folder
     found = call(folder=folder)
-    print_view(found, json, lambda found: doctor_text(found, lambda hint: in_project(hint, folder)))
+    print_view(found, json, doctor_text)
     if any(line.level == "problem" for line in found.findings):
         raise typer.Exit(1)
 

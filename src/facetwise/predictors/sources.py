@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -11,11 +11,12 @@ import polars as pl
 
 from facetwise.core.errors import ArtefactError, GateError, InputError, MismatchError
 from facetwise.core.project import Project
-from facetwise.core.records.blend import BlendMadeFrom, BlendRecord
+from facetwise.core.records.artefact import Artefact
+from facetwise.core.records.blend import BlendMadeFrom, BlendRecord, MemberRecord
 from facetwise.core.records.external import ExternalMadeFrom, ExternalRecord
 from facetwise.core.records.run import RunRecord
 from facetwise.core.references import AnyReference, parse_reference
-from facetwise.core.runs import RunFolder, find_run
+from facetwise.core.runs import SIDES, RunFolder, find_run
 from facetwise.core.text.subject import PEOPLE, PERSON
 from facetwise.core.workspace import Workspace
 from facetwise.data.manifest import Manifest
@@ -138,6 +139,27 @@ def runs_below(workspace: Workspace, kind: str, name: str) -> Iterator[RunRecord
         elif kind == "blend":
             for member in BlendFolder(workspace.blends / name).record().made_from.members:
                 yield from runs_below(workspace, member.kind, member.id)
+
+
+def member_faults(workspace: Workspace, members: Iterable[MemberRecord]) -> Iterator[str]:
+    """Why members of a blend cannot be read any more, each beginning with its name."""
+    for member in members:
+        folders: dict[str, Artefact] = {
+            "run": RunFolder(workspace.runs / member.id),
+            "blend": BlendFolder(workspace.blends / member.id),
+            "foreign": ExternalFolder(workspace.external / member.id),
+        }
+        folder = folders[member.kind]
+        if not folder.path.is_dir():
+            yield f"member `{member.reference}` is gone"
+            continue
+        try:
+            folder.check()
+            if isinstance(folder, RunFolder) and member.tta != "none":
+                for side in SIDES:
+                    folder.verify_table(side, member.tta)
+        except ArtefactError as error:
+            yield f"member `{member.reference}`: {error}"
 
 
 def check_blend(project: Project, manifest: Manifest, blend_id: str, record: BlendRecord) -> None:

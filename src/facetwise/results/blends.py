@@ -21,7 +21,7 @@ from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.rules.choose import rule_from_dict
 from facetwise.evaluate.scorecard import Scorecard, score_rows
 from facetwise.predictors.blend_folder import BlendFolder, list_blends
-from facetwise.predictors.sources import check_blend, labels_since, manifest_truth, runs_below
+from facetwise.predictors.sources import check_blend, labels_since, manifest_truth, member_faults, runs_below
 from facetwise.results.notes import notes_on
 from facetwise.results.notices import Notice, base_notices, copies_notices, own_subjects
 from facetwise.results.wording import score, with_signs
@@ -202,6 +202,7 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
             *copies_notices(runs),
             *own_subjects(manifest.each_its_own),
             *_since(record, manifest),
+            *_members_lost(record, project),
             *_other_score(record, project),
             *troubles,
             *base_notices(runs),
@@ -224,6 +225,13 @@ def build_blends_view(project: Project, manifest: Manifest) -> BlendsView:
 def _since(record: BlendRecord, manifest: Manifest) -> tuple[Notice, ...]:
     text = labels_since(record, manifest)
     return () if text is None else (Notice("caution", text),)
+
+
+def _members_lost(record: BlendRecord, project: Project) -> tuple[Notice, ...]:
+    """The notice of members that cannot be read any more."""
+    faults = "; ".join(member_faults(project.workspace, record.made_from.members))
+    what = "What the blend predicts is kept in its own tables"
+    return (Notice("caution", f"{faults}. {what}, see `facetwise doctor`."),) if faults else ()
 
 
 def _other_score(record: BlendRecord, project: Project) -> tuple[Notice, ...]:

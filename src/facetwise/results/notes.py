@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from facetwise.core.errors import InputError
 from facetwise.core.project import Project
-from facetwise.core.records.notes import Note, NoteTargetKind, read_notes
+from facetwise.core.records.notes import Note, NoteTargetKind, notes_cut, read_notes
 from facetwise.results.notices import Notice
 
 
 def all_notes(project: Project) -> tuple[tuple[Note, ...], tuple[Notice, ...]]:
     """All notes; if the file is unreadable, none and a notice."""
     try:
-        return read_notes(project.workspace), ()
+        cut = notes_cut(project.workspace)
+        return read_notes(project.workspace), () if cut is None else (Notice("caution", f"{cut}."),)
     except InputError as error:
         return (), (Notice("caution", f"Notes are not shown. {str(error).splitlines()[0]}: see `facetwise notes`."),)
 

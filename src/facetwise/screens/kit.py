@@ -24,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.progress import TaskID as TaskID
 from rich.style import Style
 
+from facetwise.core.text.commands import as_typed
 from facetwise.core.text.printable import printable
 
 PIPE_WIDTH = 100
@@ -40,10 +41,10 @@ class Text(rich.text.Text):
     """Plain text with styles."""
 
     def __init__(self, text: str = "", style: str | Style = "", **options: Any) -> None:
-        super().__init__(printable(text), style, **options)
+        super().__init__(printable(as_typed(text)), style, **options)
 
     def append(self, text: rich.text.Text | str, style: str | Style | None = None) -> Text:
-        super().append(printable(text) if isinstance(text, str) else text, style)
+        super().append(printable(as_typed(text)) if isinstance(text, str) else text, style)
         return self
 
     @classmethod

@@ -34,13 +34,17 @@ class Claim:
 
 
 class Trials:
-    """The trials of one study, opened separately by each process.
+    """The trials of one study, opened separately by each process; their file is made before the study's record.
 
-    Raises SettingError for an unknown pruner, and DamagedError when the file holds other lines than optuna's.
+    Raises SettingError for an unknown pruner, and DamagedError when the file of a study with a record is gone or empty,
+    or when it holds other lines than optuna's.
     """
 
     def __init__(self, folder: StudyFolder, space: Space, pruner: Pruner = "none") -> None:
         check_pruner(pruner)
+        new = not folder.record_file.is_file()
+        if not new and not folder.trials_file.is_file():
+            raise DamagedError(f"{folder.trials_file}: missing", hint=folder.way_out)
         optuna = need_optuna()
         from optuna.storages import journal
 
@@ -58,6 +62,10 @@ class Trials:
             try:  # creating it again would add a line to the file on every read
                 self.study = optuna.load_study(study_name=folder.name, storage=storage, pruner=chosen)
             except KeyError:
+                if not new:
+                    raise DamagedError(
+                        f"{folder.trials_file}: without the search's trials", hint=folder.way_out
+                    ) from None
                 self.study = optuna.create_study(
                     storage=storage, study_name=folder.name, direction="maximize", pruner=chosen, load_if_exists=True
                 )

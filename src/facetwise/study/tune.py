@@ -58,8 +58,7 @@ def tune(
     checked = read_space(space, recipe, project.space.names)
     planned = plan_fields(project, recipe, progress)
     _check_estimate(planned)
-    folder = _opened(project, planned, checked, base)
-    trials = Trials(folder, checked, pruner)
+    folder, trials = _opened(project, planned, checked, base, pruner)
     work = _TrialRunner(
         project, load_manifest(project), planned, checked, trials, listener or (lambda _: None), progress
     )
@@ -85,13 +84,17 @@ def _check_estimate(planned: Planned) -> None:
         )
 
 
-def _opened(project: Project, planned: Planned, space: Space, base: StudyBase) -> StudyFolder:
+def _opened(
+    project: Project, planned: Planned, space: Space, base: StudyBase, pruner: Pruner
+) -> tuple[StudyFolder, Trials]:
+    """The study and its trials; its record is written last, so a study with a record has trials."""
     identity = identity_of(planned.recipe, planned.fields, space=space.as_dict())
     folder = study_folder(project, "search", base, identity)
     with lock(folder.lock_file, f"study `{folder.name}`"):
         record = open_record(folder, "search", identity)
+        trials = Trials(folder, space, pruner)
         folder.save(record.changed(attributes=list(planned.attributes)))
-    return folder
+    return folder, trials
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,12 @@ from functools import partial
 
 from facetwise.core.errors import ArtefactError
 from facetwise.core.project import Project
-from facetwise.core.records.artefact import Artefact
-from facetwise.core.records.blend import MemberRecord
-from facetwise.core.records.notes import read_notes
-from facetwise.core.runs import SIDES, RunFolder
+from facetwise.core.records.notes import notes_cut, read_notes
 from facetwise.core.text.counting import count
-from facetwise.predictors.blend_folder import BlendFolder, list_blends
-from facetwise.predictors.external import ExternalFolder
-from facetwise.submission.ledger.events import last_line_cut
+from facetwise.predictors.blend_folder import list_blends
+from facetwise.predictors.sources import member_faults
 from facetwise.submission.ledger.ledger import read_ledger
-from facetwise.submission.ledger.odd_times import made_in_the_future, odd_times
+from facetwise.submission.ledger.odd_times import made_in_the_future, odd_lines, odd_times
 from facetwise.upkeep.doctor_lines import Check, DoctorLine, unusable
 
 
@@ -34,32 +30,11 @@ def _blends(project: Project) -> Iterator[DoctorLine]:
         except ArtefactError as error:
             yield unusable("blends", blend.id, error)
             continue
-        if gone := [fault for member in members if (fault := _member_fault(project, member))]:
+        if faults := [*member_faults(project.workspace, members)]:
             hint = "`facetwise doctor` says what to do about each; what the blend predicts is kept in its own tables"
-            yield DoctorLine("blends", "warning", f"`{blend.id}`: {'; '.join(gone)}", hint)
+            yield DoctorLine("blends", "warning", f"`{blend.id}`: {'; '.join(faults)}", hint)
             continue
         yield DoctorLine("blends", "ok", f"`{blend.id}`: {count(len(members), 'member')}")
-
-
-def _member_fault(project: Project, member: MemberRecord) -> str | None:
-    """Why a member of a blend cannot be read any more, beginning with its name; None when it can."""
-    space = project.workspace
-    folders: dict[str, Artefact] = {
-        "run": RunFolder(space.runs / member.id),
-        "blend": BlendFolder(space.blends / member.id),
-        "foreign": ExternalFolder(space.external / member.id),
-    }
-    folder = folders[member.kind]
-    if not folder.path.is_dir():
-        return f"member `{member.reference}` is gone"
-    try:
-        folder.check()
-        if isinstance(folder, RunFolder) and member.tta != "none":
-            for side in SIDES:
-                folder.verify_table(side, member.tta)
-    except ArtefactError as error:
-        return f"member `{member.reference}`: {error}"
-    return None
 
 
 def _ledger(project: Project) -> Iterator[DoctorLine]:
@@ -68,18 +43,15 @@ def _ledger(project: Project) -> Iterator[DoctorLine]:
         return
     ledger = read_ledger(project.workspace)
     yield DoctorLine("ledger", "ok", f"{len(ledger.entries)} sent, {len(ledger.scored)} of them scored")
-    if last_line_cut(path):
-        hint = "look at its end; it is passed over, and kept as a note when more is added"
-        yield DoctorLine("ledger", "warning", f"{path}: the last line was cut off", hint)
+    for text in odd_lines(project.workspace):
+        yield DoctorLine("ledger", "warning", text, "look at its end; when more is added the line is kept as a note")
 
 
 def _notes(project: Project) -> Iterator[DoctorLine]:
     """Lines that are no notes; nothing where all are."""
-    path = project.workspace.notes_file
     read_notes(project.workspace)
-    if last_line_cut(path):
-        hint = "look at its end, and put it right or delete it"
-        yield DoctorLine("notes", "warning", f"{path}: the last line was cut off", hint)
+    if (cut := notes_cut(project.workspace)) is not None:
+        yield DoctorLine("notes", "warning", cut, "look at its end, and put it right or delete it")
 
 
 def _clock(project: Project) -> Iterator[DoctorLine]:

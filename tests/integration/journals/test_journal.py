@@ -296,8 +296,8 @@ def test_a_search_is_one_entry(project: Project) -> None:
         another(project, "03-c", today, done=False),
     ]
     asked = {"identity": {"space": space.as_dict()}, "attributes": list(project.space.names)}
-    folder = study(project, "lr", "search", today, **asked)
-    trials = Trials(folder, space)
+    trials = Trials(StudyFolder(project.workspace.studies / "lr"), space)
+    study(project, "lr", "search", today, **asked)
     for run, state in ((runs[0], "complete"), (runs[1], "complete"), (runs[2], "pruned"), (None, "fail"), (None, None)):
         with trials.claim(9, None) as claim:
             assert claim is not None

@@ -16,6 +16,7 @@ import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, FacetwiseError, GateError, InputError, SettingError
 from facetwise.core.project import Project
+from facetwise.core.runs import find_run
 from facetwise.data.manifest import Manifest
 from facetwise.evaluate.prediction_columns import DECIDED
 from facetwise.predictors.blend_folder import find_blend, list_blends
@@ -259,6 +260,13 @@ def test_a_damaged_or_stale_blend_neither_blocks_nor_breaks_the_list(tmp_path) -
     fresh = fw.blend(project, ["1", "2"], **FAST)
     assert [b.id for b in fw.blends(project).blends] == [stale, fresh.id]
     assert "changed since" in fw.blends(project).unusable[damaged]
+    member = find_run(project.workspace, "1")
+    whole = member.table_file("oof").read_bytes()
+    member.table_file("oof").write_bytes(b"")
+    told = {b.id: [w.text for w in b.warnings] for b in fw.blends(project).blends}
+    assert told[stale] == []
+    assert told[fresh.id][0].startswith(f"member `{member.id}`: ")
+    member.table_file("oof").write_bytes(whole)
     row = manifest.table[0].with_columns(pl.lit("0" * 64).alias("sha256"))
     other = Manifest.of(pl.concat([row, manifest.table[1:]]))
     listed = build_blends_view(project, other)

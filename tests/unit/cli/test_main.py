@@ -70,6 +70,24 @@ def test_ctrl_c_says_what_is_kept(monkeypatch, capsys, command):
     assert capsys.readouterr().err == "\nstopped; what was finished is kept\n"
 
 
+def test_ctrl_c_while_the_program_loads_is_one_line():
+    """At the first import below the entry, as a signal would come there."""
+    stopped = """
+import sys
+
+class Stop:
+    def find_spec(self, name, *_):
+        if name == "facetwise.cli.main":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Stop())
+from facetwise.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", stopped], capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nstopped; nothing was begun\n")
+
+
 def test_ctrl_c_says_in_one_line_how_to_go_on(monkeypatch, capsys):
     words = "`facetwise fit --resume 02` goes on after the last whole epoch"
     assert ended(monkeypatch, KeyboardInterrupt(words), "--project", "there", "runs") == 130

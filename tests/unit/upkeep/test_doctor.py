@@ -7,12 +7,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from made_project import photo_project, replace_in, write_table
 from made_records import blend_record, submission_record, write_run_record
 from PIL import Image
 
+from facetwise import api
+from facetwise.cli.main import main
 from facetwise.core.project import Project
 from facetwise.core.records.base import write_record
 from facetwise.core.runs import RunFolder
@@ -253,6 +256,21 @@ SENDING: dict[tuple[str, str], Callable[[Project], None]] = {
     ("notes", "2 lines are no notes"): damage_notes,
     ("notes", "the last line was cut off"): cut_notes,
 }
+
+
+def test_a_line_that_was_cut_off_is_told_by_what_passes_it_over(
+    project: Project, capsys: Any, monkeypatch: Any
+) -> None:
+    cut_ledger(project)
+    cut_notes(project)
+    assert "ledger.jsonl: the last line was cut off" in api.ledger(project).odd[0]
+    monkeypatch.setattr("sys.argv", ["facetwise", "--project", str(project.root), "notes"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    told = capsys.readouterr()
+    assert told.out.startswith("no notes yet")
+    assert "notes.jsonl: the last line was cut off" in told.err
 
 
 @pytest.mark.parametrize(("topic", "message"), SENDING, ids=[f.__name__ for f in SENDING.values()])

@@ -74,6 +74,20 @@ def parsed_object(text: str) -> dict[str, Any]:
     return found
 
 
+def last_line_cut(path: Path, what: str) -> bool:
+    """Whether the last line was cut off, and so counts for nothing."""
+    return any(not line.ended and is_cut(line.text) for line in text_lines(path, what))
+
+
+def is_cut(text: str) -> bool:
+    """Whether a line without its end is no whole object."""
+    try:
+        parsed_object(text)
+    except ValueError:
+        return True
+    return False
+
+
 def append_lines(path: Path, lines: Sequence[str], mend: Callable[[str], str]) -> None:
     """Append lines (without line breaks) atomically; the caller holds the lock.
 

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, StrictBool, TypeAdapter
 
 from facetwise.core.errors import InputError, ProblemsError
-from facetwise.core.files.jsonlines import adding_to, append_lines, parsed_object, text_lines
+from facetwise.core.files.jsonlines import adding_to, append_lines, last_line_cut, parsed_object, text_lines
 from facetwise.core.records.lines import read_lines
 from facetwise.core.records.provenance import now
 from facetwise.core.text.counting import count
@@ -85,6 +85,12 @@ def read_notes(workspace: Workspace) -> tuple[Note, ...]:
         what = f"{workspace.notes_file}: {count(len(problems), 'line is no note', 'lines are no notes')}"
         raise ProblemsError(what, problems, hint="put them right, or delete them")
     return tuple(notes.values())
+
+
+def notes_cut(workspace: Workspace) -> str | None:
+    """That the last line was cut off, and so is no note; None when it is whole."""
+    path = workspace.notes_file
+    return f"{path}: the last line was cut off and is passed over" if last_line_cut(path, "notes") else None
 
 
 def write_note(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from facetwise.screens.kit import RenderableType, Table, Text
 from facetwise.upkeep.doctor import Doctor
 
 _MARKS = {"ok": Text("ok", style="green"), "warning": Text("warn", style="yellow"), "problem": Text("PROBLEM", "red")}
 
 
-def doctor_text(doctor: Doctor, spelt: Callable[[str], str] = str) -> RenderableType:
-    """One line a finding; hints, as `spelt` writes them, below those that need something."""
+def doctor_text(doctor: Doctor) -> RenderableType:
+    """One line a finding; hints below those that need something."""
     table = Table(ruled=False, show_header=False)
     for line in doctor.findings:
         message = Text(line.message)
         if line.hint and line.level != "ok":
-            message.append(f"\n-> {spelt(line.hint)}", style="dim")
+            message.append(f"\n-> {line.hint}", style="dim")
         table.add_row(_MARKS[line.level], Text(line.topic, style="bold"), message)
     return table

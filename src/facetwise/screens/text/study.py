@@ -151,7 +151,7 @@ def _best(view: Search) -> list[RenderableType]:
         Text(),
         section("Best recipe"),
         paragraph(view.best.recipe_file),
-        paragraph(view.best.command),
+        paragraph(f"`{view.best.command}`"),
         Text(),
     ]
 

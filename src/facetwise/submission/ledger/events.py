@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from facetwise.core.errors import ProblemsError
-from facetwise.core.files.jsonlines import append_lines, parsed_object, text_lines
+from facetwise.core.files.jsonlines import append_lines, is_cut
 from facetwise.core.files.settings import Spec
 from facetwise.core.records.lines import read_lines
 from facetwise.core.text.counting import count
@@ -194,22 +194,9 @@ def append_events(path: Path, events: Sequence[AnyEvent], time: str) -> None:
 
     def mend(tail: str) -> str:
         readable = tail.encode(errors="surrogateescape").decode(errors="replace")
-        return _written(CutEvent(time=time, text=readable)) if _is_cut(tail) else tail
+        return _written(CutEvent(time=time, text=readable)) if is_cut(tail) else tail
 
     append_lines(path, [_written(event) for event in events], mend)
-
-
-def last_line_cut(path: Path) -> bool:
-    """Whether the last line was cut off."""
-    return any(not line.ended and _is_cut(line.text) for line in text_lines(path, STORE))
-
-
-def _is_cut(text: str) -> bool:
-    try:
-        parsed_object(text)
-    except ValueError:
-        return True
-    return False
 
 
 def _written(event: AnyEvent | CutEvent) -> str:

@@ -1,4 +1,5 @@
-"""Detection of impossible times: files sent before they were made or in the future, and clocks set back."""
+"""What is odd in the ledger: times that cannot be (sent before it was made, or in the future; a clock set back), and a
+last line that was cut off."""
 
 from __future__ import annotations
 
@@ -8,10 +9,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from facetwise.core.errors import FacetwiseError
+from facetwise.core.files.jsonlines import last_line_cut
 from facetwise.core.runs import RunFolder, list_runs
 from facetwise.core.workspace import Workspace
 from facetwise.submission.folder import SubmissionFolder, list_submissions
-from facetwise.submission.ledger.events import Line, moment_of, read_events
+from facetwise.submission.ledger.events import STORE, Line, moment_of, read_events
 from facetwise.submission.ledger.ledger import Entry, Ledger
 
 TOLERANCE = timedelta(minutes=5)
@@ -38,6 +40,12 @@ def odd_times(workspace: Workspace, ledger: Ledger, now: datetime) -> Iterator[s
         if (text := odd_sending(workspace, entry, now)) is not None:
             yield text
     yield from _set_back(read_events(workspace.ledger_file))
+
+
+def odd_lines(workspace: Workspace) -> Iterator[str]:
+    """That the last line was cut off, and so counts for nothing; nothing when it is whole."""
+    if last_line_cut(workspace.ledger_file, STORE):
+        yield f"{workspace.ledger_file}: the last line was cut off and is passed over: a file that it names may be sent"
 
 
 def made_in_the_future(workspace: Workspace, now: datetime) -> Iterator[str]:

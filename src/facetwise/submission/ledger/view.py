@@ -16,7 +16,7 @@ from facetwise.evaluate.intervals import Interval
 from facetwise.submission.folder import find_submission, list_submissions
 from facetwise.submission.ledger.ledger import Entry, Ledger, read_ledger
 from facetwise.submission.ledger.notes import all_notes
-from facetwise.submission.ledger.odd_times import odd_times
+from facetwise.submission.ledger.odd_times import odd_lines, odd_times
 from facetwise.submission.ledger.quota import Quota, quota_left
 
 
@@ -65,7 +65,7 @@ class LedgerView:
     quota: Quota | None
     """None if `facetwise.toml` sets no limit."""
     odd: tuple[str, ...] = ()
-    """Descriptions of damaged submissions and impossible times."""
+    """Descriptions of damaged submissions, a line that was cut off, and impossible times."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -85,7 +85,7 @@ def build_ledger_view(project: Project, moment: datetime) -> LedgerView:
     folders = list_submissions(project.workspace)
     unsent = tuple(folder.id for folder in folders if folder.id not in ledger.by_submission)
     damaged = [f"`{folder.id}` is {folder.damage.summary}" for folder in folders if folder.damage is not None]
-    odd = (*damaged, *odd_times(project.workspace, ledger, moment))
+    odd = (*damaged, *odd_lines(project.workspace), *odd_times(project.workspace, ledger, moment))
     return LedgerView(rows, unsent, quota_left(ledger, project.file.contest, moment), odd)
 
 
