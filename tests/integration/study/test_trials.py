@@ -145,7 +145,7 @@ def test_lines_of_something_else_are_damage(folder: StudyFolder, space: Space, w
 @pytest.mark.parametrize("gone", [True, False], ids=["gone", "empty"])
 def test_a_search_whose_trials_are_gone_is_damaged(folder: StudyFolder, space: Space, gone: bool) -> None:
     search(Trials(folder, space), 2)
-    folder.record_file.write_text("{}")
+    folder.record_file.write_text("{}", encoding="utf-8")
     assert len(Trials(folder, space).all()) == 2
     folder.trials_file.unlink() if gone else folder.trials_file.write_bytes(b"")
     with pytest.raises(DamagedError, match=r"journal\.jsonl: (missing|without the search's trials)") as told:
