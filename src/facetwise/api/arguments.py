@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
+    from facetwise.data.features.table import Features
+    from facetwise.data.manifest import Manifest
     from facetwise.jobs.executor import Executor
     from facetwise.recipe import Recipe
     from facetwise.study.record import StudyBase
@@ -93,6 +95,13 @@ def need_training(module: str = "facetwise.train.crossval") -> None:
             f"training and predicting need `{error.name}`, which is not installed",
             hint="install the extra: `pip install 'facetwise[train]'`",
         ) from None
+
+
+def features_of(manifest: "Manifest", features: str | Path | None) -> "Features | None":
+    """The features in a file for this manifest; None without a file."""
+    from facetwise.data.features.table import read_features
+
+    return None if features is None else read_features(Path(features), manifest)
 
 
 def local_executor(jobs: int) -> "Executor | None":

@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from facetwise.api.arguments import AnyProject, found_recipe, opened_project
-from facetwise.api.options import Option, Settings, Workers, verb
+from facetwise.api.arguments import AnyProject, checked_output, features_of, found_recipe, opened_project
+from facetwise.api.options import FeaturesFile, Option, Settings, Workers, verb
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.data.audit import Audit
+    from facetwise.data.features.same_subject import SameSubject
     from facetwise.data.folds import Folds
     from facetwise.data.images.store import Store
     from facetwise.data.made.contest import Contest
@@ -84,6 +85,7 @@ def check(
     project: AnyProject = ".",
     *,
     all: Annotated[bool, Option("Read every image again, even if unchanged.")] = False,
+    features: FeaturesFile = None,
     workers: Workers = None,
     progress: Progress | None = None,
 ) -> "Audit":
@@ -91,7 +93,8 @@ def check(
 
     If the dataset has errors, `Audit.has_errors` is true and no manifest is saved (`Audit.usable`). Invalid lines of
     the overlay are errors too, but the manifest is saved. A second call reads only images that changed (by size,
-    modification time and inode change time), or with `all` every image again.
+    modification time and inode change time), or with `all` every image again. With `features`, a table that `embed`
+    wrote, copies are also looked for among the images most alike by them, cropped and turned further.
     """
     from facetwise.data.audit import audit
     from facetwise.data.labels.overlay import check_overlay
@@ -100,7 +103,37 @@ def check(
     opened = opened_project(project)
     manifest = build_manifest(opened, anew=all, workers=workers, progress=progress)
     overlay, findings = check_overlay(opened.workspace.overlay_file, opened.space, manifest)
-    return audit(opened, manifest, overlay, findings)
+    return audit(opened, manifest, overlay, findings, features_of(manifest, features))
+
+
+@verb
+def same_person(
+    project: AnyProject,
+    features: Annotated[str | Path, Option("Features by `facetwise embed`.", metavar="FILE", kind=str)],
+    *,
+    limit: Annotated[int, Option("The most pairs to list.", min=1)] = 20,
+    html: Annotated[str | Path | None, Option("Write a page with the photos to this file.")] = None,
+) -> "SameSubject":
+    """Pairs of names of the training side that may be one person, by how alike their photos are, the surest first.
+
+    `features` is a table that `embed` wrote. What says that two names are one is the key `same_person` of
+    facetwise.toml: `SameSubject.joined` makes its lists from ranks. Raises InputError when each image is a group of its
+    own, and as `check` for features of other images.
+    """
+    from facetwise.data.features.same_subject import find_same_subject
+    from facetwise.data.features.table import read_features
+    from facetwise.data.manifest import load_manifest
+    from facetwise.screens.pages.pictures import thumbnails
+    from facetwise.screens.pages.same_person import write_same_person_page
+
+    opened = opened_project(project)
+    out = None if html is None else checked_output(opened, html)
+    manifest = load_manifest(opened)
+    found = find_same_subject(read_features(Path(features), manifest), manifest, limit)
+    if out is not None:
+        shown = (image for pair in found.pairs for images in pair.images for image in images)
+        write_same_person_page(found, opened.file.name, thumbnails(opened, manifest, shown, side=128), out)
+    return found
 
 
 @verb
@@ -114,6 +147,7 @@ def folds(
     seed: Annotated[int, Option("Seed of the split.", min=0)] = 0,
     new: Annotated[bool, Option("Replace folds of that name.")] = False,
     join_copies: Annotated[bool, Option("Keep people who share a copied picture in one fold.")] = False,
+    features: FeaturesFile = None,
     unsafe_split: Annotated[
         Literal["image"] | None,
         Option("UNSAFE, for teaching: split by image, so that a person is in training and validation."),
@@ -121,10 +155,11 @@ def folds(
 ) -> "Folds":
     """Split people into folds, stratified by joint class, and save them under `name` (`default`, or `unsafe-image`).
 
-    Copies of pictures between people are looked for and recorded; `join_copies` keeps them on one side of the split. A
-    split given by the dataset (`split` in facetwise.toml) is used as it is. The default number of folds is 5. Raises
-    ArtefactError when other folds of that name exist, unless `new`. `unsafe_split="image"` is for teaching only: the
-    same person is in training and validation, so the score is too high, and such runs cannot be submitted.
+    Copies of pictures between people are looked for and recorded, with `features` as `check` does; `join_copies` keeps
+    them on one side of the split. A split given by the dataset (`split` in facetwise.toml) is used as it is. The
+    default number of folds is 5. Raises ArtefactError when other folds of that name exist, unless `new`.
+    `unsafe_split="image"` is for teaching only: the same person is in training and validation, so the score is too
+    high, and such runs cannot be submitted.
     """
     from facetwise.data.folds import Split
     from facetwise.data.images.copies import find_copies
@@ -133,6 +168,7 @@ def folds(
 
     opened = opened_project(project)
     manifest = load_manifest(opened)
+    more = features_of(manifest, features)
     split: Split = unsafe_split or "group"
     chosen = name or ("default" if split == "group" else "unsafe-image")
     given = opened.file.dataset.train.split
@@ -146,7 +182,7 @@ def folds(
         split=split,
         new=new,
         given=given,
-        find_copies=lambda: find_copies(opened, manifest, manifest.codes(opened.space)),
+        find_copies=lambda: find_copies(opened, manifest, manifest.codes(opened.space), more),
         join_copies=join_copies,
     )
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from facetwise.api.arguments import AnyProject, checked_output, opened_project
-from facetwise.api.options import Option, verb
+from facetwise.api.arguments import AnyProject, checked_output, features_of, opened_project
+from facetwise.api.options import FeaturesFile, Option, verb
 from facetwise.core.choices import LabelFormat, SuspectMethod
 
 if TYPE_CHECKING:
@@ -62,7 +62,10 @@ def suspects(
     source: Source = None,
     *,
     attribute: Annotated[str | None, Option("Only this attribute; default: all that are predicted.")] = None,
-    method: Annotated[SuspectMethod, Option("How to rank; `cleanlab` needs the extra `labels`.")] = "margin",
+    method: Annotated[
+        SuspectMethod, Option("How to rank; `cleanlab` needs the extra `labels`, `neighbours` need `--features`.")
+    ] = "margin",
+    features: FeaturesFile = None,
     limit: Annotated[int, Option("The most suspects to list for each attribute.", min=1)] = 20,
     with_corrected: Annotated[bool, Option("Also list labels that are already corrected.")] = False,
     html: Annotated[str | Path | None, Option("Write a page with the photos to this file.")] = None,
@@ -70,8 +73,10 @@ def suspects(
 ) -> "SuspectsView":
     """Labels that the out-of-fold predictions of a run or blend contradict, by attribute, the most certain first.
 
-    `source` defaults to the best blend, or else the best finished run that predicts the whole label. The list is saved
-    for `accept_labels`; with `html` it is also written as a page with the photos, with `csv` as a table to fill in.
+    `source` defaults to the best blend, or else the best finished run that predicts the whole label. With `features`, a
+    table that `embed` wrote, the most alike photos of other people vote: `method="neighbours"` ranks by their votes and
+    needs no run; otherwise they are told beside the predictions. The list is saved for `accept_labels`; with `html` it
+    is also written as a page with the photos, with `csv` as a table to fill in.
     """
     from facetwise.data.manifest import load_manifest
     from facetwise.label_issues.list_csv import write_list_csv
@@ -85,7 +90,7 @@ def suspects(
         if out is not None:
             checked_output(opened, out)
     manifest = load_manifest(opened)
-    spec = SuspectsSpec(attribute, method, limit, with_corrected)
+    spec = SuspectsSpec(attribute, method, limit, with_corrected, features_of(manifest, features))
     view = build_suspects_view(opened, manifest, _overlay(opened, manifest), source, spec)
     store_list(opened, manifest, view)
     if csv is not None:

@@ -89,6 +89,9 @@ Settings = Annotated[
 Jobs = Annotated[int, Option("Folds to train at a time, each in a process with its share of the cores.", min=1)]
 Workers = Annotated[int | None, Option("Threads; the default is one a core.", min=1)]
 Views = Annotated[Tta, Option("Test-time augmentation: average over views of an image.")]
+FeaturesFile = Annotated[
+    str | Path | None, Option("Features by `facetwise embed`: look at the most alike, too.", metavar="FILE", kind=str)
+]
 Page = Annotated[str | Path | None, Option("Write one self-contained page to this file.")]
 Run = Annotated[str, Option("A run: its id, number or `last`.")]
 RunOrBlend = Annotated[str, Option("A run (`3`, `last`, id) or a blend (`b3`, `blend:last`).")]

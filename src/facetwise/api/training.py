@@ -140,9 +140,10 @@ def embed(
 ) -> Path:
     """Write the features that a recipe's backbone gives, untrained here, to the Parquet file `out`.
 
-    A row an image of the manifest: `image`, `group`, `split` (`train` or `test`) and `features`, an array of float32,
-    null where an image cannot be read. They are the features that heads on a frozen backbone are trained on, and kept
-    in the project with them. Raises InputError when `out` is no Parquet file in a folder that exists.
+    A row an image of the manifest: `image`, `group`, `split` (`train` or `test`), `sha256` of the file, and `features`,
+    an array of float32, null where an image cannot be read. They are the features that heads on a frozen backbone are
+    trained on, and kept in the project with them; `check`, `folds`, `same_person` and `suspects` read the table. Raises
+    InputError when `out` is no Parquet file in a folder that exists.
     """
     from io import BytesIO
 

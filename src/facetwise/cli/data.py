@@ -1,4 +1,4 @@
-"""`init`, `check`, `folds`, `prepare`, `draw`: from a dataset to what training reads."""
+"""`init`, `check`, `same-person`, `folds`, `prepare`, `draw`: from a dataset to what training reads."""
 
 import shlex
 import sys
@@ -9,13 +9,14 @@ import typer
 
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
-from facetwise.cli.context import console, print_json, progress_bar, say
+from facetwise.cli.context import console, owns_stdout, print_json, progress_bar, say, say_written
 from facetwise.cli.next_steps import after_folds, after_prepare, first_fit, say_next
 from facetwise.core.text.counting import in_bytes
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.data.audit import Audit
+    from facetwise.data.features.same_subject import SameSubject
     from facetwise.data.folds import Folds
     from facetwise.data.images.store import Store
     from facetwise.data.made.contest import Contest
@@ -88,6 +89,41 @@ def _(call: "Call[Audit]", json: Json = False) -> None:
     else:
         say("nothing to train on: this dataset has a test side only")
         say("next: in a project with a trained run, facetwise predict --dataset DIR, with this dataset's folder")
+
+
+@command(ROOM, api.same_person, "same-person")
+def _(
+    call: "Call[SameSubject]",
+    html: Path | None,
+    join: Annotated[
+        str | None, typer.Option("--join", help="Print the line that joins these pairs: `1,3-5`.", metavar="RANKS")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List names that may be one person.
+
+    Compares everybody's photos by features, and says how sure the likeness is. Look at the photos before you join two
+    names: who stands before the same wall in the same coat looks alike, too.
+    """
+    from facetwise.core.errors import InputError
+    from facetwise.core.text.counting import whole_numbers
+    from facetwise.data.people import same_person_line
+    from facetwise.screens.text.same_person import same_person_text
+
+    file_only = owns_stdout(json, html)
+    if join is not None and (json or html is not None):
+        raise InputError("`--join` prints one line and nothing else: leave `--json` and `--html` out")
+    ranks = None if join is None else whole_numbers(join)
+    found = call(**({} if ranks is None else {"limit": max(ranks)}))
+    if ranks is not None:
+        typer.echo(same_person_line(found.joined(ranks, call.project.file.dataset.train.same_person)))
+        say("put this line into `[dataset.train]` of facetwise.toml, in place of one that is there, then check again")
+        return
+    if json:
+        print_json(found.as_dict())
+    elif not file_only:
+        console().print(same_person_text(found))
+    say_written(html)
 
 
 @command(ROOM, api.folds)

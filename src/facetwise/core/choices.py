@@ -12,7 +12,7 @@ BlendMethod = Literal["soft", "geometric", "hard", "rank"]
 """How votes are added up."""
 Weighting = Literal["greedy", "equal"]
 """Where a blend's weights come from."""
-SuspectMethod = Literal["margin", "cleanlab"]
+SuspectMethod = Literal["margin", "cleanlab", "neighbours"]
 """How labels that may be wrong are ranked."""
 Pruner = Literal["median", "none"]
 """When a search stops a trial early."""

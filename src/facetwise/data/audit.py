@@ -12,6 +12,7 @@ from facetwise.core.labels import MAX_LISTED_JOINT, MISSING, IntArray, LabelSpac
 from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.tables import TEST, TRAIN
+from facetwise.data.features.table import Features
 from facetwise.data.findings import LEVELS, Finding, Level
 from facetwise.data.images.copies import Copies, find_copies
 from facetwise.data.images.crops import MOST_STRETCH
@@ -127,15 +128,20 @@ class Audit(Plain):
 
 
 def audit(
-    project: Project, manifest: Manifest, overlay: Overlay | None = None, findings: Iterable[Finding] = ()
+    project: Project,
+    manifest: Manifest,
+    overlay: Overlay | None = None,
+    findings: Iterable[Finding] = (),
+    features: Features | None = None,
 ) -> Audit:
     """Audit a manifest, also one with errors; reads the few images that may be copies at a small size.
 
-    `findings` of the overlay are reported together with those of the manifest.
+    `findings` of the overlay are reported together with those of the manifest. `features` tell more images that may be
+    copies.
     """
     overlay = overlay or Overlay()
     codes, _ = apply(overlay, manifest, project.space)
-    table, copies = manifest.table, find_copies(project, manifest, codes)
+    table, copies = manifest.table, find_copies(project, manifest, codes, features)
     return Audit(
         sides=tuple(side for split in (TRAIN, TEST) if (side := _side(table, split)).images),
         findings=_kinds([*manifest.findings, *findings]),

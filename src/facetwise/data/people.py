@@ -59,8 +59,12 @@ def check_people(
 
 def how_to_join(names: Sequence[str]) -> str:
     """What to do if these are names of one person."""
-    quoted = ", ".join(json.dumps(name, ensure_ascii=False) for name in names)
-    return f"if so, add to `[dataset.train]` in facetwise.toml: same_person = [[{quoted}]]"
+    return f"if so, add to `[dataset.train]` in facetwise.toml: {same_person_line([names])}"
+
+
+def same_person_line(lists: Iterable[Sequence[str]]) -> str:
+    """The line of facetwise.toml that makes one person of the names of each list."""
+    return f"same_person = {json.dumps([list(names) for names in lists], ensure_ascii=False)}"
 
 
 def _differences(spellings: Sequence[str]) -> str:

@@ -107,7 +107,7 @@ def find_suspects(
     labels = _Labels.read(
         rows.where(covered), np.unique(unit[covered], return_inverse=True)[1], logs[covered], attribute
     )
-    ranked = labels.ranked() if method == "margin" else cleanlab_issues(labels.first.recorded, np.exp(labels.logs))
+    ranked = labels.ranked() if method != "cleanlab" else cleanlab_issues(labels.first.recorded, np.exp(labels.logs))
     return AttributeRanking(
         attribute=name,
         of_person=bool(of_person.any()),

@@ -9,17 +9,21 @@ from typing import Any
 import numpy as np
 
 from facetwise.core.choices import SuspectMethod
-from facetwise.core.errors import InputError
+from facetwise.core.errors import InputError, SettingError
 from facetwise.core.labels import Attribute, FloatArray, IntArray, LabelSpace
 from facetwise.core.plain import plain
 from facetwise.core.project import Project
+from facetwise.data.features.table import Features
 from facetwise.data.labels.overlay import Overlay
 from facetwise.data.manifest import Manifest
+from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows
+from facetwise.label_issues.neighbours import NEIGHBOURS, neighbour_votes
 from facetwise.label_issues.ranking import AttributeRanking, Suspect, find_suspects
 from facetwise.label_issues.scores import LabelScores, label_scores
 from facetwise.label_issues.source import label_source
 from facetwise.label_issues.usual import usual_value
+from facetwise.predictors.sources import manifest_truth
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,9 @@ class Row:
     """Where that number comes from; None for a class."""
     corrected: bool
     """Whether the overlay already corrects this label."""
+    neighbours: tuple[float, float] | None = None
+    """Shares of the votes of the most alike images of others for the recorded and for the proposed class, 0..1, the
+    mean over the label's images; None without features."""
 
 
 @dataclass(frozen=True)
@@ -95,36 +102,68 @@ class SuspectsSpec:
     """Most of an attribute."""
     with_corrected: bool
     """Those too that the overlay corrects already."""
+    features: Features | None = None
+    """Features of the images: the most alike vote, as `neighbours` or beside the predictions."""
 
 
 def build_suspects_view(
     project: Project, manifest: Manifest, overlay: Overlay, reference: str | None, spec: SuspectsSpec
 ) -> SuspectsView:
-    """Look for labels that the out-of-fold predictions of `reference` contradict.
+    """Look for labels that the out-of-fold predictions of `reference` contradict, or the votes of `neighbours`.
 
-    Raises as `label_source`, SettingError for an attribute that is not there, InputError for one that is not predicted.
+    Raises as `label_source`, SettingError for an attribute that is not there and for `neighbours` without features,
+    InputError for an attribute that is not predicted.
     """
-    source, rows, why = label_source(project, manifest, reference)
-    names = _attributes_to_rank(source.reference, source.attributes, project.space, spec.attribute)
+    votes = None if spec.features is None else neighbour_votes(spec.features, manifest, project.space)
+    judge = _judge(project, manifest, reference, spec, votes)
+    rows = judge.rows
+    names = _attributes_to_rank(judge.name, judge.rows.predictions.attributes, project.space, spec.attribute)
     values = {a.name: manifest.values(a.name) for a in project.space.attributes if a.is_ordinal}
     corrected = frozenset(c.target for c in overlay.corrections)
     rank, found = 1, list[AttributeSuspects]()
     for name in names:
         suspects = find_suspects(rows, values, name, method=spec.method)
-        listed = _Listing(project.space.attribute(name), rows, values, corrected)
+        listed = _Listing(project.space.attribute(name), rows, values, corrected, judge.beside)
         found.append(listed.attribute_suspects(suspects, rank, spec))
         rank += len(found[-1].rows)
-    scores = label_scores(source.reference, rows, manifest, overlay)
+    scores = label_scores(judge.name, rows, manifest, overlay)
     return SuspectsView(
         project=project.file.name,
-        source=source.reference,
-        why=why,
+        source=judge.name,
+        why=judge.why,
         method=spec.method,
         num_images=len(rows),
         num_uncovered=len(rows) - scores.num_images,
         attributes=tuple(found),
         scores=scores,
     )
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Whose predictions judge the labels."""
+
+    name: str
+    why: str
+    rows: ScoredRows
+    beside: Predictions | None
+    """Votes of neighbours that are shown beside them."""
+
+
+def _judge(
+    project: Project, manifest: Manifest, reference: str | None, spec: SuspectsSpec, votes: Predictions | None
+) -> _Judge:
+    if spec.method != "neighbours":
+        source, rows, why = label_source(project, manifest, reference)
+        return _Judge(source.reference, why, rows, votes)
+    if spec.features is None or votes is None:
+        raise SettingError("`neighbours` are those by features", hint="give `--features`, a table of `facetwise embed`")
+    if reference is not None:
+        raise SettingError(
+            f"`neighbours` need no predictions, and `{reference}` has some", hint="leave one of them out"
+        )
+    rows = ScoredRows(votes, manifest_truth(project, manifest))
+    return _Judge(spec.features.name, f"the votes of the {NEIGHBOURS} most alike photos of others", rows, None)
 
 
 def _attributes_to_rank(
@@ -146,6 +185,8 @@ class _Listing:
     values: Mapping[str, FloatArray]
     corrected: frozenset[tuple[str, str, str]]
     """Targets of the overlay."""
+    votes: Predictions | None
+    """Of neighbours, in the order of `scored`."""
 
     def attribute_suspects(self, found: AttributeRanking, rank: int, spec: SuspectsSpec) -> AttributeSuspects:
         done = [self._is_corrected(s) for s in found.suspects]
@@ -160,8 +201,21 @@ class _Listing:
             num_suspects=len(found.suspects),
             num_corrected=sum(done),
             spread=found.spread,
-            rows=tuple(Row(rank + i, s, *self._to_write(s), corrected=d) for i, (s, d) in enumerate(shown)),
+            rows=tuple(
+                Row(rank + i, s, *self._to_write(s), corrected=d, neighbours=self._neighbours(s))
+                for i, (s, d) in enumerate(shown)
+            ),
         )
+
+    def _neighbours(self, suspect: Suspect) -> tuple[float, float] | None:
+        """Mean shares of votes for the recorded and the proposed class."""
+        if self.votes is None:
+            return None
+        logs = self.votes.marginals[self.attribute.name][np.isin(self.votes.images, list(suspect.images))]
+        given, proposed = (
+            float(np.exp(logs[:, self.attribute.code_of(c)]).mean()) for c in (suspect.given, suspect.proposed)
+        )
+        return given, proposed
 
     def _is_corrected(self, suspect: Suspect) -> bool:
         """Whether the overlay corrects the person or every image of the label."""

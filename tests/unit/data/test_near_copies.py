@@ -14,8 +14,11 @@ from rich.console import Console
 
 from facetwise.core.project import Project
 from facetwise.data.audit import audit
+from facetwise.data.features.nearest import with_length_1
+from facetwise.data.features.table import Features
 from facetwise.data.images.aligning import aligned
 from facetwise.data.images.images import probe
+from facetwise.data.images.nearcopies import FURTHER as FURTHER_WORDS
 from facetwise.data.images.nearcopies import LOOKED_FOR, near_pairs
 from facetwise.data.images.neighbours import NearPoints
 from facetwise.data.images.phash import perceptual_hash
@@ -64,6 +67,38 @@ def test_each_kind_of_copy_is_found_between_people_and_sides(project: Project, n
     assert [(p.kind, p.between, p.people) for p in found] == [(kind, "sides", None)]
 
 
+FURTHER: dict[str, Callable[[Image.Image], bytes]] = {
+    "the middle": lambda image: encoded(cropped(image, 0.17)),
+    "a corner": lambda image: encoded(image.crop((40, 0, 192, 204))),
+    "turned": lambda image: encoded(image.rotate(12, Image.Resampling.BICUBIC)),
+    "mirrored and turned": lambda image: encoded(ImageOps.mirror(image).rotate(-8, Image.Resampling.BICUBIC)),
+}
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_by_features_copies_are_found_that_differ_more_and_nothing_else(project: Project, name: str) -> None:
+    """Features find whom to compare, and the pixels decide: every image is as alike as a copy here."""
+    places = sorted((project.dataset_root / "train" / "images").glob("*/mask1.jpg"))
+    image = picture(77, SIZE)
+    places[0].write_bytes(encoded(image, quality=90))
+    places[1].write_bytes(FURTHER[name](image))
+    manifest = build_manifest(project)
+    vectors = np.random.default_rng(0).normal(size=(manifest.table.height, 4)).astype(np.float32)
+    for place in places[:2]:
+        vectors[manifest.table["image"].to_list().index(place.relative_to(project.dataset_root).as_posix())] = 9
+    features = Features("f.parquet", np.arange(len(vectors)), with_length_1(vectors))
+    assert audit(project, manifest).copies.pairs == ()
+    found = audit(project, manifest, features=features)
+    (pair,) = found.copies.pairs
+    assert (pair.between, {pair.first, pair.second}) == (
+        "groups",
+        {place.relative_to(project.dataset_root).as_posix() for place in places[:2]},
+    )
+    console = Console(width=600, file=io.StringIO())
+    console.print(audit_text(found))
+    assert f"{FURTHER_WORDS} (f.parquet)" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_without_the_scan_s_thumbnails_the_files_are_read(project: Project) -> None:
     places = sorted((project.dataset_root / "train" / "images").glob("*/mask1.jpg"))
     places[1].write_bytes(encoded(ImageOps.mirror(picture(77, SIZE))))
@@ -83,6 +118,8 @@ def test_the_check_says_what_it_looked_for(project: Project) -> None:
     told = console.file.getvalue()  # type: ignore[attr-defined]
     assert "no copies found between people" in told
     assert all(words in told for words in LOOKED_FOR.values())
+    assert FURTHER_WORDS not in told
+    assert "not looked for: other pictures of a person under another name" in told
 
 
 def test_different_pictures_of_one_layout_are_no_copies(project: Project) -> None:

@@ -14,8 +14,9 @@ from facetwise.core.errors import InputError
 from facetwise.core.labels import MISSING, IntArray
 from facetwise.core.project import Project
 from facetwise.core.tables import TRAIN
+from facetwise.data.features.table import Features
 from facetwise.data.images.images import probe, read_bytes
-from facetwise.data.images.nearcopies import CLOSER, MAX_COMPARED, confirmed, near_pairs
+from facetwise.data.images.nearcopies import CLOSER, MAX_COMPARED, confirmed, further_pairs, near_pairs
 from facetwise.data.images.scan import FLAT_NOTE, in_parallel, read_cache
 from facetwise.data.images.thumbnails import SIDE, Thumbnails, thumbnail
 from facetwise.data.manifest import CACHE, Manifest
@@ -49,6 +50,8 @@ class Copies:
 
     pairs: tuple[CopyPair, ...]
     not_compared: int = 0
+    features: str | None = None
+    """The table of features whose most alike images were compared too; None without one."""
 
     @property
     def conflicts(self) -> tuple[CopyPair, ...]:
@@ -56,21 +59,22 @@ class Copies:
         return tuple(p for p in self.pairs if p.labels_differ)
 
 
-def find_copies(project: Project, manifest: Manifest, codes: IntArray) -> Copies:
+def find_copies(project: Project, manifest: Manifest, codes: IntArray, features: Features | None = None) -> Copies:
     """Exact copies (within a group only if labels differ) and near copies between groups and between sides.
 
     `codes` are the class numbers of `manifest.train`. Thumbnails are those of the last scan; images that it does not
-    have are read. If a picture has several copies, each is paired with the first only.
+    have are read. If a picture has several copies, each is paired with the first only. With `features` of the manifest
+    the images most alike by them are compared too, in further views.
     """
     root, cache = project.dataset_root, read_cache(project.workspace.manifest / CACHE)
     rows = manifest.table.filter(pl.col("status") == "ok")
     # Labels of readable rows by row number: training rows come first, in the order of `manifest.train`.
     exact = [(i, j) for i, j in _exact(rows) if _between(rows, i, j) or _differ(codes, i, j)]
     described = [_describe(rows, codes, i, j, EXACT) for i, j in exact]
-    near, not_compared = _near(root, rows, _thumbnails(root, rows, cache))
+    near, not_compared = _near(root, rows, _thumbnails(root, rows, cache), features)
     known = set(exact)
     described += [_describe(rows, codes, i, j, kind) for i, j, kind in near if (i, j) not in known]
-    return Copies(tuple(described), not_compared)
+    return Copies(tuple(described), not_compared, None if features is None else features.name)
 
 
 def _exact(rows: pl.DataFrame) -> Iterator[tuple[int, int]]:
@@ -102,7 +106,9 @@ def _read(path: Path, side: int) -> bytes | None:
         return None
 
 
-def _near(root: Path, rows: pl.DataFrame, thumbnails: pl.Series) -> tuple[list[tuple[int, int, str]], int]:
+def _near(
+    root: Path, rows: pl.DataFrame, thumbnails: pl.Series, features: Features | None
+) -> tuple[list[tuple[int, int, str]], int]:
     """Row numbers and kind of near copies, and how many candidates were left out.
 
     Images with equal thumbnails are one picture: it is compared once, and one image stands for those of a group.
@@ -121,8 +127,13 @@ def _near(root: Path, rows: pl.DataFrame, thumbnails: pl.Series) -> tuple[list[t
     same = ((first, other, "recoded") for first, *others in pictures["row"] for other in others)
     first_side = pictures["side"].list.first().to_numpy()
     alone = (pictures["side"].list.len() == 1).to_numpy()
-    candidates = near_pairs(pixels, np.where(alone, first_side, -1 - np.arange(len(alone))))
-    found = confirmed(pixels, candidates.head(MAX_COMPARED), closer)
+    sides = np.where(alone, first_side, -1 - np.arange(len(alone)))
+    candidates = near_pairs(pixels, sides)
+    compared = candidates.head(MAX_COMPARED)
+    if features is not None:
+        vectors = features.vectors[pictures["row"].list.first().to_numpy()]
+        compared = pl.concat([compared, further_pairs(pixels, sides, vectors)], how="vertical_relaxed")
+    found = confirmed(pixels, compared, closer).unique(["a", "b"], keep="first", maintain_order=True)
     members = pictures.select(pl.col("picture").cast(pl.Int64), pl.col("row", "side").list.head(_MAX_OF_A_PICTURE))
     members = members.explode("row", "side")
     pairs = found.join(members, left_on="a", right_on="picture", maintain_order="left")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from facetwise.core.labels import IntArray
+from facetwise.data.features.nearest import Vectors, nearest_of_others
 from facetwise.data.images.aligning import aligned
 from facetwise.data.images.neighbours import NearPoints
 from facetwise.data.images.thumbnails import Array, Thumbnails, descriptors, views
@@ -32,6 +33,10 @@ LOOKED_FOR = {
     _TURNED: "turned, up to 4 degrees",
 }
 """Every kind of copy that is looked for, in words."""
+FURTHER = "among the most alike by features also cropped to anything above 60 % a side, or turned, up to 15 degrees"
+"""What is looked for beside these where there are features, in words."""
+NEAREST, FAR = 4, 0.8
+"""How many of the most alike by features each picture is compared with, and their descriptors' largest distance."""
 
 _BATCH = 128
 
@@ -66,6 +71,30 @@ def near_pairs(thumbnails: Thumbnails, sides: IntArray) -> pl.DataFrame:
     )
 
 
+def further_pairs(thumbnails: Thumbnails, sides: IntArray, vectors: Vectors) -> pl.DataFrame:
+    """Pairs as those of `near_pairs` that are among the most alike by features, `vectors` (n, F) of length 1.
+
+    Two rows a pair: either of the two in that view, further ones too, in which its descriptors are nearest to the
+    other's, since what a turn or a frame added to one of them is out of sight in one direction alone.
+    """
+    which, likeness = nearest_of_others(vectors, sides, NEAREST)
+    one, other = np.repeat(np.arange(len(which)), NEAREST), which.ravel()
+    pairs = pl.DataFrame({"a": np.minimum(one, other), "b": np.maximum(one, other), "likeness": likeness.ravel()})
+    pairs = pairs.filter(pl.col("a") >= 0).sort("likeness", "a", "b", descending=[True, False, False])
+    pairs = pairs.unique(["a", "b"], keep="first", maintain_order=True).head(MAX_COMPARED)
+    ends = pairs["a"].to_numpy(), pairs["b"].to_numpy()
+    seen, shown = np.concatenate(ends), np.concatenate(ends[::-1])
+    view, square = np.zeros(len(seen), np.int64), np.full(len(seen), np.inf, np.float32)
+    points = descriptors(thumbnails)
+    for number, way in enumerate(views(further=True)):
+        apart = ((descriptors(thumbnails, way)[seen] - points[shown]) ** 2).sum(axis=1)
+        better = apart < square
+        view[better], square[better] = number, apart[better]
+    low, high = np.minimum(seen, shown), np.maximum(seen, shown)
+    found = pl.DataFrame({"a": low, "b": high, "seen": seen, "shown": shown, "view": view, "square": square})
+    return found.filter(pl.col("square") <= FAR**2).sort("square", "a", "b", "seen")
+
+
 def confirmed(thumbnails: Thumbnails, pairs: pl.DataFrame, closer: Callable[[list[int]], Thumbnails]) -> pl.DataFrame:
     """Those of the `near_pairs` that show the same picture, with a column `kind`: a key of `LOOKED_FOR`, or several.
 
@@ -78,7 +107,8 @@ def confirmed(thumbnails: Thumbnails, pairs: pl.DataFrame, closer: Callable[[lis
 def _kinds(rows: pl.DataFrame, thumbnails: Thumbnails, closer: Callable[[list[int]], Thumbnails]) -> pl.Series:
     """The kind of each pair of pictures; null for pairs that are no copies."""
     seen, shown = (rows[column].to_numpy() for column in ("seen", "shown"))
-    maps, alike, fine = aligned(thumbnails[seen], thumbnails[shown], views()[rows["view"].to_numpy()])
+    starts = views(further=True)[rows["view"].to_numpy()]
+    maps, alike, fine = aligned(thumbnails[seen], thumbnails[shown], starts)
     kinds = [_kind(found) for found in maps]
     moved = np.array([kind not in (_RECODED, _MIRRORED) for kind in kinds], dtype=bool)
     same = ~moved & (alike >= MIN_CORRELATION) & (fine >= MIN_FINE)

@@ -20,6 +20,10 @@ Thumbnails = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float32]
 
 _BATCH = 2048
+_PARTS, _SMALLER, _CORNERED = (1, 0.95, 0.9, 0.85, 0.8), (0.7, 0.6), (0.9, 0.8, 0.7)
+"""Parts of a side that views show of the middle, and towards the corners."""
+_TURNS = (6, 10, 14)
+"""Degrees of further turns."""
 
 
 def thumbnail(grey: npt.NDArray[np.uint8], side: int = SIDE) -> Thumbnails:
@@ -44,18 +48,31 @@ def centres(side: int) -> Array:
     return ((np.arange(side) + 0.5) / side * 2 - 1).astype(np.float32)
 
 
-def views() -> Array:
+def views(*, further: bool = False) -> Array:
     """The ways a copy may differ in place, as maps of points: shape (ways, 2, 3); the first is the picture as it is.
 
     A point of the view, from -1 to 1 to the right and down, shows the point of the picture that the 2x2 matrix and the
     shift make of it: as it is, smaller parts of the middle, turned by 3 degrees either way, and all of these mirrored.
+    After these, with `further`: still smaller parts, also towards the corners, and turned more.
     """
-    turn = np.deg2rad(3.0)
-    turned = [np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in (turn, -turn)]
-    upright = [*(np.eye(2) * part for part in (1, 0.95, 0.9, 0.85, 0.8)), *turned]
     mirrors = (np.diag([1.0, 1.0]), np.diag([-1.0, 1.0]))
-    maps = [np.column_stack([matrix @ mirror, np.zeros(2)]) for mirror, matrix in product(mirrors, upright)]
+    usual = [(matrix, (0.0, 0.0)) for matrix in (*(np.eye(2) * part for part in _PARTS), _turn(3), _turn(-3))]
+    corners = [(x, y) for x in (-1, 1) for y in (-1, 1)]
+    more = [(np.eye(2) * part, (0.0, 0.0)) for part in _SMALLER]
+    more += [(np.eye(2) * part, (x * (1 - part), y * (1 - part))) for part in _CORNERED for x, y in corners]
+    more += [(_turn(degrees), (0.0, 0.0)) for turn in _TURNS for degrees in (turn, -turn)]
+    maps = [
+        np.column_stack([matrix @ mirror, shift])
+        for ways in (usual, *([more] if further else []))
+        for mirror, (matrix, shift) in product(mirrors, ways)
+    ]
     return np.stack(maps).astype(np.float32)
+
+
+def _turn(degrees: float) -> npt.NDArray[np.float64]:
+    """The matrix of a turn."""
+    a = np.deg2rad(degrees)
+    return np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
 
 
 def descriptors(thumbnails: Thumbnails, view: Array | None = None) -> Array:

@@ -8,10 +8,10 @@ from facetwise.core.records.project_file import ALL, SEEN
 from facetwise.core.tables import TRAIN
 from facetwise.core.text.counting import count
 from facetwise.core.text.scored import SCORE, metric_in_use
-from facetwise.core.text.subject import PEOPLE, PERSON
+from facetwise.core.text.subject import A_PERSON, PEOPLE, PERSON
 from facetwise.data.audit import Audit, ClassCount, FindingGroup
 from facetwise.data.images.copies import CopyPair
-from facetwise.data.images.nearcopies import LOOKED_FOR
+from facetwise.data.images.nearcopies import FURTHER, LOOKED_FOR
 from facetwise.data.people import how_to_join
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Text
 
@@ -59,6 +59,7 @@ def _copies(audit: Audit) -> Iterator[RenderableType]:
     if not pairs:
         yield Text(f"\nno copies found between {PEOPLE}, or between train and test", style="green")
         yield _looked_for(audit)
+        yield from _not_looked_for(audit)
         return
     conflicts = len(audit.copies.conflicts)
     yield Text(f"\nwarning: {count(len(pairs), 'pair')} of copies, {conflicts} under different labels", style="yellow")
@@ -69,6 +70,7 @@ def _copies(audit: Audit) -> Iterator[RenderableType]:
         yield Text(f"  and {len(pairs) - MAX_LISTED} more (`--json` lists all)", style="dim")
     yield from _joining(audit)
     yield _looked_for(audit)
+    yield from _not_looked_for(audit)
 
 
 def _joining(audit: Audit) -> Iterator[Text]:
@@ -95,7 +97,17 @@ def _where(pair: CopyPair) -> str:
 def _looked_for(audit: Audit) -> Text:
     """What copies were looked for, since no others can be ruled out."""
     left = f"; {count(audit.copies.not_compared, 'pair')} too many to compare" if audit.copies.not_compared else ""
-    return Text(f"  looked for: {'; '.join(LOOKED_FOR.values())}{left}", style="dim")
+    further = f"; {FURTHER} ({audit.copies.features})" if audit.copies.features else ""
+    return Text(f"  looked for: {'; '.join(LOOKED_FOR.values())}{further}{left}", style="dim")
+
+
+def _not_looked_for(audit: Audit) -> Iterator[Text]:
+    """That one subject under two names is another matter than copies, and who looks for it."""
+    if any(side.split == TRAIN and side.groups < side.images for side in audit.sides):
+        told = (
+            f"  not looked for: other pictures of {A_PERSON} under another name; `facetwise same-person FEATURES` does"
+        )
+        yield Text(told, style="dim")
 
 
 def _suspicious(audit: Audit) -> Iterator[RenderableType]:

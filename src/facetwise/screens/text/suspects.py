@@ -48,7 +48,7 @@ def suspects_text(view: SuspectsView) -> RenderableType:
 
 def source_line(view: SuspectsView) -> str:
     """`07-AdamW-... (the best blend by its nested estimate)`."""
-    method = "" if view.method == "margin" else f", ranked by {view.method}"
+    method = f", ranked by {view.method}" if view.method == "cleanlab" else ""
     return f"{view.source} ({view.why}){method}"
 
 
@@ -69,6 +69,14 @@ def summary(found: AttributeSuspects) -> str:
     return " ".join(parts)
 
 
+def votes(row: Row) -> str:
+    """`female 80 %, male 10 %`: what the most alike photos of others say of the proposed and the recorded class."""
+    if row.neighbours is None:
+        return ""
+    given, proposed = row.neighbours
+    return f"{row.suspect.proposed} {percent(proposed)}, {row.suspect.given} {percent(given)}"
+
+
 def near(row: Row) -> str:
     """`1 from the cut at 30`; nothing without a number."""
     suspect = row.suspect
@@ -87,8 +95,10 @@ def _attribute_text(found: AttributeSuspects) -> Iterator[RenderableType]:
         table.add_column(heading)
     if not one_image:
         table.add_column("images", justify="right")
+    if voted := any(row.neighbours for row in found.rows):
+        table.add_column("most alike of others")
     for row in found.rows:
-        table.add_row(*_cells(row, one_image=one_image))
+        table.add_row(*_cells(row, one_image=one_image), *([votes(row)] if voted else []))
     yield table
 
 

@@ -24,8 +24,8 @@ _NOBODY_HELD_OUT = FoldsSpec(plan="none")
 
 
 def embed(project: Project, recipe: Recipe, notify: Listener, progress: Progress | None = None) -> pl.DataFrame:
-    """A row each image of the manifest, in its order: `image`, `group` (null on the test side), `split` and `features`,
-    float32 (F,), null where an image cannot be read.
+    """A row each image of the manifest, in its order: `image`, `group` (null on the test side), `split`, `sha256` of
+    the file, and `features`, float32 (F,), null where an image cannot be read.
 
     Input, backbone and weights are the recipe's; the rest of it does not matter. Features that were computed before are
     read. Raises SettingError for weights that differ by fold.
@@ -46,4 +46,4 @@ def embed(project: Project, recipe: Recipe, notify: Listener, progress: Progress
     vectors = np.take(array, plan.store.index(rows["image"].to_list()), axis=0)
     found = pl.Series(_FEATURES, vectors, dtype=pl.Array(pl.Float32, array.shape[1]))
     readable = pl.when(pl.col("status") == "ok").then(_FEATURES).alias(_FEATURES)
-    return rows.with_columns(found).select("image", "group", "split", readable)
+    return rows.with_columns(found).select("image", "group", "split", "sha256", readable)
