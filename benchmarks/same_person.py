@@ -45,7 +45,7 @@ def main() -> None:
         rows.append(counted(share, [told(manifest, features, share, seed) for seed in seeds]))
         print(" ".join(rows[-1]), flush=True)
     many = ("recall", "precision")
-    print(table(("people with two names", "told as likely", *many, "told at 90 %", *many, "alike the most", "n"), rows))
+    print(table(("people with two names", "told as likely", *many, "told at 90 %", *many, "alike the most"), rows))
 
 
 def told(manifest: Manifest, features: Features, share: float, seed: int) -> tuple[int, tuple[SubjectPair, ...]]:
@@ -66,7 +66,7 @@ def counted(share: float, found: list[tuple[int, tuple[SubjectPair, ...]]]) -> t
         right = [is_one(p) for _, pairs in found for p in pairs if (p.sure or 0) >= least]
         cells += [str(len(right)), ratio(sum(right), split), ratio(sum(right), len(right))]
     most = sum(is_one(p) for num, pairs in found for p in pairs[:num])
-    return (*cells, ratio(most, split), str(split))
+    return (*cells, ratio(most, split))
 
 
 def is_one(pair: SubjectPair) -> bool:

@@ -20,7 +20,7 @@ STAND_INS = {
     "RECIPE": "cpu-tiny", "FILE": "x.csv", "RUN": "1", "NAME": "mine", "TEXT": "text", "SCORE": "0.5", "DIR": "there",
     "SUBMISSION": "1", "TIME": "2026-01-01T00:00Z", "PATH": "there", "YOU": "me", "ID": "1", "NUMBER": "30",
     "ATTRIBUTE": "age", "SPACE": "space.toml", "SETTING": "loss=focal", "RANKS": "1,3", "REF": "1", "KIND": "flip",
-    "COMMAND": "runs",
+    "COMMAND": "runs", "FEATURES": "features.parquet",
 }  # fmt: skip
 """Words in capitals, which whoever types a command puts in the place of, and what a test puts there."""
 FILLED = {

@@ -109,7 +109,7 @@ def check(
 @verb
 def same_person(
     project: AnyProject,
-    features: Annotated[str | Path, Option("Features by `facetwise embed`.", metavar="FILE", kind=str)],
+    features: Annotated[str | Path, Option("Features by `facetwise embed`.", metavar="FEATURES", kind=str)],
     *,
     limit: Annotated[int, Option("The most pairs to list.", min=1)] = 20,
     html: Annotated[str | Path | None, Option("Write a page with the photos to this file.")] = None,
@@ -184,6 +184,7 @@ def folds(
         given=given,
         find_copies=lambda: find_copies(opened, manifest, manifest.codes(opened.space), more),
         join_copies=join_copies,
+        features=None if more is None else more.name,
     )
 
 

@@ -90,7 +90,8 @@ Jobs = Annotated[int, Option("Folds to train at a time, each in a process with i
 Workers = Annotated[int | None, Option("Threads; the default is one a core.", min=1)]
 Views = Annotated[Tta, Option("Test-time augmentation: average over views of an image.")]
 FeaturesFile = Annotated[
-    str | Path | None, Option("Features by `facetwise embed`: look at the most alike, too.", metavar="FILE", kind=str)
+    str | Path | None,
+    Option("Features by `facetwise embed`: look at the most alike, too.", metavar="FEATURES", kind=str),
 ]
 Page = Annotated[str | Path | None, Option("Write one self-contained page to this file.")]
 Run = Annotated[str, Option("A run: its id, number or `last`.")]

@@ -62,7 +62,7 @@ def split_folds(
     stats = fold_stats(fold, groups, space.encode(codes, missing=True), num_folds)
     _check(table, stats, key, split)
     by_image = dict(zip(train["image"], fold.tolist(), strict=True))
-    told = None if copies is None else copies_across(pairs, by_image, joined=join_copies)
+    told = None if copies is None else copies_across(pairs, by_image, joined=join_copies, features=copies.features)
     return Folds(name, split, num_folds, seed, manifest.hash, table, stats, told)
 
 

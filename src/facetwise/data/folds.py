@@ -64,6 +64,11 @@ class Folds:
         return self.copies is not None and self.copies.joined
 
     @property
+    def features(self) -> str | None:
+        """The features by which copies were looked for too."""
+        return None if self.copies is None else self.copies.features
+
+    @property
     def parts_copies(self) -> bool:
         """Whether copies of one picture, under two people, are in two folds."""
         return self.copies is not None and self.copies.across > 0
@@ -77,7 +82,7 @@ class Folds:
         told = f"{count(copies.pairs, 'pair')} of copies between {PEOPLE}"
         if not copies.across:
             return told + (f": {copies.people:,} {PEOPLE} dealt together" if copies.joined else ", none across folds")
-        again = making_again(self.name, self.num_folds, self.seed, joined=True)
+        again = making_again(self.name, self.num_folds, self.seed, joined=True, features=copies.features)
         remedy = f"; together with `{again}`" if self.split == "group" else ""
         return f"{told}, {copies.across:,} on both sides of the split, so scores are too high ({copies.shown}){remedy}"
 
@@ -94,22 +99,26 @@ class Folds:
             table = table.with_columns(pl.Series(key, map(person, table[key]), dtype=pl.String()))
         joined = train.select(key).join(table, on=key, how="left", maintain_order="left")["fold"]
         if joined.null_count():
-            again = making_again(self.name, self.num_folds, self.seed, joined=self.joined)
+            again = making_again(self.name, self.num_folds, self.seed, joined=self.joined, features=self.features)
             raise MismatchError(f"folds `{self.name}` do not cover the manifest", hint=f"`{again}`")
         return joined.to_numpy().astype(np.int64)
 
 
-def making_folds(name: str, num_folds: int | None = None, seed: int = 0, *, joined: bool = False) -> list[str]:
+def making_folds(
+    name: str, num_folds: int | None = None, seed: int = 0, *, joined: bool = False, features: str | None = None
+) -> list[str]:
     """The command that makes folds, without options that have their defaults."""
     words = {
         "--name": name if name != "default" else None,
         "--folds": num_folds if num_folds != DEFAULT_FOLDS else None,
     }
     words |= {"--seed": seed or None, "--unsafe-split": "image" if name.startswith(UNSAFE) else None}
+    words["--features"] = features
     options = [str(word) for pair in words.items() if pair[1] is not None for word in pair]
     return ["folds", *options, *(["--join-copies"] if joined else [])]
 
 
-def making_again(name: str, num_folds: int, seed: int = 0, *, joined: bool = False) -> str:
+def making_again(name: str, num_folds: int, seed: int = 0, *, joined: bool = False, features: str | None = None) -> str:
     """The command line that replaces folds."""
-    return shlex.join(["facetwise", *making_folds(name, num_folds, seed, joined=joined), "--new"])
+    words = making_folds(name, num_folds, seed, joined=joined, features=features)
+    return shlex.join(["facetwise", *words, "--new"])

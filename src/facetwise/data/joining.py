@@ -32,7 +32,9 @@ def joined_groups(groups: npt.NDArray[np.object_], pairs: Sequence[CopyPair]) ->
     return np.array([first(name) for name in groups], dtype=object)
 
 
-def copies_across(pairs: Sequence[CopyPair], fold: Mapping[str, int], *, joined: bool) -> FoldCopies:
+def copies_across(
+    pairs: Sequence[CopyPair], fold: Mapping[str, int], *, joined: bool, features: str | None = None
+) -> FoldCopies:
     """What folds' record says of the pairs between people; `fold` is the fold of each image."""
     between = [pair for pair in pairs if pair.people is not None]
     across = [(pair.first, pair.second) for pair in between if fold[pair.first] != fold[pair.second]]
@@ -43,4 +45,5 @@ def copies_across(pairs: Sequence[CopyPair], fold: Mapping[str, int], *, joined:
         people=len(people),
         across=len(across),
         examples=tuple(across[:_EXAMPLES]),
+        features=features,
     )

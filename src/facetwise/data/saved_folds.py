@@ -56,12 +56,14 @@ def make_folds(
     given: str | None = None,
     find_copies: Callable[[], Copies] | None = None,
     join_copies: bool = False,
+    features: str | None = None,
 ) -> Folds:
     """Make and save folds; with the same settings again, existing folds are returned.
 
     Other folds of the same name are replaced only if `new`; otherwise ArtefactError. `num_folds` defaults to 5, or with
     `given` (as in `split_folds`) to the number of its values. `find_copies` is called when folds are made, and what it
-    finds between people is recorded; `join_copies` deals those people together.
+    finds between people is recorded; `join_copies` deals those people together. `features` names the table by which it
+    looks, too.
 
     Raises SettingError for `join_copies` on a given split or on one by image, and unless `num_folds` is `MIN_FOLDS` to
     `MAX_FOLDS`, and `name` begins with `UNSAFE` if and only if the split is by image.
@@ -78,13 +80,14 @@ def make_folds(
     made = partial(split_folds, manifest, space, name=name, num_folds=num_folds, seed=seed, split=split, given=given)
     if folder.is_dir() and not new:
         there = load_folds(workspace, manifest, name)
-        same = (there.num_folds, there.seed, there.split, there.joined) == (num_folds, seed, split, join_copies)
+        asked = (num_folds, seed, split, join_copies, features)
+        same = (there.num_folds, there.seed, there.split, there.joined, there.features) == asked
         if same and (given is None or made().hash == there.hash):  # the table may give another split by now
             return there
         raise ArtefactError(
             f"folds `{name}` exist; runs made with them could not be compared with runs on others",
             hint="use them, give another `--name`, or replace them with "
-            f"`{making_again(name, num_folds, seed, joined=join_copies)}`",
+            f"`{making_again(name, num_folds, seed, joined=join_copies, features=features)}`",
         )
     folds = made(copies=None if find_copies is None else find_copies(), join_copies=join_copies)
     with new_artefact(folder, _record(folds)) as temporary:
@@ -106,7 +109,7 @@ def load_folds(workspace: Workspace, manifest: Manifest, name: str = "default") 
     stats = FoldStats(**made.stats.model_dump(include=set(FoldStats.__annotations__)))
     folds = Folds(name, made.split, made.num_folds, made.seed, made.manifest_hash, table, stats, made.copies)
     if folds.manifest_hash != manifest.hash:
-        again = making_again(name, folds.num_folds, folds.seed, joined=folds.joined)
+        again = making_again(name, folds.num_folds, folds.seed, joined=folds.joined, features=folds.features)
         raise MismatchError(
             f"folds `{name}` were made from another manifest: images, their content or their {PEOPLE} changed",
             hint=f"`{again}` makes them again (old runs will not be comparable)",

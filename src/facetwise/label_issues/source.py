@@ -36,7 +36,7 @@ def label_source(project: Project, manifest: Manifest, reference: str | None) ->
     raise InputError(
         "no finished run or blend predicts the whole label out of fold" + (f" ({skipped[0]})" if skipped else ""),
         hint="train one with `facetwise fit RECIPE`, name a specialist, or ask the most alike photos: "
-        "`facetwise labels suspects --method neighbours --features FILE`",
+        "`facetwise labels suspects --method neighbours --features FEATURES`",
     )
 
 

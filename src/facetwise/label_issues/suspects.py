@@ -157,7 +157,7 @@ def _judge(
         source, rows, why = label_source(project, manifest, reference)
         return _Judge(source.reference, why, rows, votes)
     if spec.features is None or votes is None:
-        raise SettingError("`neighbours` are those by features", hint="give `--features`, a table of `facetwise embed`")
+        raise SettingError("`neighbours` are those by features", hint="give them: `--features FEATURES`")
     if reference is not None:
         raise SettingError(
             f"`neighbours` need no predictions, and `{reference}` has some", hint="leave one of them out"

@@ -152,7 +152,7 @@ def copies_notices(records: Iterable[RunRecord]) -> tuple[Notice, ...]:
 
 def _parted(record: RunRecord, copies: FoldCopies) -> Notice:
     pairs = f"{count(copies.across, 'pair')} of copies between {PEOPLE} ({copies.shown})"
-    again = making_again(record.fold_name or "default", record.num_folds, joined=True)
+    again = making_again(record.fold_name or "default", record.num_folds, joined=True, features=copies.features)
     remedy = "" if record.by_image else f" `{again}` keeps them together."
     return Notice("caution", f"On both sides of the split: {pairs}, so estimates are too high.{remedy}")
 

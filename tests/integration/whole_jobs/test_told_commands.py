@@ -19,7 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+from made_features import write_features
+from made_project import photo_project, replace_in
 from made_records import another_run
 from made_runs import add_run, made_contest
 from told_commands import Told, told_commands
@@ -43,6 +46,7 @@ NOT_RUN = {
     "core/records/shelf.py: weights add FILE --as BACKBONE --name {}": "takes weights: see test_shelf.py",
     "screens/text/shelf.py: weights add FILE --as BACKBONE": "takes weights: see test_shelf.py",
     "cli/training.py: show {} --html run.html": "test_next_steps.py runs it",
+    "data/features/table.py: embed RECIPE --out features.parquet": "takes a network: see test_embedding.py",
 }
 """Command -> where it is run in place of here."""
 
@@ -512,6 +516,37 @@ def _(at: At) -> str:
     one, other = sorted(at.contest.glob("train/images/*/normal.*"))[:2]
     shutil.copyfile(one, other)
     return at.call("check", "--workers", "1")
+
+
+def features(at: At, project: Project) -> str:
+    """A file of made features of the project's images."""
+    manifest = load_manifest(project)
+    vectors = np.random.default_rng(0).normal(size=(manifest.table.height, 4))
+    return str(write_features(at.root.parent / "features.parquet", manifest, vectors))
+
+
+@case("screens/text/check.py: same-person FEATURES", of="ready")
+def _(at: At) -> str:
+    at.words = {"FEATURES": [features(at, Project.open(at.root))]}
+    return at.call("check", "--workers", "1")
+
+
+@case("data/features/same_subject.py: check --features FEATURES", of="ready")
+def _(at: At) -> str:
+    rows = ["file,person,glasses", *(f"{n}.jpg,,{('yes', 'no')[n % 2]}" for n in range(4))]
+    project = photo_project(at.root.parent / "alone", rows, [f"photos/{n}.jpg" for n in range(4)])
+    replace_in(project.workspace.project_file, {'group = "person"': 'group = "none"'})
+    project = Project.open(project.root)
+    os.chdir(project.root)
+    at.call("check", "--workers", "1")
+    at.words = {"FEATURES": [features(at, project)]}
+    return at.refused("same-person", at.words["FEATURES"][0])
+
+
+@case("label_issues/source.py: labels suspects --method neighbours --features FEATURES", of="ready")
+def _(at: At) -> str:
+    at.words = {"FEATURES": [features(at, Project.open(at.root))]}
+    return at.refused("labels", "suspects")
 
 
 @case("data/dealing.py: check", of="ready")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_features import write_features
 from made_project import HEADER, encoded, open_project, picture, replace_in, write_contest, write_table
 from PIL import ImageOps
 from typer.testing import CliRunner
@@ -70,13 +71,29 @@ def test_joined_people_are_in_one_fold_and_the_record_says_so(project: Project) 
         fw.folds(project, num_folds=3)
 
 
+def test_folds_by_features_say_so_and_are_not_taken_for_others(project: Project, tmp_path: Path) -> None:
+    manifest = load_manifest(project)
+    vectors = np.random.default_rng(0).normal(size=(manifest.table.height, 4))
+    file = write_features(tmp_path / "f.parquet", manifest, vectors)
+    made = fw.folds(project, num_folds=8, features=file)
+    assert made.copies is not None
+    assert (made.copies.features, made.copies.pairs) == ("f.parquet", 3)
+    assert made.copies_note is not None
+    assert made.copies_note.endswith(
+        "together with `facetwise folds --folds 8 --features f.parquet --join-copies --new`"
+    )
+    assert fw.folds(project, num_folds=8, features=file).hash == made.hash
+    with pytest.raises(ArtefactError, match="exist"):
+        fw.folds(project, num_folds=8)
+
+
 def test_copies_on_both_sides_are_told_with_the_command(project: Project) -> None:
     arguments = ["--project", str(project.root)]
     told = json.loads(CliRunner().invoke(app, [*arguments, "folds", "-k", "8", "--json"]).stdout)["copies"]
     assert (told["joined"], told["pairs"], told["across"], len(told["examples"])) == (False, 3, 3, 2)
     text = " ".join(CliRunner().invoke(app, [*arguments, "folds", "-k", "8"], env={"COLUMNS": "400"}).output.split())
     assert "3 pairs of copies between people, 3 on both sides of the split" in text
-    assert "facetwise folds --folds 8 --join-copies --new" in text
+    assert "folds --folds 8 --join-copies --new`" in text
     doctor = " ".join(CliRunner().invoke(app, [*arguments, "doctor"], env={"COLUMNS": "400"}).output.split())
     assert "3 on both sides of the split" in doctor
 

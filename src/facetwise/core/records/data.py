@@ -46,6 +46,8 @@ class FoldCopies(Record):
     """Pairs whose two images are in two folds."""
     examples: tuple[tuple[str, str], ...] = ()
     """The first of the pairs across folds."""
+    features: str | None = None
+    """File name of the features by which copies were looked for too."""
 
     @property
     def shown(self) -> str:

@@ -94,7 +94,7 @@ def find_same_subject(features: Features, manifest: Manifest, limit: int) -> Sam
     if manifest.each_its_own:
         raise InputError(
             f"each image is taken as {A_PERSON} of its own, so there are no names to compare",
-            hint="`facetwise check --features FILE` tells images that are copies",
+            hint="`facetwise check --features FEATURES` tells images that are copies",
         )
     rows, vectors = features.of_training(manifest)
     train = manifest.train[rows]
