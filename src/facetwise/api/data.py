@@ -36,8 +36,9 @@ def init(
     dataset: Annotated[str | Path, Option("Folder of the dataset; it is only ever read.", ("--dataset",))],
     *,
     name: Annotated[str | None, Option("A name for people; the default is the folder's.")] = None,
-    table: Annotated[str | None, Option("The table of labels, in the dataset.", metavar="PATH")] = None,
+    table: Annotated[str | None, Option("The table of labels, in the dataset or elsewhere.", metavar="PATH")] = None,
     image: Annotated[str | None, Option("Its column of image paths.", metavar="COLUMN")] = None,
+    images: Annotated[str | None, Option("The folder of its images, in the dataset.", metavar="DIR")] = None,
     group: Annotated[str | None, Option("Column of whose an image is, or `none`.", metavar="COLUMN")] = None,
     attributes: Annotated[
         Sequence[str],
@@ -72,7 +73,14 @@ def init(
 
     recipes = {f"recipes/{name}.toml": (SHIPPED / f"{name}.toml").read_bytes() for name in shipped_recipes()}
     choices = TableChoices(
-        table, image, group, tuple(attributes), pattern, leave_out, None if links_root is None else str(links_root)
+        table,
+        image,
+        group,
+        tuple(attributes),
+        pattern,
+        leave_out,
+        images,
+        links_root=None if links_root is None else str(links_root),
     )
     path = write_project_file(
         Path(folder), Path(dataset), name=name, beside=recipes, choices=choices, ask=ask or nobody, tell=tell

@@ -33,13 +33,15 @@ def first_fit(project: Project, understood: Understood) -> list[str]:
     from facetwise.data.folds import DEFAULT_FOLDS, VALIDATION
     from facetwise.recipe import load_recipe
 
-    starter, parts, settings = starter_recipe(project), understood.folds, []
-    if len(parts) == 2 and any(part.casefold() in VALIDATION for part in parts):
+    starter, parts, settings = starter_recipe(project), dict(understood.folds), []
+    held_out = max(parts.values(), default=-(-understood.known // DEFAULT_FOLDS))
+    if len(parts) == 2 and (validating := [part for part in parts if part.casefold() in VALIDATION]):
         settings.append("folds.plan=holdout")
+        held_out = parts[validating[0]]
     elif parts and len(parts) != DEFAULT_FOLDS:
         settings.append(f"folds.plan={len(parts)}")
-    images, usual = understood.train, load_recipe(found_recipe(project, starter)).train.batch_size
-    few = max(images // 6, min(8, images // 2))  # so that an epoch has some steps
+    images, usual = understood.known, load_recipe(found_recipe(project, starter)).train.batch_size
+    few = min(max(images // 6, min(8, images // 2)), max(2, (images - held_out) // 2))  # for some steps an epoch
     if 2 <= few < usual:
         settings.append(f"train.batch_size={2 ** (few.bit_length() - 1)}")
     return ["fit", starter, *with_settings(settings)]

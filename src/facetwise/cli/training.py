@@ -41,7 +41,7 @@ def _(call: "Call[RunFolder]") -> None:
     """
     from facetwise.api.results import show_run
     from facetwise.cli.display import TrainingDisplay
-    from facetwise.screens.text.runs.run import summary_text
+    from facetwise.screens.text.runs.run import attributes_table, summary_text
 
     project = call.project
     with TrainingDisplay(sys.stderr) as display:
@@ -52,6 +52,8 @@ def _(call: "Call[RunFolder]") -> None:
     view = show_run(project, run.id)
     if view.scorecard is not None:
         console().print(summary_text(view.scorecard))
+    elif view.alone:
+        console().print(attributes_table(view.alone, project.file.score.metric, counted=True))
     for notice in view.warnings:
         say(f"{notice.kind}: {notice.text}")
     say(f"run {run.id} is finished: {run.path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from facetwise.core.errors import SettingError
@@ -47,6 +48,10 @@ class NamePattern:
             return None
         found = self._most.fullmatch(path)
         return found.groups() if found else None
+
+    def filled(self, cells: Mapping[str, str]) -> str:
+        """The path in which the fields stand for these `cells`."""
+        return _FIELD.sub(lambda field: cells[field[1].partition(":")[0].strip()], self.text)
 
     def is_ambiguous(self, path: str) -> bool:
         """Whether a path that matches could be read in another way as well."""

@@ -24,7 +24,7 @@ def person(name: str) -> str:
     beginning stay, since `000600` is an identifier and `600` may be another one; so does case. Idempotent.
     """
     plain = normal(name)
-    whole = _WHOLE.fullmatch(plain)
+    whole = _WHOLE.fullmatch(plain) if "." in plain else None
     return whole[1] if whole else plain
 
 

@@ -10,7 +10,9 @@ from facetwise.core.errors import ArtefactError
 from facetwise.core.files.outside import exists, resolved
 from facetwise.core.files.settings import parse, read_toml
 from facetwise.core.labels import LabelSpace
+from facetwise.core.people import person
 from facetwise.core.records.data import ManifestMadeFrom
+from facetwise.core.records.dataset import Side
 from facetwise.core.records.done import read_done
 from facetwise.core.records.project_file import ProjectFile
 from facetwise.core.text.scored import score_by
@@ -87,6 +89,28 @@ class Project:
         from_dataset = os.path.relpath(root / table, self.root)
         own = [found for path in (from_dataset, table) if (found := inside(self.root, path)) is not None]
         return next(filter(exists, own), first or next(iter(own), None))
+
+    def tables_of(self, side: Side, dataset: Path | None = None) -> dict[str, Path | None]:
+        """Where each table of a side lies, by its path; None as `table_path` has it. Of a pattern of tables those are
+        told that are there, and that `where` does not exclude."""
+        own = [] if side.table is None else self._parts(side, self.dataset_root if dataset is None else dataset)
+        return {name: self.table_path(name, dataset) for name in [*own, *(join.table for join in side.join)]}
+
+    @staticmethod
+    def _parts(side: Side, root: Path) -> list[str]:
+        """The table of a side, or those in the dataset that the pattern in its place means."""
+        pattern = side.parts
+        if pattern is None:
+            return [str(side.table)]
+        wanted = [side.where.get(name) for name in pattern.fields]
+
+        def is_read(name: str) -> bool:
+            cells = pattern.cells(name)
+            pairs = zip(cells or (), wanted, strict=False)
+            return cells is not None and all(values is None or person(cell) in values for cell, values in pairs)
+
+        anything = pattern.filled(dict.fromkeys(pattern.fields, "*"))
+        return sorted(filter(is_read, (path.relative_to(root).as_posix() for path in root.glob(anything))))
 
     @property
     def space_hash(self) -> str:

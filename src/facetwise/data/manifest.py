@@ -324,9 +324,7 @@ def _tables(project: Project) -> dict[str, Path]:
     """The tables and lists as the project file calls them, and where they lie."""
     found: dict[str, Path] = {}
     for side in filter(None, (project.file.dataset.train, project.file.dataset.test)):
-        for table in side.tables:
-            if (path := project.table_path(table)) is not None:
-                found[table] = path
+        found |= {table: path for table, path in project.tables_of(side).items() if path is not None}
         found |= {name: project.dataset_root / name for name in side.listed}
     how = project.file.combinations
     if how not in (ALL, SEEN) and (path := project.table_path(how)) is not None:

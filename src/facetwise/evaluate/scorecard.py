@@ -142,11 +142,7 @@ def score_decided(predicted: IntArray, truth: Truth, *, folds: IntArray | None =
     """
     if predicted.shape != truth.codes.shape:
         raise ValueError(f"predicted codes of shape {predicted.shape} beside labels of shape {truth.codes.shape}")
-    covered, names = (predicted != MISSING).any(axis=1), truth.space.names
-    if not covered.any():
-        raise InputError(f"nothing to score: none of the {len(predicted)} rows has a prediction")
-    present = [i for i in range(len(names)) if (predicted[covered, i] != MISSING).any()]
-    rows = _PredictedRows(truth.where(covered).only([names[i] for i in present]), predicted[covered][:, present])
+    covered, rows = (predicted != MISSING).any(axis=1), _PredictedRows.of(predicted, truth)
     whole = rows.where(rows.truth.known)
     if not len(whole.truth):
         raise nothing_known(rows.truth.space.names)
@@ -155,12 +151,18 @@ def score_decided(predicted: IntArray, truth: Truth, *, folds: IntArray | None =
         num_images=len(predicted),
         num_people=whole.truth.num_people,
         num_covered=len(whole.truth),
-        attributes=tuple(_attribute_score(rows, i, a) for i, a in enumerate(rows.truth.space.attributes)),
+        attributes=_attribute_scores(rows),
         folds=() if folds is None else _fold_scores(whole, folds[covered][rows.truth.known]),
         num_unknown=len(rows.truth) - len(whole.truth),
         by=by,
         **_main_score(whole),
     )
+
+
+def attribute_scores(rows: ScoredRows) -> tuple[AttributeScore, ...]:
+    """The scores of each predicted attribute on the rows of which it is known, also where no row knows all of them;
+    an attribute of which no row is known has none."""
+    return _attribute_scores(_PredictedRows.of(rows.predictions.codes, rows.truth))
 
 
 def name_of(names: Sequence[str], space: LabelSpace) -> str:
@@ -175,6 +177,15 @@ class _PredictedRows:
     truth: Truth
     predicted: IntArray
     """Class numbers, (n, attributes)."""
+
+    @classmethod
+    def of(cls, predicted: IntArray, truth: Truth) -> _PredictedRows:
+        """Those of predicted codes, (n, num_attributes), of all attributes; raises InputError when there are none."""
+        covered, names = (predicted != MISSING).any(axis=1), truth.space.names
+        if not covered.any():
+            raise InputError(f"nothing to score: none of the {len(predicted)} rows has a prediction")
+        present = [i for i in range(len(names)) if (predicted[covered, i] != MISSING).any()]
+        return cls(truth.where(covered).only([names[i] for i in present]), predicted[covered][:, present])
 
     @cached_property
     def classes(self) -> IntArray:
@@ -206,6 +217,11 @@ def _measured(truth: Truth, predicted: IntArray) -> dict[Metric, tuple[float, In
     """Macro F1, accuracy and the truth's own score with their intervals, each computed once."""
     wanted = dict.fromkeys((truth.metric, *_ALWAYS))
     return {m: (truth.score(predicted, metric=m), truth.interval(predicted, metric=m)) for m in wanted}
+
+
+def _attribute_scores(rows: _PredictedRows) -> tuple[AttributeScore, ...]:
+    known = (rows.truth.codes != MISSING).any(axis=0)
+    return tuple(_attribute_score(rows, i, a) for i, a in enumerate(rows.truth.space.attributes) if known[i])
 
 
 def _attribute_score(rows: _PredictedRows, index: int, attribute: Attribute) -> AttributeScore:

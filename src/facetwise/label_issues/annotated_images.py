@@ -50,7 +50,7 @@ class NamedImages:
 
     @property
     def _images(self) -> str:
-        return self.project.file.dataset.train.images
+        return self.project.file.dataset.train.images_base
 
     @cached_property
     def _root(self) -> str:

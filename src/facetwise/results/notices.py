@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from facetwise.core.choices import Metric
 from facetwise.core.labels import JOINT
-from facetwise.core.text.counting import count
+from facetwise.core.text.counting import count, listed
 from facetwise.core.text.scored import SCORE
 from facetwise.core.text.subject import A_PERSON, PEOPLE, PERSON, count_people
 from facetwise.data.folds import making_again
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from facetwise.core.records.data import FoldCopies
     from facetwise.core.records.run import FingerprintFields, RunRecord
     from facetwise.data.manifest import Manifest
-    from facetwise.evaluate.scorecard import Scorecard
+    from facetwise.evaluate.scorecard import AttributeScore, Scorecard
 
 Estimate = Literal["cross-validation", "hold-out", "none"]
 SCORED_BY: dict[Metric, str] = {
@@ -143,6 +143,20 @@ def notices(
         found += _card_notices(card, estimate, current)
     found += _changed_since(record.fingerprint_fields, current)
     return (*found, *base_notices([record]))
+
+
+def scored_alone(scores: Sequence[AttributeScore]) -> tuple[Notice, ...]:
+    """Why there is no score of all attributes, and what to do, where only these are scored, each alone."""
+    if not scores:
+        return ()
+    names = listed((f"`{score.name}`" for score in scores), 8)
+    alone = f'model.head={{name="single", attribute="{scores[0].name}"}}'
+    text = (
+        "No predicted image has a known class of every attribute, so there is no score over all of them, and nothing "
+        f"to choose runs by. Each of {names} is scored on the images of which it is known. To choose by one, train it "
+        f"alone: `--set '{alone}'`; or label some images in full."
+    )
+    return (Notice("caution", text),)
 
 
 def copies_notices(records: Iterable[RunRecord]) -> tuple[Notice, ...]:

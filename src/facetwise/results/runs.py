@@ -26,12 +26,21 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.further.scores import FurtherScores, further_scores
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows
-from facetwise.evaluate.scorecard import Scorecard, name_of, score_rows
+from facetwise.evaluate.scorecard import AttributeScore, Scorecard, attribute_scores, name_of, score_rows
 from facetwise.predictors.sources import manifest_truth
 from facetwise.results.cache import ResultCache, run_score
 from facetwise.results.mistakes import Confused, Mistake, most_confused, worst_mistakes
 from facetwise.results.notes import all_notes, notes_on
-from facetwise.results.notices import CurrentData, Estimate, Notice, estimate_of, interval_meaning, method, notices
+from facetwise.results.notices import (
+    CurrentData,
+    Estimate,
+    Notice,
+    estimate_of,
+    interval_meaning,
+    method,
+    notices,
+    scored_alone,
+)
 from facetwise.results.origin import OTHER_FOLDS, ExternalRow, external_rows, origin_flags, origin_notices
 
 if TYPE_CHECKING:
@@ -130,7 +139,9 @@ class RunView(Plain):
     notes: tuple[Note, ...]
     """Notes on it, in the order of writing."""
     scorecard: Scorecard | None
-    """None without out-of-fold predictions."""
+    """None without out-of-fold predictions, or where no image is known whole."""
+    alone: tuple[AttributeScore, ...]
+    """Each attribute on the images of which it is known, where there is no score of all of them."""
     further: FurtherScores | None
     """Scores beside these, on the same images; None without out-of-fold predictions."""
     interval_meaning: str | None
@@ -174,11 +185,13 @@ def build_run_view(project: Project, run: RunFolder, manifest: Manifest | None =
     record, manifest = run.record(), manifest or load_manifest(project)
     run.check_labels(project.space_hash)
     came = run.imported()
-    scored = scored_rows(run, manifest, project)
+    matched = _matched_rows(run, manifest, project)
+    scored = matched if matched is not None and matched.scored().any() else None
     card = _score(scored)
+    alone = attribute_scores(matched) if scored is None and matched is not None and matched.covered.any() else ()
     estimate, state, curves = estimate_of(record), state_of(run), _curves(run.epochs())
     times = [s for c in curves for s in c.seconds]
-    cautions = notices(estimate, record, card, state, CurrentData.of(manifest))
+    cautions = [*notices(estimate, record, card, state, CurrentData.of(manifest)), *scored_alone(alone)]
     notes, troubles = notes_on(project, "run", run.id)
     return RunView(
         id=run.id,
@@ -191,6 +204,7 @@ def build_run_view(project: Project, run: RunFolder, manifest: Manifest | None =
         warnings=(*_damage(run), *origin_notices(came), *cautions, *troubles),
         notes=notes,
         scorecard=card,
+        alone=alone,
         further=further_of(scored, project, manifest) if scored else None,
         interval_meaning=interval_meaning(card, record) if card else None,
         method=OTHER_FOLDS if came is not None and came.other_folds else method(estimate, record, card),
@@ -226,16 +240,20 @@ def state_of(run: RunFolder) -> State:
 
 
 def scored_rows(run: RunFolder, manifest: Manifest, project: Project) -> ScoredRows | None:
-    """The run's out-of-fold predictions with the scored labels; None without any.
+    """The run's out-of-fold predictions with the scored labels; None where none of them can be scored.
 
     Raises MismatchError naming an image that is no longer in the manifest.
     """
+    rows = _matched_rows(run, manifest, project)
+    return rows if rows is not None and rows.scored().any() else None
+
+
+def _matched_rows(run: RunFolder, manifest: Manifest, project: Project) -> ScoredRows | None:
     table, whose = _held_out(run), f"run `{run.id}`"
     if table is None:
         return None
     predictions = Predictions.read(table, project.space, whose)
-    rows = ScoredRows.matched(predictions, manifest_truth(project, manifest), whose)
-    return rows if rows.scored().any() else None
+    return ScoredRows.matched(predictions, manifest_truth(project, manifest), whose)
 
 
 def further_of(rows: ScoredRows, project: Project, manifest: Manifest) -> FurtherScores:

@@ -90,8 +90,8 @@ def _dataset(state: _ProjectState) -> Iterator[DoctorLine]:
         yield DoctorLine("dataset", "problem", f"{folder}: no such folder{_read_from(dataset.path)}", _moved(state))
         return
     sides: list[TrainSide | TestSide] = [dataset.train, *([dataset.test] if dataset.test else [])]
-    tables = {table: state.project.table_path(table) for side in sides for table in side.tables}
-    places = tables | {side.images: folder / side.images for side in sides}
+    tables = {table: path for side in sides for table, path in state.project.tables_of(side).items()}
+    places = tables | {side.images_base: folder / side.images_base for side in sides}
     if lacking := [name for name, place in places.items() if place is None or not exists(place)]:
         hint = "put it back, or edit `dataset` in facetwise.toml"
         yield DoctorLine("dataset", "problem", f"{folder}: lacks {', '.join(f'`{n}`' for n in lacking)}", hint)

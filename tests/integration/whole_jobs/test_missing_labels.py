@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 from made_project import attribute, photo_project
@@ -9,6 +12,8 @@ from made_project import attribute, photo_project
 import facetwise as fw
 from facetwise.core.project import Project
 from facetwise.data.manifest import load_manifest
+from facetwise.screens.kit import Printer
+from facetwise.screens.text.runs.run import run_text
 
 ATTRIBUTES = attribute("colour", "red", "blue") + attribute("mark", "x", "y")
 RECIPE = """
@@ -84,3 +89,25 @@ def test_only_recorded_labels_are_suspects(project: Project) -> None:
 def test_rules_and_temperatures_are_fitted_on_what_is_known(project: Project) -> None:
     assert fw.rules(project, "1").choice.num_images == 24
     assert fw.calibration(project, "1").check.num_left_out == 12
+
+
+def test_where_no_image_is_known_whole_each_attribute_is_scored_and_it_is_said(tmp_path: Path) -> None:
+    rows = [f"{i}.png,{i},{('red', 'blue', '', '')[i % 4]},{('', '', 'x', 'y')[i % 4]}" for i in range(24)]
+    photos = [f"photos/{i}.png" for i in range(24)]
+    made = photo_project(
+        tmp_path, ["file,person,colour,mark", *rows], photos, folder="p", attributes=ATTRIBUTES, size=(16, 16)
+    )
+    fw.check(made)
+    fw.folds(made, num_folds=3)
+    path = made.root / "short.toml"
+    path.write_text(RECIPE.replace("HEAD", "multilabel").replace("2ep", "1ep"), encoding="utf-8")
+    fw.fit(made, path)
+    view = fw.show(made, "last", html=tmp_path / "run.html")
+    assert view.scorecard is None
+    assert {a.name: a.num_images for a in view.alone} == {"colour": 12, "mark": 12}
+    (said,) = (w.text for w in view.warnings if "known class of every attribute" in w.text)
+    assert 'model.head={name="single", attribute="colour"}' in said
+    console = Printer(io.StringIO())
+    console.print(run_text(view))
+    for text in (console.file.getvalue(), (tmp_path / "run.html").read_text(encoding="utf-8")):  # type: ignore[attr-defined]
+        assert all(f"{a.score:.3f}" in text for a in view.alone)

@@ -14,7 +14,7 @@ def text_of(**changes: object) -> str:
     usual: dict[str, object] = {
         "title": "a folder a class", "dataset": "/photos", "group": None, "groups": 3, "train": 3, "test": None,
         "attributes": (UnderstoodAttribute("crop", (("[red]", 1), ("rice", 2000))),), "folds": (), "notes": (),
-        "findings": (),
+        "findings": (), "known": 3,
     }  # fmt: skip
     console = Printer(io.StringIO())
     console.print(understood_text(Understood(**{**usual, **changes})))  # type: ignore[arg-type]

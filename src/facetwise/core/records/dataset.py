@@ -30,7 +30,8 @@ class Join(Spec):
     table: str
     """That table; it is looked for as the side's `table` is."""
     on: str
-    """Column of the key in the side's table, or in one joined before. Each row needs one row with its key."""
+    """Column of the key in the side's table, or in one joined before. Of a row whose key the other table does not have,
+    what that says is not known."""
     key: str | None = None
     """Column of the key in the other table, which has one row of each; left out, it is called as `on`."""
     delimiter: Delimiter = ","
@@ -49,7 +50,9 @@ class Side(Spec):
 
     table: str | None = None
     """The table, relative to the dataset, or where it is not there, to the project folder: csv, or by its ending
-    `.jsonl`, `.parquet` or `.json`: annotations of Label Studio, FiftyOne or COCO-like."""
+    `.jsonl`, `.parquet` or `.json`: annotations of Label Studio, FiftyOne or COCO-like. Of the training side it may be
+    several tables of one kind in the dataset, read one below another: `"{part}/metadata.csv"` is that of each folder,
+    and `part` a column of its rows, which `images = "{part}"`, `where` and `split` may name."""
     images: str
     """The folder of images, relative to the dataset."""
     delimiter: Delimiter = ","
@@ -69,6 +72,18 @@ class Side(Spec):
     listed: list[str] = Field(default_factory=list)
     """Text files in the dataset with the name of an image a line, as its column has it, or without a table its path
     below `images`, with or without the ending: only these images are of this side. Left out, all are."""
+
+    @cached_property
+    def parts(self) -> NamePattern | None:
+        """The pattern of the tables that are read one below another; None where there is one."""
+        return NamePattern(self.table) if self.table is not None and "{" in self.table else None
+
+    @property
+    def images_base(self) -> str:
+        """The folder that holds all its images: what of `images` stands before a field."""
+        folders = self.images.split("/")
+        whole = next((k for k, part in enumerate(folders) if "{" in part), len(folders)) if self.parts else len(folders)
+        return "/".join(folders[:whole]) or "."
 
     @property
     def tables(self) -> list[str]:
@@ -108,6 +123,13 @@ class TrainSide(Side):
     """Names of one person, a list a person, whose rows count as hers under the first name of the list. Spellings that
     differ in Unicode normal form, in blanks or in the `.0` of a whole number are one without it; `facetwise check`
     lists what else may be one."""
+
+    @model_validator(mode="after")
+    def _parts_of_one_pattern(self) -> TrainSide:
+        fields = NamePattern(self.images).fields if self.parts is not None and "{" in self.images else ()
+        if unknown := [name for name in fields if name not in self.parts.fields]:  # type: ignore[union-attr]
+            raise ValueError(f"`images` has the field `{unknown[0]}`, which the pattern `table` does not have")
+        return self
 
     @model_validator(mode="after")
     def _one_layout(self) -> TrainSide:
@@ -174,6 +196,8 @@ class TestSide(Side):
 
     @model_validator(mode="after")
     def _one_list(self) -> TestSide:
+        if self.parts is not None:
+            raise ValueError("`table` is one table here; `{}` in its name is for `[dataset.train]`")
         if self.table is not None and self.pattern is not None:
             raise ValueError("give a `table`, or a `pattern` in its place, or neither")
         return self

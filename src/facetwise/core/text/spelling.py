@@ -15,6 +15,8 @@ def normal(name: str) -> str:
 
     White space is as Unicode defines it, so it includes the no-break space. Idempotent.
     """
+    if name.isascii():  # then nothing is composed or unseen, and names are many
+        return " ".join(name.split())
     return unicodedata.normalize("NFC", " ".join(_UNSEEN.sub("", name).split()))
 
 
@@ -26,7 +28,7 @@ def class_order(name: str) -> tuple[bool, int, str]:
 
 def folded(name: str) -> str:
     """The canonical spelling of a name without case."""
-    return normal(normal(name).casefold())
+    return normal(name).lower() if name.isascii() else normal(normal(name).casefold())
 
 
 def spelt_as(header: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import Spellings, spelt_as
 from facetwise.data.findings import Findings
 from facetwise.data.reading.csvfile import read_any_table
-from facetwise.data.reading.rowfaults import RowFaults
 
 
 @dataclass(frozen=True)
@@ -56,28 +55,27 @@ def read_joined(join: Join, path: Path, findings: Findings) -> JoinedTable | Non
 
 
 def with_joined(table: CsvTable, joined: JoinedTable, needed: Sequence[str], findings: Findings) -> CsvTable | None:
-    """`table` with the columns of another, `needed` ones in that spelling; None, and an error for each row whose key
-    the other does not have."""
+    """`table` with the columns of another, `needed` ones in that spelling, empty in rows whose key the other does not
+    have; None, and an error, where no row has one that it has."""
     join = joined.join
     on = Spellings(table.columns).find(join.on)
     if on not in table.columns:
         message = f"no column `{join.on}`, on which `{join.table}` is joined; columns: {listed(table.columns, 12)}"
         findings.error("missing-column", f"{table.name}:1", message)
         return None
-    place, faults, known = table.names.index(on), RowFaults(table, findings), len(findings)
-    used, records = set[str](), []
-    for row, (line, cells) in zip(table.rows, table.records, strict=True):
-        key = person(cells[place])
-        used.add(key)
-        if key not in joined.rows:
-            what = f"`{cells[place]}` is not in `{join.there}` of `{join.table}`" if key else f"`{on}` is empty"
-            faults.add("no-joined-row", on, row, what, f"add the row, or take this one out of `{table.name}`")
-            continue
-        records.append((line, (*cells, *joined.rows[key])))
-    faults.finish()
-    if len(findings) > known:
-        return None
-    added = joined.columns_beside(table.columns)
+    place, empty = table.names.index(on), ("",) * len(joined.names)
+    keys = [person(cells[place]) for _, cells in table.records]
+    records = [
+        (line, (*cells, *joined.rows.get(key, empty))) for key, (line, cells) in zip(keys, table.records, strict=True)
+    ]
+    used, added = {*keys} & joined.rows.keys(), joined.columns_beside(table.columns)
+    if lost := [row for key, row in zip(keys, table.rows, strict=True) if key not in joined.rows]:
+        which = f"{len(lost):,} of {count(len(keys), 'row')}, such as `{lost[0].cells[on]}` ({table.at(lost[0])})"
+        message = f"`{on}` not in `{join.there}` of `{join.table}`: {which}"
+        if not used:
+            findings.error("no-joined-row", table.name, message, "write the keys alike, or mend `join` of the side")
+            return None
+        findings.warning("no-joined-row", table.name, f"{message}; not known there: {listed(added, 8)}", "add the rows")
     told = f"joined by `{on}`, {len(used):,} of {count(len(joined.rows), 'row')} used; columns: {listed(added, 8)}"
     findings.info("joined-table", join.table, told)
     names = spelt_as((*table.names, *added), needed)

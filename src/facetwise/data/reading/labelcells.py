@@ -38,8 +38,8 @@ class LabelReader:
     unknown: Sequence[str] = ()
     """Cells of an attribute that is not known."""
     _faults: RowFaults = field(init=False)
-    _unknown_rows: dict[str, set[int]] = field(default_factory=dict)
-    """Column -> lines on which no class is known."""
+    _unknown_rows: dict[str, set[str]] = field(default_factory=dict)
+    """Column -> rows in which no class is known, by their places."""
     _fractions: dict[str, list[int]] = field(default_factory=dict)
     _names: dict[str, tuple[int, list[tuple[str, str]]]] = field(default_factory=dict)
 
@@ -66,7 +66,7 @@ class LabelReader:
         cell = row.cells[str(spec.column)].strip()
         attribute = self.space.attribute(spec.name)
         if normal(cell) in self._no_class:
-            self._unknown_rows.setdefault(str(spec.column), set()).add(row.line)
+            self._unknown_rows.setdefault(str(spec.column), set()).add(self.table.at(row))
             return {f"label:{spec.name}": None} | ({f"value:{spec.name}": None} if attribute.is_ordinal else {})
         if spec.split is not None:
             return {f"label:{spec.name}": int(normal(str(spec.item)) in self._items(spec.split, cell))}

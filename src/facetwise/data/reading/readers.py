@@ -92,7 +92,7 @@ class _Sides:
         if table is None:
             return []
         labels = LabelReader(specs, self.project.space, table, self.findings, side.unknown)
-        names = TableNames(table, key, self.root, side.images, self.findings, layout.names_folders, self.into)
+        names = TableNames(table, key, self.root, side.images_base, self.findings, layout.names_folders, self.into)
         reader = layout(TrainTable(self.project, self.root, side, names, labels, self.unlisted, self.findings))
         self.unlisted.pass_over(names, others)
         groups = RowGroups(table, side)
@@ -137,14 +137,15 @@ class _Sides:
         if self._keeps(side):
             self.findings.warning(f"no-{name}-side", source, f"its table is of {self.project.dataset_root}: not read")
             return False
-        for relative, place in {source: table, side.images: inside(self.root, side.images, self.into)}.items():
+        base = side.images_base
+        for relative, place in {source: table, base: inside(self.root, base, self.into)}.items():
             if place is None:
                 self.findings.error("leaves-dataset", relative, *self._way_out(relative))
                 return False
         if table is not None and exists(table):
             return True
         other = self.project.file.dataset.test if name == "train" else self.project.file.dataset.train
-        if exists(self.root / side.images) or other is None or not exists(self._place(other) or self.root):
+        if exists(self.root / side.images_base) or other is None or not exists(self._place(other) or self.root):
             found = DiskNames(self.root).find(source)
             hint = None if found == source else f"the disk spells it differently: {found!a}, rename one of them"
             code, what = ("missing-images", "folder") if side.table is None else ("missing-csv", "file")
@@ -158,7 +159,8 @@ class _Sides:
         """Where a side is read from: its table, or its images where it has none; None if that leads out."""
         if side.table is None:
             return inside(self.root, side.images, self.into)
-        return self.project.table_path(side.table, self.root)
+        first, *_ = [*self.project.tables_of(side, self.root), side.table]
+        return self.project.table_path(first, self.root)
 
     def _keeps(self, side: Side) -> bool:
         """Whether a side's table lies in the project, and so says nothing of this dataset, which is another one."""
@@ -192,15 +194,14 @@ class _Sides:
             for part, path in paths.items():
                 self.sources[part] = table.sha256 if part == name else file_hash(path)
                 self._tell_place(part, path)
-        elif name is not None and any(f.code == "missing-column" for f in self.findings[known:]):
+        elif name in paths and any(f.code == "missing-column" for f in self.findings[known:]):
             self._note_joint_class(paths[name], side, needed, known)
         return table, others
 
     def _places(self, side: Side) -> dict[str, Path] | None:
         """Where each of a side's tables lies; None, and an error, for one to be joined that is not there."""
         found: dict[str, Path] = {}
-        for table in side.tables:
-            path = self.project.table_path(table, self.root)
+        for table, path in self.project.tables_of(side, self.root).items():
             if path is None:
                 self.findings.error("leaves-dataset", table, *self._way_out(table))
                 return None

@@ -64,7 +64,7 @@ class RowGroups:
             return row.cells[column]
         if path is None:
             return ""
-        name = os.path.relpath(path, self.side.images)
+        name = os.path.relpath(path, self.side.images_base)
         cells = pattern.cells(name)
         if cells is None:
             faults.add("group-not-in-name", "group", row, f"`{name}` is not called `{pattern.text}`", _MEND)

@@ -19,6 +19,7 @@ from facetwise.data.findings import Findings
 from facetwise.data.reading.csvfile import read_any_table
 from facetwise.data.reading.jointables import read_joined, with_joined
 from facetwise.data.reading.on_disk.imagefiles import images_below, linked_folders
+from facetwise.data.reading.partedtables import one_below_another
 
 IMAGE_NAME = "(name)"
 """Column of the image's path below `images` where there is no table; no field of a pattern can be called so."""
@@ -55,6 +56,8 @@ def read_side(
     own = [name for name in wanted if name == key or normal(name) not in elsewhere]
     if side.table is None:
         table: CsvTable | None = names_table(root / side.images, side, key, findings, into)
+    elif side.parts is not None:
+        table = _parted(side, paths, [name for name in own if name not in side.parts.fields], key, findings)
     else:
         table = table_of(side, paths[side.table], own, findings)
     lists = [read_list(root, name, findings) for name in side.listed]
@@ -75,10 +78,31 @@ def read_side(
     return chosen, (*others, *left)
 
 
-def table_of(side: Side, path: Path, needed: Sequence[str], findings: Findings) -> CsvTable | None:
-    """The table of a side that has one and lies at `path`; None, and errors, for an unusable one."""
+def table_of(
+    side: Side, path: Path, needed: Sequence[str], findings: Findings, name: str | None = None
+) -> CsvTable | None:
+    """The table of a side that has one, or the one of several that is called `name`, and lies at `path`; None, and
+    errors, for an unusable one."""
     form = {"delimiter": side.delimiter, "encoding": side.encoding}
-    return read_any_table(path, str(side.table), needed, findings, **form)
+    return read_any_table(path, name or str(side.table), needed, findings, **form)
+
+
+def _parted(
+    side: Side, paths: Mapping[str, Path], needed: Sequence[str], key: str, findings: Findings
+) -> CsvTable | None:
+    """The tables of a side whose `table` is a pattern, one below another; None, and errors, for an unusable one."""
+    joined = {join.table for join in side.join}
+    tables = {name: table_of(side, path, needed, findings, name) for name, path in paths.items() if name not in joined}
+    read = {name: table for name, table in tables.items() if table is not None}
+    if not tables:
+        findings.error("missing-csv", str(side.table), "no table of the dataset is called so, or `where` excludes it")
+    if not read or len(read) < len(tables):
+        return None
+    try:
+        return one_below_another(read, side, key)
+    except InputError as error:
+        findings.error("repeated-column", str(side.table), str(error), "call the field of `table` otherwise")
+        return None
 
 
 def read_list(root: Path, name: str, findings: Findings) -> frozenset[str] | None:

@@ -99,7 +99,7 @@ def steps_per_epoch(recipe: Recipe, pool: Pool) -> int:
     if images < size:
         raise SettingError(
             f"a step takes {size} images (`train.batch_size` * `train.accumulate`), an epoch of a fold has {images}",
-            hint="lower them with `--set train.batch_size=...`",
+            hint=f"lower them: `--set train.batch_size={max(1, images // recipe.train.accumulate)}`",
         )
     return images // size
 

@@ -9,7 +9,7 @@ import pytest
 from made_project import GLASSES, photo_project, replace_in, write_table
 
 import facetwise as fw
-from facetwise.core.errors import SettingError
+from facetwise.core.errors import InputError, SettingError
 from facetwise.core.project import Project
 from facetwise.data.findings import Finding
 from facetwise.data.manifest import build_manifest, load_manifest
@@ -71,9 +71,15 @@ def test_one_spelling_of_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("images", "patients", "code", "where", "message"),
     [
-        ({}, {2: None}, "no-joined-row", "labels.csv:4", "`P1` is not in `patient` of `patients.csv`"),
         ({}, {4: "P1,no,99"}, "repeated-key", "patients.csv:5", "`P1` stands on line 3 as well"),
-        ({2: "1.png,,r"}, {}, "no-joined-row", "labels.csv:3", "`patient` is empty"),
+        ({2: "1.png,,r"}, {}, "empty-group", "labels.csv:3", "`patient` is empty"),
+        (
+            {},
+            {0: "patient,glasses,age", 1: "p0,no,1", 2: "p1,yes,1", 3: None, 4: None},
+            "no-joined-row",
+            "labels.csv",
+            "8 of 8 rows, such as `P0` (labels.csv:2)",
+        ),
         ({}, {0: "who,glasses,age"}, "missing-column", "patients.csv:1", "no column `patient`"),
         ({}, {0: "patient,x,age"}, "missing-column", "labels.csv:1", "no column `glasses`"),
         ({}, {1: None, 2: None, 3: None, 4: None}, "empty-csv", "patients.csv", "a header and no rows"),
@@ -88,6 +94,14 @@ def test_keys_without_their_one_row(
     found = faults(joined(tmp_path, changed(IMAGES, images), changed(PATIENTS, patients)))
     assert (found[0].code, found[0].where) == (code, where)
     assert message in found[0].message
+
+
+def test_what_a_row_without_its_key_would_say_is_not_known_and_told(tmp_path: Path) -> None:
+    listing = read_dataset(joined(tmp_path, patients=[PATIENTS[0], *PATIENTS[2:]]))
+    assert listing.table["label:glasses"].to_list() == [None, None, 1, 1, 0, 0, 1, 1]
+    (told,) = (f for f in listing.findings if f.level == "warning")
+    assert (told.code, told.where) == ("no-joined-row", "labels.csv")
+    assert "2 of 8 rows, such as `P0` (labels.csv:2); not known there: glasses, age" in told.message
 
 
 def test_rows_of_one_key_that_say_the_same_are_one(tmp_path: Path) -> None:
@@ -190,13 +204,41 @@ def test_init_joins_for_a_chosen_attribute(tmp_path: Path) -> None:
     [
         ["patient,glasses", *(f"Q{p},{('no', 'yes')[p % 2]}" for p in range(4))],  # other keys
         ["patient,glasses", *(f"P{p % 2},{('no', 'yes')[p % 2]}" for p in range(4))],  # several rows of a key
-        ["somebody,glasses", *(f"P{p},{('no', 'yes')[p % 2]}" for p in range(4))],  # another name
+        ["somebody,glasses", *(f"P{p},{('no', 'yes')[p % 2]}" for p in range(2))],  # another name, and half of the keys
     ],
 )
 def test_init_joins_nothing_that_is_no_key(tmp_path: Path, patients: list[str]) -> None:
     project, told = told_by_init(tmp_path, dataset_of(tmp_path, IMAGES, patients=patients))
     assert project.file.dataset.train.join == []
     assert "patients.csv` has a row" not in told
+
+
+@pytest.mark.parametrize(("on", "key", "prefix"), [("pid", "patient", ""), ("who", "patient_code", "P")])
+def test_init_joins_by_a_key_under_two_names(tmp_path: Path, on: str, key: str, prefix: str) -> None:
+    images = [f"file,{on}", *(f"{k}.png,{prefix}{k // 2}" for k in range(8))]
+    patients = [f"{key},glasses", *(f"{prefix}{p},{('no', 'yes')[p % 2]}" for p in range(4))]
+    project, told = told_by_init(tmp_path, dataset_of(tmp_path, images, patients=patients))
+    (join,) = project.file.dataset.train.join
+    assert (join.on, join.key) == (on, key)
+    assert project.space.names == ("glasses",)
+    assert "joined" in told
+
+
+@pytest.mark.parametrize(
+    ("patients", "reason"),
+    [
+        (["patient,glasses", "P0,no", "P1,yes", "P0,yes", "P1,no"], "`P0` stands in its `patient` on lines 2 and 4"),
+        (["patient,glasses", *(f"P0{p},{('no', 'yes')[p % 2]}" for p in range(4))], "0 of 8 cells of `patient`"),
+        (["patient,glasses", *(f"p{p},{('no', 'yes')[p % 2]}" for p in range(4))], "`P0` is not, `p0` is: write them"),
+        (["name,glasses", *(f"x{p},{('no', 'yes')[p % 2]}" for p in range(4))], "no column of it is called as one of"),
+    ],
+)
+def test_init_says_why_a_table_with_the_labels_is_not_joined(tmp_path: Path, patients: list[str], reason: str) -> None:
+    images = [line.rpartition(",")[0] for line in IMAGES]
+    with pytest.raises(InputError) as refused:
+        told_by_init(tmp_path, dataset_of(tmp_path, images, patients=patients))
+    assert "`patients.csv` is not joined: " in str(refused.value)
+    assert reason in str(refused.value)
 
 
 def test_init_tells_rows_without_their_row(tmp_path: Path) -> None:

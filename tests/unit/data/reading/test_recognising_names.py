@@ -53,6 +53,69 @@ def test_a_test_folder_with_classes_is_a_test_side_whose_labels_are_never_read(t
     assert "never read" in notes(told)
 
 
+@pytest.mark.parametrize(("folder", "spelt"), [("valid", str), ("Validation", str.upper), ("dev", str.title)])
+def test_a_part_to_validate_on_is_one_with_other_classes_and_in_other_case_too(folder, spelt, tmp_path):
+    names = [f"train/{c}/{k}.jpg" for c in ("ant", "bee") for k in range(3)]
+    names += [f"{folder}/{spelt(c)}/{k}.jpg" for c in ("ant", "bee") for k in range(2)]
+    project, told = init(photos(tmp_path, *names, f"{folder}/wasp/0.jpg", "test/0.jpg"))
+    train = project.file.dataset.train
+    assert (train.split, train.where) == ("part", {"part": ["train", folder]})
+    assert labels(project) == {"label": ["ant", "bee", "wasp"]}
+    assert [dict(a.classes) for a in told.attributes] == [{"ant": 5, "bee": 5, "wasp": 1}]
+    assert (told.test, [f for f in told.findings if f.level == "error"]) == (1, [])
+    assert f"only `{folder}` has images of wasp" in notes(told)
+
+
+def test_parts_below_the_classes_are_the_sides(tmp_path):
+    parts = {"train": 3, "val": 2, "test": 1}
+    names = [f"{c}/{part}/{k}.jpg" for c in ("ant", "bee") for part, many in parts.items() for k in range(many)]
+    project, told = init(photos(tmp_path, *names))
+    assert (told.train, told.test, dict(told.folds)) == (10, 2, {"train": 6, "val": 4})
+    assert labels(project) == {"label": ["ant", "bee"]}
+    assert [f for f in told.findings if f.level == "error"] == []
+
+
+@pytest.mark.parametrize(
+    ("above", "group"), [("patient_{:02}", "patient"), ("Subject{}", "subject"), ("{:04}", "group")]
+)
+def test_numbered_folders_above_the_classes_say_whose_images_they_are(above, group, tmp_path):
+    names = [f"{above.format(p)}/{c}/{k}.jpg" for p in range(5) for c in ("ill", "well") for k in range(2)]
+    project, told = init(photos(tmp_path, *names))
+    assert labels(project) == {"label": ["ill", "well"]}
+    assert (told.group, told.groups, told.train) == (group, 5, 20)
+    assert f"folders give `{group}` and `label`" in notes(told)
+
+
+def test_words_in_words_are_asked_about_with_the_patterns_that_say_it(tmp_path):
+    names = [f"{top}/{low}/{k}.jpg" for top, low in (("pear", "ill"), ("pear", "well"), ("fig", "ill"), ("fig", "well"))
+             for k in range(3)]  # fmt: skip
+    data = photos(tmp_path, *names)
+    error = refused(data)
+    assert "`fig`, `pear` hold `ill`, `well`" in str(error)
+    assert "--pattern '{label}/{file:path}'" in str(error.hint)
+    project, _ = init(data, lambda question: [question.answers[2]])
+    assert labels(project) == {"upper": ["fig", "pear"], "label": ["ill", "well"]}
+    (project.root / "facetwise.toml").unlink()
+    project, told = init(data, lambda question: [question.answers[1]])
+    assert (labels(project), told.groups) == ({"label": ["ill", "well"]}, 2)
+
+
+def test_folders_of_images_and_of_masks_are_no_classes(tmp_path):
+    data = photos(tmp_path, *(f"{kind}/{k}.png" for kind in ("images", "masks") for k in range(4)))
+    error = refused(data)
+    assert "the folders `images` and `masks` are no classes" in str(error)
+    assert "`--pattern {label}/{file:path}`" in str(error.hint)
+    parts = tmp_path / "parts"
+    photos(parts, *(f"{p}/{kind}/{k}.png" for p in ("train", "val") for kind in ("image", "label") for k in range(4)))
+    assert "are no classes" in str(refused(parts / "data"))
+
+
+def test_a_folder_of_a_class_without_images_is_told(tmp_path):
+    data = photos(tmp_path, *(f"{c}/{k}.png" for c in "ab" for k in range(2)))
+    (data / "c").mkdir()
+    assert "1 folder without images left out: c" in notes(init(data)[1])
+
+
 NAMES = [
     f"{look}/{who}_{k}.jpg"
     for look, who in (("on_m_31", "ann"), ("off_f_9", "bob"), ("on_f_9", "kim"), ("off_m_31", "ann"))

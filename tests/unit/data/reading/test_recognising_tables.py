@@ -12,9 +12,8 @@ from made_init import HEADER, PHOTOS, ROWS, init, labels, leaves, notes, photos,
 from made_project import write_table
 
 from facetwise.core.errors import InputError, SettingError
-from facetwise.data.reading.recognising.newproject import propose, write_project_file
+from facetwise.data.reading.recognising.newproject import propose
 from facetwise.data.reading.recognising.proposal import TableChoices, toml_value
-from facetwise.data.reading.recognising.understood import Understood
 
 
 def test_a_table_is_understood_and_told(tmp_path):
@@ -127,16 +126,35 @@ def test_a_table_of_the_same_images_is_no_test_side_wherever_its_names_count_fro
     assert "other tables left out: img/test.csv" in notes(told)
 
 
-def test_a_table_that_lies_elsewhere_is_refused_with_the_folder_that_holds_both(tmp_path):
+@pytest.mark.parametrize("way", ["relative", "absolute", "in the project"])
+def test_a_table_that_lies_elsewhere_is_copied_into_the_project_and_one_there_is_read(way, tmp_path):
     data = leaves(tmp_path)
-    (tmp_path / "tables").mkdir()
-    (data / "labels.csv").rename(tmp_path / "tables" / "my labels.csv")
-    error = refused(data, table="../tables/my labels.csv")
-    assert str(error.hint) == f"give the folder that holds both: `--dataset {tmp_path} --table 'tables/my labels.csv'`"
-    told: list[Understood] = []
-    choices = TableChoices(table="tables/my labels.csv")
-    write_project_file(tmp_path.parent / f"{tmp_path.name} project", tmp_path, choices=choices, tell=told.append)
-    assert (told[0].train, told[0].groups, told[0].findings) == (12, 4, ())
+    place = tmp_path / ("project" if way == "in the project" else "tables") / "my labels.csv"
+    place.parent.mkdir()
+    (data / "labels.csv").rename(place)
+    project, told = init(data, table="../tables/my labels.csv" if way == "relative" else str(place))
+    assert (told.train, told.groups, [f.level for f in told.findings]) == (12, 4, ["info"])
+    assert project.file.dataset.train.table == "my labels.csv"
+    assert (project.root / "my labels.csv").read_bytes() == place.read_bytes()
+    assert f"{place} is read in the project, as `my labels.csv`" in notes(told)
+
+
+def test_a_table_from_elsewhere_is_read_although_the_dataset_has_one_of_its_name(tmp_path):
+    data = leaves(tmp_path)
+    (tmp_path / "mended").mkdir()
+    table = (data / "labels.csv").read_text(encoding="utf-8").replace("rust", "blight")
+    (tmp_path / "mended" / "labels.csv").write_text(table, encoding="utf-8")
+    project, _ = init(data, table="../mended/labels.csv")
+    assert labels(project)["disease"] == ["blight", "well"]
+
+
+def test_another_table_of_that_name_in_the_project_is_not_written_over(tmp_path):
+    data = leaves(tmp_path)
+    for folder, text in {"tables": (data / "labels.csv").read_text(encoding="utf-8"), "project": "mine"}.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "labels.csv").write_text(text, encoding="utf-8")
+    assert "another table of that name" in str(refused(data, table="../tables/labels.csv"))
+    assert (tmp_path / "project" / "labels.csv").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_list_without_a_header_beside_the_table_of_labels_is_passed_over(tmp_path):

@@ -39,5 +39,5 @@ class FolderReader:
         names = self._table.names
         several_folders(self._read, self._specs, names.table, self._table.findings)
         if names.finish():
-            self._files.finish(self._table.side.images, names.named, names.table.name)
+            self._files.finish(self._table.side.images_base, names.named, names.table.name)
         return self._rows

@@ -36,11 +36,6 @@ def why_not_found(cells: Sequence[str], root: Path, images: str, *, folders: boo
     return None
 
 
-def meant_by(cells: Sequence[str], root: Path, base: Path) -> list[PurePosixPath]:
-    """What the cells seem to mean: of each that can mean one image below `base` its path, relative to `root`."""
-    return [PurePosixPath(*path) for _, path in _pairs(cells, Entries.below(root, base))]
-
-
 def nothing_alike(cell: str, root: Path, images: str, *, folders: bool = False) -> Cause:
     """The message when there is no such cause: what `cell` is, and what is there instead."""
     there = ["/".join(path) for path in Entries.below(root, root / images, folders=folders)]

@@ -34,6 +34,8 @@ GROUPS = frozenset(f"{_PEOPLE} {_THINGS}".split())
 """What a column of groups is called, without `id`, `no`, `name`; in any case, also of more than one."""
 SPLITS = frozenset({"split", "set", "subset", "partition", "fold", "usage"})
 _PARTS = {"train": ("train", "training"), "val": VALIDATION, "test": ("test", "testing", "eval", "evaluation")}
+PART = "part"
+"""The column of a given split that names of folders or tables make."""
 _NO_NOUN = frozenset({"group", "people", "identity"})
 """Those that do not say what one is."""
 UNKNOWN = SAYS_NOTHING - {"none"} | {""}
@@ -53,6 +55,8 @@ class Column:
 
     name: str
     cells: tuple[str, ...]
+    is_key_of_groups: bool = False
+    """Whether its cells are the keys of another table, which calls them as a group."""
 
     @cached_property
     def known(self) -> Counter[str]:
@@ -74,7 +78,13 @@ class Column:
         """Whether it is called as a group is."""
         words = self.words - _NUMBERING
         one = next(iter(words)) if len(words) == 1 else ""
-        return one in GROUPS or one.removesuffix("s") in GROUPS or (not words and "id" in self.words and self._repeats)
+        called = one in GROUPS or one.removesuffix("s") in GROUPS
+        return self.is_key_of_groups or called or (not words and "id" in self.words and self._repeats)
+
+    @property
+    def names_a_number(self) -> bool:
+        """Whether it is called as what numbers something is: `pid`, `patient`, `case_no`."""
+        return self.names_a_group or bool(self.words & (_NUMBERING | GROUPS)) or folded(self.name).endswith("id")
 
     @property
     def names_a_split(self) -> bool:
@@ -131,6 +141,42 @@ def subject_by(group: str) -> str:
 def part_of(name: str) -> str:
     """The part of a given split that something is called as: `train`, `val`, `test`; empty if none."""
     return next((part for part, words in _PARTS.items() if folded(name) in words), "")
+
+
+@dataclass(frozen=True)
+class PartName:
+    """What a table is called: the part of a split, its path with `{part}` in the place of the word, and the word."""
+
+    part: str = ""
+    pattern: str = ""
+    word: str = ""
+
+
+NO_PART = PartName()
+
+
+def parts_of(paths: Iterable[str]) -> dict[str, PartName]:
+    """What tables are called as by their name or their folder: by all of it, or by one word of it where others are
+    called the same but for that word, one of them as training."""
+    found = {path: _part_in(path) for path in paths}
+    trained = {name.pattern for name in found.values() if name.part == "train"}
+    alike = Counter(name.pattern for name in found.values())
+    whole = {path for path, name in found.items() if "{part}" in re.split("[/.]", name.pattern)}
+    sure = {p for p, name in found.items() if p in whole or (name.pattern in trained and alike[name.pattern] > 1)}
+    return {path: name if path in sure else NO_PART for path, name in found.items()}
+
+
+def _part_in(path: str) -> PartName:
+    pieces = path.split("/")
+    for place in range(len(pieces) - 1, max(len(pieces) - 3, -1), -1):
+        stem, dot, ending = pieces[place].rpartition(".") if place == len(pieces) - 1 else (pieces[place], "", "")
+        words = re.split("([ _-]+)", stem)
+        called = [k for k, word in enumerate(words) if part_of(word)]
+        if len(called) == 1:
+            word, words[called[0]] = words[called[0]], "{part}"
+            pieces[place] = "".join(words) + dot + ending
+            return PartName(part_of(word), "/".join(pieces), word)
+    return NO_PART
 
 
 def columns_of(table: CsvTable) -> dict[str, Column]:

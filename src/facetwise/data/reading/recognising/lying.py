@@ -19,15 +19,18 @@ from facetwise.core.text.spelling import folded
 from facetwise.data.findings import Findings, errors
 from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.reading.csvfile import read_any_table
+from facetwise.data.reading.on_disk.differences import Entries
 from facetwise.data.reading.on_disk.imagefiles import visible_files
-from facetwise.data.reading.on_disk.notfound import meant_by
+from facetwise.data.reading.recognising.columns import part_of
 
 TABLES = (".csv", ".tsv", *OTHER_TABLES)
 """Endings of tables."""
 MAX_TABLES = 20
 """Tables of a dataset that are looked into, the ones nearest to its folder first."""
+MAX_FOLDERS = 20
+"""Folders in which the images of a column are looked for."""
 _ENOUGH = 64
-"""Cells by which the folder of the images of a column is found."""
+"""Cells by which they are found."""
 
 
 @dataclass(frozen=True)
@@ -52,46 +55,113 @@ class Lying:
         return cls(root, tuple(images), tuple(tables[:MAX_TABLES]), tuple(lists[:MAX_TABLES]), into)
 
     @cached_property
+    def _known(self) -> dict[str, str]:
+        """The images by their paths in one spelling."""
+        return {folded(path): path for path in self.images}
+
+    @cached_property
     def _by_name(self) -> dict[str, list[str]]:
+        """Those spellings by the last part."""
         found: dict[str, list[str]] = {}
-        for path in self.images:
-            found.setdefault(folded(PurePosixPath(path).name), []).append(path)
+        for path in self._known:
+            found.setdefault(path.rpartition("/")[2], []).append(path)
         return found
 
     @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(map(folded, self.images))
+    def _entries(self) -> Entries:
+        parts = [tuple(path.split("/")) for path in self.images]
+        return Entries(lambda: parts)
 
-    def folder_of(self, cells: Sequence[str], table: str) -> tuple[str, int] | None:
-        """The folder below which most cells name images, and how many do; None when fewer than half do.
+    def named(self, cells: Sequence[str], table: str) -> list[Place]:
+        """The folders below which at least half of the cells are the paths of images, the likeliest first: the one that
+        the `table` lies in or is called like, then of most cells, then nearest to it.
 
-        Of several it is the one nearest to the `table`, by its place and then by its name.
+        Where several folders share the cells among them, and none has all, the first is the one that holds them all.
         """
-        named = [cell.removeprefix("./") for cell in cells if cell.strip()]
+        wanted = [folded(cell.removeprefix("./")) for cell in cells]
+        found = [
+            Place(base, tuple(self._known.get(below(folded(base), cell)) for cell in wanted), _nearness(base, table))
+            for base in self._bases([cell for cell in wanted if cell])
+        ]
+        half = sum(map(bool, wanted)) / 2
+        found.sort(key=lambda p: (p.is_called_so and p.number >= half, p.number, p.near), reverse=True)
+        of_each = [list(filter(None, paths)) for paths in zip(*(place.paths for place in found), strict=True)]
+        if len(found) > 1 and max(map(len, of_each)) == 1:
+            together = tuple(next(iter(paths), None) for paths in of_each)
+            folder = common_folder([path for path in together if path is not None])
+            place = Place(folder, together, exact=False)
+            if place.number > found[0].number and (folder == found[0].folder or not found[0].is_called_so):
+                found.insert(0, place)
+        return found if found and found[0].number >= half else []
+
+    def _bases(self, wanted: Sequence[str]) -> list[str]:
+        """The folders below which some of these cells, in one spelling, name images."""
         bases: Counter[str] = Counter()
-        for cell in map(folded, named[:: max(len(named) // _ENOUGH, 1)]):
-            for path in self._by_name.get(PurePosixPath(cell).name, ()):
-                if f"/{folded(path)}".endswith(f"/{cell}"):
-                    bases["/".join(path.split("/")[: -1 - cell.count("/")]) or "."] += 1
-        wanted = [folded(cell) for cell in named] if bases else []
-        counted = [(base, sum(folded(below(base, cell)) in self._known for cell in wanted)) for base in bases]
-        best = max(counted, key=lambda found: (found[1], *_nearness(found[0], table)), default=None)
-        return best if best is not None and 2 * best[1] >= len(wanted) else None
+        for cell in wanted[:: max(len(wanted) // _ENOUGH, 1)]:
+            for path in self._by_name.get(cell.rpartition("/")[2], ()):
+                if f"/{path}".endswith(f"/{cell}"):
+                    bases["/".join(self._known[path].split("/")[: -1 - cell.count("/")]) or "."] += 1
+        return [base for base, _ in bases.most_common(MAX_FOLDERS)]
 
-    def folder_meant(self, cells: Sequence[str], table: str) -> tuple[str, int] | None:  # noqa: ARG002
-        """The same for cells that name images in other words: without endings, with other folders before them."""
-        wanted = [cell for cell in dict.fromkeys(cells) if cell.strip()]
-        meant = meant_by(wanted, self.root, self.root) if wanted else []
-        if not meant or 2 * len(meant) < len(wanted):
-            return None
-        return common_folder([path.as_posix() for path in meant]), len(meant)
+    def meant(self, cells: Sequence[str], table: str) -> list[Place]:  # noqa: ARG002
+        """The folder of the images that cells name in other words: without endings, with other folders before them."""
+        by_cell = {cell: self._meant_by(cell) for cell in dict.fromkeys(cells)}
+        found = [path for path in by_cell.values() if path is not None]
+        if not found or 2 * len(found) < sum(bool(cell.strip()) for cell in by_cell):
+            return []
+        return [Place(common_folder(found), tuple(by_cell[cell] for cell in cells), exact=False)]
+
+    def _meant_by(self, cell: str) -> str | None:
+        meant = self._entries.meant_by(cell) if cell.strip() else []
+        return "/".join(meant[0]) if len(meant) == 1 else None
 
 
-def _nearness(base: str, table: str) -> tuple[int, bool]:
-    """How many folders a folder shares with the path of a table, and whether it is called like it."""
+@dataclass(frozen=True)
+class Place:
+    """A folder, and what the cells of a column name below it."""
+
+    folder: str
+    paths: tuple[str | None, ...]
+    """The image of each cell, by its path in the dataset; None where it names none."""
+    near: tuple[int, int, bool, bool] = (0, 0, False, False)
+    """How near it is to the table, as `_nearness` has it."""
+    exact: bool = True
+    """Whether the cells are paths from this folder on, as the disk has them."""
+
+    @cached_property
+    def number(self) -> int:
+        """Of cells that name an image."""
+        return len(self.paths) - self.paths.count(None)
+
+    @property
+    def is_called_so(self) -> bool:
+        """Whether the table lies in it, below the dataset's own, or is called like it."""
+        own, _, *called = self.near
+        return (own > 1 and self.folder != ".") or any(called)
+
+    def rivals(self, others: Sequence[Place]) -> list[Place]:
+        """Those of other places that as likely as this one are meant: as many cells name images there, or some that
+        name none here."""
+        if not self.exact:
+            return []
+        alike = (self.number, self.near)
+        more = () if self.is_called_so else filter(self._lacks, others)
+        return [*dict.fromkeys([*(other for other in others if (other.number, other.near) == alike), *more])]
+
+    def _lacks(self, other: Place) -> bool:
+        """Whether some cells name images there and none here."""
+        return any(a is None and b is not None for a, b in zip(self.paths, other.paths, strict=True))
+
+
+def _nearness(base: str, table: str) -> tuple[int, int, bool, bool]:
+    """Whether a folder is the one of a table (2) or the dataset's own (1), how many folders it shares with its path,
+    and whether it is called as the same part, or like the table."""
     place = PurePosixPath(table)
     shared = len(PurePosixPath(os.path.commonpath(["/" + base, f"/{place.parent}"])).parts)
-    return shared, folded(place.stem) in folded(base)
+    part = part_of(place.stem)
+    same_part = bool(part) and part == part_of(PurePosixPath(base).name)
+    own = 2 if base == str(place.parent) else int(base == ".")
+    return own, shared, same_part, folded(place.stem) in folded(base)
 
 
 def common_folder(paths: Sequence[str]) -> str:
@@ -125,13 +195,13 @@ class FoundTable:
         return "" if usual else f"separated by {DELIMITERS[self.form.delimiter]}, in {self.form.encoding}"
 
 
-def read_found(root: Path, path: str) -> FoundTable:
-    """The table at `path` in the dataset, in whatever it is written; raises InputError when it cannot be read."""
-    form, findings = CsvForm(), Findings()
+def read_found(root: Path, path: str, called: str | None = None) -> FoundTable:
+    """The table at `path` in the dataset, or `called` otherwise; raises InputError when it cannot be read."""
+    form, findings, name = CsvForm(), Findings(), called or path
     if not path.lower().endswith(OTHER_TABLES):
         form = recognised_form(read_bounded(root / path))
-    table = read_any_table(root / path, path, (), findings, delimiter=form.delimiter, encoding=form.encoding)
+    table = read_any_table(root / path, name, (), findings, delimiter=form.delimiter, encoding=form.encoding)
     if table is None or not table.records:
-        told = next(map(str, errors(findings)), f"{path}: no rows")
+        told = next(map(str, errors(findings)), f"{name}: no rows")
         raise InputError(told)
-    return FoundTable(path, table, form)
+    return FoundTable(name, table, form)

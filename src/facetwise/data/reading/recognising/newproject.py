@@ -13,13 +13,13 @@ from pathlib import Path
 import tomli_w
 
 from facetwise.core.errors import InputError, SettingError
-from facetwise.core.files.outside import exists, is_text, printable, require_folder, resolved
+from facetwise.core.files.outside import exists, is_regular, is_text, printable, read_bounded, require_folder, resolved
 from facetwise.core.files.settings import parse
 from facetwise.core.files.writing import write_atomic
 from facetwise.core.project import Project
 from facetwise.core.records.project_file import ProjectFile
 from facetwise.core.text.counting import count, listed
-from facetwise.core.workspace import PROJECT_FILE, Workspace
+from facetwise.core.workspace import PROJECT_FILE, Workspace, inside
 from facetwise.data.reading.on_disk.imagefiles import linked_folders
 from facetwise.data.reading.recognising.folders import recognise_folders, recognise_names
 from facetwise.data.reading.recognising.lying import Lying, read_found
@@ -62,7 +62,7 @@ def propose(dataset: Path, choices: TableChoices, ask: Ask = nobody) -> Proposal
         return recognise_names(lying, choices, ask)
     found = (
         recognise_table(lying, choices, ask)
-        or recognise_folders(lying, choices)
+        or recognise_folders(lying, choices, ask)
         or recognise_table(lying, choices, ask, labelled=False)  # says what its columns lack
     )
     if found is None and choices.of_columns and not lying.tables and lying.images:
@@ -115,6 +115,34 @@ def _with_links(text: str, root: Path) -> str:
     return re.sub(r"^layout = .*$", lambda line: f"{line[0]}\n{lines}", text, count=1, flags=re.MULTILINE)
 
 
+def _with_place_of_table(choices: TableChoices, project: Path, dataset: Path) -> TableChoices:
+    """The choices, with where the table lies if that is not in the dataset: `table` is then its path in the project, in
+    which it lies already or is brought to."""
+    if choices.table is None or inside(dataset, choices.table) is not None:
+        return choices
+    place = next((p for p in (dataset / choices.table, Path(choices.table)) if is_regular(p)), None)
+    if place is None:
+        return choices
+    place = resolved(place)
+    if place.is_relative_to(dataset):
+        return replace(choices, table=place.relative_to(dataset).as_posix())
+    own = project / (place.relative_to(project) if place.is_relative_to(project) else place.name)
+    name = own.relative_to(project).as_posix()
+    if exists(dataset / name):  # which would be read
+        name = os.path.relpath(own, dataset)
+    return replace(choices, table=name, table_file=str(place))
+
+
+def _bring(choices: TableChoices, project: Path) -> None:
+    """Copy the table that lies elsewhere into the project."""
+    if choices.table is None or choices.table_file is None or Path(choices.table_file).is_relative_to(project):
+        return
+    target, content = project / Path(choices.table_file).name, read_bounded(Path(choices.table_file))
+    if exists(target) and read_bounded(target) != content:
+        raise InputError(f"{target}: another table of that name lies in the project", hint="rename one of them")
+    write_atomic(target, content)
+
+
 def write_project_file(
     project: Path,
     dataset: Path,
@@ -126,6 +154,8 @@ def write_project_file(
     tell: Callable[[Understood], None] | None = None,
 ) -> Path:
     """Make the folder `project` with a `facetwise.toml` for `dataset`; returns the file's path.
+
+    A table that was chosen and lies in neither of the two is copied into the project first.
 
     Files in `beside` (relative path -> content) are written first, unless they exist; `facetwise.toml` is written last,
     so that calling it again completes an interrupted call. The dataset's path is relative to the project if it is in it
@@ -141,15 +171,17 @@ def write_project_file(
     require_folder(dataset, "give the folder of the dataset")
     if project.is_relative_to(dataset):
         raise InputError(f"{project}: lies in the dataset, which is only ever read", hint="choose another folder")
-    proposal = propose(dataset, choices or TableChoices(), ask)
+    choices = _with_place_of_table(choices or TableChoices(), project, dataset)
+    proposal = propose(dataset, choices, ask)
     near = dataset.is_relative_to(project.parent)
     path = os.path.relpath(dataset, project) if near else str(dataset)
     if not is_text(path):
         raise InputError(f"{printable(path)}: its name is not UTF-8, and {PROJECT_FILE} is", hint="rename the folder")
     text = proposal.fill(printable(name or project.name), path)
-    if choices is not None and choices.links_root is not None:
+    if choices.links_root is not None:
         text = _with_links(text, resolved(Path(choices.links_root)))
     file = parse(ProjectFile, tomllib.loads(text), PROJECT_FILE)
+    _bring(choices, project)
     if tell is not None:
         tell(understand(Project(Workspace(project), file).at_work(), proposal))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -36,13 +37,17 @@ class TableChoices:
     """What the names of folders and files mean, in place of a table."""
     leave_out: bool = False
     """Leave images out whose names do not match the pattern."""
+    images: str | None = None
+    """The folder in the dataset that the table's images lie in."""
+    table_file: str | None = None
+    """Where the table lies, if that is not in the dataset; it is then read in the project, by the path `table`."""
     links_root: str | None = None
     """Follow links to folders that lead into this folder."""
 
     @property
     def of_a_table(self) -> bool:
         """Whether something was said that only a table has."""
-        return self.table is not None or self.image is not None
+        return any(said is not None for said in (self.table, self.image, self.images))
 
     @property
     def of_columns(self) -> bool:
@@ -78,7 +83,8 @@ def decided(question: OpenQuestion, ask: Ask) -> list[str]:
         listed = ", ".join(f"`{answer}`" for answer in question.answers)
         again = " (may be repeated)" if question.several else ""
         raise InputError(
-            f"{question.text}: {listed}", hint=f"say which: `{question.flag} {question.answers[0]}`{again}"
+            f"{question.text}: {listed}",
+            hint=f"say which: `{question.flag} {shlex.quote(question.answers[0])}`{again}",
         )
     return chosen
 

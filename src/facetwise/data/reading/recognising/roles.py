@@ -18,6 +18,7 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import class_order, folded
 from facetwise.data.reading.labelcells import plain_number
 from facetwise.data.reading.recognising.columns import UNKNOWN, Column
+from facetwise.data.reading.recognising.lying import FoundTable
 from facetwise.data.reading.recognising.proposal import NO_GROUP_TOLD, Ask, OpenQuestion, TableChoices, decided
 
 MAX_UNASKED = 6
@@ -38,6 +39,12 @@ class Roles:
     unknown: tuple[str, ...]
     """Cells that stand for a label which is not known."""
     notes: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are read."""
+        split = [self.split.name] if self.split is not None else []
+        return [self.group, *split, *(attribute["column"] for attribute in self.attributes)]
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -61,6 +68,13 @@ def roles_of(columns: Mapping[str, Column], image: str, source: str, choices: Ta
     notes = [*_group_notes(group, others), *_left_notes(left, choices)]
     made = [_attribute(others[name], parting, notes) for name, parting in chosen.items()]
     return Roles(group, split, tuple(made), tuple(sorted(unknown)), tuple(notes))
+
+
+def check_repeated(found: FoundTable, columns: Iterable[str]) -> None:
+    """Raise InputError for a column of these that a table has twice: nobody can tell which of the two is meant."""
+    if twice := [name for name in columns if found.table.names.count(name) > 1]:
+        hint = "give each column a name of its own"
+        raise InputError(f"{found.path}:1: column `{twice[0]}` is there twice", hint=hint)
 
 
 Parting = list[float] | str | None
@@ -150,10 +164,9 @@ def _attribute(column: Column, cuts: Parting, notes: list[str]) -> dict[str, Any
             f"`{column.name}` has {count(len(known), 'different value')}, a label has 2 to {MAX_CLASSES} classes",
             hint="choose another column, or write fewer classes into the table",
         )
-    classes, values = _one_case(known)
+    classes, values = one_case(known)
     if values:
-        told = listed(f"`{other}` as `{meant}`" for other, meant in values.items())
-        notes.append(f"`{name}`: taken as one class where only case differs: {told}; `values` says so")
+        notes.append(f"`{name}`: {one_case_told(values)}")
     lacking = len(column.cells) - known.total()
     if lacking:
         words = sorted({cell or "(empty)" for cell in column.cells} - set(known))
@@ -165,7 +178,13 @@ def _attribute(column: Column, cuts: Parting, notes: list[str]) -> dict[str, Any
     return {"name": name, "classes": classes, "column": column.name, **({"values": values} if values else {})}
 
 
-def _one_case(known: Counter[str]) -> tuple[list[str], dict[str, str]]:
+def one_case_told(values: Mapping[str, str]) -> str:
+    """What `one_case` took as one, for people."""
+    told = listed(f"`{other}` as `{meant}`" for other, meant in values.items())
+    return f"taken as one class where only case differs: {told}; `values` says so"
+
+
+def one_case(known: Counter[str]) -> tuple[list[str], dict[str, str]]:
     """The classes in order, each in its most frequent spelling, and the other spellings."""
     alike: dict[str, list[str]] = {}
     for cell, _ in sorted(known.most_common(), key=lambda item: (-item[1], item[0])):

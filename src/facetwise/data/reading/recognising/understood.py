@@ -36,8 +36,10 @@ class Understood(Plain):
     """Training images."""
     test: int | None
     """Images to predict; None without a test side."""
-    folds: tuple[str, ...]
-    """The parts of a given split that become folds; empty without one."""
+    known: int
+    """Training images of which a label is known, of one attribute at least."""
+    folds: tuple[tuple[str, int], ...]
+    """The parts of a given split that become folds, and how many of those images each has; empty without one."""
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
     """What `facetwise check` will say of tables and names."""
@@ -51,6 +53,7 @@ def understand(project: Project, proposal: Proposal) -> Understood:
     counts = {
         a.name: dict(train[f"label:{a.name}"].drop_nulls().value_counts().iter_rows()) for a in project.space.attributes
     }
+    known = train.filter(pl.any_horizontal(pl.col(f"label:{name}").is_not_null() for name in project.space.names))
     return Understood(
         title=proposal.title,
         dataset=str(project.dataset_root),
@@ -62,7 +65,13 @@ def understand(project: Project, proposal: Proposal) -> Understood:
         groups=train["group"].n_unique(),
         train=train.height,
         test=None if side.test is None else listing.table.filter(pl.col("split") == TEST).height,
-        folds=tuple(train[f"meta:{split}"].unique().sort()) if (split := side.train.split) is not None else (),
+        known=known.height,
+        folds=() if (split := side.train.split) is None else _parts(train, known, f"meta:{split}"),
         notes=proposal.notes,
         findings=listing.findings,
     )
+
+
+def _parts(train: pl.DataFrame, known: pl.DataFrame, column: str) -> tuple[tuple[str, int], ...]:
+    """The values of a column of the training rows, in order, and how many of the rows with labels have each."""
+    return tuple((part, known.filter(pl.col(column) == part).height) for part in train[column].unique().sort())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from facetwise.core.choices import Metric
 from facetwise.core.text.counting import count
-from facetwise.core.text.scored import SCORE, SCORE_FIRST
+from facetwise.core.text.scored import SCORE, SCORE_FIRST, metric_in_use
 from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.scorecard import ENDS, MAX_READABLE, AttributeScore, ClassScore, Matrix, Scorecard, to_read
@@ -55,6 +56,8 @@ def run_text(view: RunView) -> RenderableType:
     parts: list[RenderableType] = [_head(view), *map(notice_text, view.warnings), *map(note_text, view.notes), Text()]
     if view.scorecard is not None:
         parts.append(scorecard_text(view.scorecard))
+    elif view.alone:
+        parts += [attributes_table(view.alone, metric_in_use(), counted=True), Text()]
     if view.further is not None:
         parts += [further_text(view.further), Text()]
     if view.confused:
@@ -135,13 +138,18 @@ def _second(scores: Scorecard | AttributeScore, by_accuracy: bool) -> tuple[floa
 
 
 def _attributes_table(card: Scorecard) -> Table:
-    counted = ("images",) if card.num_unknown else ()
-    by_accuracy = card.metric == "accuracy"
-    table = table_of("attribute", str(SCORE), "macro F1" if by_accuracy else "accuracy", "classes", *counted)
-    for a in card.attributes:
-        images = (f"{a.num_images:,}",) if card.num_unknown else ()
-        scores = with_interval(a.score, a.score_interval), with_interval(*_second(a, by_accuracy))
-        table.add_row(Text(a.name), *scores, str(len(a.classes)), *images)
+    return attributes_table(card.attributes, card.metric, counted=bool(card.num_unknown))
+
+
+def attributes_table(scores: Sequence[AttributeScore], metric: Metric, *, counted: bool) -> Table:
+    """A row an attribute; `counted`: with the images of which it is known."""
+    by_accuracy = metric == "accuracy"
+    others = ("images",) if counted else ()
+    table = table_of("attribute", str(SCORE), "macro F1" if by_accuracy else "accuracy", "classes", *others)
+    for a in scores:
+        images = (f"{a.num_images:,}",) if counted else ()
+        both = with_interval(a.score, a.score_interval), with_interval(*_second(a, by_accuracy))
+        table.add_row(Text(a.name), *both, str(len(a.classes)), *images)
     return table
 
 
