@@ -150,11 +150,11 @@ def scored_alone(scores: Sequence[AttributeScore]) -> tuple[Notice, ...]:
     if not scores:
         return ()
     names = listed((f"`{score.name}`" for score in scores), 8)
-    alone = f'model.head={{name="single", attribute="{scores[0].name}"}}'
+    alone = f'head = {{ name = "single", attribute = "{scores[0].name}" }}'
     text = (
         "No predicted image has a known class of every attribute, so there is no score over all of them, and nothing "
         f"to choose runs by. Each of {names} is scored on the images of which it is known. To choose by one, train it "
-        f"alone: `--set '{alone}'`; or label some images in full."
+        f"alone, with `{alone}` in its recipe; or label some images in full."
     )
     return (Notice("caution", text),)
 

@@ -106,7 +106,7 @@ def test_where_no_image_is_known_whole_each_attribute_is_scored_and_it_is_said(t
     assert view.scorecard is None
     assert {a.name: a.num_images for a in view.alone} == {"colour": 12, "mark": 12}
     (said,) = (w.text for w in view.warnings if "known class of every attribute" in w.text)
-    assert 'model.head={name="single", attribute="colour"}' in said
+    assert '`head = { name = "single", attribute = "colour" }`' in said
     console = Printer(io.StringIO())
     console.print(run_text(view))
     for text in (console.file.getvalue(), (tmp_path / "run.html").read_text(encoding="utf-8")):  # type: ignore[attr-defined]

@@ -141,7 +141,7 @@ class TrainSide(Side):
             raise ValueError("give a `table`, or a `pattern` in its place")
         return self
 
-    @property
+    @cached_property
     def group_column(self) -> str | None:
         """Column of the group; None where the image's name tells it, or nothing."""
         return None if normal(self.group).casefold() == NO_GROUP or self.group_pattern is not None else self.group

@@ -40,6 +40,8 @@ class LabelReader:
     _faults: RowFaults = field(init=False)
     _unknown_rows: dict[str, set[str]] = field(default_factory=dict)
     """Column -> rows in which no class is known, by their places."""
+    _known: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """Attribute and cell -> what was read before of the same."""
     _fractions: dict[str, list[int]] = field(default_factory=dict)
     _names: dict[str, tuple[int, list[tuple[str, str]]]] = field(default_factory=dict)
 
@@ -64,6 +66,8 @@ class LabelReader:
 
     def _attribute(self, row: CsvRow, spec: AttributeSpec) -> dict[str, Any] | None:
         cell = row.cells[str(spec.column)].strip()
+        if (read := self._known.get((spec.name, cell))) is not None:
+            return read
         attribute = self.space.attribute(spec.name)
         if normal(cell) in self._no_class:
             self._unknown_rows.setdefault(str(spec.column), set()).add(self.table.at(row))
@@ -79,7 +83,7 @@ class LabelReader:
             hint = _other_reading(cell, attribute) or did_you_mean(cell, {*attribute.classes, *spec.values})
             self._wrong(row, "unknown-class", spec, cell, f"a class of `{spec.name}`", hint)
             return None
-        return {f"label:{spec.name}": attribute.classes.index(name)}
+        return self._known.setdefault((spec.name, cell), {f"label:{spec.name}": attribute.classes.index(name)})
 
     @staticmethod
     def _items(split: str, cell: str) -> set[str]:

@@ -26,12 +26,12 @@ class RowGroups:
     _said: list[tuple[int, str]] = field(default_factory=list)
     """Line and group, as written, of each row."""
 
-    @property
+    @cached_property
     def columns(self) -> Sequence[str]:
         """The columns of the table that say it."""
         return [self.side.group_column] if self.side.group_column is not None else []
 
-    @property
+    @cached_property
     def each_its_own(self) -> bool:
         """Whether nothing says it."""
         return not self.columns and self.side.group_pattern is None

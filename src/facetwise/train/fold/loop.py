@@ -99,7 +99,8 @@ def steps_per_epoch(recipe: Recipe, pool: Pool) -> int:
     if images < size:
         raise SettingError(
             f"a step takes {size} images (`train.batch_size` * `train.accumulate`), an epoch of a fold has {images}",
-            hint=f"lower them: `--set train.batch_size={max(1, images // recipe.train.accumulate)}`",
+            hint="lower them with `--set train.batch_size=...`, "
+            f"here to {max(1, images // recipe.train.accumulate)} or less",
         )
     return images // size
 

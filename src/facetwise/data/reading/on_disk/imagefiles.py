@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from facetwise.core.files.outside import walk
 from facetwise.data.images.images import IMAGE_ENDINGS
@@ -27,7 +28,12 @@ def visible_files(folder: Path, into: Sequence[Path] = ()) -> list[str]:
 
 def images_below(folder: Path, into: Sequence[Path] = ()) -> list[str]:
     """Those of `visible_files` that have an image's ending; their names may be no text."""
-    return [name for name in visible_files(folder, into) if PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS]
+    return [name for name in visible_files(folder, into) if ending(name) in IMAGE_ENDINGS]
+
+
+def ending(name: str) -> str:
+    """The ending of a path, in lower case, with its dot; empty where it has none."""
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122  # they are many, and pathlib takes its time
 
 
 def linked_folders(folder: Path) -> list[str]:

@@ -19,7 +19,7 @@ class DiskNames:
 
     def find(self, relative: str) -> str:
         """`relative` as spelt on the disk; unchanged if it exists, or if it does not match exactly one entry."""
-        if exists(self.root / relative):
+        if os.path.exists(os.path.join(self.root, relative)):  # noqa: PTH110, PTH118  # as below
             return relative
         found = ""
         for part in PurePosixPath(relative).parts:

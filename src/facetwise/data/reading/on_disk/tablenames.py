@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from facetwise.core.files.csvtable import CsvRow, CsvTable
-from facetwise.core.files.outside import exists, is_folder, is_loop
+from facetwise.core.files.outside import exists, is_loop
 from facetwise.core.text.counting import count, listed
 from facetwise.core.text.spelling import normal
 from facetwise.core.workspace import inside
@@ -138,8 +138,10 @@ class TableNames:
     def _look(self, cell: str) -> tuple[str | None, bool]:
         if cell not in self._as_written:
             path = self._disk.find(self._written(cell)) if self._stays(cell) else None
-            is_there = is_folder if self.folders else os.path.lexists
-            self._as_written[cell] = path, path is not None and is_there(Path(self.root, path))
+            is_there = os.path.isdir if self.folders else os.path.lexists
+            # Strings, because there are many, and pathlib takes its time.
+            there = path is not None and is_there(os.path.join(self.root, path))  # noqa: PTH118
+            self._as_written[cell] = path, there
         return self._as_written[cell]
 
     def _written(self, cell: str) -> str:
@@ -153,13 +155,17 @@ class TableNames:
         if folder not in self._folders:
             self._folders[folder] = inside(self._base, folder or ".", self.into) is not None
         # Strings, because there are many, and pathlib takes its time.
-        if self._folders[folder] and not os.path.islink(os.path.join(self._base, cell)):  # noqa: PTH114, PTH118
+        if self._folders[folder] and not os.path.islink(os.path.join(self._front, cell)):  # noqa: PTH114, PTH118
             return True
         return _stays(self._base, cell, self.into)
 
     @cached_property
     def _base(self) -> Path:
         return self.root / self.images
+
+    @cached_property
+    def _front(self) -> str:
+        return str(self._base)
 
     def _is_first_to_name(self, path: str, row: CsvRow) -> bool:
         """Whether no row above names a path in other words; the same words are a row that stands twice."""

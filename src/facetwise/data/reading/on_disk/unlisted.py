@@ -50,9 +50,10 @@ class Unlisted:
             self.findings.warning("rows-left-out", table, message)
         self._named.update(self._passed)
         for images, table in self._folders.items():
-            names = [PurePosixPath(images, name).as_posix() for name in images_below(self.root / images, self.into)]
+            front = "" if images == "." else f"{PurePosixPath(images)}/"
+            names = [front + name for name in images_below(self.root / images, self.into)]
             self.findings.bad_names(name for name in names if not is_text(name))
-            if extra := [name for name in names if is_text(name) and name not in self._named]:
+            if extra := [name for name in names if name not in self._named and is_text(name)]:
                 message = f"{count(len(extra), 'image')} not listed in {table}, left out: {listed(extra)}"
                 self.findings.warning("unlisted-image", images, message)
             if not self.into:

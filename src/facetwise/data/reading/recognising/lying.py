@@ -20,7 +20,7 @@ from facetwise.data.findings import Findings, errors
 from facetwise.data.images.images import IMAGE_ENDINGS
 from facetwise.data.reading.csvfile import read_any_table
 from facetwise.data.reading.on_disk.differences import Entries
-from facetwise.data.reading.on_disk.imagefiles import visible_files
+from facetwise.data.reading.on_disk.imagefiles import ending, visible_files
 from facetwise.data.reading.recognising.columns import part_of
 
 TABLES = (".csv", ".tsv", *OTHER_TABLES)
@@ -49,7 +49,7 @@ class Lying:
     def below(cls, root: Path, into: tuple[Path, ...] = ()) -> Lying:
         """What lies below `root`; hidden files, and those whose names are no text, are passed over."""
         names = visible_files(root, into)
-        by_ending = [(PurePosixPath(name).suffix.lower(), name) for name in names if is_text(name)]
+        by_ending = [(ending(name), name) for name in names if is_text(name)]
         tables = sorted((name for end, name in by_ending if end in TABLES), key=lambda name: (name.count("/"), name))
         images, lists = ([n for end, n in by_ending if end in kinds] for kinds in (IMAGE_ENDINGS, (".txt", ".lst")))
         return cls(root, tuple(images), tuple(tables[:MAX_TABLES]), tuple(lists[:MAX_TABLES]), into)
