@@ -58,9 +58,9 @@ class Variant:
     plain: IntArray
     """Joint classes, (n,), by the same weights and plain argmax."""
     by_rule: float
-    """Macro F1 of `ruled`."""
+    """Score of `ruled`."""
     by_argmax: float
-    """Macro F1 of `plain`."""
+    """Score of `plain`."""
 
     @property
     def uses_rule(self) -> bool:
@@ -82,11 +82,11 @@ class ChosenVariant:
     """Fitted on all rows: predicts the test side."""
     by_part: tuple[FittedWeights, ...]
     optimistic: float
-    """Macro F1 on the rows that everything was fitted on: too high."""
+    """Score on the rows that everything was fitted on: too high."""
     nested: IntArray
     """Joint classes, (n,): weights, rule, variant and the use of a rule were all chosen without the row's part."""
     nested_score: float
-    """Macro F1 of `nested`: the estimate to believe."""
+    """Score of `nested`: the estimate to believe."""
 
     @property
     def votes(self) -> Votes:

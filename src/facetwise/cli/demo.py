@@ -90,8 +90,8 @@ def _trained(project: "Project", recipe: str, page: Path, settings: tuple[str, .
     with progress_bar("reading images") as progress:
         audit = api.check(project, progress=progress)
     say(f"    {sum(s.images for s in audit.sides):,} images, {len(audit.copies.pairs)} copies between {PEOPLE}")
-    if len(audit.joint) < audit.products:
-        say(f"    {len(audit.joint)} of {audit.products} combinations of classes occur: no other is predicted")
+    if audit.num_joint < audit.products:
+        say(f"    {audit.num_joint} of {audit.products} combinations of classes occur: no other is predicted")
     say(f"3/6 folds by {PERSON}")
     out.print(folds_text(api.folds(project), project.space))
     say("4/6 training five folds")

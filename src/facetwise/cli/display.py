@@ -214,7 +214,7 @@ def epoch_line(event: dict[str, Any], epochs: int, width: int) -> str:
     parts = [f"fold {event['fold']}  epoch {event['epoch']:>3}/{epochs}  train loss {event['train_loss']:.4f}"]
     if event["val_loss"] is not None:
         parts.append(f"val log loss {event['val_loss']:.4f}")
-    if event["val_macro_f1"] is not None:
-        parts.append(f"macro F1 {event['val_macro_f1']:.4f}")
+    if (scored := event.get("val_score", event["val_macro_f1"])) is not None:
+        parts.append(f"{SCORE} {scored:.4f}")
     line, speed = "  ".join(parts), f"  {event['images_per_second']:,.0f} images/s"
     return line + speed if len(line + speed) <= width else line

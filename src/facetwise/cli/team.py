@@ -91,6 +91,9 @@ def _tell_predictions(taken: "ExternalFolder", json: bool) -> None:
         return
     say(f"imported {record.num_images:,} predictions of {', '.join(record.attributes)} as foreign:{taken.name}")
     say(f"note: {record.how}")
+    if record.num_impossible:
+        odd = f"{count(record.num_impossible, 'answer')} with a combination that cannot occur"
+        say(f"note: {odd}: the most alike one that can was taken")
     if record.num_respelt:
         say(f"note: {count(record.num_respelt, 'image')} spelt differently in the csv (normal form, blanks): found")
     if record.ignored_columns:

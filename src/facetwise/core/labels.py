@@ -8,10 +8,11 @@ occur, the joint classes are those that can, numbered in the same order.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import pairwise, product
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ from facetwise.core.text.spelling import Spellings, normal
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+Array = TypeVar("Array", bound=Any)
+"""An array of numpy or a tensor of torch."""
 
 MISSING = -1
 """In place of a class number: a class that is not known, or not predicted."""
@@ -213,6 +216,16 @@ class LabelSpace:
         codes = np.stack(np.unravel_index(numbers, self.sizes), axis=-1)
         return np.where(known[..., None], codes, MISSING).astype(np.int64)
 
+    @takes(joint=answers("..."))
+    def answer_of(self, joint: npt.ArrayLike) -> IntArray:
+        """How joint classes are written for others, any shape: as numbers among all products; -1 stays."""
+        return self.product.encode(self.decode(joint, missing=True), missing=True)
+
+    @takes(answer=answers("..."))
+    def joint_of_answer(self, answer: npt.ArrayLike) -> IntArray:
+        """The joint classes that others write as `answer`, any shape; -1 stays, and stands for what cannot occur."""
+        return self.encode(self.product.decode(answer, missing=True), missing=True)
+
     @cached_property
     def joint_codes(self) -> IntArray:
         """Class numbers of every joint class, (num_joint, num_attributes)."""
@@ -256,6 +269,20 @@ class LabelSpace:
         ]
         own = {} if self.combinations is None else {"combinations": list(self.combinations)}
         return {"attributes": attributes, **own}
+
+
+def combined(parts: Sequence[Array], joint_codes: Iterable[Any] | None, how: Callable[[Any, Any], Any]) -> Array:
+    """A number a joint class, (n, num_joint), of one a class of each attribute, (n, K): added or multiplied (`how`).
+
+    `joint_codes`: by attribute its class in each joint class; None where every combination can occur.
+    """
+    if joint_codes is not None:
+        of_each: Array = reduce(how, (part[:, own] for part, own in zip(parts, joint_codes, strict=True)))
+        return of_each
+    joint = parts[0]
+    for part in parts[1:]:
+        joint = how(joint[:, :, None], part[:, None, :]).reshape(len(part), -1)
+    return joint
 
 
 def _check_attribute(attribute: Attribute) -> None:

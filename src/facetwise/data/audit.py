@@ -108,6 +108,8 @@ class Audit(Plain):
     """Class counts by attribute, classes in order."""
     joint: tuple[ClassCount, ...]
     """Counts of the joint classes, in order; with more than `MAX_LISTED_JOINT` classes only of those that occur."""
+    num_joint: int
+    """How many joint classes there are: the combinations that can occur."""
     combinations: str
     """Which combinations of classes can occur: `seen`, `all`, or the table that lists them."""
     products: int
@@ -149,6 +151,7 @@ def audit(
         shapes=_shapes(table),
         balance=_balance(manifest, project.space),
         joint=_joint(manifest, project.space),
+        num_joint=project.space.num_joint,
         combinations=project.file.combinations,
         products=project.space.product.num_joint,
         copies=copies,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -9,12 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from facetwise.core.arrays import classes, count, each, names, numbers, takes
-from facetwise.core.labels import MISSING, FloatArray, IntArray, LabelSpace
+from facetwise.core.labels import MISSING, FloatArray, IntArray, LabelSpace, combined
+from facetwise.evaluate.occurring import OccurringTree
 
 _LOG_ZERO = -1e4
 """In place of the log of a probability 0, where nothing that can occur has another."""
 _CHUNK = 2**22
-"""Most numbers, of rows x joint classes, that are held at once."""
+"""Most numbers, of rows x joint classes or nodes of a tree of them, that are held at once."""
+_SMALL = 1e-200
+"""Sums of probabilities below this may have lost some that are too small for a number: they are made of logs."""
+_FIRST_LIKELY = 8
+"""How many of the most probable classes of an attribute are looked at first."""
 
 
 @takes(logs=numbers("n k", missing=True))
@@ -69,12 +75,9 @@ def joint_logs(logs: Sequence[FloatArray], space: LabelSpace) -> FloatArray:
     `logs`: log-probabilities, (n, K) each, of every attribute in order. Where some combinations cannot occur, the
     others are renormalised; a row that gives all of these a probability of 0 takes each 0 for a very small one.
     """
-    if space.combinations is None:
-        joint = np.zeros((len(logs[0]), 1))
-        for own in logs:
-            joint = (joint[:, :, None] + own[:, None, :]).reshape(len(own), -1)
-        return joint
     joint = _summed(logs, space)
+    if space.combinations is None:
+        return joint
     if (dead := np.isneginf(joint).all(axis=1)).any():
         joint[dead] = _summed([np.maximum(own[dead], _LOG_ZERO) for own in logs], space)
     return log_normalised(joint)
@@ -83,40 +86,111 @@ def joint_logs(logs: Sequence[FloatArray], space: LabelSpace) -> FloatArray:
 def most_probable(logs: Sequence[FloatArray], space: LabelSpace) -> IntArray:
     """Class numbers, (n, A), of the joint class that is the most probable by `joint_logs`; ties go to the lowest.
 
-    The most probable class of every attribute, unless the combination cannot occur.
+    The most probable class of every attribute, unless the combination cannot occur: then it is looked for among more
+    and more of the most probable classes of each, and at last among all that can occur.
     """
     codes = np.stack([own.argmax(axis=1) for own in logs], axis=1).astype(np.int64)
-    if space.combinations is not None:
-        impossible = np.flatnonzero(space.encode(codes, missing=True) == MISSING)
-        for rows in _chunks(impossible, space.num_joint):
-            codes[rows] = space.decode(joint_logs([own[rows] for own in logs], space).argmax(axis=1))
+    if space.combinations is None:
+        return codes
+    left, size = np.flatnonzero(space.encode(codes, missing=True) == MISSING), _FIRST_LIKELY
+    while len(left) and size ** len(logs) < space.num_joint:
+        for rows in _chunks(left, max(size ** len(logs), sum(space.sizes))):
+            codes[rows] = _of_likely([own[rows] for own in logs], space, size)
+        left, size = left[codes[left, 0] == MISSING], 2 * size
+    for rows in _chunks(left, space.num_joint):
+        codes[rows] = space.decode(joint_logs([own[rows] for own in logs], space).argmax(axis=1))
     return codes
 
 
-def log_prob_of_joint(logs: Sequence[FloatArray], space: LabelSpace, joint: IntArray) -> FloatArray:
-    """The joint log-probability, (n,), that `joint_logs` has of the joint classes `joint`, (n,)."""
-    found = np.empty(len(joint))
-    for rows in _chunks(np.arange(len(joint)), space.num_joint):
-        own = joint_logs([logs_of[rows] for logs_of in logs], space)
-        found[rows] = own[np.arange(len(rows)), joint[rows]]
+def _of_likely(logs: Sequence[FloatArray], space: LabelSpace, size: int) -> IntArray:
+    """As `most_probable` among the `size` most probable classes of each attribute; -1 where that may not be all."""
+    likely = [_first_classes(own, size + 1) for own in logs]
+    best = [np.take_along_axis(own, of, axis=1) for own, of in zip(logs, likely, strict=True)]
+    places = np.indices([min(size, n) for n in space.sizes]).reshape(len(logs), -1)  # of each candidate, by likelihood
+    codes = [of[:, own] for of, own in zip(likely, places, strict=True)]
+    joint = space.encode(np.stack(codes, axis=-1), missing=True)
+    total = sum((own[:, of] for own, of in zip(best, places, strict=True)), np.zeros(joint.shape))
+    total[joint == MISSING] = -np.inf
+    top = total.max(axis=1)
+    lowest = np.where(total == top[:, None], joint, space.num_joint).min(axis=1)
+    return space.decode(np.where(top > _most_beyond(best, size), lowest, MISSING), missing=True)
+
+
+def _first_classes(logs: FloatArray, size: int) -> IntArray:
+    """The `size` most probable classes, (n, size), the most probable first; all where there are no more."""
+    kept = np.argpartition(-logs, min(size, logs.shape[1]) - 1, axis=1)[:, :size]
+    order = np.argsort(-np.take_along_axis(logs, kept, axis=1), axis=1)
+    return np.take_along_axis(kept, order, axis=1).astype(np.int64)
+
+
+def _most_beyond(best: Sequence[FloatArray], size: int) -> FloatArray:
+    """The most, (n,), that a combination has with a class beyond the `size` first ones of `best`, (n, size + 1)."""
+    nothing = np.zeros(len(best[0]))
+    bounds = [
+        sum((of[:, size if i == beyond else 0] for i, of in enumerate(best)), nothing)
+        for beyond, own in enumerate(best)
+        if own.shape[1] > size
+    ]
+    most: FloatArray = np.max([nothing - np.inf, *bounds], axis=0)
+    return most
+
+
+def log_total(logs: Sequence[FloatArray], space: LabelSpace) -> FloatArray:
+    """Log of the probability, (n,), that all combinations that can occur have by `logs` before they are renormalised.
+
+    `logs`: as of `joint_logs`; NaN where these are NaN.
+    """
+    tree, found, small = OccurringTree.of(space), np.empty(len(logs[0])), [np.empty(0, np.int64)]
+    for rows in _chunks(np.arange(len(found)), tree.num_nodes):
+        shift, shares = _shares([own[rows] for own in logs])
+        total = tree.totals(shares)
+        small.append(rows[total < _SMALL])
+        with np.errstate(divide="ignore"):
+            found[rows] = np.log(total) + shift
+    for rows in _chunks(np.concatenate(small), space.num_joint):
+        found[rows] = _log_sum_exp(_summed([own[rows] for own in logs], space))[:, 0]
+    return found
+
+
+def log_prob_of_joint(logs: Sequence[FloatArray], space: LabelSpace, joint: IntArray, total: FloatArray) -> FloatArray:
+    """The joint log-probability, (n,), that `joint_logs` has of the joint classes `joint`, (n,).
+
+    `total`: `log_total` of these `logs`.
+    """
+    own_logs = [own[np.arange(len(own)), of] for own, of in zip(logs, space.decode(joint).T, strict=True)]
+    with np.errstate(invalid="ignore"):  # where all is 0: told by the logs, below
+        found: FloatArray = np.sum(own_logs, axis=0) - total
+    for rows in _chunks(np.flatnonzero(np.isneginf(total)), space.num_joint):
+        found[rows] = joint_logs([own[rows] for own in logs], space)[np.arange(len(rows)), joint[rows]]
     return found
 
 
 def marginals_of_occurring(logs: Mapping[str, FloatArray], space: LabelSpace) -> dict[str, FloatArray]:
     """Log-probabilities, (n, K) each, of the attributes of `joint_logs`, which `logs` has by name."""
-    found = {name: np.empty_like(own) for name, own in logs.items()}
-    for rows in _chunks(np.arange(len(found[space.names[0]])), space.num_joint):
+    found, small = {name: np.empty_like(logs[name]) for name in space.names}, [np.empty(0, np.int64)]
+    tree = OccurringTree.of(space)
+    for rows in _chunks(np.arange(len(found[space.names[0]])), tree.num_nodes):
+        by_class = tree.by_class(_shares([logs[name][rows] for name in space.names])[1])
+        total = by_class[0].sum(axis=0)
+        small.append(rows[total < _SMALL])
+        for name, own in zip(space.names, by_class, strict=True):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found[name][rows] = np.log(own / total).T
+    for rows in _chunks(np.concatenate(small), space.num_joint):
         joint = joint_logs([logs[name][rows] for name in space.names], space)
         for name, own in marginals_of(joint, space, space.names).items():
             found[name][rows] = own
     return found
 
 
+def _shares(logs: Sequence[FloatArray]) -> tuple[FloatArray, list[FloatArray]]:
+    """Probabilities, (K, n) each, in shares of the most probable class, and the log of the product of these, (n,)."""
+    tops = [own.max(axis=1) for own in logs]
+    return np.sum(tops, axis=0), [np.exp(own - top[:, None]).T for own, top in zip(logs, tops, strict=True)]
+
+
 def _summed(logs: Sequence[FloatArray], space: LabelSpace) -> FloatArray:
-    total = np.zeros((len(logs[0]), space.num_joint))
-    for own, codes in zip(logs, space.joint_codes.T, strict=True):
-        total += own[:, codes]
-    return total
+    return combined(logs, None if space.combinations is None else space.joint_codes.T, operator.add)
 
 
 def _chunks(rows: IntArray, num_joint: int) -> list[IntArray]:

@@ -20,6 +20,7 @@ from facetwise.evaluate.compose import (
     joint_logs,
     log_normalised,
     log_prob_of_joint,
+    log_total,
     marginals_of,
     marginals_of_occurring,
     mean_of_rows,
@@ -172,12 +173,13 @@ class Predictions:
         return double(self.blocks[score_column(name)])[:, 0]
 
     @takes(codes=answers("n k"), names=names("a"))
-    def log_prob_of(self, codes: IntArray, names: Sequence[str]) -> FloatArray:
+    def log_prob_of(self, codes: IntArray, names: Sequence[str], *, relative: bool = False) -> FloatArray:
         """Log-probability, (n,), of class numbers, (n, num_attributes), as one class of the attributes called `names`.
 
         Of all attributes the joint probability where there is one, else the product of the attributes, over what can
-        occur. NaN where a row is not covered or a class of `names` is missing. Raises KeyError for an attribute that is
-        not predicted.
+        occur; -inf for what cannot. `relative`: but for a number that all classes of a row have in common, which takes
+        time where few of many combinations can occur. NaN where a row is not covered or a class of `names` is missing.
+        Raises KeyError for an attribute that is not predicted.
         """
         if codes.shape != self.codes.shape:
             raise ValueError(f"codes of shape {codes.shape} beside predictions of shape {self.codes.shape}")
@@ -185,14 +187,19 @@ class Predictions:
         present = (codes[:, columns] != MISSING).all(axis=1)
         rows, known = np.flatnonzero(present), codes[present]
         found = np.full(len(codes), np.nan)
-        whole = len(names) == len(self.space.names)
-        if self.has_joint and whole:
-            found[present] = self.joint[rows, self.space.encode(known)]
-        elif whole and self.space.combinations is not None:
-            logs = [own[rows] for own in self.marginals.values()]
-            found[present] = log_prob_of_joint(logs, self.space, self.space.encode(known))
-        else:
+        if len(names) < len(self.space.names) or not (self.has_joint or self.space.combinations):
             found[present] = sum(self.marginals[n][rows, known[:, c]] for n, c in zip(names, columns, strict=True))
+            return found
+        joint = self.space.encode(known, missing=True)
+        possible = joint != MISSING
+        rows, joint = rows[possible], joint[possible]
+        found[present] = -np.inf
+        if self.has_joint:
+            found[rows] = self.joint[rows, joint]
+        else:
+            logs = [own[rows] for own in self.marginals.values()]
+            total = np.zeros(len(rows)) if relative else log_total(logs, self.space)
+            found[rows] = log_prob_of_joint(logs, self.space, joint, total)
         return found
 
     def require_whole(self, complaint: str) -> None:

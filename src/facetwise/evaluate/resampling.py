@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from facetwise.core.arrays import answers, classes, count, each, names, numbers,
 from facetwise.core.labels import FloatArray, IntArray
 from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.metrics import Metric, checked, f1_of_counts, occurring
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 CELLS = 4_000_000
 """Numbers in memory at a time: resamples and classes are processed in chunks of this size."""
@@ -83,35 +87,47 @@ class PersonTally:
     @takes(weights=numbers("r p", low=0))
     def scores(self, weights: FloatArray) -> FloatArray:
         """Scores, shape (r,), with each person counted `weights` times, shape (r, num_people)."""
-        return self._mean(lambda counts: np.tensordot(weights, counts, axes=1), len(weights))
+        total, present, drawn = np.zeros(len(weights)), np.zeros(len(weights)), np.ascontiguousarray(weights.T)
+        step = max(1, CELLS // (3 * len(weights)))
+        for start in range(0, self.num_occurring, step):
+            hits, predicted, true = (of[start : start + step] @ drawn for of in self._by_person)
+            total += self._parts(hits, predicted, true).sum(axis=0)
+            present += (true > 0).sum(axis=0)
+        return total / (present if self._by_recall else self.num_classes)
 
     def leave_one_out(self) -> FloatArray:
-        """The score without each person, shape (num_people,)."""
-        return self._mean(lambda counts: counts.sum(axis=0) - counts, self.num_people)
+        """The score without each person, shape (num_people,): of her own classes alone it is another one."""
+        cells = [self.person * self.num_occurring + classes for classes in (self.truth, self.predicted)]
+        found, place = np.unique(np.concatenate(cells), return_inverse=True)
+        person, classes = found // self.num_occurring, found % self.num_occurring
+        of_truth, of_predicted = place[: len(self.person)], place[len(self.person) :]
+        own = [np.bincount(of, minlength=len(found)) for of in (of_truth[self.hit], of_predicted, of_truth)]
+        sides = (self.truth[self.hit], self.predicted, self.truth)
+        whole = [np.bincount(side, minlength=self.num_occurring) for side in sides]
+        without = [all_of[classes] - mine for all_of, mine in zip(whole, own, strict=True)]
+        parts = self._parts(*whole)
+        moved = np.bincount(person, self._parts(*without) - parts[classes], self.num_people)
+        gone = np.bincount(person, (without[2] == 0) & (own[2] > 0), self.num_people)
+        left = (whole[2] > 0).sum() - gone if self._by_recall else self.num_classes
+        scores: FloatArray = (parts.sum() + moved) / left
+        return scores
 
-    def _mean(self, combined: Callable[[FloatArray], FloatArray], size: int) -> FloatArray:
-        """Mean F1 over all classes, 0 for those that never occur; or mean recall over the classes that do."""
-        total, present, by_recall = np.zeros(size), np.zeros(size), self.metric == "balanced_accuracy"
-        for counts in self._counts(max(1, CELLS // (3 * max(size, self.num_people)))):
-            hits, predicted, true = np.moveaxis(combined(counts), 1, 0)
-            total += f1_of_counts(hits, true if by_recall else predicted, true).sum(axis=1)
-            present += (true > 0).sum(axis=1)
-        return total / (present if by_recall else self.num_classes)
+    @property
+    def _by_recall(self) -> bool:
+        """Whether the score is the mean recall over the classes that occur, not the mean F1 over all."""
+        return self.metric == "balanced_accuracy"
 
-    def _counts(self, width: int) -> Iterator[FloatArray]:
-        """Counts, shape (num_people, 3, classes): hits, predicted, true; `width` classes at a time."""
-        for start in range(0, self.num_occurring, width):
-            stop = min(start + width, self.num_occurring)
-            sides = ((self.truth, self.hit), (self.predicted, None), (self.truth, None))
-            yield np.stack([self._per_person(c, start, stop, keep) for c, keep in sides], axis=1)
+    def _parts(self, hits: npt.ArrayLike, predicted: npt.ArrayLike, true: npt.ArrayLike) -> FloatArray:
+        return f1_of_counts(hits, true if self._by_recall else predicted, true)
 
-    def _per_person(self, classes: IntArray, start: int, stop: int, keep: npt.NDArray[np.bool_] | None) -> FloatArray:
-        inside = (classes >= start) & (classes < stop)
-        if keep is not None:
-            inside &= keep
-        cells = self.person[inside] * (stop - start) + classes[inside] - start
-        counts = np.bincount(cells, minlength=self.num_people * (stop - start))
-        return counts.reshape(self.num_people, stop - start).astype(np.float64)
+    @cached_property
+    def _by_person(self) -> list[csr_array]:
+        """Counts by class and person, (num_occurring, num_people) each: hits, predicted, true."""
+        from scipy.sparse import csr_array
+
+        hit, shape = self.hit, (self.num_occurring, self.num_people)
+        sides = ((self.truth[hit], self.person[hit]), (self.predicted, self.person), (self.truth, self.person))
+        return [csr_array((np.ones(len(of)), (of, whose)), shape=shape) for of, whose in sides]
 
 
 @takes(num_people=count(), size=count(0), resamples=count())

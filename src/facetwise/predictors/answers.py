@@ -26,7 +26,7 @@ class Answers:
     codes: IntArray
     """Class numbers, (n, num_attributes); -1 where an attribute is not answered."""
     joint: IntArray
-    """Joint classes, (n,); -1 where an attribute is missing."""
+    """Joint classes, (n,); -1 where an attribute is missing, or where they cannot occur together."""
     predictions: Predictions | None = None
     """The predictions that were decided on, one row for each image; None when only classes are known."""
 
@@ -45,6 +45,6 @@ def answers_of(source: Source, side: Side = "test") -> Answers:
     return Answers(source.kind, source.id, predictions.codes, predictions.classes, None if synthetic else predictions)
 
 
-def answers_of_classes(kind: AnswerKind, name: str, joint: IntArray, space: LabelSpace) -> Answers:
-    """Answers from joint classes, (n,), -1 where missing."""
-    return Answers(kind, name, space.decode(joint, missing=True), joint)
+def answers_of_classes(kind: AnswerKind, name: str, written: IntArray, space: LabelSpace) -> Answers:
+    """Answers from joint classes as they are written, (n,) (`LabelSpace.answer_of`), -1 where missing."""
+    return Answers(kind, name, space.product.decode(written, missing=True), space.joint_of_answer(written))

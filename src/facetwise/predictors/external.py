@@ -129,6 +129,7 @@ def _record(project: Project, manifest: Manifest, data: bytes, name: str, read: 
         num_images=manifest.test.height,
         num_normalised=read.num_normalised,
         num_respelt=read.num_respelt,
+        num_impossible=read.num_impossible,
         ignored_columns=list(read.ignored),
     )
 

@@ -3,7 +3,8 @@
 Accepted columns, besides the image column (the organisers' name for it, or `image`):
 
 - `<attribute>=<class>` for every class of one or more attributes: marginal probabilities;
-- `joint=<i>`, or the bare numbers `0`, `1`, ..., for every joint class: joint probabilities;
+- `joint=<i>`, or the bare numbers `0`, `1`, ..., for every combination of classes: joint probabilities, of which those
+  that cannot occur are left out;
 - the organisers' answer column: a submission. Each attribute's answer gets the probability `CERTAIN`, and its other
   classes share the rest, so that a soft vote counts it as a full vote but it cannot veto a product of probabilities;
   the answer itself is stored as `decided`. With `answers_of` it may be the classes of a single attribute.
@@ -33,12 +34,13 @@ from facetwise.core.files.answers_csv import (
     shown,
 )
 from facetwise.core.files.csvtable import CsvTable, raise_problems, read_csv
-from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, FloatArray, IntArray, LabelSpace
+from facetwise.core.labels import JOINT, MAX_LISTED_JOINT, MISSING, FloatArray, IntArray, LabelSpace
 from facetwise.core.project import Project
 from facetwise.core.records.dataset import TestSide
 from facetwise.core.text.spelling import Spellings, spelt_as
 from facetwise.data.manifest import Manifest
 from facetwise.data.reading.on_disk.notfound import why_not_found
+from facetwise.evaluate.compose import most_probable
 from facetwise.predictors.external_numbers import why_no_probabilities
 
 TOLERANCE = 0.01
@@ -66,6 +68,8 @@ class ParsedPredictions:
     """Number of rows whose probabilities did not sum to 1 exactly and were normalised."""
     num_respelt: int
     """Number of image names spelt differently than in the organisers' table."""
+    num_impossible: int = 0
+    """Number of answers that cannot occur by `labels.combinations`: another one was taken that can."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ class _Layout:
     """The roles of a csv's columns."""
 
     blocks: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = ()
-    """Blocks of probabilities: attribute (or `joint`), its columns in the csv, and those in the table."""
+    """Blocks of probabilities: attribute (or `joint`), its columns in the csv, and those in the table. The joint class
+    has a column a product in the csv, and in the table one for each that can occur."""
     answer: str | None = None
     ignored: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -107,6 +112,8 @@ def parse_predictions(
         if answers_of is None:
             _refuse_specialist(answers, source, of)
         read = _submission(answers[np.argsort(places)], of, layout.ignored)
+        if of.names == project.space.names and len(of.names) > 1:
+            read = _decided(read, answers[np.argsort(places)], project.space)
         return replace(read, num_respelt=num_respelt)
     if answers_of is not None:
         raise InputError(f"{source}: no answer column `{side.answer}`, so it cannot be that of `{answers_of}`")
@@ -154,10 +161,10 @@ def _layout(file: CsvTable, image: str, answer: str, space: LabelSpace) -> _Layo
 def _possible_blocks(space: LabelSpace, names: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """Every block of probabilities that a csv may have; bare numbers only when `0` is a column."""
     blocks = [(name, space.columns(name), space.columns(name)) for name in space.names]
-    if space.num_joint > MAX_LISTED_JOINT:
+    if space.product.num_joint > MAX_LISTED_JOINT:
         return blocks
-    bare = tuple(str(i) for i in range(space.num_joint))
-    joint = [(JOINT, space.joint_columns, space.joint_columns)]
+    bare = tuple(str(i) for i in range(space.product.num_joint))
+    joint = [(JOINT, space.product.joint_columns, space.joint_columns)]
     return [*blocks, *joint, *([(JOINT, bare, space.joint_columns)] if "0" in names else [])]
 
 
@@ -170,7 +177,11 @@ def _unknown_classes(names: Sequence[str], used: set[str], space: LabelSpace) ->
         looks = "=" in name and (attribute in space.names or attribute == JOINT)
         if name not in used and (looks or (bare and name.isdecimal())):
             candidates = space.columns(attribute) if attribute in space.names else ()
-            hint = did_you_mean(name, candidates) if candidates else f"joint classes are 0 to {space.num_joint - 1}"
+            hint = (
+                did_you_mean(name, candidates)
+                if candidates
+                else f"joint classes are 0 to {space.product.num_joint - 1}"
+            )
             found.append(f"line 1: column `{name}` is not of a known class; {hint}")
     return found
 
@@ -181,7 +192,10 @@ def _twice(names: Sequence[str], columns: set[str]) -> list[str]:
 
 def _expected(space: LabelSpace, answer: str) -> str:
     first = space.columns(space.names[0])
-    ways = [f"`{first[0]}`, `{first[1]}`, ...", *(["`joint=0`, ..."] if space.num_joint <= MAX_LISTED_JOINT else [])]
+    ways = [
+        f"`{first[0]}`, `{first[1]}`, ...",
+        *(["`joint=0`, ..."] if space.product.num_joint <= MAX_LISTED_JOINT else []),
+    ]
     return f"expected columns {', '.join(ways)} of probabilities, or the answer column `{answer}`"
 
 
@@ -229,9 +243,9 @@ def _places(file: CsvTable, names: Sequence[str], manifest: Manifest) -> tuple[I
 
 
 def _answered(answers_of: str | None, space: LabelSpace) -> LabelSpace:
-    """The label space of the answers: the whole space, or that of one attribute."""
+    """The label space of the answers: every combination of the whole label, or one attribute."""
     if answers_of is None or answers_of == JOINT:
-        return space
+        return space.product
     if answers_of not in space.names:
         raise InputError(f"`{answers_of}` is not an attribute", hint=did_you_mean(answers_of, (JOINT, *space.names)))
     return LabelSpace((space.attribute(answers_of),))
@@ -300,11 +314,14 @@ def _line(problem: str) -> tuple[int, int]:
 def _probabilities(numbers: FloatArray, layout: _Layout, space: LabelSpace) -> ParsedPredictions:
     found: dict[str, FloatArray] = {}
     start, uneven = 0, np.zeros(len(numbers), bool)
-    for _, names, columns in layout.blocks:
+    for what, names, columns in layout.blocks:
         block = numbers[:, start : start + len(names)]
         start += len(names)
+        uneven |= np.abs(block.sum(axis=1) - 1) > 1e-6
+        if what == JOINT and space.combinations is not None:
+            block = block[:, list(space.combinations)]
+            block = np.where(block.any(axis=1, keepdims=True), block, 1.0)  # all that can occur alike, where all are 0
         total = block.sum(axis=1, keepdims=True)
-        uneven |= np.abs(total[:, 0] - 1) > 1e-6
         with np.errstate(divide="ignore"):
             found |= dict(zip(columns, np.log(block / total).T, strict=True))
     blocks = {what for what, _, _ in layout.blocks}
@@ -318,5 +335,14 @@ def _submission(answers: IntArray, space: LabelSpace, ignored: tuple[str, ...]) 
         rest = math.log((1 - CERTAIN) / (attribute.size - 1))
         block = np.where(codes[:, [i]] == np.arange(attribute.size), math.log(CERTAIN), rest)
         found |= dict(zip(space.columns(attribute.name), block.T, strict=True))
-    decided = answers if len(space.attributes) > 1 else None
-    return ParsedPredictions("submission", space.names, found, decided, ignored, 0, 0)
+    return ParsedPredictions("submission", space.names, found, None, ignored, 0, 0)
+
+
+def _decided(read: ParsedPredictions, answers: IntArray, space: LabelSpace) -> ParsedPredictions:
+    """With the answers as what was decided; for one that cannot occur, what the probabilities say of those that can."""
+    decided = space.joint_of_answer(answers)
+    odd = np.flatnonzero(decided == MISSING)
+    if len(odd):
+        logs = [np.column_stack([read.columns[c][odd] for c in space.columns(name)]) for name in space.names]
+        decided[odd] = space.encode(most_probable(logs, space))
+    return replace(read, decided=decided, num_impossible=len(odd))

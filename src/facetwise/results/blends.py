@@ -15,6 +15,7 @@ from facetwise.core.records.notes import Note
 from facetwise.core.text.scored import NAMES, SCORE
 from facetwise.core.text.subject import PERSON, count_people
 from facetwise.data.manifest import Manifest
+from facetwise.evaluate.further.scores import FurtherScores
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows
@@ -24,6 +25,7 @@ from facetwise.predictors.blend_folder import BlendFolder, list_blends
 from facetwise.predictors.sources import check_blend, labels_since, manifest_truth, member_faults, runs_below
 from facetwise.results.notes import notes_on
 from facetwise.results.notices import Notice, base_notices, copies_notices, own_subjects
+from facetwise.results.runs import further_of
 from facetwise.results.wording import score, with_signs
 
 
@@ -101,6 +103,8 @@ class BlendView:
     """On the people it was chosen on: too high."""
     scorecard: Scorecard
     """Scores of the nested predictions."""
+    further: FurtherScores | None
+    """Scores beside these, of the same predictions; None in a list of blends."""
     best_member: BestMember | None
     decision: str
     members: tuple[BlendMember, ...]
@@ -164,13 +168,15 @@ class BlendsView:
         return {"project": self.project, "blends": blends, "unusable": dict(self.unusable)}
 
 
-def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *, new: bool = False) -> BlendView:
-    """The view of a blend; raises ArtefactError when its files are damaged."""
+def build_blend_view(
+    project: Project, blend: BlendFolder, manifest: Manifest, *, new: bool = False, further: bool = True
+) -> BlendView:
+    """The view of a blend, with or without `further` scores; raises ArtefactError when its files are damaged."""
     record, label, table = blend.record(), f"blend `{blend.id}`", blend.table("oof")
     check_blend(project, manifest, blend.id, record)
     assert table is not None  # every blend has this table
     oof = Predictions.read(table, project.space, label)
-    rows = ScoredRows.matched(oof, manifest_truth(project, manifest), label).covered_rows()
+    rows = ScoredRows.matched(oof, manifest_truth(project, manifest), label)
     notes, troubles = notes_on(project, "blend", blend.id)
     scores, runs = record.scores, [*runs_below(project.workspace, "blend", blend.id)]
     return BlendView(
@@ -186,7 +192,8 @@ def build_blend_view(project: Project, blend: BlendFolder, manifest: Manifest, *
         by_rule=scores.by_rule,
         by_argmax=scores.by_argmax,
         optimistic=scores.optimistic,
-        scorecard=score_rows(rows),
+        scorecard=score_rows(rows.covered_rows()),
+        further=further_of(rows, project, manifest) if further else None,
         best_member=_best(scores.best_member),
         decision=_words(record.decision, project),
         members=_members(record),
@@ -216,7 +223,7 @@ def build_blends_view(project: Project, manifest: Manifest) -> BlendsView:
     views, unusable = [], {}
     for blend in list_blends(project.workspace):
         try:
-            views.append(build_blend_view(project, blend, manifest))
+            views.append(build_blend_view(project, blend, manifest, further=False))
         except FacetwiseError as error:
             unusable[blend.id] = error.summary if isinstance(error, DamagedError) else str(error)
     return BlendsView(project.file.name, tuple(views), unusable)

@@ -74,23 +74,28 @@ def worst_mistakes(scored: ScoredRows, *, limit: int = 24, per_group: int = MAX_
     decided = scored.predictions.codes[:, columns]
     wrong = (decided != scored.truth.codes[:, columns]).any(axis=1) & scored.scored(names)
     rows, true = scored.predictions.where(wrong), scored.truth.codes[wrong]
-    chosen = rows.codes
+    sure, right = (rows.log_prob_of(codes, names, relative=True) for codes in (rows.codes, true))
+    with np.errstate(invalid="ignore"):
+        margin = np.nan_to_num(sure - right, nan=0.0, posinf=np.inf)
+    images, groups = rows.images.tolist(), rows.groups.tolist()
+    order = sorted(range(len(images)), key=lambda i: (-margin[i], images[i]))
+    kept = np.array(_few_per_group(order, groups, per_group)[:limit], np.int64)
+    rows, true, margin = rows.where(kept), true[kept], margin[kept]
+    chosen, folds = rows.codes, rows.folds.tolist()
     sure, right = rows.log_prob_of(chosen, names), rows.log_prob_of(true, names)
-    images, groups, folds = rows.images.tolist(), rows.groups.tolist(), rows.folds.tolist()
-    order = sorted(range(len(images)), key=lambda i: (right[i] - sure[i], images[i]))
     return tuple(
         Mistake(
-            image=images[i],
-            group=groups[i],
+            image=images[place],
+            group=groups[place],
             fold=None if folds[i] == MISSING else folds[i],
             attributes=names,
             truth=_class_names(true[i], columns, space),
             predicted=_class_names(chosen[i], columns, space),
             probability=float(np.exp(sure[i])),
             truth_probability=float(np.exp(right[i])),
-            margin=float(sure[i] - right[i]),
+            margin=float(margin[i]),
         )
-        for i in _few_per_group(order, groups, per_group)[:limit]
+        for i, place in enumerate(kept)
     )
 
 

@@ -103,13 +103,14 @@ class RunsView(Plain):
 
 @dataclass(frozen=True)
 class Curve:
-    """Training log of one fold, one entry for each epoch; None where an epoch was not validated."""
+    """Training log of one fold, an entry an epoch; None where one was not validated. `val_score`: by `epochs_by`."""
 
     fold: int
     epochs: tuple[int, ...]
     train_loss: tuple[float | None, ...]
     val_loss: tuple[float | None, ...]
     val_macro_f1: tuple[float | None, ...]
+    val_score: tuple[float | None, ...]
     lr: tuple[float | None, ...]
     seconds: tuple[float, ...]
     images_per_second: tuple[float | None, ...]
@@ -148,6 +149,8 @@ class RunView(Plain):
     method: tuple[str, ...]
     """How the score was computed: sentences for the report."""
     curves: tuple[Curve, ...]
+    epochs_by: Metric
+    """What its epochs are chosen by, where they are."""
     seconds_total: float
     seconds_per_epoch: float | None
     confused: tuple[Confused, ...]
@@ -189,7 +192,7 @@ def build_run_view(project: Project, run: RunFolder, manifest: Manifest | None =
     scored = matched if matched is not None and matched.scored().any() else None
     card = _score(scored)
     alone = attribute_scores(matched) if scored is None and matched is not None and matched.covered.any() else ()
-    estimate, state, curves = estimate_of(record), state_of(run), _curves(run.epochs())
+    estimate, state, curves = estimate_of(record), state_of(run), _curves(run.epochs(), record.epochs_by)
     times = [s for c in curves for s in c.seconds]
     cautions = [*notices(estimate, record, card, state, CurrentData.of(manifest)), *scored_alone(alone)]
     notes, troubles = notes_on(project, "run", run.id)
@@ -209,6 +212,7 @@ def build_run_view(project: Project, run: RunFolder, manifest: Manifest | None =
         interval_meaning=interval_meaning(card, record) if card else None,
         method=OTHER_FOLDS if came is not None and came.other_folds else method(estimate, record, card),
         curves=curves,
+        epochs_by=record.epochs_by,
         seconds_total=sum(times),
         seconds_per_epoch=sum(times) / len(times) if times else None,
         confused=most_confused(card) if card else (),
@@ -323,18 +327,19 @@ def _recipe_toml(run: RunFolder, record: RunRecord) -> str:
     return tomli_w.dumps(record.recipe)
 
 
-def _curves(epochs: Sequence[EpochEvent]) -> tuple[Curve, ...]:
+def _curves(epochs: Sequence[EpochEvent], by: Metric) -> tuple[Curve, ...]:
     folds = sorted({e.fold for e in epochs})
-    return tuple(_curve(fold, [e for e in epochs if e.fold == fold]) for fold in folds)
+    return tuple(_curve(fold, [e for e in epochs if e.fold == fold], by) for fold in folds)
 
 
-def _curve(fold: int, epochs: Sequence[EpochEvent]) -> Curve:
+def _curve(fold: int, epochs: Sequence[EpochEvent], by: Metric) -> Curve:
     return Curve(
         fold=fold,
         epochs=tuple(e.epoch for e in epochs),
         train_loss=tuple(_number(e.train_loss) for e in epochs),
         val_loss=tuple(_number(e.val_loss) for e in epochs),
         val_macro_f1=tuple(_number(e.val_macro_f1) for e in epochs),
+        val_score=tuple(_number(e.score_by(by)) for e in epochs),
         lr=tuple(_number(e.lr) for e in epochs),
         seconds=tuple(_number(e.seconds) or 0.0 for e in epochs),
         images_per_second=tuple(_number(e.images_per_second) for e in epochs),

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from facetwise.core.errors import InputError
 from facetwise.core.files.settings import Spec
 from facetwise.core.labels import MAX_ATTRIBUTES, MAX_CLASSES, LabelSpace
 from facetwise.core.records.run import Content
@@ -29,7 +30,7 @@ MIB = 2**20
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MAX_TEXT = 500
-MAX_COMBINATIONS = 100_000
+MAX_COMBINATIONS = 1_000_000
 LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f]{{0,{MAX_TEXT}}}")
 Text = Annotated[str, Field(pattern=f"^{LINE.pattern}$")]
 """One line of text without control characters, safe to print."""
@@ -120,7 +121,7 @@ def max_bytes(name: str) -> int | None:
 
     Tables are further limited by the number of rows in the manifest, and weights by the free disk space.
     """
-    small = {PACK: MIB, "recipe.toml": MIB, "run.json": 4 * MIB, EVENTS: 64 * MIB}
+    small = {PACK: 16 * MIB, "recipe.toml": MIB, "run.json": 4 * MIB, EVENTS: 64 * MIB}
     if name in small:
         return small[name]
     if name in ("oof.parquet", "test.parquet") or TTA_TABLE.fullmatch(name):
@@ -135,8 +136,15 @@ def packed_space(space: LabelSpace) -> list[PackedAttribute]:
 
 
 def packed_combinations(space: LabelSpace) -> dict[str, list[int]]:
-    """The field of a pack for the combinations that can occur; none where all can."""
-    return {} if space.combinations is None else {"combinations": list(space.combinations)}
+    """The field of a pack for the combinations that can occur; none where all can.
+
+    Raises InputError for more than a pack holds.
+    """
+    if space.combinations is None:
+        return {}
+    if (size := len(space.combinations)) > MAX_COMBINATIONS:
+        raise InputError(f"{size:,} combinations of classes can occur, a pack holds at most {MAX_COMBINATIONS:,}")
+    return {"combinations": list(space.combinations)}
 
 
 def packed_folds(folds: Folds, name: str) -> PackedFolds:

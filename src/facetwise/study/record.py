@@ -19,6 +19,7 @@ from facetwise.core.records.provenance import now
 from facetwise.core.records.study import PrunedRecord, StudyIdentity, StudyKind, StudyRecord
 from facetwise.core.runs import RunFolder
 from facetwise.core.workspace import Workspace, content_hash
+from facetwise.evaluate.metrics import MAIN
 from facetwise.recipe import Recipe
 from facetwise.recipe.load import set_value
 from facetwise.study.changes import apply_change, recipe_changes
@@ -111,7 +112,8 @@ def study_folder(project: Project, kind: StudyKind, base: StudyBase, identity: M
 
     Raises SettingError for a name that cannot be used as a folder name.
     """
-    chosen = base.name or f"{base.label}-{kind}-{content_hash(identity)[:8]}"
+    asked = {part: value for part, value in identity.items() if (part, value) != ("metric", MAIN)}  # as named before
+    chosen = base.name or f"{base.label}-{kind}-{content_hash(asked)[:8]}"
     if not _NAME.fullmatch(chosen):
         raise SettingError(f"`{chosen}` cannot name a study", hint="use letters, digits, `-`, `_` and `.` only")
     return StudyFolder(project.workspace.studies / chosen)
@@ -166,5 +168,5 @@ def _differs(record: StudyRecord, kind: StudyKind, identity: Mapping[str, Any]) 
         if part == "data" and isinstance(old, Mapping):
             found += [k for k in new if old.get(k) != new[k]]
         elif old != new:
-            found.append(part)
+            found.append("score.metric" if part == "metric" else part)
     return found

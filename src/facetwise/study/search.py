@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ from facetwise.core.plain import Plain
 from facetwise.core.project import Project
 from facetwise.core.runs import RunFolder, run_number
 from facetwise.core.text.counting import count
-from facetwise.core.text.scored import SCORE
+from facetwise.core.text.scored import NAMES, SCORE
 from facetwise.core.text.subject import PEOPLE, PERSON, count_people
 from facetwise.core.workspace import is_done
 from facetwise.data.manifest import Manifest, load_manifest
@@ -85,7 +85,7 @@ class Search(Plain):
 
     project: str
     metric: Metric
-    """What the project chooses by, and scores are."""
+    """What it chooses by, and scores are: what the project did when it was begun."""
     name: str
     folder: str
     what: str
@@ -101,6 +101,11 @@ class Search(Plain):
     """How the numbers were computed: sentences for the report."""
 
     @property
+    def score_name(self) -> str:
+        """What its scores are called."""
+        return NAMES[self.metric]
+
+    @property
     def was_chosen(self) -> bool:
         """Whether the best was chosen among several finished trials, which makes its score too high."""
         return sum(t.state == "finished" for t in self.trials) > 1
@@ -108,7 +113,8 @@ class Search(Plain):
 
 def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Search:
     """The current state of a search."""
-    manifest, names = load_manifest(project), tuple(folder.record().attributes)
+    manifest, record = load_manifest(project), folder.record()
+    names, metric = tuple(record.attributes), record.identity.metric
     trials = [_row(project, recorded, t) for t in recorded.all()]
     sides = _finished(project, manifest, trials)
     best, nested, num_people, num_images = None, None, 0, 0
@@ -116,7 +122,7 @@ def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Sea
         first = next(iter(sides.values())).rows
         keep = first.scored(names)
         truth, decided = (
-            first.truth.where(keep).only(names),
+            replace(first.truth.where(keep).only(names), metric=metric),
             {n: s.rows.decided(names)[1][keep] for n, s in sides.items()},
         )
         best = _best(project, folder, sides, truth, decided)
@@ -124,7 +130,7 @@ def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Sea
         num_people, num_images = truth.num_people, len(truth)
     return Search(
         project=project.file.name,
-        metric=project.file.score.metric,
+        metric=metric,
         name=folder.name,
         folder=folder.path.relative_to(project.root).as_posix(),
         what=name_of(names, project.space),
@@ -133,7 +139,7 @@ def build_search(project: Project, folder: StudyFolder, recorded: Trials) -> Sea
         nested=nested,
         num_people=num_people,
         num_images=num_images,
-        method=_method(len(sides), num_people, num_images, nested),
+        method=tuple(_method(len(sides), num_people, num_images, nested, metric)),
     )
 
 
@@ -144,7 +150,7 @@ def best_header(search: Search) -> str:
     lines = [
         f"Trial {best.trial} of the search `{search.name}`, run {best.run}: the best of {len(search.trials)}.",
         f"{best.command}",
-        f"Out-of-fold {SCORE} {with_interval(best.score, best.interval)}"
+        f"Out-of-fold {search.score_name} {with_interval(best.score, best.interval)}"
         f"{', which flatters it' if search.was_chosen else ''}.",
     ]
     if search.nested is not None:
@@ -206,20 +212,23 @@ def _nested(folds: IntArray, truth: Truth, decided: Mapping[int, IntArray]) -> N
     return NestedScore(nested.score, nested.interval, {k: numbers[i] for k, i in nested.chosen.items()})
 
 
-def _method(num_finished: int, num_people: int, num_images: int, nested: NestedScore | None) -> tuple[str, ...]:
-    if not num_finished:
-        return ()
-    lines = [
-        f"Scores are {SCORE} out of fold, on the dataset's own labels of {count_people(num_people)} "
-        f"({count(num_images, 'image')}); {LEVEL * 100:.0f} % intervals by {PERSON} (BCa bootstrap)."
-    ]
+def _method(
+    num_finished: int, num_people: int, num_images: int, nested: NestedScore | None, metric: Metric
+) -> Iterator[str]:
+    if NAMES[metric] != str(SCORE):
+        now = f"the project goes by {SCORE} now"
+        yield f"It was begun by {NAMES[metric]}, and {now}: begin another one to choose by that."
+    if num_finished:
+        yield (
+            f"Scores are {NAMES[metric]} out of fold, on the dataset's own labels of {count_people(num_people)} "
+            f"({count(num_images, 'image')}); {LEVEL * 100:.0f} % intervals by {PERSON} (BCa bootstrap)."
+        )
     if nested is not None:
-        lines.append(
+        yield (
             f"The best of many scores is too high by luck. Nested: the {PEOPLE} of the other folds choose the trial "
             "that predicts a fold, and all folds are pooled. It prices the choice among the finished trials; that "
             f"later trials were proposed, and some stopped, by looking at the same {PEOPLE} is not in it."
         )
-    return tuple(lines)
 
 
 def number_of(run: str | None) -> str:

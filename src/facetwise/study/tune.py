@@ -48,7 +48,7 @@ def tune(
 
     Raises SettingError or ProblemsError for a space that does not match the recipe or drops an attribute, SettingError
     for an unknown pruner, LeakError for folds split by image, MismatchError when a study of that name has another
-    recipe, space or data.
+    recipe, space, score or data.
     """
     if num_trials < 1:
         raise SettingError(f"num_trials is {num_trials}, expected 1 or more")
@@ -88,7 +88,8 @@ def _opened(
     project: Project, planned: Planned, space: Space, base: StudyBase, pruner: Pruner
 ) -> tuple[StudyFolder, Trials]:
     """The study and its trials; its record is written last, so a study with a record has trials."""
-    identity = identity_of(planned.recipe, planned.fields, space=space.as_dict())
+    metric = project.file.score.metric
+    identity = identity_of(planned.recipe, planned.fields, space=space.as_dict(), metric=metric)
     folder = study_folder(project, "search", base, identity)
     with lock(folder.lock_file, f"study `{folder.name}`"):
         record = open_record(folder, "search", identity)

@@ -54,8 +54,8 @@ def _read(project: Project, manifest: Manifest, path: Path, kind: AnswerKind, na
     if side is None:
         raise InputError("the dataset has no test side: there are no answers to read")
     images = manifest.test["name"].to_list()
-    names, joint = read_submission(path, side.image, side.answer, expected=images)
-    check_range(path, names, joint.tolist(), project.space)
+    names, written = read_submission(path, side.image, side.answer, expected=images)
+    check_range(path, names, written.tolist(), project.space)
     place = {image: i for i, image in enumerate(names)}
-    ordered = joint[np.array([place[image] for image in images], np.int64)]
+    ordered = written[np.array([place[image] for image in images], np.int64)]
     return answers_of_classes(kind, name, ordered, project.space)

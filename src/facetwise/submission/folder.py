@@ -11,7 +11,7 @@ from typing import ClassVar, TypeVar
 from facetwise.core.errors import ArtefactError, DamagedError, GateError, InputError
 from facetwise.core.files.answers_csv import read_submission
 from facetwise.core.files.csvtable import raise_problems, read_csv
-from facetwise.core.labels import LabelSpace
+from facetwise.core.labels import MISSING, IntArray, LabelSpace
 from facetwise.core.people import person
 from facetwise.core.records.artefact import Artefact, ArtefactKind, list_artefacts, next_number
 from facetwise.core.records.base import Record, checked, parse_record, versioned, write_record
@@ -199,12 +199,13 @@ def score_submission(
     names, answers = read_submission(path, image_column, answer_column, expected=true_names)
     for source, listed, classes in ((labels, true_names, truth), (path, names, answers)):
         check_range(source, listed, classes.tolist(), space)
+        _check_occurring(source, listed, classes, space)
     place = {name: i for i, name in enumerate(names)}
     predicted = answers[[place[name] for name in true_names]]
     people = _people(labels)
     by = "image" if people is None else "person"
-    known = Truth(space, true_names, space.decode(truth), true_names if people is None else people, metric)
-    return score_decided(space.decode(predicted), known, by=by)
+    known = Truth(space, true_names, space.product.decode(truth), true_names if people is None else people, metric)
+    return score_decided(space.product.decode(predicted), known, by=by)
 
 
 def _people(labels: Path) -> list[str] | None:
@@ -219,10 +220,18 @@ def _people(labels: Path) -> list[str] | None:
 
 
 def check_range(source: Path, names: Sequence[str], classes: Sequence[int], space: LabelSpace) -> None:
-    """Raise ProblemsError naming the images whose class (0 or more) is not a joint class of `space`."""
-    joint = f"expected 0..{space.num_joint - 1}"
-    outside = [f"image {n!r}: class {c}, {joint}" for n, c in zip(names, classes, strict=True) if c >= space.num_joint]
+    """Raise ProblemsError naming the images whose class (0 or more) is not the number of a combination."""
+    size = space.product.num_joint
+    joint = f"expected 0..{size - 1}"
+    outside = [f"image {n!r}: class {c}, {joint}" for n, c in zip(names, classes, strict=True) if c >= size]
     raise_problems(str(source), outside)
+
+
+def _check_occurring(source: Path, names: Sequence[str], written: IntArray, space: LabelSpace) -> None:
+    """Raise ProblemsError naming the images with a combination that cannot occur, for which there is no score."""
+    odd = (space.joint_of_answer(written) == MISSING).nonzero()[0].tolist()
+    way = "cannot occur by `labels.combinations`"
+    raise_problems(str(source), [f"image {names[i]!r}: {space.product.joint_name(int(written[i]))} {way}" for i in odd])
 
 
 def _told(what: str, lines: Sequence[str]) -> str:

@@ -74,10 +74,11 @@ def make_submission(
     source = eligible_source(project, manifest, reference, tta)
     joint = joint_classes(source)
     known = training_side(manifest, project.space, source).mix(project.space)
-    joint, filled = _filled(joint, known) if spec.fill_missing else (joint, None)
+    joint, filled = _filled(joint, known, project.space) if spec.fill_missing else (joint, None)
     names, template = manifest.test["name"].to_list(), read_template(project, side)
-    data = submission_csv(names, joint, template, side.image, side.answer)
-    gate = _look(project, manifest, data, (source, joint), others)
+    answers = project.space.answer_of(joint)
+    data = submission_csv(names, answers, template, side.image, side.answer)
+    gate = _look(project, manifest, data, (source, answers), others)
     people = assumed_people(len(names), len(known.groups), len(set(known.groups)))
     forecast, notes = _forecast(project, manifest, source, joint)
     made_from = describe(project, manifest, source, template_sha256=hashlib.sha256(template).hexdigest(), filled=filled)
@@ -109,7 +110,7 @@ def gate_file(project: Project, path: Path, *, others: Sequence[str] = ()) -> Ga
 def _look(
     project: Project, manifest: Manifest, data: bytes, made: tuple[Source, IntArray] | None, others: Sequence[str]
 ) -> GateReport:
-    """The gate for a file; `made`: the run or blend that it comes from, and its decisions, (n,)."""
+    """The gate for a file; `made`: the run or blend that it comes from, and its answers, (n,)."""
     side, space = side_to_predict(project), project.space
     source, decided = made or (None, None)
     itself = None if source is None else (source.id, source.tta)
@@ -126,7 +127,7 @@ def _look(
 
 
 def _made_here(project: Project, manifest: Manifest, data: bytes) -> tuple[Source, IntArray] | None:
-    """The first run or blend with the answers of the file, and its decisions, with unreadable images filled in."""
+    """The first run or blend with the answers of the file, and these, with unreadable images filled in."""
     side = side_to_predict(project)
     try:
         file = read_csv(data, "submission")
@@ -135,12 +136,12 @@ def _made_here(project: Project, manifest: Manifest, data: bytes) -> tuple[Sourc
         return None
     if names != manifest.test["name"].to_list() or any(map(answer_fault, answers)):
         return None
-    joint = np.array([int(answer) for answer in answers], np.int64)
+    given = np.array([int(answer) for answer in answers], np.int64)
     for source in sources_here(project, manifest):
         if source.kind != "foreign" and source.attributes == project.space.names:
-            decided = joint_classes(source)
-            if (decided != MISSING).any() and ((decided == joint) | (decided == MISSING)).all():
-                return source, joint
+            decided = project.space.answer_of(joint_classes(source))
+            if (decided != MISSING).any() and ((decided == given) | (decided == MISSING)).all():
+                return source, given
     return None
 
 
@@ -163,10 +164,12 @@ def _unreadable(manifest: Manifest) -> dict[str, str]:
     return dict(manifest.test.filter(pl.col("status") != "ok").select("name", "status").iter_rows())
 
 
-def _filled(joint: IntArray, known: Mix) -> tuple[IntArray, Filled | None]:
+def _filled(joint: IntArray, known: Mix, space: LabelSpace) -> tuple[IntArray, Filled | None]:
     lacking = joint == MISSING
+    if not lacking.any():
+        return joint, None
     common = int(np.bincount(known.predicted).argmax())
-    return np.where(lacking, common, joint), Filled(images=int(lacking.sum()), joint=common) if lacking.any() else None
+    return np.where(lacking, common, joint), Filled(images=int(lacking.sum()), joint=int(space.answer_of(common)))
 
 
 def _forecast(

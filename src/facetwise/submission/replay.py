@@ -68,21 +68,22 @@ def _listed(lines: list[str]) -> list[str]:
 def _filled_in(project: Project, manifest: Manifest, source: Source, made_from: MadeFrom) -> tuple[bytes, bytes]:
     """The csv, and the organisers' csv that it is made from."""
     side = side_to_predict(project)
-    joint = _with_filled(joint_classes(source), source, manifest, made_from, project.space)
+    answers = _with_filled(joint_classes(source), source, manifest, made_from, project.space)
     template = read_template(project, side)
-    data = submission_csv(manifest.test["name"].to_list(), joint, template, side.image, side.answer)
+    data = submission_csv(manifest.test["name"].to_list(), answers, template, side.image, side.answer)
     return data, template
 
 
 def _with_filled(
     joint: IntArray, source: Source, manifest: Manifest, made_from: MadeFrom, space: LabelSpace
 ) -> IntArray:
+    answers = space.answer_of(joint)
     if made_from.filled is None:
-        return joint
+        return answers
     common = made_from.filled.joint
     if common is None:
-        common = int(np.bincount(training_side(manifest, space, source).mix(space).predicted).argmax())
-    return np.where(joint == MISSING, common, joint)
+        common = int(np.bincount(training_side(manifest, space, source).mix(space.product).predicted).argmax())
+    return np.where(answers == MISSING, common, answers)
 
 
 def _differences(project: Project, source: Source, made_from: MadeFrom, template: bytes) -> Iterator[str]:

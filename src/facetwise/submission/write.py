@@ -14,21 +14,21 @@ from facetwise.core.labels import IntArray
 
 
 def submission_csv(
-    names: Sequence[str], joint: IntArray, template: bytes, image_column: str, answer_column: str
+    names: Sequence[str], answers: IntArray, template: bytes, image_column: str, answer_column: str
 ) -> bytes:
     """The organisers' csv `template` with `answer_column` filled in (added when absent): UTF-8, `\\n`.
 
-    `joint`: the joint class of each of `names` (as spelt in the template's `image_column`), in any order; -1 leaves the
-    answer empty, which the gate refuses. Row order and all other columns are preserved. Raises ProblemsError when the
-    template's names repeat or differ from `names`.
+    `answers`: the joint class of each of `names` (as spelt in the template's `image_column`), in any order, as
+    `LabelSpace.answer_of` numbers it; -1 leaves the answer empty, which the gate refuses. Row order and all other
+    columns are preserved. Raises ProblemsError when the template's names repeat or differ from `names`.
     """
     file = read_csv(template, "the organisers' csv")
     listed = file.column(image_column)
-    answers = dict(zip(names, np.asarray(joint).tolist(), strict=True))
-    if len(answers) != len(names):
+    written = dict(zip(names, np.asarray(answers).tolist(), strict=True))
+    if len(written) != len(names):
         raise ValueError(f"predictions name image {_repeated(names)[0]!r} twice")
     raise_problems(file.name, [*repeats(file, listed), *set_problems(listed, names, "predictions")])
-    filled = [str(answers[name]) if answers[name] >= 0 else "" for name in listed]
+    filled = [str(written[name]) if written[name] >= 0 else "" for name in listed]
     return _written(file, answer_column, filled)
 
 

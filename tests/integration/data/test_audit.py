@@ -176,8 +176,19 @@ def test_many_classes_are_cut_for_people_only(project: Project) -> None:
     many = dataclasses.replace(found, joint=found.joint * 5)
     console = Console(width=100, file=io.StringIO())
     console.print(audit_text(many))
-    assert f"and {90 - MAX_CLASSES} more" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert f"and {90 - MAX_CLASSES} rarer ones (`--json` lists all)" in console.file.getvalue()  # type: ignore[attr-defined]
     assert len(many.as_dict()["joint"]) == 90
+
+
+def test_combinations_are_counted_though_those_that_occur_alone_are_listed(project: Project) -> None:
+    found = audited(project)
+    seen = [c for c in found.joint if c.images]
+    many = dataclasses.replace(found, joint=tuple(seen), num_joint=113_029, products=10**6, combinations="a.csv")
+    console = Console(width=200, file=io.StringIO())
+    console.print(audit_text(many))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "113,029 of 1,000,000 combinations can occur by a.csv" in text
+    assert f"{113_029 - len(seen):,} of 113,029 joint classes have no image" in text
 
 
 def test_joint_classes_without_an_image_are_told_with_what_they_cost(project: Project) -> None:

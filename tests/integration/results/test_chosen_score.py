@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from made_runs import add_run, made_contest
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from typer.testing import CliRunner
 
 import facetwise as fw
@@ -17,6 +18,11 @@ from facetwise.core.runs import find_run
 from facetwise.core.text.scored import NAMES, score_by
 from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.metrics import score_of
+from facetwise.evaluate.prediction_columns import DECIDED
+from facetwise.evaluate.predictions import Predictions
+from facetwise.evaluate.rows import ScoredRows
+from facetwise.predictors.blend_folder import find_blend
+from facetwise.predictors.sources import manifest_truth
 from facetwise.results.ranked import best_blends
 from facetwise.results.runs import scored_rows
 
@@ -71,6 +77,10 @@ def test_scores_are_those_of_the_metric_and_are_called_by_its_name(contest, metr
     assert blend.scorecard.score == pytest.approx(blend.nested)
     shown = said(project, "show", "2")
     assert shown.index(name.capitalize()) < shown.index("Macro F1" if metric == "accuracy" else "Accuracy")
+    fw.show(project, blend.id, html=page)
+    text = page.read_text("utf-8")
+    assert text.count("<dt>Accuracy</dt>") == (metric != "accuracy")
+    assert f"{'The score' if metric == 'macro_f1' else 'Macro F1'} is the plain mean" in text
     lines = ("runs", "rules 2", "compare 1 2", "show b1", "blends", "forecast 2")
     texts = {line: said(project, *line.split()) for line in lines}
     for command, text in texts.items():
@@ -122,3 +132,28 @@ def test_data_for_programs_names_the_score(contest) -> None:
     data = json.loads(CliRunner().invoke(app, ["--project", str(project.root), "show", "2", "--json"]).stdout)
     assert data["scorecard"]["metric"] == "accuracy"
     assert data["scorecard"]["score"] == data["scorecard"]["accuracy"]
+
+
+def test_further_scores_are_of_the_nested_predictions(contest, tmp_path: Path) -> None:
+    project, manifest = contest
+    view = fw.blend(project, ["1", "2"], html=tmp_path / "page.html", rounds=6, bags=2, rules=["argmax"])
+    oof = find_blend(project.workspace, view.id).table("oof")
+    assert oof is not None
+    assert view.further is not None
+    by_name = {s.name: s for s in view.further.scores}
+    assert list(by_name) == ["joint", "mask", "gender", "age"]
+    codes = manifest.codes(project.space)
+    chosen = project.space.decode(oof[DECIDED].to_numpy())
+    for i, name in enumerate(project.space.names):
+        expected = balanced_accuracy_score(codes[:, i], chosen[:, i])
+        assert by_name[name].balanced_accuracy.value == pytest.approx(expected)
+    rows = ScoredRows.matched(Predictions.read(oof, project.space), manifest_truth(project, manifest))
+    shares = rows.predictions.marginals["gender"]
+    assert by_name["gender"].auroc.value == pytest.approx(roc_auc_score(codes[:, 1], shares[:, 1] - shares[:, 0]))
+    assert by_name["age"].kappa is not None
+    assert by_name["age"].absolute_error is None
+    assert '<section id="further">' in (tmp_path / "page.html").read_text("utf-8")
+    assert fw.blends(project).blends[0].further is None
+    shown = said(project, "show", view.id)
+    assert "Further scores" in shown
+    assert "sensitivity" in shown

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from facetwise.core.errors import DamagedError, FacetwiseError, SettingError
+from facetwise.core.errors import DamagedError, FacetwiseError, MismatchError, SettingError
 from facetwise.recipe import load_recipe
-from facetwise.study.record import StudyFolder
+from facetwise.study.record import StudyFolder, identity_of, open_record
 from facetwise.study.space import Space, read_space
 from facetwise.study.trials import Trials
 
@@ -31,6 +31,20 @@ def space() -> Space:
 @pytest.fixture
 def folder(tmp_path: Path) -> StudyFolder:
     return StudyFolder(tmp_path / "studies" / "a study")
+
+
+def test_a_search_goes_on_by_the_score_that_it_was_begun_by(folder: StudyFolder, space: Space) -> None:
+    def asked(metric: str) -> dict[str, object]:
+        found = identity_of(load_recipe("cpu-tiny"), {}, space=space.as_dict(), metric=metric)
+        return {part: value for part, value in found.items() if part != "metric" or value != "old"}
+
+    folder.path.mkdir(parents=True)
+    for begun, same in (("old", "macro_f1"), ("accuracy", "accuracy")):
+        folder.record_file.unlink(missing_ok=True)
+        folder.save(open_record(folder, "search", asked(begun)))
+        assert open_record(folder, "search", asked(same)).identity.metric == same
+        with pytest.raises(MismatchError, match=r"exists with other settings: `score.metric` changed"):
+            open_record(folder, "search", asked("balanced_accuracy"))
 
 
 def search(trials: Trials, num_trials: int) -> list[dict[str, object]]:
@@ -159,7 +173,7 @@ def test_a_killed_process_leaves_its_trial_to_others(folder: StudyFolder, space:
         from pathlib import Path
         from facetwise.recipe import load_recipe
         from facetwise.study.trials import Trials
-        from facetwise.study.record import StudyFolder
+        from facetwise.study.record import StudyFolder, identity_of, open_record
         from facetwise.study.space import read_space
         space = read_space({SPACE!r}, load_recipe("cpu-tiny"))
         with Trials(StudyFolder(Path({str(folder.path)!r})), space).claim(9, None) as claim:

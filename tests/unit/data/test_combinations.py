@@ -181,8 +181,8 @@ def test_labels_in_part_that_may_be_anything_are_an_error(tmp_path: Path, monkey
 def test_answers_that_number_every_combination_and_single_attributes_have_none_to_leave_out(tmp_path: Path) -> None:
     contest = open_project(tmp_path / "project", write_contest(tmp_path / "data"))
     text = contest.workspace.project_file.read_text(encoding="utf-8")
-    with pytest.raises(SettingError, match="number every combination: take one of the two out"):
-        project_at(tmp_path / "contest", 'labels = { combinations = "seen" }\n' + text)
+    assert contest.file.combinations == "all"
+    assert project_at(tmp_path / "contest", 'labels = { combinations = "seen" }\n' + text).file.combinations == "seen"
     with pytest.raises(SettingError, match="is about several attributes, and there is one"):
         photo_project(tmp_path / "one", ROWS, PHOTOS, attributes=attribute("crop", "x", "y") + LABELS)
 

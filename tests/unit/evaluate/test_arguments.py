@@ -171,7 +171,7 @@ TRUSTED = {
     "metrics.parts_of_counts", "metrics.divisor", "forecasts.picks.final_value", "forecasts.picks.variance_explained",
     "further.scores.further_scores",
     "compose.joint_logs", "compose.most_probable", "compose.log_prob_of_joint", "rules.cuts.together",
-    "compose.marginals_of_occurring",
+    "compose.marginals_of_occurring", "compose.log_total",
 }  # fmt: skip
 """Functions of what was checked when it was made (`Predictions`, `ScoredRows`, `JointScores`, a task), or of names."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,15 @@ from made_tables import HUE, joint_table, product_table, rows
 
 import facetwise.evaluate.compose as compose
 from facetwise.core.labels import Attribute, LabelSpace
-from facetwise.evaluate.compose import log_normalised, log_prob_of_joint, most_probable
+from facetwise.evaluate.compose import (
+    joint_logs,
+    log_normalised,
+    log_prob_of_joint,
+    log_total,
+    marginals_of,
+    marginals_of_occurring,
+    most_probable,
+)
 from facetwise.evaluate.predictions import Predictions
 from facetwise.evaluate.rows import ScoredRows, Truth
 from facetwise.evaluate.rules.fit import fit_rule, kinds_for
@@ -50,13 +60,39 @@ def test_the_most_probable_that_can_occur_is_decided(seed, scale):
     assert (found.classes >= 0).all()
 
 
+@given(SEEDS, st.sampled_from([0.0, 0.1, 3.0, 80.0, 700.0]), st.sampled_from([40, 3000]))
+def test_many_classes_are_composed_as_few(seed, scale, count):
+    """What is computed without a number for every image and combination is what these say."""
+    rng = np.random.default_rng(seed)
+    space = LabelSpace(tuple(Attribute(n, tuple(map(str, range(k)))) for n, k in (("a", 40), ("b", 3), ("c", 60))))
+    space = replace(space, combinations=tuple(np.sort(rng.choice(space.num_joint, count, replace=False)).tolist()))
+    logs = {a.name: log_normalised(np.round(rng.normal(0, scale, (9, a.size)), 1)) for a in space.attributes}
+    whole, classes = list(logs.values()), rng.integers(0, count, 9)
+    joint = joint_logs(whole, space)
+    decided = space.encode(most_probable(whole, space))
+    np.testing.assert_allclose(joint[np.arange(9), decided], joint.max(axis=1), rtol=1e-12)
+    assert scale > 0 or not decided.any(), "ties go to the lowest"
+    own = log_prob_of_joint(whole, space, classes, log_total(whole, space))
+    np.testing.assert_allclose(own, joint[np.arange(9), classes], rtol=1e-9, atol=1e-9)
+    for name, sums in marginals_of(joint, space, space.names).items():
+        np.testing.assert_allclose(np.exp(marginals_of_occurring(logs, space)[name]), np.exp(sums), atol=1e-12)
+
+
 def test_rows_are_decided_alike_however_many_at_once(monkeypatch):
-    logs = list(drawn(1).values())
-    classes = np.arange(20) % SOME.num_joint
-    whole, total = most_probable(logs, SOME), log_prob_of_joint(logs, SOME, classes)
+    logs = drawn(1)
+    whole, classes = list(logs.values()), np.arange(20) % SOME.num_joint
+
+    def found() -> list[np.ndarray]:
+        shares = log_prob_of_joint(whole, SOME, classes, log_total(whole, SOME))
+        return [most_probable(whole, SOME), shares, *marginals_of_occurring(logs, SOME).values()]
+
+    nothing = {name: own[:0] for name, own in logs.items()}
+    assert log_total(list(nothing.values()), SOME).shape == (0,)
+    assert marginals_of_occurring(nothing, SOME)["hue"].shape == (0, 2)
+    at_once = found()
     monkeypatch.setattr(compose, "_CHUNK", 3 * SOME.num_joint)
-    np.testing.assert_array_equal(most_probable(logs, SOME), whole)
-    np.testing.assert_array_equal(log_prob_of_joint(logs, SOME, classes), total)
+    for one, other in zip(at_once, found(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
 @given(SEEDS, SCALES)
@@ -132,14 +168,16 @@ def test_where_all_that_can_occur_has_no_probability_the_most_of_its_parts_decid
     np.testing.assert_allclose(np.exp(found.joint).sum(axis=1), 1)
 
 
-@given(SEEDS)
-def test_every_rule_decides_for_what_can_occur(seed):
-    logs, truth = drawn(seed, 1.0, 40), np.random.default_rng(seed).integers(0, SOME.num_joint, 40)
-    table = product_table(np.arange(40), logs, SOME)
-    scored = rows(table, SOME.decode(truth), space=SOME)
-    for kind in kinds_for(SOME):
+@given(SEEDS, st.sampled_from([OCCUR, [0, 4, 9, 12], [1, 4, 7]]))
+def test_every_rule_decides_for_what_can_occur(seed, occur):
+    """Also where a class can occur with nothing, or one alone of an attribute."""
+    space = ALL.with_combinations(ALL.decode(occur))
+    logs, truth = drawn(seed, 1.0, 40), np.random.default_rng(seed).integers(0, space.num_joint, 40)
+    table = product_table(np.arange(40), logs, space)
+    scored = rows(table, space.decode(truth), space=space)
+    for kind in kinds_for(space):
         decided = fit_rule(kind, scored).decide(scored.predictions)
-        assert ((decided >= 0) & (decided < SOME.num_joint)).all(), kind
+        assert ((decided >= 0) & (decided < space.num_joint)).all(), kind
 
 
 def test_multipliers_of_ones_and_cuts_in_their_places_decide_as_no_rule():

@@ -33,4 +33,6 @@ class ExternalRecord(Record):
     num_normalised: int = 0
     num_respelt: int = 0
     """Images that are spelt differently in the csv."""
+    num_impossible: int = 0
+    """Answers that cannot occur, in whose place another one was taken."""
     ignored_columns: list[str] = Field(default_factory=list)

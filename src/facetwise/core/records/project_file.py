@@ -90,8 +90,8 @@ class ProjectLabels(Spec):
     combinations: Annotated[str, Field(min_length=1)] | None = None
     """Which combinations of the attributes' classes can occur: `seen`, those of the training images; `all`; or a table
     with a column an attribute and a row a combination, found as `dataset.train.table` is. Scores are over these, and
-    nothing else is predicted. Left out, it is `seen` where a table or names give the labels of single images and there
-    is no test table, whose answers number every combination."""
+    nothing else is predicted; in files of answers the numbers stay those among all products. Left out, it is `seen`
+    where a table or names give the labels of single images and there is no test table."""
 
 
 class ContestSpec(Spec):
@@ -198,16 +198,9 @@ class ProjectFile(Spec):
 
 
 def _check_combinations(file: ProjectFile) -> None:
-    """Combinations are left out where a label has several attributes and nobody else numbers them."""
-    if file.labels is None or file.labels.combinations in (None, ALL):
-        return
-    if len(file.attributes) == 1:
+    """Combinations are left out where a label has several attributes."""
+    if file.labels is not None and file.labels.combinations not in (None, ALL) and len(file.attributes) == 1:
         raise ValueError("`labels.combinations` is about several attributes, and there is one: take it out")
-    if file.dataset.test is not None and file.dataset.test.table is not None:
-        raise ValueError(
-            f"`labels.combinations` is {file.labels.combinations!r}, but the answers in `dataset.test.table` number "
-            "every combination: take one of the two out"
-        )
 
 
 def _check_stems(named: list[AttributeSpec]) -> None:

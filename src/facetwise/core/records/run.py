@@ -96,6 +96,11 @@ class RunRecord(Record):
         return self.split == "image"
 
     @property
+    def epochs_by(self) -> Metric:
+        """What its epochs are chosen by, where they are."""
+        return self.fingerprint_fields.metric or "macro_f1"
+
+    @property
     def parts_copies(self) -> bool:
         """Whether copies of one picture, under two people, stand on both sides of the split."""
         return self.copies is not None and self.copies.across > 0
@@ -125,6 +130,10 @@ class EpochEvent(Record):
     def score(self) -> float | None:
         """What epochs and trials are chosen by."""
         return self.val_macro_f1 if self.val_score is None else self.val_score
+
+    def score_by(self, metric: Metric) -> float | None:
+        """The validation score by the `metric` that the run's epochs are chosen by."""
+        return self.val_macro_f1 if metric == "macro_f1" else self.score
 
 
 class ImportRecord(Record):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from facetwise.core.choices import Metric
 from facetwise.core.records.base import Record
 
 StudyKind = Literal["ablation", "search"]
@@ -19,6 +20,8 @@ class StudyIdentity(Record):
     """Fields of the fingerprint that identify the data."""
     space: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """For a search: recipe key -> allowed values."""
+    metric: Metric = "macro_f1"
+    """For a search: what the scores of its trials are."""
 
 
 class ChangeRecord(Record):

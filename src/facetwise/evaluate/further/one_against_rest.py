@@ -16,6 +16,8 @@ from facetwise.core.labels import BoolArray, FloatArray, IntArray
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, influence_intervals, resample_intervals
 from facetwise.evaluate.resampling import CELLS, Groups, group_numbers, resampled_people
 
+AT_ONCE = 64
+"""Classes whose columns are copied at a time."""
 SLACK = 1e-9
 """How much a share of false alarms may be above what is allowed, as 1 - 0.9 is below 0.1."""
 
@@ -76,9 +78,9 @@ def aurocs(
     if not told:
         return ByClass((None,) * logs.shape[1] if each else (), None)
     values, moves, in_all = [], [], np.zeros(num_people)
-    for k in told:
+    for k, scores in zip(told, _scores(logs, told), strict=True):
         own = truth == k
-        placed = _placements(_scores(logs, k), own)
+        placed = _placements(scores, own)
         values.append(placed[own].mean())
         moved = np.bincount(person, (placed - values[-1]) / np.where(own, own.sum(), (~own).sum()), num_people)
         in_all += moved
@@ -117,7 +119,7 @@ def sensitivities(
     told = _told(truth, logs.shape[1])
     if not told:
         return ByClass((None,) * logs.shape[1], None)
-    ranked = [_Ranked.of(_scores(logs, k), truth == k, person) for k in told]
+    ranked = [_Ranked.of(scores, truth == k, person) for k, scores in zip(told, _scores(logs, told), strict=True)]
 
     def found(weights: FloatArray) -> FloatArray:
         shares = np.column_stack([r.found(weights, specificity) for r in ranked])
@@ -148,20 +150,26 @@ def _by_class(told: list[int], found: list[Measured], num_classes: int) -> tuple
     return tuple(by_class.get(k) for k in range(num_classes))
 
 
-def _scores(logs: FloatArray, k: int) -> FloatArray:
-    """What the images are ordered by for class `k`, (n,)."""
-    found: FloatArray = logs[:, k] - logs[:, 1 - k] if logs.shape[1] == 2 else logs[:, k]
-    return found
+def _scores(logs: FloatArray, told: list[int]) -> Iterator[FloatArray]:
+    """What the images are ordered by for each of the classes `told`, (n,) each."""
+    if logs.shape[1] == 2:
+        yield from (logs[:, k] - logs[:, 1 - k] for k in told)
+        return
+    for start in range(0, len(told), AT_ONCE):  # of many classes a column is far apart in memory
+        yield from np.ascontiguousarray(logs[:, told[start : start + AT_ONCE]].T)
 
 
 def _placements(scores: FloatArray, positive: BoolArray) -> FloatArray:
     """Of an image of the class the share of others that score lower, else the share of the class that scores higher,
     (n,); ties count half."""
+    rest = np.flatnonzero(~positive)
+    rest = rest[np.argsort(scores[rest])]
+    own, others = scores[positive], scores[rest]
+    left, right = (np.searchsorted(others, own, side) for side in ("left", "right"))
     placed = np.empty(len(scores))
-    for own, sign in ((positive, 1), (~positive, -1)):
-        others, at = np.sort(sign * scores[~own]), sign * scores[own]
-        below = np.searchsorted(others, at, "left") + np.searchsorted(others, at, "right")
-        placed[own] = below / (2 * max(len(others), 1))
+    placed[positive] = (left + right) / (2 * max(len(others), 1))
+    ends = np.bincount(np.concatenate([left, right]), minlength=len(others) + 1)  # of the class, twice, by where it is
+    placed[rest] = (2 * len(own) - np.cumsum(ends[: len(others)])) / (2 * max(len(own), 1))
     return placed
 
 

@@ -117,14 +117,16 @@ def fit_multipliers(
 ) -> FloatArray:
     """Log-multipliers, (c,), with the highest score on these rows, by coordinate ascent from `start` (else 0).
 
-    `truth`: true joint classes, (n,). In each family the class with the most images keeps 0. A step takes the exact
-    best for its coordinate (`best_value`, with `price`); coordinates go by their number of images, the rarest first,
-    until none moves. So no single multiplier can be moved for the better, but several at once might. Deterministic.
+    `truth`: true joint classes, (n,). In each family the class with the most images keeps 0, and so does one that no
+    column stands for. A step takes the exact best for its coordinate (`best_value`, with `price`); coordinates go by
+    their number of images, the rarest first, until none moves. So no single multiplier can be moved for the better, but
+    several at once might. Deterministic.
     """
     begin = np.zeros(len(task.coordinates)) if start is None else start
     logs, blocks = begin.copy(), task.shifted(begin)
     codes, fixed = [block.argmax(axis=1) for block in blocks], _fixed(task, truth)
-    free = [int(c) for c in np.argsort(task.images(truth), kind="stable") if c not in fixed]
+    occurring = [c for c, own in enumerate(task.coordinates) if own.columns.size and c not in fixed]
+    free = [int(c) for c in np.argsort(task.images(truth), kind="stable") if c in occurring]
     still = 0
     for c in free * MAX_ROUNDS:
         allowed = Range(begin[c] - np.log(MOST), begin[c], begin[c] + np.log(MOST), MARGIN, price)

@@ -7,6 +7,7 @@ Shapes: n images, d outputs (logits) of the block, t targets, K classes. Methods
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from facetwise.core.labels import JOINT, Attribute, FloatArray, IntArray, LabelSpace
+from facetwise.core.labels import JOINT, Attribute, FloatArray, IntArray, LabelSpace, combined
 from facetwise.data.labels.views import TrainingView
 from facetwise.recipe.head import BlockKind
 
@@ -37,13 +38,8 @@ def joint_targets(parts: Sequence[npt.NDArray[np.float32]], space: LabelSpace) -
     probability.
     """
     if space.combinations is None:
-        joint = parts[0]
-        for part in parts[1:]:
-            joint = (joint[:, :, None] * part[:, None, :]).reshape(len(joint), -1)
-        return joint
-    joint = np.ones((len(parts[0]), space.num_joint), np.float32)
-    for part, codes in zip(parts, space.joint_codes.T, strict=True):
-        joint *= part[:, codes]
+        return combined(parts, None, operator.mul)
+    joint = combined(parts, space.joint_codes.T, operator.mul)
     total = joint.sum(axis=1, keepdims=True)
     np.divide(joint, total, out=joint, where=total > 0)
     return joint

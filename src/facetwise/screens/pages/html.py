@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 from facetwise.core.files.writing import write_output
 from facetwise.core.text.counting import count
 from facetwise.core.text.printable import printable
-from facetwise.core.text.scored import SCORE, SCORE_FIRST
+from facetwise.core.text.scored import NAMES, SCORE, SCORE_FIRST
 from facetwise.core.text.subject import WORDS, count_people
 from facetwise.evaluate.scorecard import to_read
 from facetwise.results import wording
@@ -46,7 +46,7 @@ def write_run_page(view: RunView, pictures: Mapping[str, str], out: Path) -> Non
 
 def run_page(view: RunView, pictures: Mapping[str, str]) -> str:
     """The page of a run. `pictures`: image -> `data:image/...` address; a mistake without one shows its path only."""
-    return page("run.html.j2", view, run_figures(view), pictures, card=view.scorecard)
+    return page("run.html.j2", view, run_figures(view), pictures, card=view.scorecard, epochs_by=NAMES[view.epochs_by])
 
 
 def page(

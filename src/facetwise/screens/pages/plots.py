@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from facetwise.core.text.scored import SCORE
+from facetwise.core.text.scored import NAMES, SCORE
 from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.reliability import Bin
 from facetwise.evaluate.scorecard import MAX_READABLE, ClassScore, Matrix, Scorecard, to_read
@@ -28,8 +28,8 @@ def run_figures(view: RunView) -> dict[str, Figure]:
     figures = {}
     if view.curves:
         figures["loss"] = loss_curves(view.curves)
-        if any(v is not None for c in view.curves for v in c.val_macro_f1):
-            figures["f1"] = score_curves(view.curves)
+        if any(v is not None for c in view.curves for v in c.val_score):
+            figures["f1"] = score_curves(view.curves, NAMES[view.epochs_by])
     if (card := view.scorecard) is not None:
         figures |= _card_figures(card)
     return figures
@@ -68,10 +68,10 @@ def loss_curves(curves: Sequence[Curve]) -> Figure:
     return {"data": shown, "layout": layout_of(300, xaxis=_epochs(curves), yaxis=axis_of("loss"))}
 
 
-def score_curves(curves: Sequence[Curve]) -> Figure:
-    """Validation macro F1 by epoch, a colour a fold."""
-    data = [_line(c, c.val_macro_f1, f"fold {c.fold}", legend=len(curves) > 1) for c in curves]
-    return {"data": data, "layout": layout_of(300, xaxis=_epochs(curves), yaxis=axis_of("macro F1"))}
+def score_curves(curves: Sequence[Curve], name: str) -> Figure:
+    """Validation score by epoch, called `name`, a colour a fold."""
+    data = [_line(c, c.val_score, f"fold {c.fold}", legend=len(curves) > 1) for c in curves]
+    return {"data": data, "layout": layout_of(300, xaxis=_epochs(curves), yaxis=axis_of(name))}
 
 
 def fold_points(card: Scorecard) -> Figure:

@@ -14,6 +14,7 @@ from facetwise.results.blends import BlendsView, BlendView
 from facetwise.results.wording import DASH, percent, score, signed, with_interval, with_signs
 from facetwise.screens.kit import Group, RenderableType, Table, Text, table_of
 from facetwise.screens.text.notes import note_text, notice_text
+from facetwise.screens.text.runs.further import further_text
 
 MAX_MOVES = 12
 """Number of moves of the selection that are listed."""
@@ -24,6 +25,7 @@ def blend_text(view: BlendView, *, explain: bool = False) -> RenderableType:
     parts: list[RenderableType] = [Text(view.id, style="bold"), *map(notice_text, view.warnings)]
     parts += [*map(note_text, view.notes), Text(), _scores(view), Text(view.verdict), Text()]
     parts += [_members_table(view), Text(view.decision), *_left_out(view)]
+    parts += [Text(), further_text(view.further)] if view.further is not None else []
     if explain:
         parts += [Text(), *(Text(line) for line in explanation(view))]
     return Group(*parts)

@@ -134,15 +134,16 @@ def _balance(audit: Audit) -> Iterator[RenderableType]:
         return
     if len(audit.balance) > 1 and audit.usable:
         yield from _combinations(audit)
-    yield _joint_table(audit.joint[:MAX_CLASSES], total)
+    yield _joint_table(_commonest(audit.joint), total)
     if len(audit.joint) > MAX_CLASSES:
-        yield Text(f"  and {len(audit.joint) - MAX_CLASSES:,} more (`--json` lists all)", style="dim")
+        yield Text(f"  and {len(audit.joint) - MAX_CLASSES:,} rarer ones (`--json` lists all)", style="dim")
 
 
 def _combinations(audit: Audit) -> Iterator[Text]:
     """Which joint classes there are, and what those without an image cost."""
-    absent, there = sum(not c.images for c in audit.joint), f"{len(audit.joint):,} of {audit.products:,} combinations"
-    if audit.combinations == SEEN and len(audit.joint) < audit.products:
+    absent = audit.num_joint - sum(c.images > 0 for c in audit.joint)
+    there = f"{audit.num_joint:,} of {audit.products:,} combinations"
+    if audit.combinations == SEEN and audit.num_joint < audit.products:
         yield Text(f"  {there} occur in these labels: no other is predicted or scored")
         yield Text(
             '  -> if others can occur: `combinations = "all"`, or a table of them, under `[labels]`', style="dim"
@@ -150,8 +151,8 @@ def _combinations(audit: Audit) -> Iterator[Text]:
     elif audit.combinations not in (SEEN, ALL):
         yield Text(f"  {there} can occur by {audit.combinations}: no other is predicted or scored")
     if absent:
-        most = 1 - absent / len(audit.joint)
-        share = f"{absent:,} of {len(audit.joint):,} joint classes have no image"
+        most = 1 - absent / audit.num_joint
+        share = f"{absent:,} of {audit.num_joint:,} joint classes have no image"
         by_f1 = metric_in_use() == "macro_f1"
         most_f1 = f"each counts 0 in the macro F1 over joint classes, which is {most:.3f} at most"
         yield Text(f"  {share}: {most_f1 if by_f1 else f'{SCORE} leaves them out'}", style="yellow")
@@ -162,11 +163,15 @@ def _combinations(audit: Audit) -> Iterator[Text]:
 def _class_counts(classes: Sequence[ClassCount], images: int) -> str:
     """The images of each class, with its share of those where the attribute is known."""
     known = sum(c.images for c in classes)
-    shown = sorted(classes, key=lambda c: -c.images) if len(classes) > MAX_CLASSES else classes
-    counts = [f"{c.name} {c.images:,} ({c.images / max(known, 1):.1%})" for c in shown[:MAX_CLASSES]]
+    counts = [f"{c.name} {c.images:,} ({c.images / max(known, 1):.1%})" for c in _commonest(classes)]
     counts += [f"and {len(classes) - MAX_CLASSES:,} rarer ones"] if len(classes) > MAX_CLASSES else []
     counts += [f"not known {images - known:,}"] if known < images else []
     return ", ".join(counts)
+
+
+def _commonest(classes: Sequence[ClassCount]) -> Sequence[ClassCount]:
+    """All classes in order, or where they are many the commonest ones first."""
+    return classes if len(classes) <= MAX_CLASSES else sorted(classes, key=lambda c: -c.images)[:MAX_CLASSES]
 
 
 def _joint_table(classes: Sequence[ClassCount], total: int) -> Table:

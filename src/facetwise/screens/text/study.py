@@ -60,7 +60,7 @@ def search_text(view: Search) -> RenderableType:
     states = [t.state for t in view.trials]
     counted = ", ".join(f"{states.count(s):,} {s}" for s in dict.fromkeys(states))
     head = Text.assemble((view.name, "bold"), (f"  {count(len(view.trials), 'trial')}: {counted}", "dim"))
-    table = table_of("trial", "settings", str(SCORE), "folds", "run", "time")
+    table = table_of("trial", "settings", view.score_name, "folds", "run", "time")
     table.columns[1].justify = "left"
     for trial in view.trials:
         table.add_row(*_trial_cells(trial, view.best is not None and trial.number == view.best.trial))

@@ -12,7 +12,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from facetwise.core.labels import IntArray, LabelSpace
+from facetwise.core.labels import MAX_LISTED_JOINT, IntArray, LabelSpace
 from facetwise.evaluate.metrics import MISSING
 
 MAX_PERMUTED = 6
@@ -77,7 +77,9 @@ def _order_words(names: Sequence[str], space: LabelSpace) -> str:
 
 
 def _other_numbers(joint: IntArray, space: LabelSpace) -> Iterator[Reading]:
-    """Joint classes numbered in alphabetical order, of their numbers as text or of their names."""
+    """Joint classes numbered in alphabetical order, of their numbers as text or of their names; of few enough."""
+    if space.num_joint > MAX_LISTED_JOINT:
+        return
     as_text = np.array(sorted(range(space.num_joint), key=str))
     yield Reading("when classes are numbered as text sorts: 0, 1, 10, 11, ...", space.decode(as_text[joint]))
     names = ["_".join(space.joint_name(i).split("/")) for i in range(space.num_joint)]

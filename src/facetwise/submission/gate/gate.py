@@ -97,10 +97,11 @@ def check_submission(
 ) -> GateReport:
     """Check a filled-in csv (`data`, the bytes to be sent).
 
-    `decided`: the joint class that the predictions give each expected image, shape (n,), -1 where there is none, or
-    None for a file of which only the bytes are known; `opinions`: predictions of the same images; `answers_here`:
-    answers of everything else in the project. Never raises for what is in `data`.
+    `decided`: the answer that the predictions give each expected image, shape (n,), as `LabelSpace.answer_of` numbers
+    it, -1 where there is none, or None for a file of which only the bytes are known; `opinions`: predictions of the
+    same images; `answers_here`: answers of everything else in the project. Never raises for what is in `data`.
     """
+    possible, space = space, space.product
     try:
         file = read_csv(data, "submission", (expected.image_column, expected.answer_column))
         names, answers = file.column(expected.image_column), file.column(expected.answer_column)
@@ -114,7 +115,7 @@ def check_submission(
     if any(f.level == "error" for f in findings):
         return GateReport(_errors_first(findings))
     classes = np.array([int(a) for a in answers], dtype=np.int64)
-    findings += _specialist_findings(classes, space)
+    findings += [*_specialist_findings(classes, space), *_impossible_findings(names, classes, possible)]
     findings += [] if decided is None else [_decision_finding(names, classes, decided)]
     mix = check_mix(classes, known.mix(space), space)
     found = [judge(classes, names, o, known, space, mix.num_people) for o in opinions]
@@ -142,6 +143,16 @@ def _specialist_findings(classes: IntArray, space: LabelSpace) -> list[GateFindi
     what = f"all answers are from 0 to {classes.max()}, of {space.num_joint} classes"
     message = f"{what}: they seem to be those of {seem} alone"
     return [GateFinding("warning", "one-attribute", message)]
+
+
+def _impossible_findings(names: Sequence[str], classes: IntArray, possible: LabelSpace) -> list[GateFinding]:
+    """A warning for answers that are combinations which cannot occur: these are wrong."""
+    odd = np.flatnonzero(possible.joint_of_answer(classes) == MISSING).tolist()
+    if not odd:
+        return []
+    first = f"image {names[odd[0]]!r} has {possible.product.joint_name(int(classes[odd[0]]))}"
+    what = f"{count(len(odd), 'answer')} with a combination that cannot occur by `labels.combinations`"
+    return [GateFinding("warning", "impossible", f"{what}: {first}")]
 
 
 def _decision_finding(names: Sequence[str], classes: IntArray, decided: IntArray) -> GateFinding:

@@ -130,7 +130,7 @@ def _codes_of(project: Project, manifest: Manifest, submission: SubmissionFolder
     file = read_csv(submission.read_csv_bytes(), str(submission.csv_file))
     sent = dict(zip(file.column(side.image), file.column(side.answer), strict=True))
     joint = np.array([int(sent.get(name, MISSING)) for name in manifest.test["name"]], np.int64)
-    return project.space.decode(joint, missing=True)
+    return project.space.product.decode(joint, missing=True)
 
 
 def _of_source(project: Project, manifest: Manifest, reference: str) -> Opinion:

@@ -28,7 +28,7 @@ class SentFile:
     id: str
     sha256: str
     fill: int | None
-    """The class given to images without a prediction."""
+    """The answer given to images without a prediction."""
 
 
 def sent_files(workspace: Workspace, ledger: Ledger) -> Iterator[SentFile]:
@@ -55,7 +55,8 @@ def sent_as(project: Project, manifest: Manifest, contender: Contender, sent: Se
 def _would_be(project: Project, manifest: Manifest, contender: Contender, fills: set[int | None]) -> Iterator[str]:
     """sha256 of the csv that a run or blend would give, for each of these fill classes."""
     side, names = side_to_predict(project), manifest.test["name"].to_list()
-    template, lacking = read_template(project, side), contender.test == MISSING
+    answers = project.space.answer_of(contender.test)
+    template, lacking = read_template(project, side), answers == MISSING
     for fill in fills if lacking.any() else {None}:
-        joint = contender.test if fill is None else np.where(lacking, fill, contender.test)
-        yield hashlib.sha256(submission_csv(names, joint, template, side.image, side.answer)).hexdigest()
+        filled = answers if fill is None else np.where(lacking, fill, answers)
+        yield hashlib.sha256(submission_csv(names, filled, template, side.image, side.answer)).hexdigest()

@@ -6,6 +6,7 @@ Shapes: B images of a batch, d logits and t targets an image, K classes of a par
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from functools import cache, partial
 from typing import Protocol
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from facetwise.core.labels import JOINT, MISSING, FloatArray, IntArray, LabelSpace
+from facetwise.core.labels import JOINT, MISSING, FloatArray, IntArray, LabelSpace, combined
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe.loss import AnyLoss, Loss, SoftF1
 from facetwise.train.losses.image_losses import DeviceConstant, ImageLosses, image_losses
@@ -124,13 +125,8 @@ def _product(parts: list[Tensor], space: LabelSpace | None) -> Tensor:
 
     Combinations that cannot occur are left out, and what is given to them is lost.
     """
-    if space is None or space.combinations is None:
-        joint = parts[0]
-        for part in parts[1:]:
-            joint = (joint[:, :, None] * part[:, None, :]).flatten(1)
-        return joint
-    codes = _joint_codes(space, parts[0].device)
-    return torch.stack([part[:, own] for part, own in zip(parts, codes, strict=True)]).prod(dim=0)
+    is_free = space is None or space.combinations is None
+    return combined(parts, None if is_free else tuple(_joint_codes(space, parts[0].device)), operator.mul)
 
 
 @cache

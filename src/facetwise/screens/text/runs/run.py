@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from facetwise.core.choices import Metric
 from facetwise.core.text.counting import count
-from facetwise.core.text.scored import SCORE, SCORE_FIRST, metric_in_use
+from facetwise.core.text.scored import NAMES, SCORE, SCORE_FIRST, metric_in_use
 from facetwise.core.text.subject import PEOPLE, count_people
 from facetwise.evaluate.intervals import Interval
 from facetwise.evaluate.scorecard import ENDS, MAX_READABLE, AttributeScore, ClassScore, Matrix, Scorecard, to_read
@@ -65,7 +65,7 @@ def run_text(view: RunView) -> RenderableType:
     if view.mistakes:
         parts += [*_mistakes(view), Text()]
     if view.curves:
-        parts += [_training_table(view.curves), Text()]
+        parts += [_training_table(view.curves, NAMES[view.epochs_by]), Text()]
     parts += [section("How the number was made"), *(paragraph(line) for line in view.method)]
     if view.interval_meaning:
         parts.append(paragraph(view.interval_meaning))
@@ -228,10 +228,10 @@ def _mistakes(view: RunView) -> Iterator[RenderableType]:
         yield Padding(Text(m.image, style="dim"), (0, 0, 0, 9), expand=False)
 
 
-def _training_table(curves: Sequence[Curve]) -> Table:
-    table = table_of("fold", "epochs", "train loss", "val log loss", "val macro F1", "an epoch", "in all")
+def _training_table(curves: Sequence[Curve], score_name: str) -> Table:
+    table = table_of("fold", "epochs", "train loss", "val log loss", f"val {score_name}", "an epoch", "in all")
     for c in curves:
-        last = [score(s[-1]) for s in (c.train_loss, c.val_loss, c.val_macro_f1)]
+        last = [score(s[-1]) for s in (c.train_loss, c.val_loss, c.val_score)]
         total = sum(c.seconds)
         table.add_row(str(c.fold), str(len(c.epochs)), *last, duration(total / len(c.seconds)), duration(total))
     return table
