@@ -142,22 +142,23 @@ def draw(root: Path, num_images: int, sizes: tuple[int, ...]) -> None:
     products = int(np.prod(sizes))
     possible = np.sort(random.choice(products, min(NUM_COMBINATIONS, products), replace=False))
     labels = np.stack(np.unravel_index(random.choice(possible, num_images), sizes), axis=1)
-    for name in ("images", "project"):
-        (root / name).mkdir()
+    data = root / "data"
+    for folder in (root / "project", data / "images"):
+        folder.mkdir(parents=True)
     for number in range(num_images):
         coarse = random.integers(0, 256, (SIDE // 4, SIDE // 4, 3), dtype=np.uint8)
         pixels = np.ascontiguousarray(coarse.repeat(4, axis=0).repeat(4, axis=1))
-        (root / "images" / f"{number}.jpg").write_bytes(simplejpeg.encode_jpeg(pixels, 85))
+        (data / "images" / f"{number}.jpg").write_bytes(simplejpeg.encode_jpeg(pixels, 85))
     rows = ([f"images/{i}.jpg", f"p{i // PER_PERSON}", *map(word, own)] for i, own in enumerate(labels.tolist()))
-    write(root / "labels.csv", ["image", "person", *names], rows)
+    write(data / "labels.csv", ["image", "person", *names], rows)
     combinations = np.stack(np.unravel_index(possible, sizes), axis=1).tolist()
-    write(root / "combinations.csv", names, (map(word, own) for own in combinations))
+    write(data / "combinations.csv", names, (map(word, own) for own in combinations))
     attributes = "".join(
         f'[[attributes]]\nname = "{name}"\ncolumn = "{name}"\nclasses = {json.dumps([word(k) for k in range(size)])}\n'
         for name, size in zip(names, sizes, strict=True)
     )
     (root / "project" / "facetwise.toml").write_text(
-        'schema_version = 1\nname = "many"\n[dataset]\npath = ".."\nlayout = "images"\n'
+        'schema_version = 1\nname = "many"\n[dataset]\npath = "../data"\nlayout = "images"\n'
         '[dataset.train]\ntable = "labels.csv"\nimage = "image"\ngroup = "person"\nimages = "."\n'
         '[labels]\ncombinations = "combinations.csv"\n' + attributes,
         encoding="utf-8",

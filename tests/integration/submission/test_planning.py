@@ -254,7 +254,7 @@ def test_what_was_sent_is_known_though_its_csv_is_not_what_it_was(made: Made, lo
     assert not {"b01-soft-1", "b02-soft-1", sent, copy} & {c.id for c in view.candidates}
     told = {item.name: item.why for item in view.left_out}
     assert told[copy] == told["b01-soft-1"] == f"the same file as `{sent}`, which was sent"
-    assert "`facetwise ledger replay 1 --out FILE`" in " ".join(run_cli(made, "plan")[1].split())
+    assert "ledger replay 1 --out FILE`" in " ".join(run_cli(made, "plan")[1].split())
     with pytest.raises(InputError, match="nothing that was sent can be forecast") as caught:
         fw.final(made.folder)
     assert str(caught.value.hint).startswith("`facetwise ledger replay 1 --out FILE`")
