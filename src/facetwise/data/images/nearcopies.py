@@ -33,12 +33,12 @@ LOOKED_FOR = {
     _TURNED: "turned, up to 4 degrees",
 }
 """Every kind of copy that is looked for, in words."""
-FURTHER = "among the most alike by features also cropped to anything above 60 % a side, or turned, up to 15 degrees"
+FURTHER = "among the eight most alike by features also cropped to 70 % a side or more, or turned up to 14 degrees"
 """What is looked for beside these where there are features, in words."""
-NEAREST, FAR = 4, 0.8
+NEAREST, FAR = 8, 0.5
 """How many of the most alike by features each picture is compared with, and their descriptors' largest distance."""
 
-_BATCH = 128
+_BATCH, _BLOCK = 128, 8192
 
 
 def near_pairs(thumbnails: Thumbnails, sides: IntArray) -> pl.DataFrame:
@@ -77,22 +77,24 @@ def further_pairs(thumbnails: Thumbnails, sides: IntArray, vectors: Vectors) -> 
     Two rows a pair: either of the two in that view, further ones too, in which its descriptors are nearest to the
     other's, since what a turn or a frame added to one of them is out of sight in one direction alone.
     """
-    which, likeness = nearest_of_others(vectors, sides, NEAREST)
+    which, _ = nearest_of_others(vectors, sides, NEAREST)
     one, other = np.repeat(np.arange(len(which)), NEAREST), which.ravel()
-    pairs = pl.DataFrame({"a": np.minimum(one, other), "b": np.maximum(one, other), "likeness": likeness.ravel()})
-    pairs = pairs.filter(pl.col("a") >= 0).sort("likeness", "a", "b", descending=[True, False, False])
-    pairs = pairs.unique(["a", "b"], keep="first", maintain_order=True).head(MAX_COMPARED)
-    ends = pairs["a"].to_numpy(), pairs["b"].to_numpy()
-    seen, shown = np.concatenate(ends), np.concatenate(ends[::-1])
+    pairs = np.stack([np.minimum(one, other), np.maximum(one, other)], axis=1)[other >= 0]
+    low, high = np.unique(pairs, axis=0).reshape(-1, 2).T
+    seen, shown = np.concatenate([low, high]), np.concatenate([high, low])
     view, square = np.zeros(len(seen), np.int64), np.full(len(seen), np.inf, np.float32)
     points = descriptors(thumbnails)
     for number, way in enumerate(views(further=True)):
-        apart = ((descriptors(thumbnails, way)[seen] - points[shown]) ** 2).sum(axis=1)
-        better = apart < square
-        view[better], square[better] = number, apart[better]
+        viewed = descriptors(thumbnails, way)
+        for part in range(0, len(seen), _BLOCK):
+            rows = slice(part, part + _BLOCK)
+            apart = viewed[seen[rows]] - points[shown[rows]]
+            squares = np.einsum("ij,ij->i", apart, apart)
+            better = squares < square[rows]
+            view[rows][better], square[rows][better] = number, squares[better]
     low, high = np.minimum(seen, shown), np.maximum(seen, shown)
     found = pl.DataFrame({"a": low, "b": high, "seen": seen, "shown": shown, "view": view, "square": square})
-    return found.filter(pl.col("square") <= FAR**2).sort("square", "a", "b", "seen")
+    return found.filter(pl.col("square") <= FAR**2).sort("square", "a", "b", "seen").head(MAX_COMPARED)
 
 
 def confirmed(thumbnails: Thumbnails, pairs: pl.DataFrame, closer: Callable[[list[int]], Thumbnails]) -> pl.DataFrame:

@@ -20,8 +20,8 @@ Thumbnails = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float32]
 
 _BATCH = 2048
-_PARTS, _SMALLER, _CORNERED = (1, 0.95, 0.9, 0.85, 0.8), (0.7, 0.6), (0.9, 0.8, 0.7)
-"""Parts of a side that views show of the middle, and towards the corners."""
+_PARTS, _SMALLER, _ASIDE = (1, 0.95, 0.9, 0.85, 0.8), (0.7, 0.6), (0.9, 0.8, 0.7)
+"""Parts of a side that views show of the middle, and towards the corners and the edges."""
 _TURNS = (6, 10, 14)
 """Degrees of further turns."""
 
@@ -53,13 +53,13 @@ def views(*, further: bool = False) -> Array:
 
     A point of the view, from -1 to 1 to the right and down, shows the point of the picture that the 2x2 matrix and the
     shift make of it: as it is, smaller parts of the middle, turned by 3 degrees either way, and all of these mirrored.
-    After these, with `further`: still smaller parts, also towards the corners, and turned more.
+    After these, with `further`: still smaller parts, also towards the corners and the edges, and turned more.
     """
     mirrors = (np.diag([1.0, 1.0]), np.diag([-1.0, 1.0]))
     usual = [(matrix, (0.0, 0.0)) for matrix in (*(np.eye(2) * part for part in _PARTS), _turn(3), _turn(-3))]
-    corners = [(x, y) for x in (-1, 1) for y in (-1, 1)]
+    places = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0)]
     more = [(np.eye(2) * part, (0.0, 0.0)) for part in _SMALLER]
-    more += [(np.eye(2) * part, (x * (1 - part), y * (1 - part))) for part in _CORNERED for x, y in corners]
+    more += [(np.eye(2) * part, (x * (1 - part), y * (1 - part))) for part in _ASIDE for x, y in places]
     more += [(_turn(degrees), (0.0, 0.0)) for turn in _TURNS for degrees in (turn, -turn)]
     maps = [
         np.column_stack([matrix @ mirror, shift])
