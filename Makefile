@@ -64,7 +64,7 @@ docs: $(STAMP) ## write docs/reference/{cli,recipe,project-file}.md again, from 
 
 lock: $(UV_STAMP) ## choose versions anew (pyproject.toml has the cut-off date) and write requirements.lock
 	$(UV) lock
-	$(UV) export --frozen --extra labels --extra search --extra train --group dev --no-emit-project --no-annotate --no-header -o requirements.lock >/dev/null
+	$(UV) export --frozen --extra faces --extra labels --extra search --extra train --group dev --no-emit-project --no-annotate --no-header -o requirements.lock >/dev/null
 
 install: $(STAMP) ## only do the set-up that the other targets do by themselves
 

@@ -15,7 +15,7 @@ from made_project import PEOPLE, open_project, write_contest
 import facetwise as fw
 from facetwise.core.errors import InputError
 from facetwise.core.project import Project
-from facetwise.data.boxes import read_boxes
+from facetwise.data.boxes.reading import read_boxes
 from facetwise.data.labels.overlay import read_overlay
 from facetwise.data.manifest import build_manifest, load_manifest
 from facetwise.label_issues.list_csv import read_list_csv

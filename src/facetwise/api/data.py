@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from facetwise.api.arguments import AnyProject, checked_output, features_of, found_recipe, opened_project
-from facetwise.api.options import FeaturesFile, Option, Settings, Workers, verb
+from facetwise.api.options import FeaturesFile, Option, Page, Settings, Workers, verb
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.data.audit import Audit
+    from facetwise.data.boxes.choosing import DetectedBoxes
     from facetwise.data.features.same_subject import SameSubject
     from facetwise.data.folds import Folds
     from facetwise.data.images.store import Store
@@ -194,6 +195,63 @@ def folds(
         join_copies=join_copies,
         features=None if more is None else more.name,
     )
+
+
+@verb
+def boxes(
+    project: AnyProject = ".",
+    *,
+    detector: Annotated[
+        str | Path, Option("`blazeface` (faces), or an ONNX file of a known layout.", metavar="DETECTOR", kind=str)
+    ] = "blazeface",
+    out: Annotated[
+        str | Path | None, Option("The csv to write; the default is `boxes.csv` in the project.", metavar="FILE")
+    ] = None,
+    min_score: Annotated[float, Option("Boxes with a smaller score are left out.", min=0.1, max=1)] = 0.5,
+    label: Annotated[int | None, Option("Only boxes of this class, by its number.", min=0)] = None,
+    new: Annotated[bool, Option("Replace other boxes in the csv.")] = False,
+    html: Page = None,
+    workers: Workers = None,
+    progress: Progress | None = None,
+) -> "DetectedBoxes":
+    """Find one box in every image by a detector, and write the csv that `input.boxes` of a recipe reads.
+
+    Every image is looked at once for each detector; another call reads what was found, so `min_score` and `label` may
+    change. Of several boxes the one with the largest area x score x nearness to the middle is taken; an image without
+    any gets no row. With `html` those, the least sure and those with several are shown on a page. Raises InputError
+    for a detector that cannot be read or whose layout is not known, FacetwiseError when a package is not installed,
+    and ArtefactError when the csv holds other boxes, unless `new`.
+    """
+    from facetwise.data.boxes.choosing import DetectedBoxes, choose, unboxed, write_boxes
+    from facetwise.data.boxes.detecting import detect
+    from facetwise.data.boxes.detectors import open_detector
+    from facetwise.data.manifest import load_manifest
+    from facetwise.screens.pages.boxes_page import pictured, write_boxes_page
+    from facetwise.screens.pages.pictures import thumbnails
+
+    opened = opened_project(project)
+    path = checked_output(opened, out or opened.root / "boxes.csv", stdout=False, suffix=".csv")
+    if html is not None:
+        checked_output(opened, html)
+    manifest = load_manifest(opened)
+    network = open_detector(detector)
+    found, num_new = detect(opened, manifest, network, workers=workers, progress=progress)
+    chosen = choose(found, manifest, min_score, label)
+    write_boxes(chosen, path, new=new)
+    view = DetectedBoxes(
+        opened.file.name,
+        path,
+        network.name,
+        network.layout.name,
+        min_score,
+        label,
+        chosen,
+        unboxed(manifest, chosen),
+        num_new,
+    )
+    if html is not None:
+        write_boxes_page(view, thumbnails(opened, manifest, pictured(view), side=192), Path(html))
+    return view
 
 
 @verb

@@ -1,4 +1,4 @@
-"""`init`, `check`, `same-person`, `folds`, `prepare`, `draw`: from a dataset to what training reads."""
+"""`init`, `check`, `same-person`, `folds`, `boxes`, `prepare`, `draw`: from a dataset to what training reads."""
 
 import shlex
 import sys
@@ -10,12 +10,13 @@ import typer
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
 from facetwise.cli.context import console, owns_stdout, print_json, progress_bar, say, say_written
-from facetwise.cli.next_steps import after_folds, after_prepare, first_fit, say_next
+from facetwise.cli.next_steps import after_boxes, after_folds, after_prepare, first_fit, say_next
 from facetwise.core.text.counting import in_bytes
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
     from facetwise.data.audit import Audit
+    from facetwise.data.boxes.choosing import DetectedBoxes
     from facetwise.data.features.same_subject import SameSubject
     from facetwise.data.folds import Folds
     from facetwise.data.images.store import Store
@@ -140,6 +141,34 @@ def _(call: "Call[Folds]", json: Json = False) -> None:
     else:
         console().print(folds_text(made, call.project.space))
         say_next(after_folds(call.project, made))
+
+
+@command(ROOM, api.boxes)
+def _(call: "Call[DetectedBoxes]", min_score: float, html: Path | None, json: Json = False) -> None:
+    """Find the box to crop each image by.
+
+    Writes a csv with a box for each image, which a recipe crops by (`input.boxes`). Each image is looked at once, and
+    an interrupted call goes on where it stopped. A detector is `blazeface`, or an ONNX file: YuNet, SCRFD, UltraFace,
+    YOLOv5, YOLOv8, or one that suppresses by itself and gives boxes, scores and labels.
+    """
+    from facetwise.core.text.counting import count, listed
+    from facetwise.data.boxes.choosing import RULE
+
+    file_only = owns_stdout(json, html)
+    with progress_bar("looking for boxes") as progress:
+        found = call(progress=progress)
+    if json:
+        print_json(found.as_dict())
+        return
+    what = f"{len(found.chosen):,} of {count(found.num_images, 'image')} have a box of score {min_score:g} or more"
+    say(f"{found.detector} ({found.layout}): {what}; {found.num_new:,} looked at now")
+    if found.several:
+        say(f"{count(len(found.several), 'image')} with several boxes: taken is {RULE}")
+    if found.without:
+        say(f"{count(len(found.without), 'image')} without a box, and without a row: {listed(found.without)}")
+    say_written(found.out, html)
+    if not file_only:
+        say_next(after_boxes(call.project, found))
 
 
 @command(ROOM, api.prepare)

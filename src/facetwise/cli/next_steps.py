@@ -10,6 +10,7 @@ from facetwise.core.text.commands import typed
 
 if TYPE_CHECKING:
     from facetwise.core.project import Project
+    from facetwise.data.boxes.choosing import DetectedBoxes
     from facetwise.data.folds import Folds
     from facetwise.data.reading.recognising.understood import Understood
 
@@ -58,6 +59,15 @@ def after_folds(project: Project, folds: Folds) -> list[str]:
 
     used, usual = {"name": folds.name, "plan": folds.num_folds}, FoldsSpec()
     settings = [f"folds.{key}={value}" for key, value in used.items() if value != getattr(usual, key)]
+    return ["prepare", starter_recipe(project), *with_settings(settings)]
+
+
+def after_boxes(project: Project, found: DetectedBoxes) -> list[str]:
+    """`prepare` for the starter recipe with these boxes, and what becomes of images without one."""
+    out, root = found.out.resolve(), project.root.resolve()
+    settings = [f"input.boxes={out.relative_to(root) if out.is_relative_to(root) else out}"]
+    if found.without:
+        settings.append("input.without_box=median")
     return ["prepare", starter_recipe(project), *with_settings(settings)]
 
 

@@ -24,6 +24,12 @@ class InputSpec(Spec):
     without_box: Annotated[WithoutBox, Field(exclude_if=lambda without: without == "error")] = "error"
     """With `boxes`: an image that has none is an `error`, kept `whole`, or cropped by the `median` of the other boxes,
     each in fractions of its image."""
+    margin: Annotated[float, Field(ge=0, le=2, exclude_if=lambda margin: margin == 0)] = 0.0
+    """With `boxes`: how far the crop reaches over the box on each side, as a share of its width and height; it ends at
+    the border of the image."""
+    align: Annotated[bool, Field(exclude_if=lambda align: not align)] = False
+    """With `boxes` that tell the eyes (`eye1_x, eye1_y, eye2_x, eye2_y`, as `facetwise boxes` writes them): turn each
+    image about the middle of its crop so that they are level. One whose eyes are not told stays as it is."""
     fit: Annotated[Fit, Field(exclude_if=lambda fit: fit == "stretch")] = "stretch"
     """What becomes of a crop of another shape than the input: `stretch` distorts it; `letterbox` keeps it whole, with
     grey on both sides; `crop` fills the input, and what stands over is cut off on both sides."""
@@ -37,4 +43,6 @@ class InputSpec(Spec):
             raise ValueError("give `box` or `boxes`, not both")
         if self.boxes is None and self.without_box != "error":
             raise ValueError("`without_box` is for images that `boxes` leaves out: give `boxes` too")
+        if self.boxes is None and (self.margin or self.align):
+            raise ValueError("`margin` and `align` are for the crop by `boxes`: give `boxes` too")
         return self

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import facetwise as fw
 from facetwise.cli.main import app
 from facetwise.core.errors import InputError, ProblemsError, SettingError
-from facetwise.data.boxes import read_boxes
+from facetwise.data.boxes.reading import CropBy, read_boxes
 from facetwise.recipe import load_recipe
 
 NAMES = ["a.jpg", "b.jpg", "c.jpg", "lost.jpg"]
@@ -113,7 +113,7 @@ def test_an_image_without_a_box_is_cropped_by_the_median_of_the_others(tmp_path)
     names = ["a", "b", "c", "d", "e"]
     extents = np.array([[100, 100], [100, 100], [200, 400], [50, 10], [np.nan, np.nan]])
     path = write(tmp_path / "boxes.csv", ("a", 10, 20, 90, 60), ("b", 20, 20, 80, 70), ("c", 60, 120, 140, 320))
-    found = read_boxes(path, names, extents, "median")
+    found = read_boxes(path, names, extents, CropBy("median"))
     assert np.allclose(found.regions[3], [10, 2, 40, 7])
     assert found.regions[2].tolist() == [60, 120, 140, 320]
     assert np.isnan(found.regions[4]).all()
@@ -150,7 +150,7 @@ def test_images_without_a_box(csv_file: Path) -> None:
     with pytest.raises(ProblemsError, match=r"2 images without a box: a\.jpg, c\.jpg") as caught:
         read_boxes(csv_file, NAMES, EXTENTS)
     assert "`input.without_box=whole` or `median`" in str(caught.value.hint)
-    found = read_boxes(csv_file, NAMES, EXTENTS, "whole")
+    found = read_boxes(csv_file, NAMES, EXTENTS, CropBy("whole"))
     assert found.notes == ("2 of 4 images without a box: kept whole (`input.without_box`)",)
     regions = found.regions
     assert regions[:3].tolist() == [[0, 0, 100, 80], [1, 2, 30, 40], [0, 0, 100, 80]]

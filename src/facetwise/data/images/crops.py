@@ -94,3 +94,14 @@ def crop_resize(pixels: Pixels, region: Sequence[float], height: int, width: int
         (width, height), Image.Resampling.BILINEAR, box=(left, top, right, bottom), reducing_gap=None
     )
     return np.asarray(image)
+
+
+def turned(pixels: Pixels, region: Sequence[float], angle: float) -> Pixels:
+    """`pixels` (H, W, 3) turned by `angle` degrees against the clock, about the middle of the `region`; what comes from
+    beyond the image is grey."""
+    if angle == 0:
+        return pixels
+    left, top, right, bottom = (float(side) for side in region)
+    middle = (left + right) / 2, (top + bottom) / 2
+    image = Image.fromarray(pixels).rotate(angle, Image.Resampling.BICUBIC, center=middle, fillcolor=(PAD, PAD, PAD))
+    return np.asarray(image)

@@ -17,7 +17,7 @@ import polars as pl
 
 from facetwise.core.errors import InputError, MismatchError, problem_lines
 from facetwise.core.text.counting import count
-from facetwise.data.images.crops import PAD, FloatArray, IntArray, Pixels, StoreFit, crop_resize, place
+from facetwise.data.images.crops import PAD, FloatArray, IntArray, Pixels, StoreFit, crop_resize, place, turned
 from facetwise.data.images.images import decode, read_bytes
 
 
@@ -29,6 +29,8 @@ class FileSource:
     """The folder that image paths are relative to."""
     table: pl.DataFrame
     """`image, sha256, bytes, width, height, ok`; rows that are not `ok` stay zeros."""
+    angles: FloatArray
+    """(N,) degrees by which each image is turned, about the middle of its crop and against the clock."""
     regions: FloatArray
     """(N, 4) crop of each image, in its pixels."""
     sizes: IntArray
@@ -69,10 +71,7 @@ def fill_row(source: FileSource, row: int, out: Pixels) -> str | None:
     if not ok:
         return None
     try:
-        data = read_bytes(source.root / image)
-        if len(data) != num_bytes or hashlib.sha256(data).hexdigest() != sha256:
-            return f"`{image}` was changed"
-        pixels = decode(data, image, source.depth).pixels
+        pixels = checked_pixels(source.root, (image, sha256, num_bytes), source.depth)
     except InputError as error:
         return str(error)
     if pixels.shape[:2] != (height, width):
@@ -81,8 +80,19 @@ def fill_row(source: FileSource, row: int, out: Pixels) -> str | None:
     if source.fit == "letterbox":
         out[:] = PAD
     rows, columns = place(out.shape[:2], size, source.fit)
+    pixels = turned(pixels, source.regions[row], source.angles[row])
     out[rows, columns] = crop_resize(pixels, source.regions[row], fitted_height, fitted_width)
     return None
+
+
+def checked_pixels(root: Path, file: tuple[str, str, int], depth: int | None) -> Pixels:
+    """The pixels of a `file` (image, sha256, bytes) of the manifest; raises InputError when it cannot be read or was
+    changed."""
+    image, sha256, num_bytes = file
+    data = read_bytes(root / image)
+    if len(data) != num_bytes or hashlib.sha256(data).hexdigest() != sha256:
+        raise InputError(f"`{image}` was changed")
+    return decode(data, image, depth).pixels
 
 
 def raise_changed(root: Path, problems: Sequence[str]) -> None:

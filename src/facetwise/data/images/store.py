@@ -24,7 +24,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from facetwise.core.choices import WithoutBox
 from facetwise.core.errors import ArtefactError, MismatchError, SettingError
 from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.progress import Progress
@@ -43,7 +42,7 @@ from facetwise.core.workspace import (
     read_json,
     write_json,
 )
-from facetwise.data.boxes import Boxes, read_boxes
+from facetwise.data.boxes.reading import AS_THEY_ARE, Boxes, CropBy, read_boxes
 from facetwise.data.images import crops
 from facetwise.data.images.chunks import ChunkedArray
 from facetwise.data.images.fill import FileSource, filled_chunks, raise_changed
@@ -69,8 +68,8 @@ class StoreSpec:
     """The part of every image that is kept: left, top, right, bottom in fractions of it."""
     boxes: Path | None = None
     """A csv with a box for each image instead (`image,left,top,right,bottom` in pixels); relative to the project."""
-    without_box: WithoutBox = "error"
-    """What becomes of an image without a row in `boxes`."""
+    crop_by: CropBy = AS_THEY_ARE
+    """How `boxes` become crops."""
     fit: crops.StoreFit = "stretch"
     """`stretch` and `crop` fill height x width, `letterbox` has grey beside the image; `shrink` is of pages."""
 
@@ -94,7 +93,8 @@ VIEW = StoreSpec(384, 384, fit="shrink")
 def recipe_store(spec: InputSpec) -> StoreSpec:
     """The spec of the store that a recipe's network reads."""
     boxes = None if spec.boxes is None else Path(spec.boxes)
-    return StoreSpec(spec.height, spec.width, box=spec.box, boxes=boxes, without_box=spec.without_box, fit=spec.fit)
+    how = CropBy(spec.without_box, spec.margin, spec.align)
+    return StoreSpec(spec.height, spec.width, box=spec.box, boxes=boxes, crop_by=how, fit=spec.fit)
 
 
 def described(spec: StoreSpec) -> dict[str, Any]:
@@ -222,13 +222,13 @@ def _plan(project: Project, manifest: Manifest, spec: StoreSpec, dataset: Path |
     table = manifest.table.select("image", "sha256", "bytes", "width", "height", ok=pl.col("status") == "ok")
     extents = np.stack([_where_ok(table, "width"), _where_ok(table, "height")], axis=1)
     if spec.boxes is None:
-        found = Boxes(crops.fraction_regions(extents, spec.box), ())
+        found = Boxes(crops.fraction_regions(extents, spec.box), (), np.zeros(len(table)))
     else:
-        found = read_boxes(project.root / spec.boxes, table["image"].to_list(), extents, spec.without_box)
+        found = read_boxes(project.root / spec.boxes, table["image"].to_list(), extents, spec.crop_by)
     regions, fit_note = found.regions, crops.shape_note(found.regions, spec.height, spec.width, spec.fit)
     notes = found.notes if fit_note is None else (*found.notes, fit_note)
     regions = crops.cut_regions(regions, spec.height, spec.width) if spec.fit == "crop" else regions
-    plain = _describe(spec, regions)
+    plain = _describe(spec, np.column_stack([regions, found.angles]) if spec.crop_by.align else regions)
     if manifest.depth not in (None, 16):
         plain["depth"] = manifest.depth
     files = files_hash(manifest)
@@ -236,7 +236,9 @@ def _plan(project: Project, manifest: Manifest, spec: StoreSpec, dataset: Path |
     made_from = {"key": key, "files_hash": files, "spec": plain}
     sizes = crops.fitted_sizes(regions, spec.height, spec.width, spec.fit)
     shape = (spec.height, spec.width, 3)
-    source = FileSource(dataset or project.dataset_root, table, regions, sizes, shape, spec.fit, manifest.depth)
+    source = FileSource(
+        dataset or project.dataset_root, table, found.angles, regions, sizes, shape, spec.fit, manifest.depth
+    )
     return _Plan(project.workspace.stores / key[:16], spec, made_from, source, notes)
 
 
@@ -245,9 +247,9 @@ def _where_ok(table: pl.DataFrame, column: str) -> crops.FloatArray:
     return values.to_series().to_numpy()
 
 
-def _describe(spec: StoreSpec, regions: crops.FloatArray) -> dict[str, Any]:
+def _describe(spec: StoreSpec, crop: crops.FloatArray) -> dict[str, Any]:
     """The spec as plain data; boxes of a csv by value, so that the path of the csv does not matter."""
-    boxes = None if spec.boxes is None else hashlib.sha256(np.ascontiguousarray(regions).tobytes()).hexdigest()
+    boxes = None if spec.boxes is None else hashlib.sha256(np.ascontiguousarray(crop).tobytes()).hexdigest()
     return {**described(spec), "boxes_hash": boxes}
 
 

@@ -22,6 +22,8 @@ from facetwise.data.images.crops import WHOLE, Box, FloatArray, fraction_regions
 from facetwise.data.reading.csvfile import read_table_csv
 
 SIDES = ("left", "top", "right", "bottom")
+EYES = ("eye1_x", "eye1_y", "eye2_x", "eye2_y")
+"""Columns of the eyes, the one at the left of an upright picture first; they may be empty."""
 MIN_SIDE = 1.0
 """A region is at least this many pixels wide and high: less is no picture but a mistake of the detector."""
 MOST_OVER = 0.25
@@ -41,6 +43,22 @@ _HINT = (
 
 
 @dataclass(frozen=True)
+class CropBy:
+    """How boxes become crops; see the recipe's `input`."""
+
+    without: WithoutBox = "error"
+    """Whether an image without a row is an error, kept whole, or cropped by the median of the other boxes, in fractions
+    of their images."""
+    margin: float = 0.0
+    """How far a crop reaches over its box on each side, as a share of the box; never beyond the image."""
+    align: bool = False
+    """Whether images are turned so that the eyes are level."""
+
+
+AS_THEY_ARE = CropBy()
+
+
+@dataclass(frozen=True)
 class Boxes:
     """The crop of each image."""
 
@@ -48,19 +66,20 @@ class Boxes:
     """(N, 4): left, top, right, bottom in pixels; NaN for unreadable images."""
     notes: tuple[str, ...]
     """How many were clipped, and how many had none."""
+    angles: FloatArray
+    """(N,) degrees by which to turn each image about the middle of its crop, against the clock."""
 
 
-def read_boxes(path: Path, images: Sequence[str], extents: FloatArray, without: WithoutBox = "error") -> Boxes:
+def read_boxes(path: Path, images: Sequence[str], extents: FloatArray, how: CropBy = AS_THEY_ARE) -> Boxes:
     """The boxes of `images`, in their order, of `extents` (N, 2) = width, height in pixels; from a csv.
 
-    Other columns are ignored. `without`: whether an image without a row is an error, kept whole, or cropped by the
-    median of the other boxes in fractions of their images. Raises ProblemsError with every problem and its line: no
-    such csv, an unknown or repeated image, a side that is not a finite number, a box that is empty, has less than a
-    pixel inside its image or stands over its border by more than `MOST_OVER`, an image without a box.
+    Other columns are ignored, but for the eyes if images are aligned. Raises ProblemsError with every problem and its
+    line: no such csv, an unknown or repeated image, a side that is not a finite number, a box that is empty, has less
+    than a pixel inside its image or stands over its border by more than `MOST_OVER`, an image without a box.
     """
     findings = Findings()
-    table = read_table_csv(path, path.name, ("image", *SIDES), findings)
-    read = _Reading(images, extents)
+    table = read_table_csv(path, path.name, ("image", *SIDES, *(EYES if how.align else ())), findings)
+    read = _Reading(images, extents, how)
     for row in table.rows if table else ():
         place = f"{path.name}:{row.line}"
         try:
@@ -68,13 +87,13 @@ def read_boxes(path: Path, images: Sequence[str], extents: FloatArray, without: 
         except ValueError as error:
             findings.error("bad-box", place, f"`{read.known.find(row.cells['image'])}`: {error}")
     lacking, hints = read.lacking(), [_HINT, *read.scale_hint()]
-    if without == "error" and lacking and table:
+    if how.without == "error" and lacking and table:
         names = listed(images[row] for row in lacking)
         findings.error("no-box", path.name, f"{count(len(lacking), 'image')} without a box: {names}")
         hints.append("or say what becomes of images without one: `input.without_box=whole` or `median`")
     if wrong := [str(f) for f in errors(findings)]:
         raise ProblemsError(f"{path}: {count(len(wrong), 'problem')}", wrong, hint="; ".join(hints))
-    return Boxes(read.filled(lacking, without), read.notes(len(lacking), without))
+    return Boxes(read.filled(lacking), read.notes(len(lacking)), read.angles)
 
 
 @dataclass
@@ -83,13 +102,16 @@ class _Reading:
 
     images: Sequence[str]
     extents: FloatArray
+    how: CropBy
     known: Spellings = field(init=False)
     regions: FloatArray = field(init=False)
+    angles: FloatArray = field(init=False)
     place_of: dict[str, str] = field(default_factory=dict)
     """Image -> the line of its box."""
     rows: int = 0
     outside: int = 0
     clipped: int = 0
+    eyeless: int = 0
     reach: float = 0.0
     """How many times the width or height of its image a box reaches to, at most."""
     fractions: bool = True
@@ -98,6 +120,7 @@ class _Reading:
     def __post_init__(self) -> None:
         self.known = Spellings(self.images)
         self.regions = np.full((len(self.images), 4), np.nan)
+        self.angles = np.zeros(len(self.images))
         self._row_of = {image: row for row, image in enumerate(self.images)}
 
     def add(self, cells: Mapping[str, str], place: str) -> None:
@@ -112,8 +135,20 @@ class _Reading:
         self.rows += 1
         self.fractions &= max(box) <= 1
         extent = self.extents[self._row_of[image]]
-        if not np.isnan(extent[0]):
-            self.regions[self._row_of[image]] = self._inside(box, extent)
+        if np.isnan(extent[0]):
+            return
+        row = self._row_of[image]
+        self.regions[row] = _grown(self._inside(box, extent), self.how.margin, extent)
+        if self.how.align:
+            self.angles[row] = self._tilt(cells)
+
+    def _tilt(self, cells: Mapping[str, str]) -> float:
+        """By how many degrees the line through the eyes falls to the right; 0 where they are not told."""
+        if not any(cells[column].strip() for column in EYES):
+            self.eyeless += 1
+            return 0.0
+        x1, y1, x2, y2 = _numbers(cells, EYES, "line of the eyes")
+        return math.degrees(math.atan2(y2 - y1, x2 - x1))
 
     def _inside(self, box: Box, extent: FloatArray) -> FloatArray:
         """`box` within an image of `extent` = width, height."""
@@ -150,15 +185,15 @@ class _Reading:
         share = f"{self.outside:,} of {count(self.rows, 'box', 'boxes')} reach out"
         return [f"{share}: they seem to be of images {scale:.3g} times as large, divide them by {scale:.3g}"]
 
-    def filled(self, lacking: Sequence[int], without: WithoutBox) -> FloatArray:
+    def filled(self, lacking: Sequence[int]) -> FloatArray:
         """The regions, with what stands in for those of the rows `lacking` a box."""
         if lacking:
             given = self.regions / np.concatenate([self.extents, self.extents], axis=1)
-            box = np.nanmedian(given, axis=0) if without == "median" else WHOLE
+            box = np.nanmedian(given, axis=0) if self.how.without == "median" else WHOLE
             self.regions[lacking] = fraction_regions(self.extents[lacking], tuple(box))
         return self.regions
 
-    def notes(self, lacking: int, without: WithoutBox) -> tuple[str, ...]:
+    def notes(self, lacking: int) -> tuple[str, ...]:
         """What a person should know of the boxes."""
         found = []
         if self.clipped:
@@ -166,23 +201,36 @@ class _Reading:
             found.append(f"{count(self.clipped, 'box', 'boxes')} {over}")
         if self.rows >= _ENOUGH and self.reach <= SMALL_REACH:
             found.append(f"no box reaches beyond {self.reach:.0%} of its image: they may be of smaller images")
+        if self.eyeless:
+            found.append(f"{count(self.eyeless, 'box', 'boxes')} without eyes: not turned (`input.align`)")
         if lacking:
-            how = "kept whole" if without == "whole" else "cropped by the median of the other boxes"
+            how = "kept whole" if self.how.without == "whole" else "cropped by the median of the other boxes"
             many = f"{lacking:,} of {count(len(self.images), 'image')} without a box"
             found.append(f"{many}: {how} (`input.without_box`)")
         return tuple(found)
 
 
+def _grown(region: FloatArray, margin: float, extent: FloatArray) -> FloatArray:
+    """A region with `margin` of its width and height more on each side, inside of its image."""
+    more = margin * (region[2:] - region[:2])
+    grown: FloatArray = np.clip(region + np.concatenate([-more, more]), 0.0, [*extent, *extent])
+    return grown
+
+
 def _parsed(cells: Mapping[str, str]) -> Box:
-    values: list[float] = []
-    for side in SIDES:
-        try:
-            values.append(float(cells[side]))
-        except ValueError:
-            raise ValueError(f"`{side}` is {cells[side]!r}, expected a number of pixels") from None
-    left, top, right, bottom = values
-    if not all(math.isfinite(v) for v in values):
-        raise ValueError(f"box {values} is not finite")
+    left, top, right, bottom = values = _numbers(cells, SIDES, "box")
     if left >= right or top >= bottom:
         raise ValueError(f"box {values} is empty: expected left < right and top < bottom")
     return left, top, right, bottom
+
+
+def _numbers(cells: Mapping[str, str], columns: Sequence[str], what: str) -> list[float]:
+    values: list[float] = []
+    for column in columns:
+        try:
+            values.append(float(cells[column]))
+        except ValueError:
+            raise ValueError(f"`{column}` is {cells[column]!r}, expected a number of pixels") from None
+    if not all(math.isfinite(v) for v in values):
+        raise ValueError(f"{what} {values} is not finite")
+    return values
