@@ -34,6 +34,8 @@ MAX_ATTRIBUTES = 16
 MAX_CLASSES = 1000
 MAX_JOINT = 10**9
 """Most joint classes: what numbers of the common types hold."""
+_BETWEEN = ("/", " | ", " + ", "\0")
+"""What may stand between classes in the name of a joint one; no class holds the last."""
 MAX_LISTED_JOINT = 4096
 """Above this many joint classes nothing holds a column a joint class; attributes are kept apart."""
 JOINT = "joint"
@@ -143,12 +145,18 @@ class LabelSpace:
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:
-        """Names of the joint classes in order, such as `wear/male/<30`."""
+        """Names of the joint classes in order, such as `wear/male/<30`; no two are alike."""
         if self.num_joint > MAX_LISTED_JOINT:
             raise SettingError(f"{self.num_joint} joint classes are too many to list (at most {MAX_LISTED_JOINT})")
         if self.combinations is not None:
             return tuple(self.joint_name(joint) for joint in range(self.num_joint))
-        return tuple("/".join(names) for names in product(*(a.classes for a in self.attributes)))
+        return tuple(self._between.join(names) for names in product(*(a.classes for a in self.attributes)))
+
+    @cached_property
+    def _between(self) -> str:
+        """What stands between classes in the name of a joint one: a sign that no class has."""
+        classes = {name for a in self.attributes for name in a.classes} if len(self.attributes) > 1 else set()
+        return next(sign for sign in _BETWEEN if not any(sign in name for name in classes))
 
     @takes(name=text())
     def attribute(self, name: str) -> Attribute:
@@ -179,7 +187,7 @@ class LabelSpace:
     def joint_name(self, joint: int) -> str:
         """Name of one joint class; also in a space of too many to list."""
         codes = self.decode(joint).tolist()
-        return "/".join(a.classes[c] for a, c in zip(self.attributes, codes, strict=True))
+        return self._between.join(a.classes[c] for a, c in zip(self.attributes, codes, strict=True))
 
     @takes(codes=answers("..."))
     def encode(self, codes: npt.ArrayLike, *, missing: bool = False) -> IntArray:

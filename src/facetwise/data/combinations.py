@@ -71,7 +71,7 @@ def impossible_labels(table: pl.DataFrame, space: LabelSpace, whose: str) -> Ite
     codes = _codes(table, space).fill_null(MISSING).to_numpy()
     whole = (codes != MISSING).all(axis=1)
     for row in (whole & (space.encode(codes, missing=True) == MISSING)).nonzero()[0].tolist():
-        name = "/".join(a.classes[k] for a, k in zip(space.attributes, codes[row].tolist(), strict=True))
+        name = space.product.joint_name(int(space.product.encode(codes[row])))
         message = f"`{name}` is not among the combinations {whose}"
         yield Finding("error", "impossible-combination", rows["image"][row], message, _HOW)
 

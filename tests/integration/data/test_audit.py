@@ -19,7 +19,7 @@ from facetwise.core.project import Project
 from facetwise.data.audit import Audit, audit
 from facetwise.data.labels.overlay import Correction, Overlay
 from facetwise.data.manifest import build_manifest
-from facetwise.screens.text.check import MAX_CLASSES, audit_text
+from facetwise.screens.text.check import MAX_CLASSES, MAX_IN_LINE, audit_text
 
 
 def audited(project: Project, overlay: Overlay | None = None) -> Audit:
@@ -210,4 +210,4 @@ def test_of_many_classes_of_an_attribute_the_rare_ones_are_counted(project: Proj
     console.print(audit_text(dataclasses.replace(found, balance={"age": tuple(ages)})))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "age: c99 100 (" in text
-    assert f"and {100 - MAX_CLASSES} rarer ones" in " ".join(text.split())
+    assert f"and {100 - MAX_IN_LINE // 2} rarer ones down to " in " ".join(text.split())

@@ -52,6 +52,20 @@ def test_the_joint_class_is_mixed_radix_with_the_first_attribute_most_significan
     assert space.encode(codes) == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [
+        (("x", "y"), ("z", "w"), "y/w"),
+        (("x", "x/y"), ("y/z", "z"), "x/y | z"),
+        (("x", "x | y/"), ("z", "w"), "x | y/ + w"),
+    ],
+)
+def test_no_two_joint_classes_have_one_name(first, second, name):
+    space = LabelSpace((Attribute("a", first), Attribute("b", second)))
+    assert len(set(space.joint_names)) == space.num_joint
+    assert space.joint_name(3) == space.joint_names[3] == name
+
+
 def test_joint_names_stand_in_the_order_of_joint_classes():
     assert SPACE.num_joint == 18
     for joint, name in enumerate(SPACE.joint_names):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from facetwise.core.files.csvrecords import DELIMITERS, ENCODINGS, CsvError, csv_records
+from facetwise.core.files.csvrecords import DELIMITERS, ENCODINGS, CsvError, csv_records, is_korean, is_western
 
 _BEGINNING = 2**18
 """Bytes whose records are enough to tell the character between cells."""
-_HANGUL = re.compile("[가-힣]")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,8 @@ def recognised_form(data: bytes) -> CsvForm:
 
 
 def _encoding(data: bytes) -> str:
-    """UTF-16 by its mark or its zeros, UTF-8 if it is that, cp949 if most of what is not ASCII is Korean then."""
+    """UTF-16 by its mark or its zeros, UTF-8 if it is that, cp949 or cp1252 if that makes words; else UTF-8, as which
+    it is then an error."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
         return "utf-16"
     for encoding in ("utf-8", "cp949", "cp1252"):
@@ -37,7 +35,7 @@ def _encoding(data: bytes) -> str:
             text = data.decode(ENCODINGS[encoding])
         except UnicodeDecodeError:
             continue
-        if encoding != "cp949" or 2 * len(_HANGUL.findall(text)) > len(_NOT_ASCII.findall(text)):
+        if encoding == "utf-8" or {"cp949": is_korean, "cp1252": is_western}[encoding](text):
             return encoding
     return "utf-8"
 

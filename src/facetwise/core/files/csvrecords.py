@@ -21,6 +21,12 @@ ENCODINGS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "cp949": "cp949", "cp1252
 """Allowed encodings of a table -> Python's names for them."""
 DELIMITERS = {",": "commas", ";": "`;`", "\t": "tabs", "|": "`|`"}
 """Allowed characters between cells -> what messages call them."""
+_HANGUL = re.compile("[가-힣]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_WORD = re.compile(r"[^\W\d_]+")
+_SIGNS = "\u00a1-\u00ac\u00ae-\u00b6\u00b8-\u00bf\u00d7\u00f7\u2020\u2021\u2030"
+_SIGN_IN_WORD = re.compile(rf"[^\W\d_][{_SIGNS}][^\W\d_]")
+"""A sign such as `\u00b3` between two letters; not a soft hyphen, a middle dot or an apostrophe."""
 _AS_UTF8 = "save it as UTF-8 (in a spreadsheet: `CSV UTF-8`)"
 _MARKS = ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 """Byte order marks of encodings other than UTF-8, the longer ones first."""
@@ -120,6 +126,27 @@ def _line(before: str) -> int:
 
 def _seems(data: bytes) -> str:
     """The probable encoding of text that is not UTF-8, for a message."""
-    with suppress(UnicodeDecodeError):
-        return ", it reads as cp949 of Korean Windows" if re.search("[가-힣]", data.decode("cp949")) else ""
+    for encoding, fits, name in (
+        ("cp949", is_korean, "cp949 of Korean Windows"),
+        ("shift_jis", re.compile("[ぁ-んァ-ヶ]").search, "Shift-JIS of Japanese Windows"),
+    ):
+        with suppress(UnicodeDecodeError):
+            if fits(data.decode(encoding)):
+                return f", it reads as {name}"
     return ""
+
+
+def is_korean(text: str) -> bool:
+    """Whether most of what is not ASCII in text from cp949 is Hangul that is in use: bytes of other encodings read as
+    syllables that cp949 added, and nobody writes (those not of KS X 1001)."""
+    used = sum(code[0] >= 0xB0 and code[1] >= 0xA1 for code in (c.encode("cp949") for c in _HANGUL.findall(text)))
+    return 2 * used > len(_NOT_ASCII.findall(text))
+
+
+def is_western(text: str) -> bool:
+    """Whether text from cp1252 is of words: bytes of other encodings read as signs within words (`zó³ty`), or as words
+    of hardly anything but accents."""
+    odd = _SIGN_IN_WORD.search(text) is not None
+    words = [word for word in _WORD.findall(text) if not word.isascii()]
+    accents = sum(not letter.isascii() for word in words for letter in word)
+    return not odd and 2 * accents <= sum(map(len, words)) + len(words)

@@ -22,7 +22,7 @@ from facetwise.data.reading.rowfaults import RowFaults
 
 _MAX_NAMED = 8
 """Most different cells of a column that a hint names."""
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+|,[0-9]{1,2}|,[0-9]{4,})?")
 SAYS_NOTHING = NOBODY | {"todo", "tbd", "unlabeled", "unlabelled"}
 """What tables write, in any case, for a class that is not known."""
 
@@ -199,7 +199,7 @@ def proposed_cuts(numbers: Sequence[float], parts: int) -> list[float]:
     ordered = sorted(numbers)
     span = ordered[-1] - ordered[0]
     digits = 1 - math.floor(math.log10(span)) if span > 0 else 0
-    found = {round(ordered[len(ordered) * part // parts], digits) for part in range(1, parts)}
+    found = {round(ordered[len(ordered) * part // parts], digits) + 0.0 for part in range(1, parts)}  # 0, never -0
     return sorted(cut for cut in found if ordered[0] < cut <= ordered[-1])
 
 
@@ -209,8 +209,9 @@ def listed_cuts(cuts: Sequence[float], between: str = ", ") -> str:
 
 
 def plain_number(cell: str) -> float:
-    """A number in plain decimal notation (`29`, `-1.5`); NaN for anything else, including `3e1` and `.5`."""
-    return float(cell) if _NUMBER.fullmatch(cell) else math.nan
+    """A number in plain decimal notation (`29`, `-1.5`, `-1,5`); NaN for anything else, including `3e1`, `.5`, and
+    `1,500`, which may be thousands."""
+    return float(cell.replace(",", ".")) if _NUMBER.fullmatch(cell) else math.nan
 
 
 def _label(attribute: Attribute, value: float) -> dict[str, int]:

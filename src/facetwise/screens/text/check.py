@@ -8,7 +8,7 @@ from facetwise.core.records.project_file import ALL, SEEN
 from facetwise.core.tables import TRAIN
 from facetwise.core.text.counting import count
 from facetwise.core.text.scored import SCORE, metric_in_use
-from facetwise.core.text.subject import A_PERSON, PEOPLE, PERSON
+from facetwise.core.text.subject import A_PERSON, PEOPLE, PERSON, count_people
 from facetwise.data.audit import Audit, ClassCount, FindingGroup
 from facetwise.data.images.copies import CopyPair
 from facetwise.data.images.nearcopies import FURTHER, LOOKED_FOR
@@ -17,7 +17,9 @@ from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Table, Te
 
 MAX_LISTED = 10
 MAX_CLASSES = 64
-"""Most rows of the table of joint classes, and most classes of an attribute in its line."""
+"""Most rows of the table of joint classes."""
+MAX_IN_LINE = 24
+"""Most classes of an attribute in its line; of more the commonest half of these are."""
 
 
 def audit_text(audit: Audit) -> RenderableType:
@@ -27,7 +29,7 @@ def audit_text(audit: Audit) -> RenderableType:
 
 def _sides(audit: Audit) -> Iterator[RenderableType]:
     for side in audit.sides:
-        people = f" of {side.groups:,} {PEOPLE}" if side.groups else ""
+        people = f" of {count_people(side.groups)}" if side.groups else ""
         states = ", ".join(f"{count:,} {status}" for status, count in side.status.items())
         yield Text.assemble((f"{side.split:<6}", "bold"), f"{side.images:,} images{people}: {states}")
     sizes = [f"{s.width}x{s.height} ({s.images:,})" for s in audit.sizes[:4]]
@@ -163,8 +165,12 @@ def _combinations(audit: Audit) -> Iterator[Text]:
 def _class_counts(classes: Sequence[ClassCount], images: int) -> str:
     """The images of each class, with its share of those where the attribute is known."""
     known = sum(c.images for c in classes)
-    counts = [f"{c.name} {c.images:,} ({c.images / max(known, 1):.1%})" for c in _commonest(classes)]
-    counts += [f"and {len(classes) - MAX_CLASSES:,} rarer ones"] if len(classes) > MAX_CLASSES else []
+    shown, rare = list(classes), list[str]()
+    if len(classes) > MAX_IN_LINE:
+        ranked = sorted(classes, key=lambda c: -c.images)
+        shown, last = ranked[: MAX_IN_LINE // 2], ranked[-1]
+        rare = [f"and {len(classes) - len(shown):,} rarer ones down to {last.name} {last.images:,}"]
+    counts = [*(f"{c.name} {c.images:,} ({c.images / max(known, 1):.1%})" for c in shown), *rare]
     counts += [f"not known {images - known:,}"] if known < images else []
     return ", ".join(counts)
 

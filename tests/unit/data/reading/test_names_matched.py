@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -113,10 +114,21 @@ def test_a_path_of_this_machine_means_what_it_leads_to(tmp_path: Path) -> None:
     findings, images = found(tmp_path, inside, files)
     assert (levels(findings), images) == ([("info", "names-matched")], files)
     (tmp_path / "data" / "photos").rename(tmp_path / "photos")  # the same names, and other photos below the dataset
+    for file in files:
+        (tmp_path / file).write_bytes(b"another")
     outside = [str(tmp_path / file) for file in files]
     findings, images = found(tmp_path, outside, files)
     assert {code for _, code in levels(findings)} == {"names-not-found"}
     assert images == []
+
+
+def test_a_path_of_this_machine_means_a_copy_of_what_it_leads_to(tmp_path: Path) -> None:
+    files = [f"photos/{stem}.png" for stem in STEMS]
+    made(tmp_path, STEMS, files)
+    shutil.copytree(tmp_path / "data" / "photos", tmp_path / "photos")
+    cells = [str(tmp_path / file) for file in files]
+    findings, images = found(tmp_path, cells, files)
+    assert (levels(findings), images) == ([("info", "names-matched")], files)
 
 
 def test_a_link_out_of_the_dataset_is_not_what_a_name_means(tmp_path: Path) -> None:

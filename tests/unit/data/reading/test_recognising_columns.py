@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from made_init import HEADER, PHOTOS, ROWS, init, labels, leaves, notes, photos, refused
 from made_project import write_table
 
+from facetwise.data.reading.labelcells import plain_number, proposed_cuts
 from facetwise.data.reading.readers import read_dataset
 from facetwise.data.reading.recognising.columns import Column
 from facetwise.data.reading.recognising.proposal import OpenQuestion
@@ -220,3 +223,59 @@ def test_a_list_that_cannot_be_read_or_names_nothing_is_an_error(text, tmp_path)
     found = read_dataset(project)
     assert next(f.code for f in found.findings if f.level == "error") in ("no-rows", "unreadable-table")
     assert found.table.filter(split="train").is_empty()
+
+
+# --- numbers as people write them
+
+
+@pytest.mark.parametrize(("written", "read"), [("1,5", 1.5), ("-0,25", -0.25), ("12,3456", 12.3456), ("1,500", None)])
+def test_a_decimal_comma_is_one_unless_it_may_part_thousands(written: str, read: float | None) -> None:
+    assert plain_number(written) == read if read is not None else math.isnan(plain_number(written))
+
+
+def numbers(root: Path, cells: Sequence[str]) -> Path:
+    """A dataset whose column `size` has these cells."""
+    names = [f"{k}.png" for k, _ in enumerate(cells)]
+    data = photos(root, *(f"img/{name}" for name in names))
+    write_table(data / "labels.csv", "file;size", *(f"{n};{c}" for n, c in zip(names, cells, strict=True)))
+    return data
+
+
+def test_numbers_with_a_comma_are_cut_as_others_are(tmp_path: Path) -> None:
+    project, told = init(numbers(tmp_path, [f"{k},5" for k in range(30)]), attributes=("size=10,20",))
+    assert labels(project) == {"size": ["<10", "10 to <20", ">=20"]}
+    assert [dict(a.classes) for a in told.attributes] == [{"<10": 10, "10 to <20": 10, ">=20": 10}]
+
+
+def test_what_is_open_ended_is_of_the_class_that_has_all_of_it(tmp_path: Path) -> None:
+    data = numbers(tmp_path, [*map(str, range(10, 70)), "60+", ">=65", "<20", "n/a"])
+    project, told = init(data, attributes=("size=20,60",))
+    assert project.file.attributes[0].values == {"60+": ">=60", ">=65": ">=60", "<20": "<20"}
+    assert [dict(a.classes) for a in told.attributes] == [{"<20": 11, "20 to <60": 40, ">=60": 12}]
+    assert "`60+` as `>=60`" in notes(told)
+
+
+@pytest.mark.parametrize("cell", ["50+", "early 40s", "<30", "20-30"])
+def test_what_may_be_of_several_classes_is_refused(cell: str, tmp_path: Path) -> None:
+    data = numbers(tmp_path, [*map(str, range(10, 70)), cell])
+    assert f"it holds {cell!r}, expected numbers" in str(refused(data, attributes=("size=20,60",)))
+
+
+def test_a_column_of_numbers_and_words_is_told_with_the_words(tmp_path: Path) -> None:
+    data = numbers(tmp_path, [*map(str, range(10, 70)), "early 40s"])
+    assert "numbers, but for `early 40s`" in str(refused(data))
+
+
+@pytest.mark.parametrize(
+    ("cuts", "lacking"), [("100,200", "`100 to <200`, `>=200`"), ("-5,30", "`<-5`"), ("30.2,30.8", "`30.2 to <30.8`")]
+)
+def test_cuts_that_leave_a_class_without_an_image_are_refused(cuts: str, lacking: str, tmp_path: Path) -> None:
+    error = refused(numbers(tmp_path, list(map(str, range(10, 70)))), attributes=(f"size={cuts}",))
+    assert lacking in str(error)
+    assert "numbers go from 10 to 69" in str(error)
+    assert "--attribute size=" in str(error.hint)
+
+
+def test_a_proposed_cut_is_never_minus_nought(tmp_path: Path) -> None:
+    assert proposed_cuts([k * 1.5 - 20 for k in range(40)], 3) == [0.0, 19.0]
+    assert "--attribute size=0,19" in str(refused(numbers(tmp_path, [f"{k * 1.5 - 20}" for k in range(40)])))

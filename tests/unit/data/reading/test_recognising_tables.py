@@ -41,6 +41,51 @@ def test_what_a_table_is_written_in_is_said_and_kept(delimiter, encoding, tmp_pa
     assert ("`delimiter`, `encoding`" in notes(told)) == ((delimiter, encoding) != (",", "utf-8"))
 
 
+@pytest.mark.parametrize(
+    ("encoding", "well", "ill", "seems"),
+    [
+        ("shift_jis", "みどり", "赤い", "Shift-JIS"),
+        ("cp1250", "zółty", "czarny", "not UTF-8"),
+        ("cp1251", "красный", "синий", "not UTF-8"),
+    ],
+)
+def test_letters_that_make_no_words_are_refused_not_read(encoding, well, ill, seems, tmp_path):
+    data = leaves(tmp_path)
+    text = (data / "labels.csv").read_text(encoding="utf-8").replace("well", well).replace("rust", ill)
+    (data / "labels.csv").write_bytes(text.encode(encoding))
+    error = str(refused(data))
+    assert "labels.csv (unreadable: " in error
+    assert seems in error
+    assert "save it as UTF-8" in error
+
+
+@pytest.mark.parametrize(
+    "well", ["gesünd", "en bonne santé", "São Paulo", "œuf d\u2019été", "100 \u00b5m", "n° 5", "À"]
+)
+def test_western_words_are_read_and_shown(well, tmp_path):
+    data = leaves(tmp_path)
+    text = (data / "labels.csv").read_text(encoding="utf-8").replace("well", well)
+    (data / "labels.csv").write_bytes(text.encode("cp1252"))
+    project, told = init(data)
+    assert labels(project)["disease"] == sorted(["rust", well])
+    assert f"in cp1252 (`{well}`)" in notes(told)
+
+
+def test_a_text_file_with_columns_is_a_table_and_others_are_not(tmp_path):
+    data = leaves(tmp_path)
+    (data / "labels.csv").rename(data / "labels.txt")
+    (data / "README.txt").write_text("Photos of leaves,\nall of them.\n", encoding="utf-8")
+    project, told = init(data)
+    assert (project.file.dataset.train.table, told.train) == ("labels.txt", 12)
+    assert "README" not in notes(told)
+
+
+def test_a_spreadsheet_is_named_with_what_to_do(tmp_path):
+    data = photos(tmp_path, *PHOTOS)
+    (data / "labels.xlsx").write_bytes(b"PK")
+    assert "save `labels.xlsx` as `CSV UTF-8`" in str(refused(data).hint)
+
+
 def test_images_are_found_wherever_their_column_counts_from(tmp_path):
     rows = [(file.removeprefix("img/"), *rest) for file, *rest in ROWS]
     project, _ = init(leaves(tmp_path, rows=rows))

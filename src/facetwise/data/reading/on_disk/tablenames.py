@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -129,11 +130,13 @@ class TableNames:
         return Meanings(cells, lost, entries, self.images)
 
     def _fitting(self, cell: str) -> list[str]:
-        """What a cell that names nothing may mean; nothing, if it leads to something else on this disk."""
+        """What a cell that names nothing may mean; nothing, if it leads to something else on this disk than that or a
+        copy of it."""
         found, led_to = self._meanings.fitting(cell), Path(self._base, cell)
         if not found or self._look(cell)[0] is not None or not exists(led_to):
             return found
-        return [path for path in found if exists(self.root / path) and led_to.samefile(self.root / path)]
+        there = [path for path in found if exists(self.root / path)]
+        return [path for path in there if led_to.samefile(self.root / path) or _is_copy(led_to, self.root / path)]
 
     def _look(self, cell: str) -> tuple[str | None, bool]:
         if cell not in self._as_written:
@@ -190,6 +193,11 @@ class TableNames:
         cell = row.cells[self.column]
         self._lost.extend([cell] if cell else [])
         self._faults.add("leaves-dataset" if cell else "empty-cell", self.column, row, f"`{self.column}`: {got}")
+
+
+def _is_copy(one: Path, other: Path) -> bool:
+    """Whether two files have the same bytes."""
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def _alike(paths: list[str]) -> str:

@@ -23,6 +23,7 @@ from pathlib import PurePosixPath
 from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.labels import MAX_CLASSES
 from facetwise.core.people import person
+from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import folded
 from facetwise.data.folds import VALIDATION
 from facetwise.data.images.images import IMAGE_ENDINGS
@@ -108,7 +109,7 @@ class Column:
     @property
     def cut_option(self) -> str:
         """The option that makes three classes of its numbers, about equally many of each."""
-        cuts = proposed_cuts([plain_number(cell) for cell in self.known.elements()], 3)
+        cuts = proposed_cuts([n for cell in self.known.elements() if math.isfinite(n := plain_number(cell))], 3)
         return f"--attribute {self.name}={listed_cuts(cuts, ',') or 'CUT,CUT'}"
 
     @property
@@ -123,6 +124,10 @@ class Column:
             return "says who labelled, or why"
         if self.is_numbers:
             return f"{len(known):,} different numbers: cuts would make classes of them, `{self.cut_option}`"
+        others = [cell for cell in known if not math.isfinite(plain_number(cell))]
+        if 2 * len(others) < len(known):
+            told = listed(f"`{cell}`" for cell in others)
+            return f"numbers, but for {told}: cuts would make classes of them, `{self.cut_option}`"
         return f"{len(known):,} different values" if len(known) > MAX_CLASSES or not self._repeats else "times or files"
 
     @property

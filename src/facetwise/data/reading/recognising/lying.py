@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from facetwise.core.errors import InputError
@@ -15,6 +16,7 @@ from facetwise.core.files.csvrecords import DELIMITERS
 from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.files.filekinds import OTHER_TABLES
 from facetwise.core.files.outside import is_text, read_bounded
+from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import folded
 from facetwise.data.findings import Findings, errors
 from facetwise.data.images.images import IMAGE_ENDINGS
@@ -25,6 +27,10 @@ from facetwise.data.reading.recognising.columns import part_of
 
 TABLES = (".csv", ".tsv", *OTHER_TABLES)
 """Endings of tables."""
+TEXTS = (".txt", ".lst")
+"""Endings of what may be a table as well, if it has several columns."""
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+"""Endings of tables that are not read."""
 MAX_TABLES = 20
 """Tables of a dataset that are looked into, the ones nearest to its folder first."""
 MAX_FOLDERS = 20
@@ -41,7 +47,9 @@ class Lying:
     images: tuple[str, ...]
     tables: tuple[str, ...]
     lists: tuple[str, ...]
-    """Text files: what may list a side."""
+    """Text files: what may list a side, or be a table."""
+    spreadsheets: tuple[str, ...] = ()
+    """Tables that are not read."""
     into: tuple[Path, ...] = ()
     """Folders that links are followed into."""
 
@@ -51,8 +59,19 @@ class Lying:
         names = visible_files(root, into)
         by_ending = [(ending(name), name) for name in names if is_text(name)]
         tables = sorted((name for end, name in by_ending if end in TABLES), key=lambda name: (name.count("/"), name))
-        images, lists = ([n for end, n in by_ending if end in kinds] for kinds in (IMAGE_ENDINGS, (".txt", ".lst")))
-        return cls(root, tuple(images), tuple(tables[:MAX_TABLES]), tuple(lists[:MAX_TABLES]), into)
+        kinds = (IMAGE_ENDINGS, TEXTS, SPREADSHEETS)
+        images, lists, sheets = (tuple(name for end, name in by_ending if end in kind) for kind in kinds)
+        return cls(root, images, tuple(tables[:MAX_TABLES]), lists[:MAX_TABLES], sheets, into)
+
+    def readable(self, paths: Iterable[str]) -> Iterator[FoundTable]:
+        """The tables at these paths that can be read; of text files those with several columns."""
+        for path in paths:
+            try:
+                found = read_found(self.root, path)
+            except InputError:
+                continue
+            if ending(path) not in TEXTS or len(found.table.names) > 1:
+                yield found
 
     @cached_property
     def _known(self) -> dict[str, str]:
@@ -192,7 +211,10 @@ class FoundTable:
     def written_in(self) -> str:
         """What it is written in, for people; empty where that is as usual."""
         usual = self.form == CsvForm()
-        return "" if usual else f"separated by {DELIMITERS[self.form.delimiter]}, in {self.form.encoding}"
+        told = "" if usual else f"separated by {DELIMITERS[self.form.delimiter]}, in {self.form.encoding}"
+        cells = (cell for _, record in self.table.records for cell in record if not cell.isascii())
+        words = [*dict.fromkeys(islice(cells, 20))]
+        return f"{told} ({listed(f'`{word}`' for word in words)})" if told and words else told
 
 
 def read_found(root: Path, path: str, called: str | None = None) -> FoundTable:
@@ -202,6 +224,6 @@ def read_found(root: Path, path: str, called: str | None = None) -> FoundTable:
         form = recognised_form(read_bounded(root / path))
     table = read_any_table(root / path, name, (), findings, delimiter=form.delimiter, encoding=form.encoding)
     if table is None or not table.records:
-        told = next(map(str, errors(findings)), f"{name}: no rows")
-        raise InputError(told)
+        fault = next(iter(errors(findings)), None)
+        raise InputError(f"{name}: no rows" if fault is None else str(fault), hint=fault.hint if fault else None)
     return FoundTable(name, table, form)

@@ -92,10 +92,13 @@ def _unknown(lying: Lying) -> InputError:
     if links := [] if lying.into else linked_folders(lying.root):
         images += f" beside {count(len(links), 'link')} to folders ({listed(links)}), which `--links-root DIR` follows"
     tables = f"the tables {', '.join(map(partial(_called, lying), lying.tables[:4]))}" if lying.tables else "no table"
+    sheets = ""
+    if lying.spreadsheets:
+        sheets = f"save {listed(f'`{name}`' for name in lying.spreadsheets)} as `CSV UTF-8`, which is read; or "
     return InputError(
         f"{lying.root}: none of the known layouts; it has {images}, and {tables}. "
         f"Looked for {known}; a table with a column of image paths and one of labels; a folder a class",
-        hint="say where the labels are: `--table PATH --image COLUMN --attribute COLUMN`, or in the names: "
+        hint=f"{sheets}say where the labels are: `--table PATH --image COLUMN --attribute COLUMN`, or in the names: "
         f'`--pattern "{{label}}_{{n}}.jpg"`; or write {PROJECT_FILE} by hand, for example:\n\n{EXAMPLE}',
     )
 
@@ -105,7 +108,7 @@ def _called(lying: Lying, table: str) -> str:
     try:
         read_found(lying.root, table)
     except InputError as error:
-        return f"{table} (unreadable: {error})"
+        return f"{table} (unreadable: {error}{f'; {error.hint}' if error.hint else ''})"
     return table
 
 

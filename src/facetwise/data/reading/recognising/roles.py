@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -147,11 +148,7 @@ def _attribute(column: Column, cuts: Parting, notes: list[str]) -> dict[str, Any
         notes.append(f"`{name}`: several findings in a cell, with `{cuts}` between: a yes or no of each, `split`")
         return {"name": name, "classes": found, "column": column.name, "split": cuts}
     if cuts:
-        if not column.is_numbers:
-            text = next(cell for cell in (*column.known, "empty") if not math.isfinite(plain_number(cell)))
-            raise SettingError(f"`{column.name}` cannot be cut: it holds {text!r}, expected numbers")
-        notes.append(f"`{name}`: a number of {', '.join(f'{c:g}' for c in cuts)} or more is of the next class: `cuts`")
-        return {"name": name, "classes": _between(cuts), "column": column.name, "cuts": cuts}
+        return _cut(column, name, cuts, notes)
     known = column.known
     if column.is_numbers and not column.is_an_attribute and cuts is None:
         raise SettingError(
@@ -176,6 +173,43 @@ def _attribute(column: Column, cuts: Parting, notes: list[str]) -> dict[str, Any
             way = f'`--attribute "{column.name}={sign}"` makes a yes or no of each'
             notes.append(f"`{name}`: {listed(f'`{c}`' for c in several)} seems to be several findings: {way}")
     return {"name": name, "classes": classes, "column": column.name, **({"values": values} if values else {})}
+
+
+def _cut(column: Column, name: str, cuts: list[float], notes: list[str]) -> dict[str, Any]:
+    """The settings of an attribute of numbers; what is open-ended (`50+`, `<18`) is of the class that has all of it."""
+    classes = _between(cuts)
+    values = {cell: _open_ended(cell, cuts, classes) for cell in column.known if not math.isfinite(plain_number(cell))}
+    if unclear := [cell for cell, meant in values.items() if not meant]:
+        raise SettingError(
+            f"`{column.name}` cannot be cut: it holds {unclear[0]!r}, expected numbers",
+            hint="write numbers, or nothing where none is known; `50+` or `<18` are of a class where no cut parts them",
+        )
+    numbers = [plain_number(cell) for cell in column.known if cell not in values]
+    there = {bisect_right(cuts, number) for number in numbers} | {classes.index(meant) for meant in values.values()}
+    if empty := [one for code, one in enumerate(classes) if code not in there]:
+        span = f"numbers go from {min(numbers):g} to {max(numbers):g}" if numbers else "it holds no numbers"
+        raise SettingError(
+            f"`{column.name}`: nobody is of the class {listed(f'`{one}`' for one in empty)}, {span}",
+            hint=f"cut where there are numbers, such as `{column.cut_option}`" if numbers else None,
+        )
+    notes.append(f"`{name}`: a number of {', '.join(f'{c:g}' for c in cuts)} or more is of the next class: `cuts`")
+    if values:
+        told = listed((f"`{cell}` as `{meant}`" for cell, meant in values.items()), 8)
+        notes.append(f"`{name}`: taken as classes: {told}; `values` says so")
+    more = {"values": values} if values else {}
+    return {"name": name, "classes": classes, "column": column.name, "cuts": cuts, **more}
+
+
+def _open_ended(cell: str, cuts: Sequence[float], classes: Sequence[str]) -> str:
+    """The class of `50+`, `>= 50` or `<18`; empty where that may be of several, or the cell says something else."""
+    read = re.fullmatch(r"(>=?|<=?)?\s*([0-9.,]+)\s*(\+?)", cell)
+    number = plain_number(read[2]) if read else math.nan
+    if read is None or not math.isfinite(number) or bool(read[1]) == bool(read[3]):
+        return ""
+    if (read[3] or read[1].startswith(">")) and number >= cuts[-1]:
+        return classes[-1]
+    below = read[1] == "<" and number <= cuts[0]
+    return classes[0] if below or (read[1] == "<=" and number < cuts[0]) else ""
 
 
 def one_case_told(values: Mapping[str, str]) -> str:

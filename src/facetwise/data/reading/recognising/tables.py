@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from facetwise.core.errors import InputError, SettingError, did_you_mean
@@ -35,7 +34,7 @@ def recognise_table(lying: Lying, choices: TableChoices, ask: Ask, *, labelled: 
 
     Raises InputError for what cannot be decided or read although it was chosen.
     """
-    called = parts_of(lying.tables)
+    called = parts_of((*lying.tables, *lying.lists))
     seen = [replace(t, called=called.get(t.found.path, t.called)) for t in _image_tables(lying, choices, ask)]
     tables = _with_joins(lying, surest(seen), choices)
     sure = choices.table is not None or bool(choices.attributes) or not labelled
@@ -89,7 +88,7 @@ def _image_tables(lying: Lying, choices: TableChoices, ask: Ask) -> Iterable[Ima
             raise InputError(f"{choices.table}: no column of it names images of the dataset{_shown(found, lying)}")
         yield table
         return
-    for found in _readable(lying.root, lying.tables):
+    for found in lying.readable((*lying.tables, *lying.lists)):
         table = with_images(lying, found, choices, ask)
         if table is not None:
             yield table
@@ -97,8 +96,9 @@ def _image_tables(lying: Lying, choices: TableChoices, ask: Ask) -> Iterable[Ima
 
 def _with_joins(lying: Lying, tables: list[ImageTable], choices: TableChoices) -> list[ImageTable]:
     """The tables with what shares a key with each: joined where none of them has labels, or lacks a chosen column."""
-    paths = [path for path in lying.tables if path not in {table.found.path for table in tables}]
-    plain = list(_readable(lying.root, paths)) if tables else []
+    known = (*lying.tables, *lying.lists)
+    paths = [path for path in known if path not in {table.found.path for table in tables}]
+    plain = list(lying.readable(paths)) if tables else []
     found = [t.with_joins(plain) for t in tables]
     chosen = {text.partition("=")[0] for text in (*choices.attributes, choices.group or "")}
 
@@ -109,14 +109,6 @@ def _with_joins(lying: Lying, tables: list[ImageTable], choices: TableChoices) -
         return replace(table, columns={**table.columns, **added}, joined=True) if added and taken else table
 
     return [joined(table) for table in found]
-
-
-def _readable(root: Path, paths: Iterable[str]) -> Iterable[FoundTable]:
-    for path in paths:
-        try:
-            yield read_found(root, path)
-        except InputError:
-            continue
 
 
 def _others(lying: Lying, chosen: ImageTable) -> Iterable[ImageTable]:

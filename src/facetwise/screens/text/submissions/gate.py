@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from facetwise.core.text.scored import SCORE
-from facetwise.core.text.subject import PEOPLE
+from facetwise.core.text.subject import count_people
 from facetwise.results.wording import interval, percent, score
 from facetwise.screens.kit import LEVEL_STYLES, Group, RenderableType, Text
 from facetwise.submission.gate.gate import GateReport
@@ -52,5 +52,5 @@ def _expected(made: Submission) -> Text:
     if found is None:
         return Text(f"no score can be expected: {notes}")
     bounds = f"{percent(found.interval.level)} prediction interval {interval(found.interval)}"
-    people = f"{found.num_people:,} {PEOPLE}, the whole test set"
+    people = f"{count_people(found.num_people)}, the whole test set"
     return Text.assemble(f"expected {SCORE}: ", (score(found.expected), "bold"), f", {bounds} for {people}.\n{notes}")
