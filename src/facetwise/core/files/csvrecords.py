@@ -140,7 +140,7 @@ def is_korean(text: str) -> bool:
     """Whether most of what is not ASCII in text from cp949 is Hangul that is in use: bytes of other encodings read as
     syllables that cp949 added, and nobody writes (those not of KS X 1001)."""
     used = sum(code[0] >= 0xB0 and code[1] >= 0xA1 for code in (c.encode("cp949") for c in _HANGUL.findall(text)))
-    return 2 * used > len(_NOT_ASCII.findall(text))
+    return bool(2 * used > len(_NOT_ASCII.findall(text)))
 
 
 def is_western(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from facetwise.core.choices import LabelFormat
@@ -45,6 +46,7 @@ class AnnotationTable(CsvTable):
         return f"{self.name}, {self.places[row.line]}"
 
 
+@lru_cache(maxsize=1)  # a new project recognises a file, and then reads it
 def read_annotations(data: bytes, form: LabelFormat | None = None) -> Annotated:
     """The annotations in the bytes of a file, in the given format or the one it looks like.
 
