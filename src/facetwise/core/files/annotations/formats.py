@@ -16,7 +16,7 @@ from facetwise.core.files.annotations.fiftyone import FIFTYONE
 from facetwise.core.files.annotations.label_studio import LABEL_STUDIO
 from facetwise.core.files.csvrecords import CsvFault, Record
 from facetwise.core.files.csvtable import CsvRow, CsvTable, look_at_records
-from facetwise.core.files.parsing import parse_json
+from facetwise.core.files.parsing import parse_json, uncollected
 
 FORMATS: Mapping[LabelFormat, AnnotationFormat] = {
     "label-studio": LABEL_STUDIO,
@@ -52,6 +52,11 @@ def read_annotations(data: bytes, form: LabelFormat | None = None) -> Annotated:
 
     Raises InputError for what is no JSON, looks like no format or like another one, or is not as its tool writes it.
     """
+    with uncollected():
+        return _understood(data, form)
+
+
+def _understood(data: bytes, form: LabelFormat | None) -> Annotated:
     try:
         content = parse_json(data.removeprefix(b"\xef\xbb\xbf"))
     except ValueError as error:
