@@ -34,7 +34,7 @@ def drawn_fold(recipe: Recipe, num_train: int, num_valid: int = 0) -> tuple[Setu
     Device and precision are chosen, and torch's switches set, as `facetwise fit` does.
     """
     random = np.random.default_rng(0)
-    choices = make_choices(recipe.train)
+    choices = make_choices(recipe.train, recipe.model)
     device = apply_choices(choices)
     count = num_train + num_valid
     source = ImageSource(drawn_images(count, recipe.input.height, recipe.input.width), device)

@@ -44,7 +44,7 @@ def make_setup(
     if codes is None:
         codes = np.stack([random.integers(0, n, count) for n in space.sizes], axis=1)
     layout = recipe_layout(made, space, grids)
-    setup = Setup(made, layout, ImageSource(images, CPU), CPU, make_choices(made.train))
+    setup = Setup(made, layout, ImageSource(images, CPU), CPU, make_choices(made.train, made.model))
     view, rows = make_view(codes, space, values), np.arange(count)
     train, valid = slice(0, num_train), slice(num_train if num_valid else 0, count)
     pool = Pool.of(view, np.array([f"person {i}" for i in rows]), space)

@@ -116,3 +116,13 @@ def opened_project(project: AnyProject) -> "Project":
     from facetwise.core.project import Project
 
     return project.at_work() if isinstance(project, Project) else Project.open(Path(project))
+
+
+def height_and_width(text: str) -> tuple[int, int]:
+    """`224x168` as numbers of pixels; raises SettingError."""
+    from facetwise.core.errors import SettingError
+
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal() and 1 <= int(height) <= 4096 and 1 <= int(width) <= 4096):
+        raise SettingError(f"`size` is `{text}`, expected HEIGHTxWIDTH in pixels, such as 224x168")
+    return int(height), int(width)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from facetwise.api.arguments import AnyProject, checked_output, features_of, found_recipe, opened_project
+from facetwise.api.arguments import AnyProject, Listener, checked_output, features_of, found_recipe, opened_project
 from facetwise.api.options import FeaturesFile, Option, Page, Settings, Workers, verb
 from facetwise.core.progress import Progress
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from facetwise.data.made.contest import Contest
     from facetwise.data.reading.recognising.proposal import Ask
     from facetwise.data.reading.recognising.understood import Understood
+    from facetwise.recipe import Recipe
 
 
 @verb
@@ -298,3 +299,27 @@ def draw_contest(
 
     spec = synth.SynthSpec(train_people=train_people, eval_people=eval_people, seed=seed, wrong_labels=wrong_labels)
     return synth.draw_contest(Path(folder), spec, workers=workers)
+
+
+def make_ready(project: "Project", recipe: "Recipe", listener: Listener, progress: Progress | None) -> None:
+    """Check the dataset and deal folds where neither was done; raises InputError for what the check refuses."""
+    from facetwise.data.findings import raise_errors
+    from facetwise.data.labels.overlay import check_overlay
+    from facetwise.data.manifest import build_manifest, is_checked
+    from facetwise.data.saved_folds import list_folds
+    from facetwise.recipe.folds import FoldsSpec
+
+    if not is_checked(project):
+        listener({"event": "checking"})
+        manifest = build_manifest(project, progress=progress)
+        _, wrong = check_overlay(project.workspace.overlay_file, project.space, manifest)
+        found = [*manifest.findings, *wrong]
+        raise_errors(found, f"{project.dataset_root}: the check refuses it")
+        people, warnings = manifest.train["group"].n_unique(), sum(f.level == "warning" for f in found)
+        event = {"event": "checked", "images": manifest.train.height, "people": people, "warnings": warnings}
+        listener({**event, "joint": project.space.num_joint, "products": project.space.product.num_joint})
+    usual, given = FoldsSpec(), project.file.dataset.train.split
+    if recipe.folds.plan != "none" and recipe.folds.name == usual.name not in list_folds(project.workspace):
+        plan = recipe.folds.plan if isinstance(recipe.folds.plan, int) and given is None else None
+        made = folds(project, num_folds=plan)
+        listener({"event": "dealt", "name": made.name, "people": list(made.stats.num_groups), "given": given})

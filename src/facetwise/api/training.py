@@ -9,22 +9,21 @@ from facetwise.api.arguments import (
     Listener,
     checked_output,
     chosen_recipe,
+    height_and_width,
     local_executor,
     need_training,
     opened_project,
     study_base,
 )
-from facetwise.api.data import folds
+from facetwise.api.data import make_ready
 from facetwise.api.options import Jobs, Option, RecipeFile, Run, Settings, StudyName, Views, verb
-from facetwise.core.choices import Pruner
+from facetwise.core.choices import Pruner, WeightsTask
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
-    from facetwise.core.project import Project
     from facetwise.core.runs import RunFolder
-    from facetwise.recipe import Recipe
     from facetwise.results.shelf import AddedWeights, ShelfView
-    from facetwise.study.ablation import Ablation
+    from facetwise.study.ablation import Ablation, Zoo
     from facetwise.study.search import Search
 
 
@@ -63,32 +62,8 @@ def fit(
 
     if chosen is None:
         return crossval.resume(opened, str(resume), executor=executor, listener=listener, progress=progress)
-    _make_ready(opened, chosen, listener or (lambda _: None), progress)
+    make_ready(opened, chosen, listener or (lambda _: None), progress)
     return crossval.fit(opened, chosen, again=again, executor=executor, listener=listener, progress=progress)
-
-
-def _make_ready(project: "Project", recipe: "Recipe", listener: Listener, progress: Progress | None) -> None:
-    """Check the dataset and deal folds where neither was done; raises InputError for what the check refuses."""
-    from facetwise.data.findings import raise_errors
-    from facetwise.data.labels.overlay import check_overlay
-    from facetwise.data.manifest import build_manifest, is_checked
-    from facetwise.data.saved_folds import list_folds
-    from facetwise.recipe.folds import FoldsSpec
-
-    if not is_checked(project):
-        listener({"event": "checking"})
-        manifest = build_manifest(project, progress=progress)
-        _, wrong = check_overlay(project.workspace.overlay_file, project.space, manifest)
-        found = [*manifest.findings, *wrong]
-        raise_errors(found, f"{project.dataset_root}: the check refuses it")
-        people, warnings = manifest.train["group"].n_unique(), sum(f.level == "warning" for f in found)
-        event = {"event": "checked", "images": manifest.train.height, "people": people, "warnings": warnings}
-        listener({**event, "joint": project.space.num_joint, "products": project.space.product.num_joint})
-    usual, given = FoldsSpec(), project.file.dataset.train.split
-    if recipe.folds.plan != "none" and recipe.folds.name == usual.name not in list_folds(project.workspace):
-        plan = recipe.folds.plan if isinstance(recipe.folds.plan, int) and given is None else None
-        made = folds(project, num_folds=plan)
-        listener({"event": "dealt", "name": made.name, "people": list(made.stats.num_groups), "given": given})
 
 
 @verb
@@ -225,6 +200,40 @@ def ablate(
 
 
 @verb
+def zoo(
+    project: AnyProject = ".",
+    recipe: RecipeFile = "frozen-zoo",
+    *,
+    weights: Annotated[
+        Sequence[str],
+        Option("Weights on the shelf, or `hub:BACKBONE`. May be repeated; default: all of the shelf."),
+    ] = (),
+    tries: Annotated[
+        Sequence[str],
+        Option("A change to train beside the recipe, with all weights. May be repeated.", ("--try",)),
+    ] = ("model.head=flat",),
+    settings: Settings = (),
+    name: StudyName = None,
+    jobs: Jobs = 1,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> "Zoo":
+    """Train a recipe from each of several pretrained weights, and with each change, then blend all of the runs.
+
+    A dataset is checked and dealt into folds first, as by `fit`. With a frozen backbone its features are computed once
+    for all heads. Runs and comparisons are those of `ablate`, and
+    the same call continues; the blend is that of `fw.blend` over these runs, chosen on their out-of-fold predictions.
+    """
+    from facetwise.study.zoo import train_zoo
+
+    need_training()
+    opened = opened_project(project)
+    base = study_base(opened, recipe, settings, name)
+    make_ready(opened, base.recipe, listener or (lambda _: None), progress)
+    return train_zoo(opened, base, weights, tries, executor=local_executor(jobs), listener=listener, progress=progress)
+
+
+@verb
 def tune(
     project: AnyProject,
     recipe: RecipeFile,
@@ -264,11 +273,18 @@ def list_weights(
     for_memory: Annotated[
         float | None, Option("Also pretrained backbones of timm to try first, for so many GiB.", min=0, metavar="GIB")
     ] = None,
+    task: Annotated[WeightsTask, Option("What they are for: all weights train, or the head alone.")] = "finetune",
+    size: Annotated[
+        str | None, Option("Images to come; the default is what each was made for.", metavar="HEIGHTxWIDTH")
+    ] = None,
+    measure: Annotated[bool, Option("Measure their speed here where it is not known yet.")] = False,
+    progress: Progress | None = None,
 ) -> "ShelfView":
     """The weights on the shelf, `FACETWISE_WEIGHTS` or `facetwise/weights` in the user's cache.
 
-    With `for_memory` also some of timm's pretrained backbones, with size and licence as timm knows them, whose weights,
-    gradients and averages take at most so many GiB; activations are not in it, and speed was not measured.
+    With `for_memory` also some of timm's pretrained backbones, with size and licence as timm knows them, whose weights
+    (to be trained with gradients and averages) take at most so many GiB; activations are not in it. Their speed is
+    what was measured on this machine, once.
     """
     from dataclasses import replace
 
@@ -277,10 +293,12 @@ def list_weights(
     view = build_shelf_view()
     if for_memory is None:
         return view
-    need_training("facetwise.model.to_try")
+    need_training("facetwise.inference.speed")
+    from facetwise.inference.speed import with_speeds
     from facetwise.model.to_try import backbones_to_try
 
-    return replace(view, to_try=tuple(backbones_to_try(for_memory)))
+    found = backbones_to_try(for_memory, task, None if size is None else height_and_width(size))
+    return replace(view, to_try=tuple(with_speeds(found, measure=measure, progress=progress)))
 
 
 @verb

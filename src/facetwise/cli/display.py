@@ -90,6 +90,8 @@ class TrainingDisplay:
                 )
             case "overflow":
                 self.console.print(overflow_line(event))
+            case "stopped_early":
+                self.console.print(stopped_line(event))
             case "features":
                 self.preparing_what = "computing features"
                 self.console.print(f"the frozen backbone looks once at {event['images']:,} images")
@@ -201,6 +203,14 @@ def ready_line(event: dict[str, Any]) -> str:
         return f"checked {count(event['images'], 'image')} of {count_people(event['people'])}{occur}{warnings}"
     how = "dealt" if event["given"] is None else f"by `{event['given']}`"
     return f"folds `{event['name']}` {how}: {' + '.join(f'{n:,}' for n in event['people'])} {PEOPLE}"
+
+
+def stopped_line(event: dict[str, Any]) -> str:
+    """Why all folds end before the recipe's length."""
+    return (
+        f"stopped after epoch {event['epoch']} of {event['of']}: of no fold have the others risen for "
+        f"{count(event['patience'], 'epoch')}"
+    )
 
 
 def overflow_line(event: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`augment`, `fit`, `predict`, `embed`, `ablate`, `tune`: training; `weights`: what it starts from."""
+"""`augment`, `fit`, `predict`, `embed`, `ablate`, `zoo`, `tune`: training; `weights`: what it starts from."""
 
 import sys
 from pathlib import Path
@@ -12,10 +12,11 @@ from facetwise.cli.context import console, print_json, print_view, progress_bar,
 from facetwise.cli.next_steps import say_next
 
 if TYPE_CHECKING:
+    from facetwise.cli.display import StudyDisplay
     from facetwise.core.project import Project
     from facetwise.core.runs import RunFolder
     from facetwise.results.shelf import AddedWeights, ShelfView
-    from facetwise.study.ablation import Ablation
+    from facetwise.study.ablation import Ablation, Zoo
     from facetwise.study.search import Search
 
 ROOM = room()
@@ -103,13 +104,35 @@ def _(call: "Call[Ablation]", json: Json = False) -> None:
     continues. If a change fails, the others are still trained, and the exit code is 2.
     """
     from facetwise.cli.display import StudyDisplay
-    from facetwise.core.text.counting import count
     from facetwise.screens.text.study import ablation_text
 
-    project = call.project
     with StudyDisplay(sys.stderr) as display:
         view = call(listener=display.event, progress=display.preparing)
     print_view(view, json, ablation_text)
+    _end_of_study(call.project, view, display)
+
+
+@command(ROOM, api.zoo)
+def _(call: "Call[Zoo]", json: Json = False) -> None:
+    """Train a recipe from several pretrained weights, and blend all of the runs.
+
+    By default all of the shelf, frozen, each with two heads: features are computed once for all heads on them. Runs and
+    exit code are those of `ablate`; the blend is chosen on out-of-fold predictions.
+    """
+    from facetwise.cli.display import StudyDisplay
+    from facetwise.screens.text.study import zoo_text
+
+    with StudyDisplay(sys.stderr) as display:
+        view = call(listener=display.event, progress=display.preparing)
+    print_view(view, json, zoo_text)
+    _end_of_study(call.project, view.study, display)
+    say_next(["submit", view.blend.id.split("-")[0]])
+
+
+def _end_of_study(project: "Project", view: "Ablation", display: "StudyDisplay") -> None:
+    """Where the study lies, and what failed."""
+    from facetwise.core.text.counting import count
+
     say(f"study {view.name}: {project.root / view.folder}")
     if display.failed:
         of = count(display.num_changes, "change")
@@ -140,11 +163,14 @@ def _(call: "Call[Search]", json: Json = False) -> None:
 def _(call: "Call[ShelfView]", json: Json = False) -> None:
     """List the weights on the shelf, with licence and source.
 
-    With `--for-memory` also pretrained backbones to try first, with size and licence. Speed was not measured.
+    With `--for-memory` also pretrained backbones of timm to try first, with size, licence and, once `--measure` has
+    measured it, their speed on this machine.
     """
     from facetwise.screens.text.shelf import shelf_text
 
-    print_view(call(), json, shelf_text)
+    with progress_bar("measuring") as progress:
+        view = call(progress=progress)
+    print_view(view, json, shelf_text)
 
 
 @command(WEIGHTS, api.add_weights)

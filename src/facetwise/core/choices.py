@@ -20,5 +20,7 @@ Fit = Literal["stretch", "letterbox", "crop"]
 """How a crop of another shape becomes the network's input."""
 WithoutBox = Literal["error", "whole", "median"]
 """What becomes of an image without a box."""
+WeightsTask = Literal["finetune", "frozen"]
+"""What pretrained weights are for: all of them train, or the head alone on their features."""
 LabelFormat = Literal["label-studio", "fiftyone", "coco"]
 """Tools whose annotations are read and written."""

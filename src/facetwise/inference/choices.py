@@ -15,6 +15,8 @@ import torch
 
 from facetwise.core.errors import SettingError
 from facetwise.core.records.run import ChoiceRecord
+from facetwise.model.backbone import has_grouped_convolutions
+from facetwise.recipe.model import ModelSpec
 from facetwise.recipe.train import TrainSpec
 
 TENSOR_CORES = (7, 0)
@@ -48,7 +50,7 @@ class Choices:
         return cls(**{name: Choice(choice.value, choice.reason) for name, choice in recorded.items()})
 
 
-def make_choices(spec: TrainSpec, side_by_side: int = 1) -> Choices:
+def make_choices(spec: TrainSpec, model: ModelSpec, side_by_side: int = 1) -> Choices:
     """Choose device, precision, memory layout and threads for one of `side_by_side` processes training in parallel.
 
     Raises SettingError for a device that this machine does not have.
@@ -56,7 +58,7 @@ def make_choices(spec: TrainSpec, side_by_side: int = 1) -> Choices:
     device = _device(spec.device)
     return Choices(
         device=device,
-        precision=_precision(spec.precision, device.value),
+        precision=_precision(spec.precision, device.value, model),
         channels_last=Choice(True, "convolutions are faster on pixels whose channels lie together"),
         threads=_threads(side_by_side),
     )
@@ -115,17 +117,27 @@ def _device(setting: str) -> Choice:
     return Choice(setting, "the recipe says so")
 
 
-def _precision(setting: str, device: str) -> Choice:
+def _precision(setting: str, device: str, model: ModelSpec) -> Choice:
     if setting == "fp16" and not device.startswith("cuda"):
         raise SettingError(
             "`train.precision`: `fp16` is for GPUs", hint="`auto`, `fp32` or `bf16` where there is a processor only"
         )
-    if setting != "auto":
+    if setting not in ("auto", "fast"):
         return Choice(setting, "the recipe says so")
     if not device.startswith("cuda"):
-        return Choice("fp32", "bf16 halves the time of some networks on a processor and doubles that of others")
+        return _on_a_processor(setting, model)
     if torch.cuda.is_bf16_supported(including_emulation=False):
         return Choice("bf16", "the GPU multiplies bf16 faster")
     if torch.cuda.get_device_capability(device) >= TENSOR_CORES:
         return Choice("fp16", "the GPU multiplies fp16 faster and has no bf16; the loss is scaled")
     return Choice("fp32", "the GPU multiplies neither bf16 nor fp16 faster")
+
+
+def _on_a_processor(setting: str, model: ModelSpec) -> Choice:
+    if setting == "auto":
+        return Choice("fp32", "the same numbers on every processor but for the order of sums; `fast` may take bf16")
+    if not torch.cpu._is_amx_tile_supported():
+        return Choice("fp32", "the processor has no units that multiply bf16 (AMX)")
+    if has_grouped_convolutions(model):
+        return Choice("fp32", "bf16 is slower on a processor for convolutions in groups, as depthwise ones")
+    return Choice("bf16", "the processor multiplies bf16 faster (AMX), and the network has no convolutions in groups")

@@ -112,7 +112,9 @@ def recipe_folds(project: Project, recipe: Recipe, manifest: Manifest) -> Folds 
     if plan == "holdout" and recipe.train.select == "best":
         raise SettingError(
             '`train.select = "best"` takes each fold\'s epoch from the other folds, but a hold-out run has none',
-            hint='use `train.select = "last"`, or all folds',
+            hint='use `train.select = "last"`'
+            + (" without `train.patience`" if recipe.train.patience else "")
+            + ", or all folds",
         )
     return folds
 

@@ -27,7 +27,7 @@ def recipe_of(run: RunFolder) -> Recipe:
 def prediction_setup(project: Project, run: RunFolder, images: npt.NDArray[np.uint8]) -> Setup:
     """The setup for predicting; device and precision are chosen for this machine, which may not be the run's."""
     recipe = recipe_of(run)
-    choices = make_choices(predicting(recipe.train))
+    choices = make_choices(predicting(recipe.train), recipe.model)
     device = apply_choices(choices)
     layout = recipe_layout(recipe, project.space, {name: tuple(values) for name, values in run.record().grids.items()})
     return Setup(recipe, layout, ImageSource(images, device), device, choices, run=run.id)

@@ -45,6 +45,8 @@ def build_network(spec: ModelSpec, layout: HeadLayout, height: int, width: int) 
         network.load_state_dict(weights.normalisation, strict=False)
     if spec.freeze:
         network.freeze(layer_ids(backbone, coarse=True), spec.freeze)
+    if spec.freeze_norms:
+        network.freeze_norms(spec.backbone)
     if spec.activation_checkpointing:
         network.checkpoint_activations(spec.backbone)
     return network
@@ -139,6 +141,16 @@ def head_parts(backbone: str, args: dict[str, Any]) -> tuple[str, ...]:
     """How the names begin of what a timm model has for its classes and its backbone has not, such as `head.fc.`."""
     whole, bare = (set(_outline(backbone, args, num_classes)) for num_classes in (1, 0))
     return tuple(sorted({name.rpartition(".")[0] + "." for name in whole - bare}))
+
+
+def has_grouped_convolutions(spec: ModelSpec) -> bool:
+    """Whether a backbone convolves some channels apart from others, as depthwise convolutions do."""
+    if spec.backbone == SMALL:
+        return False
+    arguments: dict[str, Any] = {**spec.args, "num_classes": 0}
+    with torch.device("meta"):
+        model = timm.create_model(spec.backbone, **arguments)
+    return any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in model.modules())
 
 
 def whole_names(backbone: str) -> dict[str, tuple[int, ...]]:

@@ -118,6 +118,19 @@ class Network(nn.Module):
         self.frozen = tuple(_frozen_modules(self.backbone, ""))
         self.train(self.training)
 
+    def freeze_norms(self, name: str) -> None:
+        """Freeze the batch norms of the backbone, called `name`; raises SettingError when it has none."""
+        norms = {key: part for key, part in self.backbone.named_modules() if isinstance(part, BATCH_NORMS)}
+        if not norms:
+            raise SettingError(
+                f"`model.freeze_norms`: `{name}` has no batch norms to keep as they are",
+                hint="leave it out",
+            )
+        for norm in norms.values():
+            norm.requires_grad_(False)
+        self.frozen = (*self.frozen, *norms)
+        self.train(self.training)
+
 
 def _frozen_modules(module: nn.Module, name: str) -> Iterator[str]:
     """Names of the outermost modules of which no weight trains."""

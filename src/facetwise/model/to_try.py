@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from math import prod
 
-from facetwise.core.records.shelf import PretrainedBackbone
+from facetwise.core.choices import WeightsTask
+from facetwise.core.errors import DamagedError
+from facetwise.core.records.shelf import PretrainedBackbone, ShelfRecord, Size, shelf_entries
 from facetwise.model.backbone import hub_origin, own_size, whole_names
 
 NAMES = (
@@ -25,15 +28,32 @@ NAMES = (
 """One or two a family, of several sizes. The choice is an opinion, and no measurement."""
 
 
-def backbones_to_try(memory: float) -> list[PretrainedBackbone]:
-    """Those of `NAMES` whose training takes at most `memory` GiB beside the activations, the smallest first."""
-    fitting = [known for known in _all() if known.training_bytes <= memory * 2**30]
+def backbones_to_try(memory: float, task: WeightsTask, size: Size | None = None) -> list[PretrainedBackbone]:
+    """Those of `NAMES` whose weights for `task` take at most `memory` GiB beside the activations, the smallest first.
+
+    `size`: height and width of the images to come; by default those that each was made for.
+    """
+    fitting = [known for known in _all(task, size) if known.needed_bytes <= memory * 2**30]
     return sorted(fitting, key=lambda known: known.num_weights)
 
 
-def _all() -> Iterator[PretrainedBackbone]:
+def _all(task: WeightsTask, size: Size | None) -> Iterator[PretrainedBackbone]:
+    shelf = [*_on_shelf()]
     for name in NAMES:
-        height, width = own_size(name)
-        weights = sum(prod(shape) for shape in whole_names(name).values())
-        licence = hub_origin(name)[1]
-        yield PretrainedBackbone(name=name, licence=licence, num_weights=weights, height=height, width=width)
+        own = own_size(name)
+        yield PretrainedBackbone(
+            name=name,
+            licence=hub_origin(name)[1],
+            num_weights=sum(prod(shape) for shape in whole_names(name).values()),
+            made_for=own,
+            task=task,
+            size=size or own,
+            on_shelf=tuple(kept.name for kept in shelf if kept.backbone.split(".")[0] == name.split(".")[0]),
+        )
+
+
+def _on_shelf() -> Iterator[ShelfRecord]:
+    """What is known of the weights on the shelf, damaged ones left out."""
+    for entry in shelf_entries():
+        with suppress(DamagedError):
+            yield entry.record()

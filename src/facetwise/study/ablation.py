@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from facetwise.core.choices import Metric
 from facetwise.core.errors import ArtefactError
@@ -15,6 +15,7 @@ from facetwise.data.manifest import Manifest, load_manifest
 from facetwise.evaluate.intervals import LEVEL, RESAMPLES, Interval, PairedInterval
 from facetwise.evaluate.rows import ScoredRows
 from facetwise.evaluate.scorecard import name_of
+from facetwise.results.blends import BlendView
 from facetwise.results.notices import Notice, copies_notices, own_subjects, unsafe_split
 from facetwise.study.compare import Pair
 from facetwise.study.record import StudyFolder
@@ -73,6 +74,18 @@ class Ablation(Plain):
     warnings: tuple[Notice, ...]
     method: tuple[str, ...]
     """How the numbers were computed: sentences for the report."""
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """An ablation whose changes are other pretrained weights and heads, and the blend of all its runs."""
+
+    study: Ablation
+    blend: BlendView
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {"study": self.study.as_dict(), "blend": self.blend.as_dict()}
 
 
 def build_ablation(project: Project, folder: StudyFolder) -> Ablation:

@@ -50,12 +50,17 @@ def split_settings(change: str) -> tuple[str, ...]:
     return settings
 
 
-def apply_change(base: Recipe, change: str) -> Recipe:
-    """The recipe `base` with one change; raises SettingError when the result is invalid or equal to the base."""
+def changed(base: Recipe, change: str) -> Recipe:
+    """The recipe `base` with all settings of a change; raises SettingError when the result is invalid."""
     data = copy.deepcopy(base.as_dict())
     for setting in split_settings(change):
         apply_setting(data, setting)
-    recipe = parse(Recipe, data, f"`{change}`")
+    return parse(Recipe, data, f"`{change}`")
+
+
+def apply_change(base: Recipe, change: str) -> Recipe:
+    """The recipe `base` with one change; raises SettingError when the result is invalid or equal to the base."""
+    recipe = changed(base, change)
     if recipe == base:
         raise SettingError(f"`{change}` changes nothing: the base has these settings already", hint="leave it out")
     return recipe

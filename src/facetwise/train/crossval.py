@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from facetwise.core.errors import ArtefactError
@@ -97,7 +98,7 @@ def claim_run(project: Project, plan: RunPlan, *, again: bool = False, side_by_s
     so that two processes starting the same recipe never create two runs.
     """
     choices, made = (
-        make_choices(plan.recipe.train, side_by_side),
+        make_choices(plan.recipe.train, plan.recipe.model, side_by_side),
         provenance(),
     )  # takes up to some seconds, so before the lock is taken
     with runs_lock(project.workspace):
@@ -170,9 +171,7 @@ def _train_all(
         for pair in alone:
             with ExitStack() as stack:
                 for job in _opened(stack, [pair], listener):
-                    if executor is not None:
-                        train_by(executor, job)
-                    complete(job)
+                    complete(job, None if executor is None else partial(train_by, executor))
 
 
 def _opened(stack: ExitStack, pairs: Sequence[tuple[RunFolder, RunPlan]], listener: Listener | None) -> list[Job]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from facetwise.model.tensors import save_tensors
 from facetwise.train.fold.loop import EpochFiles, FoldTask, train_fold
 from facetwise.train.job import Job
 from facetwise.train.planning.plan import RunPlan
+from facetwise.train.stopping import choose_epochs, epochs_needed
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,15 @@ class FoldResult:
     """The table of the test images; None without test images."""
 
 
-def complete(job: Job) -> None:
-    """Train the remaining folds, write the run's tables, and mark it finished."""
-    for fold in job.left():
-        train_one(job, job.plan.task(fold))
+def complete(job: Job, train: Callable[[Job, int | None], None] | None = None) -> None:
+    """Train the remaining folds, write the run's tables, and mark it finished.
+
+    `train`: trains the folds that are left up to an epoch (None: to the end), elsewhere than in this process.
+    """
+    if job.left():
+        _train(job, train or train_here)
     if job.plan.recipe.train.select == "best":
-        for fold, epoch in choose_epochs(job.curves()).items():
+        for fold, epoch in choose_epochs(job.curves(), job.plan.recipe.train.patience).items():
             if fold in job.left():
                 finish_fold(job, job.plan.task(fold), epoch)
     _write_tables(job.run, job.plan)
@@ -49,20 +53,30 @@ def complete(job: Job) -> None:
     shutil.rmtree(job.run.path / "state", ignore_errors=True)
 
 
-def choose_epochs(curves: dict[int, list[float]]) -> dict[int, int]:
-    """For each fold the epoch (from 1) with the best mean score of the *other* folds; the earliest of ties.
+def _train(job: Job, train: Callable[[Job, int | None], None]) -> None:
+    """Train the folds that are left to the end, or as long as some fold may find a better epoch."""
+    patience, reached = job.plan.recipe.train.patience, 0
+    if patience is None:
+        train(job, None)
+        return
+    while reached < (needed := epochs_needed(job.curves(), patience, job.plan.num_epochs)):
+        train(job, needed)
+        reached = needed
+    if reached < job.plan.num_epochs:
+        job.emit({"event": "stopped_early", "epoch": reached, "of": job.plan.num_epochs, "patience": patience})
 
-    `curves`: fold -> validation score after each epoch, all of equal length, at least two folds.
-    """
-    total = np.sum([curves[k] for k in curves], axis=0)
-    return {k: int(np.argmax(total - np.asarray(curve))) + 1 for k, curve in curves.items()}
+
+def train_here(job: Job, until: int | None) -> None:
+    """Train the folds that are left in this process, one after the other."""
+    for fold in job.left():
+        train_one(job, job.plan.task(fold), until)
 
 
-def train_one(job: Job, task: FoldTask) -> None:
+def train_one(job: Job, task: FoldTask, until: int | None) -> None:
     """Train (or resume) one fold, and write its artefact unless the epoch selection depends on other folds."""
     folder = job.state_folder(task.fold)
     folder.mkdir(parents=True, exist_ok=True)
-    state = train_fold(job.setup, task, folder, job.notify, job.record)
+    state = train_fold(job.setup, task, folder, job.notify, job.record, until=until)
     if job.plan.recipe.train.select == "last":
         finish_fold(job, task, state.epoch)
 

@@ -54,9 +54,9 @@ class Job:
 
     def curves(self) -> dict[int, list[float]]:
         """Fold -> validation score after each epoch."""
-        curves: dict[int, list[float]] = {}
+        curves: dict[int, list[float]] = {fold: [] for fold in self.plan.fold_numbers}
         for event in self.run.epochs():
-            curves.setdefault(event.fold, []).append(math.nan if event.score is None else event.score)
+            curves[event.fold].append(math.nan if event.score is None else event.score)
         return curves
 
     def left(self) -> list[int]:

@@ -23,19 +23,21 @@ from facetwise.train.job import Job, enter_job, out_of_memory_errors
 from facetwise.train.planning.plan import make_plan
 
 
-def train_by(executor: Executor, job: Job) -> None:
-    """Train the remaining folds with `executor`.
+def train_by(executor: Executor, job: Job, until: int | None) -> None:
+    """Train the remaining folds with `executor` up to an epoch, or to the end.
 
     Raises the error of the first fold that fails; the others are stopped and keep the state of their last epoch.
     """
     root, run, fingerprint = str(job.plan.project.root), job.run.id, job.plan.fingerprint
-    tasks = [Task("facetwise.train.worker", (root, run, str(fold)), fingerprint) for fold in job.left()]
+    tasks = [
+        Task("facetwise.train.worker", (root, run, str(fold), str(until or "")), fingerprint) for fold in job.left()
+    ]
     with closing(run_tasks(executor, tasks)) as events:
         for event in events:
             job.notify(event)
 
 
-def train_fold_of(root: str, run_id: str, fold: str, fingerprint: str, send: Listener) -> None:
+def train_fold_of(root: str, run_id: str, fold: str, until: str, fingerprint: str, send: Listener) -> None:
     """Train one fold of a run that another process has locked: on the next GPU when there are several."""
     project = Project.open(Path(root))
     run = RunFolder(project.workspace.runs / run_id)
@@ -43,9 +45,9 @@ def train_fold_of(root: str, run_id: str, fold: str, fingerprint: str, send: Lis
     check_same(run, plan.fields)
     check_fingerprint(plan.fingerprint, fingerprint)
     with out_of_memory_errors():
-        train_one(enter_job(run, plan, send, place()), plan.task(int(fold)))
+        train_one(enter_job(run, plan, send, place()), plan.task(int(fold)), int(until) if until else None)
 
 
 if __name__ == "__main__":
-    root, run_id, fold, fingerprint = sys.argv[1:]
-    serve(partial(train_fold_of, root, run_id, fold, fingerprint))
+    root, run_id, fold, until, fingerprint = sys.argv[1:]
+    serve(partial(train_fold_of, root, run_id, fold, until, fingerprint))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from made_training import make_setup
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -19,7 +20,8 @@ from facetwise.cli.main import main
 from facetwise.core.errors import DamagedError, FacetwiseError, InputError, SettingError
 from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.people import PEOPLE_KEY
-from facetwise.core.records.shelf import ShelfRecord, find_shelf_entry, shelf_entries
+from facetwise.core.records.shelf import PretrainedBackbone, ShelfRecord, find_shelf_entry, shelf_entries
+from facetwise.inference import speed
 from facetwise.model.backbone import Network, build_network
 from facetwise.model.conversion import converted, in_order, unwrapped
 from facetwise.model.heads import head_layout
@@ -29,6 +31,7 @@ from facetwise.model.unpickling import held_tensors
 from facetwise.recipe.head import MultiLabelHead
 from facetwise.recipe.model import ModelSpec
 from facetwise.results.shelf import AddedWeights
+from facetwise.train.fold.loop import new_state, train_fold
 
 LAYOUT = head_layout(MultiLabelHead(), LabelSpace((Attribute("a", ("x", "y")),)))
 IMAGES = 255 * torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
@@ -379,16 +382,49 @@ def test_damage_is_found_and_mended_by_adding_again(tmp_path, damage):
     assert len(shelf_entries()) == 1
 
 
-def test_what_to_try_first_fits_into_the_memory_and_has_timms_licence(monkeypatch):
+def test_what_to_try_first_fits_into_the_memory_and_has_timms_licence(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # where nothing was measured
     large = fw.list_weights(for_memory=2).to_try
     assert len(large) == len(NAMES)
+    assert {known.images_per_second for known in large} == {None}
     monkeypatch.setattr("facetwise.model.to_try.NAMES", [known.name for known in large[:3]])
-    assert fw.list_weights(for_memory=large[1].training_bytes / 2**30).to_try == large[:2]
+    assert fw.list_weights(for_memory=large[1].needed_bytes / 2**30).to_try == large[:2]
+    assert len(fw.list_weights(for_memory=large[1].needed_bytes / 2**32, task="frozen").to_try) == 2
     lite0 = next(known for known in large if known.name.startswith("tf_efficientnet_lite0"))
     assert lite0.licence == timm.get_pretrained_cfg(lite0.name).license
     bare = timm.create_model("tf_efficientnet_lite0", num_classes=1).state_dict()
     assert lite0.num_weights == sum(tensor.numel() for tensor in bare.values())
     assert fw.list_weights().to_try == ()
+
+
+def test_the_speed_here_is_measured_once_for_each_size_and_task(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("facetwise.model.to_try.NAMES", ["test_resnet.r160_in1k", "test_vit.r160_in1k"])
+    put(tmp_path, licence=None)
+    asked = {"for_memory": 1, "size": "32x48", "task": "frozen"}
+    vit, resnet = fw.list_weights(**asked, measure=True).to_try  # the smaller first
+    assert (resnet.on_shelf, vit.on_shelf) == (("mine",), ())
+    assert resnet.images_per_second > 0
+    monkeypatch.setattr(speed, "_measured", lambda _: 0.0)
+    assert fw.list_weights(**asked, measure=True).to_try == (vit, resnet)
+    assert [known.images_per_second for known in fw.list_weights(for_memory=1).to_try] == [None, None]
+    assert {known.images_per_second for known in fw.list_weights(for_memory=1, measure=True).to_try} == {0.0}
+    (tmp_path / "facetwise" / "speeds.json").write_text("{", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["facetwise", "weights", "list", "--for-memory", "1", "--task", "frozen"])
+    with pytest.raises(SystemExit):
+        main()
+    shown = capsys.readouterr().out
+    for part in ("not measured", "shelf:mine", "160x160", "Memory for `frozen`: weights; activations"):
+        assert part in shown
+    with pytest.raises(SettingError, match="`size` is `32`, expected HEIGHTxWIDTH in pixels, such as 224x168"):
+        fw.list_weights(for_memory=1, size="32")
+
+
+@pytest.mark.parametrize("task", ["finetune", "frozen"])
+def test_what_cannot_take_a_size_has_no_speed(task):
+    asked = {"licence": None, "num_weights": 1, "made_for": (160, 160), "task": task}
+    assert speed._measured(PretrainedBackbone(name="test_vit", size=(33, 47), **asked)) == 0
+    assert speed._measured(PretrainedBackbone(name="test_resnet", size=(48, 32), **asked)) > 0
 
 
 def test_the_command_line_lists_adds_and_verifies(tmp_path, capsys, monkeypatch):
@@ -435,6 +471,26 @@ def test_a_run_and_its_weights_keep_where_it_started_and_the_licence(tmp_path, o
     file = run.weights_file(0) if freeze == "0" else run.backbone_file
     again = fw.fit(own.project, own.recipe, settings=[*settings, f"model.weights={file}", "folds.plan=none"])
     assert again.record().base.told == told
+
+
+def test_frozen_norms_stay_as_they_were_and_all_else_trains(tmp_path):
+    before = put(tmp_path).path
+    recipe = {
+        "input": {"height": 32, "width": 32},
+        "model": {"backbone": "test_resnet", "weights": str(before), "freeze_norms": True},
+        "optimizer": {"name": "adamw", "lr": 1e-2},
+        "train": {"length": "1ep", "batch_size": 4, "device": "cpu"},
+    }
+    setup, task = make_setup(recipe, LAYOUT.space, 8)
+    drawn = {name: tensor.clone() for name, tensor in new_state(setup, 0).network.state_dict().items()}
+    network = train_fold(setup, task, tmp_path, lambda _: None).network
+    parts = dict(network.named_modules())
+    norms = {n for n in drawn if isinstance(parts[n.rpartition(".")[0]], nn.BatchNorm2d)}
+    moved = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, drawn[name])}
+    assert moved.isdisjoint(norms)
+    assert moved == {name for name, p in network.named_parameters() if name not in norms}
+    with pytest.raises(SettingError, match="`test_vit` has no batch norms"):
+        build_network(ModelSpec(backbone="test_vit", freeze_norms=True), LAYOUT, 32, 32)
 
 
 def test_a_blend_and_a_submission_say_whose_weights_are_below_them(tmp_path, own_finished):

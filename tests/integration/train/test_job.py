@@ -17,7 +17,7 @@ from facetwise.core.tables import prediction_columns
 from facetwise.data.manifest import load_manifest
 from facetwise.data.saved_folds import load_folds
 from facetwise.inference.own_images import predict_own_images
-from facetwise.train.finish import choose_epochs
+from facetwise.train.stopping import choose_epochs
 
 QUICK = ("train.length=1ep", "train.ema=0.5")
 
@@ -238,28 +238,38 @@ def test_folds_by_image_mark_the_run_and_are_never_submitted(own):
     assert not (own.project / "submissions").exists()
 
 
-def test_each_folds_epoch_is_chosen_by_the_others():
-    assert choose_epochs({0: [0.1, 0.2, 0.9], 1: [0.5, 0.4, 0.3], 2: [0.3, 0.5, 0.1]}) == {0: 2, 1: 3, 2: 3}
-    assert choose_epochs({0: [0.5, 0.5], 1: [0.5, 0.5]}) == {0: 1, 1: 1}
-
-
-def test_a_folds_own_curve_has_no_say_in_its_epoch():
-    random = np.random.default_rng(0)
-    for _ in range(50):
-        curves = {k: random.random(6).tolist() for k in range(4)}
-        chosen = choose_epochs(curves)
-        for fold in curves:
-            other = choose_epochs({**curves, fold: random.random(6).tolist()})
-            assert other[fold] == chosen[fold]
-
-
-def test_select_best_uses_the_chosen_epochs(own):
-    run = fw.fit(own.project, own.recipe, settings=["train.length=3ep", "train.select=best"])
+def test_select_best_uses_the_chosen_epochs_and_patience_those_of_the_same_training(own):
+    best = ["train.length=5ep", "train.select=best", "optimizer.lr=3e-2"]
+    whole = fw.fit(own.project, own.recipe, settings=best)
     curves: dict[int, list[float]] = {}
-    for event in run.epochs():
+    for event in whole.epochs():
         curves.setdefault(event.fold, []).append(event.val_macro_f1)
-    done = {e["fold"]: e["epoch"] for e in run.events() if e["event"] == "fold_done"}
-    assert done == choose_epochs(curves)
-    assert not (run.path / "state").exists()
-    with pytest.raises(SettingError, match="hold-out"):
-        fw.fit(own.project, own.recipe, settings=["folds.plan=holdout", "train.select=best"])
+    assert epochs_used(whole) == choose_epochs(curves)
+    assert not (whole.path / "state").exists()
+
+    def stop(event):
+        if event["event"] == "epoch" and (event["fold"], event["epoch"]) == (1, 2):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fw.fit(own.project, own.recipe, settings=[*best, "train.patience=1"], listener=stop)
+    early = fw.fit(own.project, resume="last")
+    chosen = choose_epochs(curves, 1)
+    last = max(chosen.values()) + 1
+    assert epochs_used(early) == chosen
+    expected = {(e.fold, e.epoch): e.val_macro_f1 for e in whole.epochs() if e.epoch <= last}
+    assert {(e.fold, e.epoch): e.val_macro_f1 for e in early.epochs()} == expected
+    told = [e["epoch"] for e in early.events() if e["event"] == "stopped_early"]
+    assert told == [last] * (last < 5)
+
+
+def epochs_used(run) -> dict[int, int]:
+    return {e["fold"]: e["epoch"] for e in run.events() if e["event"] == "fold_done"}
+
+
+def test_the_best_epoch_of_a_hold_out_and_an_end_that_nobody_sees_are_refused(own):
+    with pytest.raises(SettingError, match="a hold-out run has none") as refused:
+        fw.fit(own.project, own.recipe, settings=["folds.plan=holdout", "train.select=best", "train.patience=1"])
+    assert "without `train.patience`" in refused.value.hint
+    with pytest.raises(SettingError, match=r'`patience` stops by the scores of the other folds.*`select = "best"`'):
+        fw.fit(own.project, own.recipe, settings=["train.patience=1"])

@@ -13,7 +13,6 @@ import torch
 import facetwise as fw
 from facetwise.core.errors import SettingError, TrainingError
 from facetwise.core.project import Project
-from facetwise.core.runs import find_run
 from facetwise.recipe import load_recipe
 from facetwise.train import crossval
 
@@ -33,34 +32,36 @@ def workers_of(parent: int) -> list[int]:
     return found
 
 
-def test_side_by_side_the_same_bits_as_one_after_the_other(own, finished):
-    one = find_run(Project.open(finished.project).workspace, "last")
-    events = []
-    two = fw.fit(own.project, own.recipe, jobs=2, listener=events.append)
-    if one.record().choices["threads"].value == two.record().choices["threads"].value:
+def test_side_by_side_the_same_bits_as_one_after_the_other(own):
+    """In stages too, since each fold waits for the others' scores. The threads are left as they were found, else each
+    run of an ablation would share what the one before it left."""
+    settings = ["train.length=3ep", "train.select=best", "train.patience=1"]
+    one, events, before = fw.fit(own.project, own.recipe, settings=settings), [], torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        two = fw.fit(own.project, own.recipe, settings=settings, again=True, jobs=2, listener=events.append)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert two.record().choices["threads"].value == 1
+    if one.record().choices["threads"].value == 1:
         for side in ("oof", "test"):
             assert one.table(side).equals(two.table(side), null_equal=True)
-    told = [e for e in events if e["event"] == "epoch"]
-    assert sorted((e["fold"], e["epoch"]) for e in told) == [(f, n) for f in range(3) for n in (1, 2)]
-    assert [(e.fold, e.epoch) for e in two.epochs()] == sorted((e["fold"], e["epoch"]) for e in told)
+        assert len(one.epochs()) == len(two.epochs())
+    told = sorted((e["fold"], e["epoch"]) for e in events if e["event"] == "epoch")
+    assert told == [(e.fold, e.epoch) for e in two.epochs()]
     assert two.events()[-1]["event"] == "done"
     assert workers_of(os.getpid()) == []
 
 
-def test_the_best_epoch_of_the_other_folds_needs_all_of_them(own):
-    run = fw.fit(own.project, own.recipe, settings=["train.select=best"], jobs=3)
-    assert run.finished
-    assert len(run.epochs()) == 6
-
-
 def test_the_error_of_a_fold_is_that_of_the_run(own):
     with pytest.raises(TrainingError, match=r"step .*: the loss is .* nothing was updated"):
-        fw.fit(own.project, own.recipe, settings=["optimizer=sgd", "optimizer.lr=1e30", "train.length=5ep"], jobs=2)
+        fw.fit(own.project, own.recipe, settings=["optimizer=sgd", "optimizer.lr=1e30", "folds.plan=holdout"], jobs=2)
     assert workers_of(os.getpid()) == []
 
 
 def test_a_worker_that_is_killed_is_told_and_the_run_goes_on(own):
-    recipe = load_recipe(own.recipe, ["train.length=4ep"])
+    recipe = load_recipe(own.recipe, ["train.length=3ep"])
     undisturbed = crossval.fit(Project.open(own.project), recipe)
 
     def kill(event):
@@ -70,7 +71,7 @@ def test_a_worker_that_is_killed_is_told_and_the_run_goes_on(own):
     with pytest.raises(TrainingError, match="ended with code -9"):
         fw.fit(own.project, recipe, again=True, jobs=2, listener=kill)
     assert workers_of(os.getpid()) == []
-    run = fw.fit(own.project, resume="last", jobs=2)
+    run = fw.fit(own.project, resume="last")
     assert run.id != undisturbed.id
     assert run.table("oof").shape == undisturbed.table("oof").shape
     if run.record().choices["threads"].value == undisturbed.record().choices["threads"].value:
@@ -106,18 +107,6 @@ def wait_for_end(pid: int) -> None:
 
     assert select.select([descriptor], [], [], 30)[0], f"process {pid} goes on"
     os.close(descriptor)
-
-
-def test_a_run_leaves_the_threads_as_it_found_them(own):
-    """Else each run of an ablation would share what the one before it left."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        run = fw.fit(own.project, own.recipe, jobs=2)
-        assert run.record().choices["threads"].value == 1
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_jobs_are_at_least_one(own):

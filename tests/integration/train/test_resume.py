@@ -26,7 +26,7 @@ from facetwise.train.job import open_job
 from facetwise.train.planning.plan import make_plan
 
 SETTINGS = ("--set", "train.length=3ep")
-KILLS = 3
+KILLS = 2
 PATIENCE = 300
 """Seconds until a process that does nothing is given up; it is never waited for that long."""
 

@@ -45,6 +45,8 @@ NOT_RUN = {
     "core/records/shelf.py: weights add FILE --as BACKBONE": "takes weights: see test_shelf.py",
     "core/records/shelf.py: weights add FILE --as BACKBONE --name {}": "takes weights: see test_shelf.py",
     "screens/text/shelf.py: weights add FILE --as BACKBONE": "takes weights: see test_shelf.py",
+    "study/zoo.py: weights add FILE --as BACKBONE": "takes weights: see test_zoo.py",
+    "cli/training.py: submit {}": "a blend, as cli/blending.py tells it, of runs that take weights: see test_zoo.py",
     "cli/training.py: show {} --html run.html": "test_next_steps.py runs it",
     "data/features/table.py: embed RECIPE --out features.parquet": "takes a network: see test_embedding.py",
 }

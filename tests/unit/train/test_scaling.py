@@ -16,6 +16,7 @@ from facetwise.inference import predict as predict_module
 from facetwise.inference.choices import Choice, make_choices, predicting
 from facetwise.inference.setup import Setup
 from facetwise.recipe.duration import Duration
+from facetwise.recipe.model import ModelSpec
 from facetwise.recipe.train import TrainSpec
 from facetwise.train.fold import scaling
 from facetwise.train.fold import step as step_module
@@ -166,19 +167,39 @@ def test_a_loss_that_is_not_finite_is_no_overflow():
         stepper(state, Batch(setup.source.batch(task.train_rows[:8]), targets), 0)
 
 
+SMALL_NET = ModelSpec(backbone="small_resnet")
+
+
+@pytest.mark.parametrize("setting", ["auto", "fast"])
 @pytest.mark.parametrize(
     ("has_bf16", "capability", "chosen"),
     [(True, (8, 0), "bf16"), (False, (7, 5), "fp16"), (False, (7, 0), "fp16"), (False, (6, 1), "fp32")],
 )
-def test_a_gpu_gets_what_it_multiplies_fastest(monkeypatch, has_bf16, capability, chosen):
+def test_a_gpu_gets_what_it_multiplies_fastest(monkeypatch, has_bf16, capability, chosen, setting):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_bf16 or including_emulation)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
-    assert make_choices(TrainSpec(length=Duration(1, "ep"))).precision.value == chosen
+    assert make_choices(TrainSpec(length=Duration(1, "ep"), precision=setting), SMALL_NET).precision.value == chosen
 
 
 def test_fp16_is_for_gpus_and_what_it_trained_predicts_anywhere():
     spec = TrainSpec(length=Duration(1, "ep"), device="cpu", precision="fp16")
     with pytest.raises(SettingError, match="`fp16` is for GPUs"):
-        make_choices(spec)
-    assert make_choices(predicting(spec)).precision.value == "fp32"
+        make_choices(spec, SMALL_NET)
+    assert make_choices(predicting(spec), SMALL_NET).precision.value == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("setting", "backbone", "has_amx", "chosen"),
+    [
+        ("auto", "small_resnet", True, "fp32"),
+        ("fast", "small_resnet", True, "bf16"),
+        ("fast", "resnet18", True, "bf16"),
+        ("fast", "small_resnet", False, "fp32"),
+        ("fast", "tf_efficientnet_lite0", True, "fp32"),
+    ],
+)
+def test_a_processor_gets_bf16_where_that_is_asked_for_and_pays(monkeypatch, setting, backbone, has_amx, chosen):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx)
+    spec = TrainSpec(length=Duration(1, "ep"), device="cpu", precision=setting)
+    assert make_choices(spec, ModelSpec(backbone=backbone)).precision.value == chosen

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from facetwise.core.choices import WeightsTask
 from facetwise.core.errors import DamagedError, InputError, did_you_mean
 from facetwise.core.records.base import Record, read_record
 from facetwise.core.records.done import verify_files
@@ -23,6 +24,7 @@ SHELF = "shelf:"
 _VARIABLE = "FACETWISE_WEIGHTS"
 """The environment variable that says where the shelf is."""
 _AGAIN = "add it again: `facetwise weights add FILE --as BACKBONE`"
+Size = tuple[int, int]
 Three = Annotated[list[float], Field(min_length=3, max_length=3)]
 
 
@@ -50,15 +52,21 @@ class PretrainedBackbone(Record):
     licence: str | None
     """As timm knows it; None where it does not."""
     num_weights: int
-    height: int
-    width: int
-    """Of the images that it was trained on."""
+    made_for: Size
+    """Height and width of the images that it was trained on."""
+    task: WeightsTask
+    size: Size
+    """Height and width of the images to come."""
+    images_per_second: float | None = None
+    """Measured here, at that size for that task; None where it was not, 0 where it cannot take the size."""
+    on_shelf: tuple[str, ...] = ()
+    """Names on the shelf of weights of its architecture."""
 
     @property
-    def training_bytes(self) -> int:
-        """Weights, gradients and AdamW's two averages in float32; activations, which depend on images and batch, come
-        on top."""
-        return 16 * self.num_weights
+    def needed_bytes(self) -> int:
+        """Weights, and where they train gradients and AdamW's two averages, in float32; activations, which depend on
+        images and batch, come on top."""
+        return (4 if self.task == "frozen" else 16) * self.num_weights
 
 
 class ShelfRecord(Record):
@@ -124,11 +132,15 @@ class ShelfEntry:
             raise DamagedError(f"{self.path}: not the folder of its content", hint=_AGAIN)
 
 
+def cache_folder() -> Path:
+    """`facetwise` in the user's cache, which need not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facetwise"
+
+
 def shelf_folder() -> Path:
-    """`FACETWISE_WEIGHTS`, else `facetwise/weights` in the user's cache, which need not exist; raises InputError for a
-    file."""
-    named, cache = os.environ.get(_VARIABLE), os.environ.get("XDG_CACHE_HOME")
-    folder = Path(named).expanduser() if named else Path(cache or Path.home() / ".cache") / "facetwise" / "weights"
+    """`FACETWISE_WEIGHTS`, else `weights` in `cache_folder`, which need not exist; raises InputError for a file."""
+    named = os.environ.get(_VARIABLE)
+    folder = Path(named).expanduser() if named else cache_folder() / "weights"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected the folder of the shelf of weights", hint=f"name one by `{_VARIABLE}`")
     return folder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facetwise.core.records.shelf import SHELF, ShelfRecord
+from facetwise.core.records.shelf import SHELF, PretrainedBackbone, ShelfRecord, Size
 from facetwise.core.text.counting import in_bytes
 from facetwise.results.shelf import ShelfView
 from facetwise.screens.kit import Group, RenderableType, Text, paragraph, table_of
@@ -25,12 +25,28 @@ def _on_the_shelf(view: ShelfView) -> RenderableType:
 
 
 def _to_try(view: ShelfView) -> RenderableType:
-    table = table_of("timm's, by `hub`", "weights", "to train", "made for", "licence")
+    task = view.to_try[0].task
+    table = table_of("timm's, by `hub`", "weights", "memory", "made for", "images/s here", "licence")
     for known in view.to_try:
-        size = f"{known.height}x{known.width}"
-        weights = f"{known.num_weights / 1e6:.1f} M"
-        table.add_row(known.name, weights, in_bytes(known.training_bytes), size, known.licence or "not known")
-    return Group(table, paragraph("To train: weights, gradients and AdamW's averages; activations come on top."))
+        name = Text.assemble(known.name, *((f"\n{SHELF}{name}", "green") for name in known.on_shelf))
+        weights, memory = f"{known.num_weights / 1e6:.1f} M", in_bytes(known.needed_bytes)
+        table.add_row(name, weights, memory, _by(known.made_for), _speed(known), known.licence or "not known")
+    needed = "weights" if task == "frozen" else "weights, gradients and AdamW's averages"
+    words = [f"Memory for `{task}`: {needed}; activations come on top."]
+    if any(known.images_per_second is None for known in view.to_try):
+        words.append("`--measure` measures the speed here, once, and keeps it.")
+    return Group(table, paragraph(" ".join(words)))
+
+
+def _speed(known: PretrainedBackbone) -> str:
+    if known.images_per_second is None:
+        return "not measured"
+    at = "" if known.size == known.made_for else f" at {_by(known.size)}"
+    return f"{known.images_per_second:,.3g}{at}" if known.images_per_second else f"cannot take {_by(known.size)}"
+
+
+def _by(size: Size) -> str:
+    return "{}x{}".format(*size)
 
 
 def entry_text(record: ShelfRecord) -> RenderableType:

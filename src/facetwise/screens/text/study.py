@@ -19,7 +19,8 @@ from facetwise.results.wording import (
     with_signs,
 )
 from facetwise.screens.kit import Group, Padding, RenderableType, Table, Text, paragraph, section, table_of
-from facetwise.study.ablation import Ablation, ChangeRow, Score
+from facetwise.screens.text.blend import blend_text
+from facetwise.study.ablation import Ablation, ChangeRow, Score, Zoo
 from facetwise.study.changes import Change, value_text
 from facetwise.study.compare import ComparedRun, Comparison, Difference
 from facetwise.study.search import Search, TrialRow, number_of
@@ -48,6 +49,11 @@ def ablation_text(view: Ablation) -> RenderableType:
     for row in view.rows:
         table.add_row(*_change_cells(row, view.base))
     return Group(head, *_notices(view.warnings), Text(), table, Text(), *_method(view.method))
+
+
+def zoo_text(view: Zoo) -> RenderableType:
+    """A zoo: its runs, then their blend."""
+    return Group(ablation_text(view.study), Text(), blend_text(view.blend))
 
 
 def study_text(view: Ablation | Search) -> RenderableType:

@@ -129,8 +129,16 @@ class EpochFiles:
         return tensors, logs
 
 
-def train_fold(setup: Setup, task: FoldTask, folder: Path, notify: Listener, record: Listener = _ignore) -> TrainState:
-    """Train (or resume) one fold in `folder`; returns the final state.
+def train_fold(
+    setup: Setup,
+    task: FoldTask,
+    folder: Path,
+    notify: Listener,
+    record: Listener = _ignore,
+    *,
+    until: int | None = None,
+) -> TrainState:
+    """Train (or resume) one fold in `folder`, to its end or up to the epoch `until`; returns the last state.
 
     `notify` receives every event, that of an epoch after its state is saved; `record` all except steps, that of an
     epoch before. Raises TrainingError when the loss is not finite; the state saved after the last epoch stays valid.
@@ -146,7 +154,7 @@ def train_fold(setup: Setup, task: FoldTask, folder: Path, notify: Listener, rec
     for event in fold_events(recipe, task, state.epoch, num_epochs, per_epoch):
         record(event)
         notify(event)
-    while state.epoch < num_epochs:
+    while state.epoch < (num_epochs if until is None else until):
         started = time.perf_counter()
         loss = train_epoch(setup, task, state, stepper, per_epoch, notify)
         state.epoch += 1

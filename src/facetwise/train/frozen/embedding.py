@@ -38,7 +38,7 @@ def embed(project: Project, recipe: Recipe, notify: Listener, progress: Progress
     model = recipe.model.model_copy(update={"freeze": "backbone", **none})
     untrained = Recipe(input=recipe.input, model=model, train=recipe.train, folds=_NOBODY_HELD_OUT)
     plan = make_plan(project, untrained, progress)
-    choices = make_choices(predicting(plan.recipe.train))
+    choices = make_choices(predicting(plan.recipe.train), plan.recipe.model)
     source = ImageSource(plan.store.images, apply_choices(choices))
     setup = Setup(plan.recipe, plan.layout, source, source.device, choices, project.root)
     array = prepare_features(plan, setup, notify, progress).array[:, 0]

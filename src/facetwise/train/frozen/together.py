@@ -28,7 +28,7 @@ from facetwise.inference.predict import Float32Array, average_views
 from facetwise.inference.setup import table_by
 from facetwise.model.heads import HeadLayout
 from facetwise.recipe import Recipe
-from facetwise.train.finish import FoldResult, choose_epochs, complete, write_fold
+from facetwise.train.finish import FoldResult, complete, write_fold
 from facetwise.train.fold.average import averaging_share
 from facetwise.train.fold.loop import mean_targets, valid_scores
 from facetwise.train.frozen.features import HEAD, Features, features_key, prepare_features
@@ -45,6 +45,7 @@ from facetwise.train.frozen.stacked import (
 from facetwise.train.job import Job
 from facetwise.train.losses import build_loss
 from facetwise.train.seeds import derive_seed
+from facetwise.train.stopping import choose_epochs
 
 WAITING = ("cuda",)
 """Kinds of devices that run asynchronously: reading a number waits for all earlier work."""
@@ -260,7 +261,7 @@ def _result(lane: Lane, epoch: int, features: Features) -> FoldResult:
 
 
 def _chosen(job: Job, lanes: Sequence[Lane]) -> dict[int, int]:
-    """The selected epoch of each fold."""
+    """The selected epoch of each fold; all of them were trained, which takes seconds."""
     if job.plan.recipe.train.select == "last":
         return {lane.task.fold: lane.num_steps // lane.per_epoch for lane in lanes}
-    return choose_epochs(job.curves())
+    return choose_epochs(job.curves(), job.plan.recipe.train.patience)

@@ -104,6 +104,12 @@ class RunPlan(RunData):
         """The scored view, (n_train, A)."""
         return self.manifest.codes(self.project.space)
 
+    @property
+    def num_epochs(self) -> int:
+        """The most epochs of the first fold: of all, where epochs are chosen."""
+        pool = self.pool.where(self.rows.trained(self.fold_numbers[0]))
+        return self.recipe.train.length.epochs(steps_per_epoch(self.recipe, pool))
+
     def task(self, fold: int) -> FoldTask:
         """The task of one fold's model."""
         rows = self.store.index(self.manifest.train["image"].to_list())

@@ -20,7 +20,13 @@ def refuse_unused(recipe: Recipe, layout: HeadLayout, steps_per_epoch: Iterable[
     """
     steps = list(steps_per_epoch)
     schedule = _schedule(recipe, steps)
-    if problems := [*_labels(recipe, layout), *_frozen(recipe), *_resting(recipe, steps), *schedule]:
+    if problems := [
+        *_labels(recipe, layout),
+        *_frozen(recipe),
+        *_resting(recipe, steps),
+        *_patience(recipe, steps),
+        *schedule,
+    ]:
         raise SettingError("\n".join(problems))
 
 
@@ -51,6 +57,10 @@ def _used(recipe: Recipe, layout: HeadLayout) -> set[str]:
 
 
 def _frozen(recipe: Recipe) -> Iterator[str]:
+    if recipe.model.freeze_norms and recipe.model.weights == "none":
+        yield (
+            "`model.freeze_norms` keeps the statistics of pretrained weights, and `model.weights` is none; leave it out"
+        )
     if recipe.model.freeze != "backbone":
         return
     why = 'has no effect with `model.freeze="backbone"`: only the head trains; set'
@@ -60,6 +70,8 @@ def _frozen(recipe: Recipe) -> Iterator[str]:
         yield f"`model.drop_path` is {recipe.model.drop_path:g}, which {why} `model.drop_path=0`"
     if recipe.model.activation_checkpointing:
         yield f"`model.activation_checkpointing` is true, which {why.removesuffix(' set')} leave it out"
+    if recipe.model.freeze_norms:
+        yield f"`model.freeze_norms` is true, which {why.removesuffix(' set')} leave it out"
     if recipe.model.head_first:
         yield f"`model.head_first` is {recipe.model.head_first}, which {why.removesuffix(' set')} leave it out"
 
@@ -70,6 +82,15 @@ def _resting(recipe: Recipe, steps_per_epoch: Iterable[int]) -> Iterator[str]:
         yield (
             f"`model.head_first` is {first}, and `train.length` is {length}: the backbone would never train; "
             'set `model.freeze="backbone"`, or a longer `train.length`'
+        )
+
+
+def _patience(recipe: Recipe, steps_per_epoch: Iterable[int]) -> Iterator[str]:
+    patience, length = recipe.train.patience, recipe.train.length
+    if patience is not None and any(patience >= length.epochs(steps) - 1 for steps in steps_per_epoch):
+        yield (
+            f"`train.patience` is {patience}, and `train.length` is {length}: no fold would stop before its end; "
+            "leave it out, or give a longer `train.length`"
         )
 
 
