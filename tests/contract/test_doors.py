@@ -45,6 +45,7 @@ ONLY_IN_PYTHON = {
 ONLY_OPTIONS = {
     "json": "how a result is shown", ("blend", "explain"): "how a result is shown",
     ("prepare", "view"): "from Python the call without a recipe",
+    ("same-person", "join"): "from Python `joined` of what is returned",
 }  # fmt: skip
 
 

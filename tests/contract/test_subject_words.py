@@ -24,6 +24,9 @@ NAMES = {
 }  # fmt: skip
 
 
+COMMAND = "same-person"
+
+
 def texts(path: Path) -> Iterator[tuple[int, str]]:
     """The strings of a module but docstrings, with their lines."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -39,7 +42,7 @@ def test_texts_ask_what_people_are_called():
         for path in sorted(SOURCE.rglob("*.py"))
         if path.relative_to(SOURCE).as_posix() not in MADE_BEFORE
         for line, text in texts(path)
-        if WORDS.search(text) and text not in NAMES
+        if WORDS.search(text.replace(COMMAND, "")) and text not in NAMES
     ]
     assert not found
 

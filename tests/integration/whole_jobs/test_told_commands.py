@@ -34,6 +34,7 @@ from facetwise.core.errors import FacetwiseError
 from facetwise.core.files.disk import disk_full_errors
 from facetwise.core.project import Project
 from facetwise.core.records.provenance import now
+from facetwise.core.text.commands import as_typed
 from facetwise.data.manifest import load_manifest
 
 TOLD = {str(told): told for told in told_commands()}
@@ -77,7 +78,7 @@ class At:
         """All that a command prints, its error and hint too; `code` None: any."""
         result = CliRunner().invoke(app, [str(w) for w in words])
         error = result.exception
-        told = f"\nerror: {error}\nhint: {error.hint}" if isinstance(error, FacetwiseError) else ""
+        told = as_typed(f"\nerror: {error}\nhint: {error.hint}") if isinstance(error, FacetwiseError) else ""
         assert error is None or isinstance(error, FacetwiseError | SystemExit), error
         ended = 2 if told else result.exit_code
         assert code is None or ended == code, result.output + told
@@ -385,6 +386,14 @@ def _(at: At) -> str:
     at.second()
     (at.run / "run.json").write_text("{}", encoding="utf-8")
     return at.call("clean", "--json")
+
+
+@case("results/blends.py: doctor", code=1)
+def _(at: At) -> str:
+    at.second()
+    at.call("blend", "1", "2")
+    (at.run / "run.json").write_text("{}", encoding="utf-8")
+    return at.call("blends")
 
 
 @case("upkeep/doctor_submissions.py: doctor", code=1)
