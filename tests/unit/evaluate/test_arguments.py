@@ -160,6 +160,7 @@ CALLS: dict[Callable[..., Any], dict[str, Any]] = {
 TRUSTED = {
     "resampling.group_array", "calibration.blocks_of", "calibration.fit_temperatures", "calibration.true_classes",
     "calibration.apply_temperatures", "reliability.check_calibration", "scorecard.score_rows", "scorecard.name_of",
+    "scorecard.attribute_scores",
     "rules.choose.choose_rule", "rules.cut_classes.movable", "rules.cut_classes.cuts_used",
     "rules.cut_classes.below_probs", "rules.cut_classes.bounds_used", "rules.cut_classes.classes_by_years",
     "rules.cuts.choose_cuts", "rules.cuts.search_cuts", "rules.cuts.fit_cuts", "rules.fit.kinds_for",
