@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_every_image_has_its_box_in_upright_pixels_and_a_recipe_reads_them(proje
     assert "1 image without a box, and without a row: photos/none.png" in told
     assert "2 images with several boxes: taken is the largest" in told
     (following,) = (line.removeprefix("next: facetwise ") for line in told.splitlines() if line.startswith("next: "))
-    assert CliRunner().invoke(app, following.split()).exit_code == 0
+    assert CliRunner().invoke(app, shlex.split(following)).exit_code == 0
 
 
 def test_another_call_looks_at_nothing_again_and_a_threshold_changes_rows_alone(
