@@ -208,8 +208,8 @@ def ready_line(event: dict[str, Any]) -> str:
 def stopped_line(event: dict[str, Any]) -> str:
     """Why all folds end before the recipe's length."""
     return (
-        f"stopped after epoch {event['epoch']} of {event['of']}: of no fold have the others risen for "
-        f"{count(event['patience'], 'epoch')}"
+        f"stopped after epoch {event['epoch']} of {event['of']}: whichever fold is left out, the score of the others "
+        f"has not risen for {count(event['patience'], 'epoch')}"
     )
 
 

@@ -186,6 +186,17 @@ def test_one_person_under_two_names_is_the_surest_pair(contest, seed: int) -> No
     assert f'same_person = [["{FIRST}", "{SECOND}"]]' in console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_all_images_are_counted_where_some_are_shown(contest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facetwise.data.features.same_subject.MOST_SHOWN", 3)
+    manifest, features = crowd(contest[1], doubles=True)
+    found = find_same_subject(features, manifest, 1)
+    assert [len(images) for images in found.pairs[0].images] == [3, 3]
+    assert found.pairs[0].num_images == (4, 4)
+    console = Console(width=1000, file=io.StringIO())
+    console.print(same_person_text(found))
+    assert "4 and 4" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_where_nobody_has_two_names_no_pair_is_likely(contest) -> None:
     manifest, features = crowd(contest[1], doubles=False)
     found = find_same_subject(features, manifest, 5)
@@ -230,6 +241,8 @@ def test_screen_json_page_and_line_say_the_same_and_the_line_joins(tmp_path: Pat
     assert json.loads(call("--json", "--limit", 3)) == json.loads(json.dumps(found.as_dict()))
     for told in (text, page):
         assert all(pair.first in told and f"{pair.likeness:.3f}" in told for pair in found.pairs)
+    assert "--html" in text
+    assert "--html" not in page
     assert page.count("data:image/jpeg") == sum(len(images) for pair in found.pairs for images in pair.images)
     assert (found.pairs[0].first, found.pairs[0].second, found.pairs[0].sure) == (FIRST, SECOND, None)
     assert "cannot be said: only 24 people with several photos" in " ".join(text.split())

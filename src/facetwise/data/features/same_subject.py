@@ -48,8 +48,9 @@ class SubjectPair:
     """Cosine of their mean features, -1 to 1; 0 where they have no more in common than any two."""
     sure: float | None
     """Probability that they are one, if a share of `DOUBLES` has a second name; None where it cannot be said."""
+    num_images: tuple[int, int]
     images: tuple[tuple[str, ...], tuple[str, ...]]
-    """Some images of each."""
+    """Those of each, at most `MOST_SHOWN`."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def find_same_subject(features: Features, manifest: Manifest, limit: int) -> Sam
     same, other = _known(points, owner)
     curve = _Curve.through(same, other) if len(same) else None
     found = _pairs(which, alike)
-    images = train["image"].to_numpy()
+    images, sizes = train["image"].to_numpy(), np.bincount(owner)
     pairs = tuple(
         SubjectPair(
             rank,
@@ -115,6 +116,7 @@ def find_same_subject(features: Features, manifest: Manifest, limit: int) -> Sam
             str(names[b]),
             likeness,
             None if curve is None else float(curve.sure(np.array([likeness]))[0]),
+            (int(sizes[a]), int(sizes[b])),
             (_some(images[owner == a]), _some(images[owner == b])),
         )
         for rank, (likeness, a, b) in enumerate(found[:limit], 1)
@@ -125,7 +127,7 @@ def find_same_subject(features: Features, manifest: Manifest, limit: int) -> Sam
     return SameSubject(
         features=features.name,
         num_subjects=len(names),
-        num_several=int((np.bincount(owner) > 1).sum()),
+        num_several=int((sizes > 1).sum()),
         found_if_split=None if curve is None else float((curve.sure(same) >= LIKELY).mean()),
         num_likely=int(likely.sum()),
         pairs=pairs,

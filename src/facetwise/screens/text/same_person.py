@@ -16,11 +16,12 @@ def same_person_text(found: SameSubject) -> RenderableType:
     """The pairs, how sure they are, what this can know, and the line that joins the likely ones."""
     table = table_of("#", "first", "second", "likeness", "sure", "photos")
     for pair in found.pairs:
-        one, other = (len(images) for images in pair.images)
+        one, other = pair.num_images
         table.add_row(
-            str(pair.rank), pair.first, pair.second, f"{pair.likeness:.3f}", sureness(pair), f"{one} and {other}"
+            str(pair.rank), pair.first, pair.second, f"{pair.likeness:.3f}", sureness(pair), f"{one:,} and {other:,}"
         )
-    return Group(Text(heading(found), style="bold"), table, *(paragraph(line) for line in notes(found)))
+    told = [*notes(found), "Look at them: `--html pairs.html`."]
+    return Group(Text(heading(found), style="bold"), table, *map(paragraph, told))
 
 
 def heading(found: SameSubject) -> str:
@@ -50,7 +51,7 @@ def notes(found: SameSubject) -> Iterator[str]:
         )
     yield (
         "Likeness is that of whole photos as the features see them, with background and clothes: photos that were "
-        "taken together are alike, and two of one taken far apart may not be. Look at them: `--html pairs.html`."
+        "taken together are alike, and two of one taken far apart may not be."
     )
     if likely := [pair.rank for pair in found.pairs if pair.sure is not None and pair.sure >= LIKELY]:
         line = same_person_line(found.joined(likely))
