@@ -51,6 +51,8 @@ def test_together_or_alone_the_same_bits_and_everything_works(own, recipes, monk
     # One for "base", one for another seed, by which the backbone's weights are drawn, and one with mirrored images.
     assert len(list(project.workspace.features.glob("[0-9a-f]*"))) == 3
 
+    # Alone, and on as many threads as there are.
+    monkeypatch.setattr("facetwise.train.frozen.together.SMALL_STACK", 0)
     for name, recipe in recipes.items():
         alone = crossval.fit(project, recipe, again=True)
         assert scores(alone) == scores(together[name]), name

@@ -10,7 +10,8 @@ the runs of the stack are written, except those with a lane that diverged
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 
@@ -51,6 +52,11 @@ WAITING = ("cuda",)
 """Kinds of devices that run asynchronously: reading a number waits for all earlier work."""
 
 
+SMALL_STACK = 2**20
+"""Weights of all heads of a stack, up to which a step is many small operations: a second thread saves little then, and
+each operation waits for it whenever other work has its core."""
+
+
 def train_heads(jobs: Sequence[Job], progress: Progress | None = None) -> None:
     """Train the remaining folds of `jobs`, whose recipes all train on features, and finish their runs.
 
@@ -77,9 +83,22 @@ def _train_group(jobs: Sequence[Job], progress: Progress | None) -> dict[str, Tr
     for stack in _stacks([Lane.of(job, fold) for job in jobs for fold in job.left()]):
         for lane in stack:
             lane.emit_fold_events()
-        failed |= train_stack(stack, features)
+        with _threads_for(stack, features.num_features):
+            failed |= train_stack(stack, features)
         _finish([lane for lane in stack if lane.job.run.id not in failed], features)
     return failed
+
+
+@contextmanager
+def _threads_for(lanes: Sequence[Lane], num_features: int) -> Iterator[None]:
+    """One thread while the heads of a stack are small; a head's bits do not depend on the number of threads."""
+    threads = torch.get_num_threads()
+    outputs = sum(lane.job.plan.layout.num_outputs for lane in lanes)
+    torch.set_num_threads(1 if outputs * num_features <= SMALL_STACK else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def train_stack(lanes: Sequence[Lane], features: Features) -> dict[str, TrainingError]:
