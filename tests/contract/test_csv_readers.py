@@ -128,7 +128,9 @@ FAULTS = {
         lambda t, _: t.replace("\n", "\n가", 1).encode("cp949"),
         r"not UTF-8 text \(byte 0xb0, it reads as cp949 of Korean Windows\)",
     ),
-    "latin-1": Fault(lambda t, _: t.replace("\n", "\né", 1).encode("latin-1"), r"not UTF-8 text \(byte 0xe9\)"),
+    "latin-1": Fault(
+        lambda t, _: t.replace("\n", "\né", 1).encode("latin-1"), r"not UTF-8 text \(byte 0xe9, it reads as cp1252"
+    ),
     "line ends of an old Mac, latin-1": Fault(
         lambda t, _: t.replace("\n", "\né", 1).replace("\n", "\r").encode("latin-1"), "line 2: |:2: "
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from facetwise.api.arguments import AnyProject, Listener, checked_output, features_of, found_recipe, opened_project
 from facetwise.api.options import FeaturesFile, Option, Page, Settings, Workers, verb
+from facetwise.core.choices import Encoding
 from facetwise.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ def init(
     links_root: Annotated[
         str | Path | None, Option("Follow links to folders that lead into this one.", metavar="DIR", kind=str)
     ] = None,
+    encoding: Annotated[
+        Encoding | None, Option("What tables are written in that are not UTF-8, such as `cp1250`.")
+    ] = None,
     ask: "Ask | None" = None,
     tell: "Callable[[Understood], None] | None" = None,
 ) -> "Project":
@@ -83,6 +87,7 @@ def init(
         leave_out,
         images,
         links_root=None if links_root is None else str(links_root),
+        encoding=encoding,
     )
     path = write_project_file(
         Path(folder), Path(dataset), name=name, beside=recipes, choices=choices, ask=ask or nobody, tell=tell

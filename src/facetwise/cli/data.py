@@ -33,6 +33,7 @@ def _(call: "Call[Project]", folder: Path) -> None:
     """Make a project for a dataset.
 
     Recognises how labels are given, prints what it understood, writes `facetwise.toml` and copies the shipped recipes.
+    The exit code is 2 when tables or names have errors: the project is there, to mend them with.
     """
     from facetwise.core.records.project_file import SEEN
     from facetwise.data.findings import errors
@@ -47,9 +48,14 @@ def _(call: "Call[Project]", folder: Path) -> None:
     say(f"wrote {project.workspace.project_file}")
     known = ", of which `check` keeps those that occur" if project.file.combinations == SEEN else ""
     say(f"label: {made} classes{known}; dataset: {project.dataset_root}")
-    say(f"next: cd {shlex.quote(str(folder))} && facetwise check")
-    if not errors(understood[0].findings):
-        say(f"or at once, with check and folds: {shlex.join(['facetwise', *first_fit(project, understood[0])])}")
+    inside = f"cd {shlex.quote(str(folder))} && facetwise check"
+    if wrong := errors(understood[0].findings):
+        what = "1 error was" if len(wrong) == 1 else f"{len(wrong)} errors were"
+        say(f"error: the dataset cannot be used as it is: {what} found in its tables and names")
+        say(f"hint: mend what is marked `error` above, in the dataset or in facetwise.toml; then: {inside}")
+        raise typer.Exit(2)
+    say(f"next: {inside}")
+    say(f"or at once, with check and folds: {shlex.join(['facetwise', *first_fit(project, understood[0])])}")
 
 
 def _ask(question: "OpenQuestion") -> list[str]:

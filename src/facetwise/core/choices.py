@@ -24,3 +24,19 @@ WeightsTask = Literal["finetune", "frozen"]
 """What pretrained weights are for: all of them train, or the head alone on their features."""
 LabelFormat = Literal["label-studio", "fiftyone", "coco"]
 """Tools whose annotations are read and written."""
+Encoding = Literal[
+    "utf-8",
+    "utf-16",
+    "cp949",
+    "cp932",
+    "gb18030",
+    "big5",
+    "cp1252",
+    "cp1250",
+    "latin2",
+    "cp1251",
+    "cp1253",
+    "cp1254",
+    "cp1257",
+]
+"""What a table is written in."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from facetwise.core.files.csvrecords import DELIMITERS, ENCODINGS, CsvError, csv_records, is_korean, is_western
+from facetwise.core.files.csvrecords import DELIMITERS, CsvError, csv_records, likely_encodings
 
 _BEGINNING = 2**18
 """Bytes whose records are enough to tell the character between cells."""
@@ -19,24 +19,23 @@ class CsvForm:
     """One of `csvrecords.ENCODINGS`."""
 
 
-def recognised_form(data: bytes) -> CsvForm:
-    """What the csv in `data` is most likely written in; UTF-8 with commas where nothing is plain."""
-    encoding = _encoding(data)
-    return CsvForm(_delimiter(data, encoding), encoding)
+def recognised_form(data: bytes, encoding: str | None = None) -> CsvForm:
+    """What the csv in `data` is most likely written in; UTF-8 with commas where nothing is plain. `encoding` is what
+    somebody says of text that is in neither UTF-8 nor UTF-16."""
+    found = _encoding(data, encoding)
+    return CsvForm(_delimiter(data, found), found)
 
 
-def _encoding(data: bytes) -> str:
-    """UTF-16 by its mark or its zeros, UTF-8 if it is that, cp949 or cp1252 if that makes words; else UTF-8, as which
-    it is then an error."""
+def _encoding(data: bytes, told: str | None) -> str:
+    """UTF-16 by its mark or its zeros, UTF-8 if it is that, what is `told`, the only one that makes words; else UTF-8,
+    as which it is then an error."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
         return "utf-16"
-    for encoding in ("utf-8", "cp949", "cp1252"):
-        try:
-            text = data.decode(ENCODINGS[encoding])
-        except UnicodeDecodeError:
-            continue
-        if encoding == "utf-8" or {"cp949": is_korean, "cp1252": is_western}[encoding](text):
-            return encoding
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        likely = [told] if told is not None else likely_encodings(data)
+        return likely[0] if len(likely) == 1 else "utf-8"
     return "utf-8"
 
 

@@ -11,22 +11,52 @@ from dataclasses import dataclass
 from typing import Any
 
 from facetwise.core.files.filekinds import KIND_BYTES, other_kind
+from facetwise.core.text.counting import listed
+from facetwise.core.text.languages import likeness
 
 Record = tuple[int, tuple[str, ...]]
 """The editor's number of the record's first line, and its cells as written."""
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters, which no table needs and a terminal would interpret; they are never written."""
-ENCODINGS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "cp949": "cp949", "cp1252": "cp1252"}
+ENCODINGS = {
+    "utf-8": "utf-8-sig",
+    "utf-16": "utf-16",
+    "cp949": "cp949",
+    "cp932": "cp932",
+    "gb18030": "gb18030",
+    "big5": "cp950",
+    "cp1252": "cp1252",
+    "cp1250": "cp1250",
+    "latin2": "iso8859-2",
+    "cp1251": "cp1251",
+    "cp1253": "cp1253",
+    "cp1254": "cp1254",
+    "cp1257": "cp1257",
+}
 """Allowed encodings of a table -> Python's names for them."""
+_OF = {
+    "cp949": "Korean Windows",
+    "cp932": "Japanese Windows (Shift-JIS)",
+    "gb18030": "Chinese Windows",
+    "big5": "Taiwan and Hong Kong",
+    "cp1252": "western Windows",
+    "cp1250": "central European Windows",
+    "latin2": "central Europe (ISO 8859-2)",
+    "cp1251": "Cyrillic Windows",
+    "cp1253": "Greek Windows",
+    "cp1254": "Turkish Windows",
+    "cp1257": "Baltic Windows",
+}
+"""The encodings that only letters tell -> where they are used."""
 DELIMITERS = {",": "commas", ";": "`;`", "\t": "tabs", "|": "`|`"}
 """Allowed characters between cells -> what messages call them."""
-_HANGUL = re.compile("[가-힣]")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_WORD = re.compile(r"[^\W\d_]+")
-_SIGNS = "\u00a1-\u00ac\u00ae-\u00b6\u00b8-\u00bf\u00d7\u00f7\u2020\u2021\u2030"
-_SIGN_IN_WORD = re.compile(rf"[^\W\d_][{_SIGNS}][^\W\d_]")
-"""A sign such as `\u00b3` between two letters; not a soft hyphen, a middle dot or an apostrophe."""
+_BEGINNING = 2**18
+"""Bytes by which an encoding is told."""
+_LIKELY, _AS_LIKELY = 0.3, 0.8
+"""The least likeness of text, and the share of the greatest one with which another reading is as likely."""
+_SEPARATOR = re.compile(r'\A"?sep=.?"?\r?\n', re.IGNORECASE)
+"""The first line that tells a spreadsheet what stands between the cells."""
 _AS_UTF8 = "save it as UTF-8 (in a spreadsheet: `CSV UTF-8`)"
 _MARKS = ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 """Byte order marks of encodings other than UTF-8, the longer ones first."""
@@ -54,11 +84,13 @@ class CsvError(Exception):
 
 
 def csv_records(data: bytes, delimiter: str = ",", encoding: str = "utf-8") -> list[Record]:
-    """Every record that is not blank, the header first. A byte order mark, CRLF and quoted line breaks are accepted.
+    """Every record that is not blank, the header first. A byte order mark, CRLF, quoted line breaks and
+    a first line `sep=;` are accepted.
 
     `encoding` is one of `ENCODINGS`. Raises CsvError: `not-csv`, `not-utf8`, `nul-in-csv` or `broken-csv`.
     """
-    reader = csv.reader(io.StringIO(_text(data, encoding), newline=""), delimiter=delimiter, strict=True)
+    text = _SEPARATOR.sub("\n", _text(data, encoding))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     records: list[Record] = []
     line = 1
     try:
@@ -96,8 +128,9 @@ def _text(data: bytes, encoding: str) -> str:
 
 
 def _decoded(data: bytes, encoding: str) -> str:
+    unmarked = encoding == "utf-16" and not data.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
-        return data.decode(ENCODINGS[encoding])
+        return data.decode("utf-16-be" if unmarked and data[:1] == b"\0" else ENCODINGS[encoding])
     except UnicodeDecodeError as error:
         before = data[: error.start].decode(ENCODINGS[encoding], "replace")
         what = f"no {encoding} text (byte {data[error.start]:#04x}), as which facetwise.toml has it"
@@ -124,29 +157,28 @@ def _line(before: str) -> int:
     return len(re.findall("\r\n|\r|\n", before)) + 1
 
 
-def _seems(data: bytes) -> str:
-    """The probable encoding of text that is not UTF-8, for a message."""
-    for encoding, fits, name in (
-        ("cp949", is_korean, "cp949 of Korean Windows"),
-        ("shift_jis", re.compile("[ぁ-んァ-ヶ]").search, "Shift-JIS of Japanese Windows"),
-    ):
+def likely_encodings(data: bytes) -> list[str]:
+    """What text that is not UTF-8 may be written in, the likeliest first: one where the others make no words of it, or
+    the same text; none where none makes any."""
+    whole = data[: data[:_BEGINNING].rfind(b"\n") + 1] if len(data) > _BEGINNING else data
+    texts: dict[str, str] = {}
+    for encoding in _OF:
         with suppress(UnicodeDecodeError):
-            if fits(data.decode(encoding)):
-                return f", it reads as {name}"
-    return ""
+            texts.setdefault(whole.decode(ENCODINGS[encoding]), encoding)
+    rated = sorted(((likeness(text, encoding), encoding) for text, encoding in texts.items()), key=lambda one: -one[0])
+    most = rated[0][0] if rated else 0.0
+    return [encoding for rate, encoding in rated if rate >= max(_LIKELY, _AS_LIKELY * most)]
 
 
-def is_korean(text: str) -> bool:
-    """Whether most of what is not ASCII in text from cp949 is Hangul that is in use: bytes of other encodings read as
-    syllables that cp949 added, and nobody writes (those not of KS X 1001)."""
-    used = sum(code[0] >= 0xB0 and code[1] >= 0xA1 for code in (c.encode("cp949") for c in _HANGUL.findall(text)))
-    return bool(2 * used > len(_NOT_ASCII.findall(text)))
+def _seems(data: bytes) -> str:
+    """The probable encodings of text that is not UTF-8, for a message."""
+    likely = likely_encodings(data)
+    if len(likely) == 1:
+        return f", it reads as {likely[0]} of {_OF[likely[0]]}"
+    told = [f"{encoding} of {_OF[encoding]} ({_words(data, encoding)})" for encoding in likely]
+    return f", it may be {' or '.join(told)}" if told else ""
 
 
-def is_western(text: str) -> bool:
-    """Whether text from cp1252 is of words: bytes of other encodings read as signs within words (`zó³ty`), or as words
-    of hardly anything but accents."""
-    odd = _SIGN_IN_WORD.search(text) is not None
-    words = [word for word in _WORD.findall(text) if not word.isascii()]
-    accents = sum(not letter.isascii() for word in words for letter in word)
-    return not odd and 2 * accents <= sum(map(len, words)) + len(words)
+def _words(data: bytes, encoding: str) -> str:
+    text = data[:_BEGINNING].decode(ENCODINGS[encoding], "replace")
+    return listed((f"`{word}`" for word in dict.fromkeys(re.findall(r"\w*[^\x00-\x7f]\w*", text))), 2)

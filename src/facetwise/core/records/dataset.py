@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from facetwise.core.choices import Encoding
 from facetwise.core.files.filekinds import OTHER_TABLES
 from facetwise.core.files.settings import Spec
 from facetwise.core.namepattern import NamePattern
@@ -21,7 +22,6 @@ NO_GROUP = "none"
 GROUP = "group"
 """The field of a pattern in the place of that column which names the group."""
 Delimiter = Literal[",", ";", "\t", "|"]
-Encoding = Literal["utf-8", "utf-16", "cp949", "cp1252"]
 
 
 class Join(Spec):
@@ -58,7 +58,9 @@ class Side(Spec):
     delimiter: Delimiter = ","
     """What stands between the cells of a csv."""
     encoding: Encoding = "utf-8"
-    """What a csv is written in: `utf-16` of spreadsheets, `cp949` of Korean and `cp1252` of western Windows."""
+    """What a csv is written in: `utf-16` of spreadsheets; of Windows `cp949` Korean, `cp932` Japanese (Shift-JIS),
+    `gb18030` Chinese, `cp1252` western, `cp1250` central European, `cp1251` Cyrillic, `cp1253` Greek, `cp1254` Turkish,
+    `cp1257` Baltic; `big5` of Taiwan and Hong Kong, `latin2` (ISO 8859-2)."""
     pattern: str | None = None
     """Layout `names`, in place of a table: what the parts of an image's path below `images` mean, such as
     `"{mask}_{gender}/{person}_{n:int}.jpg"`. Each `{name}` is a column and stands for one or more letters, as many as

@@ -45,4 +45,5 @@ def _notes(found: Understood) -> Iterator[RenderableType]:
     for (level, code), number in kinds.items():
         first = next(f for f in found.findings if f.code == code)
         more = f" (and {number - 1:,} more)" if number > 1 else ""
-        yield Text(f"{level}: {code}: {first}{more}", style=LEVEL_STYLES[level])
+        way = f" -> {first.hint}" if first.hint and level == "error" else ""
+        yield Text(f"{level}: {code}: {first}{more}{way}", style=LEVEL_STYLES[level])

@@ -26,16 +26,26 @@ def test_a_table_is_understood_and_told(tmp_path):
     assert told.findings == ()
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp949", "cp1252"])
+WRITTEN = {
+    "cp949": "건강",
+    "cp932": "みどり",
+    "gb18030": "正常",
+    "cp1252": "gesünd",
+    "cp1250": "zółty",
+    "cp1254": "sa\u011fl\u0131kl\u0131",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", *WRITTEN])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_what_a_table_is_written_in_is_said_and_kept(delimiter, encoding, tmp_path):
     data = leaves(tmp_path)
-    well = {"cp949": "건강", "cp1252": "gesünd"}.get(encoding, "건강")
+    well = WRITTEN.get(encoding, "건강")
     lines = [HEADER, *(",".join(row).replace("well", well) for row in ROWS)]
     (data / "labels.csv").write_bytes("\r\n".join(lines).replace(",", delimiter).encode(encoding))
     project, told = init(data)
     train = project.file.dataset.train
-    assert (train.delimiter, train.encoding) == (delimiter, encoding)
+    assert (train.delimiter, train.encoding) == (delimiter, encoding.removesuffix("-be"))
     assert labels(project)["disease"] == sorted(["rust", well])
     assert (told.train, told.findings) == (12, ())
     assert ("`delimiter`, `encoding`" in notes(told)) == ((delimiter, encoding) != (",", "utf-8"))
@@ -44,12 +54,12 @@ def test_what_a_table_is_written_in_is_said_and_kept(delimiter, encoding, tmp_pa
 @pytest.mark.parametrize(
     ("encoding", "well", "ill", "seems"),
     [
-        ("shift_jis", "みどり", "赤い", "Shift-JIS"),
-        ("cp1250", "zółty", "czarny", "not UTF-8"),
-        ("cp1251", "красный", "синий", "not UTF-8"),
+        ("koi8-r", "красный", "синий", "not UTF-8"),
+        ("mac_roman", "Größe", "Blätter", "not UTF-8"),
+        ("cp1250", "řeka", "les", "cp1252 of western Windows (`øeka`) or cp1250 of central European Windows (`řeka`)"),
     ],
 )
-def test_letters_that_make_no_words_are_refused_not_read(encoding, well, ill, seems, tmp_path):
+def test_letters_that_make_no_words_or_several_are_refused_not_read(encoding, well, ill, seems, tmp_path):
     data = leaves(tmp_path)
     text = (data / "labels.csv").read_text(encoding="utf-8").replace("well", well).replace("rust", ill)
     (data / "labels.csv").write_bytes(text.encode(encoding))
@@ -57,6 +67,32 @@ def test_letters_that_make_no_words_are_refused_not_read(encoding, well, ill, se
     assert "labels.csv (unreadable: " in error
     assert seems in error
     assert "save it as UTF-8" in error
+    assert "`--encoding cp1250`" in error
+
+
+def test_the_encoding_that_is_told_is_taken_and_kept(tmp_path):
+    data = leaves(tmp_path)
+    text = (data / "labels.csv").read_text(encoding="utf-8").replace("well", "řeka")
+    (data / "labels.csv").write_bytes(text.encode("cp1250"))
+    project, _ = init(data, encoding="cp1250")
+    assert project.file.dataset.train.encoding == "cp1250"
+    assert labels(project)["disease"] == ["rust", "řeka"]
+
+
+def test_a_line_that_tells_a_spreadsheet_the_separator_is_no_header(tmp_path):
+    data = leaves(tmp_path)
+    text = (data / "labels.csv").read_text(encoding="utf-8").replace(",", ";")
+    (data / "labels.csv").write_text(f"sep=;\n{text}", encoding="utf-8")
+    project, told = init(data)
+    assert (project.file.dataset.train.delimiter, told.train, told.findings) == (";", 12, ())
+
+
+def test_a_table_that_is_not_read_is_told_beside_folders(tmp_path):
+    photos(tmp_path, "red/1.png", "red/2.png", "blue/1.png")
+    (tmp_path / "data" / "labels.csv").write_bytes("file,y\n1.png,řeka\n2.png,les\n".encode("cp1250"))
+    _, told = init(tmp_path / "data")
+    assert told.title == "a folder a class"
+    assert "`labels.csv` is not read: labels.csv:2: not UTF-8" in notes(told)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+from facetwise.core.choices import Encoding
 from facetwise.core.errors import InputError
 from facetwise.core.files.csvform import CsvForm, recognised_form
 from facetwise.core.files.csvrecords import DELIMITERS
@@ -52,26 +53,52 @@ class Lying:
     """Tables that are not read."""
     into: tuple[Path, ...] = ()
     """Folders that links are followed into."""
+    encoding: Encoding | None = None
+    """What tables are written in by choice, as `read_found` has it."""
 
     @classmethod
-    def below(cls, root: Path, into: tuple[Path, ...] = ()) -> Lying:
+    def below(cls, root: Path, into: tuple[Path, ...] = (), encoding: Encoding | None = None) -> Lying:
         """What lies below `root`; hidden files, and those whose names are no text, are passed over."""
         names = visible_files(root, into)
         by_ending = [(ending(name), name) for name in names if is_text(name)]
         tables = sorted((name for end, name in by_ending if end in TABLES), key=lambda name: (name.count("/"), name))
         kinds = (IMAGE_ENDINGS, TEXTS, SPREADSHEETS)
         images, lists, sheets = (tuple(name for end, name in by_ending if end in kind) for kind in kinds)
-        return cls(root, images, tuple(tables[:MAX_TABLES]), lists[:MAX_TABLES], sheets, into)
+        return cls(root, images, tuple(tables[:MAX_TABLES]), lists[:MAX_TABLES], sheets, into, encoding)
 
     def readable(self, paths: Iterable[str]) -> Iterator[FoundTable]:
         """The tables at these paths that can be read; of text files those with several columns."""
         for path in paths:
             try:
-                found = read_found(self.root, path)
+                found = self.read(path)
             except InputError:
                 continue
             if ending(path) not in TEXTS or len(found.table.names) > 1:
                 yield found
+
+    def read(self, path: str, called: str | None = None) -> FoundTable:
+        """The table at `path`, or `called` otherwise; raises InputError when it cannot be read."""
+        if path not in self._read:
+            try:
+                self._read[path] = read_found(self.root, path, called, self.encoding)
+            except InputError as error:
+                self._read[path] = error
+        found = self._read[path]
+        if isinstance(found, InputError):
+            raise found
+        return found
+
+    @cached_property
+    def _read(self) -> dict[str, FoundTable | InputError]:
+        return {}
+
+    def unreadable(self, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Those of these tables that cannot be read, and why."""
+        for path in paths:
+            try:
+                self.read(path)
+            except InputError as error:
+                yield path, f"{error}{f'; {error.hint}' if error.hint else ''}"
 
     @cached_property
     def _known(self) -> dict[str, str]:
@@ -217,13 +244,19 @@ class FoundTable:
         return f"{told} ({listed(f'`{word}`' for word in words)})" if told and words else told
 
 
-def read_found(root: Path, path: str, called: str | None = None) -> FoundTable:
-    """The table at `path` in the dataset, or `called` otherwise; raises InputError when it cannot be read."""
+def read_found(root: Path, path: str, called: str | None = None, encoding: Encoding | None = None) -> FoundTable:
+    """The table at `path` in the dataset, or `called` otherwise, in an `encoding` where it is not UTF-8 or UTF-16.
+
+    Raises InputError when it cannot be read.
+    """
     form, findings, name = CsvForm(), Findings(), called or path
     if not path.lower().endswith(OTHER_TABLES):
-        form = recognised_form(read_bounded(root / path))
+        form = recognised_form(read_bounded(root / path), encoding)
     table = read_any_table(root / path, name, (), findings, delimiter=form.delimiter, encoding=form.encoding)
     if table is None or not table.records:
         fault = next(iter(errors(findings)), None)
-        raise InputError(f"{name}: no rows" if fault is None else str(fault), hint=fault.hint if fault else None)
+        if fault is None:
+            raise InputError(f"{name}: no rows")
+        way = "; or say what it is written in, such as `--encoding cp1250`" if fault.code == "not-utf8" else ""
+        raise InputError(str(fault), hint=f"{fault.hint or ''}{way}" or None)
     return FoundTable(name, table, form)

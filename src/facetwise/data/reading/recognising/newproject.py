@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import PROJECT_FILE, Workspace, inside
 from facetwise.data.reading.on_disk.imagefiles import linked_folders
 from facetwise.data.reading.recognising.folders import recognise_folders, recognise_names
-from facetwise.data.reading.recognising.lying import Lying, read_found
+from facetwise.data.reading.recognising.lying import Lying
 from facetwise.data.reading.recognising.presets import described, presets, recognise_preset
 from facetwise.data.reading.recognising.proposal import Ask, Proposal, TableChoices, nobody
 from facetwise.data.reading.recognising.tables import recognise_table
@@ -55,9 +55,12 @@ def propose(dataset: Path, choices: TableChoices, ask: Ask = nobody) -> Proposal
     Raises InputError when nothing is recognised, or what cannot be decided; SettingError for choices that do not fit.
     """
     require_folder(dataset, "give the folder of the dataset")
-    if replace(choices, links_root=None) == TableChoices() and (preset := recognise_preset(dataset)) is not None:
+    if (
+        replace(choices, links_root=None, encoding=None) == TableChoices()
+        and (preset := recognise_preset(dataset)) is not None
+    ):
         return preset
-    lying = Lying.below(dataset, _links_into(dataset, choices))
+    lying = Lying.below(dataset, _links_into(dataset, choices), choices.encoding)
     if choices.pattern is not None:
         return recognise_names(lying, choices, ask)
     found = (
@@ -73,6 +76,8 @@ def propose(dataset: Path, choices: TableChoices, ask: Ask = nobody) -> Proposal
         )
     if found is None:
         raise _unknown(lying)
+    if choices.table is None:
+        return replace(found, notes=(*found.notes, *_unreadable(lying)))
     return found
 
 
@@ -103,13 +108,14 @@ def _unknown(lying: Lying) -> InputError:
     )
 
 
+def _unreadable(lying: Lying) -> Iterable[str]:
+    """A note on each table that cannot be read, and may be the one that counts."""
+    return (f"`{path}` is not read: {why}" for path, why in lying.unreadable(lying.tables))
+
+
 def _called(lying: Lying, table: str) -> str:
     """A table, and why it cannot be read where it cannot."""
-    try:
-        read_found(lying.root, table)
-    except InputError as error:
-        return f"{table} (unreadable: {error}{f'; {error.hint}' if error.hint else ''})"
-    return table
+    return next((f"{table} (unreadable: {why})" for _, why in lying.unreadable([table])), table)
 
 
 def _with_links(text: str, root: Path) -> str:

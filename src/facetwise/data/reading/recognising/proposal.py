@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from facetwise.core.choices import Encoding
 from facetwise.core.errors import InputError
 from facetwise.core.records.dataset import NO_GROUP
 from facetwise.core.text.spelling import folded
@@ -43,6 +44,8 @@ class TableChoices:
     """Where the table lies, if that is not in the dataset; it is then read in the project, by the path `table`."""
     links_root: str | None = None
     """Follow links to folders that lead into this folder."""
+    encoding: Encoding | None = None
+    """What tables are written in that are neither UTF-8 nor UTF-16."""
 
     @property
     def of_a_table(self) -> bool:

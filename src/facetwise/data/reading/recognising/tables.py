@@ -13,7 +13,7 @@ from facetwise.core.records.dataset import NO_GROUP
 from facetwise.core.text.counting import count, listed
 from facetwise.data.reading.recognising.columns import parts_of
 from facetwise.data.reading.recognising.imagetables import ImageTable, one_below, surest, with_images
-from facetwise.data.reading.recognising.lying import FoundTable, Lying, read_found
+from facetwise.data.reading.recognising.lying import FoundTable, Lying
 from facetwise.data.reading.recognising.prefixes import groups_in_names
 from facetwise.data.reading.recognising.proposal import (
     Ask,
@@ -82,7 +82,7 @@ def _image_tables(lying: Lying, choices: TableChoices, ask: Ask) -> Iterable[Ima
         if not (lying.root / path).is_file():
             hint = did_you_mean(choices.table, lying.tables) if lying.tables else None
             raise SettingError(f"the dataset has no table `{choices.table}`", hint=hint)
-        found = read_found(lying.root, path, choices.table)
+        found = lying.read(path, choices.table)
         table = with_images(lying, found, choices, ask)
         if table is None:
             raise InputError(f"{choices.table}: no column of it names images of the dataset{_shown(found, lying)}")
