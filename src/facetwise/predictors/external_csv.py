@@ -39,6 +39,7 @@ from facetwise.core.project import Project
 from facetwise.core.records.dataset import TestSide
 from facetwise.core.text.spelling import Spellings, spelt_as
 from facetwise.data.manifest import Manifest
+from facetwise.data.reading.on_disk.differences import Entries
 from facetwise.data.reading.on_disk.notfound import why_not_found
 from facetwise.evaluate.compose import most_probable
 from facetwise.predictors.external_numbers import why_no_probabilities
@@ -227,12 +228,13 @@ def _places(file: CsvTable, names: Sequence[str], manifest: Manifest) -> tuple[I
     test = manifest.test
     place = {path: i for i, path in enumerate(test["image"].to_list())}
     place |= {name: i for i, name in enumerate(test["name"].to_list())}
+    entries = Entries(lambda: (tuple(path.split("/")) for path in test["image"]))
     problems = repeats(file, names)
     for line, name in zip(file.lines, names, strict=True):
         if fault := name_fault(name):
             problems.append(f"line {line}: {fault}")
         elif name not in place:
-            problems.append(f"line {line}: image {name!r} is not among the test images")
+            problems.append(f"line {line}: image {name!r} is not among the test images{entries.told(name)}")
     present = {place[name] for name in names if name in place}
     missing = [name for i, name in enumerate(test["name"].to_list()) if i not in present]
     problems += [f"image {name!r} is a test image, but not in the file" for name in missing]

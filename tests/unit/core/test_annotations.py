@@ -144,7 +144,7 @@ def test_fields_of_fiftyone_are_labels_and_those_with_a_confidence_predictions()
         "guess": classified("rice", confidence=0.4), "boxes": {"_cls": "Detections", "detections": []},
     }  # fmt: skip
     (one,), left_out = (found := read({"samples": [sample]})).images, found.left_out
-    assert (one.where, one.image, one.others) == ("sample 1", "data/a.jpg", {"plant": "p1"})
+    assert (one.where, one.image, one.others) == ("sample 1", "data/a.jpg", {"plant": "p1", "tags": "x"})
     assert one.labels == {
         "crop": Said("bean", "kim", "looked"), "size": Said("12.0"), "found": Said("rust|mould")
     }  # fmt: skip

@@ -189,3 +189,13 @@ def test_a_recipe_says_what_becomes_of_images_without_a_box_and_it_is_counted(tm
     assert "note: 1 of 4 images without a box: cropped by the median of the other boxes" in told.output
     with pytest.raises(SettingError, match="give `boxes` too"):
         load_recipe("cpu-tiny", "input.without_box=whole")
+
+
+def test_a_name_of_no_image_says_which_it_may_mean(csv_file: Path) -> None:
+    csv_file.write_text("image,left,top,right,bottom\nb,0,0,5,5\na,0,0,5,5\n", encoding="utf-8")
+    with pytest.raises(ProblemsError) as caught:
+        read_boxes(csv_file, ["a.jpg", "a.png", "b.jpg"], np.full((3, 2), 9.0))
+    assert caught.value.problems[:2] == (
+        "boxes.csv:2: `b`: the manifest has no such image; it may mean `b.jpg`",
+        "boxes.csv:3: `a`: the manifest has no such image; it fits 2 alike: `a.jpg`, `a.png`",
+    )

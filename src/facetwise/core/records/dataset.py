@@ -38,6 +38,9 @@ class Join(Spec):
     """What stands between the cells of a csv."""
     encoding: Encoding = "utf-8"
     """What a csv is written in."""
+    loosely: bool = False
+    """Whether keys are one that differ in case, in zeros in front of numbers, and in what is no letter or digit alone:
+    `P-07` and `p7`."""
 
     @property
     def there(self) -> str:

@@ -192,6 +192,9 @@ class ProjectFile(Spec):
             for key, default in _NEW_KEYS.items():  # files without them have the hash that they always had
                 if part.get(key) == default:
                     part.pop(key, None)
+            for join in part.get("join", ()):
+                if not join["loosely"]:
+                    del join["loosely"]
         if file["labels"] is None:
             del file["labels"]
         return content_hash(file)

@@ -31,6 +31,11 @@ def folded(name: str) -> str:
     return normal(name).lower() if name.isascii() else normal(normal(name).casefold())
 
 
+def loosely(name: str) -> str:
+    """A name without case, zeros in front of its numbers, and all that is no letter or digit: `P-07` is `p7`."""
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", re.sub(r"[\W_]+", "", folded(name)))
+
+
 def spelt_as(header: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
     """A table's header in which the only column spelt like one of `names` is renamed to it."""
     columns = Spellings(header)

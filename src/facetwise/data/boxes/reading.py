@@ -20,6 +20,7 @@ from facetwise.core.text.spelling import Spellings
 from facetwise.data.findings import Findings, errors
 from facetwise.data.images.crops import WHOLE, Box, FloatArray, fraction_regions
 from facetwise.data.reading.csvfile import read_table_csv
+from facetwise.data.reading.on_disk.differences import Entries
 
 SIDES = ("left", "top", "right", "bottom")
 EYES = ("eye1_x", "eye1_y", "eye2_x", "eye2_y")
@@ -121,6 +122,7 @@ class _Reading:
         self.known = Spellings(self.images)
         self.regions = np.full((len(self.images), 4), np.nan)
         self.angles = np.zeros(len(self.images))
+        self._entries = Entries(lambda: (tuple(image.split("/")) for image in self.images))
         self._row_of = {image: row for row, image in enumerate(self.images)}
 
     def add(self, cells: Mapping[str, str], place: str) -> None:
@@ -129,7 +131,7 @@ class _Reading:
         first = self.place_of.setdefault(image, place)
         box = _parsed(cells)
         if image not in self._row_of:
-            raise ValueError("the manifest has no such image")
+            raise ValueError(f"the manifest has no such image{self._entries.told(cells['image'])}")
         if first != place:
             raise ValueError(f"stands on {first} already")
         self.rows += 1

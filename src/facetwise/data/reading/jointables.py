@@ -10,7 +10,7 @@ from facetwise.core.files.csvtable import CsvTable
 from facetwise.core.people import person
 from facetwise.core.records.dataset import Join
 from facetwise.core.text.counting import count, listed
-from facetwise.core.text.spelling import Spellings, spelt_as
+from facetwise.core.text.spelling import Spellings, loosely, spelt_as
 from facetwise.data.findings import Findings
 from facetwise.data.reading.csvfile import read_any_table
 
@@ -44,7 +44,7 @@ def read_joined(join: Join, path: Path, findings: Findings) -> JoinedTable | Non
     kept = [k for k, name in enumerate(table.names) if name and k != place]
     rows: dict[str, tuple[str, ...]] = {}
     for line, cells in table.records:
-        key, others = person(cells[place]), tuple(cells[k] for k in kept)
+        key, others = _one_key(join, cells[place]), tuple(cells[k] for k in kept)
         if rows.setdefault(key, others) != others and key:
             message = f"`{cells[place]}` stands on line {first[key]} as well, with other cells"
             way = f"a joined table has one row of each `{join.there}`; the table with a row an image is `table`"
@@ -52,6 +52,11 @@ def read_joined(join: Join, path: Path, findings: Findings) -> JoinedTable | Non
         first.setdefault(key, line)
     rows.pop("", None)
     return JoinedTable(join, tuple(table.names[k] for k in kept), rows) if len(findings) == known else None
+
+
+def _one_key(join: Join, cell: str) -> str:
+    """A key in the spelling in which keys are compared."""
+    return loosely(person(cell)) if join.loosely else person(cell)
 
 
 def with_joined(table: CsvTable, joined: JoinedTable, needed: Sequence[str], findings: Findings) -> CsvTable | None:
@@ -64,7 +69,7 @@ def with_joined(table: CsvTable, joined: JoinedTable, needed: Sequence[str], fin
         findings.error("missing-column", f"{table.name}:1", message)
         return None
     place, empty = table.names.index(on), ("",) * len(joined.names)
-    keys = [person(cells[place]) for _, cells in table.records]
+    keys = [_one_key(join, cells[place]) for _, cells in table.records]
     records = [
         (line, (*cells, *joined.rows.get(key, empty))) for key, (line, cells) in zip(keys, table.records, strict=True)
     ]
@@ -73,7 +78,12 @@ def with_joined(table: CsvTable, joined: JoinedTable, needed: Sequence[str], fin
         which = f"{len(lost):,} of {count(len(keys), 'row')}, such as `{lost[0].cells[on]}` ({table.at(lost[0])})"
         message = f"`{on}` not in `{join.there}` of `{join.table}`: {which}"
         if not used:
-            findings.error("no-joined-row", table.name, message, "write the keys alike, or mend `join` of the side")
+            findings.error(
+                "no-joined-row",
+                table.name,
+                message,
+                "write the keys alike, or mend `join` of the side: `loosely = true` passes over case, zeros and signs",
+            )
             return None
         findings.warning("no-joined-row", table.name, f"{message}; not known there: {listed(added, 8)}", "add the rows")
     told = f"joined by `{on}`, {len(used):,} of {count(len(joined.rows), 'row')} used; columns: {listed(added, 8)}"

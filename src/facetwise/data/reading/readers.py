@@ -7,6 +7,7 @@ without a training side nothing can be trained, but images can be predicted.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,14 +235,16 @@ class _Sides:
         """Pass every valid row of the training table to the reader; a repeated row counts once."""
         seen: dict[str, CsvRow] = {}
         table, key = names.table, names.column
-        faults = RowFaults(table, self.findings)
+        faults, side = RowFaults(table, self.findings), self.project.file.dataset.train
+        read_too = [*side.where, *([side.split] if side.split is not None else [])]
+        used = [*groups.columns, *labels.columns, *read_too]
         meta = table.others([*groups.columns, key, *labels.columns])
         for row in table.rows:
             path, read = names.find(row), labels.read(row)
             written = groups.written(row, path, faults)
             group = groups.group(written)
             if group and path is not None and path in seen:
-                self._repeated(table, seen[path], row, key)
+                self._repeated(table, seen[path], row, key, used)
             elif group and path is not None:
                 seen[path] = row
             if path is not None and seen.get(path) is row and read is not None:
@@ -249,13 +252,18 @@ class _Sides:
                 reader.add(row, path, {**base, **read, **_meta(row, meta)})
         faults.finish()
 
-    def _repeated(self, table: CsvTable, first: CsvRow, row: CsvRow, key: str) -> None:
+    def _repeated(self, table: CsvTable, first: CsvRow, row: CsvRow, key: str, used: Sequence[str]) -> None:
+        """Report a row whose image stands above: in columns that are `used` it must say the same."""
         differing = [c for c in table.columns if c != key and person(first.cells[c]) != person(row.cells[c])]
-        if not differing:
-            self.findings.warning("duplicate-row", table.at(row), f"the same as line {first.line}; counted once")
+        contradicting = [c for c in differing if c in used]
+        if not contradicting:
+            beside = f" but for `{listed(differing)}`" if differing else ""
+            told = f"the same as line {first.line}{beside}; counted once"
+            self.findings.warning("duplicate-row", table.at(row), told)
             return
-        message = f"`{row.cells[key]}` stands on line {first.line} as well, with another `{listed(differing)}`"
-        self.findings.error("contradicting-rows", table.at(row), message, "keep the right one of the two rows")
+        message = f"`{row.cells[key]}` stands on line {first.line} as well, with another `{listed(contradicting)}`"
+        hint = "keep the right one of the two rows; several labels of one image stand in one cell, `a/b`, with `split`"
+        self.findings.error("contradicting-rows", table.at(row), message, hint)
 
 
 def _meta(row: CsvRow, columns: list[str]) -> Row:

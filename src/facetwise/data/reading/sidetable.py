@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -63,7 +63,7 @@ def read_side(
     lists = [read_list(root, name, findings) for name in side.listed]
     if table is None or None in lists or None in joined:
         return None, ()
-    names = frozenset[str]().union(*filter(None, lists))
+    names = {line: place for one in lists if one is not None for line, place in one.items()}
     before = [column for column in side.where if column in table.columns or not joined]
     kept, others = _of_side(table, side, before, key, names, findings)
     for one in joined:
@@ -105,8 +105,9 @@ def _parted(
         return None
 
 
-def read_list(root: Path, name: str, findings: Findings) -> frozenset[str] | None:
-    """The lines of a text file in the dataset, without blanks around them; None and an error when it has none."""
+def read_list(root: Path, name: str, findings: Findings) -> dict[str, str] | None:
+    """The lines of a text file in the dataset, without blanks around them, and where each stands; None, and an error,
+    when it has none."""
     if inside(root, name) is None:
         findings.error("leaves-dataset", name, "leads out of the dataset")
         return None
@@ -118,16 +119,21 @@ def read_list(root: Path, name: str, findings: Findings) -> frozenset[str] | Non
     except UnicodeDecodeError as error:
         findings.error("unreadable-table", name, f"not UTF-8 text (byte {error.start})", "save it as UTF-8")
         return None
-    found = frozenset(normal(line) for line in lines if line.strip())
+    found = {normal(line): f"{name}:{number}" for number, line in enumerate(lines, 1) if line.strip()}
     if not found:
         findings.error("no-rows", name, "the list is empty", "set `listed` in facetwise.toml")
     return found or None
 
 
-def is_listed(name: str, names: frozenset[str]) -> bool:
+def is_listed(name: str, names: Collection[str]) -> bool:
     """Whether an image is among the names of a list, with or without its ending."""
+    return _line_of(name, names) is not None
+
+
+def _line_of(name: str, names: Collection[str]) -> str | None:
+    """The line of a list that names an image."""
     name = normal(name)
-    return name in names or name.rpartition(".")[0] in names
+    return next((line for line in (name, name.rpartition(".")[0]) if line in names), None)
 
 
 def names_table(folder: Path, side: Side, key: str, findings: Findings, into: Sequence[Path]) -> NamesTable | None:
@@ -153,8 +159,20 @@ def names_table(folder: Path, side: Side, key: str, findings: Findings, into: Se
     return NamesTable(images, columns, columns, good, "", key)
 
 
+def _refuse_twins(table: CsvTable, key: str, names: Mapping[str, str], findings: Findings) -> None:
+    """Report each line of the lists, `names` and where they stand, that fits two images by leaving their ending out."""
+    fitting: dict[str, dict[str, None]] = {}
+    for row in table.rows if names else ():
+        if (line := _line_of(row.cells[key], names)) is not None:
+            fitting.setdefault(line, {})[normal(row.cells[key])] = None
+    for line, images in fitting.items():
+        if len(images) > 1 and line not in images:
+            message = f"`{line}` fits {len(images)} images alike: {listed((f'`{image}`' for image in images), 2)}"
+            findings.error("two-images-fit", names[line], message, "write the ending of the one that is meant")
+
+
 def _of_side(
-    table: CsvTable, side: Side, columns: Sequence[str], key: str, names: frozenset[str], findings: Findings
+    table: CsvTable, side: Side, columns: Sequence[str], key: str, names: Mapping[str, str], findings: Findings
 ) -> tuple[CsvTable | None, tuple[CsvRow, ...]]:
     """The rows that are in its lists and have what `where` says of these `columns`, and the other rows."""
     conditions = {column: side.where[column] for column in columns}
@@ -164,6 +182,7 @@ def _of_side(
         hint = did_you_mean(unknown[0], table.columns)
         findings.error("missing-column", table.name, f"no column `{unknown[0]}`, of which `where` speaks", hint)
         return None, ()
+    _refuse_twins(table, key, names, findings)
     chosen = [
         all(person(row.cells[c]) in values for c, values in conditions.items())
         and (not side.listed or is_listed(row.cells[key], names))

@@ -228,8 +228,11 @@ def test_init_joins_by_a_key_under_two_names(tmp_path: Path, on: str, key: str, 
     ("patients", "reason"),
     [
         (["patient,glasses", "P0,no", "P1,yes", "P0,yes", "P1,no"], "`P0` stands in its `patient` on lines 2 and 4"),
-        (["patient,glasses", *(f"P0{p},{('no', 'yes')[p % 2]}" for p in range(4))], "0 of 8 cells of `patient`"),
-        (["patient,glasses", *(f"p{p},{('no', 'yes')[p % 2]}" for p in range(4))], "`P0` is not, `p0` is: write them"),
+        (["patient,glasses", *(f"Q{p},{('no', 'yes')[p % 2]}" for p in range(4))], "0 of 8 cells of `patient`"),
+        (
+            ["patient,glasses", "p00,no", *(f"p{p},{('no', 'yes')[p % 2]}" for p in range(4))],
+            "`P0` is not, `p00` is: write them",
+        ),
         (["name,glasses", *(f"x{p},{('no', 'yes')[p % 2]}" for p in range(4))], "no column of it is called as one of"),
     ],
 )

@@ -28,7 +28,9 @@ from facetwise.core.text.counting import count
 
 _FIELD = "ground_truth"
 """Where FiftyOne itself puts labels that have no name."""
-_NOT_SAID = frozenset({"filepath", "id", "tags", "metadata", "created_at", "last_modified_at"})
+_TAGS = "tags"
+"""The field of tags, such as `train`; several stand in a cell as several classes do."""
+_NOT_SAID = frozenset({"filepath", "id", _TAGS, "metadata", "created_at", "last_modified_at"})
 """Fields of every sample, which say nothing of its label or its subject."""
 
 
@@ -68,6 +70,8 @@ def _of_samples(data: Any) -> Annotated:
                 labels[name] = found
             else:
                 left[name] += 1
+        if tags := [tag for tag in sample.get("tags") or () if isinstance(tag, str)]:
+            others[_TAGS] = SEVERAL.join(tags)
         images.append(AnnotatedImage(where, path, labels, others))
     told = [f"`{name}` of {count(many, 'sample')}, no label or a prediction" for name, many in left.items()]
     return Annotated(merged(images), tuple(told))
@@ -121,7 +125,9 @@ def _write(images: Sequence[AnnotatedImage], attributes: Mapping[str, Attribute]
 
 
 def _sample(one: AnnotatedImage, attributes: Mapping[str, Attribute]) -> dict[str, Any]:
-    sample: dict[str, Any] = {"filepath": one.image, "tags": [], "metadata": None, **one.others}
+    others = dict(one.others)
+    tags = [tag for tag in others.pop(_TAGS, "").split(SEVERAL) if tag]
+    sample: dict[str, Any] = {"filepath": one.image, _TAGS: tags, "metadata": None, **others}
     for name, said in one.labels.items():
         of_whom = {"author": said.author, "reason": said.reason} if said.author else {}
         value = number_or_text(said.value) if attributes[name].is_ordinal else said.value

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from facetwise.core.files.outside import is_text, walk
+from facetwise.core.text.counting import listed
 from facetwise.core.text.spelling import folded
 from facetwise.data.images.images import IMAGE_ENDINGS
 
@@ -59,6 +60,13 @@ class Entries:
         meant = self._by_key.get(_key(parts[-1]), []) if parts else []
         shared = [_shared(parts, path) for path in meant]
         return [path for path, much in zip(meant, shared, strict=True) if much == max(shared)]
+
+    def told(self, cell: str) -> str:
+        """What a name may mean that is none of the entries, to follow "no such image"; empty where it means nothing."""
+        meant = [f"`{'/'.join(path)}`" for path in self.meant_by(cell)]
+        if len(meant) > 1:
+            return f"; it fits {len(meant)} alike: {listed(meant, 2)}"
+        return f"; it may mean {meant[0]}" if meant else ""
 
     @cached_property
     def _by_key(self) -> dict[str, list[Parts]]:

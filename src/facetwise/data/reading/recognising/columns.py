@@ -4,7 +4,8 @@ The rule, as docs/guides/your-own-photos.md tells it: a column is
 
 - the *group* when its name is one of `GROUPS` (`plant`, `patient_id`, `SubjectID`), or `id` and its values repeat;
 - never an attribute when it is called as what says who labelled (`SAID_BY`);
-- a given *split* when its name is one of `SPLITS`, with values that are parts (`train`, `test`) or folds;
+- a given *split* when its values are parts, one of them `train`; or its name is one of `SPLITS`, and they are parts or
+  numbers of folds; or it says of each image by yes or no whether it is for training;
 - an *attribute* when it has 2 to `MAX_CLASSES` different values, each on two rows on average, on five where they are
   more than `FEW`; of numbers, only up to `MAX_NUMBERS` different whole ones;
 - else kept beside the images as it is. Times, paths of images, and columns of one value are.
@@ -33,8 +34,11 @@ _PEOPLE = "group person people subject patient participant individual donor owne
 _THINGS = "plant tree animal specimen case family household customer"
 GROUPS = frozenset(f"{_PEOPLE} {_THINGS}".split())
 """What a column of groups is called, without `id`, `no`, `name`; in any case, also of more than one."""
-SPLITS = frozenset({"split", "set", "subset", "partition", "fold", "usage"})
+SPLITS = frozenset({"split", "set", "subset", "partition", "fold", "folds", "kfold", "usage"})
 _PARTS = {"train": ("train", "training"), "val": VALIDATION, "test": ("test", "testing", "eval", "evaluation")}
+_BESIDE_PART = frozenset({"public", "private", "set", "data", "dataset", "images", "split", "seg", "samples"})
+"""Words that may stand beside that of a part: `PublicTest`, `seg_train`."""
+_YES, _NO = frozenset({"1", "true", "yes"}), frozenset({"0", "false", "no"})
 PART = "part"
 """The column of a given split that names of folders or tables make."""
 _NO_NOUN = frozenset({"group", "people", "identity"})
@@ -46,6 +50,30 @@ SAID_BY = frozenset({"author", "annotator", "labeller", "labeler", "reviewer", "
 FEW = 50
 MAX_NUMBERS = 20
 _NUMBERING = frozenset({"id", "ids", "no", "nr", "num", "number", "name", "code", "key", "idx", "index"})
+_IDS = frozenset({"id", "ids", "uid", "no", "nr"})
+_SERIES = frozenset({"sequence", "seq", "burst", "video", "clip", "session", "lesion", "slide", "sku"})
+"""What is called so may be behind several images."""
+_KINDS = frozenset(
+    [
+        "class",
+        "label",
+        "category",
+        "cat",
+        "species",
+        "breed",
+        "type",
+        "target",
+        "diagnosis",
+        "disease",
+        "dx",
+        "brand",
+        "crop",
+        "grade",
+    ]
+)
+"""What is numbered and called so is no thing but a kind."""
+_FEWEST, _EACH = 8, 20
+"""Values of what may be a group, and the images that each has on average at most."""
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*|[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{2,4}")
 _TOKENS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_a-zA-Z]+|[0-9]+")
 
@@ -89,11 +117,40 @@ class Column:
 
     @property
     def names_a_split(self) -> bool:
-        """Whether it is called as a split is, and its values are parts, or numbers of folds."""
-        values = {folded(value) for value in self.known}
-        if not self.words & SPLITS or len(values) < 2:
+        """Whether its values are parts, or numbers of folds in a column that is called so."""
+        values, called = {folded(value) for value in self.known}, bool(self.words & SPLITS)
+        parts = {self.part(value) for value in self.known}
+        if len(values) < 2 or (called and len(values) <= 20 and all(map(str.isdecimal, values))):
+            return len(values) > 1
+        return "" not in parts and (called or ("train" in parts and len(parts) > 1))
+
+    def part(self, value: str) -> str:
+        """The part of a given split that one of its values is; empty if none."""
+        if self.words & {"train", "training"} and {folded(v) for v in self.known} <= _YES | _NO:
+            return "train" if folded(value) in _YES else "test"
+        return part_of(value)
+
+    @property
+    def may_name_a_group(self) -> bool:
+        """Whether it is called as what numbers several images of something is (`lesion_id`, `sequence`, `sku`), and has
+        many values of few images each."""
+        words, known = self.words, self.known
+        called = words & _SERIES or (words & _IDS and words - _NUMBERING and not words & _KINDS)
+        few = _FEWEST <= len(known) < known.total() <= _EACH * len(known)
+        return bool(called) and few and not self.names_a_group
+
+    def numbers(self, other: Column) -> bool:
+        """Whether it holds a number of each value of another column, and is called as that or as an id."""
+        called = self.words & _IDS or (self.words - _NUMBERING) & (other.words - _NUMBERING)
+        if not called or not self.is_numbers or other.is_numbers:
             return False
-        return all(map(part_of, values)) or (len(values) <= 20 and all(map(str.isdecimal, values)))
+        return len({*zip(self.cells, other.cells, strict=True)}) == len({*self.cells}) == len({*other.cells})
+
+    @property
+    def numbers_things(self) -> bool:
+        """Whether it is called as what a row is of: a `patient`, `case_id`, and no kind, as `class_id` is."""
+        words = {word.removesuffix("s") for word in self.words}
+        return bool(words & (GROUPS | _SERIES | _IDS)) and not self.words & _KINDS
 
     @property
     def is_an_attribute(self) -> bool:
@@ -120,6 +177,8 @@ class Column:
             return "one value" if known else "empty"
         if self.names_a_group:
             return "called as a group"
+        if self.may_name_a_group:
+            return "numbers something that several images show"
         if self.words & SAID_BY:
             return "says who labelled, or why"
         if self.is_numbers:
@@ -144,8 +203,11 @@ def subject_by(group: str) -> str:
 
 
 def part_of(name: str) -> str:
-    """The part of a given split that something is called as: `train`, `val`, `test`; empty if none."""
-    return next((part for part, words in _PARTS.items() if folded(name) in words), "")
+    """The part of a given split that something is called as: `train`, `val`, `test`; empty if none. Numbers behind the
+    word, and words such as `public` beside it, change nothing."""
+    words = {folded(word) for word in _TOKENS.findall(name) if not word.isdecimal()}
+    one = words - _BESIDE_PART if len(words) > 1 else words
+    return next((part for part, called in _PARTS.items() if len(one) == 1 and one <= {*called}), "")
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from facetwise.core.text.counting import count, listed
-from facetwise.core.text.spelling import folded
+from facetwise.core.text.spelling import folded, loosely
 from facetwise.data.reading.recognising.columns import Column, columns_of
 from facetwise.data.reading.recognising.lying import FoundTable
 from facetwise.data.reading.recognising.proposal import toml_value
@@ -33,18 +32,27 @@ class FoundJoin:
     """Rows of the other table whose key it does not have."""
     is_of_groups: bool
     """Whether it calls the key as a group."""
+    loosely: tuple[str, str] | None = None
+    """Two keys that are one as `loosely` has them, where they are not written alike."""
 
     @property
     def setting(self) -> dict[str, Any]:
         """The item of `join` for it."""
-        return {**self.found.keys, "on": self.on, **({"key": self.key} if self.key != self.on else {})}
+        return {
+            **self.found.keys,
+            "on": self.on,
+            **({"key": self.key} if self.key != self.on else {}),
+            **({"loosely": True} if self.loosely else {}),
+        }
 
     @property
     def told(self) -> str:
         """What was understood, for people."""
         rows = len(self.found.table.records)
         lacking = f", {count(self.lacking, 'row')} without one" if self.lacking else ""
-        return f"`{self.found.path}` has a row of each `{self.on}` ({rows:,}{lacking}), with {listed(self.added, 8)}"
+        alike = "" if self.loosely is None else f", `{self.loosely[0]}` taken as `{self.loosely[1]}`"
+        number = f"{rows:,}{lacking}{alike}"
+        return f"`{self.found.path}` has a row of each `{self.on}` ({number}), with {listed(self.added, 8)}"
 
 
 def joins_of(
@@ -64,7 +72,12 @@ def joins_of(
         alike = [(on, key) for on, key in pairs if _called_alike(taken[on], own[key], table.path)]
         keys = [(on, key) for on, key in alike if _is_key(taken[on], own[key], rows, 0.5)]
         others = [] if alike else [p for p in pairs if _is_key_otherwise(taken[p[0]], own[p[1]], rows)]
-        if keys or len(others) == 1:
+        like = [] if keys else [(on, key) for on, key in alike if _is_key(*_loose(taken[on], own[key]), rows, 0.5)]
+        if like:
+            on, key = like[0]
+            joins.append(_joined(taken, own, on, key, table, loose=True))
+            taken |= joins[-1].added
+        elif keys or len(others) == 1:
             joins.append(_joined(taken, own, *(keys or others)[0], table))
             taken |= joins[-1].added
         elif others:
@@ -100,6 +113,13 @@ def _is_key_otherwise(on: Column, key: Column, rows: Sequence[tuple[str, ...]]) 
     return not on.is_numbers or (on.names_a_number and key.names_a_number)
 
 
+def _loose(on: Column, key: Column) -> tuple[Column, Column]:
+    """Both as `loosely` has their cells; as they are where that makes one of two."""
+    made = [Column(one.name, tuple(map(loosely, one.cells))) for one in (on, key)]
+    once = all(len({*one.cells}) == len({*two.cells}) for one, two in zip((on, key), made, strict=True))
+    return (made[0], made[1]) if once else (on, key)
+
+
 def _why_not(on: Column, key: Column, table: FoundTable, path: str) -> str:
     """Why a column that is called like a key is none."""
     first: dict[str, int] = {}
@@ -109,25 +129,30 @@ def _why_not(on: Column, key: Column, table: FoundTable, path: str) -> str:
             return f"`{cell}` stands in its `{key.name}` on lines {lines}, with other cells, and may stand there once"
     lost = next((cell for cell in on.cells if cell not in first), "")
     found = sum(cell in first for cell in on.cells)
-    like = next((cell for cell in first if cell and _loosely(cell) == _loosely(lost)), None)
+    like = next((cell for cell in first if cell and loosely(cell) == loosely(lost)), None)
     there = f"`{like}` is: write them alike" if like is not None else f"{listed((f'`{c}`' for c in first if c), 2)} are"
     share = f"{found} of {count(len(on.cells), 'cell')} of `{on.name}` in `{path}` are in its `{key.name}`"
     return f"{share}: `{lost}` is not, {there}"
 
 
-def _loosely(cell: str) -> str:
-    return re.sub(r"[\W_]+", "", folded(cell)).lstrip("0")
-
-
 def _joined(
-    columns: Mapping[str, Column], own: Mapping[str, Column], on: str, key: str, table: FoundTable
+    columns: Mapping[str, Column],
+    own: Mapping[str, Column],
+    on: str,
+    key: str,
+    table: FoundTable,
+    *,
+    loose: bool = False,
 ) -> FoundJoin:
-    place = {cell: row for row, cell in enumerate(own[key].cells) if cell}
-    rows = [place.get(cell) for cell in columns[on].cells]
+    ons, keys = _loose(columns[on], own[key]) if loose else (columns[on], own[key])
+    place = {cell: row for row, cell in enumerate(keys.cells) if cell}
+    rows = [place.get(cell) for cell in ons.cells]
+    pairs = zip(columns[on].cells, rows, strict=True)
+    differing = next(((c, own[key].cells[r]) for c, r in pairs if r is not None and c != own[key].cells[r]), None)
     stem = PurePosixPath(table.path).stem
     added = {
         name: Column(name, tuple("" if row is None else column.cells[row] for row in rows))
         for old, column in own.items()
         if old != key and (name := f"{stem}.{old}" if old in columns else old)
     }
-    return FoundJoin(table, on, key, added, rows.count(None), own[key].names_a_group)
+    return FoundJoin(table, on, key, added, rows.count(None), own[key].names_a_group, differing)

@@ -30,8 +30,12 @@ TABLES = (".csv", ".tsv", *OTHER_TABLES)
 """Endings of tables."""
 TEXTS = (".txt", ".lst")
 """Endings of what may be a table as well, if it has several columns."""
-SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
-"""Endings of tables that are not read."""
+UNREAD = {
+    "save {} as `CSV UTF-8`, which is read": (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"),
+    "unpack {}": (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"),
+    "save {} as PNG of 16 bits, which is read": (".dcm", ".dicom"),
+}
+"""What may hold tables or images and is not read, by its endings, and what to do with it."""
 MAX_TABLES = 20
 """Tables of a dataset that are looked into, the ones nearest to its folder first."""
 MAX_FOLDERS = 20
@@ -49,8 +53,8 @@ class Lying:
     tables: tuple[str, ...]
     lists: tuple[str, ...]
     """Text files: what may list a side, or be a table."""
-    spreadsheets: tuple[str, ...] = ()
-    """Tables that are not read."""
+    unread: tuple[tuple[str, str], ...] = ()
+    """Other files that may hold tables or images, and what to do with each."""
     into: tuple[Path, ...] = ()
     """Folders that links are followed into."""
     encoding: Encoding | None = None
@@ -62,9 +66,9 @@ class Lying:
         names = visible_files(root, into)
         by_ending = [(ending(name), name) for name in names if is_text(name)]
         tables = sorted((name for end, name in by_ending if end in TABLES), key=lambda name: (name.count("/"), name))
-        kinds = (IMAGE_ENDINGS, TEXTS, SPREADSHEETS)
-        images, lists, sheets = (tuple(name for end, name in by_ending if end in kind) for kind in kinds)
-        return cls(root, images, tuple(tables[:MAX_TABLES]), lists[:MAX_TABLES], sheets, into, encoding)
+        images, lists = (tuple(name for end, name in by_ending if end in kind) for kind in (IMAGE_ENDINGS, TEXTS))
+        unread = tuple((name, way) for end, name in by_ending for way, ends in UNREAD.items() if end in ends)
+        return cls(root, images, tuple(tables[:MAX_TABLES]), lists[:MAX_TABLES], unread, into, encoding)
 
     def readable(self, paths: Iterable[str]) -> Iterator[FoundTable]:
         """The tables at these paths that can be read; of text files those with several columns."""
@@ -148,6 +152,12 @@ class Lying:
                 if f"/{path}".endswith(f"/{cell}"):
                     bases["/".join(self._known[path].split("/")[: -1 - cell.count("/")]) or "."] += 1
         return [base for base, _ in bases.most_common(MAX_FOLDERS)]
+
+    def most_named(self, table: FoundTable) -> tuple[str, int]:
+        """The column of a table whose cells name most images, and how many do."""
+        columns = {name: table.table.column(name) for name in dict.fromkeys(table.table.columns) if name}
+        named = {name: sum(self._meant_by(cell) is not None for cell in cells) for name, cells in columns.items()}
+        return max(named.items(), key=lambda one: one[1], default=("", 0))
 
     def meant(self, cells: Sequence[str], table: str) -> list[Place]:  # noqa: ARG002
         """The folder of the images that cells name in other words: without endings, with other folders before them."""

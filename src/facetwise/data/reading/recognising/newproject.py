@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -16,13 +17,18 @@ from facetwise.core.errors import InputError, SettingError
 from facetwise.core.files.outside import exists, is_regular, is_text, printable, read_bounded, require_folder, resolved
 from facetwise.core.files.settings import parse
 from facetwise.core.files.writing import write_atomic
+from facetwise.core.namepattern import NamePattern
 from facetwise.core.project import Project
 from facetwise.core.records.project_file import ProjectFile
 from facetwise.core.text.counting import count, listed
 from facetwise.core.workspace import PROJECT_FILE, Workspace, inside
 from facetwise.data.reading.on_disk.imagefiles import linked_folders
+from facetwise.data.reading.recognising.columns import part_of
 from facetwise.data.reading.recognising.folders import recognise_folders, recognise_names
+from facetwise.data.reading.recognising.keyed import recognise_keyed
+from facetwise.data.reading.recognising.levels import LABEL
 from facetwise.data.reading.recognising.lying import Lying
+from facetwise.data.reading.recognising.prefixes import labels_in_names
 from facetwise.data.reading.recognising.presets import described, presets, recognise_preset
 from facetwise.data.reading.recognising.proposal import Ask, Proposal, TableChoices, nobody
 from facetwise.data.reading.recognising.tables import recognise_table
@@ -65,6 +71,7 @@ def propose(dataset: Path, choices: TableChoices, ask: Ask = nobody) -> Proposal
         return recognise_names(lying, choices, ask)
     found = (
         recognise_table(lying, choices, ask)
+        or recognise_keyed(lying, choices, ask)
         or recognise_folders(lying, choices, ask)
         or recognise_table(lying, choices, ask, labelled=False)  # says what its columns lack
     )
@@ -97,13 +104,20 @@ def _unknown(lying: Lying) -> InputError:
     if links := [] if lying.into else linked_folders(lying.root):
         images += f" beside {count(len(links), 'link')} to folders ({listed(links)}), which `--links-root DIR` follows"
     tables = f"the tables {', '.join(map(partial(_called, lying), lying.tables[:4]))}" if lying.tables else "no table"
-    sheets = ""
-    if lying.spreadsheets:
-        sheets = f"save {listed(f'`{name}`' for name in lying.spreadsheets)} as `CSV UTF-8`, which is read; or "
+    ways: dict[str, list[str]] = {}
+    for name, way in lying.unread:
+        ways.setdefault(way, []).append(f"`{name}`")
+    first = "".join(f"{way.format(listed(names))}; or " for way, names in ways.items())
+    trained = [name for name in lying.images if part_of(name.split("/")[0]) == "train"]
+    if (pattern := labels_in_names(trained or lying.images)) is not None:
+        rest = " --leave-out" if trained and len(trained) < len(lying.images) else ""
+        fields = [field for field in NamePattern(pattern).fields if field.startswith(LABEL)]
+        words = ["--pattern", pattern, *(word for field in fields for word in ("--attribute", field))]
+        first += f"names seem to tell labels, `{shlex.join(words)}{rest}` reads them; or "
     return InputError(
         f"{lying.root}: none of the known layouts; it has {images}, and {tables}. "
         f"Looked for {known}; a table with a column of image paths and one of labels; a folder a class",
-        hint=f"{sheets}say where the labels are: `--table PATH --image COLUMN --attribute COLUMN`, or in the names: "
+        hint=f"{first}say where the labels are: `--table PATH --image COLUMN --attribute COLUMN`, or in the names: "
         f'`--pattern "{{label}}_{{n}}.jpg"`; or write {PROJECT_FILE} by hand, for example:\n\n{EXAMPLE}',
     )
 
@@ -115,7 +129,16 @@ def _unreadable(lying: Lying) -> Iterable[str]:
 
 def _called(lying: Lying, table: str) -> str:
     """A table, and why it cannot be read where it cannot."""
-    return next((f"{table} (unreadable: {why})" for _, why in lying.unreadable([table])), table)
+    for _, why in lying.unreadable([table]):
+        return f"{table} (unreadable: {why})"
+    found = lying.read(table)
+    column, number = lying.most_named(found)
+    rows = count(len(found.table.records), "row")
+    return (
+        f"{table} (no column names images)"
+        if not number
+        else f"{table} (`{column}` names images in {number:,} of {rows})"
+    )
 
 
 def _with_links(text: str, root: Path) -> str:

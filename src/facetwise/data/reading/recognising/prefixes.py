@@ -12,6 +12,7 @@ from facetwise.core.errors import SettingError
 from facetwise.core.namepattern import NamePattern
 from facetwise.core.records.dataset import GROUP
 from facetwise.core.text.counting import count
+from facetwise.data.reading.recognising.columns import Column
 
 FEWEST = 4
 """Groups; fewer are a camera or a class."""
@@ -45,7 +46,7 @@ def groups_in_names(names: Sequence[str], classes: Sequence[Hashable], before: s
     `names` are paths below the images' folder, `classes` what is known of each image's labels; `before` is what a
     pattern begins with, such as `{label}/`, which `names` do not have.
     """
-    for text in _patterns(names):
+    for text in group_patterns(names):
         try:
             pattern = NamePattern(text)
         except SettingError:  # nothing stands between two parts
@@ -67,8 +68,35 @@ def _example(groups: Sequence[str], classes: Sequence[Hashable]) -> str | None:
     return f"`{largest}` has {sizes[largest]:,}" if fits and sizes[largest] <= LARGEST * len(groups) else None
 
 
-def _patterns(names: Sequence[str]) -> Iterator[str]:
-    """Patterns to try: folders from the top, then the beginnings of files' names, the shortest first."""
+def labels_in_names(names: Sequence[str]) -> str | None:
+    """The pattern of file names of which parts have few values that repeat, and so may be labels: `{label}.{n}` of
+    `cat.0.jpg`; None where none have."""
+    stems = [name.rpartition("/")[2].rpartition(".")[0] for name in names]
+    folders = {name.rpartition("/")[0] for name in names}
+    before = (
+        f"{folders.pop()}/" if len(folders) == 1 and "" not in folders else "" if folders == {""} else "{folder:path}/"
+    )
+    for sign in _SEPARATORS:
+        counts = {stem.count(sign) for stem in stems}
+        ending = ".{ending}" if sign == "." else ""
+        if len(counts) == 1 and min(counts) > 0:
+            parts = [*zip(*(stem.split(sign) for stem in stems), strict=True)]
+            columns = [Column("", cells) for cells in parts]
+            few = [k for k, column in enumerate(columns) if column.is_an_attribute]
+            few = [k for k in few if not columns[k].is_numbers] or few
+            called = {k: f"{{label{number or ''}}}" for number, k in enumerate(few)}
+            if few:
+                return before + sign.join(called.get(k, f"{{n{k}}}") for k in range(len(parts))) + ending
+        elif counts and min(counts) > 0:
+            heads, _, tails = zip(*(stem.rpartition(sign) for stem in stems), strict=True)
+            if Column("", heads).is_an_attribute and all(map(str.isdecimal, tails)):
+                return f"{before}{{label}}{sign}{{n:int}}{ending}"
+    return None
+
+
+def group_patterns(names: Sequence[str]) -> Iterator[str]:
+    """Patterns that may name a group, to be tried: folders from the top, then the beginnings of files' names, the
+    shortest first."""
     depths = {name.count("/") for name in names}
     folders = min(depths, default=0)
     for depth in range(folders):

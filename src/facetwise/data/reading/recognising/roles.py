@@ -59,14 +59,22 @@ def roles_of(columns: Mapping[str, Column], image: str, source: str, choices: Ta
     choices that no column can fill."""
     others = {name: column for name, column in columns.items() if name != image}
     chosen = dict(_parting_of(text, others) for text in choices.attributes)
+    once: dict[str, str] = {}
     group = _group(others, choices, chosen, ask)
+    numbering = [] if chosen else [name for name, column in others.items() if column.may_name_a_group]
     rest = [column for name, column in others.items() if name != group and name not in chosen]
     split = next((column for column in rest if column.names_a_split), None)
     if not chosen:
-        chosen = dict.fromkeys(_attributes([column for column in rest if column is not split], source, ask))
-    left = [column for column in rest if column is not split and column.name not in chosen]
+        may_be = [column for column in rest if column is not split and column.name not in numbering]
+        once = _each_once(may_be)
+        chosen = dict.fromkeys(_attributes([column for column in may_be if column.name not in once], source, ask))
+    left = [c for c in rest if c is not split and c.name not in chosen and c.name not in once]
     unknown = {cell for name in chosen for cell in others[name].cells if cell and cell.casefold() in UNKNOWN}
     notes = [*_group_notes(group, others), *_left_notes(left, choices)]
+    told = "numbers the classes of `{}`, which is the attribute; `--attribute {}` takes it"
+    notes += [f"`{name}` {told.format(other, name)}" for name, other in once.items()]
+    if group in numbering and choices.group is None:
+        notes.append(f"`{group}` is taken as the group by its name and its values; `--group` or `--attribute {group}`")
     made = [_attribute(others[name], parting, notes) for name, parting in chosen.items()]
     return Roles(group, split, tuple(made), tuple(sorted(unknown)), tuple(notes))
 
@@ -108,6 +116,13 @@ def _group(columns: Mapping[str, Column], choices: TableChoices, chosen: Mapping
             raise SettingError(f"no column is called `{choices.group}`", hint=did_you_mean(choices.group, columns))
         return choices.group if choices.group in columns else NO_GROUP
     named = [name for name, column in columns.items() if column.names_a_group and name not in chosen]
+    if not named and not chosen:
+        named = [name for name, column in columns.items() if column.may_name_a_group]
+        named = (
+            named
+            if any(c.is_an_attribute and not c.names_a_split for n, c in columns.items() if n not in named)
+            else []
+        )
     if len(named) > 1:
         question = OpenQuestion("several columns may say whose an image is", (*named, NO_GROUP), "--group")
         return decided(question, ask)[0]
@@ -126,6 +141,12 @@ def _attributes(columns: Sequence[Column], source: str, ask: Ask) -> list[str]:
         f"{source}: no column of labels, with few values that repeat ({told})",
         hint="name the columns: `--attribute COLUMN`",
     )
+
+
+def _each_once(columns: Sequence[Column]) -> dict[str, str]:
+    """Columns that only number the classes of another, and that one: `class_id` beside `class_name`."""
+    may_be = [column for column in columns if column.is_an_attribute]
+    return {one.name: other.name for one in may_be for other in may_be if one.numbers(other)}
 
 
 def _group_notes(group: str, columns: Mapping[str, Column]) -> Iterable[str]:

@@ -42,7 +42,7 @@ def sides_by(split: Column, train: dict[str, Any], test: Mapping[str, Any], note
 
     What the column decides of the training side is added to `train`, and told in `notes`.
     """
-    testing = sorted(value for value in split.known if part_of(value) == "test")
+    testing = sorted(value for value in split.known if split.part(value) == "test")
     kept = sorted((value for value in split.known if value not in testing), key=class_order)
     if not kept:
         return None
