@@ -36,7 +36,7 @@ def blend(
     ] = None,
     rules: Annotated[
         Sequence[str],
-        Option("Decision rule to choose among (`argmax` always is). May be repeated; default: all."),
+        Option("Decision rule to choose among (`argmax` always is). May be repeated; default: all up to 256 numbers."),
     ] = (),
     rounds: Annotated[int, Option("Members that a selection adds.", min=1)] = 50,
     bags: Annotated[int, Option("Selections whose weights are averaged; 0: one, not bagged.", min=0)] = 20,
@@ -48,9 +48,9 @@ def blend(
 
     `members`: references to runs and imported predictions; by default every finished cross-validated run. `weights`:
     such as `"3=2"`, `"age:5=1"` or `"foreign:alice=0.3"`; if a run with out-of-fold predictions is given a weight, no
-    weights are chosen. `rules`: decision rules to choose among; by default all that apply. The score to trust is
-    `BlendView.nested`. If a blend of the same members and settings exists, it is returned. With `html` it is also
-    written as one self-contained page.
+    weights are chosen. `rules`: decision rules to choose among; by default all that apply, but for those of more than
+    256 multipliers. The score to trust is `BlendView.nested`. If a blend of the same members and settings exists, it is
+    returned. With `html` it is also written as one self-contained page.
     """
     from facetwise.api.results import show_blend
     from facetwise.blending.make import make_blend

@@ -11,7 +11,8 @@ member prefers another class by more than the *gap* of the sums there (decided c
 another), gaps are updated as lower bounds (adding a member changes a gap by at least its margin), and argmaxes are
 taken only for the few (member, row) pairs that can change. Counts of hits and predictions are updated by the
 difference. The skipped pairs cannot change a decision, up to float32 rounding, which `_slack` allows for; the sums are
-the same float32 sums as in the naive algorithm, so the result is the same.
+the same float32 sums as in the naive algorithm, so the result is the same. Of many classes those that cannot win a row
+are left out before (`candidates`).
 
 Shapes: n rows that count, k members that may be added to a block, C classes of the block.
 """
@@ -50,7 +51,7 @@ class TopTwo:
 
     block: VoteBlock
     top: npt.NDArray[np.uint16]
-    """The member's preferred class, shape (members, rows)."""
+    """The column of the member's preferred class, shape (members, rows)."""
     first: VoteArray
     """Its vote for that class, shape (members, rows)."""
     second: VoteArray
@@ -68,11 +69,17 @@ class TopTwo:
             best = votes.argmax(axis=1)
             first[i], second[i] = _two_best(votes, best)
             top[i] = best
-            scale = max(scale, float(np.abs(votes).max()))
+            least = votes.min(where=np.isfinite(votes), initial=0.0)  # a column without a class is -inf
+            scale = max(scale, float(first[i].max()), -float(least))
         return cls(block, top, first, second, scale)
 
+    def classes(self, rows: IntArray, columns: npt.NDArray[np.integer]) -> IntArray:
+        """Class numbers, any shape, of `columns` in `rows`."""
+        found = columns if self.block.classes is None else self.block.classes[rows, columns]
+        return found.astype(np.int64, copy=False)
+
     def margins(self, members: IntArray, rows: IntArray, decided: IntArray) -> VoteArray:
-        """Vote for the decided class minus the highest other vote, (k, n), of `members` in `rows` (positions)."""
+        """Vote for the `decided` column minus the highest other vote, (k, n), of `members` in `rows` (positions)."""
         members = members[:, None]
         other = np.where(self.top[members, rows] == decided, self.second[members, rows], self.first[members, rows])
         margins: VoteArray = self.block.votes[members, rows, decided] - other
@@ -94,6 +101,11 @@ class Tally:
         self.reach: VoteArray = -self.margin.min(axis=0)
         first, second = _two_best(self.sums, self.top)
         self.gap: VoteArray = first - second
+
+    @property
+    def decided(self) -> IntArray:
+        """The decided class of each row, (n,)."""
+        return self.top_two.classes(self.rows, self.top)
 
     @property
     def _slack(self) -> float:
@@ -128,7 +140,7 @@ class Tally:
             sums += self.sums[where]
             new = sums.argmax(axis=1)
             turned = new != self.top[where]
-            yield who[turned], where[turned], new[turned]
+            yield who[turned], where[turned], self.top_two.classes(self.rows[where[turned]], new[turned])
 
 
 class Selection:
@@ -137,7 +149,7 @@ class Selection:
     def __init__(self, votes: Votes, objective: Objective, tallies: Sequence[Tally]) -> None:
         self.objective, self.tallies = objective, tallies
         self.strides = _strides(votes)
-        self.joint = votes.joint_of([t.top.copy() for t in tallies])
+        self.joint = votes.joint_of([t.decided.copy() for t in tallies])
         self.hits, self.predicted = objective.counts(self.joint)
 
     @property
@@ -149,10 +161,10 @@ class Selection:
         """Joint score, shape (k,), if each of the members were added to the block."""
         tally, objective = self.tallies[block], self.objective
         size, k = len(objective.classes) + 1, len(tally.members)
-        hits, predicted = np.zeros(k * size), np.zeros(k * size)
+        hits, predicted, decided = np.zeros(k * size), np.zeros(k * size), tally.decided
         for who, where, new in tally.turns():
             times, true = objective.weights[where], objective.true[where]
-            after = self.joint[where] + (new - tally.top[where]) * self.strides[block]
+            after = self.joint[where] + (new - decided[where]) * self.strides[block]
             for joint, sign in ((self.joint[where], -1.0), (after, 1.0)):
                 classes = objective.numbers(joint)
                 cells, hit = who * size + classes, classes == true
@@ -163,9 +175,9 @@ class Selection:
     def add(self, block: int, i: int) -> None:
         """Add the i-th candidate to a block."""
         tally = self.tallies[block]
-        before = tally.top.copy()
+        before = tally.decided.copy()
         tally.add(i)
-        self.joint += (tally.top - before) * self.strides[block]
+        self.joint += (tally.decided - before) * self.strides[block]
         self.hits, self.predicted = self.objective.counts(self.joint)
 
 

@@ -148,7 +148,7 @@ def _scores(asked: Question, best: ChosenVariant) -> dict[str, Any]:
 def _best_member(asked: Question, best: ChosenVariant) -> dict[str, Any] | None:
     """The best single member with every attribute, scored on the same rows, and the paired difference from it."""
     truth, members = asked.truth, asked.members
-    by_member = {i: m.oof.classes[asked.common] for i, m in enumerate(members.scored) if m.oof.is_whole}
+    by_member = {i: m.oof.where(asked.common).classes for i, m in enumerate(members.scored) if m.oof.is_whole}
     if not by_member:
         return None
     scores = {i: truth.score(classes) for i, classes in by_member.items()}

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from facetwise.blending.candidates import MOST_VOTES, narrowed
 from facetwise.blending.greedy import Move, Selection, Tally, TopTwo
 from facetwise.blending.limits import Limits
 from facetwise.blending.objective import Objective, first_best
@@ -30,7 +31,7 @@ from facetwise.evaluate.resampling import Groups, group_numbers
 NO_LIMITS = Limits()
 FEWEST = 2
 """Fewest members of a block in a bag, where it has as many: a single one leaves nothing to select."""
-MOST_ROUNDS = 1000
+MOST_ROUNDS = MOST_VOTES
 """More rounds would only refine weights by less than a thousandth."""
 
 
@@ -115,7 +116,7 @@ def select(
     person, num_people = group_numbers(groups)
     if len(person) != votes.num_rows:
         raise ValueError(f"{len(person)} groups for {votes.num_rows} rows")
-    task = _Task(votes, [TopTwo.of(block) for block in votes.blocks], objective, person, num_people)
+    task = _Task(votes, [TopTwo.of(narrowed(block)) for block in votes.blocks], objective, person, num_people)
     members = limits.allowed(votes.num_members)
     limits.pick(members.astype(np.float64), votes.has)  # raises when nothing fits
     weights, trace = _selected(task, search, members, threads)
@@ -206,8 +207,10 @@ def _greedy(
     votes = task.votes
     starts = [
         _best_single(a, replace(objective, truth=classes, num_joint=size, num_scored=size), pool, search.start)
-        for a, classes, pool in zip(task.top_two, votes.classes_of(objective.truth), pools, strict=True)
-        for size in [a.block.votes.shape[2]]
+        for a, block, classes, pool in zip(
+            task.top_two, votes.blocks, votes.classes_of(objective.truth), pools, strict=True
+        )
+        for size in [block.votes.shape[2]]
     ]
     tallies = [Tally(a, objective.rows, p, s) for a, p, s in zip(task.top_two, pools, starts, strict=True)]
     selection = Selection(votes, objective, tallies)
@@ -225,7 +228,8 @@ def _greedy(
 
 def _best_single(top_two: TopTwo, objective: Objective, pool: IntArray, count: int) -> IntArray:
     """Positions in `pool` of the `count` best members by the block's own score; the first of ties."""
-    scores = [float(objective.score(*objective.counts(top_two.top[i, objective.rows].astype(np.int64)))) for i in pool]
+    rows = objective.rows
+    scores = [float(objective.score(*objective.counts(top_two.classes(rows, top_two.top[i, rows])))) for i in pool]
     return np.argsort(-np.round(scores, 12), kind="stable")[:count].astype(np.int64)
 
 

@@ -50,7 +50,7 @@ class BlendSpec:
     max_cost: float | None = None
     """Highest total cost of the members, in units of the cheapest one."""
     rules: tuple[str, ...] = ()
-    """Decision rules to choose from; empty: every rule that applies. Plain argmax is always one of them."""
+    """Decision rules to choose from; empty: every rule of `kinds_unasked`. Plain argmax is always one of them."""
     tta: str = "none"
     """Test-time augmentation of the runs' predictions."""
     seed: int = 0

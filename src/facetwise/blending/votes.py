@@ -41,6 +41,8 @@ class VoteBlock:
     """Numbers of the members that have the block, shape (k,), ascending."""
     votes: VoteArray
     """Shape (k, n, C), never NaN; larger is likelier."""
+    classes: npt.NDArray[np.uint16] | None = None
+    """Of a block that has some classes of each row only (`candidates`), which class each column is, (n, C)."""
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,11 @@ one number `<attribute>:score` (`score_column`): any real, larger for larger val
 
 def check_table(table: pl.DataFrame, schema: Schema, what: str) -> None:
     """Raise ArtefactError unless `table` has the schema's columns with their types (more columns may follow)."""
+    found = table.schema
     wrong = [
-        f"`{name}` is {table.schema[name]}, expected {kind}" if name in table.columns else f"`{name}` is missing"
+        f"`{name}` is {found[name]}, expected {kind}" if name in found else f"`{name}` is missing"
         for name, kind in schema.items()
-        if table.schema.get(name) != kind
+        if found.get(name) != kind
     ]
     if wrong:
         raise ArtefactError(f"{what}: columns not as expected: " + "; ".join(wrong), hint="make it again")

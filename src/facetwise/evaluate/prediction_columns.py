@@ -122,7 +122,8 @@ def _check_columns(table: pl.DataFrame, space: LabelSpace, whose: str) -> None:
         problems += _beside_problems(table, name, columns, space)
     known = {c for columns in (*wanted, *beside.values()) for c in columns}
     problems += [f"`{c}` is not of this label space" for c in sorted(present - known)]
-    problems += [f"`{c}` is {table.schema[c]}, expected Float32" for c in present if not table.schema[c].is_float()]
+    kinds = table.schema.items()  # made anew each time it is asked for, which takes long where columns are many
+    problems += [f"`{c}` is {kind}, expected Float32" for c, kind in kinds if c in present and not kind.is_float()]
     if problems:
         message = f"{whose}: prediction columns not as expected: {'; '.join(problems)}"
         raise ArtefactError(message, hint="make the table again")

@@ -210,13 +210,16 @@ class Predictions:
     def where(self, rows: npt.ArrayLike) -> Predictions:
         """Some of the rows: a mask or positions."""
         kept = taken(rows, len(self))
-        return self._changed(
+        found = self._changed(
             lambda _, block: block[kept],
             images=self.images[kept],
             groups=self.groups[kept],
             folds=self.folds[kept],
             decided=None if self.decided is None else self.decided[kept],
         )
+        if "codes" in vars(self):  # a row is decided by itself, and of many classes it takes long
+            vars(found)["codes"] = self.codes[kept]
+        return found
 
     def only(self, names: Sequence[str]) -> Predictions:
         """The same of the attributes called `names` alone, as if the label had no others."""

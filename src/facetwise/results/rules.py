@@ -46,7 +46,7 @@ class RulesView:
 
 
 def build_rules_view(project: Project, manifest: Manifest, source: Source) -> RulesView:
-    """Fit every kind of rule on the out-of-fold predictions of `source`.
+    """Fit every kind of rule (`kinds_unasked`) on the out-of-fold predictions of `source`.
 
     Raises InputError when it has none, or fewer than five people have a prediction.
     """

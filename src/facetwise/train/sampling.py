@@ -8,7 +8,7 @@ rows, A attributes, m rows an epoch.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -120,7 +120,7 @@ class EpochContent:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for events."""
-        return asdict(self)
+        return {**vars(self), "classes": {name: [dict(vars(c)) for c in own] for name, own in self.classes.items()}}
 
 
 def epoch_content(pool: Pool, rows: IntArray) -> EpochContent:

@@ -164,6 +164,7 @@ TRUSTED = {
     "rules.choose.choose_rule", "rules.cut_classes.movable", "rules.cut_classes.cuts_used",
     "rules.cut_classes.below_probs", "rules.cut_classes.bounds_used", "rules.cut_classes.classes_by_years",
     "rules.cuts.choose_cuts", "rules.cuts.search_cuts", "rules.cuts.fit_cuts", "rules.fit.kinds_for",
+    "rules.fit.kinds_unasked",
     "rules.fit.fit_rule", "rules.fit.check_kinds", "rules.kinds.undecided", "rules.multipliers.attribute_task",
     "rules.multipliers.joint_task", "rules.multipliers.fit_multipliers", "rules.records.rule_from_dict",
     "rules.sweep.best_value", "prediction_columns.double", "prediction_columns.read_blocks",

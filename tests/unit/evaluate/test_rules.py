@@ -29,7 +29,7 @@ from made_tables import (
 
 from facetwise.core.choices import Metric
 from facetwise.core.errors import ArtefactError, InputError, SettingError
-from facetwise.core.labels import LabelSpace
+from facetwise.core.labels import Attribute, LabelSpace
 from facetwise.core.tables import score_column, year_columns
 from facetwise.evaluate.compose import log_normalised, log_sums
 from facetwise.evaluate.metrics import macro_f1
@@ -46,6 +46,7 @@ from facetwise.evaluate.rules.choose import (
     rule_from_dict,
 )
 from facetwise.evaluate.rules.cuts import search_cuts
+from facetwise.evaluate.rules.fit import MOST_UNASKED, kinds_unasked
 
 KINDS = ("argmax", "multipliers", "joint-multipliers", "cuts:age")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -254,7 +255,24 @@ def test_without_another_kind_argmax_is_all_there_is():
     choice = choose_rule(rows(table, codes), ("argmax",))
     assert (choice.rule, choice.candidates, choice.nested) == (Argmax(), (), choice.plain)
     assert (choice.picked.kinds, choice.picked.difference) == (("argmax",) * 5, 0)
-    assert choice.why == "Plain argmax is used: no other rule was asked for."
+    assert choice.why.startswith("Plain argmax is used: no other rule was asked for;")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "unasked"),
+    [
+        ((3, 6), ("argmax", "multipliers", "joint-multipliers")),
+        ((MOST_UNASKED,), ("argmax", "multipliers")),
+        ((MOST_UNASKED + 1,), ("argmax",)),
+        ((20, 20), ("argmax", "multipliers")),
+    ],
+)
+def test_rules_of_very_many_multipliers_are_tried_only_when_asked_for(sizes, unasked):
+    space = LabelSpace(tuple(Attribute(f"a{i}", tuple(f"c{k}" for k in range(s))) for i, s in enumerate(sizes)))
+    assert kinds_unasked(space) == unasked
+    assert "multipliers" in kinds_for(space)
+    if sizes == (20, 20):
+        assert kinds_unasked(space.with_combinations(space.decode(np.arange(300)))) == ("argmax",)
 
 
 def test_a_specialist_has_rules_of_its_own():

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import chain
 from math import isfinite
 from typing import Any
 
@@ -81,12 +82,13 @@ def _within_limits(data: Any) -> None:
     """Raise ValueError where `data` is too deep, a number too large, or a text no text (no path may hold U+0000)."""
     level = [data]
     for _ in range(MAX_DEPTH + 1):
-        if any(type(value) is int and value.bit_length() > MAX_BITS for value in level):
+        numbers = [value for value in level if type(value) is int]
+        if max(map(abs, numbers), default=0).bit_length() > MAX_BITS:
             raise ValueError(f"a whole number of more than {MAX_BITS} bits")
-        if any(type(value) is str and "\0" in value for value in level):
+        if any("\0" in text for text in [value for value in level if type(value) is str]):
             raise ValueError("the character U+0000 in a text")
-        inner = (value.values() if isinstance(value, dict) else value for value in level if type(value) in (dict, list))
-        level = [value for values in inner for value in values]
+        inner = [value.values() if type(value) is dict else value for value in level if type(value) in (dict, list)]
+        level = list(chain.from_iterable(inner))
         if not level:
             return
     raise ValueError(_TOO_DEEP)

@@ -22,7 +22,7 @@ from facetwise.core.text.subject import PEOPLE
 from facetwise.evaluate.intervals import RESAMPLES, Interval, PairedInterval
 from facetwise.evaluate.metrics import MISSING
 from facetwise.evaluate.rows import Part, ScoredRows, nested
-from facetwise.evaluate.rules.fit import check_kinds, fit_rule, kinds_for
+from facetwise.evaluate.rules.fit import MOST_UNASKED, check_kinds, fit_rule, kinds_for, kinds_unasked
 from facetwise.evaluate.rules.kinds import ARGMAX, Argmax, JointMultipliers, MovedCuts, Multipliers, Rule, undecided
 from facetwise.evaluate.rules.records import rule_from_dict
 
@@ -118,7 +118,8 @@ class RuleChoice:
     def why(self) -> str:
         """Why this rule is used, in a sentence or two."""
         if self.best is None:
-            return "Plain argmax is used: no other rule was asked for."
+            more = f"one of more than {MOST_UNASKED} multipliers has to be"
+            return f"Plain argmax is used: no other rule was asked for; {more}."
         how = f"fitted on four fifths of the {PEOPLE} and applied to the fifth"
         kind, gain = f"`{self.best.rule.kind}`", f"{self.best.difference:+.3f} {SCORE}"
         seen, picked = f"{self.best.optimistic - self.plain:+.3f}", f"{self.picked.difference:+.3f}"
@@ -159,7 +160,7 @@ def choose_rule(
     intervals: bool = True,
     resamples: int = RESAMPLES,
 ) -> RuleChoice:
-    """Fit a rule of each of `kinds` (the default is all, `kinds_for`) on out-of-fold predictions, and choose one.
+    """Fit a rule of each of `kinds` (without them, of `kinds_unasked`) on out-of-fold predictions, and choose one.
 
     `seed`: how people are dealt in five parts. Used is the kind with the highest nested estimate, and plain argmax
     unless that is *better* than argmax, and the pick made anew without each fifth of the people (`picked`) is better
@@ -167,7 +168,7 @@ def choose_rule(
     bootstrap, for use inside an outer loop; the rule is the same. Raises what `fit_rule` does, and InputError for
     predictions of fewer than five people.
     """
-    wanted = [k for k in dict.fromkeys(kinds_for(rows.space) if kinds is None else kinds) if k != ARGMAX]
+    wanted = [k for k in dict.fromkeys(kinds_unasked(rows.space) if kinds is None else kinds) if k != ARGMAX]
     check_kinds(wanted, rows.space)
     covered = ScoredRows(undecided(rows.predictions), rows.truth).scored_rows()
     trial = _Trial.of(covered, seed)

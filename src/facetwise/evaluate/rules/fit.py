@@ -28,6 +28,10 @@ from facetwise.evaluate.rules.thresholds import at_least, fit_thresholds
 DIGITS = 4
 """Significant digits of what is fitted: a record stays readable, and a row is never decided by the digits after."""
 
+MOST_UNASKED = 256
+"""Most multipliers of a rule that is tried without being asked for: of more, each has few images to tell it by, and to
+fit them for every part of the people takes hours."""
+
 
 def kinds_for(space: LabelSpace) -> tuple[str, ...]:
     """Every kind of rule there is for `space`; none that needs a column a joint class where these are too many."""
@@ -36,6 +40,13 @@ def kinds_for(space: LabelSpace) -> tuple[str, ...]:
     joint = (JOINT_MULTIPLIERS,) if listable and len(space.attributes) > 1 else ()
     cuts = (CUTS + a.name for a in space.attributes if a.is_ordinal)
     return (ARGMAX, *apart, *joint, *cuts)
+
+
+def kinds_unasked(space: LabelSpace) -> tuple[str, ...]:
+    """The kinds of `kinds_for` that are tried where none is asked for."""
+    multipliers = {JOINT_MULTIPLIERS: space.num_joint}
+    multipliers[MULTIPLIERS] = sum(space.sizes) if space.combinations is None else space.num_joint  # joint columns then
+    return tuple(kind for kind in kinds_for(space) if multipliers.get(kind, 0) <= MOST_UNASKED)
 
 
 def fit_rule(kind: str, rows: ScoredRows) -> Rule:

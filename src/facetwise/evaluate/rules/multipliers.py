@@ -154,7 +154,9 @@ def _switch(task: MultiplierTask, blocks: list[FloatArray], codes: list[IntArray
     """What the multiplier of coordinate `c` decides, with all others as they are."""
     b, columns = task.coordinates[c].block, task.coordinates[c].columns
     rest, rows = np.setdiff1d(np.arange(blocks[b].shape[1]), columns), np.arange(len(blocks[b]))
-    own, other = (which[blocks[b][:, which].argmax(axis=1)] for which in (columns, rest))
+    own, other = columns[blocks[b][:, columns].argmax(axis=1)], codes[b].copy()
+    now_own = np.flatnonzero(np.isin(other, columns))  # elsewhere what is decided now is the best of the rest
+    other[now_own] = rest[blocks[b][np.ix_(now_own, rest)].argmax(axis=1)]
     elsewhere = task.joint([np.zeros_like(k) if i == b else k for i, k in enumerate(codes)])
     at = blocks[b][rows, other] - (blocks[b][rows, own] - now)
     return Switch(at, elsewhere + task.strides[b] * other, elsewhere + task.strides[b] * own)
