@@ -78,7 +78,7 @@ def _objects(data: bytes) -> list[dict[str, Any]] | None:
             return list(lists[0])
         if content and all(isinstance(value, dict) for value in content.values()):
             return [{"name": name, **value} for name, value in content.items()]
-        if content and all(_cell(value) is not None for value in content.values()):
+        if len(content) > 1 and all(_cell(value) is not None for value in content.values()):
             return [{"image": name, "label": value} for name, value in content.items()]
         return None
     return list(content) if _is_list_of_objects(content) else None

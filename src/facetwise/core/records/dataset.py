@@ -122,8 +122,8 @@ class TrainSide(Side):
     image: str | None = None
     """Layout `images`: column with the image's path under `images`, a row an image."""
     unknown: list[str] = Field(default_factory=lambda: [""])
-    """Cells of attributes that say nothing: that attribute of the row is not known, and the others count all the same.
-    With an empty list, an empty cell is an error."""
+    """Cells of attributes that say nothing, in any case unless a class is spelt so: that attribute of the row is not
+    known, and the others count all the same. With an empty list, an empty cell is an error."""
     same_person: list[Annotated[list[str], Field(min_length=2)]] = Field(default_factory=list)
     """Names of one person, a list a person, whose rows count as hers under the first name of the list. Spellings that
     differ in Unicode normal form, in blanks or in the `.0` of a whole number are one without it; `facetwise check`

@@ -47,7 +47,7 @@ class LabelReader:
 
     def __post_init__(self) -> None:
         self._faults = RowFaults(self.table, self.findings)
-        self._no_class = {normal(word) for word in self.unknown}
+        self._no_class = {folded(word) for word in self.unknown}
 
     @property
     def columns(self) -> list[str]:
@@ -69,7 +69,7 @@ class LabelReader:
         if (read := self._known.get((spec.name, cell))) is not None:
             return read
         attribute = self.space.attribute(spec.name)
-        if normal(cell) in self._no_class:
+        if folded(cell) in self._no_class and cell not in {*attribute.classes, *spec.values}:
             self._unknown_rows.setdefault(str(spec.column), set()).add(self.table.at(row))
             return {f"label:{spec.name}": None} | ({f"value:{spec.name}": None} if attribute.is_ordinal else {})
         if spec.split is not None:
@@ -98,7 +98,7 @@ class LabelReader:
                 asked.setdefault((str(spec.column), spec.split), set()).add(normal(str(spec.item)))
         for (column, split), items in asked.items():
             cells = [row.cells[column].strip() for row in self.table.rows]
-            found = Counter(i for c in cells if normal(c) not in self._no_class for i in self._items(split, c) - items)
+            found = Counter(i for c in cells if folded(c) not in self._no_class for i in self._items(split, c) - items)
             if found:
                 names = listed((f"`{item}` ({rows:,} rows)" for item, rows in found.most_common()), 5)
                 message = f"`{column}` has findings that are no attribute and are not predicted: {names}"
@@ -128,7 +128,7 @@ class LabelReader:
     def _naming(self, spec: AttributeSpec) -> str | None:
         """How to map a column's cells to classes if none of them is one; None if they are too many to be classes."""
         column = [row.cells[spec.column].strip() for row in self.table.rows] if spec.column else []
-        numbers = [plain_number(cell) for cell in column if normal(cell) not in self._no_class]
+        numbers = [plain_number(cell) for cell in column if folded(cell) not in self._no_class]
         if numbers and all(map(math.isfinite, numbers)) and len({*numbers}) > _MAX_NAMED:
             cuts = listed_cuts(proposed_cuts(numbers, len(spec.classes)))
             return (

@@ -112,3 +112,11 @@ def test_what_is_not_known_contradicts_no_copy(tmp_path: Path) -> None:
     differ = {(pair.first, pair.second): pair.labels_differ for pair in pairs}
     assert differ["photos/0.png", "photos/5.png"] is False
     assert differ["photos/0.png", "photos/3.png"] is True
+
+
+def test_words_hold_in_any_case_unless_a_class_is_spelt_so(tmp_path: Path) -> None:
+    manifest, space = made(
+        tmp_path, ["TODO,20", "no,Todo", "NO,30", "yes,70", "no,80", "yes,90"], 'unknown = ["todo", "NO"]'
+    )
+    assert manifest.errors == ()
+    assert manifest.codes(space)[:3].tolist() == [[-1, 0], [0, -1], [-1, 0]]
