@@ -207,11 +207,13 @@ def folds(
 def boxes(
     project: AnyProject = ".",
     *,
+    images: Annotated[str | Path | None, Option("Another folder of photos; the default is the dataset.")] = None,
     detector: Annotated[
         str | Path, Option("`blazeface` (faces), or an ONNX file of a known layout.", metavar="DETECTOR", kind=str)
     ] = "blazeface",
     out: Annotated[
-        str | Path | None, Option("The csv to write; the default is `boxes.csv` in the project.", metavar="FILE")
+        str | Path | None,
+        Option("The csv to write; the default is `boxes.csv` in the project, of other photos `boxes-FOLDER.csv`."),
     ] = None,
     min_score: Annotated[float, Option("Boxes with a smaller score are left out.", min=0.1, max=1)] = 0.5,
     label: Annotated[int | None, Option("Only boxes of this class, by its number.", min=0)] = None,
@@ -224,25 +226,30 @@ def boxes(
 
     Every image is looked at once for each detector; another call reads what was found, so `min_score` and `label` may
     change. Of several boxes the one with the largest area x score x nearness to the middle is taken; an image without
-    any gets no row. With `html` those, the least sure and those with several are shown on a page. Raises InputError
-    for a detector that cannot be read or whose layout is not known, FacetwiseError when a package is not installed,
-    and ArtefactError when the csv holds other boxes, unless `new`.
+    any gets no row. With `html` those, the least sure and those with several are shown on a page. Of another folder
+    `images` it writes what `predict` takes as `boxes`. Raises InputError for a detector that cannot be read or whose
+    layout is not known, and when no image has a box, FacetwiseError when a package is not installed, and ArtefactError
+    when the csv holds other boxes, unless `new`.
     """
-    from facetwise.data.boxes.choosing import DetectedBoxes, choose, unboxed, write_boxes
+    from facetwise.data.boxes.choosing import DetectedBoxes, choose, refuse_none, unboxed, write_boxes
     from facetwise.data.boxes.detecting import detect
     from facetwise.data.boxes.detectors import open_detector
-    from facetwise.data.manifest import load_manifest
+    from facetwise.data.manifest import list_images, load_manifest
     from facetwise.screens.pages.boxes_page import pictured, write_boxes_page
     from facetwise.screens.pages.pictures import thumbnails
 
     opened = opened_project(project)
-    path = checked_output(opened, out or opened.root / "boxes.csv", stdout=False, suffix=".csv")
+    root = None if images is None else Path(images).resolve()
+    usual = opened.root / ("boxes.csv" if root is None else f"boxes-{root.name}.csv")
+    path = checked_output(opened, out or usual, stdout=False, suffix=".csv")
     if html is not None:
         checked_output(opened, html)
-    manifest = load_manifest(opened)
     network = open_detector(detector)
-    found, num_new = detect(opened, manifest, network, workers=workers, progress=progress)
+    manifest = load_manifest(opened) if root is None else list_images(root)
+    found, num_new = detect(opened, manifest, network, root=root, workers=workers, progress=progress)
     chosen = choose(found, manifest, min_score, label)
+    if not chosen:
+        refuse_none(found, min_score, label)
     write_boxes(chosen, path, new=new)
     view = DetectedBoxes(
         opened.file.name,
@@ -256,7 +263,7 @@ def boxes(
         num_new,
     )
     if html is not None:
-        write_boxes_page(view, thumbnails(opened, manifest, pictured(view), side=192), Path(html))
+        write_boxes_page(view, thumbnails(opened, manifest, pictured(view), side=192, root=root), Path(html))
     return view
 
 

@@ -73,6 +73,10 @@ def predict(
     *,
     images: Annotated[str | Path | None, Option("A folder of photos to predict.")] = None,
     dataset: Annotated[str | Path | None, Option("Another dataset in the project's layout.")] = None,
+    boxes: Annotated[
+        str | Path | None,
+        Option("The boxes of these photos, a csv, for a run that crops by boxes.", metavar="FILE", kind=str),
+    ] = None,
     tta: Views = "none",
     progress: Progress | None = None,
 ) -> Path:
@@ -80,7 +84,8 @@ def predict(
 
     By default predicts the project's own data with `tta`, into `oof.parquet` and `test.parquet`. With `images` (any
     folder of photos) or `dataset` (another dataset in the project's layout) writes `images.parquet`, a row for each
-    image and fold model, and `classes.csv`, the decision for each image.
+    image and fold model, and `classes.csv`, the decision for each image; a run that crops by boxes needs the csv
+    `boxes` of these photos, as `facetwise.boxes` writes one.
     """
     from facetwise.core.errors import SettingError
     from facetwise.core.runs import find_run
@@ -89,6 +94,8 @@ def predict(
     found = find_run(opened.workspace, run)
     if images is not None and dataset is not None:
         raise SettingError("give a folder of images or a dataset, not both")
+    if images is None and dataset is None and boxes is not None:
+        raise SettingError("`boxes` are of other photos: give `images` or `dataset` too")
     if images is None and dataset is None and tta == "none":
         raise SettingError(
             f"nothing to predict: run `{found.id}` has the predictions of its own images",
@@ -100,7 +107,7 @@ def predict(
 
     if images is None and dataset is None:
         return predict_own_images(opened, found, tta=tta, progress=progress)
-    return predict_other_images(opened, found, images=images, dataset=dataset, tta=tta, progress=progress)
+    return predict_other_images(opened, found, images=images, dataset=dataset, boxes=boxes, tta=tta, progress=progress)
 
 
 @verb
@@ -210,7 +217,7 @@ def zoo(
     ] = (),
     tries: Annotated[
         Sequence[str],
-        Option("A change to train beside the recipe, with all weights. May be repeated.", ("--try",)),
+        Option("A change to train beside the recipe, with all weights. May be repeated; `''`: none.", ("--try",)),
     ] = ("model.head=flat",),
     settings: Settings = (),
     name: StudyName = None,
@@ -221,8 +228,8 @@ def zoo(
     """Train a recipe from each of several pretrained weights, and with each change, then blend all of the runs.
 
     A dataset is checked and dealt into folds first, as by `fit`. With a frozen backbone its features are computed once
-    for all heads. Runs and comparisons are those of `ablate`, and
-    the same call continues; the blend is that of `fw.blend` over these runs, chosen on their out-of-fold predictions.
+    for all heads. Runs and comparisons are those of `ablate`, and the same call continues; the blend is that of
+    `fw.blend` over these runs, chosen on their out-of-fold predictions. Raises SettingError for a single run.
     """
     from facetwise.study.zoo import train_zoo
 

@@ -91,7 +91,7 @@ def _typed(parameter: inspect.Parameter, kind: Any, option: Option) -> inspect.P
     limits: dict[str, Any] = {"min": option.min, "max": option.max, "metavar": option.metavar, "help": option.help}
     if parameter.kind is parameter.KEYWORD_ONLY or option.flags:
         spelt = option.flags or (("--" + parameter.name.replace("_", "-"),))
-        info = typer.Option(*spelt, **limits)
+        info = typer.Option(*spelt, **limits | {"metavar": option.metavar or _named(read, option)})
     else:
         info = typer.Argument(**limits)
     default = parameter.default
@@ -100,3 +100,9 @@ def _typed(parameter: inspect.Parameter, kind: Any, option: Option) -> inspect.P
     return inspect.Parameter(
         parameter.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[read, info]
     )
+
+
+def _named(read: Any, option: Option) -> str | None:
+    """One value of an option in its help, where typer says `<int range>` or `<list[str]>`; None for the others."""
+    one = get_args(read)[0] if get_origin(read) is list else read
+    return f"<{one.__name__}>" if isinstance(one, type) and (one is not read or option.min is not None) else None

@@ -150,7 +150,9 @@ def _(call: "Call[Folds]", json: Json = False) -> None:
 
 
 @command(ROOM, api.boxes)
-def _(call: "Call[DetectedBoxes]", min_score: float, html: Path | None, json: Json = False) -> None:
+def _(
+    call: "Call[DetectedBoxes]", images: Path | None, min_score: float, html: Path | None, json: Json = False
+) -> None:
     """Find the box to crop each image by.
 
     Writes a csv with a box for each image, which a recipe crops by (`input.boxes`). Each image is looked at once, and
@@ -173,8 +175,8 @@ def _(call: "Call[DetectedBoxes]", min_score: float, html: Path | None, json: Js
     if found.without:
         say(f"{count(len(found.without), 'image')} without a box, and without a row: {listed(found.without)}")
     say_written(found.out, html)
-    if not file_only:
-        say_next(after_boxes(call.project, found))
+    if not file_only and (following := after_boxes(call.project, found, images)):
+        say_next(following)
 
 
 @command(ROOM, api.prepare)

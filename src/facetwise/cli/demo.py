@@ -32,7 +32,7 @@ def demo(
         ),
     ] = "faces",
     recipe: Annotated[str, typer.Option(help="The recipe to train.")] = "demo",
-    seed: Annotated[int, typer.Option(help="Seed of what is drawn.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of what is drawn.", min=0, metavar="<int>")] = 0,
 ) -> None:
     """Run the whole job on a made dataset.
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facetwise.cli.context import say
+from facetwise.core.errors import FacetwiseError
 from facetwise.core.text.commands import typed
 
 if TYPE_CHECKING:
@@ -62,13 +65,29 @@ def after_folds(project: Project, folds: Folds) -> list[str]:
     return ["prepare", starter_recipe(project), *with_settings(settings)]
 
 
-def after_boxes(project: Project, found: DetectedBoxes) -> list[str]:
-    """`prepare` for the starter recipe with these boxes, and what becomes of images without one."""
+def after_boxes(project: Project, found: DetectedBoxes, images: Path | None) -> list[str] | None:
+    """`prepare` for the starter recipe with these boxes, and what becomes of images without one; for other `images`
+    `predict` by the newest run with boxes, if there is one."""
+    if images is not None:
+        run = _newest_with_boxes(project)
+        return None if run is None else ["predict", run, "--images", str(images), "--boxes", str(found.out)]
     out, root = found.out.resolve(), project.root.resolve()
     settings = [f"input.boxes={out.relative_to(root) if out.is_relative_to(root) else out}"]
     if found.without:
         settings.append("input.without_box=median")
     return ["prepare", starter_recipe(project), *with_settings(settings)]
+
+
+def _newest_with_boxes(project: Project) -> str | None:
+    """The number of the newest finished run that crops by boxes."""
+    from facetwise.core.runs import list_runs
+    from facetwise.recipe import load_recipe
+
+    for run in reversed(list_runs(project.workspace)):
+        with suppress(FacetwiseError):
+            if run.finished and load_recipe(run.recipe_file).input.boxes is not None:
+                return run.id.split("-")[0]
+    return None
 
 
 def after_prepare(project: Project, recipe: str | None, settings: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import polars as pl
@@ -30,27 +31,30 @@ def predict_images(
     manifest: Manifest,
     dataset: Path,
     *,
-    name: str,
+    boxes: Path | None = None,
     tta: Tta = "none",
     progress: Progress | None = None,
 ) -> Path:
-    """Predict the images of any manifest (see `describe_other`, `list_images`) with every model of the run.
+    """Predict the images of any manifest (see `describe_other`, `list_images`) in the folder `dataset` with every model
+    of the run.
 
-    Returns the folder `runs/<id>/predictions/<name>/` with `images.parquet`: one row for each image and fold model, NaN
-    where the image is missing or damaged.
+    `boxes`: a csv of theirs, which a run that crops by boxes needs. Returns the folder `runs/<id>/predictions/<name>/`
+    with `images.parquet`: one row for each image and fold model, NaN where the image is missing or damaged.
     """
     recipe = recipe_of(run)
     run.check_labels(project.space_hash)
-    if recipe.input.boxes is not None:
-        raise InputError(f"run `{run.id}` reads boxes from `{recipe.input.boxes}`, which has no boxes for other photos")
+    given = recipe_store(recipe.input)
+    spec = given if boxes is None else replace(given, boxes=boxes.resolve())
     manifest = replace(manifest, depth=saved_depth(project) or manifest.depth)
-    store = prepare_store(project, manifest, recipe_store(recipe.input), dataset=dataset, progress=progress)
+    store = prepare_store(project, manifest, spec, dataset=dataset, progress=progress)
     setup = prediction_setup(project, run, store.images)
     tables = [
         predict_table(setup, store, fold_model(setup, run, fold), manifest.table, fold, tta)
         for fold in run.record().folds
     ]
-    made_from = {"run": run.id, "tta": tta, "manifest_hash": manifest.hash}
+    made_from = {"run": run.id, "tta": tta, "manifest_hash": manifest.hash, "store": store.key}
+    name = f"images-{_plain_name(dataset)}-{manifest.hash[:8]}"
+    name += ("" if boxes is None else f"-boxes-{store.key[:8]}") + ("" if tta == "none" else f"-tta-{tta}")
     with new_artefact(run.path / "predictions" / name, made_from) as folder:
         predictions = pl.concat(tables)
         write_table(predictions, folder / "images.parquet", PREDICTIONS)
@@ -64,14 +68,15 @@ def predict_other_images(
     *,
     images: str | Path | None = None,
     dataset: str | Path | None = None,
+    boxes: str | Path | None = None,
     tta: Tta = "none",
     progress: Progress | None = None,
 ) -> Path:
     """Predict a folder of photos or another dataset; adds `classes.csv`, the decision for each image.
 
-    Raises InputError when there is no image to predict.
+    Raises InputError when there is no image to predict, and without the `boxes` that the run crops by.
     """
-    run.check_weights()
+    _check_boxes(run, images or dataset or "", boxes)
     root = Path(images if images is not None else dataset or "").resolve()
     if images is not None:
         manifest = list_images(root, progress=progress)
@@ -79,8 +84,21 @@ def predict_other_images(
         manifest = describe_other(project, root, progress=progress)
     if manifest.table.is_empty():
         raise InputError(f"{root}: no images to predict")
-    name = f"images-{_plain_name(root)}-{manifest.hash[:8]}" + ("" if tta == "none" else f"-tta-{tta}")
-    return predict_images(project, run, manifest, root, name=name, tta=tta, progress=progress)
+    cropped_by = None if boxes is None else Path(boxes)
+    return predict_images(project, run, manifest, root, boxes=cropped_by, tta=tta, progress=progress)
+
+
+def _check_boxes(run: RunFolder, photos: str | Path, boxes: str | Path | None) -> None:
+    """Raise InputError unless boxes are given exactly where the run crops by them."""
+    own = recipe_of(run).input.boxes
+    if own is not None and boxes is None:
+        find = f"`facetwise boxes --images {quote(str(photos))}`"
+        raise InputError(
+            f"run `{run.id}` crops by the boxes in `{own}`, which has none of other photos",
+            hint=f"give a csv of theirs with `--boxes`; {find} finds them by a detector and writes one",
+        )
+    if own is None and boxes is not None:
+        raise InputError(f"run `{run.id}` crops by no boxes", hint="leave out `--boxes`")
 
 
 def decided_csv(table: pl.DataFrame, manifest: Manifest, space: LabelSpace) -> bytes:

@@ -186,6 +186,8 @@ def _create_converted(
     spec: ModelSpec, tensors: dict[str, Tensor], height: int, width: int, arguments: dict[str, Any]
 ) -> nn.Module:
     """Let timm rename and resize tensors that do not fit, as it does with its own downloads."""
+    if not tensors:  # timm would take its own from the hub
+        raise _no_weights(spec, KeyError("the file has no tensor of a backbone"))
     overlay = {"state_dict": tensors, "custom_load": False}
     try:
         with differing_keys() as differing:

@@ -12,20 +12,14 @@ from torch import Tensor, nn
 from facetwise.core.errors import InputError
 from facetwise.core.text.counting import count, listed
 from facetwise.model.backbone import bare_model, converted_by_timm, head_parts, whole_names
-from facetwise.model.weights import (
-    BACKBONE,
-    COUNTER,
-    WRAPPERS,
-    backbone_part,
-    load_fitting,
-    unused,
-    without_wrappers,
-)
+from facetwise.model.families import EFFICIENTNET_PYTORCH, in_their_order
+from facetwise.model.weights import BACKBONE, COUNTER, load_fitting, unused
 
 BY_NAME = "by name"
-_HEADS = ("head", "fc.", "classifier", "cls_head", "last_linear", "neck", "mean", "std")
-"""How names begin that may stand beside `backbone.`."""
-_EFFICIENTNET_PYTORCH = ("_conv_stem.", "_blocks.")
+_NETWORKS = (BACKBONE, "model.", "module.", "net.", "encoder.")
+"""What programs for training put before the names of a network that stands beside a head or a loss."""
+_BESIDE = ("head", "fc.", "classifier", "cls_head", "last_linear", "neck", "mean", "std", "criterion", "loss")
+"""How names begin that may stand beside it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ class Converted:
 
 def converted(tensors: Mapping[str, Tensor], backbone: str) -> Converted:
     """The timm backbone with these weights, `unwrapped`; raises InputError that names the first tensors that differ."""
-    if any(name.startswith(_EFFICIENTNET_PYTORCH) for name in tensors) and not backbone.startswith("tf_"):
+    if any(name.startswith(EFFICIENTNET_PYTORCH) for name in tensors) and not backbone.startswith("tf_"):
         raise InputError(
             f"these are the names of efficientnet-pytorch, whose networks pad and norm as timm's `tf_...` do, and "
             f"`{backbone}` does not",
@@ -72,7 +66,7 @@ def converted(tensors: Mapping[str, Tensor], backbone: str) -> Converted:
         made = converted_by_timm(backbone, dict(body))
         unused_here = sum(_weights_in(body)) - sum(_weights_in(made.state_dict()))
         return Converted(made, head, "by timm's conversion of names", max(0, unused_here))
-    ordered, known = in_order(tensors, whole_names(backbone), parts), bare.state_dict().keys()
+    ordered, known = in_order(in_their_order(tensors, backbone), whole_names(backbone), parts), bare.state_dict().keys()
     if isinstance(ordered, str):
         raise InputError(_differing(body, bare, ordered), hint="name another backbone with `--as`")
     bare.load_state_dict({name: tensor for name, tensor in ordered.items() if name in known}, strict=False)
@@ -84,13 +78,24 @@ def _weights_in(names: Iterable[str]) -> Iterator[bool]:
     return (not name.endswith(COUNTER) for name in names)
 
 
-def unwrapped(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without what programs for training put before the names, and without what stands beside `backbone.`."""
-    found = without_wrappers(tensors, (*WRAPPERS, "model."))
-    beside = [name for name in found if not name.startswith(BACKBONE)]
-    if len(beside) == len(found) or not all(name.startswith(_HEADS) for name in beside):
-        return found
-    return unwrapped(backbone_part(found))
+def unwrapped(tensors: Mapping[str, Tensor], expected: Iterable[str]) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors of the network without what programs for training put before their names, and the names of those
+    beside it, a head or a loss.
+
+    Before the names stands a word that all begin with, and none of the `expected` does.
+    """
+    known, found = {name.partition(".")[0] for name in expected}, dict(tensors)
+    while len(first := {name.partition(".")[0] for name in found}) == 1 and not first & known:
+        if not all("." in name for name in found):
+            break
+        found = {name.partition(".")[2]: tensor for name, tensor in found.items()}
+    for network in _NETWORKS:
+        beside = [name for name in found if not name.startswith(network)]
+        if 0 < len(beside) < len(found) and all(name.startswith(_BESIDE) for name in beside):
+            inside = {name.removeprefix(network): found[name] for name in found if name.startswith(network)}
+            further, more = unwrapped(inside, known)
+            return further, [*beside, *more]
+    return found, []
 
 
 def in_order(

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
-from safetensors import safe_open
 
 from facetwise.core.errors import InputError
 from facetwise.core.records.shelf import BASE, SHELF, BaseWeights, find_shelf_entry
 from facetwise.model.backbone import hub_origin
-from facetwise.model.weights import made_here
+from facetwise.model.weights import made_here, opened
 from facetwise.recipe.model import ModelSpec
 
 
@@ -28,7 +27,7 @@ def base_of(model: ModelSpec, root: Path, fold: int) -> BaseWeights | None:
         return BaseWeights(weights="hub", source=source, licence=licence)
     if model.weights.startswith(SHELF):
         return _on_shelf(model)
-    with safe_open(model.located(root, fold).weights, framework="numpy") as file:
+    with opened(Path(model.located(root, fold).weights)) as file:
         names, metadata = set(file.keys()), file.metadata() or {}
     if made_here(names) or BASE in metadata:
         return base_in(metadata)

@@ -9,24 +9,34 @@ import re
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from safetensors.torch import load_file
 from torch import Tensor
 
 from facetwise.core.errors import InputError
+from facetwise.model.unpickling import NOT_TAKEN
 
 ROOM = 2**28
 """Bytes that may be used and written beside four times the size of the file."""
 PATIENCE = 300
 """Seconds that it may take."""
 _PROGRAM = Path(__file__).with_name("unpickling.py")
-_OWN = "it holds no tensors"
+_STARTS = (b"PK", b"\x80")
+"""How files of torch begin: a zip archive, or a pickle as before torch 1.6."""
+_WHOLE = "was it downloaded, and copied whole?"
 _SAVE_AGAIN = "save it again as a plain dict of tensors: `torch.save(model.state_dict(), FILE)`"
 
 
 def read_pickled(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Tensors by name in the order of the file, and the keys that they stand under; raises InputError."""
+    with path.open("rb") as file:
+        start = file.read(20)
+    if not start.startswith(_STARTS):
+        raise InputError(f"{path}: is no file of torch: it begins with {start!r}", hint=_WHOLE)
+    if start.startswith(_STARTS[0]) and not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: it is cut off", hint=_WHOLE)
     room = ROOM + 4 * path.stat().st_size
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "read.safetensors"
@@ -39,7 +49,7 @@ def read_pickled(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
         except subprocess.TimeoutExpired:
             raise InputError(f"{path}: takes longer than {PATIENCE} seconds to read") from None
         if done.returncode != 0:
-            reason, hint = _told(done.stderr)
+            reason, hint = (done.stderr.strip(), _SAVE_AGAIN) if done.returncode == NOT_TAKEN else _told(done.stderr)
             raise InputError(f"{path}: no weights could be read from it: {reason}", hint=hint)
         under, names = json.loads(done.stdout)
         tensors = load_file(out)
@@ -58,4 +68,4 @@ def _told(stderr: str) -> tuple[str, str]:
         return "it is no mere dict of tensors" + (f": it wants `{wanted[1]}`" if wanted else ""), _SAVE_AGAIN
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     last = lines[-1][:200] if lines else "reading it was stopped at its limits"
-    return last, _SAVE_AGAIN if last.startswith(_OWN) else "was it copied whole, and is it of torch?"
+    return last, "was it copied whole, and is it of torch?"

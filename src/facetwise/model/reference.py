@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from facetwise.core.errors import InputError
 from facetwise.model.backbone import own_size, whole_model
 from facetwise.model.conversion import BY_NAME, Converted
+from facetwise.model.families import torchvisions
 
 TOLERANCE = 1e-4
 """Largest difference of outputs, as a share of the largest output; other orders of the same sums differ by 1e-6."""
-_TORCHVISION = {"mobilenetv2_100": "mobilenet_v2"}
-"""timm's name -> torchvision's, where they differ and the tensors are the same in order."""
 
 
 def compared(found: Converted, tensors: Mapping[str, Tensor], backbone: str) -> str:
@@ -47,13 +46,9 @@ def compared(found: Converted, tensors: Mapping[str, Tensor], backbone: str) -> 
 
 def torchvision_network(backbone: str, tensors: Mapping[str, Tensor], num_classes: int) -> nn.Module | None:
     """torchvision's network of these names with these weights; None when there is none."""
-    from torchvision.models import get_model, list_models  # type: ignore[import-untyped]
-
-    name = backbone.split(".")[0].removeprefix("tf_")  # its weights in a `tf_` network would give other outputs
-    name = _TORCHVISION.get(name, name)
-    if name not in list_models():
+    network = torchvisions(backbone, num_classes)
+    if network is None:
         return None
-    network: nn.Module = get_model(name, weights=None, num_classes=num_classes)
     try:
         network.load_state_dict(dict(tensors))
     except RuntimeError:  # names or shapes are of somebody else

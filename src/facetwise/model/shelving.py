@@ -8,28 +8,28 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from facetwise.core.errors import DamagedError, InputError, SettingError
-from facetwise.core.files.writing import write_atomic
+from facetwise.core.files.writing import is_temporary, write_atomic
 from facetwise.core.people import PEOPLE_KEY, people_in, people_text
 from facetwise.core.records.base import checked, write_record
 from facetwise.core.records.provenance import now
 from facetwise.core.records.shelf import SHELF, BaseWeights, ShelfEntry, ShelfRecord, shelf_entries, shelf_folder
+from facetwise.core.text.counting import listed
 from facetwise.core.text.subject import PEOPLE
-from facetwise.core.workspace import file_hash, lock, new_artefact
-from facetwise.model.backbone import check_pretrained, input_statistics
+from facetwise.core.workspace import discard, file_hash, lock, new_artefact
+from facetwise.model.backbone import check_pretrained, input_statistics, whole_names
 from facetwise.model.conversion import Converted, converted, unwrapped
 from facetwise.model.origin import base_in
 from facetwise.model.pickled import read_pickled
 from facetwise.model.reference import compared
 from facetwise.model.tensors import load_tensors, tensors_bytes
-from facetwise.model.weights import BACKBONE, SUFFIX, made_here
+from facetwise.model.weights import BACKBONE, PICKLES, SUFFIX, check_numbers, made_here
 
-PICKLES = (".pth", ".pt", ".bin")
-"""Endings of files that are read as pickles."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
 _LITE_MEAN, _LITE_STD = 127 / 255, 128 / 255
 """EfficientNet-Lite takes (x - 127) / 128."""
@@ -71,12 +71,13 @@ def add_to_shelf(
     backbone or name that cannot be.
     """
     check_pretrained(backbone)
-    name = name or backbone.split(".")[0]
+    name = backbone.split(".")[0] if name is None else name
     if not _NAME.fullmatch(name):
         raise SettingError(f"`{name}` is no name for the shelf", hint="letters, digits, `.`, `_` and `-`")
     read = _read(file)
     try:
-        tensors = unwrapped(read.tensors)
+        tensors, beside = unwrapped(read.tensors, whole_names(backbone))
+        check_numbers(tensors)
         found = converted(tensors, backbone)
         told = compared(found, tensors, backbone)
     except InputError as error:
@@ -92,28 +93,48 @@ def add_to_shelf(
         "mean": list(taken.mean),
         "std": list(taken.std),
         "statistics": taken.known_from,
-        "source": source or (read.base and read.base.source) or file.name,
+        "source": source or (read.base and read.base.source),
         "licence": licence or (read.base and read.base.licence),
         "file": file.name,
         "file_sha256": file_hash(file),
         "matched": ", ".join([found.matched, *(f"under `{key}`" for key in read.under)]),
-        "left_out": found.left_out,
+        "left_out": _left_out(found, beside),
         "checked": told,
         "added": now(),
     }
-    return _shelve(checked(ShelfRecord, record), data)
+    return _shelve(record, data)
 
 
-def _shelve(record: ShelfRecord, data: bytes) -> tuple[ShelfEntry, bool]:
+def _left_out(found: Converted, beside: Sequence[str]) -> str | None:
+    """What of the file does not serve as a backbone, in words; the statistics of a network of ours do."""
+    words = [found.left_out] if found.left_out else []
+    parts = dict.fromkeys(f"`{name.partition('.')[0]}`" for name in beside if name not in ("mean", "std"))
+    return ", ".join([*words, *([f"beside the network {listed(parts)}"] if parts else [])]) or None
+
+
+def _shelve(known: Mapping[str, Any], data: bytes) -> tuple[ShelfEntry, bool]:
+    """Put weights on the shelf. What is not `known` of their source and licence stays as it was said before."""
     folder = shelf_folder()
-    entry = ShelfEntry(folder / record.sha256[:16])
+    entry = ShelfEntry(folder / known["sha256"][:16])
     with lock(folder / ".lock", f"the shelf of weights, {folder}"):
+        for left in filter(is_temporary, folder.iterdir()):  # by a process that was killed
+            discard(left)
+        old = _said_before(entry)
+        source = known["source"] or (old and old.source) or known["file"]
+        record = checked(ShelfRecord, {**known, "source": source, "licence": known["licence"] or (old and old.licence)})
         if _is_there(entry, record):
             return entry, False
         with new_artefact(entry.path, {"file": record.file_sha256, "backbone": record.backbone}) as temporary:
             write_atomic(ShelfEntry(temporary).weights_file, data)
             write_record(ShelfEntry(temporary).record_file, record)
     return entry, True
+
+
+def _said_before(entry: ShelfEntry) -> ShelfRecord | None:
+    """What is known of an entry; None where it is not there, or damaged."""
+    with suppress(DamagedError):
+        return entry.record()
+    return None
 
 
 def _is_there(entry: ShelfEntry, record: ShelfRecord) -> bool:
@@ -136,9 +157,8 @@ def _is_there(entry: ShelfEntry, record: ShelfRecord) -> bool:
 
 def _read(path: Path) -> _Read:
     if not path.is_file() or path.suffix not in (SUFFIX, *PICKLES):
-        raise InputError(
-            f"{path}: is no file of weights", hint=f"give a {', '.join((SUFFIX, *PICKLES))} file of tensors by name"
-        )
+        what = "is no file of weights" if path.exists() else "no such file"
+        raise InputError(f"{path}: {what}", hint=f"give a {', '.join((SUFFIX, *PICKLES))} file of tensors by name")
     if path.suffix != SUFFIX:
         tensors, under = read_pickled(path)
         return _Read(tensors, under, people_text(()), None)

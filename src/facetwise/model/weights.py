@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
+from shlex import quote
 from threading import Thread
+from typing import Any
 
 from huggingface_hub import constants, get_session, hf_hub_download, try_to_load_from_cache
 from safetensors import SafetensorError, safe_open
@@ -18,8 +20,12 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from facetwise.core.errors import InputError
+from facetwise.core.runs import WEIGHTS, RunFolder
+from facetwise.recipe.model import FOLD
 
 SUFFIX = ".safetensors"
+PICKLES = (".pth", ".pt", ".bin", ".ckpt", ".tar")
+"""Endings of files that `facetwise weights add` reads as pickles."""
 PATIENCE = 3.0
 """Seconds that the hub has to answer."""
 ELSEWHERE = "offline? download them elsewhere and give the .safetensors path, or train with `model.weights=none`"
@@ -30,6 +36,8 @@ WRAPPERS = ("module.", "_orig_mod.")
 """Before the names of a network in `DataParallel`, and of a compiled one."""
 COUNTER = "num_batches_tracked"
 """The end of the name of what counts the batches of a norm."""
+_KINDS = ("weight", "bias", "running_mean", "running_var")
+"""The ends of names of what is never a whole number."""
 _NO_ANSWER = (407, 502, 503, 504)
 """Statuses by which a proxy, and not the hub, answers."""
 
@@ -48,7 +56,12 @@ def read_weights(path: Path) -> Weights:
 
     Prefixes that wrappers add to every name (`DataParallel`, `torch.compile`) are removed.
     """
-    tensors = without_wrappers(_read(path), WRAPPERS)
+    with opened(path) as file:
+        tensors = without_wrappers({name: file.get_tensor(name) for name in file.keys()}, WRAPPERS)  # noqa: SIM118
+    try:
+        check_numbers(tensors)
+    except InputError as error:
+        raise InputError(f"`model.weights`: {path}: {error}", hint=error.hint) from None
     if not made_here(tensors):
         return Weights(tensors, {})
     return Weights(backbone_part(tensors), {name: tensors[name] for name in ("mean", "std")})
@@ -72,19 +85,42 @@ def made_here(names: Collection[str]) -> bool:
     return "mean" in names and "std" in names and any(name.startswith(BACKBONE) for name in names)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The `.safetensors` file that a recipe names; raises InputError for another one, and one that cannot be read."""
     if not path.is_file() or path.suffix != SUFFIX:
-        raise InputError(
-            f"`model.weights`: {path} is not a .safetensors file",
-            hint="give `none`, `hub`, or a .safetensors file of this backbone (pickled weights are refused)",
-        )
+        raise InputError(f"`model.weights`: {path} is not a {SUFFIX} file", hint=_way_out(path))
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield file
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"`model.weights`: {path} is not readable as safetensors ({error})", hint="was it copied whole?"
         ) from None
+
+
+def _way_out(path: Path) -> str:
+    """What to do about a path that is no `.safetensors` file."""
+    run = RunFolder(path.parent.parent)
+    if path.name == WEIGHTS and run.cleaned_file.is_file():
+        again = f"`facetwise fit {quote(str(run.recipe_file))} --again`"
+        return f"`facetwise clean` deleted the weights of run `{run.id}`: train it again ({again})"
+    if path.is_file() and path.suffix in PICKLES:
+        return f"pickles are read for the shelf alone: `facetwise weights add {quote(str(path))} --as BACKBONE`"
+    return f"give `none`, `hub`, or a {SUFFIX} file of this backbone; `{FOLD}` in its path stands for the fold's number"
+
+
+def check_numbers(tensors: Mapping[str, Tensor]) -> None:
+    """Raise InputError for weights that are no numbers with a fraction, or not finite in float32."""
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() and name.rpartition(".")[2] in _KINDS:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise InputError(
+                f"`{name}` is of {kind}, and weights are numbers with a fraction",
+                hint="take those of before they were quantised",
+            )
+        if tensor.is_floating_point() and not bool(tensor.float().isfinite().all()):
+            raise InputError(f"`{name}` holds numbers that are not finite", hint="the file may be damaged")
 
 
 def hub_file(repository: str) -> Path:

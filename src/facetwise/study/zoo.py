@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from facetwise.blending.make import make_blend
 from facetwise.blending.spec import BlendSpec
-from facetwise.core.errors import InputError
+from facetwise.core.errors import InputError, SettingError
 from facetwise.core.progress import Progress
 from facetwise.core.project import Project
 from facetwise.core.records.shelf import SHELF, find_shelf_entry, shelf_entries, shelf_folder
@@ -36,12 +36,18 @@ def train_zoo(
 ) -> Zoo:
     """Train `base` from each of `weights` (all of the shelf without any), and each of `tries` so; blend the runs.
 
-    `weights`: names on the shelf, or `hub:BACKBONE`. Runs that fail are left out of the blend. Raises InputError for
-    weights that are not there, and as `ablate`.
+    `weights`: names on the shelf, or `hub:BACKBONE`. Blank `tries` are none. Runs that fail are left out of the blend.
+    Raises InputError for weights that are not there, SettingError for a single run, and as `ablate`.
     """
-    starts = [_start(name) for name in weights or _shelf()]
+    starts = list(dict.fromkeys(_start(name) for name in weights or _shelf()))
     recipe = changed(base.recipe, starts[0])
-    beside = ["; ".join(parts) for parts in _beside(starts, tries)]
+    beside = ["; ".join(parts) for parts in _beside(starts, [change for change in tries if change.strip()])]
+    if not beside:
+        raise SettingError(
+            "one backbone with one head is a single run, and there is nothing to blend",
+            hint="name further weights by `--weights`, or try another head: `--try model.head=flat`; `facetwise fit` "
+            "trains a single run",
+        )
     study = ablate(
         project, replace(base, recipe=recipe), beside, executor=executor, listener=listener, progress=progress
     )

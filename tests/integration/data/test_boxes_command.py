@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import facetwise as fw
 from facetwise.cli.main import app
-from facetwise.core.errors import ArtefactError, MismatchError, SettingError
+from facetwise.core.errors import ArtefactError, InputError, MismatchError, SettingError
 from facetwise.core.project import Project
 from facetwise.data.boxes import detecting
 from facetwise.data.boxes.detectors import Detector
@@ -84,7 +84,35 @@ def test_another_call_looks_at_nothing_again_and_a_threshold_changes_rows_alone(
     assert (first.num_new, again.num_new) == (6, 0)
     assert [c.image for c in again.chosen] == ["photos/two.png"]
     assert again.several == ()
-    assert fw.boxes(project, detector=detector, label=3, new=True).chosen == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "hint"),
+    [
+        ({"min_score": 1.0}, r"a score of 1 or more: the surest has 0\.\d\d$", "a lower `--min-score`"),
+        ({"label": 3}, r"a box of class 3 with .*: classes found: 0$", "give one of them"),
+    ],
+)
+def test_where_no_image_has_a_box_nothing_is_written(project: Project, detector: Path, asked, message, hint) -> None:
+    with pytest.raises(InputError, match=f"none of 6 images has .*{message}") as told:
+        fw.boxes(project, detector=detector, **asked)
+    assert hint in told.value.hint
+    assert not (project.root / "boxes.csv").exists()
+
+
+def test_boxes_of_another_folder_are_found_there_and_named_as_predict_names_them(
+    project: Project, detector: Path, tmp_path: Path
+) -> None:
+    (other := tmp_path / "field" / "a").mkdir(parents=True)
+    (other / "new.png").write_bytes(encoded(photo((16, 16, 48, 48)), "PNG"))
+    (other / "nothing.png").write_bytes(encoded(photo(), "PNG"))
+    out = tmp_path / "page.html"
+    found = fw.boxes(project, images=other.parent, detector=detector, html=out)
+    assert found.out == project.root / "boxes-field.csv"
+    assert ([c.image for c in found.chosen], found.without) == (["a/new.png"], ("a/nothing.png",))
+    assert 'alt="a/nothing.png"' in out.read_text("utf-8")
+    told = run(project, "--detector", str(detector), "--images", str(other.parent))
+    assert "next:" not in told  # without a run that crops by boxes
 
 
 def test_other_boxes_are_not_replaced_unasked(project: Project, detector: Path) -> None:

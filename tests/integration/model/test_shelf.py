@@ -24,6 +24,7 @@ from facetwise.core.records.shelf import PretrainedBackbone, ShelfRecord, find_s
 from facetwise.inference import speed
 from facetwise.model.backbone import Network, build_network
 from facetwise.model.conversion import converted, in_order, unwrapped
+from facetwise.model.families import in_their_order
 from facetwise.model.heads import head_layout
 from facetwise.model.reference import compared
 from facetwise.model.to_try import NAMES
@@ -105,6 +106,9 @@ STATE = {"b": torch.ones(2), "a": torch.zeros(3)}
         ({"epoch": 3, "state_dict": STATE, "optimizer": {"state": {}, "lr": 0.1}}, ["state_dict"]),
         ({"model": {"state_dict": {**STATE, "step": 1}}}, ["model", "state_dict"]),
         ({"state_dict": {"c": torch.ones(1)}, "state_dict_ema": STATE}, ["state_dict_ema"]),
+        ({"state_dict": STATE, "best_acc1": torch.tensor(0.9)}, ["state_dict"]),
+        ({"ema": STATE, "epoch": 1}, ["ema"]),
+        ({"teacher": STATE, "optimizer": {"state": {0: {"step": torch.ones(1)}}}, "epoch": 1}, ["teacher"]),
     ],
 )
 def test_tensors_are_found_wherever_a_pickle_holds_them(holding, under):
@@ -121,7 +125,10 @@ def test_tensors_are_found_wherever_a_pickle_holds_them(holding, under):
     [
         ([torch.ones(1)], "by name but a list"),
         ({"epoch": 1}, "its keys: epoch"),
+        ({"generator": STATE, "critic": STATE}, "its keys: generator, critic"),
         ({"a": torch.ones(1).expand(10**5, 10**5)}, "larger than the file"),
+        ({"a": torch.ones(2, 2).to_sparse()}, "its `a` is no plain tensor"),
+        ({"a": torch.ones(2, device="meta")}, "its `a` is no plain tensor"),
     ],
 )
 def test_what_holds_no_tensors_or_unpacks_to_too_many_is_told(found, message):
@@ -137,7 +144,10 @@ def test_torchvisions_mobilenet_is_timms_by_order_and_gives_the_same_features(tm
             nn.init.uniform_(module.running_mean, -0.3, 0.3)
             nn.init.uniform_(module.running_var, 0.5, 2.0)
     torch.save(theirs.state_dict(), tmp_path / "theirs.pth")
-    record = fw.add_weights(tmp_path / "theirs.pth", backbone="mobilenetv2_100").record
+    ordered = fw.add_weights(tmp_path / "theirs.pth", backbone="mobilenetv2_100").record
+    save_file(theirs.state_dict(), tmp_path / "theirs.safetensors")  # which keeps no order
+    record = fw.add_weights(tmp_path / "theirs.safetensors", backbone="mobilenetv2_100").record
+    assert record.sha256 == ordered.sha256
     assert record.matched == "by order and shape, 262 of 262"
     assert record.checked.startswith("torchvision's network")
     with torch.no_grad():
@@ -183,6 +193,13 @@ def test_efficientnet_pytorchs_lite0_is_timms_tf_by_order_with_its_own_statistic
     with pytest.raises(InputError, match="pad and norm as timm's `tf_") as error:
         converted(theirs, "efficientnet_lite0")
     assert error.value.hint == "`--as tf_efficientnet_lite0`"
+
+
+def test_efficientnet_pytorchs_names_have_an_order_of_their_own() -> None:
+    block = ("_expand_conv", "_bn0", "_depthwise_conv", "_bn1", "_se_reduce", "_se_expand", "_project_conv", "_bn2")
+    parts = ["_conv_stem", "_bn0", *(f"_blocks.{n}.{p}" for n in (2, 10) for p in block), "_conv_head", "_bn1", "_fc"]
+    names = [f"{part}.{kind}" for part in parts for kind in ("weight", "bias", "running_mean", "running_var")]
+    assert [*in_their_order({name: torch.ones(1) for name in sorted(names)}, "tf_efficientnet_b0")] == names
 
 
 def test_the_statistics_are_the_files_the_familys_timms_or_as_given(tmp_path):
@@ -244,7 +261,9 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "obeyed": (lambda path: torch.save({"a": torch.ones(2), "b": Bomb()}, path), "no mere dict of tensors: it wants"),
     "raw pickle": (lambda path: path.write_bytes(pickle.dumps(Bomb())), "no mere dict of tensors"),
     "whole module": (lambda path: torch.save(nn.Linear(2, 2), path), r"wants `torch\.nn\.modules\.linear\.Linear`"),
-    "truncated": (truncated, "no weights could be read from it"),
+    "truncated": (truncated, "it is cut off"),
+    "a page": (lambda path: path.write_text("<!DOCTYPE html>", encoding="utf-8"), "no file of torch: it begins with"),
+    "empty": (lambda path: path.write_bytes(b""), r"no file of torch: it begins with b''"),
     "nothing in it": (lambda path: torch.save({"epoch": 1}, path), "holds no tensors by name; its keys: epoch"),
 }
 
@@ -273,9 +292,12 @@ DIFFERING: dict[str, tuple[Callable[[dict[str, Tensor]], dict[str, Tensor]], str
     ),
     "of other names": (
         lambda state: {f"x.{n}": t for n, t in enumerate(state.values())},
-        r"neither by name nor in order: tensor 1 is `x\.0`",
+        r"neither by name nor in order: tensor 1 is `0`",
     ),
-    "not numbers": (lambda state: {**state, "conv1.0.weight": state["conv1.0.weight"] * torch.nan}, "no numbers"),
+    "not numbers": (lambda state: {**state, "conv1.0.weight": state["conv1.0.weight"] * torch.nan}, "not finite"),
+    "whole numbers": (lambda state: {**state, "conv1.0.weight": state["conv1.0.weight"].to(torch.int8)}, "is of int8"),
+    "nothing": (lambda _: {}, r"it has no `conv1\.0\.weight`"),
+    "a head": (lambda state: {"fc.bias": state["fc.bias"]}, r"it has no `conv1\.0\.weight`"),
 }
 
 
@@ -292,7 +314,7 @@ def test_what_is_not_of_the_backbone_is_named_and_leaves_nothing(tmp_path, shelf
     ("file", "backbone", "message"),
     [
         ("a.txt", "test_resnet", "is no file of weights"),
-        ("missing.pth", "test_resnet", "is no file of weights"),
+        ("missing.pth", "test_resnet", "no such file"),
         ("half.safetensors", "test_resnet", "not readable as safetensors"),
         ("a.safetensors", "resnet_18", "timm has no `resnet_18`"),
         ("a.safetensors", "timm/resnet18", "timm has no `timm/resnet18`"),
@@ -329,12 +351,30 @@ def test_in_order_kinds_and_shapes_have_to_be_the_same() -> None:
     assert in_order(short, expected, ("fc.",)) == "tensor 5 is nothing where the backbone has `fc.bias` (1,)"
 
 
-def test_a_prefix_of_some_names_is_no_wrapper() -> None:
-    tensors = {"model.a": torch.ones(1), "b": torch.ones(1)}
-    assert unwrapped(tensors) == tensors
-    beside = {"backbone.a": torch.ones(1), "decoder.b": torch.ones(1)}
-    assert unwrapped(beside) == beside
-    assert [*unwrapped({"backbone.a": torch.ones(1), "head.fc.weight": torch.ones(1)})] == ["a"]
+@pytest.mark.parametrize(
+    ("names", "left", "beside"),
+    [
+        (["model.a", "b"], ["model.a", "b"], []),
+        (["backbone.a", "decoder.b"], ["backbone.a", "decoder.b"], []),
+        (["backbone.a", "head.fc.weight"], ["a"], ["head.fc.weight"]),
+        (["model.a", "model.b", "criterion.weight"], ["a", "b"], ["criterion.weight"]),
+        (["student.module.a", "student.module.b"], ["a", "b"], []),
+        (["net.features.0", "net.features.1"], ["features.0", "features.1"], []),
+    ],
+)
+def test_words_before_all_names_go_unless_the_network_has_them(names, left, beside) -> None:
+    found, others = unwrapped({name: torch.ones(1) for name in names}, ["a", "b", "features.0"])
+    assert ([*found], others) == (left, beside)
+
+
+def test_a_loss_beside_the_network_is_left_out_and_said(tmp_path):
+    state = {f"model.{name}": t for name, t in timm.create_model("test_resnet", num_classes=3).state_dict().items()}
+    torch.save({"state_dict": {**state, "criterion.weight": torch.ones(3)}}, tmp_path / "last.ckpt")
+    record = fw.add_weights(tmp_path / "last.ckpt", backbone="test_resnet").record
+    assert (record.matched, record.left_out) == (
+        "by name, under `state_dict`",
+        "its head of 3 classes, beside the network `criterion`",
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ the shelf
@@ -352,14 +392,24 @@ def test_the_same_again_changes_nothing_and_a_licence_is_added(tmp_path):
     licensed = put(tmp_path, licence="MIT")
     assert licensed.new
     assert (licensed.path, licensed.record.licence) == (first.path, "MIT")
+    kept = put(tmp_path)
+    assert (kept.new, kept.record.licence) == (False, "MIT")
     assert [row.record.licence for row in fw.list_weights().weights] == ["MIT"]
     with pytest.raises(InputError, match="already, as `shelf:mine`"):
         put(tmp_path, "another")
     save_file(drawn(timm.create_model("test_resnet")).state_dict(), tmp_path / "b.safetensors")
     with pytest.raises(InputError, match=r"`shelf:mine` is on the shelf already, with other weights"):
         fw.add_weights(tmp_path / "b.safetensors", backbone="test_resnet", name="mine")
-    with pytest.raises(SettingError, match="no name for the shelf"):
-        put(tmp_path, "../x")
+    for bad in ("../x", ""):
+        with pytest.raises(SettingError, match="no name for the shelf"):
+            put(tmp_path, bad)
+
+
+def test_what_a_killed_process_left_on_the_shelf_goes_when_it_is_written_again(tmp_path, shelf):
+    (left := shelf / ".bf592d8675bed9ba.tmp-684ad686").mkdir(parents=True)
+    (left / "weights.safetensors").write_bytes(b"half")
+    put(tmp_path)
+    assert not left.exists()
 
 
 def test_a_file_in_the_place_of_the_shelf_is_told(tmp_path, shelf):

@@ -106,6 +106,31 @@ def test_a_head_of_several_layers_is_a_head(weights):
     assert torch.equal(build("test_resnet", weights=str(path)).backbone.conv1[0].weight, model.conv1[0].weight)
 
 
+@pytest.mark.parametrize("tensors", [{}, {"fc.weight": torch.ones(3, 64), "fc.bias": torch.ones(3)}], ids=["", "head"])
+def test_a_file_without_a_backbone_is_refused_and_none_is_downloaded(tmp_path, tensors, monkeypatch):
+    monkeypatch.setattr("timm.models._builder.load_pretrained", lambda *_, **__: pytest.fail("from the hub"))
+    save_file(tensors, tmp_path / "bare.safetensors")
+    with pytest.raises(InputError, match="the file has no tensor of a backbone"):
+        build("test_resnet", weights=str(tmp_path / "bare.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensor: (100 * tensor).to(torch.int8), r"`conv1\.0\.weight` is of int8"),
+        (lambda tensor: tensor.to(torch.complex64), r"`conv1\.0\.weight` is of complex64"),
+        (lambda tensor: tensor / 0, r"`conv1\.0\.weight` holds numbers that are not finite"),
+        (lambda tensor: tensor.double() * 1e300, r"`conv1\.0\.weight` holds numbers that are not finite"),
+    ],
+)
+def test_weights_that_are_no_finite_numbers_are_refused_by_name(weights, change, message):
+    path, model = weights
+    state = model.state_dict()
+    save_file({**state, "conv1.0.weight": change(state["conv1.0.weight"])}, path)
+    with pytest.raises(InputError, match=message):
+        build("test_resnet", weights=str(path))
+
+
 def test_making_a_head_aside_draws_nothing(weights):
     path, _ = weights
     torch.manual_seed(5)
@@ -125,7 +150,7 @@ def test_pickles_and_missing_files_are_refused_unread(tmp_path, name):
         (tmp_path / name).write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(InputError, match=r"is not a \.safetensors file") as error:
         build("test_resnet", weights=str(tmp_path / name))
-    assert "pickled weights are refused" in error.value.hint
+    assert ("pickles are read for the shelf alone" if name.endswith(".pth") else "give `none`") in error.value.hint
 
 
 def test_a_pickle_or_a_half_file_named_safetensors_is_refused(weights):

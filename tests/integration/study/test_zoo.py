@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import facetwise as fw
 from facetwise.cli.main import app
-from facetwise.core.errors import InputError
+from facetwise.core.errors import InputError, SettingError
 
 QUICK = ("model.args={}", "model.freeze=backbone", "augment=[]", "folds.plan=3")
 
@@ -39,6 +39,10 @@ def test_one_command_trains_every_head_on_every_backbone_and_blends_them(tmp_pat
     assert f" submit {number}\n" in shown.stderr
     assert fw.submit(own.project, number, yes=True).folder.csv_file.is_file()
     assert len(list(fw.open_project(own.project).workspace.features.glob("[0-9a-f]*"))) == 2
+
+    with pytest.raises(SettingError, match="a single run, and there is nothing to blend") as alone:
+        fw.zoo(own.project, own.recipe, weights=["test_resnet", "shelf:test_resnet"], tries=[""], settings=QUICK)
+    assert "--try model.head=flat" in alone.value.hint
 
     again = fw.zoo(own.project, own.recipe, settings=QUICK, name="zoo")
     assert (again.blend.id, again.blend.new) == (view["blend"]["id"], False)

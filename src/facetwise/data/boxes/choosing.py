@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from facetwise.core.errors import ArtefactError
+from facetwise.core.errors import ArtefactError, InputError
 from facetwise.core.files.csvrecords import csv_row
 from facetwise.core.files.writing import write_atomic
+from facetwise.core.text.counting import count, listed
 from facetwise.data.boxes.detecting import COLUMNS
 from facetwise.data.boxes.layouts import Array
 from facetwise.data.boxes.reading import EYES, SIDES
@@ -104,6 +105,21 @@ def choose(
             eyes = None if np.isnan(best[6:]).any() else tuple(best[6:])
             chosen.append(ChosenBox(image, (width, height), tuple(best[:4]), best[_SCORE], len(kept), eyes))
     return tuple(chosen)
+
+
+def refuse_none(found: Mapping[str, Array], min_score: float, label: int | None) -> None:
+    """Raise InputError: of the boxes that were `found` none is sure enough and of the class `label`; says what is."""
+    boxes = np.concatenate(list(found.values()))
+    of = boxes[(boxes[:, _LABEL] == label) | (label is None)]
+    kind = "" if label is None else f" of class {label}"
+    if len(of):
+        told, hint = f"the surest has {of[:, _SCORE].max():.2f}", "a lower `--min-score` takes it"
+    elif len(boxes):
+        told, hint = f"classes found: {listed(map(str, np.unique(boxes[:, _LABEL]).astype(int)))}", "give one of them"
+    else:
+        told, hint = "it found nothing at all", "is it made for such photos? name another with `--detector`"
+    message = f"none of {count(len(found), 'image')} has a box{kind} with a score of {min_score:g} or more: {told}"
+    raise InputError(message, hint=hint)
 
 
 def unboxed(manifest: Manifest, chosen: Sequence[ChosenBox]) -> tuple[str, ...]:

@@ -42,15 +42,17 @@ def detect(
     manifest: Manifest,
     detector: Detector,
     *,
+    root: Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[dict[str, Array], int]:
     """sha256 of each readable image -> its boxes (N, 10), columns as in `COLUMNS`; and how many were looked at now.
 
-    Boxes are in pixels of the upright image; eyes are NaN where the detector does not say. `workers`: threads, by
-    default one a core; they change nothing. Raises MismatchError with every file that is not as the manifest says,
-    after the others are done, and LockedError.
+    Boxes are in pixels of the upright image; eyes are NaN where the detector does not say. `root`: the folder of the
+    images, by default the project's dataset. `workers`: threads, by default one a core; they change nothing. Raises
+    MismatchError with every file that is not as the manifest says, after the others are done, and LockedError.
     """
+    folder = root or project.dataset_root
     key = content_hash([FORMAT, detector.sha256, detector.layout.name, manifest.depth])
     journal = project.workspace.cache / "boxes" / f"{key[:16]}.jsonl"
     table = manifest.table.filter(pl.col("status") == "ok").select("image", "sha256", "bytes")
@@ -58,7 +60,7 @@ def detect(
         known = dict(_read(journal))
         todo = table.filter(~pl.col("sha256").is_in(list(known))).unique("sha256", maintain_order=True).rows()
         done, problems = len(table) - len(todo), []
-        look = partial(_look, project.dataset_root, detector, manifest.depth)
+        look = partial(_look, folder, detector, manifest.depth)
         with journal.open("ab", buffering=0) as file:
             file.write(b"\n" if todo else b"")  # ends a line that was cut off
             for (_, sha256, _), (found, problem) in zip(todo, in_parallel(look, todo, workers), strict=True):
@@ -70,7 +72,7 @@ def detect(
                 done += 1
                 if progress is not None:
                     progress(done, len(table))
-    raise_changed(project.dataset_root, problems)
+    raise_changed(folder, problems)
     return {sha256: known[sha256] for sha256 in table["sha256"]}, len(todo)
 
 

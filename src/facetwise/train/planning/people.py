@@ -5,20 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from facetwise.core.errors import InputError, LeakError
 from facetwise.core.labels import IntArray
 from facetwise.core.people import PEOPLE_KEY, people_in
-from facetwise.core.runs import WEIGHTS, RunFolder
 from facetwise.core.text.counting import listed
 from facetwise.core.text.subject import PEOPLE
 from facetwise.data.manifest import Manifest
-from facetwise.model.weights import SUFFIX, made_here
-from facetwise.recipe.model import FOLD, weights_of_fold
+from facetwise.model.weights import made_here, opened
+from facetwise.recipe.model import weights_of_fold
 
 _SHOWN = 5
 
@@ -28,12 +25,8 @@ def people_of_weights(path: Path) -> frozenset[str]:
 
     Raises InputError for a facetwise network without this record, such as that of an unfinished fold.
     """
-    _check_file(path)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            names, metadata = set(file.keys()), file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"`model.weights`: {path} is not readable as safetensors ({error})") from None
+    with opened(path) as file:
+        names, metadata = set(file.keys()), file.metadata() or {}
     if PEOPLE_KEY not in metadata:
         if made_here(names):
             raise InputError(
@@ -45,17 +38,6 @@ def people_of_weights(path: Path) -> frozenset[str]:
         return people_in(metadata[PEOPLE_KEY])
     except ValueError as error:
         raise InputError(f"`model.weights`: {path}: its `{PEOPLE_KEY}` are unusable ({error})") from None
-
-
-def _check_file(path: Path) -> None:
-    if path.is_file() and path.suffix == SUFFIX:
-        return
-    run = path.parent.parent
-    hint = f"give `none`, `hub`, or a {SUFFIX} file; `{FOLD}` in its path stands for the fold's number"
-    if path.name == WEIGHTS and RunFolder(run).cleaned_file.is_file():
-        again = f"`facetwise fit {quote(str(RunFolder(run).recipe_file))} --again`"
-        hint = f"`facetwise clean` deleted the weights of run `{run.name}`: train it again ({again})"
-    raise InputError(f"`model.weights`: {path} is not a {SUFFIX} file", hint=hint)
 
 
 def refuse_leaks(
