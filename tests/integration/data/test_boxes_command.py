@@ -18,6 +18,7 @@ from facetwise.cli.main import app
 from facetwise.core.errors import ArtefactError, InputError, MismatchError, SettingError
 from facetwise.core.project import Project
 from facetwise.data.boxes import detecting
+from facetwise.data.boxes.choosing import refuse_none
 from facetwise.data.boxes.detectors import Detector
 from facetwise.recipe import load_recipe
 
@@ -86,18 +87,18 @@ def test_another_call_looks_at_nothing_again_and_a_threshold_changes_rows_alone(
     assert again.several == ()
 
 
-@pytest.mark.parametrize(
-    ("asked", "message", "hint"),
-    [
-        ({"min_score": 1.0}, r"a score of 1 or more: the surest has 0\.\d\d$", "a lower `--min-score`"),
-        ({"label": 3}, r"a box of class 3 with .*: classes found: 0$", "give one of them"),
-    ],
-)
-def test_where_no_image_has_a_box_nothing_is_written(project: Project, detector: Path, asked, message, hint) -> None:
-    with pytest.raises(InputError, match=f"none of 6 images has .*{message}") as told:
-        fw.boxes(project, detector=detector, **asked)
-    assert hint in told.value.hint
+def test_where_no_image_has_a_box_nothing_is_written(project: Project, detector: Path) -> None:
+    with pytest.raises(InputError, match="none of 6 images has a box of class 3 .*: classes found: 0$") as told:
+        fw.boxes(project, detector=detector, label=3)
+    assert told.value.hint == "give one of them"
     assert not (project.root / "boxes.csv").exists()
+    unsure = {"one": np.array([[0, 0, 9, 9, 0.42, 0, *[np.nan] * 4]]), "two": np.empty((0, 10))}
+    with pytest.raises(
+        InputError, match=r"none of 2 images has a box with a score of 0\.5 or more: the surest has 0\.42"
+    ):
+        refuse_none(unsure, 0.5, None)
+    with pytest.raises(InputError, match="it found nothing at all"):
+        refuse_none({"two": unsure["two"]}, 0.5, 1)
 
 
 def test_boxes_of_another_folder_are_found_there_and_named_as_predict_names_them(
