@@ -88,14 +88,12 @@ def test_another_call_looks_at_nothing_again_and_a_threshold_changes_rows_alone(
 
 
 def test_where_no_image_has_a_box_nothing_is_written(project: Project, detector: Path) -> None:
-    with pytest.raises(InputError, match="none of 6 images has a box of class 3 .*: classes found: 0$") as told:
+    with pytest.raises(InputError, match=r"none of 6 images has a box of class 3 .*: classes found: 0$") as told:
         fw.boxes(project, detector=detector, label=3)
     assert told.value.hint == "give one of them"
     assert not (project.root / "boxes.csv").exists()
     unsure = {"one": np.array([[0, 0, 9, 9, 0.42, 0, *[np.nan] * 4]]), "two": np.empty((0, 10))}
-    with pytest.raises(
-        InputError, match=r"none of 2 images has a box with a score of 0\.5 or more: the surest has 0\.42"
-    ):
+    with pytest.raises(InputError, match=r"none of 2 images has a box with .*: the surest has 0\.42$"):
         refuse_none(unsure, 0.5, None)
     with pytest.raises(InputError, match="it found nothing at all"):
         refuse_none({"two": unsure["two"]}, 0.5, 1)
