@@ -44,6 +44,8 @@ def first_fit(project: Project, understood: Understood) -> list[str]:
         held_out = parts[validating[0]]
     elif parts and len(parts) != DEFAULT_FOLDS:
         settings.append(f"folds.plan={len(parts)}")
+    elif not parts and 2 <= understood.groups < DEFAULT_FOLDS:
+        settings.append(f"folds.plan={understood.groups}")
     images, usual = understood.known, load_recipe(found_recipe(project, starter)).train.batch_size
     few = min(max(images // 6, min(8, images // 2)), max(2, (images - held_out) // 2))  # for some steps an epoch
     if 2 <= few < usual:

@@ -41,3 +41,10 @@ def test_init_does_not_say_that_all_is_well_where_rows_have_errors(tmp_path, mon
     assert error == "error: the dataset cannot be used as it is: 1 error was found in its tables and names"
     assert hint.endswith("/project && facetwise check")
     assert (tmp_path / "project" / "facetwise.toml").is_file()
+
+
+def test_fewer_groups_than_folds_are_dealt_into_as_many(tmp_path):
+    data = photos(tmp_path, *(f"img/{k}.png" for k in range(12)))
+    write_table(data / "labels.csv", "file,person,state", *(f"{k}.png,p{k // 3},{'ab'[k % 2]}" for k in range(12)))
+    project, told = init(data)
+    assert first_fit(project, told)[2:4] == ["--set", "folds.plan=4"]
