@@ -45,8 +45,8 @@ def train_zoo(
     if not beside:
         raise SettingError(
             "one backbone with one head is a single run, and there is nothing to blend",
-            hint="name further weights by `--weights`, or try another head: `--try model.head=flat`; `facetwise fit` "
-            "trains a single run",
+            hint="name further weights by `--weights`, or try another head: `--try model.head=flat`; `facetwise fit "
+            "RECIPE` trains a single run",
         )
     study = ablate(
         project, replace(base, recipe=recipe), beside, executor=executor, listener=listener, progress=progress
