@@ -47,6 +47,9 @@ NOT_RUN = {
     "core/records/shelf.py: weights add FILE --as BACKBONE --name {}": "takes weights: see test_shelf.py",
     "screens/text/shelf.py: weights add FILE --as BACKBONE": "takes weights: see test_shelf.py",
     "study/zoo.py: weights add FILE --as BACKBONE": "takes weights: see test_zoo.py",
+    "study/zoo.py: fit RECIPE": "takes weights: see test_zoo.py",
+    "model/weights.py: weights add {} --as BACKBONE": "takes weights: see test_weights.py",
+    "inference/other_images.py: boxes --images {}": "takes a detector: see test_fit_of_inputs.py",
     "cli/training.py: submit {}": "a blend, as cli/blending.py tells it, of runs that take weights: see test_zoo.py",
     "cli/training.py: show {} --html run.html": "test_next_steps.py runs it",
     "data/features/table.py: embed RECIPE --out features.parquet": "takes a network: see test_embedding.py",
@@ -349,7 +352,7 @@ def clean_all(at: At) -> str:
     return told
 
 
-@case("train/planning/people.py: fit {} --again", "train/planning/people.py: clean")
+@case("model/weights.py: fit {} --again", "model/weights.py: clean")
 def _(at: At) -> str:
     clean_all(at)
     return at.refused("fit", at.recipe, "--set", f"model.weights={at.run / 'fold-0' / 'model.safetensors'}")
