@@ -10,7 +10,7 @@ import typer
 from facetwise import api
 from facetwise.cli.commands import Call, Json, command, room
 from facetwise.cli.context import console, owns_stdout, print_json, progress_bar, say, say_written
-from facetwise.cli.next_steps import after_boxes, after_folds, after_prepare, first_fit, say_next
+from facetwise.cli.next_steps import after_boxes, after_check, after_folds, after_prepare, first_fit, say_next
 from facetwise.core.text.counting import in_bytes
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def _(call: "Call[Audit]", json: Json = False) -> None:
         raise typer.Exit(2)
     if json:
         return
-    if any(side.split == "train" for side in audit.sides):
-        say_next(["folds"])
+    if train := [side for side in audit.sides if side.split == "train"]:
+        say_next(after_check(call.project, train[0].groups))
     else:
         say("nothing to train on: this dataset has a test side only")
         say("next: in a project with a trained run, facetwise predict --dataset DIR, with this dataset's folder")

@@ -58,6 +58,14 @@ def with_settings(settings: Sequence[str]) -> list[str]:
     return [word for setting in settings for word in ("--set", setting)]
 
 
+def after_check(project: Project, groups: int) -> list[str]:
+    """`folds`: as many as the dataset gives, or as can be dealt to so many groups."""
+    from facetwise.data.folds import DEFAULT_FOLDS, making_folds
+
+    few = project.file.dataset.train.split is None and 2 <= groups < DEFAULT_FOLDS
+    return making_folds("default", groups if few else None)
+
+
 def after_folds(project: Project, folds: Folds) -> list[str]:
     """`prepare` for the starter recipe, with the setting that makes it train on these folds."""
     from facetwise.recipe.folds import FoldsSpec

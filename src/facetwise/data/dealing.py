@@ -54,6 +54,7 @@ def split_folds(
     if given is None:
         strata = np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
         fold = _deal(strata, dealt, num_folds, seed, split)
+        fold = _none_empty(fold, dealt if split == "group" else np.arange(len(fold)), num_folds)
     else:
         _, fold = given_folds(manifest, given)
         _check_given(given, fold, groups)
@@ -113,6 +114,16 @@ def _deal(strata: IntArray, groups: npt.NDArray[np.object_], num_folds: int, see
     for number, (_, held_out) in enumerate(_quietly(splitter, strata, groups if split == "group" else None)):
         fold[held_out] = number
     return fold[:num_images]
+
+
+def _none_empty(fold: IntArray, groups: npt.NDArray[Any], num_folds: int) -> IntArray:
+    """The folds, (n,); one that got nobody, as happens to few people, takes one of the fold with the most people."""
+    fold = fold.copy()
+    for empty in np.setdiff1d(np.arange(num_folds), fold):
+        people = [np.unique(groups[fold == k]) for k in range(num_folds)]
+        giver = max(range(num_folds), key=lambda k: len(people[k]))
+        fold[groups == people[giver][-1]] = empty
+    return fold
 
 
 def _quietly(splitter: Any, strata: IntArray, groups: npt.NDArray[np.object_] | None) -> list[Any]:

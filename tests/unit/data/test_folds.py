@@ -55,6 +55,17 @@ def tables(draw) -> Manifest:
     return manifest_of([groups[i] for i in order], codes[order])
 
 
+@pytest.mark.parametrize("split", ["group", "image"])
+@pytest.mark.parametrize("classes", [[0, 0, 1], [0, 1, 2], [0, 0, 0], [0, 1, 1]])
+def test_as_many_folds_as_people_have_one_each(classes, split):
+    manifest = manifest_of([0, 1, 2], np.stack([np.asarray(classes), np.zeros(3, int)], axis=1))
+    for seed in range(4):
+        folds = split_folds(
+            manifest, SPACE, name="unsafe" if split == "image" else "f", num_folds=3, seed=seed, split=split
+        )
+        assert sorted(folds.table["fold"].to_list()) == [0, 1, 2]
+
+
 MANIFEST_30 = manifest_of(
     [g for g in range(30) for _ in range(4)],
     np.stack([np.tile([0, 0, 1, 2], 30), np.repeat(np.arange(30) % 2, 4)], axis=1),
