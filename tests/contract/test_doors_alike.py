@@ -154,9 +154,19 @@ def test_a_table_of_another_kind_that_cannot_be_read_is_one_error(name, data, sa
     assert said in problem.message
 
 
-def test_what_json_and_parquet_hold_beside_texts_is_text_or_left_out(tmp_path):
+def test_what_json_and_parquet_hold_beside_texts_is_text(tmp_path):
     rows = [
-        {"file": file, "plant": number, "state": state, "nested": {"a": 1}, "ratio": 1.0, "seen": True, "gone": None}
+        {
+            "file": file,
+            "plant": number,
+            "state": state,
+            "nested": {"a": 1},
+            "several": ["x", "y"],
+            "boxes": [[0, 1]],
+            "ratio": 1.0,
+            "seen": True,
+            "gone": None,
+        }
         for number, (_, state, file) in enumerate(ROWS)
     ]
     tables = {}
@@ -170,8 +180,9 @@ def test_what_json_and_parquet_hold_beside_texts_is_text_or_left_out(tmp_path):
         tables[door] = read_dataset(project).table
     one, other = tables.values()
     assert one.equals(other)
-    assert [c for c in one.columns if c.startswith("meta:")] == ["meta:ratio", "meta:seen", "meta:gone"]
-    assert one.select("group", "meta:ratio", "meta:seen", "meta:gone").row(0) == ("0", "1.0", "true", "")
+    kept = {"nested.a": "1", "several": "x|y", "ratio": "1.0", "seen": "true", "gone": ""}
+    assert [c for c in one.columns if c.startswith("meta:")] == [f"meta:{name}" for name in kept]  # lists of lists go
+    assert one.select("group", *(f"meta:{name}" for name in kept)).row(0) == ("0", *kept.values())
 
 
 # --- no group, sides by a column, images without a table
