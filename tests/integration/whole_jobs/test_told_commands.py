@@ -42,7 +42,6 @@ NOT_RUN = {
     "study/search.py: fit {}": "the best of a search, which takes training: see test_studies.py",
     "study/show.py: tune RECIPE --space FILE --trials NUMBER": "a search, which takes training: see test_studies.py",
     "upkeep/clean.py: fit --resume {}": "a trial that a search stopped, which takes training: test_clean.py",
-    "cli/data.py: folds": "test_next_steps.py runs it",
     "core/records/shelf.py: weights add FILE --as BACKBONE": "takes weights: see test_shelf.py",
     "core/records/shelf.py: weights add FILE --as BACKBONE --name {}": "takes weights: see test_shelf.py",
     "screens/text/shelf.py: weights add FILE --as BACKBONE": "takes weights: see test_shelf.py",

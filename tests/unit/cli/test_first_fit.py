@@ -7,7 +7,7 @@ from made_init import init, photos
 from made_project import write_table
 
 from facetwise.cli.main import main
-from facetwise.cli.next_steps import first_fit
+from facetwise.cli.next_steps import after_check, first_fit
 from facetwise.data.folds import DEFAULT_FOLDS
 
 
@@ -48,3 +48,5 @@ def test_fewer_groups_than_folds_are_dealt_into_as_many(tmp_path):
     write_table(data / "labels.csv", "file,person,state", *(f"{k}.png,p{k // 3},{'ab'[k % 2]}" for k in range(12)))
     project, told = init(data)
     assert first_fit(project, told)[2:4] == ["--set", "folds.plan=4"]
+    assert after_check(project, told.groups) == ["folds", "--folds", "4"]
+    assert after_check(project, DEFAULT_FOLDS) == ["folds"]
