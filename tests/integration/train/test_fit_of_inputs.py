@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 import polars as pl
 import pytest
@@ -47,7 +49,7 @@ def test_other_photos_are_cropped_by_boxes_of_their_own(own: Ready) -> None:
     assert test is not None
     with pytest.raises(InputError, match=r"crops by the boxes in `boxes\.csv`, which has none of other photos") as told:
         fw.predict(project, run.id, images=photos)
-    assert f"`facetwise boxes --images {photos}`" in str(told.value.hint)
+    assert f"`{shlex.join(['facetwise', 'boxes', '--images', str(photos)])}`" in str(told.value.hint)
     with pytest.raises(SettingError, match="`boxes` are of other photos"):
         fw.predict(project, run.id, boxes=theirs)
     named = {i.rpartition("/")[2]: box for i, box in boxes.items() if i.startswith("eval/")}

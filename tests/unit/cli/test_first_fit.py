@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from made_init import init, photos
 from made_project import write_table
@@ -39,7 +41,7 @@ def test_init_does_not_say_that_all_is_well_where_rows_have_errors(tmp_path, mon
     assert "error: contradicting-rows: labels.csv:10:" in said.out
     *_, error, hint = said.err.splitlines()
     assert error == "error: the dataset cannot be used as it is: 1 error was found in its tables and names"
-    assert hint.endswith("/project && facetwise check")
+    assert hint.endswith(f"cd {shlex.quote(str(tmp_path / 'project'))} && facetwise check")
     assert (tmp_path / "project" / "facetwise.toml").is_file()
 
 
