@@ -76,6 +76,7 @@ def predict_other_images(
 
     Raises InputError when there is no image to predict, and without the `boxes` that the run crops by.
     """
+    run.check_weights()  # before photos are decoded
     _check_boxes(run, images or dataset or "", boxes)
     root = Path(images if images is not None else dataset or "").resolve()
     if images is not None:

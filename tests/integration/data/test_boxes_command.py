@@ -97,6 +97,8 @@ def test_where_no_image_has_a_box_nothing_is_written(project: Project, detector:
         refuse_none(unsure, 0.5, None)
     with pytest.raises(InputError, match="it found nothing at all"):
         refuse_none({"two": unsure["two"]}, 0.5, 1)
+    with pytest.raises(InputError, match="no image that can be read"):
+        refuse_none({}, 0.5, None)
 
 
 def test_boxes_of_another_folder_are_found_there_and_named_as_predict_names_them(

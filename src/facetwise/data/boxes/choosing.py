@@ -109,6 +109,8 @@ def choose(
 
 def refuse_none(found: Mapping[str, Array], min_score: float, label: int | None) -> None:
     """Raise InputError: of the boxes that were `found` none is sure enough and of the class `label`; says what is."""
+    if not found:
+        raise InputError("there is no image that can be read", hint="its photos are missing or damaged")
     boxes = np.concatenate(list(found.values()))
     of = boxes[(boxes[:, _LABEL] == label) | (label is None)]
     kind = "" if label is None else f" of class {label}"
